@@ -1,0 +1,276 @@
+"""Facts and decisions: the only things the judge is told, and the only things it says.
+
+Facts are past tense and carry the time they happened at (``at``, seconds since the epoch, UTC). Decisions are
+imperative. Both are a closed union of frozen records. A journal line is one *entry*: a fact and the decisions it
+caused, so that they are durable together or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from raydrive.core.errors import JournalError
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Params = Mapping[str, Any]
+"""Hyperparameters by name; values are JSON values (a dict choice gives a dict)."""
+
+# Trial states; the words of HyperDrive's child runs.
+QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
+TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A driver took charge of the run: at first, and again after each restart or resume."""
+
+    at: float
+    epoch: int
+    """1 for the first driver, one more for each that took over."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    """Limits that were changed on resume (``max_total_runs``, ...); empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """The sampler proposed the configuration of a trial, or said that it has none left."""
+
+    at: float
+    trial: int
+    params: Params | None
+    """None: the search space is exhausted."""
+    origin: str = ""
+    """Where the point comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers behind the proposal, such as the predicted mean and deviation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The training process of an attempt is running."""
+
+    at: float
+    trial: int
+    attempt: int
+    node: str = ""
+    pid: int = 0
+    gpus: str = ""
+    """``CUDA_VISIBLE_DEVICES`` of the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A trial logged metrics."""
+
+    at: float
+    trial: int
+    attempt: int
+    seq: int
+    """Counts the reports of an attempt from 1; (trial, attempt, seq) is never recorded twice."""
+    interval: int
+    """The k-th time the trial logged the primary metric, from 1; 0 when this report is without it."""
+    value: float | None
+    """The primary metric, None when interval is 0. May be NaN or infinite."""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    """Everything logged but the primary metric: numbers, strings, or rows and tables as JSON."""
+    step: float | None = None
+    """The step the user gave, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpointed:
+    """A checkpoint of a trial is complete in storage."""
+
+    at: float
+    trial: int
+    attempt: int
+    interval: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The training process of an attempt is gone, by itself or because it was stopped."""
+
+    at: float
+    trial: int
+    attempt: int
+    exit_code: int | None
+    """Exit status; negative for a signal, as in ``subprocess``; None when it could not be started."""
+    error: str = ""
+    """The last lines of the traceback or log, or why it could not be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Contact with an attempt is gone for good through no fault of the trial (actor, node, driver death)."""
+
+    at: float
+    trial: int
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A user asked to end one trial, or the whole run (trial None)."""
+
+    at: float
+    trial: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time passed. Recorded only when it caused a decision."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start an attempt of a trial."""
+
+    trial: int
+    attempt: int
+    params: Params
+    resume_from: str | None = None
+    """Name of the checkpoint to go on from."""
+    interval: int = 0
+    """Intervals already recorded up to that checkpoint; the attempt's next one is this plus 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the running attempt of a trial now."""
+
+    trial: int
+    attempt: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The trial is over."""
+
+    trial: int
+    state: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The run is over."""
+
+    state: str
+    why: str
+
+
+Fact = Started | Suggested | Began | Reported | Checkpointed | Ended | Lost | Cancelled | Ticked
+Decision = Launch | Stop | Close | Finish
+Record = Fact | Decision
+Entry = tuple[Fact, tuple[Decision, ...]]
+
+_FACTS = {c.__name__: c for c in (Started, Suggested, Began, Reported, Checkpointed, Ended, Lost, Cancelled, Ticked)}
+_DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish)}
+_KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
+_FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}
+# Non-finite numbers are written as strings: NaN and Infinity are not JSON and other readers reject them.
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _encode_number(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"$float": _encode_number(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(item) for item in value]
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        if len(value) == 1 and "$float" in value:
+            return _NON_FINITE[value["$float"]]
+        return {key: _decode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    return value
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """Returns a record as a JSON object with a ``kind``; fields that have their default are left out."""
+    name = type(record).__name__
+    out: dict[str, Any] = {"kind": name}
+    for key in _FIELDS[name]:
+        value = getattr(record, key)
+        if value is None or value == "" or (value.__class__ is dict and not value):
+            continue
+        out[key] = value if value.__class__ is int or value.__class__ is str else _encode(value)
+    return out
+
+
+def from_json(raw: Mapping[str, Any]) -> Record:
+    """Returns the record that ``to_json`` wrote.
+
+    Raises:
+        JournalError: If the kind is unknown, as when a newer raydrive wrote it.
+    """
+    kind = _KINDS.get(raw.get("kind", ""))
+    if kind is None:
+        raise JournalError(f"unknown record kind {raw.get('kind')!r}; known: {', '.join(_KINDS)}")
+    values = {key: raw.get(key, _EMPTY.get((kind, key))) for key in _FIELDS[kind.__name__]}
+    return kind(**{key: _decode(value) for key, value in values.items()})  # type: ignore[no-any-return]
+
+
+def dump(fact: Fact, decisions: Iterable[Decision]) -> str:
+    """Returns one journal line, newline included: a JSON array of the fact and its decisions."""
+    rows = [to_json(fact)]
+    rows.extend(to_json(decision) for decision in decisions)
+    return json.dumps(rows, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def load(line: str | bytes) -> Entry:
+    """Returns the entry that ``dump`` wrote.
+
+    Raises:
+        JournalError: If the line is not a whole entry.
+    """
+    try:
+        rows = json.loads(line)
+        records = [from_json(row) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise JournalError(f"not a journal entry: {line[:80]!r} ({error})") from error
+    if not records or type(records[0]).__name__ not in _FACTS:
+        raise JournalError(f"a journal entry begins with a fact, found {line[:80]!r}")
+    return records[0], tuple(records[1:])  # type: ignore[return-value]
+
+
+def _empties() -> dict[tuple[type[Any], str], Any]:
+    """What a left-out field means: "" for text, {} for mappings, None for the rest."""
+    table: dict[tuple[type[Any], str], Any] = {}
+    for kind in _KINDS.values():
+        for spec in fields(kind):
+            text = str(spec.type)
+            if text == "str":
+                table[kind, spec.name] = ""
+            elif text.startswith("Mapping"):
+                table[kind, spec.name] = {}
+            elif text == "Params":
+                table[kind, spec.name] = {}
+    return table
+
+
+_EMPTY = _empties()
