@@ -152,6 +152,8 @@ class Stop:
     trial: int
     attempt: int
     why: str
+    by: str = ""
+    """Who wants it: ``policy``, ``timeout``, ``user``, or ``run`` when the whole run is ending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,174 @@
+"""What a sweep knows: its trials, counts, clock and best value. Changed by ``Sweep`` alone, read by everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import overload
+
+from raydrive.core.curves import Curves
+from raydrive.core.records import QUEUED, TERMINAL, Ended, Finish, Params
+from raydrive.core.samplers import Seen
+
+
+@dataclass(slots=True)
+class Trial:
+    """The state of one trial; changed by its ``Sweep`` alone."""
+
+    number: int
+    params: Params
+    origin: str
+    details: dict[str, object]
+    created_at: float
+    state: str = QUEUED
+    why: str = ""
+    """Why it ended, or is being stopped; empty while it runs on."""
+    stop_by: str = ""
+    """Who asked to stop it (``Stop.by``); empty when nobody did."""
+    attempt: int = 0
+    failures: int = 0
+    losses: int = 0
+    seq: int = 0
+    """Last report of the current attempt."""
+    began_at: float | None = None
+    """When the current attempt's process began."""
+    ended_at: float | None = None
+    trained_s: float = 0.0
+    """Seconds that training processes of earlier attempts ran."""
+    node: str = ""
+    pid: int = 0
+    gpus: str = ""
+    logged: tuple[str, ...] = ()
+    """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
+    checkpoint: str | None = None
+    checkpoint_interval: int = 0
+
+    @property
+    def open(self) -> bool:
+        """True until the trial is closed."""
+        return self.state not in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best value of the primary metric so far, and who logged it first."""
+
+    trial: int
+    value: float
+    interval: int
+
+
+@dataclass(slots=True)
+class Ending:
+    """The run is to end: in which state, and why."""
+
+    state: str
+    why: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """Closed trials by how they ended."""
+
+    completed: int = 0
+    canceled: int = 0
+    failed: int = 0
+    without_metric: int = 0
+
+    @property
+    def closed(self) -> int:
+        """All of them."""
+        return self.completed + self.canceled + self.failed
+
+
+class History(Sequence[Seen]):
+    """What samplers see: trial n at index n, as it stands now."""
+
+    def __init__(self, trials: Sequence[Trial], curves: Curves) -> None:
+        self._trials = trials
+        self._curves = curves
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    @overload
+    def __getitem__(self, index: int) -> Seen: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Seen]: ...
+    def __getitem__(self, index: int | slice) -> Seen | list[Seen]:
+        if isinstance(index, slice):
+            return [self._seen(trial) for trial in self._trials[index]]
+        return self._seen(self._trials[index])
+
+    def _seen(self, trial: Trial) -> Seen:
+        return Seen(
+            number=trial.number,
+            params=trial.params,
+            value=self._curves.best(trial.number),
+            state=trial.state,
+            curve=self._curves.values(trial.number),
+            stopped=trial.stop_by == "policy",
+        )
+
+    def frozen(self) -> tuple[Seen, ...]:
+        """Returns a copy that another thread may read while the run goes on."""
+        return tuple(replace(seen, curve=tuple(seen.curve)) for seen in self)
+
+
+@dataclass(slots=True)
+class Clock:
+    """How long the run has been worked on; the time between a crash and its resume does not count."""
+
+    first_at: float | None = None
+    epoch_at: float = 0.0
+    last_at: float = 0.0
+    spent_s: float = 0.0
+
+    def start(self, at: float) -> None:
+        """A driver takes charge."""
+        if self.first_at is None:
+            self.first_at = at
+        else:
+            self.spent_s += max(0.0, self.last_at - self.epoch_at)
+        self.epoch_at = self.last_at = at
+
+    def elapsed_s(self, at: float) -> float:
+        """Returns the seconds worked on the run until ``at``."""
+        return self.spent_s + max(0.0, at - self.epoch_at)
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """All that a sweep knows beside its curves."""
+
+    trials: list[Trial] = field(default_factory=list)
+    open: dict[int, Trial] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    clock: Clock = field(default_factory=Clock)
+    epoch: int = 0
+    exhausted: bool = False
+    best: Best | None = None
+    ending: Ending | None = None
+    finished: Finish | None = None
+    reports: int = 0
+
+
+def failure_text(fact: Ended, trial: Trial) -> str:
+    """Returns why an attempt failed, in one sentence."""
+    code = fact.exit_code
+    if code is None:
+        head = "could not be started"
+    elif code < 0:
+        head = f"killed by signal {-code}"
+    else:
+        head = f"exit code {code}"
+    again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
+    last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
+    return f"{head}{again}: {last}" if last else f"{head}{again}"
+
+
+def duration_text(seconds: float) -> str:
+    """Returns seconds as people write them."""
+    if seconds < 120:
+        return f"{seconds:g} s"
+    return f"{seconds / 60:g} min" if seconds < 7200 else f"{seconds / 3600:g} h"

@@ -1,0 +1,164 @@
+"""The read model: what tables, the status line and the last words of a run are made of."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, Params
+from raydrive.core.state import Best, Trial
+from raydrive.core.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What early termination saved, against the same trials trained as long as the completed ones."""
+
+    stopped: int
+    """Trials the policy stopped."""
+    intervals: int
+    """Intervals not trained."""
+    seconds: float
+    """Training time not spent, at each stopped trial's own pace."""
+    share: float
+    """Part of the whole training that was saved, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trial, as a table shows it."""
+
+    number: int
+    state: str
+    params: Params
+    last: float | None
+    best: float | None
+    intervals: int
+    seconds: float | None
+    """Training time of all attempts so far; None before the first began."""
+    why: str
+    attempt: int
+    node: str
+    gpus: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One run, as the status line shows it."""
+
+    state: str
+    """Queued, Running, Completed, Canceled or Failed."""
+    why: str
+    counts: dict[str, int]
+    """Trials by state, all five states present."""
+    total: int
+    """Trials so far."""
+    max_total_runs: int
+    best: Best | None
+    reports: int
+    elapsed_s: float
+    saving: Saving
+    metric_never_logged: bool
+    """True when trials ended and none of all trials ever logged the primary metric."""
+
+
+def summarize(sweep: Sweep, now: float) -> Summary:
+    """Returns the summary of a run at a time.
+
+    Args:
+        sweep: The run.
+        now: Seconds since the epoch; the time of the last fact for a run that is over.
+    """
+    at = sweep.last_at if sweep.finished else now
+    running = sum(trial.state == RUNNING for trial in sweep.open_trials)
+    counts = {QUEUED: len(sweep.open_trials) - running, RUNNING: running, **sweep.count}
+    finished = sweep.finished
+    state = finished.state if finished else (RUNNING if sweep.epoch else QUEUED)
+    ending = sweep.ending.why if sweep.ending else ""
+    closed = sum(sweep.count.values())
+    return Summary(
+        state=state,
+        why=finished.why if finished else ending,
+        counts={name: counts.get(name, 0) for name in (QUEUED, RUNNING, COMPLETED, CANCELED, FAILED)},
+        total=len(sweep.trials),
+        max_total_runs=sweep.limits.max_total_runs,
+        best=sweep.best,
+        reports=sweep.reports,
+        elapsed_s=sweep.elapsed_s(at),
+        saving=saving(sweep),
+        metric_never_logged=closed > 0 and not any(sweep.curves.length(t.number) for t in sweep.trials),
+    )
+
+
+def seconds_of(trial: Trial, now: float) -> float | None:
+    """Returns the training time of all attempts of a trial until ``now``, None before the first began."""
+    if trial.began_at is None:
+        return trial.trained_s if trial.trained_s or trial.ended_at else None
+    return trial.trained_s + max(0.0, now - trial.began_at)
+
+
+def row(sweep: Sweep, trial: Trial, now: float) -> Row:
+    """Returns one trial as a table row."""
+    values = sweep.curves.values(trial.number)
+    return Row(
+        number=trial.number,
+        state=trial.state,
+        params=trial.params,
+        last=values[-1] if len(values) else None,
+        best=sweep.curves.best(trial.number),
+        intervals=len(values),
+        seconds=seconds_of(trial, now),
+        why=trial.why,
+        attempt=trial.attempt,
+        node=trial.node,
+        gpus=trial.gpus,
+    )
+
+
+def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
+    """Returns the trials best first; those without a finite value follow by number.
+
+    Args:
+        sweep: The run.
+        top: So many at most; 0 = all.
+    """
+    sign = -1.0 if sweep.config.metric.maximize else 1.0
+
+    def key(trial: Trial) -> tuple[bool, float, int]:
+        best = sweep.curves.best(trial.number)
+        return (best is None, 0.0 if best is None else sign * best, trial.number)
+
+    trials = sorted(sweep.trials, key=key)
+    return trials[:top] if top else trials
+
+
+def saving(sweep: Sweep) -> Saving:
+    """Returns what the policy saved.
+
+    The full length of a trial is taken as the median number of intervals of the completed trials (the longest of all when
+    none completed): an estimate, for a stopped trial never shows how long it would have gone on.
+    """
+    stopped = [trial for trial in sweep.trials if trial.stop_by == "policy" and not trial.open]
+    if not stopped:
+        return Saving(0, 0, 0.0, 0.0)
+    lengths = [sweep.curves.length(trial.number) for trial in sweep.trials]
+    completed = [n for n, trial in zip(lengths, sweep.trials, strict=True) if trial.state == COMPLETED]
+    full = round(statistics.median(completed)) if completed else max(lengths)
+    intervals, seconds = 0, 0.0
+    for trial in stopped:
+        done = lengths[trial.number]
+        left = max(0, full - done)
+        intervals += left
+        seconds += left * trial.trained_s / done if done else 0.0
+    trained = sum(lengths)
+    return Saving(len(stopped), intervals, seconds, intervals / (intervals + trained) if intervals else 0.0)
+
+
+def row_json(item: Row) -> dict[str, Any]:
+    """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them."""
+    out: dict[str, Any] = {"trial": item.number, "state": item.state}
+    out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
+    out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
+    out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus)
+    return out

@@ -1,0 +1,383 @@
+"""The judge: facts in, decisions out.
+
+``Sweep.handle(fact)`` is the only door. It folds the fact into the state, decides, and folds its own decisions; nothing
+else changes a sweep. ``Sweep.apply`` folds an entry that was decided before, so that replaying a journal gives the state
+the live sweep had, at every prefix, without asking a policy or a sampler again. There is no clock, file, thread or Ray in
+here: time arrives as ``fact.at``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from raydrive.core.config import RunConfig
+from raydrive.core.curves import Curves
+from raydrive.core.errors import did_you_mean
+from raydrive.core.records import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    Began,
+    Cancelled,
+    Checkpointed,
+    Close,
+    Decision,
+    Ended,
+    Entry,
+    Fact,
+    Finish,
+    Launch,
+    Lost,
+    Reported,
+    Started,
+    Stop,
+    Suggested,
+    Ticked,
+)
+from raydrive.core.state import Best, Ending, History, State, Trial, duration_text, failure_text
+
+
+class Sweep:
+    """One run, as far as its facts tell.
+
+    Args:
+        config: The frozen configuration of the run.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.limits = config.limits
+        self.curves = Curves(maximize=config.metric.maximize)
+        self._state = State()
+        self.history = History(self._state.trials, self.curves)
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """All trials; number n stands at index n."""
+        return self._state.trials
+
+    @property
+    def open_trials(self) -> tuple[Trial, ...]:
+        """Trials that are queued or running, by number."""
+        return tuple(self._state.open.values())
+
+    @property
+    def best(self) -> Best | None:
+        """The best value over everything logged; the first that achieved it wins ties."""
+        return self._state.best
+
+    @property
+    def ending(self) -> Ending | None:
+        """Set once the run is to end and only waits for its open trials."""
+        return self._state.ending
+
+    @property
+    def finished(self) -> Finish | None:
+        """Set once the run is over."""
+        return self._state.finished
+
+    @property
+    def exhausted(self) -> bool:
+        """True when the sampler has no further configuration."""
+        return self._state.exhausted
+
+    @property
+    def epoch(self) -> int:
+        """The driver in charge, counted from 1."""
+        return self._state.epoch
+
+    @property
+    def reports(self) -> int:
+        """How many reports were recorded."""
+        return self._state.reports
+
+    @property
+    def started_at(self) -> float | None:
+        """When the first driver took charge, seconds since the epoch."""
+        return self._state.clock.first_at
+
+    @property
+    def last_at(self) -> float:
+        """Time of the last fact, seconds since the epoch."""
+        return self._state.clock.last_at
+
+    @property
+    def count(self) -> dict[str, int]:
+        """Closed trials by state."""
+        counts = self._state.counts
+        return {COMPLETED: counts.completed, CANCELED: counts.canceled, FAILED: counts.failed}
+
+    @property
+    def without_metric(self) -> int:
+        """Closed trials that ended without ever logging the primary metric."""
+        return self._state.counts.without_metric
+
+    def elapsed_s(self, at: float) -> float:
+        """Returns the seconds the run has been worked on until ``at``."""
+        return self._state.clock.elapsed_s(at)
+
+    @property
+    def wanted(self) -> int:
+        """How many further configurations could be launched now."""
+        state = self._state
+        if state.ending or state.finished or state.exhausted or not state.epoch:
+            return 0
+        free = self.limits.max_concurrent_runs - len(state.open)
+        return max(0, min(free, self.limits.max_total_runs - len(state.trials)))
+
+    # ------------------------------------------------------------------ the door
+
+    def accepts(self, fact: Fact) -> bool:
+        """Whether a fact says something new.
+
+        Reports are delivered at least once and processes outlive their attempts; what was recorded before, and the
+        ghosts of earlier attempts, are to be dropped unrecorded.
+        """
+        state = self._state
+        match fact:
+            case Started():
+                return fact.epoch > state.epoch
+            case Ticked():
+                return not state.finished
+            case Suggested():
+                return fact.trial == len(state.trials) and self.wanted > 0
+            case Cancelled():
+                if fact.trial is None:
+                    return not (state.finished or state.ending)
+                return fact.trial in state.open and not state.open[fact.trial].stop_by
+        trial = state.open.get(fact.trial)
+        if trial is None or fact.attempt != trial.attempt:
+            return False
+        return not isinstance(fact, Reported) or fact.seq > trial.seq
+
+    def handle(self, fact: Fact) -> tuple[Decision, ...]:
+        """Folds a fact and returns what is to be done about it; the decisions are folded too.
+
+        Args:
+            fact: Something that ``accepts`` agreed to.
+        """
+        self._fold_fact(fact)
+        decisions: list[Decision] = []
+        for decision in self._decide(fact):
+            self._fold_decision(decision, fact.at)
+            decisions.append(decision)
+        return tuple(decisions)
+
+    def apply(self, fact: Fact, decisions: Iterable[Decision]) -> None:
+        """Folds an entry that was decided earlier."""
+        self._fold_fact(fact)
+        for decision in decisions:
+            self._fold_decision(decision, fact.at)
+
+    @classmethod
+    def replay(cls, config: RunConfig, entries: Iterable[Entry]) -> Sweep:
+        """Returns the sweep whose journal is ``entries``."""
+        sweep = cls(config)
+        for fact, decisions in entries:
+            sweep.apply(fact, decisions)
+        return sweep
+
+    # ------------------------------------------------------------------ folding
+
+    def _fold_fact(self, fact: Fact) -> None:
+        state = self._state
+        match fact:
+            case Reported():
+                self._fold_report(fact)
+            case Suggested():
+                if fact.params is None:
+                    state.exhausted = True
+                else:
+                    trial = Trial(fact.trial, fact.params, fact.origin, dict(fact.details), fact.at)
+                    state.trials.append(trial)
+                    state.open[trial.number] = trial
+            case Began():
+                trial = state.trials[fact.trial]
+                trial.state, trial.began_at = RUNNING, fact.at
+                trial.node, trial.pid, trial.gpus = fact.node, fact.pid, fact.gpus
+            case Ended() | Lost():
+                self._fold_end(fact)
+            case Checkpointed():
+                trial = state.trials[fact.trial]
+                trial.checkpoint, trial.checkpoint_interval = fact.name, fact.interval
+            case Cancelled():
+                if fact.trial is None:
+                    state.ending = Ending(CANCELED, fact.why)
+            case Started():
+                self._fold_start(fact)
+            case Ticked():
+                limit_s = self.limits.max_duration_s
+                if limit_s is not None and not state.ending and self.elapsed_s(fact.at) >= limit_s:
+                    state.ending = Ending(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
+        if not isinstance(fact, Ticked):
+            state.clock.last_at = max(state.clock.last_at, fact.at)
+
+    def _fold_start(self, fact: Started) -> None:
+        state = self._state
+        state.epoch = fact.epoch
+        state.clock.start(fact.at)
+        if fact.limits:
+            self.limits = replace(self.limits, **fact.limits)
+            # An extended run is open again: what ended it was the budget that has just grown.
+            state.finished = state.ending = None
+
+    def _fold_report(self, fact: Reported) -> None:
+        state = self._state
+        trial = state.trials[fact.trial]
+        trial.seq = fact.seq
+        state.reports += 1
+        if not fact.interval:
+            if not self.curves.length(trial.number):
+                trial.logged = tuple(dict.fromkeys((*trial.logged, *fact.metrics)))[:32]
+            return
+        trial.logged = ()
+        value = math.nan if fact.value is None else fact.value
+        if fact.interval != self.curves.length(trial.number) + 1:
+            return  # a resumed attempt logs an interval again: the first value stands
+        self.curves.add(trial.number, fact.interval, value)
+        if math.isfinite(value) and (state.best is None or self._better(value, state.best.value)):
+            state.best = Best(trial.number, value, fact.interval)
+
+    def _better(self, left: float, right: float) -> bool:
+        return left > right if self.config.metric.maximize else left < right
+
+    def _fold_end(self, fact: Ended | Lost) -> None:
+        trial = self._state.trials[fact.trial]
+        if trial.began_at is not None:
+            trial.trained_s += max(0.0, fact.at - trial.began_at)
+            trial.began_at = None
+        if isinstance(fact, Lost):
+            trial.losses += 1
+        elif fact.exit_code != 0 and not trial.stop_by:
+            trial.failures += 1
+
+    def _fold_decision(self, decision: Decision, at: float) -> None:
+        state = self._state
+        match decision:
+            case Launch():
+                trial = state.trials[decision.trial]
+                trial.attempt, trial.seq, trial.state, trial.pid = decision.attempt, 0, QUEUED, 0
+            case Stop():
+                trial = state.trials[decision.trial]
+                trial.why, trial.stop_by = decision.why, decision.by
+            case Close():
+                self._fold_close(decision, at)
+            case Finish():
+                state.finished = decision
+
+    def _fold_close(self, decision: Close, at: float) -> None:
+        state = self._state
+        trial = state.open.pop(decision.trial)
+        trial.state, trial.why, trial.ended_at = decision.state, decision.why, at
+        counts = state.counts
+        if not self.curves.length(trial.number):
+            counts.without_metric += 1
+        if decision.state == COMPLETED:
+            counts.completed += 1
+        elif decision.state == CANCELED:
+            counts.canceled += 1
+        else:
+            counts.failed += 1
+            limit = self.limits.first_failures
+            hopeless = limit and counts.failed >= limit and counts.failed == counts.closed
+            # A running trial that has logged the metric shows that not everything is broken: wait for it.
+            if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
+                first = f"the first {counts.failed} trials failed and none succeeded"
+                state.ending = Ending(FAILED, f"{first}; trial {trial.number}: {decision.why}")
+
+    # ------------------------------------------------------------------ deciding
+
+    def _decide(self, fact: Fact) -> Iterator[Decision]:
+        state = self._state
+        match fact:
+            case Reported():
+                yield from self._judge_report(fact)
+                return  # the hot path: nothing below can follow from a report
+            case Suggested() if fact.params is not None:
+                yield Launch(fact.trial, 1, fact.params)
+            case Ended():
+                yield from self._judge_end(fact)
+            case Lost():
+                yield from self._judge_loss(fact)
+            case Cancelled() if fact.trial is not None:
+                trial = state.trials[fact.trial]
+                yield Stop(trial.number, trial.attempt, fact.why, "user")
+            case Ticked():
+                yield from self._timeouts(fact.at)
+        if state.ending and not state.finished:
+            for trial in self.open_trials:
+                if not trial.stop_by:
+                    yield Stop(trial.number, trial.attempt, state.ending.why, "run")
+        if not state.open and not state.finished:
+            yield from self._finish()
+
+    def _judge_report(self, fact: Reported) -> Iterator[Decision]:
+        trial = self._state.trials[fact.trial]
+        if trial.stop_by or not fact.interval or fact.interval != self.curves.length(fact.trial):
+            return
+        verdict = self.config.policy.judge(fact.trial, fact.interval, self.curves)
+        if verdict is not None and verdict.stop:
+            yield Stop(fact.trial, fact.attempt, verdict.why, "policy")
+
+    def _judge_end(self, fact: Ended) -> Iterator[Decision]:
+        trial = self._state.trials[fact.trial]
+        intervals = self.curves.length(fact.trial)
+        if trial.stop_by:
+            yield Close(fact.trial, CANCELED, trial.why)
+        elif fact.exit_code == 0 and intervals:
+            yield Close(fact.trial, COMPLETED, f"ended by itself after {intervals} interval{'s' * (intervals != 1)}")
+        elif fact.exit_code == 0:
+            yield Close(fact.trial, FAILED, self._missing_metric(trial))
+        elif trial.failures < self.limits.max_attempts and not self._state.ending:
+            yield self._relaunch(trial)
+        else:
+            yield Close(fact.trial, FAILED, failure_text(fact, trial))
+
+    def _judge_loss(self, fact: Lost) -> Iterator[Decision]:
+        trial = self._state.trials[fact.trial]
+        if trial.stop_by:
+            yield Close(fact.trial, CANCELED, trial.why)
+        elif self._state.ending:
+            yield Close(fact.trial, CANCELED, self._state.ending.why)
+        else:
+            yield self._relaunch(trial)
+
+    def _relaunch(self, trial: Trial) -> Launch:
+        interval = trial.checkpoint_interval if trial.checkpoint else 0
+        return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval)
+
+    def _missing_metric(self, trial: Trial) -> str:
+        name = self.config.metric.name
+        if not trial.logged:
+            return f"ended without logging the primary metric {name!r}, or any other"
+        names = ", ".join(repr(other) for other in trial.logged)
+        near = did_you_mean(name, trial.logged)
+        return f"ended without logging the primary metric {name!r}; it logged {names}. {near}".rstrip()
+
+    def _timeouts(self, at: float) -> Iterator[Decision]:
+        limit_s = self.limits.trial_timeout_s
+        if limit_s is None:
+            return
+        for trial in self.open_trials:
+            if trial.began_at is not None and not trial.stop_by and at - trial.began_at >= limit_s:
+                why = f"timeout: ran for {duration_text(limit_s)}, the limit of one attempt"
+                yield Stop(trial.number, trial.attempt, why, "timeout")
+
+    def _finish(self) -> Iterator[Decision]:
+        state = self._state
+        if state.ending:
+            yield Finish(state.ending.state, state.ending.why)
+        elif state.exhausted or len(state.trials) >= self.limits.max_total_runs:
+            counts, total = state.counts, len(state.trials)
+            if total and counts.failed == total:
+                yield Finish(FAILED, f"all {total} trials failed; the last: {state.trials[-1].why}")
+            elif state.exhausted:
+                yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
+            else:
+                yield Finish(COMPLETED, f"max_total_runs of {total} reached")

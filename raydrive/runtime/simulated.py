@@ -1,0 +1,111 @@
+"""Trials on virtual time: policy studies, what-if, scale tests and benchmarks, with the real judge.
+
+A trial is a *model*: a function from its number and parameters to the ``(seconds, value)`` pairs it would log. Nothing
+sleeps; time jumps to the next event.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+
+from raydrive.core.config import RunConfig
+from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Params, Reported, Started, Stop
+from raydrive.core.sweep import Sweep
+from raydrive.runtime.loop import Loop, Memory, Writer
+
+Curve = Iterable[tuple[float, float]]
+"""``(seconds since the log before it, value of the primary metric)``, in order."""
+Model = Callable[[int, Params], Curve]
+
+
+class SimulatedRunner:
+    """A ``TrialRunner`` whose attempts are generators on virtual time.
+
+    Args:
+        model: Gives the curve of a trial.
+        start_s: Virtual seconds from the launch to the first line of the process.
+        stop_s: Virtual seconds from the stop to the dead process.
+    """
+
+    def __init__(self, model: Model, *, start_s: float = 0.0, stop_s: float = 0.0) -> None:
+        self.now = 0.0
+        self._model = model
+        self._start_s = start_s
+        self._stop_s = stop_s
+        self._events: list[tuple[float, int, Fact, int]] = []
+        self._order = itertools.count()
+        self._running: dict[int, tuple[int, Iterator[tuple[float, float]]]] = {}
+
+    def launch(self, launch: Launch) -> None:
+        """Schedules the beginning and the first log of an attempt."""
+        curve = iter(self._model(launch.trial, launch.params))
+        for _ in range(launch.interval):  # what the checkpoint already holds is not trained again
+            next(curve, None)
+        self._running[launch.trial] = (launch.attempt, curve)
+        at = self.now + self._start_s
+        self._post(at, Began(at, launch.trial, launch.attempt), launch.attempt)
+        self._next(launch.trial, launch.attempt, at, 1, launch.interval + 1)
+
+    def stop(self, stop: Stop) -> None:
+        """Ends an attempt after ``stop_s``."""
+        running = self._running.pop(stop.trial, None)
+        if running is not None:
+            at = self.now + self._stop_s
+            self._post(at, Ended(at, stop.trial, stop.attempt, -15), 0)
+
+    def close(self, close: Close) -> None:
+        """Forgets a trial."""
+        self._running.pop(close.trial, None)
+
+    def finish(self, finish: Finish) -> None:
+        """Drops what is left of the future."""
+        self._events.clear()
+
+    def _post(self, at: float, fact: Fact, attempt: int) -> None:
+        heapq.heappush(self._events, (at, next(self._order), fact, attempt))
+
+    def _next(self, trial: int, attempt: int, at: float, seq: int, interval: int) -> None:
+        _, curve = self._running[trial]
+        step = next(curve, None)
+        if step is None:
+            self._post(at, Ended(at, trial, attempt, 0), attempt)
+        else:
+            at += step[0]
+            self._post(at, Reported(at, trial, attempt, seq, interval, step[1]), attempt)
+
+    def facts(self) -> Iterator[Fact]:
+        """Yields what happens, in order of virtual time, until nothing is left to happen."""
+        while self._events:
+            self.now, _, fact, attempt = heapq.heappop(self._events)
+            if attempt:
+                trial: int = fact.trial  # type: ignore[union-attr, assignment]
+                running = self._running.get(trial)
+                if running is None or running[0] != attempt:
+                    continue  # stopped meanwhile
+                if isinstance(fact, Reported):
+                    self._next(trial, attempt, fact.at, fact.seq + 1, fact.interval + 1)
+            yield fact
+
+
+def simulate(config: RunConfig, model: Model, *, writer: Writer | None = None, start_s: float = 0.0) -> Sweep:
+    """Runs a whole sweep on virtual time and returns it.
+
+    Args:
+        config: The configuration; its trial spec is not looked at.
+        model: Gives the curve of a trial.
+        writer: Where the journal lines go; None = nowhere.
+        start_s: Virtual seconds that starting a trial takes.
+
+    Raises:
+        StorageError: If ``writer`` cannot write.
+    """
+    runner = SimulatedRunner(model, start_s=start_s)
+    sweep = Sweep(config)
+    sampler = config.sampling.build(config.seed, config.metric.maximize)
+    loop = Loop(sweep, sampler, runner, writer or Memory(), lambda: runner.now)
+    loop.take([Started(0.0, 1)])
+    for fact in runner.facts():
+        loop.take([fact])
+    return sweep
