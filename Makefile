@@ -1,0 +1,69 @@
+# Everything here needs Python 3.10-3.13 and make, nothing else. `make help` lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first interpreter on PATH that raydrive supports; `make PYTHON=/path/to/python3.12 demo` chooses another.
+PYTHON ?= $(shell for p in python3 python python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+# Some machines set this to keep source trees clean. Then every process Ray starts compiles Ray from source again:
+# measured 2 to 3 times the start-up time of a cluster and of every actor.
+unexport PYTHONDONTWRITEBYTECODE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL := $(BIN)/python -m pip install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs venv clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded local Ray, show the best model
+	@echo
+	@echo "Tuning examples/digits/train.py: 20 trials on an embedded local Ray (about a minute on 2 cores)."
+	@echo "\$$ raydrive submit configs/digits.yaml"
+	@$(BIN)/raydrive submit configs/digits.yaml
+	@echo
+	@echo "\$$ raydrive best last"
+	@$(BIN)/raydrive best last
+
+test: $(VENV)/installed-test ## Run the whole test suite
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/installed-test ## Lint, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-test ## Run every benchmark (minutes)
+	@set -e; for file in benchmarks/[a-z]*.py; do echo; echo "== $$file"; $(BIN)/python $$file; done
+
+docs: $(VENV)/installed-test ## Check README and docs: links resolve, layers and limits are as written
+	$(BIN)/python -m pytest -q tests/test_house.py tests/test_examples.py
+
+venv: $(VENV)/installed-test ## Make .venv with raydrive (editable) and the test tools
+
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are written last and depend on pyproject.toml: an interrupted or outdated environment is completed.
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	@echo "Installing raydrive and what it needs into $(VENV) (a few minutes the first time) ..."
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	@echo "Installing the test tools into $(VENV) ..."
+	@$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(BIN)/python:
+	@if [ -z '$(PYTHON)' ]; then \
+		echo "raydrive needs Python 3.10, 3.11, 3.12 or 3.13; none is on PATH (python3 is: `python3 --version 2>&1`)." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.12 demo" >&2; exit 1; fi
+	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] < (3, 14); \
+		ok or print("raydrive needs Python 3.10-3.13; $(PYTHON) is", sys.version.split()[0], file=sys.stderr); sys.exit(not ok)'
+	@echo "Making $(VENV) with `$(PYTHON) --version` ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Could not make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
