@@ -1,0 +1,254 @@
+"""The learning curves of a run, kept so that a policy's question costs the same for 100 trials and for 10,000.
+
+Notation, used in this file and in ``policies.py``:
+
+    k          interval: the k-th time a trial logged the primary metric, from 1
+    score      the metric with its sign turned so that larger is better: ``value`` when maximising, ``-value`` when
+               minimising; ``-inf`` for NaN and for both infinities
+    top(k)     largest score of a trial over its intervals 1..k
+    mean(k)    mean score of a trial over its intervals 1..k
+    edge(k)    largest score over the intervals 1..k of all trials
+    column(k)  the sorted top(k), or mean(k), of every trial that has k intervals or more
+
+Everything is about intervals 1..k, so a young trial is never measured against an old one's later values.
+
+**Values that are no finite number** (NaN, inf, -inf, whichever way the metric is to go) are never a best, and count as
+the worst there can be in every comparison. A mean over intervals with such a value is the worst possible too. A trial
+with nothing else so far is worse than any that has a finite value, and equal to others like it.
+
+Cost per report: O(log k) for the edge, and one binary search and one ``memmove`` in each column kept at its interval;
+columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values, 0.5 for marks,
+8 for each column the report is in, and about 300 a trial.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import KeysView, Sequence
+from typing import NamedTuple
+
+WORST = -math.inf
+MARK = 32
+"""A curve remembers its top and total after every so many intervals, so that a look back is never a long walk."""
+
+
+class Standing(NamedTuple):
+    """Where a trial stands among the trials that have as many intervals."""
+
+    n: int
+    """Trials compared, the trial itself included; 1 or more."""
+    worse: int
+    """Trials that are strictly worse."""
+    equal: int
+    """Trials that are equal, the trial itself included; 1 or more."""
+
+    @property
+    def rank(self) -> int:
+        """1 for the best; trials that are equal share the better rank."""
+        return self.n - self.worse - self.equal + 1
+
+
+class _Curve:
+    """One trial's values, and what can be said of them at the last interval without looking at them again."""
+
+    __slots__ = ("marks", "top", "top_at", "total", "values")
+
+    def __init__(self) -> None:
+        self.values = array("d")
+        self.top = WORST
+        self.top_at = 0
+        """Interval of the top, 0 when no value is finite."""
+        self.total = 0.0
+        """Sum of all scores, left to right."""
+        self.marks: array[float] | None = None
+        """top and total after 32, 64, 96, ... intervals; most curves are shorter and have none."""
+
+
+class Curves:
+    """All trials' values of the primary metric, by trial and interval.
+
+    Trial numbers are any integers; negative ones are free for trials of earlier runs.
+    """
+
+    __slots__ = ("_curves", "_edge", "_edge_at", "_means", "_tops", "maximize")
+
+    def __init__(self, maximize: bool) -> None:
+        self.maximize = maximize
+        """True when larger values are better."""
+        self._curves: dict[int, _Curve] = {}
+        # The staircase of the edge: intervals, ascending, at which it rises, and (score, value, trial) there.
+        self._edge_at: list[int] = []
+        self._edge: list[tuple[float, float, int]] = []
+        # Columns of tops and of means by interval, ascending scores.
+        self._tops: dict[int, array[float]] = {}
+        self._means: dict[int, array[float]] = {}
+
+    def add(self, trial: int, interval: int, value: float) -> bool:
+        """Appends a value to a trial's curve.
+
+        Args:
+            trial: Number of the trial; a new one starts a curve.
+            interval: From 1. Whatever is not the trial's next interval is ignored: a relaunched trial repeats some.
+            value: The metric as logged; need not be finite.
+
+        Returns:
+            Whether the value was taken.
+        """
+        curve = self._curves.get(trial)
+        if curve is None:
+            if interval != 1:
+                return False
+            curve = self._curves[trial] = _Curve()
+        values = curve.values
+        if interval != len(values) + 1:
+            return False
+        try:
+            values.append(value)
+        except OverflowError:  # a whole number beyond the floats: as infinite as it gets
+            value = math.inf if value > 0 else -math.inf
+            values.append(value)
+        score = self._score(value)
+        curve.total += score
+        if score > curve.top:
+            curve.top = score
+            curve.top_at = interval
+            self._raise_edge(interval, score, value, trial)
+        if not interval % MARK:
+            if curve.marks is None:
+                curve.marks = array("d")
+            curve.marks.extend((curve.top, curve.total))
+        if interval in self._tops:
+            insort(self._tops[interval], curve.top)
+        if interval in self._means:
+            insort(self._means[interval], self._mean_until(curve, interval))
+        return True
+
+    @property
+    def trials(self) -> KeysView[int]:
+        """Trials with at least one value, in the order of their first ones."""
+        return self._curves.keys()
+
+    def length(self, trial: int) -> int:
+        """Returns how many intervals a trial has; 0 for one that never logged the metric."""
+        curve = self._curves.get(trial)
+        return len(curve.values) if curve is not None else 0
+
+    def values(self, trial: int) -> Sequence[float]:
+        """Returns a trial's values as logged, interval 1 first.
+
+        It is the live ``array('d')``, not a copy: it grows with the trial, and must not be changed.
+        """
+        curve = self._curves.get(trial)
+        return curve.values if curve is not None else ()
+
+    def best(self, trial: int) -> float | None:
+        """Returns a trial's best value so far, None without a finite one."""
+        curve = self._curves.get(trial)
+        return curve.values[curve.top_at - 1] if curve is not None and curve.top_at else None
+
+    def best_interval(self, trial: int) -> int | None:
+        """Returns the interval at which a trial first had its best value, None without a finite one."""
+        curve = self._curves.get(trial)
+        return curve.top_at if curve is not None and curve.top_at else None
+
+    def best_until(self, trial: int, k: int) -> float | None:
+        """Returns a trial's best value over its intervals 1..k (as far as it has them), None without a finite one."""
+        curve = self._curves.get(trial)
+        if curve is None:
+            return None
+        if k >= curve.top_at:
+            return curve.values[curve.top_at - 1] if curve.top_at else None
+        top = self._top_until(curve, k)
+        if top == WORST:
+            return None
+        return top if self.maximize else -top
+
+    def edge(self, k: int) -> tuple[float, int] | None:
+        """Returns the best value over the intervals 1..k of all trials, and the trial that had it first.
+
+        Of equal values the one that was added first wins. None when there is no finite value in those intervals.
+        """
+        at = bisect_right(self._edge_at, k)
+        return self._edge[at - 1][1:] if at else None
+
+    def median_of_means(self, k: int) -> tuple[float, int] | None:
+        """Returns the median, over the trials with k intervals or more, of the mean of their values 1..k.
+
+        Of an even number of trials it is half way between the two middle means. It is infinite, on the bad side of the
+        goal, when a middle mean holds a value that is no finite number.
+
+        Returns:
+            The median and the number of trials; None when no trial has k intervals.
+        """
+        column = self._means.get(k)
+        if column is None:
+            column = self._means[k] = self._column(k, means=True)
+        n = len(column)
+        if not n:
+            return None
+        median = column[n // 2]
+        if not n % 2:
+            median = 0.5 * column[n // 2 - 1] + 0.5 * median  # halves first: the sum could overflow
+        return (median if self.maximize else -median), n
+
+    def standing(self, trial: int, k: int) -> Standing:
+        """Returns where a trial's best over intervals 1..k stands among all trials with k intervals or more.
+
+        Raises:
+            ValueError: If the trial has fewer than k intervals.
+        """
+        curve = self._curves.get(trial)
+        if curve is None or len(curve.values) < k:
+            raise ValueError(f"trial {trial} has {self.length(trial)} intervals, asked for its standing at {k}")
+        column = self._tops.get(k)
+        if column is None:
+            column = self._tops[k] = self._column(k, means=False)
+        top = self._top_until(curve, k)
+        worse = bisect_left(column, top)
+        return Standing(len(column), worse, bisect_right(column, top, worse) - worse)
+
+    def _score(self, value: float) -> float:
+        if not math.isfinite(value):
+            return WORST
+        return value if self.maximize else -value
+
+    def _raise_edge(self, interval: int, score: float, value: float, trial: int) -> None:
+        """Puts a value on the staircase if it is above the edge at its interval.
+
+        Steps to the right are kept while they are as high: they were there first, so they win the tie.
+        """
+        at = bisect_right(self._edge_at, interval)
+        if at and self._edge[at - 1][0] >= score:
+            return
+        end = at
+        while end < len(self._edge) and self._edge[end][0] < score:
+            end += 1
+        if at and self._edge_at[at - 1] == interval:
+            at -= 1
+        self._edge_at[at:end] = [interval]
+        self._edge[at:end] = [(score, value, trial)]
+
+    def _column(self, k: int, means: bool) -> array[float]:
+        """Sorts what the trials have at interval k: once, when first asked; ``add`` keeps it up after that."""
+        until = self._mean_until if means else self._top_until
+        return array("d", sorted(until(curve, k) for curve in self._curves.values() if len(curve.values) >= k))
+
+    def _top_until(self, curve: _Curve, k: int) -> float:
+        if k >= curve.top_at:
+            return curve.top
+        start = k // MARK * MARK
+        top = curve.marks[start // MARK * 2 - 2] if start and curve.marks is not None else WORST
+        return max(top, max(map(self._score, curve.values[start:k]), default=WORST))
+
+    def _mean_until(self, curve: _Curve, k: int) -> float:
+        if k == len(curve.values):
+            total = curve.total
+        else:
+            start = k // MARK * MARK
+            total = curve.marks[start // MARK * 2 - 1] if start and curve.marks is not None else 0.0
+            for value in curve.values[start:k]:  # in this order, to the same bit as when it was the last interval
+                total += self._score(value)
+        # A mean is never better than the best; rounding makes it so: (0.1 + 0.1 + 0.1) / 3 > 0.1.
+        return min(total / k, self._top_until(curve, k))
