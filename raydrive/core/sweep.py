@@ -154,7 +154,9 @@ class Sweep:
         trial = state.open.get(fact.trial)
         if trial is None or fact.attempt != trial.attempt:
             return False
-        return not isinstance(fact, Reported) or fact.seq > trial.seq
+        if isinstance(fact, Reported):
+            return fact.seq > trial.seq
+        return not isinstance(fact, Began) or trial.began_at is None
 
     def handle(self, fact: Fact) -> tuple[Decision, ...]:
         """Folds a fact and returns what is to be done about it; the decisions are folded too.

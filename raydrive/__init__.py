@@ -1,0 +1,98 @@
+"""raydrive: HyperDrive's hyperparameter tuning on your own Ray cluster.
+
+Names are loaded when they are first used, so that ``import raydrive`` in a training process costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raydrive.api.child import Run
+    from raydrive.api.config import HyperDriveConfig, ScriptRunConfig
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.api.tuning import tune
+    from raydrive.api.workspace import Experiment, Workspace
+    from raydrive.core.config import PrimaryMetricGoal, Resources
+    from raydrive.core.errors import (
+        ClusterError,
+        ConfigError,
+        JournalError,
+        RaydriveError,
+        RunNotFoundError,
+        StorageError,
+        TrialError,
+    )
+    from raydrive.core.expressions import (
+        choice,
+        lognormal,
+        loguniform,
+        normal,
+        qlognormal,
+        qloguniform,
+        qnormal,
+        quniform,
+        randint,
+        uniform,
+    )
+    from raydrive.core.policies import (
+        BanditPolicy,
+        MedianStoppingPolicy,
+        NoTerminationPolicy,
+        TruncationSelectionPolicy,
+    )
+    from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
+
+_HOMES = {
+    "raydrive.api.child": ("Run",),
+    "raydrive.api.config": ("HyperDriveConfig", "ScriptRunConfig"),
+    "raydrive.api.run": ("HyperDriveRun",),
+    "raydrive.api.tuning": ("tune",),
+    "raydrive.api.workspace": ("Experiment", "Workspace"),
+    "raydrive.core.config": ("PrimaryMetricGoal", "Resources"),
+    "raydrive.core.errors": (
+        "ClusterError",
+        "ConfigError",
+        "JournalError",
+        "RaydriveError",
+        "RunNotFoundError",
+        "StorageError",
+        "TrialError",
+    ),
+    "raydrive.core.expressions": (
+        "choice",
+        "lognormal",
+        "loguniform",
+        "normal",
+        "qlognormal",
+        "qloguniform",
+        "qnormal",
+        "quniform",
+        "randint",
+        "uniform",
+    ),
+    "raydrive.core.policies": (
+        "BanditPolicy",
+        "MedianStoppingPolicy",
+        "NoTerminationPolicy",
+        "TruncationSelectionPolicy",
+    ),
+    "raydrive.core.samplers": ("GridParameterSampling", "RandomParameterSampling"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+__version__ = "0.1.0"
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'raydrive' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,193 @@
+"""``Run``: one trial as its user sees it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raydrive.core.arguments import trial_argv
+from raydrive.core.errors import TrialError, did_you_mean
+from raydrive.core.records import Params
+from raydrive.core.summary import seconds_of
+from raydrive.storage.files import list_files, read_file, read_log
+
+if TYPE_CHECKING:
+    from raydrive import context
+    from raydrive.api.run import HyperDriveRun
+
+
+class Run:
+    """A child run: one configuration that is, or was, trained.
+
+    Inside a training process, ``Run.get_context()`` gives the object to log with.
+    """
+
+    def __init__(self, parent: HyperDriveRun, number: int) -> None:
+        self.parent = parent
+        self.number = number
+
+    @staticmethod
+    def get_context(allow_offline: bool = True) -> context.Run:
+        """Returns the trial this process belongs to, for logging; outside a trial, one that prints.
+
+        Raises:
+            RuntimeError: If this is no trial and ``allow_offline`` is False.
+        """
+        from raydrive import context
+
+        return context.Run.get_context(allow_offline)
+
+    @property
+    def _trial(self) -> Any:
+        return self.parent.sweep.trials[self.number]
+
+    @property
+    def id(self) -> str:
+        """The run's id and the number."""
+        return self.parent.child_id(self.number)
+
+    @property
+    def params(self) -> Params:
+        """The hyperparameters."""
+        params: Params = self._trial.params
+        return params
+
+    @property
+    def why(self) -> str:
+        """Why it ended (or is being stopped), word for word; empty while it trains."""
+        self.parent.refresh()
+        return str(self._trial.why)
+
+    @property
+    def best_value(self) -> float | None:
+        """Best finite value of the primary metric so far."""
+        self.parent.refresh()
+        return self.parent.sweep.curves.best(self.number)
+
+    def get_status(self) -> str:
+        """Returns Queued, Running, Completed, Canceled or Failed."""
+        self.parent.refresh()
+        return str(self._trial.state)
+
+    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
+        """Returns what it logged: a scalar where a name was logged once, else a list.
+
+        Args:
+            name: Only this metric.
+        """
+        metrics = self.parent.all_metrics(self.number).get(self.number, {})
+        return {
+            key: values[0] if len(values) == 1 else values for key, values in metrics.items() if name in (None, key)
+        }
+
+    @property
+    def arguments(self) -> list[str]:
+        """The exact command line after the interpreter and script, or the whole command of a ``command`` trial."""
+        spec = self.parent.config.trial
+        if spec.kind == "function":
+            return []
+        outputs = {name: f"outputs/{folder}" for name, folder in spec.outputs.items()}
+        argv = list(trial_argv(spec, self.params, outputs, python=spec.python or "python"))
+        return argv[2:] if spec.kind == "script" else argv
+
+    def get_details(self) -> dict[str, Any]:
+        """Returns the trial as HyperDrive describes it; the arguments stand under ``runDefinition``."""
+        from raydrive.api.run import utc
+
+        self.parent.refresh()
+        trial, spec = self._trial, self.parent.config.trial
+        return {
+            "runId": self.id,
+            "status": trial.state,
+            "startTimeUtc": utc(trial.created_at),
+            "endTimeUtc": utc(trial.ended_at),
+            "duration_s": seconds_of(trial, time.time()),
+            "why": trial.why,
+            "attempt": trial.attempt,
+            "node": trial.node,
+            "gpus": trial.gpus,
+            "properties": {"origin": trial.origin, "details": json.dumps(trial.details)},
+            "runDefinition": {
+                "script": spec.script,
+                "command": spec.command,
+                "arguments": self.arguments,
+                "hyperparameters": dict(trial.params),
+            },
+            "logFiles": {name: f"{self.uri}/{name}" for name in self.get_file_names() if name.endswith("log.txt")},
+        }
+
+    @property
+    def uri(self) -> str:
+        """The trial's folder in the storage."""
+        return str(self.parent.layout.trial(self.number).uri)
+
+    def get_file_names(self) -> list[str]:
+        """Returns the names of its files: ``outputs/...``, ``logs/...`` and ``attempt-1/log.txt``.
+
+        Raises:
+            StorageError: If the storage cannot be read.
+        """
+        return list_files(self.parent.layout, self.number)
+
+    def download_file(self, name: str, output_file_path: str | None = None) -> str:
+        """Copies one of its files here.
+
+        Args:
+            name: As ``get_file_names`` gives it.
+            output_file_path: Where to; a folder (or a path ending in ``/``) keeps the file's name. None = this folder.
+
+        Returns:
+            The path of the copy.
+
+        Raises:
+            TrialError: If it has no such file.
+            StorageError: If it cannot be read.
+        """
+        names = self.get_file_names()
+        if name not in names:
+            near = did_you_mean(name, names)
+            listing = ", ".join(names[:20]) or "none"
+            raise TrialError(f"trial {self.id} has no file {name!r}; its files: {listing}. {near}".rstrip())
+        target = Path(output_file_path or ".").expanduser()
+        if target.is_dir() or (output_file_path or "").endswith("/"):
+            target = target / Path(name).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(read_file(self.parent.layout, self.number, name))
+        return str(target)
+
+    def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
+        """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
+
+        Raises:
+            StorageError: If one cannot be read.
+        """
+        root = Path(output_directory).expanduser()
+        return [
+            self.download_file(name, str(root / name)) for name in self.get_file_names() if name.startswith(prefix)
+        ]
+
+    def logs(self, attempt: int | None = None) -> str:
+        """Returns what it wrote to stdout and stderr.
+
+        Args:
+            attempt: From 1; None = the last one.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        self.parent.refresh()
+        data, _ = read_log(self.parent.layout, self.number, attempt or max(1, self._trial.attempt), 0)
+        return data.decode("utf-8", "replace")
+
+    def cancel(self, why: str = "canceled by the user") -> None:
+        """Ends the trial; the run goes on.
+
+        Raises:
+            ClusterError: If the run's driver cannot be reached.
+        """
+        self.parent.cancel_trial(self.number, why)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self._trial.state})"

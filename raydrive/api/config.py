@@ -1,0 +1,197 @@
+"""What a user builds in Python: ``HyperDriveConfig`` and ``ScriptRunConfig``, under HyperDrive's names."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from raydrive.api.submission import Submission
+from raydrive.core.arguments import format_value
+from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.policies import NoTerminationPolicy, Policy
+from raydrive.core.samplers import Sampling
+
+TrainFunction = Callable[[dict[str, Any]], object]
+"""A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""
+
+
+class ScriptRunConfig:
+    """A training script and what it needs.
+
+    Args:
+        source_directory: Folder that is snapshot and unpacked as the working directory of each trial.
+        script: Python script below it; the hyperparameters follow its arguments as ``--name value``.
+        arguments: Fixed arguments, put before the hyperparameters.
+        command: Instead of a script, a shell line (or its words) with ``${{search_space.name}}``.
+        environment_variables: Added to the environment of each trial.
+        max_run_duration_seconds: Longest time one attempt may take; None = no limit.
+        python: Interpreter of the script; None = the one raydrive runs in.
+        preload: Modules imported once per trial actor; trials are then forked with them loaded. They must not
+            start threads or use a GPU when imported.
+
+    Raises:
+        ConfigError: If neither or both of script and command are given, or the script does not exist.
+    """
+
+    def __init__(
+        self,
+        source_directory: str | os.PathLike[str] = ".",
+        script: str | None = None,
+        arguments: Sequence[object] | None = None,
+        *,
+        command: str | Sequence[object] | None = None,
+        environment_variables: Mapping[str, str] | None = None,
+        max_run_duration_seconds: float | None = None,
+        python: str | None = None,
+        preload: Sequence[str] = (),
+    ) -> None:
+        self.source_directory = Path(source_directory).expanduser()
+        self.script = script
+        self.arguments = tuple(arguments or ())
+        self.command = command
+        self.environment_variables = dict(environment_variables or {})
+        self.max_run_duration_seconds = max_run_duration_seconds
+        self.python = python
+        self.preload = tuple(preload)
+        problems = []
+        if not self.source_directory.is_dir():
+            where = str(self.source_directory)
+            problems.append(Problem("source_directory", repr(where), "an existing folder"))
+        if (script is None) == (command is None):
+            found = "neither" if script is None else "both"
+            problems.append(Problem("script, command", found, "exactly one of the two"))
+        elif script is not None and not problems and not (self.source_directory / script).is_file():
+            problems.append(Problem("script", repr(script), f"a file below {str(self.source_directory)!r}"))
+        if problems:
+            raise ConfigError(problems)
+
+    def to_spec(self, resources: Resources) -> TrialSpec:
+        """Returns the script as what a trial runs."""
+        common: dict[str, Any] = {
+            "environment_variables": self.environment_variables,
+            "python": self.python or "",
+            "preload": self.preload,
+            "resources": resources,
+        }
+        if self.script is not None:
+            arguments = tuple(format_value(argument) for argument in self.arguments)
+            return TrialSpec(kind="script", script=self.script, arguments=arguments, **common)
+        command = self.command if isinstance(self.command, str) else " ".join(map(str, self.command or ()))
+        return TrialSpec(kind="command", command=command, **common)
+
+
+class HyperDriveConfig:
+    """Everything about a tuning run; the arguments are HyperDrive's, the keyword-only ones are raydrive's.
+
+    Args:
+        hyperparameter_sampling: Such as ``RandomParameterSampling({...})``.
+        primary_metric_name: The metric to optimise, exactly as it is logged.
+        primary_metric_goal: ``PrimaryMetricGoal.MAXIMIZE`` or ``MINIMIZE`` (or their names).
+        max_total_runs: Trials in all.
+        max_concurrent_runs: Trials at a time; None = all.
+        max_duration_minutes: Longest time for the whole run; None = no limit.
+        policy: Early termination; None = none.
+        run_config: A ``ScriptRunConfig``, or a function ``train(params)``.
+        resources: What one trial reserves; None = one CPU.
+        seed: Non-negative; None = drawn at random and recorded.
+        grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
+        reuse_actors: Whether trials may follow one another in the same actor.
+        max_attempts: Starts of a trial that fails by itself.
+        first_failures: So many failures at the start, with no success, end the run; 0 = never.
+        preload: Modules that function trials are forked with.
+        tags: Free text by name, kept with the run.
+
+    Raises:
+        ConfigError: If anything is wrong; the error lists all of it.
+    """
+
+    def __init__(
+        self,
+        hyperparameter_sampling: Sampling,
+        primary_metric_name: str,
+        primary_metric_goal: PrimaryMetricGoal | str,
+        max_total_runs: int,
+        max_concurrent_runs: int | None = None,
+        max_duration_minutes: float | None = 10080,
+        policy: Policy | None = None,
+        *,
+        run_config: ScriptRunConfig | TrainFunction | None = None,
+        resources: Resources | None = None,
+        seed: int | None = None,
+        grace_s: float = 5.0,
+        reuse_actors: bool = True,
+        max_attempts: int = 1,
+        first_failures: int = 3,
+        preload: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        if not hasattr(hyperparameter_sampling, "space"):
+            found = repr(hyperparameter_sampling)
+            allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"
+            raise ConfigError(Problem("hyperparameter_sampling", found, allowed))
+        if isinstance(primary_metric_goal, str):
+            primary_metric_goal = PrimaryMetricGoal.from_str(primary_metric_goal)
+        self.run_config = run_config
+        self.preload = tuple(preload)
+        own = getattr(hyperparameter_sampling, "seed", None)
+        seed = seed if seed is not None else own
+        trial = dataclasses.replace(
+            self._trial_spec(resources or Resources()), grace_s=grace_s, reuse_actors=reuse_actors
+        )
+        minutes = max_duration_minutes
+        self.config = RunConfig(
+            experiment="default",
+            metric=Metric(name=primary_metric_name, goal=primary_metric_goal),
+            sampling=hyperparameter_sampling,
+            policy=NoTerminationPolicy() if policy is None else policy,
+            limits=Limits(
+                max_total_runs=max_total_runs,
+                max_concurrent_runs=max_concurrent_runs or max_total_runs,
+                max_duration_s=None if minutes is None else minutes * 60.0,
+                trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
+                max_attempts=max_attempts,
+                first_failures=first_failures,
+            ),
+            trial=trial,
+            seed=secrets.randbits(31) if seed is None else seed,
+            tags=dict(tags or {}),
+        )
+
+    def _trial_spec(self, resources: Resources) -> TrialSpec:
+        target = self.run_config
+        if isinstance(target, ScriptRunConfig):
+            return target.to_spec(resources)
+        if not callable(target):
+            allowed = "a ScriptRunConfig, or a function train(params)"
+            raise ConfigError(Problem("run_config", repr(target), allowed))
+        _check_function(target)
+        name = getattr(target, "__qualname__", type(target).__name__)
+        return TrialSpec(kind="function", script=name, preload=self.preload, resources=resources)
+
+    def to_submission(self, experiment: str) -> Submission:
+        """Returns the configuration as a submission of an experiment.
+
+        Raises:
+            ConfigError: If the experiment's name cannot be a folder name.
+        """
+        config = dataclasses.replace(self.config, experiment=experiment)
+        if isinstance(self.run_config, ScriptRunConfig):
+            return Submission(config=config, source_directory=self.run_config.source_directory)
+        return Submission(config=config, source_directory=None, function=self.run_config)
+
+
+def _check_function(function: TrainFunction) -> None:
+    try:
+        inspect.signature(function).bind({})
+    except TypeError as error:
+        name = getattr(function, "__qualname__", repr(function))
+        allowed = "a function of one argument, the dict of hyperparameters: def train(params)"
+        raise ConfigError(Problem("run_config", f"{name} ({error})", allowed)) from None
+    except ValueError:
+        return  # a builtin without a signature: let it try

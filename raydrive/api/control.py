@@ -1,0 +1,42 @@
+"""Calls to a run's driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from raydrive.core.errors import ClusterError, RaydriveError
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+
+CALL_TIMEOUT_S = 60.0
+
+
+def call_driver(run: HyperDriveRun, method: str, *arguments: object, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+    """Calls a method of a run's driver and returns its answer.
+
+    Args:
+        run: The run.
+        method: Name of a method of ``Driver``.
+        *arguments: Its arguments.
+        timeout_s: How long to wait for the answer.
+
+    Raises:
+        ClusterError: If the driver is gone or does not answer in time.
+    """
+    import ray
+    from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+
+    from raydrive.api.launch import find_driver
+
+    driver = find_driver(run)
+    try:
+        return ray.get(getattr(driver, method).remote(*arguments), timeout=timeout_s)
+    except RayTaskError as error:
+        if isinstance(error.cause, RaydriveError):
+            raise error.cause from error
+        raise ClusterError(f"the driver of {run.id} failed: {error}") from error
+    except GetTimeoutError as error:
+        raise ClusterError(f"the driver of {run.id} did not answer within {timeout_s:.0f} s") from error
+    except RayError as error:
+        raise ClusterError(f"the driver of {run.id} cannot be reached: {error}") from error

@@ -1,0 +1,229 @@
+"""From a submission to a running driver; and from a recorded run to a driver that goes on with it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from raydrive.api.run import HyperDriveRun
+from raydrive.api.submission import Submission
+from raydrive.core.config import Limits, RunConfig
+from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError
+from raydrive.storage.code import snapshot, store_code, store_function
+from raydrive.storage.layout import RunLayout, new_run_id
+
+START_TIMEOUT_S = 120.0
+STALE_S = 30.0
+"""A driver that has not written its heartbeat for so long is taken for dead."""
+
+
+def driver_name(run_id: str) -> str:
+    """Returns the name of a run's driver actor."""
+    return f"raydrive:{run_id}"
+
+
+def launch(submission: Submission, *, storage: str, address: str | None) -> HyperDriveRun:
+    """Stores a submission and starts its driver; returns at once.
+
+    Args:
+        submission: What to run.
+        storage: Folder or URI below which runs are kept.
+        address: Ray address; None = ``RAY_ADDRESS``, then an embedded cluster.
+
+    Raises:
+        ConfigError: If the code is too large, or the function cannot be pickled.
+        ClusterError: If Ray cannot be reached or could never satisfy the request.
+        StorageError: If the run folder cannot be written.
+    """
+    from raydrive.runtime import cluster
+
+    # What can be refused is refused before anything is left behind: first the code, then the cluster, then the folder.
+    pickled = pickle_function(submission.function) if submission.function is not None else b""
+    code = snapshot(submission.source_directory, storage) if submission.source_directory is not None else None
+    connection = cluster.connect(address)
+    cluster.check_feasible(submission.config.trial.resources, may_grow=cluster.autoscaling())
+    config = submission.config
+    layout = RunLayout.create(storage, config.experiment, new_run_id(config.experiment))
+    sha256 = ""
+    if pickled:
+        sha256 = store_function(layout, pickled)
+    elif code is not None:
+        sha256 = store_code(layout, code)
+    config = dataclasses.replace(
+        config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=_versions()
+    )
+    layout.write_config(json.dumps(config.to_json(), indent=1).encode())
+    start_driver(layout, connection.outlives)
+    return HyperDriveRun.open(layout.uri)
+
+
+def resume(
+    run: HyperDriveRun, *, address: str | None, limits: Mapping[str, Any] | None = None, force: bool = False
+) -> HyperDriveRun:
+    """Goes on with a recorded run, from storage alone.
+
+    Args:
+        run: The run.
+        address: Ray address; None = ``RAY_ADDRESS``, then an embedded cluster.
+        limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
+        force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
+
+    Raises:
+        ConfigError: If a limit is out of range, or the run is over and no limit was raised.
+        ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
+        StorageError: If the run cannot be read.
+    """
+    from raydrive.runtime import cluster
+
+    changed = dict(limits or {})
+    dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
+    _check_resumable(run, changed, force)
+    connection = cluster.connect(address)
+    cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
+    start_driver(run.layout, connection.outlives, changed, replace=force)
+    return HyperDriveRun.open(run.layout.uri)
+
+
+def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool) -> None:
+    over = run.sweep.finished
+    if over is not None and not _extends(run.sweep.limits, len(run.sweep.trials), changed):
+        allowed = "a larger budget: --max-total-trials N, or --timeout S for a run that ran out of time"
+        raise ConfigError(Problem("resume", f"{run.id} is {over.state}: {over.why}", allowed))
+    heartbeat = run.heartbeat()
+    age_s = time.time() - heartbeat.get("at", 0.0)
+    if over is None and heartbeat.get("state") == "Running" and age_s < STALE_S and not force:
+        raise ClusterError(
+            f"run {run.id} has a live driver: its last heartbeat is {age_s:.0f} s old, from pid {heartbeat.get('pid')} at "
+            f"{heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is dead for certain, wait until "
+            f"{STALE_S:.0f} s have passed, or take over with --force."
+        )
+
+
+def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
+    more = changed.get("max_total_runs", limits.max_total_runs) > trials
+    return bool(changed) and more
+
+
+def start_driver(
+    layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | None = None, *, replace: bool = False
+) -> None:
+    """Creates the driver actor of a run and waits until it has taken charge.
+
+    Args:
+        layout: The run folder.
+        outlives: Whether the cluster goes on without this process; then the driver does too.
+        limits: Limits that a resume changes.
+        replace: Whether to kill a driver of the same name first.
+
+    Raises:
+        ClusterError: If the driver does not answer in time, or cannot import raydrive.
+        StorageError: If the driver cannot use the run folder.
+    """
+    import ray
+    from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+
+    from raydrive.runtime.cluster import NAMESPACE
+    from raydrive.runtime.driver import Driver
+
+    name = driver_name(layout.run_id)
+    if replace:
+        with contextlib.suppress(ValueError):
+            ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
+    options: dict[str, Any] = {"name": name, "namespace": NAMESPACE, "num_cpus": 0, "max_restarts": -1}
+    if outlives:
+        options["lifetime"] = "detached"
+    try:
+        driver = ray.remote(Driver).options(**options).remote(layout.uri, dict(limits or {}))
+        ray.get(driver.start.remote(), timeout=START_TIMEOUT_S)
+    except RayTaskError as error:
+        cause = error.cause if isinstance(error.cause, RaydriveError) else None
+        if cause is not None:
+            raise cause from error
+        raise ClusterError(f"the driver of {layout.run_id} failed: {_last_line(error)}") from error
+    except GetTimeoutError as error:
+        raise ClusterError(f"the driver of {layout.run_id} did not answer within {START_TIMEOUT_S:.0f} s") from error
+    except (RayError, ValueError) as error:
+        raise ClusterError(f"the driver of {layout.run_id} could not start: {_last_line(error)}") from error
+    # The handle keeps a driver that is not detached alive as long as this process lives.
+    _DRIVERS[layout.run_id] = driver
+
+
+_DRIVERS: dict[str, Any] = {}
+
+
+def find_driver(run: HyperDriveRun) -> Any:
+    """Returns the handle of a run's driver, connecting to its cluster if need be.
+
+    Raises:
+        ClusterError: If there is no live driver, or its cluster cannot be reached.
+    """
+    import ray
+
+    from raydrive.runtime import cluster
+
+    known = _DRIVERS.get(run.id)
+    if known is not None:
+        return known
+    heartbeat = run.heartbeat()
+    if not ray.is_initialized():
+        address = heartbeat.get("address")
+        if not address:
+            raise ClusterError(f"run {run.id} has no driver: it has never started")
+        cluster.connect(address)
+    try:
+        return ray.get_actor(driver_name(run.id), namespace=cluster.NAMESPACE)
+    except ValueError:
+        raise ClusterError(
+            f"run {run.id} has no live driver on the cluster at {heartbeat.get('address')}. "
+            f"Go on with it: raydrive resume {run.id}"
+        ) from None
+
+
+def pickle_function(function: Callable[..., object]) -> bytes:
+    """Returns a training function as bytes, with the code of its own module unless that one is installed.
+
+    Raises:
+        ConfigError: If it cannot be pickled.
+    """
+    import cloudpickle
+
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    local = module is not None and module.__name__ != "__main__" and not _installed(module)
+    if local and module is not None:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(function))
+    except Exception as error:  # pickling runs the user's __reduce__: anything may come
+        found = f"{getattr(function, '__qualname__', function)!r} ({type(error).__name__}: {error})"
+        fix = "Open files, locks and connections inside the function instead of keeping them outside."
+        raise ConfigError(Problem("run_config", found, "a function that can be pickled", fix)) from error
+    finally:
+        if local and module is not None:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _installed(module: ModuleType) -> bool:
+    """Whether training processes can import a module by its name."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return True
+    parts = Path(file).parts
+    return "site-packages" in parts or "dist-packages" in parts or Path(file).is_relative_to(sys.base_prefix)
+
+
+def _versions() -> dict[str, str]:
+    from raydrive.runtime.driver import versions
+
+    return versions()
+
+
+def _last_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,351 @@
+"""``HyperDriveRun``: a run as its user sees it. Reads storage only; control goes to the driver."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from raydrive.core.config import RunConfig
+from raydrive.core.errors import RaydriveError, StorageError, TrialError
+from raydrive.core.records import CANCELED, FAILED, Reported
+from raydrive.core.summary import Summary, ranked, row, row_json, summarize
+from raydrive.core.sweep import Sweep
+from raydrive.storage.journal import JournalReader
+from raydrive.storage.layout import RunLayout
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from raydrive.api.child import Run
+
+POLL_S = 0.2
+SILENT_S = 30.0
+"""A driver that has been silent for so long is reported as not responding."""
+NOT_RESPONDING, INTERRUPTED = "NotResponding", "Interrupted"
+
+
+class HyperDriveRun:
+    """One tuning job, running or over.
+
+    Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.
+    """
+
+    def __init__(self, layout: RunLayout) -> None:
+        self.layout = layout
+        self.config = RunConfig.from_json(json.loads(layout.read_config()))
+        self._reader = JournalReader(layout.journal)
+        self.sweep = Sweep(self.config)
+        """The run as far as the journal has been read; ``refresh`` reads on."""
+        self.refresh()
+
+    @classmethod
+    def open(cls, uri: str) -> HyperDriveRun:
+        """Returns the run whose folder is ``uri``.
+
+        Raises:
+            StorageError: If the folder cannot be read.
+        """
+        return cls(RunLayout.open(uri))
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def id(self) -> str:
+        """Name of the run."""
+        return self.layout.run_id
+
+    @property
+    def experiment(self) -> str:
+        """Name of its experiment."""
+        return self.config.experiment
+
+    @property
+    def uri(self) -> str:
+        """The run's folder."""
+        return self.layout.uri
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Free text by name."""
+        return self.config.tags
+
+    def __repr__(self) -> str:
+        return f"HyperDriveRun({self.id!r}, {self.get_status()})"
+
+    # ------------------------------------------------------------------ how it goes
+
+    def refresh(self) -> Summary:
+        """Reads what is new in the journal and returns the summary.
+
+        Raises:
+            StorageError: If the journal cannot be read.
+        """
+        for fact, decisions in self._reader.read():
+            self.sweep.apply(fact, decisions)
+        return summarize(self.sweep, time.time())
+
+    def heartbeat(self) -> dict[str, Any]:
+        """Returns the driver's last sign of life: ``at``, ``state``, ``address``, ``waiting``, ``trouble``; or nothing."""
+        raw = self.layout.read_driver()
+        try:
+            return dict(json.loads(raw)) if raw else {}
+        except ValueError:
+            return {}
+
+    def get_status(self) -> str:
+        """Returns Queued, Running, Completed, Canceled, Failed, Interrupted or NotResponding."""
+        summary = self.refresh()
+        if self.sweep.finished:
+            return summary.state
+        heartbeat = self.heartbeat()
+        if heartbeat.get("state") == INTERRUPTED:
+            return INTERRUPTED
+        if heartbeat and time.time() - heartbeat.get("at", 0.0) > SILENT_S:
+            return NOT_RESPONDING
+        return summary.state
+
+    @property
+    def why(self) -> str:
+        """Why the run ended, word for word; empty while it runs."""
+        return self.refresh().why
+
+    def wait_for_completion(
+        self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
+    ) -> dict[str, Any]:
+        """Waits until the run is over.
+
+        Args:
+            show_output: Show the live table (a line per event where there is no terminal).
+            wait_post_processing: Accepted for HyperDrive's sake; nothing is left to do after the end.
+            raise_on_error: Raise when the run failed.
+
+        Returns:
+            ``get_details()``.
+
+        Raises:
+            RaydriveError: If the run failed (with ``raise_on_error``), or its driver is gone.
+        """
+        if show_output:
+            from raydrive.api.progress import follow
+
+            follow(self)
+        else:
+            for _ in self.watch():
+                pass
+        status = self.get_status()
+        if status == FAILED and raise_on_error:
+            raise RaydriveError(f"run {self.id} failed: {self.why}")
+        if status in (NOT_RESPONDING, INTERRUPTED) and raise_on_error:
+            trouble = self.heartbeat().get("trouble", "")
+            raise RaydriveError(f"run {self.id} has no driver any more. {trouble} Go on with it: raydrive resume {self.id}")
+        return self.get_details()
+
+    def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:
+        """Yields the summary again and again until the run is over or its driver is gone.
+
+        Args:
+            interval_s: Seconds between two looks, above 0.
+        """
+        while True:
+            yield self.refresh()
+            if self.sweep.finished or self.get_status() in (NOT_RESPONDING, INTERRUPTED):
+                yield self.refresh()
+                return
+            time.sleep(interval_s)
+
+    def cancel(self, why: str = "canceled by the user") -> None:
+        """Ends the run; its running trials are Canceled.
+
+        Args:
+            why: Kept as the reason.
+
+        Raises:
+            ClusterError: If its driver cannot be reached.
+        """
+        self.cancel_trial(None, why)
+
+    def cancel_trial(self, number: int | None, why: str = "canceled by the user") -> bool:
+        """Ends one trial, or the whole run (None).
+
+        Returns:
+            False when it was over already.
+
+        Raises:
+            ClusterError: If the driver cannot be reached.
+        """
+        from raydrive.api.control import call_driver
+
+        return bool(call_driver(self, "cancel", number, why))
+
+    # ------------------------------------------------------------------ its trials
+
+    def get_children(self) -> Iterator[Run]:
+        """Yields the trials by number."""
+        from raydrive.api.child import Run
+
+        self.refresh()
+        for trial in self.sweep.trials:
+            yield Run(self, trial.number)
+
+    def get_child(self, number: int) -> Run:
+        """Returns one trial.
+
+        Raises:
+            TrialError: If the run has no such trial.
+        """
+        from raydrive.api.child import Run
+
+        self.refresh()
+        if not 0 <= number < len(self.sweep.trials):
+            count = len(self.sweep.trials)
+            have = f"0 to {count - 1}" if count else "none yet"
+            raise TrialError(f"run {self.id} has no trial {number}; its trials: {have}")
+        return Run(self, number)
+
+    def get_best_run_by_primary_metric(
+        self, include_failed: bool = True, include_canceled: bool = True, include_resume_from_runs: bool = True
+    ) -> Run | None:
+        """Returns the trial with the best value over everything it logged; ties go to the first that achieved it.
+
+        Args:
+            include_failed: Whether failed trials count.
+            include_canceled: Whether trials that were stopped count.
+            include_resume_from_runs: Accepted for HyperDrive's sake.
+
+        Returns:
+            The trial, or None when none logged a finite value.
+        """
+        from raydrive.api.child import Run
+
+        self.refresh()
+        left_out = {state for state, kept in ((FAILED, include_failed), (CANCELED, include_canceled)) if not kept}
+        best = self.sweep.best
+        if best is not None and self.sweep.trials[best.trial].state not in left_out:
+            return Run(self, best.trial)
+        for trial in ranked(self.sweep):
+            if trial.state not in left_out and self.sweep.curves.best(trial.number) is not None:
+                return Run(self, trial.number)
+        return None
+
+    def get_children_sorted_by_primary_metric(
+        self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
+    ) -> list[dict[str, Any]]:
+        """Returns the trials as dicts, best first, those without the metric last.
+
+        Args:
+            top: So many at most; 0 = all.
+            reverse: Worst first.
+            discard_no_metric: Leave out trials without the metric.
+
+        Returns:
+            Dicts with ``run_id``, ``hyperparameters`` (a JSON string, as HyperDrive gives it),
+            ``best_primary_metric`` and ``status``.
+        """
+        self.refresh()
+        rows = [
+            {
+                "run_id": self.child_id(trial.number),
+                "hyperparameters": json.dumps(trial.params),
+                "best_primary_metric": self.sweep.curves.best(trial.number),
+                "status": trial.state,
+            }
+            for trial in ranked(self.sweep)
+        ]
+        valued = [item for item in rows if item["best_primary_metric"] is not None]
+        bare = [item for item in rows if item["best_primary_metric"] is None]
+        ordered = [*(reversed(valued) if reverse else valued), *([] if discard_no_metric else bare)]
+        return ordered[:top] if top else ordered
+
+    def child_id(self, number: int) -> str:
+        """Returns the id of a trial: the run's and its number."""
+        return f"{self.id}_{number}"
+
+    def get_hyperparameters(self) -> dict[str, str]:
+        """Returns the hyperparameters of every trial as a JSON string, by trial id."""
+        self.refresh()
+        return {self.child_id(trial.number): json.dumps(trial.params) for trial in self.sweep.trials}
+
+    def get_metrics(self) -> dict[str, dict[str, Any]]:
+        """Returns the metrics of every trial by id: a scalar where a name was logged once, else a list."""
+        out: dict[str, dict[str, Any]] = {self.child_id(trial.number): {} for trial in self.sweep.trials}
+        for number, metrics in self.all_metrics().items():
+            out[self.child_id(number)] = {name: v[0] if len(v) == 1 else v for name, v in metrics.items()}
+        return out
+
+    def reports(self, number: int | None = None) -> Iterator[Reported]:
+        """Yields the recorded reports of one trial, or of all, in order of arrival.
+
+        Raises:
+            StorageError: If the journal cannot be read.
+        """
+        for fact, _ in JournalReader(self.layout.journal).read():
+            if isinstance(fact, Reported) and number in (None, fact.trial):
+                yield fact
+
+    def all_metrics(self, number: int | None = None) -> dict[int, dict[str, list[Any]]]:
+        """Returns every logged value by trial and name, in order."""
+        out: dict[int, dict[str, list[Any]]] = {}
+        primary = self.config.metric.name
+        for fact in self.reports(number):
+            metrics = out.setdefault(fact.trial, {})
+            if fact.interval:
+                metrics.setdefault(primary, []).append(fact.value)
+            for name, value in fact.metrics.items():
+                metrics.setdefault(name, []).append(value)
+        return out
+
+    # ------------------------------------------------------------------ tables
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the trials as flat dicts, by number."""
+        self.refresh()
+        now = time.time()
+        return [row_json(row(self.sweep, trial, now)) for trial in self.sweep.trials]
+
+    def trials_table(self) -> pyarrow.Table:
+        """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why."""
+        from raydrive.api.tables import trials_table
+
+        return trials_table(self.rows())
+
+    def metrics_table(self) -> pyarrow.Table:
+        """Returns one row per logged value: trial, attempt, interval, step, time, name, value, text."""
+        from raydrive.api.tables import metrics_table
+
+        return metrics_table(self.reports(), self.config.metric.name)
+
+    def get_details(self) -> dict[str, Any]:
+        """Returns the run as HyperDrive describes it: runId, status, startTimeUtc, properties, ..."""
+        summary = self.refresh()
+        best = summary.best
+        return {
+            "runId": self.id,
+            "target": "ray",
+            "status": self.get_status(),
+            "startTimeUtc": utc(self.sweep.started_at),
+            "endTimeUtc": utc(self.sweep.last_at) if self.sweep.finished else None,
+            "properties": {
+                "primary_metric_config": json.dumps(
+                    {"name": self.config.metric.name, "goal": self.config.metric.goal.value}
+                ),
+                "runTemplate": "HyperDrive",
+                "best_child_run_id": self.child_id(best.trial) if best else None,
+                "score": best.value if best else None,
+                "cancellation_reason": summary.why,
+            },
+            "tags": dict(self.tags),
+        }
+
+
+def utc(seconds: float | None) -> str | None:
+    """Returns a time as ISO 8601 in UTC, None for None."""
+    import datetime
+
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="milliseconds")
+
+
+__all__ = ["INTERRUPTED", "NOT_RESPONDING", "HyperDriveRun", "StorageError", "utc"]

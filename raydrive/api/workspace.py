@@ -1,0 +1,162 @@
+"""Where runs are kept and where they are executed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raydrive.core.errors import ConfigError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    from raydrive.api.config import HyperDriveConfig
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.api.submission import Submission
+
+DEFAULT_STORAGE = "~/raydrive"
+CONFIG_FILE = "raydrive.toml"
+_KEYS = ("storage", "address")
+
+
+class Workspace:
+    """A storage URI and a Ray address.
+
+    Args:
+        storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
+        address: ``auto``, ``HOST:PORT`` or ``local``; None = ``RAY_ADDRESS``, then an embedded local cluster.
+    """
+
+    def __init__(self, storage: str | os.PathLike[str] | None = None, address: str | None = None) -> None:
+        chosen = os.environ.get("RAYDRIVE_STORAGE") or DEFAULT_STORAGE if storage is None else os.fspath(storage)
+        self.storage = chosen
+        self.address = address
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str] | None = None) -> Workspace:
+        """Returns the workspace of ``raydrive.toml`` in this folder or one above it; the environment wins.
+
+        Args:
+            path: Another file.
+
+        Raises:
+            ConfigError: If the file cannot be read or holds an unknown key.
+        """
+        settings = read_settings(path)
+        storage = os.environ.get("RAYDRIVE_STORAGE") or settings.get("storage")
+        return cls(storage, os.environ.get("RAY_ADDRESS") or settings.get("address"))
+
+    def experiments(self) -> list[str]:
+        """Returns the names of the experiments, sorted.
+
+        Raises:
+            StorageError: If the storage cannot be read.
+        """
+        return sorted({entry.experiment for entry in self._entries()})
+
+    def runs(self, experiment: str | None = None) -> Iterator[HyperDriveRun]:
+        """Yields the runs, newest first.
+
+        Args:
+            experiment: Only those of one experiment.
+
+        Raises:
+            StorageError: If the storage cannot be read.
+        """
+        from raydrive.api.run import HyperDriveRun
+
+        for entry in self._entries():
+            if experiment in (None, entry.experiment):
+                yield HyperDriveRun.open(entry.uri)
+
+    def get_run(self, run: str) -> HyperDriveRun:
+        """Returns a run by its id, a unique prefix of it, or ``last``.
+
+        Raises:
+            RunNotFoundError: If no run, or more than one, answers to it.
+            StorageError: If the storage cannot be read.
+        """
+        from raydrive.api.run import HyperDriveRun
+        from raydrive.storage.layout import find_run
+
+        return HyperDriveRun.open(find_run(self.storage, run).uri)
+
+    def _entries(self) -> list[Any]:
+        from raydrive.storage.layout import list_runs
+
+        return sorted(list_runs(self.storage), key=lambda entry: entry.created, reverse=True)
+
+    def __repr__(self) -> str:
+        return f"Workspace(storage={self.storage!r}, address={self.address!r})"
+
+
+class Experiment:
+    """A name that groups runs.
+
+    Args:
+        workspace: Where its runs are kept and executed.
+        name: A name that can be a folder name.
+    """
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self.workspace = workspace
+        self.name = name
+
+    def submit(self, config: HyperDriveConfig | Submission) -> HyperDriveRun:
+        """Starts a run and returns at once.
+
+        Args:
+            config: What to run.
+
+        Raises:
+            ConfigError: If the configuration cannot be used.
+            StorageError: If the run folder cannot be written.
+            ClusterError: If Ray cannot be reached or could never satisfy the request.
+        """
+        from raydrive.api.launch import launch
+        from raydrive.api.submission import Submission
+
+        submission = config if isinstance(config, Submission) else config.to_submission(self.name)
+        return launch(submission, storage=self.workspace.storage, address=self.workspace.address)
+
+    def get_runs(self) -> Iterator[HyperDriveRun]:
+        """Yields the runs of the experiment, newest first."""
+        return self.workspace.runs(self.name)
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.workspace!r}, {self.name!r})"
+
+
+def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, str]:
+    """Returns ``storage`` and ``address`` from ``raydrive.toml``; nothing when there is no such file.
+
+    Args:
+        path: The file; None looks in this folder and those above it.
+
+    Raises:
+        ConfigError: If the file cannot be read or holds an unknown key.
+    """
+    file = Path(path) if path is not None else _nearest()
+    if file is None:
+        return {}
+    try:
+        import tomllib
+    except ImportError:  # Python 3.10
+        import tomli as tomllib  # type: ignore[no-redef]
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(Problem(str(file), str(error), "a TOML file with 'storage' and 'address'")) from error
+    problems = [
+        Problem(f"{file}: {key}", repr(value), ", ".join(_KEYS) + " as text", did_you_mean(key, _KEYS))
+        for key, value in raw.items()
+        if key not in _KEYS or not isinstance(value, str)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return raw
+
+
+def _nearest() -> Path | None:
+    here = Path.cwd()
+    return next((folder / CONFIG_FILE for folder in (here, *here.parents) if (folder / CONFIG_FILE).is_file()), None)

@@ -1,0 +1,300 @@
+"""The driver actor: a mailbox, the loop, the live view.
+
+Everything happens on the actor's event loop but two things that may take long: writing the journal (one thread, so that
+reports queue into the next group commit meanwhile) and asking an expensive sampler (another one).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import ray
+
+from raydrive.core.config import RunConfig
+from raydrive.core.errors import JournalError, StorageError
+from raydrive.core.records import Began, Cancelled, Fact, Lost, Started, Ticked
+from raydrive.core.sweep import Sweep
+from raydrive.runtime.loop import Batch, Loop
+from raydrive.runtime.slots import Slots, to_facts
+from raydrive.storage.journal import JournalReader, JournalWriter
+from raydrive.storage.layout import RunLayout
+
+TICK_S = 0.5
+HEARTBEAT_S = 2.0
+LINGER_S = 2.0
+"""How long a driver whose run is over still answers before it ends itself."""
+
+
+class Driver:
+    """Holds sampler and policy of one run and decides.
+
+    Args:
+        uri: The run folder; ``config.json`` is there already.
+        limits: Limits that a resume changes.
+    """
+
+    def __init__(self, uri: str, limits: Mapping[str, Any] | None = None) -> None:
+        self._layout = RunLayout.open(uri)
+        self._uri = uri
+        self._limits = dict(limits or {})
+        self._queue: list[Fact] = []
+        self._acks: list[asyncio.Future[None]] = []
+        self._wake = asyncio.Event()
+        self._starting = asyncio.Lock()
+        self._io = ThreadPoolExecutor(1, "raydrive-journal")
+        self._thinker = ThreadPoolExecutor(1, "raydrive-sampler")
+        self._asking: int | None = None
+        self._interrupted = False
+        self._trouble = ""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._over = asyncio.Event()
+        self._loop: Loop | None = None
+        self._slots: Slots | None = None
+        context = ray.get_runtime_context()
+        if context.was_current_actor_reconstructed:
+            self._limits = {}  # they are in the journal already
+            context.current_actor.start.remote()  # nobody outside knows that this driver is new
+
+    # ------------------------------------------------------------------ calls from outside
+
+    async def start(self) -> int:
+        """Takes charge of the run: replays its journal, claims the next epoch and goes on.
+
+        Returns:
+            The epoch.
+
+        Raises:
+            StorageError: If the run cannot be read or written.
+        """
+        async with self._starting:
+            if self._loop is None:
+                await self._start()
+        return self._sweep.epoch
+
+    async def report(self, trial: int, attempt: int, epoch: int, events: Sequence[tuple[Any, ...]]) -> bool:
+        """Takes a batch of events of an attempt; answers once the journal has them.
+
+        Returns:
+            Whether the attempt goes on; False when it is being stopped or is a ghost.
+        """
+        if self._loop is None:
+            await self.start()
+        self._post(to_facts(trial, attempt, events))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._acks.append(done)
+        await done
+        state = self._sweep.trials[trial]
+        return state.attempt == attempt and state.open and not state.stop_by
+
+    async def cancel(self, trial: int | None, why: str) -> bool:
+        """Ends one trial, or the whole run (trial None).
+
+        Returns:
+            False when there was nothing left to end.
+        """
+        if self._loop is None:
+            await self.start()
+        fact = Cancelled(time.time(), trial, why)
+        if not self._sweep.accepts(fact):
+            return False
+        self._post([fact])
+        return True
+
+    async def interrupt(self) -> None:
+        """Ends the training processes but not the run: ``raydrive resume`` goes on with it."""
+        self._interrupted = True
+        if self._slots is not None:
+            references = self._slots.interrupt(self._sweep.config.trial.grace_s)
+            await asyncio.gather(*references, return_exceptions=True)
+            self._slots.kill_all()
+        await self._heartbeat("Interrupted")
+        self._over.set()
+
+    async def wait(self) -> None:
+        """Returns when the run is over or interrupted."""
+        await self._over.wait()
+
+    async def view(self) -> dict[str, Any]:
+        """Returns what ``driver.json`` holds, fresh."""
+        return self._view("Running")
+
+    # ------------------------------------------------------------------ start
+
+    @property
+    def _sweep(self) -> Sweep:
+        if self._loop is None:
+            raise StorageError(f"{self._uri}: the driver has not started yet")
+        return self._loop.sweep
+
+    async def _start(self) -> None:
+        config = RunConfig.from_json(json.loads(self._layout.read_config()))
+        writer = JournalWriter.open(self._layout.journal)
+        sweep = Sweep.replay(config, JournalReader(self._layout.journal).read())
+        me = ray.get_runtime_context().current_actor
+        run_id = self._layout.run_id
+        self._slots = Slots(config, self._uri, run_id, me, writer.epoch, self._post)
+        sampler = config.sampling.build(config.seed, config.metric.maximize)
+        self._loop = Loop(sweep, sampler, self._slots, writer, time.time)
+        now = time.time()
+        self._queue.append(Started(now, writer.epoch, versions(), self._limits))
+        for trial in sweep.open_trials:
+            # Trial actors belong to the driver that made them: they died with it.
+            self._queue.append(Lost(now, trial.number, trial.attempt, "the driver before this one is gone"))
+        self._wake.set()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(work) for work in (self._pump(), self._tick(), self._beat())]
+
+    def _post(self, facts: Sequence[Fact]) -> None:
+        self._queue.extend(facts)
+        self._wake.set()
+
+    # ------------------------------------------------------------------ the pump
+
+    async def _pump(self) -> None:
+        """Judges what has arrived, makes it durable, acts, acknowledges; over and over."""
+        while not self._over.is_set():
+            await self._wake.wait()
+            self._wake.clear()
+            facts, self._queue = self._queue, []
+            acks, self._acks = self._acks, []
+            try:
+                await self._turn(facts)
+            except JournalError as error:
+                await self._give_up(str(error), superseded=True)
+            except Exception as error:  # a bug of ours, or of a user's sampler: say so instead of hanging for ever
+                await self._give_up(f"the driver failed: {type(error).__name__}: {error}")
+                raise
+            for done in acks:
+                if not done.done():
+                    done.set_result(None)
+            if self._sweep.finished and not self._over.is_set():
+                await self._close()
+
+    async def _turn(self, facts: Sequence[Fact]) -> None:
+        loop, slots = self._loop, self._slots
+        if loop is None or slots is None or self._interrupted:
+            return
+        for fact in facts:
+            if type(fact) is Began:
+                slots.began(fact.trial)
+        batch = loop.judge(facts)
+        if batch.lines:
+            await self._write(loop, batch)
+        loop.act(batch)
+        if batch.decisions:
+            slots.trim(self._still_needed())
+        if not loop.sampler.cheap:
+            self._ask(loop)
+
+    def _still_needed(self) -> int:
+        """How many more launches may come: so many idle actors are worth keeping."""
+        sweep = self._sweep
+        if sweep.ending or sweep.finished or sweep.exhausted:
+            return 0
+        return min(sweep.limits.max_total_runs - len(sweep.trials), sweep.limits.max_concurrent_runs)
+
+    async def _write(self, loop: Loop, batch: Batch) -> None:
+        """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.
+
+        Raises:
+            JournalError: If a newer driver has taken over.
+        """
+        pause_s = 0.1
+        while True:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._io, loop.write, batch)
+            except JournalError:
+                raise
+            except StorageError as error:
+                self._trouble = f"storage: {error}; trying again"
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, 10.0)
+            else:
+                self._trouble = ""
+                return
+
+    def _ask(self, loop: Loop) -> None:
+        """Has an expensive sampler think in its own thread, one configuration at a time."""
+        if self._asking is not None or not loop.sweep.wanted:
+            return
+        self._asking = len(loop.sweep.trials)
+        task = asyncio.get_running_loop().create_task(self._think(loop, self._asking))
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
+
+    async def _think(self, loop: Loop, number: int) -> None:
+        history = loop.sweep.history.frozen()
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._thinker, loop.sampler.ask, number, history)
+        except Exception as error:
+            await self._give_up(f"the sampler failed: {type(error).__name__}: {error}")
+            raise
+        self._asking = None
+        self._post([loop.suggested(number, answer)])
+
+    # ------------------------------------------------------------------ time
+
+    async def _tick(self) -> None:
+        while not self._over.is_set():
+            await asyncio.sleep(TICK_S)
+            self._post([Ticked(time.time())])
+
+    async def _beat(self) -> None:
+        while not self._over.is_set():
+            await self._heartbeat("Running")
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _heartbeat(self, state: str) -> None:
+        data = json.dumps(self._view(state)).encode()
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._layout.write_driver, data)
+        except StorageError as error:
+            self._trouble = f"storage: {error}"
+
+    def _view(self, state: str) -> dict[str, Any]:
+        sweep = self._sweep
+        waiting = self._slots.waiting() if self._slots is not None and state == "Running" else {}
+        return {
+            "state": sweep.finished.state if sweep.finished else state,
+            "at": time.time(),
+            "epoch": sweep.epoch,
+            "pid": os.getpid(),
+            "address": ray.get_runtime_context().gcs_address,
+            "waiting": {str(trial): why for trial, why in waiting.items()},
+            "trouble": self._trouble,
+        }
+
+    # ------------------------------------------------------------------ the end
+
+    async def _give_up(self, why: str, *, superseded: bool = False) -> None:
+        """Lets go of a run that this driver cannot go on with: its trials end, and nothing more is written."""
+        self._trouble = why
+        if self._slots is not None:
+            self._slots.kill_all()
+        if not superseded:
+            await self._heartbeat("Interrupted")
+        self._over.set()
+
+    async def _close(self) -> None:
+        await self._heartbeat("Running")
+        self._over.set()
+        await asyncio.sleep(LINGER_S)
+        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that a run's record names."""
+    import platform
+    from importlib import metadata
+
+    return {
+        "raydrive": metadata.version("raydrive"),
+        "ray": ray.__version__,
+        "python": platform.python_version(),
+    }

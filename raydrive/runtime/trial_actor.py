@@ -1,0 +1,275 @@
+"""The trial actor: holds a reservation, supervises one training process at a time, sends on what it logs.
+
+Events go to the driver in batches, one batch in flight, in order, and are kept until the driver has them. The last batch
+of an attempt is the result of ``run``, so that a short trial costs a single call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from raydrive import wire
+from raydrive.core.arguments import trial_argv
+from raydrive.core.config import RunConfig
+from raydrive.runtime.channel import Channel
+from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.workspace import Prepared, TrialFiles
+
+BATCH_DELAY_S = 0.003
+"""A report waits this long for company: a trial that ends meanwhile sends everything with its result."""
+MAX_UNSENT = 20_000
+"""So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
+MAX_BATCH = 5_000
+
+Event = tuple[Any, ...]
+
+
+class _Attempt:
+    """The events of one attempt, counted and kept until the driver has them."""
+
+    def __init__(self, trial: int, attempt: int, interval: int, metric: str) -> None:
+        self.trial = trial
+        self.attempt = attempt
+        self.metric = metric
+        self.unsent: list[Event] = []
+        self.in_flight = 0
+        self.seq = 0
+        self.interval = interval
+        self.wake = asyncio.Event()
+        self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+
+    def add(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Counts what the training process logged; the primary metric sets the interval."""
+        name = self.metric
+        for message in messages:
+            metrics = message.get("m")
+            if not metrics:
+                continue
+            at, step = message.get("t") or time.time(), message.get("s")
+            value = metrics.get(name)
+            self.seq += 1
+            if isinstance(value, int | float):
+                self.interval += 1
+                others = {key: item for key, item in metrics.items() if key != name} if len(metrics) > 1 else {}
+                self.unsent.append(("report", at, self.seq, self.interval, float(value), others, step))
+            else:
+                self.unsent.append(("report", at, self.seq, 0, None, metrics, step))
+        self.wake.set()
+
+
+class TrialActor:
+    """One slot of the cluster.
+
+    Args:
+        uri: The run folder.
+        run_id: Name of the run.
+        config: The run's configuration as JSON.
+        driver: Handle of the driver actor.
+        epoch: Epoch of that driver.
+    """
+
+    def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int) -> None:
+        self._config = RunConfig.from_json(config)
+        self._run_id = run_id
+        self._driver = driver
+        self._epoch = epoch
+        self._files = TrialFiles(uri, run_id, self._config)
+        self._keeper: Keeper | None = None
+        self._channel: Channel | None = None
+        self._current: _Attempt | None = None
+        self._stopping = False
+
+    async def ping(self) -> int:
+        """Answers with the process id of the actor."""
+        return os.getpid()
+
+    async def run(
+        self, trial: int, attempt: int, params: Mapping[str, Any], resume_from: str | None, interval: int
+    ) -> list[Event]:
+        """Runs an attempt to its end and returns its last events; joins it when it is under way already.
+
+        Args:
+            trial: Number of the trial.
+            attempt: Number of the attempt, from 1.
+            params: The hyperparameters.
+            resume_from: Name of the checkpoint to go on from.
+            interval: Intervals that checkpoint holds.
+        """
+        current = self._current
+        if current is None or (current.trial, current.attempt) != (trial, attempt):
+            current = self._current = _Attempt(trial, attempt, interval, self._config.metric.name)
+            self._stopping = False
+            self._task = asyncio.get_running_loop().create_task(self._supervise(current, params))
+        return await asyncio.shield(current.done)
+
+    async def stop(self, trial: int | None, attempt: int, grace_s: float) -> None:
+        """Ends the process tree of an attempt (of any, when trial is None); returns when it is gone."""
+        current = self._current
+        if current is None or current.done.done():
+            return
+        if trial is not None and (current.trial, current.attempt) != (trial, attempt):
+            return
+        self._stopping = True
+        if self._keeper is not None:
+            await self._keeper.stop(grace_s)
+        await asyncio.shield(current.done)
+
+    # ------------------------------------------------------------------ one attempt
+
+    async def _supervise(self, current: _Attempt, params: Mapping[str, Any]) -> None:
+        sender = asyncio.get_running_loop().create_task(self._send(current))
+        try:
+            code, error = await self._execute(current, params)
+        except Exception as problem:  # whatever went wrong on this side is the attempt's end, never a hang
+            code, error = None, f"{type(problem).__name__}: {problem}"
+        sender.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sender
+        current.unsent.append(("ended", time.time(), code, error))
+        current.done.set_result(current.unsent)
+
+    async def _execute(self, current: _Attempt, params: Mapping[str, Any]) -> tuple[int | None, str]:
+        keeper = await self._ready()
+        loop = asyncio.get_running_loop()
+        prepared = self._files.prepare(current.trial, current.attempt)
+        try:
+            channel = await self._listen(current)
+            job = self._job(current, params, prepared, channel.path)
+            if self._stopping:
+                return -15, "stopped before it began"
+
+            def begin(pid: int) -> None:
+                gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
+                current.unsent.append(("began", time.time(), os.uname().nodename, pid, gpus))
+                current.wake.set()
+
+            exit_: Exit = await keeper.run(job, begin)
+            await channel.drain()
+            if not prepared.local:
+                await loop.run_in_executor(None, prepared.upload)
+            return exit_.code, _why(exit_, prepared)
+        finally:
+            prepared.clean()
+
+    async def _ready(self) -> Keeper:
+        """Returns the keeper, started with the preloaded modules on the first call or after it was lost."""
+        spec = self._config.trial
+        if self._keeper is None or not self._keeper.alive:
+            await asyncio.get_running_loop().run_in_executor(None, self._files.unpack)
+            self._keeper = await Keeper.start(preload=spec.preload, env=self._environment(), cwd=self._files.code_dir)
+        return self._keeper
+
+    async def _listen(self, current: _Attempt) -> Channel:
+        if self._channel is None:
+            self._channel = Channel()
+            await self._channel.start()
+        channel = self._channel
+
+        def take(messages: Sequence[Mapping[str, Any]]) -> None:
+            current.add(messages)
+            if len(current.unsent) > MAX_UNSENT:
+                channel.pause()
+
+        channel.take = take
+        return channel
+
+    def _environment(self) -> dict[str, str]:
+        """What every training process inherits from this node, with the GPUs it may see."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDRIVE_"))}
+        if not self._config.trial.resources.gpus:
+            env["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it alone, and the trial would see every GPU
+        env["PYTHONUNBUFFERED"] = "1"  # a log that can be followed
+        env.update(self._config.trial.environment_variables)
+        return env
+
+    def _job(self, current: _Attempt, params: Mapping[str, Any], prepared: Prepared, channel: str) -> Job:
+        spec = self._config.trial
+        env = self._environment()
+        env.update(
+            wire.trial_environment(
+                channel=channel,
+                run_id=self._run_id,
+                trial=current.trial,
+                attempt=current.attempt,
+                experiment=self._config.experiment,
+                params=params,
+                output_dir=str(prepared.outputs),
+                files_dir=str(prepared.files),
+            )
+        )
+        common = {"cwd": str(prepared.cwd), "env": env, "log_path": str(prepared.log), "grace_s": spec.grace_s}
+        if spec.kind == "function":
+            return Job(function_path=str(self._files.function_path), params=params, **common)  # type: ignore[arg-type]
+        outputs = {name: str(prepared.outputs / folder) for name, folder in spec.outputs.items()}
+        for folder in outputs.values():
+            os.makedirs(folder, exist_ok=True)
+        argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
+        if spec.preload and not spec.python and argv[0] == sys.executable and len(argv) > 1 and argv[1].endswith(".py"):
+            return Job(script=argv[1], arguments=tuple(argv[2:]), **common)  # type: ignore[arg-type]
+        return Job(argv=tuple(argv), **common)  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------------ sending
+
+    async def _send(self, current: _Attempt) -> None:
+        """Sends what was logged, one batch in flight: order and back-pressure for nothing."""
+        while True:
+            await current.wake.wait()
+            current.wake.clear()
+            await asyncio.sleep(BATCH_DELAY_S)
+            while current.unsent:
+                batch = current.unsent[:MAX_BATCH]
+                if not await self._deliver(current, batch):
+                    break
+                del current.unsent[: len(batch)]
+                if self._channel is not None and len(current.unsent) < MAX_UNSENT // 2:
+                    self._channel.resume()
+
+    async def _deliver(self, current: _Attempt, batch: list[Event]) -> bool:
+        """Sends one batch until the driver has it; False when it has to be tried again later."""
+        call = self._driver.report.remote(current.trial, current.attempt, self._epoch, batch)
+        sending = asyncio.ensure_future(_answer(call))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            # The attempt is over: what is in flight may arrive twice then, and is recognised by its seq.
+            sending.add_done_callback(lambda task: task.cancelled() or task.exception())
+            raise
+        except Exception:  # any failure of the call means the same here: not acknowledged
+            await asyncio.sleep(0.2)
+            current.wake.set()
+            return False
+        return True
+
+
+async def _answer(reference: Any) -> Any:
+    return await reference
+
+
+def _why(exit_: Exit, prepared: Prepared) -> str:
+    """The last words of a failed process."""
+    if exit_.code == 0:
+        return ""
+    if exit_.oom:
+        return "out of memory: the kernel killed it"
+    return exit_.error or prepared.log_tail()
+
+
+def scratch_root() -> Path:
+    """Returns this user's folder for what trials need on this node only."""
+    root = Path(tempfile.gettempdir()) / f"raydrive-{os.getuid()}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    return root
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a folder; what cannot be removed stays."""
+    shutil.rmtree(path, ignore_errors=True)
