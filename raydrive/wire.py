@@ -1,0 +1,347 @@
+"""The line protocol between a training process and the trial actor that supervises it.
+
+One JSON object a line, sent to the Unix socket named in ``RAYDRIVE_CHANNEL``. Any process of the trial may connect, any
+number of times, in any language; a connection says nothing but such lines and is never answered. A line is one of::
+
+    {"m": {"accuracy": 0.93}, "t": 1731000000.5, "s": 3, "d": "held-out set"}
+        metrics logged together; "t" seconds since the epoch, "s" the user's step and "d" a description (both optional).
+        A value is a number, a string, a list, a row {"column": scalar} or a table {"column": [scalar, ...]}
+        (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
+    {"tags": {"fold": "2"}, "t": 1731000000.5}
+    {"state": "Completed" | "Failed", "why": "out of patience", "t": 1731000000.5}
+
+Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand for themselves. Nothing is acknowledged:
+a full socket buffer blocks the writer, which is the back-pressure, and what was written before a process ended is read.
+
+Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import threading
+import time
+import weakref
+from typing import Any, Dict, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
+
+CHANNEL = "RAYDRIVE_CHANNEL"
+"""Path of the Unix socket that reads what a trial logs; unset outside a trial."""
+RUN_ID = "RAYDRIVE_RUN_ID"
+"""Id of the run the trial belongs to."""
+TRIAL_ID = "RAYDRIVE_TRIAL_ID"
+"""Id of the trial: the run's id, an underscore, the trial's number."""
+TRIAL = "RAYDRIVE_TRIAL"
+"""Number of the trial within its run, from 0."""
+ATTEMPT = "RAYDRIVE_ATTEMPT"
+"""Which start of the trial this is, from 1."""
+EXPERIMENT = "RAYDRIVE_EXPERIMENT"
+"""Name of the experiment."""
+PARAMS = "RAYDRIVE_PARAMS"
+"""The hyperparameters, as one JSON object."""
+OUTPUT_DIR = "RAYDRIVE_OUTPUT_DIR"
+"""Directory whose files are kept with the trial; also ``./outputs``."""
+FILES_DIR = "RAYDRIVE_FILES_DIR"
+"""Directory that holds the trial's ``outputs`` and ``logs``; ``upload_file`` copies below it."""
+RESUME_FROM = "RAYDRIVE_RESUME_FROM"
+"""Directory with the checkpoint to go on from; unset when the trial starts from nothing."""
+CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
+"""Directory below which the trial writes its checkpoints."""
+
+# Evaluated at run time, hence spelled for Python 3.8.
+Scalar = Union[int, float, str]  # noqa: UP007
+Message = Dict[str, Any]  # noqa: UP006
+
+_USAGE = "usage: raydrive log NAME=VALUE [NAME=VALUE ...] [--step N]"
+
+
+def trial_environment(
+    *,
+    channel: str,
+    run_id: str,
+    number: int,
+    attempt: int,
+    experiment: str,
+    params: Mapping[str, Any],
+    files_dir: str,
+    output_dir: str = "",
+    checkpoint_dir: str = "",
+    resume_from: str = "",
+) -> dict[str, str]:
+    """The variables that tell a training process which trial it is.
+
+    Args:
+        channel: Path of the socket that reads what the trial logs.
+        run_id: Id of the run.
+        number: Number of the trial in the run, from 0.
+        attempt: Which start of the trial this is, from 1.
+        experiment: Name of the experiment.
+        params: The trial's hyperparameters, in JSON types.
+        files_dir: Directory that holds the trial's ``outputs`` and ``logs``.
+        output_dir: Directory of the trial's outputs; ``<files_dir>/outputs`` when empty.
+        checkpoint_dir: Directory for the trial's checkpoints; left out when empty.
+        resume_from: Directory of the checkpoint to go on from; left out when empty.
+
+    Returns:
+        Names and values to add to the environment of the process. ``PYTHONUNBUFFERED`` is among them, so that the log
+        of a running Python script is the log of now.
+    """
+    environment = {
+        CHANNEL: channel,
+        RUN_ID: run_id,
+        TRIAL_ID: f"{run_id}_{number}",
+        TRIAL: str(number),
+        ATTEMPT: str(attempt),
+        EXPERIMENT: experiment,
+        PARAMS: json.dumps(dict(params), separators=(",", ":")),
+        FILES_DIR: files_dir,
+        OUTPUT_DIR: output_dir or os.path.join(files_dir, "outputs"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if checkpoint_dir:
+        environment[CHECKPOINT_DIR] = checkpoint_dir
+    if resume_from:
+        environment[RESUME_FROM] = resume_from
+    return environment
+
+
+def metrics_message(values: Mapping[str, Any], step: float | None = None, description: str = "") -> Message:
+    """A line that logs ``values`` together, at the present time."""
+    message: Message = {"m": values, "t": time.time()}
+    if step is not None:
+        message["s"] = step
+    if description:
+        message["d"] = description
+    return message
+
+
+def tags_message(tags: Mapping[str, str]) -> Message:
+    """A line that sets tags of the trial."""
+    return {"tags": tags, "t": time.time()}
+
+
+def state_message(state: str, why: str = "") -> Message:
+    """A line by which a trial says itself how it went: ``"Completed"`` or ``"Failed"``."""
+    return {"state": state, "why": why, "t": time.time()}
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """The line for ``message``, newline included.
+
+    Raises:
+        TypeError: A value has no JSON form.
+    """
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(lines: Sequence[bytes]) -> tuple[list[Message], list[bytes]]:
+    """Messages from whole lines.
+
+    Args:
+        lines: Lines as read, without their newlines; empty ones are skipped.
+
+    Returns:
+        The messages in order, and the lines that are not a JSON object.
+    """
+    full = [line for line in lines if line.strip()]
+    try:
+        # One call for many lines is twice as fast as one call a line, and bad lines are rare.
+        parsed = json.loads(b"[" + b",".join(full) + b"]")
+    except ValueError:
+        parsed = None
+    if parsed is not None and len(parsed) == len(full) and all(type(item) is dict for item in parsed):
+        return parsed, []
+    messages: list[Message] = []
+    bad: list[bytes] = []
+    for line in full:
+        try:
+            item = json.loads(line)
+        except (ValueError, RecursionError):
+            item = None
+        if isinstance(item, dict):
+            messages.append(item)
+        else:
+            bad.append(line)
+    return messages, bad
+
+
+class Client:
+    """A training process's end of the channel: connects at the first message; safe with threads, forks and signals.
+
+    Args:
+        path: Path of the Unix socket.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._reset()
+        _clients.add(self)
+
+    def _reset(self) -> None:
+        # Re-entrant, because a signal handler may log while the same thread is in the middle of logging.
+        self._lock = threading.RLock()
+        self._busy = False
+        self._dead = False
+        self._socket: socket.socket | None = None
+
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Sends one message; blocks while the reader is behind.
+
+        A channel that cannot be reached never raises: training must not fail because of logging. The first failure says
+        so on stderr.
+
+        Returns:
+            Whether the channel took the message.
+
+        Raises:
+            TypeError: A value of the message has no JSON form.
+        """
+        line = encode(message)
+        with self._lock:
+            if self._dead:
+                return False
+            if self._busy:
+                return self._send_apart(line)
+            self._busy = True
+            try:
+                return self._send(line)
+            finally:
+                self._busy = False
+
+    def close(self) -> None:
+        """Closes the connection; the next message opens another one."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    def _send(self, line: bytes) -> bool:
+        for last in (False, True):
+            try:
+                if self._socket is None:
+                    self._socket = self._connect()
+                self._socket.sendall(line)
+            except OSError as error:
+                self.close()
+                if last:
+                    return self._give_up(error)
+            except BaseException:
+                self.close()  # interrupted in the middle of a line: the next line must not be glued to its head
+                raise
+            else:
+                return True
+        return False
+
+    def _send_apart(self, line: bytes) -> bool:
+        """Sends from within an interrupted ``send``: another connection keeps the two lines apart."""
+        try:
+            with self._connect() as apart:
+                apart.sendall(line)
+        except OSError as error:
+            return self._give_up(error)
+        return True
+
+    def _connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(self.path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _give_up(self, error: OSError) -> bool:
+        self._dead = True
+        with contextlib.suppress(OSError, ValueError):
+            print(
+                f"raydrive: cannot log to {self.path} ({error.strerror or error}); "
+                "training goes on, and what it logs from now on is only printed",
+                file=sys.stderr,
+                flush=True,
+            )
+        return False
+
+
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Gives a forked child connections and locks of its own: lines of two processes on one socket would be mixed."""
+    for client in list(_clients):
+        if client._socket is not None:
+            client._socket.close()
+        client._reset()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def parse_scalar(text: str) -> Scalar:
+    """The number that ``text`` spells (``nan`` and ``inf`` included), or ``text`` itself.
+
+    >>> parse_scalar("3"), parse_scalar("1e-3"), parse_scalar("relu")
+    (3, 0.001, 'relu')
+    """
+    if "_" not in text:
+        for kind in (int, float):
+            with contextlib.suppress(ValueError):
+                return kind(text)
+    return text
+
+
+def _parse_log(arguments: Sequence[str]) -> tuple[dict[str, Scalar], Scalar | None, list[str]]:
+    """Splits the arguments of ``raydrive log`` into values, step and complaints."""
+    values: dict[str, Scalar] = {}
+    step: Scalar | None = None
+    complaints: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--step" or word.startswith("--step="):
+            text = word[7:] if "=" in word else (rest.pop(0) if rest else "")
+            step = parse_scalar(text)
+            if isinstance(step, str):
+                complaints.append(f"--step: found {text!r}; allowed: a number")
+            continue
+        name, equals, text = word.partition("=")
+        if not equals or not name.strip():
+            complaints.append(f"found {word!r}; allowed: NAME=VALUE, such as accuracy=0.93")
+        else:
+            values[name] = parse_scalar(text)
+    if not values and not complaints:
+        complaints.append("no metric given")
+    return values, step, complaints
+
+
+def log_main(argv: Sequence[str] | None = None) -> int:
+    """Logs metrics from a command line: ``raydrive log accuracy=0.93 loss=0.2 --step 3``.
+
+    Args:
+        argv: The arguments after ``raydrive log``; those of this process when None.
+
+    Returns:
+        Exit code: 0 logged (or printed, outside a trial), 2 wrong arguments, 5 the channel cannot be reached.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments in (["--help"], ["-h"]):
+        print(_USAGE)
+        return 0
+    values, step, complaints = _parse_log(arguments)
+    if complaints:
+        print("\n".join([f"raydrive log: {line}" for line in complaints] + [_USAGE]), file=sys.stderr)
+        return 2
+    path = os.environ.get(CHANNEL, "")
+    if not path:
+        for name, value in values.items():
+            print(f"Attempted to log scalar metric {name}:\n{value}")
+        return 0
+    number = step if isinstance(step, (int, float)) else None
+    return 0 if Client(path).send(metrics_message(values, number)) else 5
+
+
+if __name__ == "__main__":
+    raise SystemExit(log_main())
