@@ -1,0 +1,465 @@
+"""Samplers: which configuration to try next.
+
+A sampler is a function of the trial's number and the trials before it. Randomness comes from a counter, trial n draws
+from ``default_rng((seed, n))``, so there is nothing to save and a resumed run proposes the same configurations. A
+sampler may cache what it derived from the history, as long as a fresh one gives the same answer.
+
+Finite spaces are sampled without replacement and end when every configuration was tried, as HyperDrive's are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.expressions import Choice, Expression, RandInt, show
+from raydrive.core.records import Params
+from raydrive.core.space import Space, parse_space, space_from_json
+
+_TRIES = 32
+"""Random draws that may hit known configurations before the rest of the space is listed instead."""
+_BLOCK = 64
+"""Sobol points computed at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A trial as a sampler sees it, whatever its state."""
+
+    number: int
+    params: Params
+    value: float | None = None
+    """Best primary metric so far; None = nothing logged yet."""
+    state: str = "Queued"
+    """``records.QUEUED`` .. ``records.FAILED``."""
+    curve: Sequence[float] = ()
+    """The primary metric by interval; may be empty or hold NaN."""
+    stopped: bool = False
+    """Whether a policy ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A configuration to try."""
+
+    params: Params
+    origin: str
+    """Where it comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers behind the proposal, as JSON values."""
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Proposes configurations, one by one."""
+
+    @property
+    def cheap(self) -> bool:
+        """Whether ``ask`` answers within milliseconds, so that it may be called on the report path."""
+        ...
+
+    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+        """Returns the configuration of trial ``number``, or None when the space is exhausted.
+
+        Args:
+            number: From 0.
+            history: ``history[i]`` is trial i. Trials from ``number`` on are not looked at.
+        """
+        ...
+
+
+class Sampling(ABC):
+    """What the user asks for: a search space and a way to search it.
+
+    Args:
+        parameter_space: Parameter expressions by name.
+        properties: HyperDrive's free dict; ``seed`` and whatever else the constructor takes may stand there.
+        seed: Non-negative; None = the seed of the run.
+
+    Raises:
+        ConfigError: If the space or an option cannot be used; all problems at once.
+    """
+
+    name: ClassVar[str]
+    """The ``type`` in JSON and YAML."""
+
+    def __init__(
+        self,
+        parameter_space: Mapping[str, Any] | Space,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+    ) -> None:
+        problems: list[Problem] = []
+        self.space = Space.__new__(Space)
+        try:
+            self.space = parse_space(parameter_space, "parameter_space")
+        except ConfigError as error:
+            problems.extend(error.problems)
+        else:
+            problems.extend(self._refused(self.space))
+        self.seed = seed
+        if problems:
+            raise ConfigError(problems)
+
+    def _refused(self, space: Space) -> list[Problem]:
+        """What this way of searching cannot do with a valid space."""
+        return []
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything needed to build an equal object, as JSON."""
+
+    @abstractmethod
+    def build(self, seed: int, maximize: bool) -> Sampler:
+        """Returns the sampler.
+
+        Args:
+            seed: The seed of the run, used when this object has none of its own.
+            maximize: Whether larger metrics are better.
+        """
+
+    def __eq__(self, other: object) -> bool:
+        """The same way of searching the same space."""
+        if type(other) is not type(self) or not isinstance(other, Sampling):
+            return NotImplemented
+        return self.space == other.space and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        """Consistent with ``==``."""
+        return hash((self.name, self.space))
+
+
+class RandomParameterSampling(Sampling):
+    """Draws configurations independently (``rule="random"``) or evenly spread (``rule="sobol"``).
+
+    Args:
+        parameter_space: Parameter expressions by name.
+        properties: HyperDrive's free dict; may hold ``seed`` and ``rule``.
+        seed: Non-negative; None = the seed of the run.
+        rule: ``random``, or ``sobol`` for a scrambled Sobol sequence.
+
+    Raises:
+        ConfigError: If the space cannot be used, or rule or seed is something else; all problems at once.
+    """
+
+    name = "random"
+
+    def __init__(
+        self,
+        parameter_space: Mapping[str, Any] | Space,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+        rule: str = "random",
+    ) -> None:
+        super().__init__(parameter_space, properties, seed=seed)
+        self.rule = rule
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns ``{"type": "random", "rule": ..., "seed": ..., "space": {...}}``."""
+        return {"type": "random", "rule": self.rule, "seed": self.seed, "space": self.space.to_json()}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> RandomParameterSampling:
+        """Returns what ``to_json`` wrote.
+
+        Raises:
+            ConfigError: If it was edited into something invalid.
+        """
+        return cls(space_from_json(raw.get("space")), seed=raw.get("seed"), rule=raw.get("rule", "random"))
+
+    def build(self, seed: int, maximize: bool) -> Sampler:
+        """Returns a random or Sobol sampler; the goal does not matter to either."""
+        chosen = seed if self.seed is None else self.seed
+        return SobolSampler(self.space, chosen) if self.rule == "sobol" else RandomSampler(self.space, chosen)
+
+
+class GridParameterSampling(Sampling):
+    """Every combination of the options, the last listed parameter varying fastest.
+
+    Args:
+        parameter_space: ``choice`` and ``randint`` expressions by name, nested ones included.
+        properties: HyperDrive's free dict; nothing in it matters to a grid.
+
+    Raises:
+        ConfigError: If the space cannot be used, or holds other expressions; all problems at once.
+    """
+
+    name = "grid"
+
+    def __init__(
+        self, parameter_space: Mapping[str, Any] | Space, properties: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(parameter_space, properties)
+
+    def _refused(self, space: Space) -> list[Problem]:
+        return [
+            Problem(f"parameter_space.{dimension.name}", dimension.expression.kind, _GRID_ALLOWED, _listing(dimension.expression))
+            for dimension in space.dimensions
+            if not isinstance(dimension.expression, Choice | RandInt)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns ``{"type": "grid", "space": {...}}``."""
+        return {"type": "grid", "space": self.space.to_json()}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> GridParameterSampling:
+        """Returns what ``to_json`` wrote.
+
+        Raises:
+            ConfigError: If it was edited into something invalid.
+        """
+        return cls(space_from_json(raw.get("space")))
+
+    def build(self, seed: int, maximize: bool) -> Sampler:
+        """Returns a grid sampler; neither seed nor goal matters to it."""
+        return GridSampler(self.space)
+
+
+_GRID_ALLOWED = "choice or randint, as a grid lists every value"
+
+
+def _listing(expression: Expression) -> str:
+    return "Write choice(...) of the values you want, or use RandomParameterSampling."
+
+
+# --- samplers --------------------------------------------------------------------------------------------------------
+
+
+class _Taken:
+    """The configurations of trials 0 .. n-1, kept up to date from a growing history."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._order: list[Hashable] = []
+        self.keys: set[Hashable] = set()
+        self.restarts = 0
+        """Raised when the history turned out to be another one, and whatever was derived from it is void."""
+
+    def update(self, number: int, history: Sequence[Seen]) -> None:
+        """Reads what is new; checks a few of the known entries to notice another history."""
+        end = min(number, len(history))
+        known = len(self._order)
+        probes = {0, known // 2, known - 1} if known else set()
+        if known > end or any(self._space.key(history[i].params) != self._order[i] for i in probes):
+            self._order.clear()
+            self.keys.clear()
+            self.restarts += 1
+            known = 0
+        for i in range(known, end):
+            key = self._space.key(history[i].params)
+            self._order.append(key)
+            self.keys.add(key)
+
+
+class _Rest:
+    """The configurations of a finite space in a fixed shuffled order, less those taken.
+
+    The order is the affine permutation i -> (offset + i * step) mod size, so that no list is ever held and a space of
+    1e12 configurations costs no more than one of 4.
+    """
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._size = space.size or 0
+        self._offset = seed % self._size if self._size else 0
+        # The golden section spreads neighbours furthest apart; coprime to size, it visits everything once.
+        step = max(1, int(self._size * 0.6180339887498949) + seed % 1009)
+        while math.gcd(step, self._size) != 1:
+            step += 1
+        self._step = step
+        self._cursor = 0
+        self._restarts = 0
+
+    def first(self, taken: _Taken) -> Params | None:
+        """Returns the first configuration that is not taken, or None. What is taken stays so: a cursor suffices."""
+        if self._restarts != taken.restarts:
+            self._cursor, self._restarts = 0, taken.restarts
+        while self._cursor < self._size:
+            params = self._space.grid_at((self._offset + self._cursor * self._step) % self._size)
+            if self._space.key(params) not in taken.keys:
+                return params
+            self._cursor += 1
+        return None
+
+
+class RandomSampler:
+    """Independent draws; on a finite space each configuration once."""
+
+    cheap = True
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+        self._taken = _Taken(space)
+        self._rest = _Rest(space, seed)
+
+    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+        """Returns a draw from ``default_rng((seed, number))`` that no earlier trial had."""
+        rng = np.random.default_rng((self._seed, number))
+        if self._space.size is None:
+            return Suggestion(self._space.sample(rng), "random")
+        self._taken.update(number, history)
+        for _ in range(_TRIES):
+            params = self._space.sample(rng)
+            if self._space.key(params) not in self._taken.keys:
+                return Suggestion(params, "random")
+        rest = self._rest.first(self._taken)
+        return None if rest is None else Suggestion(rest, "random")
+
+
+class SobolSampler:
+    """A scrambled Sobol sequence: point n for trial n; on a finite space the first point not tried yet."""
+
+    cheap = True
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._points = _SobolPoints(len(space.dimensions), seed)
+        self._taken = _Taken(space)
+        self._rest = _Rest(space, seed)
+        self._cursor = 0
+        self._restarts = 0
+
+    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+        """Returns the next point of the sequence that no earlier trial had."""
+        if self._space.size is None:
+            return Suggestion(self._space.at(self._points[number]), "sobol")
+        self._taken.update(number, history)
+        if self._restarts != self._taken.restarts:
+            self._cursor, self._restarts = 0, self._taken.restarts
+        # The bound depends on the history alone, so a sampler built later stops at the same place.
+        bound = 4 * number + 1024
+        while self._cursor < bound:
+            params = self._space.at(self._points[self._cursor])
+            if self._space.key(params) not in self._taken.keys:
+                return Suggestion(params, "sobol")
+            self._cursor += 1
+        rest = self._rest.first(self._taken)
+        return None if rest is None else Suggestion(rest, "sobol")
+
+
+class _SobolPoints:
+    """Point n of a scrambled Sobol sequence; cheap where n is asked in order."""
+
+    def __init__(self, dimensions: int, seed: int) -> None:
+        self._dimensions = dimensions
+        self._seed = seed
+        self._start = -1
+        self._block: NDArray[np.float64] = np.empty((0, dimensions))
+        self._engine: Any = None
+
+    def __getitem__(self, index: int) -> NDArray[np.float64]:
+        start = index - index % _BLOCK
+        if start != self._start:
+            self._move_to(start)
+        point: NDArray[np.float64] = self._block[index - start]
+        return point
+
+    def _move_to(self, start: int) -> None:
+        from scipy.stats import qmc
+
+        if self._engine is None or self._engine.num_generated > start:
+            rng = np.random.default_rng(self._seed)
+            self._engine = qmc.Sobol(self._dimensions, scramble=True, rng=rng)
+        ahead = start - self._engine.num_generated
+        if ahead:
+            self._engine.fast_forward(ahead)
+        self._block = self._engine.random(_BLOCK)
+        self._start = start
+
+
+class GridSampler:
+    """All combinations in product order, less those tried already (by resumed trials)."""
+
+    cheap = True
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._taken = _Taken(space)
+        self._cursor = 0
+        self._restarts = 0
+
+    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+        """Returns the first combination that no earlier trial had: number ``number`` where all come from here."""
+        self._taken.update(number, history)
+        if self._restarts != self._taken.restarts:
+            self._cursor, self._restarts = 0, self._taken.restarts
+        while self._cursor < (self._space.size or 0):
+            params = self._space.grid_at(self._cursor)
+            if self._space.key(params) not in self._taken.keys:
+                return Suggestion(params, "grid")
+            self._cursor += 1
+        return None
+
+
+# --- reading configurations ------------------------------------------------------------------------------------------
+
+_SAMPLINGS: dict[str, str] = {
+    "random": "raydrive.core.samplers:RandomParameterSampling",
+    "grid": "raydrive.core.samplers:GridParameterSampling",
+    "bayesian": "raydrive.core.bayes:BayesianParameterSampling",
+}
+"""Where the class of each type lives; imported when first needed, as a model brings scikit-learn along."""
+
+
+def register_sampling(name: str, target: str) -> None:
+    """Makes a further type known to ``sampling_from_json``.
+
+    Args:
+        name: The ``type`` in its JSON.
+        target: ``module:class`` of a ``Sampling`` with a class method ``from_json(raw)``.
+    """
+    _SAMPLINGS[name] = target
+
+
+def sampling_from_json(raw: Mapping[str, Any]) -> Sampling:
+    """Returns the sampling object that ``to_json`` wrote.
+
+    Raises:
+        ConfigError: If the type is unknown, or the object was edited into something invalid.
+    """
+    kind = raw.get("type") if isinstance(raw, Mapping) else raw
+    folded = kind.casefold() if isinstance(kind, str) else ""
+    found = _sampling_class(folded)
+    if found is None:
+        known = [name for name in _SAMPLINGS if _sampling_class(name) is not None]
+        fix = did_you_mean(folded, known)
+        if folded == "sobol":
+            fix = 'Sobol is a rule of random sampling: {"type": "random", "rule": "sobol"}.'
+        raise ConfigError(Problem("sampling.type", show(kind), f"one of {', '.join(known)}", fix))
+    made: Sampling = found.from_json(raw)
+    return made
+
+
+def _sampling_class(name: str) -> Any:
+    module, _, attribute = _SAMPLINGS.get(name, "").partition(":")
+    if not module:
+        return None
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
+
+
+def iterate(sampler: Sampler, limit: int) -> Iterator[Suggestion]:
+    """Yields what a sampler proposes for trials 0 .. limit-1 if nothing is ever reported (dry runs, tests)."""
+    history: list[Seen] = []
+    for number in range(limit):
+        suggestion = sampler.ask(number, history)
+        if suggestion is None:
+            return
+        history.append(Seen(number, suggestion.params))
+        yield suggestion
