@@ -1,0 +1,389 @@
+"""YAML and TOML with places: plain values that know the line and column they come from.
+
+YAML is read as YAML 1.2 (core schema): ``1e-4`` is a number, ``yes`` is text, a duplicate key is an error. Only this module
+knows ruamel.yaml. A parsed file is a tree of ``Node``; ``Node.plain()`` gives Python values, ``Node.locate(where)`` the
+place of a path such as ``search_space.model.values[1].depth``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from raydrive.core.errors import ConfigError, Problem
+
+MOST_NODES = 200_000
+"""More values than this are refused: aliases can make a small file enormous."""
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
+_WORDS: Mapping[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value and where it stands."""
+
+    value: Any
+    """A scalar, a dict of names to nodes, or a list of nodes."""
+    place: str
+    """``file:line:column`` of the value, 1-based."""
+    key_place: str = ""
+    """Place of the key that names it; empty for list items and the root."""
+    text: str | None = None
+    """A scalar as written when it stands there without quotes; None otherwise."""
+    raw: str = ""
+    """A scalar's source, quotes and block markers included; for finding places inside it."""
+
+    def plain(self) -> Any:
+        """Returns the value as plain dicts, lists and scalars."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def get(self, where: str) -> Node | None:
+        """Returns the node at a path, or None."""
+        node, rest = self._walk(where)
+        return None if rest else node
+
+    def locate(self, where: str, *, key: bool = False) -> str:
+        """Returns the place of a path: of the value, or of the key for mappings, lists and on request.
+
+        A path that leads to nothing has the place of the nearest thing above it.
+        """
+        node, rest = self._walk(where)
+        of_key = key or bool(rest) or isinstance(node.value, dict | list)
+        return node.key_place if of_key and node.key_place else node.place
+
+    def locate_text(self, where: str, text: str, number: int = 0) -> str:
+        """Returns the place of the ``number``-th occurrence of some text inside the scalar at a path."""
+        node = self.get(where)
+        match = re.fullmatch(r"(.*):(\d+):(\d+)", node.place) if node else None
+        starts = [hit.start() for hit in re.finditer(re.escape(text), node.raw)] if node else []
+        if not match or number >= len(starts) or node is None:
+            return self.locate(where)
+        before = node.raw[: starts[number]]
+        lines = before.count("\n")
+        column = len(before) - before.rfind("\n") if lines else int(match[3]) + len(before)
+        return f"{match[1]}:{int(match[2]) + lines}:{column}"
+
+    def scalars(self, where: str = "") -> Iterator[tuple[str, Node]]:
+        """Yields every scalar with its path."""
+        if isinstance(self.value, dict):
+            for key, node in self.value.items():
+                yield from node.scalars(f"{where}.{key}" if where else key)
+        elif isinstance(self.value, list):
+            for index, node in enumerate(self.value):
+                yield from node.scalars(f"{where}[{index}]")
+        else:
+            yield where, self
+
+    def with_value(self, keys: Sequence[str | int], node: Node) -> Node:
+        """Returns a tree with ``node`` at ``keys``; mappings that are missing on the way are made, of that place."""
+        if not keys:
+            return replace(node, key_place=node.key_place or self.key_place)
+        key, rest = keys[0], keys[1:]
+        if isinstance(self.value, list) and isinstance(key, int):
+            items = list(self.value)
+            items[key] = items[key].with_value(rest, node)
+            return replace(self, value=items)
+        children = dict(self.value) if isinstance(self.value, dict) else {}
+        below = children.get(str(key), Node({}, node.place, node.place))
+        children[str(key)] = below.with_value(rest, node)
+        return replace(self, value=children, text=None, raw="")
+
+    def merged(self, other: Node) -> Node:
+        """Returns this tree with ``other`` laid over it: mappings key by key, everything else as a whole."""
+        if not isinstance(self.value, dict) or not isinstance(other.value, dict):
+            return other
+        children = dict(self.value)
+        for key, node in other.value.items():
+            children[key] = children[key].merged(node) if key in children else node
+        return replace(self, value=children)
+
+    def keys_of(self, where: str) -> tuple[list[str | int], str]:
+        """Splits a path by what is in the tree: the keys that exist, and the rest that leads nowhere."""
+        node, keys = self, list[str | int]()
+        while where:
+            step = node._step(where)
+            if step is None:
+                break
+            keys.append(step[0])
+            node, where = node.value[step[0]], step[1]
+        return keys, where
+
+    def _walk(self, where: str) -> tuple[Node, str]:
+        keys, rest = self.keys_of(where)
+        node = self
+        for key in keys:
+            node = node.value[key]
+        return node, rest
+
+    def _step(self, where: str) -> tuple[str | int, str] | None:
+        """The child a path begins with and the path after it. Names may hold dots, so the longest one wins."""
+        if isinstance(self.value, list):
+            match = re.match(r"\[?([0-9]+)\]?\.?", where)
+            return (int(match[1]), where[match.end() :]) if match and int(match[1]) < len(self.value) else None
+        if not isinstance(self.value, dict):
+            return None
+        fitting = [key for key in self.value if where == key or where.startswith((f"{key}.", f"{key}["))]
+        if not fitting:
+            return None
+        key = max(fitting, key=len)
+        return key, where[len(key) :].removeprefix(".")
+
+
+def core_value(text: str) -> Any:
+    """Returns what an unquoted scalar means in YAML 1.2: null, bool, int, float or text.
+
+    >>> core_value("1e-4"), core_value("yes"), core_value("010"), core_value("True"), core_value("~")
+    (0.0001, 'yes', 10, True, None)
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return (
+            int(text, 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10) if len(text) < 4000 else text
+        )
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    infinite = _INFINITE.fullmatch(text)
+    return float(f"{infinite[1]}inf") if infinite else text
+
+
+def parse_yaml(text: str, name: str) -> tuple[Node, list[Problem]]:
+    """Returns the tree of a YAML document, and problems that leave it readable (duplicate keys, unknown tags).
+
+    Args:
+        text: The document.
+        name: What to call the file in places.
+
+    Raises:
+        ConfigError: If the text is no YAML, or holds several documents, or nothing.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        raise ConfigError(_syntax_problem(error, name)) from None
+    except RecursionError:
+        raise ConfigError(Problem(name, "values nested too deeply", "some tens of levels", place=name)) from None
+    except YAMLError as error:
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        found = f"the character {chr(error.character)!r}" if hasattr(error, "character") else str(error)
+        raise ConfigError(Problem("YAML", found, "printable text", place=f"{name}:{line}:1")) from None
+    if root is None:
+        fix = "A sweep file begins with 'type: sweep'; see configs/digits.yaml."
+        raise ConfigError(Problem("the file", "nothing in it", "a mapping of keys to values", fix, f"{name}:1:1"))
+    builder = _Builder(text, name)
+    return builder.build(root, "", ""), builder.problems
+
+
+def parse_value(text: str, place: str) -> Node:
+    """Returns a value given on the command line, read as YAML; everything in it has the same place.
+
+    Raises:
+        ConfigError: If it is no YAML.
+    """
+    if not text.strip():
+        return Node(None, place, place, "")
+    try:
+        node, problems = parse_yaml(text, place)
+    except ConfigError as error:
+        raise ConfigError(replace(problem, place=place) for problem in error.problems) from None
+    if problems:
+        raise ConfigError(replace(problem, place=place) for problem in problems)
+    return _moved(node, place)
+
+
+def _moved(node: Node, place: str) -> Node:
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _moved(item, place) for key, item in value.items()}
+    elif isinstance(value, list):
+        value = [_moved(item, place) for item in value]
+    return replace(node, value=value, place=place, key_place=place)
+
+
+class _Builder:
+    """Turns ruamel's graph into a tree, noting what is wrong on the way."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.text = text
+        self.name = name
+        self.problems: list[Problem] = []
+        self._open: set[int] = set()
+        self._count = 0
+
+    def _place(self, node: Any) -> str:
+        return f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+    def _wrong(self, node: Any, where: str, found: str, allowed: str, fix: str = "") -> None:
+        self.problems.append(Problem(where or "the file", found, allowed, fix, self._place(node)))
+
+    def build(self, node: Any, where: str, key_place: str) -> Node:
+        place = self._place(node)
+        self._count += 1
+        if self._count > MOST_NODES:
+            fix = "Aliases (*name) repeat what they stand for."
+            raise ConfigError(Problem("the file", "too many values", f"at most {MOST_NODES:,}", fix, place))
+        if isinstance(node.value, str):
+            return self._scalar(node, where, place, key_place)
+        if id(node) in self._open:
+            self._wrong(node, where, "an alias of something it is part of", "aliases of other values")
+            return Node(None, place, key_place)
+        self._open.add(id(node))
+        value: Any
+        if node.tag.endswith(":map"):
+            value = self._mapping(node, where)
+        else:
+            value = [self.build(item, f"{where}[{index}]", "") for index, item in enumerate(node.value)]
+        self._open.discard(id(node))
+        return Node(value, place, key_place)
+
+    def _scalar(self, node: Any, where: str, place: str, key_place: str) -> Node:
+        raw = self.text[node.start_mark.index : node.end_mark.index]
+        tag = re.match(r"(?:&\S+\s+)?(!\S*)", raw)
+        if tag and tag[1] not in ("!!str", "!!int", "!!float", "!!bool", "!!null", "!"):
+            self._wrong(node, where, f"the tag {tag[1]}", "values without a tag", "Remove it, or quote the value.")
+        if node.style is not None or (tag and tag[1] in ("!!str", "!")):
+            return Node(node.value, place, key_place, None, raw)
+        return Node(core_value(node.value), place, key_place, node.value, raw)
+
+    def _mapping(self, node: Any, where: str) -> dict[str, Node]:
+        out: dict[str, Node] = {}
+        inherited: dict[str, Node] = {}
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node.value, str):
+                self._wrong(key_node, where, "a mapping or list as a key", "a name")
+                continue
+            key = key_node.value
+            inner = f"{where}.{key}" if where else key
+            child = self.build(value_node, inner, self._place(key_node))
+            if key == "<<" and key_node.style is None:
+                inherited = {**inherited, **_inherit(child)}
+            elif key in out:
+                fix = f"It already stands on line {first[key]}; remove one of the two."
+                self._wrong(key_node, inner, f"the key {key!r} a second time", "each key once", fix)
+            else:
+                out[key] = child
+                first[key] = key_node.start_mark.line + 1
+        return {**{key: child for key, child in inherited.items() if key not in out}, **out}
+
+
+def _inherit(node: Node) -> dict[str, Node]:
+    """What ``<<`` brings in: a mapping, or a list of mappings of which the first wins."""
+    if isinstance(node.value, dict):
+        return dict(node.value)
+    out: dict[str, Node] = {}
+    for item in reversed(node.value if isinstance(node.value, list) else []):
+        out.update(item.value if isinstance(item.value, dict) else {})
+    return out
+
+
+_INDENTATION = "Check the indentation of this line and of the one above; both the same for keys of one mapping."
+# Begins of ruamel's messages: found, allowed, fix, and whether the place is where it began rather than where it failed.
+_SYNTAX: tuple[tuple[str, str, str, str, bool], ...] = (
+    (
+        "mapping values are not allowed",
+        "a ':' where no key can end",
+        "one 'key: value' per line, deeper keys indented below",
+        "Quote a value that contains ': ', or check the indentation.",
+        False,
+    ),
+    ("found character '\\t'", "a tab", "spaces", "YAML is indented with spaces only.", False),
+    (
+        "found undefined alias",
+        "a value that begins with '*'",
+        "aliases of an anchor (&name)",
+        "Quote the value.",
+        False,
+    ),
+    ("found unexpected end of stream", "a quote that is never closed", "the same quote at the end", "", True),
+    ("expected ',' or ']'", "a '[' that is never closed, or a ',' missing", "[a, b, c]", "", True),
+    ("expected ',' or '}'", "a '{' that is never closed, or a ',' missing", "{key: value, other: value}", "", True),
+    (
+        "expected <block end>",
+        "a line that does not fit what stands above it",
+        "keys of one mapping",
+        _INDENTATION,
+        False,
+    ),
+    ("could not find expected ':'", "a line without ':'", "key: value", _INDENTATION, True),
+    ("but found another document", "a second document ('---')", "one document per file", "", False),
+    ("found incompatible YAML", "a %YAML version other than 1.x", "YAML 1.2", "Remove the %YAML line.", False),
+)
+
+
+def _syntax_problem(error: Any, name: str) -> Problem:
+    message = str(error.problem)
+    mark, began = error.problem_mark, error.context_mark
+    character = re.match(r"found character ('[^\t]'|\"'\") that cannot start", message)
+    if character:
+        row = (f"a value that begins with {character[1]}", "such a value in quotes", "Put it in quotes.", False)
+    else:
+        row = next((row[1:] for row in _SYNTAX if message.startswith(row[0])), (message, "YAML", "", False))
+    found, allowed, fix, at_begin = row
+    mark = began if at_begin and began is not None else mark
+    place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark is not None else name
+    return Problem("YAML", found, allowed, fix, place)
+
+
+def parse_toml(text: str, name: str) -> Node:
+    """Returns the tree of a TOML file.
+
+    Raises:
+        ConfigError: If the text is no TOML.
+    """
+    import sys
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"at line (\d+), column (\d+)", str(error))
+        place = f"{name}:{at[1]}:{at[2]}" if at else name
+        found = re.sub(r" \(at .*\)$", "", str(error))
+        raise ConfigError(Problem("TOML", found, 'TOML, as in storage = "runs"', place=place)) from None
+    places = dict(_toml_places(text, name))
+
+    def build(value: Any, where: str, above: str) -> Node:
+        place = places.get(where, above)
+        if isinstance(value, dict):
+            value = {key: build(item, f"{where}.{key}".lstrip("."), place) for key, item in value.items()}
+        elif isinstance(value, list):
+            value = [build(item, f"{where}[{index}]", place) for index, item in enumerate(value)]
+        return Node(value, place, place, str(value) if isinstance(value, int | float) else None)
+
+    return build(raw, "", f"{name}:1:1")
+
+
+def _toml_places(text: str, name: str) -> Iterator[tuple[str, str]]:
+    """Keys and tables by line; tomllib keeps no places. Keys of inline tables have that of the table."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\[\]]+?)\s*\]+", line)
+        key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
+        column = len(line) - len(line.lstrip()) + 1
+        if header:
+            table = header[1].replace('"', "").replace("'", "")
+            yield table, f"{name}:{number}:{column}"
+        elif key:
+            bare = key[1].replace('"', "").replace("'", "")
+            yield f"{table}.{bare}".lstrip("."), f"{name}:{number}:{column}"

@@ -1,0 +1,344 @@
+"""How hyperparameters reach a training script: as arguments, or written into a shell line.
+
+Two conventions, both HyperDrive's. A *script* gets its fixed arguments first and then ``--name value`` sorted by name.
+A *command* is a shell line with references such as ``${{search_space.lr}}``, replaced by values quoted for the shell. A
+command that uses no feature of a shell is run without one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from raydrive.core.config import TrialSpec
+from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.records import Params
+
+SCOPES = ("search_space", "inputs", "outputs")
+"""What a reference in a command may point at."""
+_REFERENCE = re.compile(
+    r"\$\{\{(?P<body>[^{}]*)\}\}"
+    # The single braces of early v2 files. Not after '$' or '{': that is the shell's, or a reference of today.
+    r"|(?<![${])\{\s*(?P<legacy>(?:search_space|inputs|outputs)\.[^{}\s]+)\s*\}(?!\})"
+)
+_OPTIONAL = re.compile(r"\$\[\[(?P<body>.*?)\]\]", re.DOTALL)
+# What makes a word more than a word when it stands unquoted. '=' is looked at separately: only a leading NAME=value
+# is the shell's.
+_SHELL_CHARACTERS = frozenset("|&;<>()$`*?[]{}~#!\n")
+_SHELL_WORDS = frozenset(
+    """
+    . : [[ alias break builtin case cd command continue declare disown do done elif else esac eval exec exit export fi
+    for function getopts hash if jobs let local popd pushd read readonly return select set shift shopt source then time
+    times trap type typeset ulimit umask unset until wait while
+    """.split()  # noqa: SIM905 - a list literal would take fifty lines
+)
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_INTERPRETER = re.compile(r"(?:.*/)?(python(?:[0-9]+(?:\.[0-9]+)*)?)\Z")
+
+
+def format_value(value: Any) -> str:
+    """Returns a hyperparameter as the text a script is given.
+
+    Integral floats lose their ``.0``, so that ``type=int`` scripts work; other floats are the shortest text that reads
+    back the same; dicts and lists become one JSON argument. Negative numbers are written without an exponent: argparse
+    takes ``-1e-05`` for an unknown option, ``-0.00001`` for a number.
+
+    >>> format_value(28.0), format_value(0.1), format_value(True), format_value({"name": "yolov5", "depth": 3.0})
+    ('28', '0.1', 'True', '{"name": "yolov5", "depth": 3}')
+    """
+    value = _plain(value)
+    if isinstance(value, float):
+        if value < 0 and math.isfinite(value):
+            return format(Decimal(repr(value)), "f").removesuffix(".0")
+        return repr(value).removesuffix(".0")
+    if isinstance(value, dict | list):
+        return json.dumps(_json(value))
+    return str(value)
+
+
+def script_arguments(fixed: Sequence[Any], params: Params) -> tuple[str, ...]:
+    """Returns the arguments of a script: the fixed ones unchanged, then ``--name value`` sorted by name.
+
+    A name that appears among the fixed ones too is given twice; argparse takes the last.
+
+    >>> script_arguments(["--epochs", "5"], {"--lr": 0.1, "batch": 64.0})
+    ('--epochs', '5', '--batch', '64', '--lr', '0.1')
+    """
+    out = [format_value(item) for item in fixed]
+    for name in sorted(params, key=lambda name: (name.lstrip("-"), name)):
+        out += (name if name.startswith("-") else f"--{name}", format_value(params[name]))
+    return tuple(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A ``${{scope.name}}`` in a command."""
+
+    scope: str
+    """One of ``SCOPES``; empty when the text between the braces is nothing we know."""
+    name: str
+    """Such as ``lr``; the whole text between the braces when the scope is empty."""
+    text: str
+    """As it stands in the command."""
+    start: int
+    """Index of its first character in the command."""
+    optional: bool = False
+    """Whether it stands inside ``$[[ ]]``, which is dropped when the input is absent."""
+
+
+def references(command: str) -> tuple[Reference, ...]:
+    """Returns what a command refers to, in order."""
+    spans = [(match.start("body"), match.end("body")) for match in _OPTIONAL.finditer(command)]
+    found = []
+    for match in _REFERENCE.finditer(command):
+        body = (match["body"] if match["body"] is not None else match["legacy"]).strip()
+        scope, dot, name = body.partition(".")
+        known = scope in SCOPES and bool(dot) and bool(name)
+        inside = any(start <= match.start() < end for start, end in spans)
+        found.append(
+            Reference(
+                scope=scope if known else "",
+                name=name if known else body,
+                text=match[0],
+                start=match.start(),
+                optional=inside,
+            )
+        )
+    return tuple(found)
+
+
+def check_references(
+    command: str,
+    *,
+    search_space: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    where: str = "trial.command",
+) -> tuple[tuple[Reference, Problem], ...]:
+    """Returns every reference of a command that nothing answers to, with the problem to show."""
+    known: dict[str, Mapping[str, Any]] = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
+    found = []
+    for reference in references(command):
+        if not reference.scope:
+            found.append((reference, _unknown_scope(reference, known, where)))
+        elif _lookup(known[reference.scope], reference.name) is None and not _droppable(reference):
+            found.append((reference, _unknown_name(reference, known, where)))
+    for match in re.finditer(r"\$\{\{(?![^{}]*\}\})", command):
+        text = command[match.start() : match.start() + 30]
+        stray = Reference(scope="", name="", text=text, start=match.start())
+        found.append((stray, Problem(where, repr(text), "${{search_space.NAME}}, closed by two braces")))
+    return tuple(sorted(found, key=lambda pair: pair[0].start))
+
+
+def substitute(command: str, *, search_space: Params, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
+    """Returns the shell line of a command with every reference replaced by its value, quoted for the shell.
+
+    Quotes around a reference are respected: inside double or single quotes the value is escaped for those.
+    ``$[[ --flag ${{inputs.x}} ]]`` keeps its inside when every input it names is given, else it is dropped.
+
+    >>> substitute("train --lr ${{search_space.lr}}", search_space={"lr": 0.1}, inputs={}, outputs={})
+    'train --lr 0.1'
+
+    Raises:
+        ConfigError: If a reference names nothing that is given; all of them are listed.
+    """
+    problems = check_references(command, search_space=search_space, inputs=inputs, outputs=outputs)
+    if problems:
+        raise ConfigError(problem for _, problem in problems)
+    known = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
+    command = _without_absent(command, inputs)
+    quotes = [quote for quote, _ in _scan(command)]
+    out, last = [], 0
+    for reference in references(command):
+        values = known[reference.scope]
+        value = format_value(values[_lookup(values, reference.name) or ""])
+        out += (command[last : reference.start], _quoted(value, quotes[reference.start]))
+        last = reference.start + len(reference.text)
+    return "".join((*out, command[last:]))
+
+
+def split_plain(command: str) -> list[str] | None:
+    """Returns the words of a command that needs no shell, or None when one is needed.
+
+    Quotes, escapes and continued lines are understood; variables, pipes, redirections, patterns, several commands,
+    assignments and the shell's own commands are the shell's business.
+
+    >>> split_plain("python train.py --name 'a b'"), split_plain("cd src && python train.py")
+    (['python', 'train.py', '--name', 'a b'], None)
+    """
+    command = command.strip()
+    words: list[str] = []
+    word: list[str] | None = None
+    for char, (quote, role) in zip(command, _scan(command), strict=True):
+        if role == _LIVE and (char in _SHELL_CHARACTERS if quote == "" else char in "$`"):
+            return None
+        if role == _LIVE and quote == "" and char in " \t":
+            if word is not None:
+                words.append("".join(word))
+            word = None
+        elif role == _JOINED:
+            continue
+        else:
+            word = [] if word is None else word
+            if role != _SYNTAX:
+                word.append(char)
+    if word is not None:
+        words.append("".join(word))
+    if not words or words[0] in _SHELL_WORDS or _ASSIGNMENT.match(words[0]):
+        return None
+    return words
+
+
+def trial_argv(
+    spec: TrialSpec, params: Params, output_dirs: Mapping[str, str] | None = None, *, python: str = "python"
+) -> tuple[str, ...]:
+    """Returns the exact command line of an attempt, as given to the operating system.
+
+    Args:
+        spec: Of kind ``script`` or ``command``.
+        params: Hyperparameters of the trial.
+        output_dirs: The folders ``${{outputs.x}}`` stands for; what is missing stands for the folder named in the spec.
+        python: Interpreter of scripts when the spec names none; it also takes the place of a leading ``python`` or
+            ``python3`` of a command that needs no shell.
+
+    Raises:
+        ConfigError: If the spec is a function, which has no command line.
+        ConfigError: If the command refers to something that is not given.
+    """
+    python = spec.python or python
+    if spec.kind == "script":
+        return (python, spec.script, *script_arguments(spec.arguments, params))
+    if spec.kind != "command":
+        raise ConfigError(Problem("trial.kind", repr(spec.kind), "script or command: a function has no command line"))
+    outputs = {**spec.outputs, **(output_dirs or {})}
+    line = substitute(spec.command, search_space=params, inputs=spec.inputs, outputs=outputs).strip()
+    words = split_plain(line)
+    if words is None:
+        return ("/bin/bash", "-c", line)
+    if words[0] in ("python", "python3"):
+        words[0] = python
+    return tuple(words)
+
+
+def shown(argv: Sequence[str]) -> str:
+    """Returns a command line for people, to be pasted into a shell: ``python train.py --lr 0.1``.
+
+    The path of a Python interpreter is cut to its name; a line run by a shell is shown as that line.
+    """
+    if len(argv) == 3 and tuple(argv[:2]) == ("/bin/bash", "-c"):
+        return argv[2]
+    interpreter = _INTERPRETER.match(argv[0]) if argv else None
+    return shlex.join((interpreter[1], *argv[1:]) if interpreter else argv)
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar or array as Python's own; bool, int, float and str subclasses as their base."""
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _json(value: Any) -> Any:
+    """A dict choice with integral floats as ints, like those that are arguments themselves."""
+    value = _plain(value)
+    if isinstance(value, dict):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e16 else value
+
+
+# --- references ------------------------------------------------------------------------------------------------------
+
+
+def _lookup(values: Mapping[str, Any], name: str) -> str | None:
+    """The key a reference means: as written, or but for leading dashes (``--lr`` is ``${{search_space.lr}}``)."""
+    if name in values:
+        return name
+    return next((key for key in values if key.lstrip("-") == name.lstrip("-")), None)
+
+
+def _droppable(reference: Reference) -> bool:
+    return reference.optional and reference.scope == "inputs"
+
+
+def _without_absent(command: str, inputs: Mapping[str, Any]) -> str:
+    def keep(match: re.Match[str]) -> str:
+        absent = (r for r in references(match["body"]) if r.scope == "inputs" and _lookup(inputs, r.name) is None)
+        return "" if any(absent) else match["body"].strip()
+
+    return _OPTIONAL.sub(keep, command)
+
+
+def _unknown_name(reference: Reference, known: Mapping[str, Mapping[str, Any]], where: str) -> Problem:
+    names = [name.lstrip("-") for name in known[reference.scope]]
+    listed = ", ".join(names) if names else "nothing, as there are none"
+    fix = did_you_mean(reference.name, names)
+    elsewhere = [scope for scope in SCOPES if _lookup(known[scope], reference.name) is not None]
+    if not fix and elsewhere:
+        fix = f"There is ${{{{{elsewhere[0]}.{reference.name}}}}}."
+    return Problem(where, reference.text, f"in {reference.scope}: {listed}", fix)
+
+
+def _unknown_scope(reference: Reference, known: Mapping[str, Mapping[str, Any]], where: str) -> Problem:
+    allowed = "${{search_space.NAME}}, ${{inputs.NAME}} or ${{outputs.NAME}}"
+    scope, _, rest = reference.name.partition(".")
+    if scope == "parent":
+        fix = "Bindings to a parent exist in pipelines only; write the value into this file's inputs."
+    elif not rest:
+        homes = [home for home in SCOPES if _lookup(known[home], scope) is not None]
+        fix = f"Did you mean ${{{{{homes[0]}.{scope}}}}}?" if homes else ""
+    else:
+        near = did_you_mean(scope, SCOPES)
+        fix = near and f"{near[:-1]} as in ${{{{{near.split(chr(39))[1]}.{rest}}}}}?"
+    return Problem(where, reference.text, allowed, fix)
+
+
+# --- the shell's quoting ---------------------------------------------------------------------------------------------
+
+_LIVE, _LITERAL, _SYNTAX, _JOINED = "live", "literal", "syntax", "joined"
+
+
+def _scan(command: str) -> list[tuple[str, str]]:
+    """Says of each character which quotes it stands in ("", a single or a double one) and what the shell does with it.
+
+    Live: it may mean something; literal: it is itself; syntax: it is taken away (quotes, backslashes); joined: it is a
+    continued line's backslash or newline, and taken away without even making a word. Nested quotes of a ``$( )`` inside
+    double quotes are not followed.
+    """
+    out: list[tuple[str, str]] = []
+    quote = ""
+    index = 0
+    while index < len(command):
+        char, after = command[index], command[index + 1 : index + 2]
+        if char == "\\" and quote != "'" and after and (quote == "" or after in '$`"\\\n'):
+            out += [(quote, _JOINED)] * 2 if after == "\n" else [(quote, _SYNTAX), (quote, _LITERAL)]
+            index += 2
+            continue
+        if (char == quote and quote) or (char in "'\"" and not quote):
+            out.append((quote, _SYNTAX))
+            quote = "" if quote else char
+        else:
+            out.append((quote, _LITERAL if quote == "'" else _LIVE))
+        index += 1
+    return out
+
+
+def _quoted(value: str, quote: str) -> str:
+    """A value escaped for where it stands."""
+    if quote == "'":
+        return value.replace("'", "'\\''")
+    if quote == '"':
+        return re.sub(r'([\\"$`])', r"\\\1", value)
+    return shlex.quote(value)
