@@ -153,9 +153,18 @@ def start_driver(
         raise ClusterError(f"the driver of {layout.run_id} could not start: {_last_line(error)}") from error
     # The handle keeps a driver that is not detached alive as long as this process lives.
     _DRIVERS[layout.run_id] = driver
+    _EMBEDDED[layout.run_id] = not outlives
 
 
 _DRIVERS: dict[str, Any] = {}
+
+
+def is_ours(run: HyperDriveRun) -> bool:
+    """Whether a run's driver ends with this process, so that Ctrl-C here means the run."""
+    return run.id in _DRIVERS and _EMBEDDED.get(run.id, False)
+
+
+_EMBEDDED: dict[str, bool] = {}
 
 
 def find_driver(run: HyperDriveRun) -> Any:

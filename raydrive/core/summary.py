@@ -59,8 +59,8 @@ class Summary:
     reports: int
     elapsed_s: float
     saving: Saving
-    metric_never_logged: bool
-    """True when trials ended and none of all trials ever logged the primary metric."""
+    metric_missing: bool
+    """True when nothing logged the primary metric though some trial ended well."""
 
 
 def summarize(sweep: Sweep, now: float) -> Summary:
@@ -76,7 +76,6 @@ def summarize(sweep: Sweep, now: float) -> Summary:
     finished = sweep.finished
     state = finished.state if finished else (RUNNING if sweep.epoch else QUEUED)
     ending = sweep.ending.why if sweep.ending else ""
-    closed = sum(sweep.count.values())
     return Summary(
         state=state,
         why=finished.why if finished else ending,
@@ -87,7 +86,7 @@ def summarize(sweep: Sweep, now: float) -> Summary:
         reports=sweep.reports,
         elapsed_s=sweep.elapsed_s(at),
         saving=saving(sweep),
-        metric_never_logged=closed > 0 and not any(sweep.curves.length(t.number) for t in sweep.trials),
+        metric_missing=sweep.metric_missing,
     )
 
 

@@ -118,6 +118,12 @@ class Sweep:
         """Closed trials that ended without ever logging the primary metric."""
         return self._state.counts.without_metric
 
+    @property
+    def metric_missing(self) -> bool:
+        """True when nothing logged the primary metric though some trial ended well."""
+        missing = any(t.state == FAILED and not t.failures for t in self._state.trials) if self.without_metric else False
+        return missing and not any(self.curves.length(t.number) for t in self._state.trials)
+
     def elapsed_s(self, at: float) -> float:
         """Returns the seconds the run has been worked on until ``at``."""
         return self._state.clock.elapsed_s(at)

@@ -1,0 +1,76 @@
+"""The commands and what becomes of their errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+import click
+import typer
+
+from raydrive.cli import control, reading, submitting
+from raydrive.cli.output import say
+from raydrive.core.errors import ConfigError, RaydriveError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="raydrive",
+    help="HyperDrive's hyperparameter tuning on your own Ray cluster.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+submitting.register(app)
+reading.register(app)
+control.register(app)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: Without the program's name; None = those of this process.
+
+    Returns:
+        The exit code: 0 done, 1 the run failed, 2 wrong usage or config, 3 the primary metric was never logged,
+        4 cancelled without a result, 5 cluster or storage unreachable, 130 interrupted.
+    """
+    try:
+        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return 2
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return error.exit_code
+    except ConfigError as error:
+        count = len(error.problems)
+        say(f"{count} problem{'s' * (count != 1)}:" if count > 1 else "1 problem:")
+        for problem in error.problems:
+            say(f"  {problem}")
+        return error.exit_code
+    except RaydriveError as error:
+        say(f"Error: {error}")
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        say("Interrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone: that is its right. Keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # a bug of ours: the user gets a sentence, the traceback goes to a file
+        say(f"Error: raydrive failed with {type(error).__name__}: {error}")
+        say(f"This is a bug of raydrive. The traceback is in {_keep_traceback()}")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _keep_traceback() -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="raydrive-traceback-", suffix=".txt", delete=False) as file:
+        traceback.print_exc(file=file)
+    return file.name

@@ -1,0 +1,120 @@
+"""``cancel``, ``doctor`` and ``log``."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import platform
+import sys
+import time
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+
+from raydrive.cli.output import AddressOption, Format, OutputOption, RunArgument, StorageOption, emit, resolve, say
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(cancel)
+    app.command()(doctor)
+    app.command("log")(log)
+
+
+def cancel(
+    run_name: RunArgument,
+    trial: Annotated[int | None, typer.Argument(metavar="[TRIAL]", help="Only this trial.", min=0, show_default=False)] = None,
+    storage: StorageOption = None,
+) -> int:
+    """End a run, or one trial of it."""
+    from raydrive.cli.reading import open_run
+
+    run = open_run(run_name, storage)
+    if trial is not None:
+        run.get_child(trial)
+    if run.sweep.finished is not None:
+        say(f"Run {run.id} is over already: {run.sweep.finished.state}, {run.sweep.finished.why}.")
+        return 0
+    done = run.cancel_trial(trial)
+    what = f"Run {run.id}" if trial is None else f"Trial {trial} of {run.id}"
+    say(f"{what} is being canceled." if done else f"{what} was over already.")
+    return 0
+
+
+def log(
+    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Metrics, such as accuracy=0.93.")],
+) -> int:
+    """Log metrics from inside a trial, from a script in any language."""
+    from raydrive.wire import log_main
+
+    return log_main(values)
+
+
+def doctor(address: AddressOption = None, storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
+    """Check versions, storage and cluster, and say what to do about what is wrong."""
+    rows = [_python(), *_libraries(), _bytecode(), _storage(storage), *_cluster(address)]
+    emit(rows, output, name="checks", columns=("check", "ok", "found", "advice"))
+    return 0 if all(row["ok"] for row in rows) else 5
+
+
+def _check(check: str, ok: bool, found: str, advice: str = "") -> dict[str, Any]:
+    return {"check": check, "ok": ok, "found": found, "advice": "" if ok else advice}
+
+
+def _python() -> dict[str, Any]:
+    found = f"{platform.python_version()} at {sys.executable}"
+    return _check("python", (3, 10) <= sys.version_info[:2] <= (3, 13), found, "Use Python 3.10 to 3.13.")
+
+
+def _libraries() -> list[dict[str, Any]]:
+    rows = []
+    for name in ("raydrive", "ray", "numpy", "scipy", "scikit-learn", "pyarrow"):
+        try:
+            rows.append(_check(name, True, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            rows.append(_check(name, False, "not installed", f"pip install {name}"))
+    return rows
+
+
+def _bytecode() -> dict[str, Any]:
+    spec = importlib.util.find_spec("ray")
+    compiled = spec is not None and spec.cached is not None and os.path.exists(spec.cached)
+    advice = "Run 'python -m compileall' on the environment: every worker compiles Ray again (starts 2-4 times slower)."
+    return _check("compiled bytecode", compiled, "yes" if compiled else "no", advice)
+
+
+def _storage(flag: str | None) -> dict[str, Any]:
+    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+    from raydrive.core.errors import RaydriveError
+    from raydrive.storage.folder import Folder
+
+    where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage"), DEFAULT_STORAGE)
+    name = f".doctor-{os.getpid()}-{int(time.time())}"
+    try:
+        folder = Folder.open(where or DEFAULT_STORAGE)
+        folder.write_whole(name, b"raydrive")
+        same = folder.read_bytes(name) == b"raydrive"
+        folder.delete(name)
+    except RaydriveError as error:
+        return _check("storage", False, str(where), str(error))
+    return _check("storage", same, f"{folder.uri}: write, read and delete work", "What was read is not what was written.")
+
+
+def _cluster(flag: str | None) -> list[dict[str, Any]]:
+    address = resolve(flag, "RAY_ADDRESS", "--address")
+    if address in (None, "local"):
+        return [_check("cluster", True, f"none given: an embedded one with {os.cpu_count()} cores would be started")]
+    from raydrive.core.errors import RaydriveError
+    from raydrive.runtime import cluster
+
+    try:
+        connection = cluster.connect(address)
+    except RaydriveError as error:
+        return [_check("cluster", False, str(address), str(error))]
+    rows = [_check("cluster", True, connection.address)]
+    rows += [_check(f"node {name}", True, cluster.describe(totals)) for name, totals in cluster.nodes()]
+    with contextlib.suppress(Exception):  # leaving is best effort: the report is what counts
+        cluster.disconnect()
+    return rows

@@ -1,0 +1,204 @@
+"""``list``, ``status``, ``watch``, ``trials``, ``logs``, ``best``: these read storage only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from raydrive.cli.output import Format, OutputOption, RunArgument, StorageOption, emit, emit_one, resolve, say
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.api.workspace import Workspace
+
+TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("list")(list_runs)
+    for command in (status, watch, trials, logs, best):
+        app.command()(command)
+
+
+def workspace(storage: str | None) -> Workspace:
+    """Returns the workspace the flag, the environment or ``raydrive.toml`` names."""
+    from raydrive.api.workspace import Workspace, read_settings
+
+    return Workspace(resolve(storage, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage")))
+
+
+def open_run(name: str, storage: str | None) -> HyperDriveRun:
+    """Returns the run a user named."""
+    return workspace(storage).get_run(name)
+
+
+def list_runs(
+    storage: StorageOption = None,
+    experiment: Annotated[str | None, typer.Option(help="Only this experiment.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(help="So many at most, the newest first.", min=1)] = 50,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """List the runs, newest first."""
+    rows = []
+    space = workspace(storage)
+    for run in space.runs(experiment):
+        if len(rows) == limit:
+            break
+        summary = run.refresh()
+        rows.append(
+            {
+                "run": run.id,
+                "experiment": run.experiment,
+                "status": run.get_status(),
+                "trials": f"{summary.total}/{summary.max_total_runs}",
+                "metric": run.config.metric.name,
+                "best": summary.best.value if summary.best else None,
+                "elapsed_s": round(summary.elapsed_s, 1),
+            }
+        )
+    columns = ("run", "experiment", "status", "trials", "metric", "best", "elapsed_s")
+    if not rows and output is Format.TABLE:
+        say(f"No runs in {space.storage}.")
+        return 0
+    emit(rows, output, name="runs", columns=columns)
+    return 0
+
+
+def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
+    """Say how a run stands."""
+    run = open_run(run_name, storage)
+    state, summary, heartbeat = run.get_status(), run.refresh(), run.heartbeat()
+    waiting = sorted(set(heartbeat.get("waiting", {}).values())) if run.sweep.finished is None else []
+    emit_one(
+        {
+            "run": run.id,
+            "experiment": run.experiment,
+            "status": state,
+            "why": summary.why,
+            "trials": summary.total,
+            "max_total_trials": summary.max_total_runs,
+            **{name.lower(): count for name, count in summary.counts.items()},
+            "metric": run.config.metric.name,
+            "goal": run.config.metric.goal.value,
+            "best": summary.best.value if summary.best else None,
+            "best_trial": summary.best.trial if summary.best else None,
+            "reports": summary.reports,
+            "elapsed_s": round(summary.elapsed_s, 1),
+            "saved_s": round(summary.saving.seconds, 1),
+            "waiting": "; ".join(waiting),
+            "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
+            "storage": run.uri,
+        },
+        output,
+    )
+    return 0
+
+
+def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
+    """Follow a run until it is over; Ctrl-C leaves it running."""
+    from raydrive.api.progress import follow
+    from raydrive.cli.submitting import exit_code
+
+    run = open_run(run_name, storage)
+    try:
+        follow(run)
+    except KeyboardInterrupt:
+        say(f"\nThe run goes on. Watch it again: raydrive watch {run.id}")
+        return 130
+    return exit_code(run)
+
+
+def trials(
+    run_name: RunArgument = "last",
+    storage: StorageOption = None,
+    by: Annotated[str, typer.Option("--sort", help="best or number.")] = "best",
+    top: Annotated[int, typer.Option(help="So many at most; 0 = all.", min=0)] = 0,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """List the trials of a run: parameters, metric, and why each ended."""
+    from raydrive.core.summary import ranked
+
+    if by not in ("best", "number"):
+        raise typer.BadParameter(f"found {by!r}; allowed: best, number", param_hint="--sort")
+    run = open_run(run_name, storage)
+    rows = run.rows()
+    if by == "best":
+        rows = [rows[trial.number] for trial in ranked(run.sweep)]
+    rows = rows[:top] if top else rows
+    params = list(dict.fromkeys(key for row in rows for key in row if key.startswith("param_")))
+    columns = ["trial", "state", "best", "last", "intervals", "seconds", *params, "why"]
+    if output is not Format.TABLE:
+        columns += ["attempt", "node", "gpus"]
+    emit(rows, output, name="trials", columns=columns)
+    return 0
+
+
+def logs(
+    run_name: RunArgument,
+    trial: TrialArgument,
+    storage: StorageOption = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,
+    attempt: Annotated[int | None, typer.Option(help="An earlier attempt, from 1.", min=1, show_default=False)] = None,
+) -> int:
+    """Print what a trial wrote to stdout and stderr."""
+    from raydrive.storage.files import read_log
+
+    run = open_run(run_name, storage)
+    child = run.get_child(trial)
+    start = 0
+    while True:
+        over = run.sweep.finished is not None or not run.sweep.trials[trial].open
+        chosen = attempt or max(1, run.sweep.trials[trial].attempt)
+        data, start = read_log(run.layout, child.number, chosen, start)
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        if not follow or (over and not data):
+            return 0
+        time.sleep(0.3)
+        run.refresh()
+        if attempt is None and max(1, run.sweep.trials[trial].attempt) != chosen:
+            start = 0  # a new attempt has a log of its own
+
+
+def best(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
+    """Print the best trial: its parameters, metric, files and command."""
+    run = open_run(run_name, storage)
+    if run.get_best_run_by_primary_metric() is None:
+        say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.name!r}.")
+        return 3
+    print_best(run, output)
+    return 0
+
+
+def print_best(run: HyperDriveRun, output: Format) -> None:
+    """Prints the best trial of a run that has one."""
+    from raydrive.core.arguments import shown, trial_argv
+
+    child = run.get_best_run_by_primary_metric()
+    found = run.sweep.best
+    if child is None or found is None:
+        return
+    spec = run.config.trial
+    command = ""
+    if spec.kind != "function":
+        outputs = {name: f"outputs/{folder}" for name, folder in spec.outputs.items()}
+        command = shown(trial_argv(spec, child.params, outputs, python=spec.python or "python"))
+    row = {
+        "run": run.id,
+        "trial": child.number,
+        "id": child.id,
+        "status": child.get_status(),
+        "metric": run.config.metric.name,
+        "value": found.value,
+        "interval": found.interval,
+        "artifacts": f"{child.uri}/outputs",
+        "command": command,
+    }
+    if output is Format.JSON:
+        emit_one({**row, "params": dict(child.params), "files": child.get_file_names()}, output)
+    else:
+        emit_one({**row, **{f"param {name}": value for name, value in child.params.items()}}, output)

@@ -1,0 +1,201 @@
+"""``submit``, ``resume``, ``validate``: from a file to a run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from raydrive.cli.output import AddressOption, Format, OutputOption, RunArgument, StorageOption, emit, resolve, say
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.compat.sweep_yaml import Loaded
+
+DRY_RUNS = 10
+EXIT_INTERRUPTED = 130
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep YAML file.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: limits.max_total_trials=5."),
+]
+WithOption = Annotated[
+    list[Path] | None, typer.Option("--with", metavar="SITE.yml", help="Site settings laid over the file.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(submit)
+    app.command()(resume)
+    app.command()(validate)
+
+
+def submit(
+    config: ConfigArgument,
+    address: AddressOption = None,
+    storage: StorageOption = None,
+    changes: SetOption = None,
+    site: WithOption = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands, run nothing.")
+    ] = False,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
+    loaded = _load(config, changes or (), site or ())
+    if dry_run:
+        _dry_run(loaded, output)
+        return 0
+    from raydrive.api.launch import launch
+    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+
+    settings = read_settings()
+    where = resolve(
+        storage, "RAYDRIVE_STORAGE", "--storage", loaded.settings.storage, settings.get("storage"), DEFAULT_STORAGE
+    )
+    target = resolve(address, "RAY_ADDRESS", "--address", loaded.settings.address, settings.get("address"))
+    if detach and target in (None, "local"):
+        raise typer.BadParameter("a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach")
+    run = launch(loaded.submission, storage=where or DEFAULT_STORAGE, address=target)
+    say(f"Run {run.id} in {run.uri}")
+    if detach:
+        print(run.id)
+        say(f"It goes on by itself. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}")
+        return 0
+    return attend(run, output)
+
+
+def resume(
+    run_name: RunArgument,
+    address: AddressOption = None,
+    storage: StorageOption = None,
+    max_total_trials: Annotated[int | None, typer.Option(help="A new limit of trials in all.", show_default=False)] = None,
+    max_concurrent_trials: Annotated[
+        int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Take over from a driver that seems alive.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """Go on with an interrupted run, or extend a finished one, from its storage alone."""
+    from raydrive.api import launch as launching
+    from raydrive.cli.reading import open_run
+
+    wanted = {
+        "max_total_runs": max_total_trials,
+        "max_concurrent_runs": max_concurrent_trials,
+        "max_duration_s": timeout,
+    }
+    run = open_run(run_name, storage)
+    target = resolve(address, "RAY_ADDRESS", "--address")
+    limits = {name: value for name, value in wanted.items() if value is not None}
+    run = launching.resume(run, address=target, limits=limits, force=force)
+    say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
+    if detach:
+        print(run.id)
+        return 0
+    return attend(run, output)
+
+
+def validate(
+    config: ConfigArgument, changes: SetOption = None, site: WithOption = None, output: OutputOption = Format.TABLE
+) -> int:
+    """Check a sweep file: every problem with its line, and what it would run."""
+    loaded = _load(config, changes or (), site or ())
+    plan = loaded.submission.config
+    space = plan.sampling.space
+    size = "infinite" if space.size is None else str(space.size)
+    say(f"{config}: valid. {len(space.expressions)} parameters, {size} configurations, up to {plan.limits.max_total_runs} trials.")
+    return 0
+
+
+def _load(config: Path, changes: Sequence[str], site: Sequence[Path]) -> Loaded:
+    from raydrive.compat.sweep_yaml import load_sweep
+
+    loaded = load_sweep(config, overrides=changes, site=site)
+    for warning in loaded.warnings:
+        say(f"Warning: {warning}")
+    return loaded
+
+
+def _dry_run(loaded: Loaded, output: Format) -> None:
+    from raydrive.core.arguments import shown, trial_argv
+    from raydrive.core.records import QUEUED
+    from raydrive.core.samplers import Seen
+
+    config = loaded.submission.config
+    sampler = config.sampling.build(config.seed, config.metric.maximize)
+    history: list[Seen] = []
+    rows: list[dict[str, Any]] = []
+    count = min(DRY_RUNS, config.limits.max_total_runs)
+    for number in range(count):
+        suggestion = sampler.ask(number, history)
+        if suggestion is None:
+            break
+        params = suggestion.params
+        history.append(Seen(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
+        outputs = {name: f"outputs/{folder}" for name, folder in config.trial.outputs.items()}
+        argv = trial_argv(config.trial, params, outputs, python=config.trial.python or "python")
+        rows.append({"trial": number, **{f"param_{name}": value for name, value in params.items()}, "command": shown(argv)})
+    if output is Format.TABLE:
+        for row in rows:
+            print(row["command"])
+    else:
+        emit(rows, output, name="trials")
+    say(f"{len(rows)} of up to {config.limits.max_total_runs} trials, seed {config.seed}. Nothing was run.")
+
+
+def attend(run: HyperDriveRun, output: Format) -> int:
+    """Follows a run to its end, prints its best trial, and returns the exit code."""
+    from raydrive.api.progress import follow
+    from raydrive.cli.reading import print_best
+
+    try:
+        follow(run)
+    except KeyboardInterrupt:
+        return _interrupted(run)
+    code = exit_code(run)
+    if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
+        print_best(run, output)
+    return code
+
+
+def exit_code(run: HyperDriveRun) -> int:
+    """Returns what the end of a run means to a shell."""
+    finished = run.sweep.finished
+    if finished is None:
+        trouble = run.heartbeat().get("trouble")
+        if trouble:
+            say(f"Error: {trouble}")
+        return 5
+    if run.sweep.best is None and finished.state == "Canceled":
+        return 4
+    if run.sweep.metric_missing:
+        return 3
+    return 1 if finished.state == "Failed" else 0
+
+
+def _interrupted(run: HyperDriveRun) -> int:
+    """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us."""
+    from raydrive.api.control import call_driver
+    from raydrive.api.launch import is_ours
+    from raydrive.core.errors import RaydriveError
+    from raydrive.runtime import cluster
+
+    if not is_ours(run):
+        say(f"\nThe run goes on without this terminal. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}")
+        return EXIT_INTERRUPTED
+    say("\nStopping the trials; press Ctrl-C again to kill them at once.")
+    with contextlib.suppress(KeyboardInterrupt, RaydriveError):
+        call_driver(run, "interrupt", timeout_s=run.config.trial.grace_s + 10.0)
+    with contextlib.suppress(KeyboardInterrupt):
+        cluster.disconnect()
+    say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
+    return EXIT_INTERRUPTED
