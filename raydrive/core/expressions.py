@@ -47,6 +47,7 @@ _TAIL = 8.3
 """|z| at the ends of the unit interval as floats know it: the quantile of 2**-54 is -8.29."""
 _STANDARD = NormalDist()
 _DECIMAL = Context(prec=60)
+_FAR = 10**300
 
 
 def show(value: object) -> str:
@@ -187,9 +188,10 @@ class _Quantised(_Number):
         return None
 
     def _multiple(self, value: float) -> int:
-        k = round(value / self.q)
-        cells = self._cells()
-        return k if cells is None else min(max(k, cells[0]), cells[1])
+        ratio, cells = value / self.q, self._cells()
+        # Clipped before rounding: an infinite ratio cannot be rounded.
+        first, last = (-_FAR, _FAR) if cells is None else cells
+        return first if ratio <= first else last if ratio >= last else round(ratio)
 
     def quantile(self, u: float) -> Value:
         return clean(self._multiple(self._raw(u)), self.q)
@@ -216,14 +218,19 @@ class _Quantised(_Number):
             raise IndexError(f"{self.kind} has {count} values, none at {index}")
         return clean(cells[0] + index, self.q)
 
+    def _bad_sign(self) -> list[Problem]:
+        if not is_number(self.q) or self.q > 0:
+            return []
+        return [Problem(f"{self.kind}.q", show(self.q), "a number above 0", f"Without quantising it is {self.kind[1:]}.")]
+
     def _bad_step(self, largest: float) -> list[Problem]:
         if self.q <= 0:
-            fix = f"Without quantising it is {self.kind[1:]}."
-            return [Problem(f"{self.kind}.q", show(self.q), "a number above 0", fix)]
-        if not math.isfinite(largest / self.q):
-            return [Problem(f"{self.kind}.q", show(self.q), f"at least {largest / 1e308:.2g}", "")]
+            return self._bad_sign()
+        where, largest = f"{self.kind}.q", float(largest)
+        if largest / self.q > _FAR:
+            return [Problem(where, show(self.q), f"at least {largest / _FAR:.2g}", "Finer steps are lost in rounding.")]
         if not math.isfinite(largest + self.q):
-            return [Problem(f"{self.kind}.q", show(self.q), "small enough for values to stay finite", "")]
+            return [Problem(where, show(self.q), "small enough for values to stay finite")]
         return []
 
 
@@ -232,7 +239,7 @@ def clean(k: int, q: float) -> int | float:
     if q == int(q):
         whole = k * int(q)
         return whole if abs(whole) <= EXACT else float(whole)
-    return float(_DECIMAL.multiply(Decimal(k), Decimal(repr(q))))
+    return float(_DECIMAL.multiply(Decimal(k), Decimal(repr(float(q)))))
 
 
 @lru_cache(maxsize=4096)
@@ -241,9 +248,14 @@ def _reach(low: float, high: float, q: float) -> tuple[int, int]:
 
     In exact decimals: k is reached when (k - 1/2) q < high and (k + 1/2) q > low.
     """
-    step, half = Fraction(repr(q)), Fraction(1, 2)
-    first = math.floor(Fraction(repr(low)) / step + half)
-    return first, max(first, math.ceil(Fraction(repr(high)) / step - half))
+    step, half = _as_written(q), Fraction(1, 2)
+    first = math.floor(_as_written(low) / step + half)
+    return first, max(first, math.ceil(_as_written(high) / step - half))
+
+
+def _as_written(number: float) -> Fraction:
+    """0.1 as a tenth, not as the float nearest to it."""
+    return Fraction(number) if isinstance(number, int) else Fraction(repr(float(number)))
 
 
 class _Range(_Number):
@@ -275,7 +287,7 @@ class _Range(_Number):
                 equal = self.min_value == self.max_value
                 fix = f"A fixed value is choice({self._fixed()})." if equal else "Swap the bounds."
                 problems.append(Problem(where, show(self.min_value), f"below max_value ({self.max_value})", fix))
-            elif not math.isfinite(self.max_value - self.min_value):
+            elif not math.isfinite(float(self.max_value) - float(self.min_value)):
                 problems.append(Problem(where, show(self.min_value), "closer to max_value: the width overflows"))
         return problems + self._bad_exponents(wrong) if self.log else problems
 
@@ -306,8 +318,7 @@ class _QuantisedRange(_Quantised, _Range):
     def _problems(self) -> list[Problem]:
         problems = _Range._problems(self)
         if problems:
-            low_enough = is_number(self.q) and self.q <= 0
-            return problems + (self._bad_step(1.0) if low_enough else [])
+            return problems + self._bad_sign()
         largest = math.exp(self.max_value) if self.log else max(abs(self.min_value), abs(self.max_value))
         problems = self._bad_step(largest)
         if not problems and self._cells()[0] == self._cells()[1]:
@@ -357,7 +368,7 @@ class _QuantisedBell(_Quantised, _Bell):
     def _problems(self) -> list[Problem]:
         problems = _Bell._problems(self)
         if problems:
-            return problems + (self._bad_step(1.0) if is_number(self.q) and self.q <= 0 else [])
+            return problems + self._bad_sign()
         high = self.mu + _TAIL * self.sigma
         return self._bad_step(math.exp(high) if self.log else max(abs(high), abs(self.mu - _TAIL * self.sigma)))
 
@@ -550,6 +561,10 @@ class Choice(Expression):
     def options(self) -> tuple[Value, ...]:
         """Returns the options as listed."""
         return self.values
+
+    def __hash__(self) -> int:
+        """Consistent with ``==``; the options themselves may be dicts, which have no hash."""
+        return hash((self.kind, len(self.values)))
 
     def to_json(self) -> dict[str, Any]:
         """Returns ``{"type": "choice", "values": [...]}``."""

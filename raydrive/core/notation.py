@@ -179,14 +179,14 @@ class Reader:
             return raw
         if isinstance(raw, Mapping):
             return self._from_mapping(raw, where, depth)
-        if isinstance(raw, list | tuple) and raw and isinstance(raw[0], str) and not isinstance(raw, str):
+        if isinstance(raw, list | tuple) and len(raw) == 2 and isinstance(raw[0], str) and isinstance(raw[1], list | tuple):
             return self._from_list(raw, where, depth)
-        allowed = f"an expression: one of {_KNOWN}"
-        plain = is_number(raw) or isinstance(raw, str | bool)
-        fix = f"A fixed value is written choice({raw!r})." if plain else ""
-        if isinstance(raw, list | tuple | range):
-            fix = "Alternatives are written choice([...])."
-        self._wrong(where, _named(raw), allowed, fix)
+        fix = ""
+        if isinstance(raw, list | tuple | range | set | frozenset) or _is_array(raw):
+            fix = "Alternatives are written choice([...]), in YAML {type: choice, values: [...]}."
+        elif raw is None or isinstance(raw, str | bool | int | float):
+            fix = f"A fixed value is written choice({raw!r}), in YAML {{type: choice, values: [{raw}]}}."
+        self._wrong(where, _named(raw), f"an expression: one of {_KNOWN}", fix)
         return None
 
     def _kind(self, name: Any, where: str) -> type[Expression] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
-from raydrive.core.expressions import Choice, Expression, RandInt, show
+from raydrive.core.expressions import Choice, RandInt, show
 from raydrive.core.records import Params
-from raydrive.core.space import Space, parse_space, space_from_json
+from raydrive.core.space import Dimension, Space, parse_space, space_from_json
 
 _TRIES = 32
 """Random draws that may hit known configurations before the rest of the space is listed instead."""
 _BLOCK = 64
 """Sobol points computed at a time."""
+_SOBOL_DIMENSIONS = 21_201
+"""Joe and Kuo's direction numbers, which scipy has, end here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Sampling(ABC):
 
     Args:
         parameter_space: Parameter expressions by name.
-        properties: HyperDrive's free dict; ``seed`` and whatever else the constructor takes may stand there.
+        properties: HyperDrive's dict of extras; ``seed`` may stand there.
         seed: Non-negative; None = the seed of the run.
 
     Raises:
@@ -90,6 +93,8 @@ class Sampling(ABC):
 
     name: ClassVar[str]
     """The ``type`` in JSON and YAML."""
+    space: Space
+    seed: int | None
 
     def __init__(
         self,
@@ -98,17 +103,20 @@ class Sampling(ABC):
         *,
         seed: int | None = None,
     ) -> None:
-        problems: list[Problem] = []
-        self.space = Space.__new__(Space)
+        self.seed, problems = _seed_of(seed, properties)
+        problems.extend(self._bad_options())
         try:
-            self.space = parse_space(parameter_space, "parameter_space")
+            self.space = parse_space(parameter_space)
         except ConfigError as error:
-            problems.extend(error.problems)
+            problems = [*error.problems, *problems]
         else:
-            problems.extend(self._refused(self.space))
-        self.seed = seed
+            problems = [*self._refused(self.space), *problems]
         if problems:
             raise ConfigError(problems)
+
+    def _bad_options(self) -> list[Problem]:
+        """What is wrong with options that a subclass set before calling the constructor of this class."""
+        return []
 
     def _refused(self, space: Space) -> list[Problem]:
         """What this way of searching cannot do with a valid space."""
@@ -143,7 +151,7 @@ class RandomParameterSampling(Sampling):
 
     Args:
         parameter_space: Parameter expressions by name.
-        properties: HyperDrive's free dict; may hold ``seed`` and ``rule``.
+        properties: HyperDrive's dict of extras; ``seed`` may stand there.
         seed: Non-negative; None = the seed of the run.
         rule: ``random``, or ``sobol`` for a scrambled Sobol sequence.
 
@@ -161,8 +169,19 @@ class RandomParameterSampling(Sampling):
         seed: int | None = None,
         rule: str = "random",
     ) -> None:
+        self.rule = rule.casefold() if isinstance(rule, str) else rule
         super().__init__(parameter_space, properties, seed=seed)
-        self.rule = rule
+
+    def _bad_options(self) -> list[Problem]:
+        if self.rule in ("random", "sobol"):
+            return []
+        return [Problem("rule", show(self.rule), "random or sobol", did_you_mean(str(self.rule), ["random", "sobol"]))]
+
+    def _refused(self, space: Space) -> list[Problem]:
+        if self.rule != "sobol" or len(space.dimensions) <= _SOBOL_DIMENSIONS:
+            return []
+        found = f"{len(space.dimensions):,} dimensions"
+        return [Problem("search_space", found, f"at most {_SOBOL_DIMENSIONS:,} with rule sobol", "Use rule random.")]
 
     def to_json(self) -> dict[str, Any]:
         """Returns ``{"type": "random", "rule": ..., "seed": ..., "space": {...}}``."""
@@ -188,7 +207,7 @@ class GridParameterSampling(Sampling):
 
     Args:
         parameter_space: ``choice`` and ``randint`` expressions by name, nested ones included.
-        properties: HyperDrive's free dict; nothing in it matters to a grid.
+        properties: HyperDrive's dict of extras; a ``seed`` there is accepted and does not matter.
 
     Raises:
         ConfigError: If the space cannot be used, or holds other expressions; all problems at once.
@@ -203,7 +222,7 @@ class GridParameterSampling(Sampling):
 
     def _refused(self, space: Space) -> list[Problem]:
         return [
-            Problem(f"parameter_space.{dimension.name}", dimension.expression.kind, _GRID_ALLOWED, _listing(dimension.expression))
+            Problem(f"search_space.{dimension.name}", dimension.expression.kind, _GRID_ALLOWED, _as_choice(dimension))
             for dimension in space.dimensions
             if not isinstance(dimension.expression, Choice | RandInt)
         ]
@@ -229,8 +248,35 @@ class GridParameterSampling(Sampling):
 _GRID_ALLOWED = "choice or randint, as a grid lists every value"
 
 
-def _listing(expression: Expression) -> str:
-    return "Write choice(...) of the values you want, or use RandomParameterSampling."
+def _as_choice(dimension: Dimension) -> str:
+    """How to put an expression on a grid."""
+    listed = dimension.expression.options()
+    if listed is not None and len(listed) <= 12:
+        return f"Write choice({', '.join(map(str, listed))}), or sample at random."
+    some = [f"{dimension.expression.quantile(u):.3g}" for u in (0.1, 0.5, 0.9)]
+    return f"List the values, such as choice({', '.join(some)}), or sample at random."
+
+
+def _seed_of(seed: Any, properties: Any) -> tuple[int | None, list[Problem]]:
+    """The seed from the argument or from HyperDrive's properties, and what is wrong with either."""
+    problems = []
+    if properties is not None and not isinstance(properties, Mapping):
+        problems.append(Problem("properties", show(properties), "a dict, or None"))
+        properties = None
+    extras = dict(properties or {})
+    other = extras.pop("seed", None)
+    for key, value in extras.items():
+        fix = did_you_mean(str(key), ["seed"]) or "Other options are arguments of their own."
+        problems.append(Problem(f"properties.{key}", show(value), "no such property; there is seed", fix))
+    if seed is not None and other is not None and seed != other:
+        problems.append(Problem("properties.seed", show(other), f"the same as seed={seed!r}", "Give one of the two."))
+    where, chosen = ("seed", seed) if seed is not None else ("properties.seed", other)
+    if chosen is None:
+        return None, problems
+    if isinstance(chosen, bool) or not hasattr(chosen, "__index__") or operator.index(chosen) < 0:
+        problems.append(Problem(where, show(chosen), "a whole number of 0 or more, or None"))
+        return None, problems
+    return operator.index(chosen), problems
 
 
 # --- samplers --------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from raydrive.core.expressions import (
     Value,
     canonical,
     filled,
+    is_number,
     leaves,
     matches,
     show,
@@ -161,7 +162,7 @@ class Space:
 
         Raises:
             ConfigError: If a parameter is missing.
-            ConfigError: If a choice has no such option.
+            ConfigError: If a choice has no such option, or something else than a number stands for one.
         """
         out = np.full(len(self.dimensions), np.nan)
         for name, node in self._nodes.items():
@@ -318,6 +319,8 @@ def _render(node: _Node, unit: NDArray[np.float64] | Sequence[float]) -> Value:
 def _locate(node: _Node, value: Value, out: NDArray[np.float64], where: str) -> None:
     """Writes the coordinates of a value and of everything nested in it."""
     if not isinstance(node.expression, Choice):
+        if not is_number(value):
+            raise ConfigError(Problem(where, show(value), f"a number, as drawn from {node.expression.kind}"))
         out[node.index] = node.expression.position(value)
         return
     total = len(node.expression.values)
