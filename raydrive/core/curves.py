@@ -17,8 +17,8 @@ the worst there can be in every comparison. A mean over intervals with such a va
 with nothing else so far is worse than any that has a finite value, and equal to others like it.
 
 Cost per report: O(log k) for the edge, and one binary search and one ``memmove`` in each column kept at its interval;
-columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values, 0.5 for marks,
-8 for each column the report is in, and about 300 a trial.
+columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values, 0.5 for
+marks, 8 for each column the report is in, and about 300 a trial.
 """
 
 from __future__ import annotations
@@ -48,6 +48,17 @@ class Standing(NamedTuple):
     def rank(self) -> int:
         """1 for the best; trials that are equal share the better rank."""
         return self.n - self.worse - self.equal + 1
+
+
+class Median(NamedTuple):
+    """The median of the trials' running means."""
+
+    value: float
+    """Half way between the two middle means when n is even. Infinite, on the bad side, when the worse one is."""
+    n: int
+    """Trials compared, 1 or more."""
+    better: float
+    """The better of the two middle means; the median itself when n is odd."""
 
 
 class _Curve:
@@ -173,14 +184,10 @@ class Curves:
         at = bisect_right(self._edge_at, k)
         return self._edge[at - 1][1:] if at else None
 
-    def median_of_means(self, k: int) -> tuple[float, int] | None:
+    def median_of_means(self, k: int) -> Median | None:
         """Returns the median, over the trials with k intervals or more, of the mean of their values 1..k.
 
-        Of an even number of trials it is half way between the two middle means. It is infinite, on the bad side of the
-        goal, when a middle mean holds a value that is no finite number.
-
-        Returns:
-            The median and the number of trials; None when no trial has k intervals.
+        None when no trial has k intervals.
         """
         column = self._means.get(k)
         if column is None:
@@ -188,10 +195,10 @@ class Curves:
         n = len(column)
         if not n:
             return None
-        median = column[n // 2]
+        median = better = column[n // 2]
         if not n % 2:
-            median = 0.5 * column[n // 2 - 1] + 0.5 * median  # halves first: the sum could overflow
-        return (median if self.maximize else -median), n
+            median = 0.5 * column[n // 2 - 1] + 0.5 * better  # halves first: the sum could overflow
+        return Median(median, n, better) if self.maximize else Median(-median, n, -better)
 
     def standing(self, trial: int, k: int) -> Standing:
         """Returns where a trial's best over intervals 1..k stands among all trials with k intervals or more.

@@ -8,8 +8,8 @@ stopped, had in the same intervals 1..k. With delay 0 and interval 1 that is at 
 Values that are no finite number (NaN, inf, -inf) are never a best and count as the worst there can be; see
 ``curves.py``.
 
-Two numbers that differ by less than 1e-12 of their size are a tie, and a tie never stops a trial: with a slack amount of
-0.2 and a best of 0.8 a trial at 0.6 goes on, although 0.8 - 0.2 is 0.6000000000000001 to a computer.
+Two numbers that differ by less than 1e-12 of their size are a tie, and a tie never stops a trial: with a slack amount
+of 0.2 and a best of 0.8 a trial at 0.6 goes on, although 0.8 - 0.2 is 0.6000000000000001 to a computer.
 """
 
 from __future__ import annotations
@@ -123,8 +123,9 @@ class MedianStoppingPolicy:
     their values 1..k. The trial is stopped when its best over 1..k is strictly worse. (After Golovin et al., Google
     Vizier, KDD 2017, section 3.2, which averages over finished trials only; HyperDrive counts all of them.)
 
-    A mean over intervals with a value that is no finite number is the worst there can be. While the median itself is of
-    that kind, nothing is stopped; else a trial without a finite value is.
+    A mean over intervals with a value that is no finite number is the worst there can be: as if it were a number beyond
+    all others. While the median is of that kind, no trial with a finite value is stopped. A trial without one is
+    stopped as soon as the median, or for even n the better of the two means it is taken from, is finite.
 
     Raises:
         ConfigError: If ``evaluation_interval`` is not a whole number of 1 or more.
@@ -145,13 +146,12 @@ class MedianStoppingPolicy:
         if interval % self.evaluation_interval or interval < self.delay_evaluation:
             return None
         own = curves.best_until(trial, interval)
-        found = curves.median_of_means(interval)
-        if found is None or not math.isfinite(found[0]):
-            n = found[1] if found else 0
+        median = curves.median_of_means(interval)
+        if median is None or not math.isfinite(median.better if own is None else median.value):
+            n = median.n if median else 0
             return Verdict(False, f"median: no finite median of the running means of {n} trials at interval {interval}")
-        median, n = found
-        stop = own is None or _worse(own, median, abs(own), curves.maximize)
-        return Verdict(stop, partial(median_why, own, interval, median, n, stop, curves.maximize))
+        stop = own is None or _worse(own, median.value, abs(own), curves.maximize)
+        return Verdict(stop, partial(median_why, own, interval, median.value, median.n, stop, curves.maximize))
 
     def to_json(self) -> dict[str, Any]:
         """Returns the v2 form."""
@@ -249,7 +249,7 @@ def policy_from_json(raw: object, where: str = "early_termination") -> Policy:
         raise ConfigError(Problem(where, repr(raw), allowed))
     kind, problems = _type_of(raw, where)
     known = _keys(kind) if kind else sorted({key for each in _TYPES.values() for key in _keys(each)})
-    values = {}
+    values: dict[str, Any] = {}
     for key, value in raw.items():
         if key in known:
             values[key] = _from_text(value)
@@ -274,8 +274,6 @@ def _type_of(raw: Mapping[Any, Any], where: str) -> tuple[type[_Known] | None, l
     folded = str(name).strip().casefold().replace("_", "").replace("-", "").removesuffix("policy")
     if isinstance(name, str) and folded in _ALIASES:
         return _TYPES[_ALIASES[folded]], []
-    if name is None and "type" in raw:
-        return NoTerminationPolicy, []
     found = repr(name) if "type" in raw else "nothing"
     fix = did_you_mean(name, list(_TYPES)) if isinstance(name, str) else ""
     return None, [Problem(f"{where}.type", found, ", ".join(_TYPES), fix)]
@@ -332,11 +330,16 @@ def _refuse(problems: list[Problem]) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the floats
+        return False
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return not isinstance(value, bool) and isinstance(value, Integral)
 
 
 def _interval_problems(policy: _Known) -> list[Problem]:

@@ -70,7 +70,8 @@ def median_why(own: float | None, k: int, median: float, n: int, stop: bool, max
     """Returns the reason of a median's verdict; the arguments are those of ``bandit_why``, n the trials compared."""
     shown, median_text, _ = _tell_apart(own, median, median)
     means = f"running mean of {n} trial" if n == 1 else f"running means of {n} trials"
-    return f"median: {_beside(shown, k, stop, maximize)} the median {median_text} of the {means}"
+    value = f" {median_text}" if math.isfinite(median) else ""
+    return f"median: {_beside(shown, k, stop, maximize)} the median{value} of the {means}"
 
 
 def truncation_why(own: float | None, k: int, rank: int, n: int, worst: int, percentage: int, stop: bool) -> str:
