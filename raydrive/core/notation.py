@@ -12,12 +12,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
-from raydrive.core.expressions import (
-    EXPRESSIONS,
-    MANY,
-    Choice,
-    Expression,
+from raydrive.core.distributions import (
     LogNormal,
     LogUniform,
     Normal,
@@ -25,8 +20,14 @@ from raydrive.core.expressions import (
     QLogUniform,
     QNormal,
     QUniform,
-    RandInt,
     Uniform,
+)
+from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.expressions import (
+    MANY,
+    Choice,
+    Expression,
+    RandInt,
     Value,
     canonical,
     field_names,
@@ -34,6 +35,13 @@ from raydrive.core.expressions import (
     show,
 )
 
+EXPRESSIONS: dict[str, type[Expression]] = {
+    cls.kind: cls
+    for cls in (
+        Choice, RandInt, Uniform, QUniform, LogUniform, QLogUniform, Normal, QNormal, LogNormal, QLogNormal,
+    )
+}  # fmt: skip
+"""The classes by HyperDrive's names."""
 _DEEPEST = 32
 """Levels of nesting in an option; more is taken for an object that contains itself."""
 _KEYS = frozenset(name for cls in EXPRESSIONS.values() for name in field_names(cls))
@@ -179,7 +187,12 @@ class Reader:
             return raw
         if isinstance(raw, Mapping):
             return self._from_mapping(raw, where, depth)
-        if isinstance(raw, list | tuple) and len(raw) == 2 and isinstance(raw[0], str) and isinstance(raw[1], list | tuple):
+        if (
+            isinstance(raw, list | tuple)
+            and len(raw) == 2
+            and isinstance(raw[0], str)
+            and isinstance(raw[1], list | tuple)
+        ):
             return self._from_list(raw, where, depth)
         fix = ""
         if isinstance(raw, list | tuple | range | set | frozenset) or _is_array(raw):
@@ -400,8 +413,8 @@ def _doubts(made: Expression) -> list[str]:
     step = f", {made.q}" if isinstance(made, QLogUniform) else ""
     lowest = f"log({low})" if low > 0 else "log(<smallest value>)"
     return [
-        f"{made.kind}({low}, {high}{step}) draws only between {math.exp(low):.4g} and {math.exp(high):.4g}, because its "
-        f"bounds are exponents (value = exp(uniform)); for values from {low} to {high} write "
+        f"{made.kind}({low}, {high}{step}) draws only between {math.exp(low):.4g} and {math.exp(high):.4g}, because "
+        f"its bounds are exponents (value = exp(uniform)); for values from {low} to {high} write "
         f"{made.kind}({lowest}, log({high}){step})"
     ]
 

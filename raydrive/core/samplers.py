@@ -10,11 +10,9 @@ Finite spaces are sampled without replacement and end when every configuration w
 from __future__ import annotations
 
 import importlib
-import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,8 +20,8 @@ from numpy.typing import NDArray
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
 from raydrive.core.expressions import Choice, RandInt, show
-from raydrive.core.records import Params
 from raydrive.core.space import Dimension, Space, parse_space, space_from_json
+from raydrive.core.unseen import Cursor, Rest, Seen, Suggestion, Taken
 
 _TRIES = 32
 """Random draws that may hit known configurations before the rest of the space is listed instead."""
@@ -31,33 +29,6 @@ _BLOCK = 64
 """Sobol points computed at a time."""
 _SOBOL_DIMENSIONS = 21_201
 """Joe and Kuo's direction numbers, which scipy has, end here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A trial as a sampler sees it, whatever its state."""
-
-    number: int
-    params: Params
-    value: float | None = None
-    """Best primary metric so far; None = nothing logged yet."""
-    state: str = "Queued"
-    """``records.QUEUED`` .. ``records.FAILED``."""
-    curve: Sequence[float] = ()
-    """The primary metric by interval; may be empty or hold NaN."""
-    stopped: bool = False
-    """Whether a policy ended it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A configuration to try."""
-
-    params: Params
-    origin: str
-    """Where it comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers behind the proposal, as JSON values."""
 
 
 @runtime_checkable
@@ -74,7 +45,7 @@ class Sampler(Protocol):
 
         Args:
             number: From 0.
-            history: ``history[i]`` is trial i. Trials from ``number`` on are not looked at.
+            history: ``history[i]`` is trial i, for all trials below ``number``; later ones are not looked at.
         """
         ...
 
@@ -215,9 +186,7 @@ class GridParameterSampling(Sampling):
 
     name = "grid"
 
-    def __init__(
-        self, parameter_space: Mapping[str, Any] | Space, properties: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, parameter_space: Mapping[str, Any] | Space, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(parameter_space, properties)
 
     def _refused(self, space: Space) -> list[Problem]:
@@ -282,63 +251,6 @@ def _seed_of(seed: Any, properties: Any) -> tuple[int | None, list[Problem]]:
 # --- samplers --------------------------------------------------------------------------------------------------------
 
 
-class _Taken:
-    """The configurations of trials 0 .. n-1, kept up to date from a growing history."""
-
-    def __init__(self, space: Space) -> None:
-        self._space = space
-        self._order: list[Hashable] = []
-        self.keys: set[Hashable] = set()
-        self.restarts = 0
-        """Raised when the history turned out to be another one, and whatever was derived from it is void."""
-
-    def update(self, number: int, history: Sequence[Seen]) -> None:
-        """Reads what is new; checks a few of the known entries to notice another history."""
-        end = min(number, len(history))
-        known = len(self._order)
-        probes = {0, known // 2, known - 1} if known else set()
-        if known > end or any(self._space.key(history[i].params) != self._order[i] for i in probes):
-            self._order.clear()
-            self.keys.clear()
-            self.restarts += 1
-            known = 0
-        for i in range(known, end):
-            key = self._space.key(history[i].params)
-            self._order.append(key)
-            self.keys.add(key)
-
-
-class _Rest:
-    """The configurations of a finite space in a fixed shuffled order, less those taken.
-
-    The order is the affine permutation i -> (offset + i * step) mod size, so that no list is ever held and a space of
-    1e12 configurations costs no more than one of 4.
-    """
-
-    def __init__(self, space: Space, seed: int) -> None:
-        self._space = space
-        self._size = space.size or 0
-        self._offset = seed % self._size if self._size else 0
-        # The golden section spreads neighbours furthest apart; coprime to size, it visits everything once.
-        step = max(1, int(self._size * 0.6180339887498949) + seed % 1009)
-        while math.gcd(step, self._size) != 1:
-            step += 1
-        self._step = step
-        self._cursor = 0
-        self._restarts = 0
-
-    def first(self, taken: _Taken) -> Params | None:
-        """Returns the first configuration that is not taken, or None. What is taken stays so: a cursor suffices."""
-        if self._restarts != taken.restarts:
-            self._cursor, self._restarts = 0, taken.restarts
-        while self._cursor < self._size:
-            params = self._space.grid_at((self._offset + self._cursor * self._step) % self._size)
-            if self._space.key(params) not in taken.keys:
-                return params
-            self._cursor += 1
-        return None
-
-
 class RandomSampler:
     """Independent draws; on a finite space each configuration once."""
 
@@ -347,8 +259,8 @@ class RandomSampler:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         self._seed = seed
-        self._taken = _Taken(space)
-        self._rest = _Rest(space, seed)
+        self._taken = Taken(space)
+        self._rest = Rest(self._taken, seed)
 
     def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
         """Returns a draw from ``default_rng((seed, number))`` that no earlier trial had."""
@@ -360,7 +272,7 @@ class RandomSampler:
             params = self._space.sample(rng)
             if self._space.key(params) not in self._taken.keys:
                 return Suggestion(params, "random")
-        rest = self._rest.first(self._taken)
+        rest = self._rest.first()
         return None if rest is None else Suggestion(rest, "random")
 
 
@@ -372,27 +284,19 @@ class SobolSampler:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         self._points = _SobolPoints(len(space.dimensions), seed)
-        self._taken = _Taken(space)
-        self._rest = _Rest(space, seed)
-        self._cursor = 0
-        self._restarts = 0
+        self._taken = Taken(space)
+        self._rest = Rest(self._taken, seed)
+        self._cursor = Cursor(self._taken)
 
     def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
         """Returns the next point of the sequence that no earlier trial had."""
         if self._space.size is None:
             return Suggestion(self._space.at(self._points[number]), "sobol")
         self._taken.update(number, history)
-        if self._restarts != self._taken.restarts:
-            self._cursor, self._restarts = 0, self._taken.restarts
-        # The bound depends on the history alone, so a sampler built later stops at the same place.
-        bound = 4 * number + 1024
-        while self._cursor < bound:
-            params = self._space.at(self._points[self._cursor])
-            if self._space.key(params) not in self._taken.keys:
-                return Suggestion(params, "sobol")
-            self._cursor += 1
-        rest = self._rest.first(self._taken)
-        return None if rest is None else Suggestion(rest, "sobol")
+        # How far to look depends on the number alone, so that a sampler built later gives up at the same place.
+        params = self._cursor.first(lambda index: self._space.at(self._points[index]), 4 * number + 1024)
+        params = self._rest.first() if params is None else params
+        return None if params is None else Suggestion(params, "sobol")
 
 
 class _SobolPoints:
@@ -432,21 +336,14 @@ class GridSampler:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._taken = _Taken(space)
-        self._cursor = 0
-        self._restarts = 0
+        self._taken = Taken(space)
+        self._cursor = Cursor(self._taken)
 
     def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
-        """Returns the first combination that no earlier trial had: number ``number`` where all come from here."""
+        """Returns the first combination that no earlier trial had: ``grid_at(number)`` where all come from here."""
         self._taken.update(number, history)
-        if self._restarts != self._taken.restarts:
-            self._cursor, self._restarts = 0, self._taken.restarts
-        while self._cursor < (self._space.size or 0):
-            params = self._space.grid_at(self._cursor)
-            if self._space.key(params) not in self._taken.keys:
-                return Suggestion(params, "grid")
-            self._cursor += 1
-        return None
+        params = self._cursor.first(self._space.grid_at, self._space.size or 0)
+        return None if params is None else Suggestion(params, "grid")
 
 
 # --- reading configurations ------------------------------------------------------------------------------------------
@@ -498,14 +395,3 @@ def _sampling_class(name: str) -> Any:
         if error.name != module:
             raise
         return None
-
-
-def iterate(sampler: Sampler, limit: int) -> Iterator[Suggestion]:
-    """Yields what a sampler proposes for trials 0 .. limit-1 if nothing is ever reported (dry runs, tests)."""
-    history: list[Seen] = []
-    for number in range(limit):
-        suggestion = sampler.ask(number, history)
-        if suggestion is None:
-            return
-        history.append(Seen(number, suggestion.params))
-        yield suggestion

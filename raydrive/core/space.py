@@ -17,10 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.expressions import (
-    Choice,
-    Expression,
+from raydrive.core.distributions import (
     LogNormal,
     LogUniform,
     Normal,
@@ -28,8 +25,13 @@ from raydrive.core.expressions import (
     QLogUniform,
     QNormal,
     QUniform,
-    RandInt,
     Uniform,
+)
+from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.expressions import (
+    Choice,
+    Expression,
+    RandInt,
     Value,
     canonical,
     filled,
@@ -42,11 +44,11 @@ from raydrive.core.expressions import (
 from raydrive.core.notation import (
     Reader,
     choice,
-    loguniform,
     lognormal,
+    loguniform,
     normal,
-    qloguniform,
     qlognormal,
+    qloguniform,
     qnormal,
     quniform,
     randint,
@@ -135,8 +137,9 @@ class Space:
     __slots__ = ("_nodes", "dimensions", "expressions", "size")
 
     def __init__(self, expressions: Mapping[str, Expression]) -> None:
+        given: Mapping[str, object] = expressions
         problems = _bad_names(expressions, "search_space")
-        for name, found in expressions.items():
+        for name, found in given.items():
             if not isinstance(found, Expression):
                 problems.append(Problem(f"search_space.{name}", show(found), "an expression such as uniform(0, 1)"))
         if problems:
@@ -310,9 +313,9 @@ def _product(counts: Sequence[int | None]) -> int | None:
 
 def _render(node: _Node, unit: NDArray[np.float64] | Sequence[float]) -> Value:
     u = float(unit[node.index])
-    if not node.branches or not isinstance(node.expression, Choice):
+    if not node.branches:
         return node.expression.quantile(u)
-    branch = node.branches[node.expression.index(u)]
+    branch = node.branches[min(int(u * len(node.branches)), len(node.branches) - 1)]
     return filled(branch.option, iter([_render(leaf, unit) for leaf in branch.nodes]))
 
 
