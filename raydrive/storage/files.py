@@ -1,0 +1,131 @@
+"""Reading what a trial left: its files and its logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from raydrive.core.errors import TrialError, did_you_mean
+from raydrive.storage.folder import Folder, Item
+from raydrive.storage.layout import LOG_NAME, RunLayout
+from raydrive.storage.transfer import LOG_PART_BYTES, log_part
+
+READ_LIMIT = 64 << 20
+"""Bytes that ``read_log`` returns at most, unless told otherwise."""
+
+
+def list_files(layout: RunLayout, trial: int) -> list[str]:
+    """Returns the names of a trial's files: ``attempt-1/log.txt``, ``logs/...``, ``outputs/...``; no checkpoints.
+
+    A log that an object store keeps in parts is one name here.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    names = {_shown(item) for item in layout.trial(trial).walk() if not item.name.startswith("checkpoints/")}
+    return sorted(names)
+
+
+def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
+    """Returns the content of one of a trial's files; for large ones ``download_file`` is better.
+
+    Raises:
+        TrialError: If there is no such file.
+        StorageError: If it cannot be read.
+    """
+    folder, attempt = layout.trial(trial), _attempt_of(name)
+    data = folder.read_or_none(name) if _inside(name) else None
+    if data is None and attempt is not None:
+        data = b"".join(_parts(layout.attempt(trial, attempt), 0)) or None
+    if data is None:
+        raise _no_file(layout, trial, name)
+    return data
+
+
+def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int:
+    """Copies one of a trial's files to a local path, whole or not at all; returns its bytes.
+
+    Raises:
+        TrialError: If there is no such file.
+        StorageError: If it cannot be read, or the copy not be written.
+    """
+    folder, attempt = layout.trial(trial), _attempt_of(name)
+    if _inside(name) and folder.exists(name):
+        return folder.get_file(name, target)
+    if attempt is None:
+        raise _no_file(layout, trial, name)
+    data = read_file(layout, trial, name)
+    Folder.open(target.absolute().parent).write_whole(target.name, data)
+    return len(data)
+
+
+def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit: int = READ_LIMIT) -> tuple[bytes, int]:
+    """Returns a part of an attempt's log and where to go on; to follow a log, call again with that.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        attempt: Number of the attempt, from 1.
+        start: Bytes to skip; negative = only so many of the last bytes.
+        limit: Bytes to return at most.
+
+    Returns:
+        The bytes, empty if there is nothing new (or no log yet), and the ``start`` for the next call.
+
+    Raises:
+        StorageError: If the log cannot be read.
+    """
+    folder = layout.attempt(trial, attempt)
+    if start < 0:
+        start = max(0, log_size(layout, trial, attempt) + start)
+    data = folder.read_or_none(LOG_NAME, start, limit)
+    if data is None:
+        data = b"".join(_parts(folder, start, limit))
+    return data, start + len(data)
+
+
+def log_size(layout: RunLayout, trial: int, attempt: int) -> int:
+    """Returns the bytes of an attempt's log in the storage, 0 if there is none yet.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    return sum(item.size for item in layout.attempt(trial, attempt).list("log") if not item.is_dir)
+
+
+def _parts(folder: Folder, start: int, limit: int | None = None) -> list[bytes]:
+    """The log from byte ``start`` on, from the parts that an object store keeps it in."""
+    found: list[bytes] = []
+    at = start
+    while limit is None or at - start < limit:
+        number, skip = divmod(at, LOG_PART_BYTES)
+        left = None if limit is None else limit - (at - start)
+        data = folder.read_or_none(log_part(number), skip, left)
+        if not data:
+            break
+        found.append(data)
+        at += len(data)
+        if at % LOG_PART_BYTES:
+            break
+    return found
+
+
+def _shown(item: Item) -> str:
+    folder, slash, name = item.name.rpartition("/")
+    is_part = folder.startswith("attempt-") and name.startswith("log-") and name.endswith(".txt")
+    return folder + slash + LOG_NAME if is_part else item.name
+
+
+def _attempt_of(name: str) -> int | None:
+    folder, _, file = name.partition("/")
+    number = folder.removeprefix("attempt-")
+    return int(number) if file == LOG_NAME and number.isdecimal() and number != folder else None
+
+
+def _inside(name: str) -> bool:
+    return all(part not in ("", ".", "..") for part in name.split("/"))
+
+
+def _no_file(layout: RunLayout, trial: int, name: str) -> TrialError:
+    names = list_files(layout, trial)
+    known = ", ".join(names[:20]) + (" ..." if len(names) > 20 else "") if names else "none"
+    return TrialError(f"trial {trial} has no file {name!r}; it has: {known}. {did_you_mean(name, names)}".rstrip())

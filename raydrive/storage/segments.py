@@ -1,0 +1,284 @@
+"""The files of a journal and how they hang together.
+
+    e0001-00000000.jsonl   claim of epoch 1: one line, created exclusively; who has it is the writer
+    e0001-00000001.jsonl   first segment: a header line, then entries, one a line
+    e0001-00000002.jsonl   ...
+    e0002-00000000.jsonl   claim of epoch 2: from now on epoch 1 is superseded
+    e0002-00000001.jsonl   its header says how much of epoch 1 counts
+
+Every header names the position it goes on *after*: a segment and how many of its bytes count. So the segments form a
+chain, and the chain, read from its newest end, is the journal:
+
+- what stands behind the named position does not count: a torn line, a write that failed and was made again, a late
+  write of a superseded writer;
+- a segment between the named one and this one does not count at all (a write whose outcome was unknown);
+- a named segment that is missing or too short means damage.
+
+Claim first, look second: a writer that finds no newer claim after its write is durable knows that the next writer will
+see that write.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from raydrive.core.errors import JournalError
+from raydrive.storage.folder import Folder
+
+_NAME = re.compile(r"e(\d{4,})-(\d{8,})\.jsonl")
+_HEADER_BYTES = 1024
+_PREFETCH = 16
+_FULL_LISTING_EVERY = 10
+
+
+class Segment(NamedTuple):
+    """A file of the journal; ordered as written."""
+
+    epoch: int
+    """From 1; each new writer takes a higher one."""
+    number: int
+    """0 for the claim, data from 1."""
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return f"e{self.epoch:04d}-{self.number:08d}.jsonl"
+
+    @classmethod
+    def parse(cls, name: str) -> Segment | None:
+        """Returns the segment of that name, None for other files."""
+        match = _NAME.fullmatch(name)
+        return cls(int(match.group(1)), int(match.group(2))) if match else None
+
+
+class Position(NamedTuple):
+    """A place in the journal: so many bytes of a segment."""
+
+    segment: Segment
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of a data segment."""
+
+    segment: Segment
+    after: Position | None
+    """What this segment goes on after; None for the very first."""
+    writer: str
+    """Random word of the writer that made it."""
+
+    def dump(self) -> bytes:
+        """Returns the line, newline included."""
+        after = None if self.after is None else [self.after.segment.name, self.after.bytes]
+        row = {"segment": self.segment.name, "after": after, "writer": self.writer}
+        return json.dumps(row, separators=(",", ":")).encode() + b"\n"
+
+    @classmethod
+    def parse(cls, data: bytes) -> tuple[Header, int] | None:
+        """Returns the header at the beginning of a segment and its bytes; None if there is no whole one."""
+        end = data.find(b"\n") + 1
+        if not end:
+            return None
+        try:
+            row = json.loads(data[:end])
+            segment = Segment.parse(row["segment"])
+            after = None
+            if row["after"] is not None:
+                name, size = row["after"]
+                before = Segment.parse(name)
+                if before is None:
+                    return None
+                after = Position(before, int(size))
+            return (cls(segment, after, str(row["writer"])), end) if segment else None
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How the journal goes on after a segment."""
+
+    segment: Segment
+    """The next one."""
+    cut: int
+    """Bytes of the segment before that count."""
+
+
+def whole_lines(data: bytes) -> int:
+    """Returns the length of the part of a segment's end that is whole lines.
+
+    A block of zeros is what some file systems leave of a write that a power cut interrupted; no line contains one.
+    """
+    zero = data.find(b"\0")
+    return data.rfind(b"\n", 0, None if zero < 0 else zero) + 1
+
+
+class Chain:
+    """The segments of one journal that count, as far as looked at."""
+
+    def __init__(self, folder: Folder, below: int | None = None) -> None:
+        """Looks at a journal; call ``refresh`` first.
+
+        Args:
+            folder: The journal's folder.
+            below: Only epochs below this one, as a new writer sees its predecessors.
+        """
+        self._folder = folder
+        self._below = below
+        self._local = folder.local_path is not None
+        self._names: list[Segment] = []
+        self._headers: dict[Segment, tuple[Header, int]] = {}
+        self._bodies: dict[Segment, bytes] = {}
+        self._epochs: list[tuple[int, Position | None]] = []  # on the chain, oldest first, each with its cut
+        self._refreshes = 0
+
+    def refresh(self) -> None:
+        """Looks for new segments: a listing, or on object stores mostly two probes.
+
+        Raises:
+            StorageError: If the folder cannot be listed.
+        """
+        self._refreshes += 1
+        if self._local or self._refreshes % _FULL_LISTING_EVERY == 1:
+            found = [Segment.parse(item.name) for item in self._folder.list("e")]
+            names = sorted(
+                segment
+                for segment in found
+                if segment and segment.number and (self._below is None or segment.epoch < self._below)
+            )
+        else:
+            last = self._names[-1] if self._names else Segment(1, 0)
+            probes = (Segment(last.epoch, last.number + 1), Segment(last.epoch + 1, 1))
+            names = self._names + [segment for segment in probes if self._header(segment)]
+        if names != self._names or not self._epochs:
+            self._names = names
+            self._epochs = self._link()
+
+    def first(self) -> Segment | None:
+        """Returns the first segment, None if there is none yet.
+
+        Raises:
+            JournalError: If the first one is missing.
+        """
+        segment = next(self._candidates(self._epochs[0][0], 0), None) if self._epochs else None
+        if segment is not None:
+            after = self._headers[segment][0].after
+            if after is not None:
+                raise JournalError(f"segment {after.segment.name} is missing or damaged")
+        return segment
+
+    def last(self) -> Segment | None:
+        """Returns the newest segment with a readable header, None if there is none."""
+        last = None
+        if self._epochs:
+            for last in self._candidates(self._epochs[-1][0], 0):  # noqa: B007
+                pass
+        return last
+
+    def step(self, at: Segment) -> Step | None:
+        """Returns how the journal goes on after a segment, None if it does not yet.
+
+        Raises:
+            JournalError: If the segment that comes next is missing.
+            LookupError: If ``at`` does not count (any more).
+        """
+        place = next((index for index, (epoch, _) in enumerate(self._epochs) if epoch == at.epoch), None)
+        if place is None:
+            raise LookupError(at.name)
+        cut = self._epochs[place][1]
+        if cut is not None and at > cut.segment:
+            raise LookupError(at.name)
+        following = next(self._candidates(at.epoch, at.number, cut), None)
+        if following is None:
+            if place + 1 == len(self._epochs):
+                return None
+            following = next(self._candidates(self._epochs[place + 1][0], 0))
+        after = self._headers[following][0].after
+        if after is None or after.segment > at:
+            missing = after.segment.name if after else at.name
+            raise JournalError(f"segment {missing} is missing or damaged: {following.name} goes on after it")
+        return Step(following, after.bytes if after.segment == at else 0)
+
+    def header_bytes(self, segment: Segment) -> int:
+        """Returns the length of a known segment's header line."""
+        return self._headers[segment][1]
+
+    def body(self, segment: Segment, start: int) -> bytes | None:
+        """Returns the content of a segment from byte ``start``; None if it is gone.
+
+        Raises:
+            StorageError: If it cannot be read.
+        """
+        if self._local:
+            return self._folder.read_or_none(segment.name, start)
+        self._fetch(segment)
+        body = self._bodies.pop(segment, None)
+        return None if body is None else body[start:]
+
+    def _link(self) -> list[tuple[int, Position | None]]:
+        """Follows the headers from the newest epoch back to the first.
+
+        Where one points at what is not there, the epochs below are taken as they are: they can still be read, and
+        ``step`` reports the damage where it is.
+        """
+        chain: list[tuple[int, Position | None]] = []
+        cut: Position | None = None
+        epoch = self._epoch_below(None)
+        while epoch:
+            first = next(self._candidates(epoch, 0), None)
+            if first is None:
+                epoch, cut = self._epoch_below(epoch), None
+                continue
+            chain.append((epoch, cut))
+            cut = self._headers[first][0].after
+            if cut is None:
+                break
+            if cut.segment.epoch == epoch:
+                epoch, cut = self._epoch_below(epoch), None
+            else:
+                epoch = cut.segment.epoch
+        return chain[::-1]
+
+    def _epoch_below(self, epoch: int | None) -> int:
+        """The next lower epoch of which there is a file, 0 if there is none."""
+        return max((name.epoch for name in self._names if epoch is None or name.epoch < epoch), default=0)
+
+    def _candidates(self, epoch: int, above: int, cut: Position | None = None) -> Iterator[Segment]:
+        """Segments of an epoch in order, those without a readable header left out."""
+        for segment in self._names:
+            if segment.epoch == epoch and segment.number > above and (cut is None or segment <= cut.segment):
+                if self._header(segment):
+                    yield segment
+            elif segment.epoch > epoch:
+                return
+
+    def _header(self, segment: Segment) -> tuple[Header, int] | None:
+        known = self._headers.get(segment)
+        if known is None:
+            if self._local:
+                data = self._folder.read_or_none(segment.name, 0, _HEADER_BYTES)
+            else:
+                self._fetch(segment)
+                data = self._bodies.get(segment)
+            known = Header.parse(data) if data else None
+            if known is None or known[0].segment != segment:
+                self._bodies.pop(segment, None)  # empty for a moment while it is written, or damaged
+                return None
+            self._headers[segment] = known
+        return known
+
+    def _fetch(self, segment: Segment) -> None:
+        """Gets an object and, at the same time, those listed after it: a round trip each would be slow."""
+        if segment in self._bodies:
+            return
+        wanted = [segment]
+        wanted += [name for name in self._names if name > segment and name not in self._bodies][: _PREFETCH - 1]
+        with ThreadPoolExecutor(_PREFETCH) as pool:
+            bodies = list(pool.map(self._folder.read_or_none, [name.name for name in wanted]))
+        self._bodies.update((name, body) for name, body in zip(wanted, bodies, strict=True) if body)
