@@ -1,6 +1,6 @@
 """Trains a small neural network on scikit-learn's handwritten digits, epoch by epoch.
 
-An ordinary program with ordinary arguments; raydrive appears in two lines. It runs by itself, and then prints what it logs:
+An ordinary program with ordinary arguments; raydrive appears where it logs. It runs by itself, and then prints that:
 
     python examples/digits/train.py --learning-rate 0.05 --hidden-units 128
 

@@ -1,0 +1,272 @@
+"""The rules of the house (CONTRIBUTING.md), checked on whatever the package holds today.
+
+import-linter keeps the layers (`make check`); here stands what it cannot see: the standard library, sizes, docstrings,
+what an import costs, and whether documents and links agree with the tree.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "raydrive"
+FILES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(), str(path)) for path in FILES}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+MOST_LINES_OF_A_FILE = 450
+MOST_LINES_OF_A_FUNCTION = 60
+# Who may import Ray when it is itself imported, and who inside functions only.
+RAY_AT_ONCE = ("raydrive.runtime.driver", "raydrive.runtime.slots", "raydrive.runtime.trial_actor")
+RAY_INSIDE_FUNCTIONS = ("raydrive.runtime.cluster", "raydrive.api")
+# A pure core gets time, randomness and contents of files as arguments.
+IMPURE = {
+    *("asyncio", "concurrent", "multiprocessing", "select", "signal", "socket", "subprocess", "threading", "urllib"),
+    *("glob", "io", "os", "pathlib", "shutil", "tempfile", "datetime", "time", "random", "secrets", "uuid"),
+}
+# What a training process imports, whatever its environment: nothing but the standard library.
+TRIAL_SIDE = ("raydrive", "raydrive.context", "raydrive.wire")
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _place(path: Path, node: ast.AST | int) -> str:
+    line = node if isinstance(node, int) else getattr(node, "lineno", 1)
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def _within(module: str, names: tuple[str, ...]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def _imports(node: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
+    """Every module imported below a node, but for what only a type checker sees."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        if isinstance(child, ast.Import):
+            yield from ((child, alias.name) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.level == 0 and child.module:
+            yield child, child.module
+            if child.module == "raydrive":
+                yield from ((child, f"raydrive.{alias.name}") for alias in child.names)
+        yield from _imports(child)
+
+
+def _imports_at_once(tree: ast.Module) -> Iterator[tuple[ast.stmt, str]]:
+    """The imports that happen when the module is imported, outside functions."""
+    lazy = {id(node) for function in ast.walk(tree) if isinstance(function, Function) for node in ast.walk(function)}
+    return ((node, name) for node, name in _imports(tree) if id(node) not in lazy)
+
+
+def _definitions(node: ast.AST, prefix: str = "") -> Iterator[tuple[Function | ast.ClassDef, str]]:
+    """Functions and classes that are not inside functions, with their dotted names."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef | Function):
+            yield child, f"{prefix}{child.name}"
+            if isinstance(child, ast.ClassDef):
+                yield from _definitions(child, f"{prefix}{child.name}.")
+        elif isinstance(child, ast.If | ast.Try):
+            yield from _definitions(child, prefix)
+
+
+def _python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("module", [name for name in TRIAL_SIDE if name in map(_module, FILES)])
+def test_what_a_training_process_imports_loads_neither_ray_nor_numpy(module: str) -> None:
+    heavy = {"ray", "numpy", "pyarrow", "pydantic", "asyncio"}
+    done = _python(f"import sys, {module}; print(*sorted({heavy!r} & set(sys.modules)))")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("room", ["core", "storage"])
+def test_core_and_storage_import_where_there_is_no_ray(room: str) -> None:
+    names = [name for name in map(_module, FILES) if _within(name, (f"raydrive.{room}",))]
+    done = _python(
+        "import importlib, sys\nsys.modules['ray'] = None\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "print('all imported')"
+    )
+    assert done.stdout.strip() == "all imported", done.stderr
+
+
+def test_core_imports_nothing_impure() -> None:
+    offenders = [
+        f"{_place(path, node)} imports {name}"
+        for path, tree in TREES.items()
+        if _within(_module(path), ("raydrive.core",))
+        for node, name in _imports(tree)
+        if name.split(".")[0] in IMPURE
+    ]
+    assert offenders == []
+
+
+def test_the_trial_side_imports_only_the_standard_library() -> None:
+    offenders = [
+        f"{_place(path, node)} imports {name}"
+        for path, tree in TREES.items()
+        if _module(path) in TRIAL_SIDE
+        for node, name in _imports_at_once(tree)
+        if name.split(".")[0] not in sys.stdlib_module_names and name not in TRIAL_SIDE
+    ]
+    assert offenders == []
+
+
+def test_the_trial_side_reads_as_python_3_8() -> None:
+    """A training script may live in an environment that is older than raydrive's own."""
+    for path in (path for path in FILES if _module(path) in TRIAL_SIDE):
+        ast.parse(path.read_text(), str(path), feature_version=(3, 8))
+
+
+def test_ray_stays_in_its_rooms() -> None:
+    offenders = []
+    for path, tree in TREES.items():
+        module = _module(path)
+        at_once = {id(node) for node, _ in _imports_at_once(tree)}
+        for node, name in _imports(tree):
+            if name.split(".")[0] != "ray" or _within(module, RAY_AT_ONCE):
+                continue
+            if id(node) in at_once or not _within(module, RAY_INSIDE_FUNCTIONS):
+                offenders.append(f"{_place(path, node)} imports {name}")
+    assert offenders == []
+
+
+def test_every_module_has_a_floor_in_the_house() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = next(contract["layers"] for contract in linter["contracts"] if contract["type"] == "layers")
+    housed = {name.strip(" ()") for layer in layers for name in layer.split("|")}
+    free = {"raydrive", "raydrive.context", "raydrive.wire", "raydrive.__main__"}  # below every layer, or the door
+    homeless = {".".join(_module(path).split(".")[:2]) for path in FILES} - housed - free
+    assert homeless == set()
+
+
+def test_files_and_functions_fit_a_reader() -> None:
+    long_files = [
+        f"{_place(path, 1)} {count} lines"
+        for path in FILES
+        if (count := len(path.read_text().splitlines())) > MOST_LINES_OF_A_FILE
+    ]
+    long_functions = [
+        f"{_place(path, node)} {node.name} {count} lines"
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, Function)
+        and (count := (node.end_lineno or node.lineno) - node.lineno + 1) > MOST_LINES_OF_A_FUNCTION
+    ]
+    assert long_files + long_functions == []
+
+
+def test_no_assert_and_no_bare_except() -> None:
+    """`python -O` removes asserts; a bare except swallows Ctrl-C."""
+    offenders = [
+        f"{_place(path, node)} {type(node).__name__}"
+        for path, tree in TREES.items()
+        if not _within(_module(path), ("raydrive.testing",))  # contract suites are tests
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert) or (isinstance(node, ast.ExceptHandler) and node.type is None)
+    ]
+    assert offenders == []
+
+
+def test_everything_public_has_a_docstring() -> None:
+    offenders = [
+        f"{_place(path, node)} {name}"
+        for path, tree in TREES.items()
+        for node, name in _definitions(tree)
+        if not any(part.startswith("_") for part in name.split("."))
+        and not ast.get_docstring(node)
+        and not any(ast.unparse(mark).split(".")[-1] in {"setter", "overload"} for mark in node.decorator_list)
+    ]
+    assert offenders == []
+
+
+def test_public_names_can_be_imported() -> None:
+    done = _python(
+        "import raydrive\n"
+        "assert len(set(raydrive.__all__)) == len(raydrive.__all__), raydrive.__all__\n"
+        "missing = [name for name in raydrive.__all__ if not hasattr(raydrive, name)]\n"
+        "hidden = [name for name in raydrive.__all__ if name not in dir(raydrive)]\n"
+        "print('missing', missing, 'hidden', hidden)"
+    )
+    assert done.stdout.strip() == "missing [] hidden []", done.stderr
+
+
+def test_the_type_checker_sees_the_same_public_names() -> None:
+    """The names are loaded lazily; what stands under TYPE_CHECKING is a second list of them."""
+    tree = TREES[PACKAGE / "__init__.py"]
+    guards = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    seen = {
+        (alias.asname or alias.name, node.module)
+        for guard in guards
+        for node in ast.walk(guard)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    import raydrive
+
+    assert seen == set(raydrive._HOME.items())
+
+
+def _anchors(text: str) -> set[str]:
+    """The anchors of a Markdown page, as GitHub forms them from its headings."""
+    headings = re.findall(r"^#+ +(.+?) *#*$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _pages() -> list[Path]:
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", _pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):  # https:, mailto:
+            continue
+        name, _, anchor = target.partition("#")
+        there = (page.parent / name).resolve() if name else page
+        if not there.exists() or (anchor and anchor not in _anchors(there.read_text())):
+            broken.append(target)
+    assert broken == []
+
+
+def test_the_design_page_names_files_that_exist() -> None:
+    page = (ROOT / "docs" / "design.md").read_text()
+    tree = re.search(r"^    raydrive/\n((?:      .*\n)+)", page, flags=re.MULTILINE)
+    assert tree is not None
+    missing, room = [], PACKAGE
+    for line in tree[1].splitlines():
+        names = re.findall(r"\b\w+(?:\.py|/)(?= |$)", re.split(r"   +(?=\S)", line.strip(), maxsplit=1)[0])
+        if line.startswith(" " * 8):
+            missing += [name for name in names if not (room / name).is_file()]
+        else:
+            room = PACKAGE / names[0] if names[0].endswith("/") else PACKAGE
+            missing += [name for name in names if not (PACKAGE / name).exists()]
+    assert missing == []
+
+
+def test_the_version_stands_in_one_tone() -> None:
+    import raydrive
+
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert raydrive.__version__ == version
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## \[({re.escape(version)}|Unreleased)\]", changelog, flags=re.MULTILINE)
