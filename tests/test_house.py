@@ -23,7 +23,13 @@ else:
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "raydrive"
 FILES = sorted(PACKAGE.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text(), str(path)) for path in FILES}
+TREES: dict[Path, ast.Module] = {}
+UNREADABLE: list[str] = []
+for file in FILES:
+    try:
+        TREES[file] = ast.parse(file.read_text(), str(file))
+    except SyntaxError as error:
+        UNREADABLE.append(f"{file.relative_to(ROOT)}:{error.lineno} {error.msg}")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 MOST_LINES_OF_A_FILE = 450
@@ -89,6 +95,10 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, timeout=60)
 
 
+def test_every_file_is_python() -> None:
+    assert not UNREADABLE, "\n".join(UNREADABLE)
+
+
 @pytest.mark.parametrize("module", [name for name in TRIAL_SIDE if name in map(_module, FILES)])
 def test_what_a_training_process_imports_loads_neither_ray_nor_numpy(module: str) -> None:
     heavy = {"ray", "numpy", "pyarrow", "pydantic", "asyncio"}
@@ -116,7 +126,7 @@ def test_core_imports_nothing_impure() -> None:
         for node, name in _imports(tree)
         if name.split(".")[0] in IMPURE
     ]
-    assert offenders == []
+    assert not offenders, "\n".join(offenders)
 
 
 def test_the_trial_side_imports_only_the_standard_library() -> None:
@@ -127,7 +137,7 @@ def test_the_trial_side_imports_only_the_standard_library() -> None:
         for node, name in _imports_at_once(tree)
         if name.split(".")[0] not in sys.stdlib_module_names and name not in TRIAL_SIDE
     ]
-    assert offenders == []
+    assert not offenders, "\n".join(offenders)
 
 
 def test_the_trial_side_reads_as_python_3_8() -> None:
@@ -146,7 +156,7 @@ def test_ray_stays_in_its_rooms() -> None:
                 continue
             if id(node) in at_once or not _within(module, RAY_INSIDE_FUNCTIONS):
                 offenders.append(f"{_place(path, node)} imports {name}")
-    assert offenders == []
+    assert not offenders, "\n".join(offenders)
 
 
 def test_every_module_has_a_floor_in_the_house() -> None:
@@ -171,7 +181,7 @@ def test_files_and_functions_fit_a_reader() -> None:
         if isinstance(node, Function)
         and (count := (node.end_lineno or node.lineno) - node.lineno + 1) > MOST_LINES_OF_A_FUNCTION
     ]
-    assert long_files + long_functions == []
+    assert not long_files + long_functions, "\n".join(long_files + long_functions)
 
 
 def test_no_assert_and_no_bare_except() -> None:
@@ -183,7 +193,7 @@ def test_no_assert_and_no_bare_except() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Assert) or (isinstance(node, ast.ExceptHandler) and node.type is None)
     ]
-    assert offenders == []
+    assert not offenders, "\n".join(offenders)
 
 
 def test_everything_public_has_a_docstring() -> None:
@@ -195,7 +205,7 @@ def test_everything_public_has_a_docstring() -> None:
         and not ast.get_docstring(node)
         and not any(ast.unparse(mark).split(".")[-1] in {"setter", "overload"} for mark in node.decorator_list)
     ]
-    assert offenders == []
+    assert not offenders, "\n".join(offenders)
 
 
 def test_public_names_can_be_imported() -> None:
@@ -245,7 +255,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         there = (page.parent / name).resolve() if name else page
         if not there.exists() or (anchor and anchor not in _anchors(there.read_text())):
             broken.append(target)
-    assert broken == []
+    assert not broken, "\n".join(broken)
 
 
 def test_the_design_page_names_files_that_exist() -> None:
@@ -260,7 +270,7 @@ def test_the_design_page_names_files_that_exist() -> None:
         else:
             room = PACKAGE / names[0] if names[0].endswith("/") else PACKAGE
             missing += [name for name in names if not (PACKAGE / name).exists()]
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 def test_the_version_stands_in_one_tone() -> None:
