@@ -1,0 +1,1 @@
+"""What ran on Azure ML: v2 sweep files, and later v1 imports and MLflow."""

@@ -1,8 +1,8 @@
-"""YAML and TOML with places: plain values that know the line and column they come from.
+"""YAML with places: plain values that know the line and column they come from.
 
-YAML is read as YAML 1.2 (core schema): ``1e-4`` is a number, ``yes`` is text, a duplicate key is an error. Only this module
-knows ruamel.yaml. A parsed file is a tree of ``Node``; ``Node.plain()`` gives Python values, ``Node.locate(where)`` the
-place of a path such as ``search_space.model.values[1].depth``.
+YAML is read as YAML 1.2 (core schema): ``1e-4`` is a number, ``yes`` is text, a duplicate key is an error. Only this
+module knows ruamel.yaml. A parsed file is a tree of ``Node``; ``Node.plain()`` gives Python values,
+``Node.locate(where)`` the place of a path such as ``search_space.model.values[1].depth``.
 """
 
 from __future__ import annotations
@@ -340,50 +340,3 @@ def _syntax_problem(error: Any, name: str) -> Problem:
     mark = began if at_begin and began is not None else mark
     place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark is not None else name
     return Problem("YAML", found, allowed, fix, place)
-
-
-def parse_toml(text: str, name: str) -> Node:
-    """Returns the tree of a TOML file.
-
-    Raises:
-        ConfigError: If the text is no TOML.
-    """
-    import sys
-
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+), column (\d+)", str(error))
-        place = f"{name}:{at[1]}:{at[2]}" if at else name
-        found = re.sub(r" \(at .*\)$", "", str(error))
-        raise ConfigError(Problem("TOML", found, 'TOML, as in storage = "runs"', place=place)) from None
-    places = dict(_toml_places(text, name))
-
-    def build(value: Any, where: str, above: str) -> Node:
-        place = places.get(where, above)
-        if isinstance(value, dict):
-            value = {key: build(item, f"{where}.{key}".lstrip("."), place) for key, item in value.items()}
-        elif isinstance(value, list):
-            value = [build(item, f"{where}[{index}]", place) for index, item in enumerate(value)]
-        return Node(value, place, place, str(value) if isinstance(value, int | float) else None)
-
-    return build(raw, "", f"{name}:1:1")
-
-
-def _toml_places(text: str, name: str) -> Iterator[tuple[str, str]]:
-    """Keys and tables by line; tomllib keeps no places. Keys of inline tables have that of the table."""
-    table = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([^\[\]]+?)\s*\]+", line)
-        key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
-        column = len(line) - len(line.lstrip()) + 1
-        if header:
-            table = header[1].replace('"', "").replace("'", "")
-            yield table, f"{name}:{number}:{column}"
-        elif key:
-            bare = key[1].replace('"', "").replace("'", "")
-            yield f"{table}.{bare}".lstrip("."), f"{name}:{number}:{column}"

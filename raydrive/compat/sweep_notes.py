@@ -1,0 +1,71 @@
+"""What a user should know about a sweep file that is accepted: keys without meaning here, and silent surprises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from raydrive.compat.yaml11 import reading
+from raydrive.compat.yaml_source import Node
+from raydrive.core.arguments import references
+
+_MACHINES = "ignored: what a trial reserves on the cluster stands in raydrive.resources"
+_AZURE: Mapping[str, str] = {
+    "compute": "ignored: trials run on the Ray cluster given by --address or raydrive.address, else on this machine",
+    "identity": "ignored: trials run as the user who started Ray",
+    "queue_settings": "ignored: trials start in order, as resources become free",
+    "services": "ignored: nothing is opened into trials; see `raydrive logs RUN TRIAL -f`",
+    "properties": "ignored: keep what you want to find again in tags",
+    "name": "used as the display name: runs are numbered by raydrive",
+    "trial.environment": "ignored: trials use the Python that raydrive runs in, or raydrive.python",
+    "trial.distribution": "ignored: a trial is one process; start a launcher such as torchrun in the command",
+    "trial.resources": _MACHINES,
+    "resources": _MACHINES,
+}
+_NUMBERS = (".min_value", ".max_value", ".q", ".mu", ".sigma", ".upper", ".type")
+"""Azure reads numbers here even where they are text."""
+
+
+def azure_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields one note for each key of Azure's that means nothing here.
+
+    Args:
+        raw: The sweep file.
+    """
+    for where, note in _AZURE.items():
+        section, _, key = where.rpartition(".")
+        above = raw.get(section) if section else raw
+        value = above.get(key) if isinstance(above, Mapping) else None
+        if value is None or (where == "name" and raw.get("display_name") == value):
+            continue
+        if where == "name" and raw.get("display_name"):
+            yield where, "ignored: runs are numbered by raydrive, and display_name is what is shown"
+        elif note is _MACHINES and isinstance(value, Mapping):
+            for each in value:
+                yield f"{where}.{each}", note
+        else:
+            yield where, note
+
+
+def unused_notes(command: str, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields one note for each parameter that the command does not pass on."""
+    used = {reference.name.lstrip("-") for reference in references(command) if reference.scope == "search_space"}
+    for name in names:
+        if name.lstrip("-") not in used:
+            bare = name.lstrip("-")
+            passed = f"--{bare} ${{{{search_space.{bare}}}}}"
+            yield f"search_space.{name}", f"not in the command, so it changes nothing unless read there; add {passed}"
+
+
+def yaml11_notes(root: Node) -> Iterator[tuple[str, str]]:
+    """Yields one note for each value that Azure would read differently."""
+    for section in ("search_space", "inputs"):
+        node = root.get(section)
+        for where, scalar in node.scalars(section) if node else ():
+            value_of_choice = section == "search_space" and ".values[" in where and not where.endswith(_NUMBERS)
+            literal = section == "inputs" and where.count(".") == 1
+            if scalar.text is None or not (value_of_choice or literal):
+                continue
+            difference = reading(scalar.text, scalar.value)
+            if difference:
+                yield where, f"{difference}; quote it, or write it so that both agree"

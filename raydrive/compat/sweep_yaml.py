@@ -1,0 +1,387 @@
+"""Reads a sweep file in the schema of Azure ML's v2 sweep job, with our own settings below ``raydrive:``.
+
+Layers, each over the one before: the file, site files, ``--set``. Everything wrong is reported at once, each with its
+place. Differences from Azure: ``limits.timeout`` and ``limits.trial_timeout`` are seconds as written (v2 raises 1 to 60
+to 60); ``limits.max_total_trials`` may be left out for a grid, which then runs whole; a seed that is not given is drawn
+and recorded, so that every run can be repeated.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from raydrive.api.submission import Submission
+from raydrive.compat.sweep_data import data_warnings, read_code, read_inputs, read_outputs
+from raydrive.compat.sweep_layers import apply_override, read_site, read_text
+from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
+from raydrive.compat.sweep_problems import problems_of
+from raydrive.compat.sweep_schema import TEXTS, OwnKeys, SweepKeys
+from raydrive.compat.yaml_source import Node, parse_yaml
+from raydrive.core.arguments import check_references
+from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.samplers import Sampling, sampling_from_json
+from raydrive.core.space import Space, parse_space
+
+DEFAULT_TIMEOUT_S = 5_184_000.0
+"""60 days, v2's documented default of ``limits.timeout``."""
+_EXPONENTS = {10: 2.302585093, 2: 0.693147181}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where a run goes, as far as its files say; None = they do not."""
+
+    storage: str | None = None
+    """URI or path of the workspace's storage, as written."""
+    address: str | None = None
+    """Address of the Ray cluster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A sweep file, read and checked."""
+
+    submission: Submission
+    settings: Settings
+    warnings: tuple[str, ...] = ()
+    """What was accepted but does not mean here what it seems to; also in the submission."""
+
+
+def load_sweep(
+    path: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    site: Sequence[Path] = (),
+    text: str | None = None,
+    default_seed: int | None = None,
+) -> Loaded:
+    """Reads and checks a sweep file; starts nothing and writes nothing.
+
+    Args:
+        path: The file. Relative paths in it start from its folder.
+        overrides: ``KEY=VALUE`` with dotted keys (``search_space.lr.max_value=-1``); values are YAML.
+        site: Further files with settings, later ones over earlier ones; YAML, or TOML by their ending.
+        text: The content, when it does not come from the file itself.
+        default_seed: Seed of a run that names none; None draws one.
+
+    Raises:
+        ConfigError: With everything that is wrong, in the order of the file.
+    """
+    name = str(path)
+    root, problems = parse_yaml(read_text(Path(path)) if text is None else text, name)
+    if not isinstance(root.value, dict):
+        found = "a list" if isinstance(root.value, list) else repr(root.value)
+        fix = "A sweep file begins with 'type: sweep'."
+        raise ConfigError([*problems, Problem("the file", found, "a mapping of keys to values", fix, root.place)])
+    for file in site:
+        settings = read_site(Path(file), problems)
+        if settings is not None:
+            below = root.value.get("raydrive")
+            root = root.with_value(["raydrive"], below.merged(settings) if below else settings)
+    for override in overrides:
+        root = apply_override(root, override, problems)
+    reader = _Reader(_with_texts(root), Path(path).absolute().parent, problems)
+    loaded = reader.read(Path(path).stem, default_seed)
+    if reader.problems or loaded is None:
+        raise ConfigError(_in_order(reader.problems, name))
+    return loaded
+
+
+def load_settings(site: Sequence[Path]) -> Settings:
+    """Returns storage and address from site files alone, for commands that have no sweep file.
+
+    Raises:
+        ConfigError: If a file cannot be read or holds something unknown; all problems at once.
+    """
+    problems: list[Problem] = []
+    merged: Node | None = None
+    for file in site:
+        node = read_site(Path(file), problems)
+        if node is not None:
+            merged = node if merged is None else merged.merged(node)
+    own = OwnKeys()
+    if merged is not None:
+        root = _with_texts(Node({"raydrive": merged}, merged.place))
+        try:
+            own = OwnKeys.model_validate(root.plain()["raydrive"])
+        except ValidationError as error:
+            problems.extend(problems_of(error, root, OwnKeys, "raydrive"))
+    if problems:
+        raise ConfigError(problems)
+    return Settings(storage=own.storage, address=own.address)
+
+
+class _Reader:
+    """Goes through the sections; each one is checked even where others are wrong."""
+
+    def __init__(self, root: Node, base: Path, problems: list[Problem]) -> None:
+        self.root = root
+        self.base = base
+        self.raw: dict[str, Any] = root.plain()
+        self.problems = problems
+        self.notes: list[tuple[str, str]] = []
+        """Warnings: a path and what to know about it."""
+
+    def read(self, stem: str, default_seed: int | None) -> Loaded | None:
+        """Returns what was read, or None after noting problems."""
+        keys = self._keys()
+        space = self._space()
+        sampling = self._sampling(space)
+        policy = self._policy()
+        inputs = read_inputs(self._mapping("inputs"), self.root, self.base, self.problems)
+        outputs = read_outputs(self._mapping("outputs"), self.root, self.problems)
+        code = _dig(self.raw, "trial.code")
+        source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+        self._command(inputs, outputs)
+        if keys is None or self.problems or sampling is None:
+            return None
+        own = keys.raydrive or OwnKeys()
+        try:
+            config = RunConfig(
+                experiment=keys.experiment_name or stem,
+                display_name=keys.display_name or keys.name or "",
+                tags=_tags(keys),
+                metric=Metric(name=keys.objective.primary_metric, goal=PrimaryMetricGoal.from_str(keys.objective.goal)),
+                sampling=sampling,
+                policy=policy,
+                limits=_limits(keys, own, sampling.space),
+                trial=_trial(keys, own, inputs, outputs),
+                seed=self._seed(keys, own, default_seed),
+            )
+        except ConfigError as error:
+            self._take(error, _PATHS)
+            return None
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw)]
+        self.notes += [*unused_notes(keys.trial.command, sampling.space.expressions), *yaml11_notes(self.root)]
+        notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+        submission = Submission(config=config, source_directory=source, warnings=notes)
+        return Loaded(
+            submission=submission, settings=Settings(storage=own.storage, address=own.address), warnings=notes
+        )
+
+    def _keys(self) -> SweepKeys | None:
+        try:
+            keys = SweepKeys.model_validate(self.raw)
+        except ValidationError as error:
+            kind = str(self.raw.get("type", "sweep")).casefold()
+            if kind == "pipeline":
+                # Every key of a pipeline would be unknown: one sentence says more.
+                fix = "Give the sweep node as a file of its own; pipelines are not read yet."
+                self.problems.append(Problem("type", "'pipeline'", "sweep", fix, self.root.locate("type")))
+                return None
+            self.problems.extend(problems_of(error, self.root, SweepKeys))
+            keys = None
+        if self._sampling_type()[0] != "grid":
+            limits = self.raw.get("limits")
+            if limits is None or (isinstance(limits, dict) and limits.get("max_total_trials") is None):
+                self._wrong("limits.max_total_trials", "nothing", "a whole number of 1 or more; only a grid needs none")
+        return keys
+
+    def _space(self) -> Space | None:
+        raw = self.raw.get("search_space")
+        if not isinstance(raw, dict):
+            return None  # reported by the schema
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                space = parse_space(raw)
+        except ConfigError as error:
+            self._take(error)
+            return None
+        for warning in caught:
+            where, _, note = str(warning.message).partition(": ")
+            self.notes.append((where, note))
+        return space
+
+    def _sampling(self, space: Space | None) -> Sampling | None:
+        kind, rule = self._sampling_type()
+        raw = self.raw.get("sampling_algorithm")
+        if isinstance(raw, dict):
+            self._logbase(raw.get("logbase"))
+            if kind in ("grid", "bayesian") and raw.get("rule") is not None:
+                self._wrong("sampling_algorithm.rule", repr(raw["rule"]), f"no rule: {kind} has none", "Leave it out.")
+        if kind not in ("random", "grid", "bayesian") or rule not in ("random", "sobol"):
+            return None  # reported by the schema
+        if space is None:
+            return None
+        try:
+            given = {"type": kind, "space": space, **({"rule": rule} if kind == "random" else {})}
+            return sampling_from_json(given)
+        except ConfigError as error:
+            self._take(error, {"parameter_space": "search_space", "sampling": "sampling_algorithm"})
+            return None
+
+    def _sampling_type(self) -> tuple[str, str]:
+        """Type and rule as far as they can be told, even where other keys are wrong."""
+        raw = self.raw.get("sampling_algorithm", "random")
+        raw = raw if isinstance(raw, dict) else {"type": raw}
+        kind, rule = (str(raw.get(key) or "random").strip().casefold() for key in ("type", "rule"))
+        return ("random", "sobol") if kind == "sobol" else (kind, rule)
+
+    def _logbase(self, base: Any) -> None:
+        number = _number(base)
+        if base is None or str(base).casefold() == "e" or (number is not None and abs(number - 2.718281828) < 1e-6):
+            return
+        factor = _EXPONENTS.get(int(number)) if number is not None and number in _EXPONENTS else None
+        fix = "Multiply the bounds of log expressions by the logarithm of the base to base e."
+        if factor is not None:
+            fix = f"Multiply the bounds of log expressions by {factor}: -4 becomes {-4 * factor:.6g}."
+        self._wrong("sampling_algorithm.logbase", repr(base), "e: loguniform is exp(uniform)", fix)
+
+    def _policy(self) -> Policy:
+        try:
+            return policy_from_json(self.raw.get("early_termination"))
+        except ConfigError as error:
+            self._take(error)
+            return NoTerminationPolicy()
+
+    def _command(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+        command = _dig(self.raw, "trial.command")
+        if not isinstance(command, str):
+            return
+        given = self._mapping("inputs"), self._mapping("outputs")
+        known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
+        found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
+        times: dict[str, int] = {}
+        for reference, problem in found:
+            number = times.get(reference.text, 0)
+            times[reference.text] = number + 1
+            place = self.root.locate_text("trial.command", reference.text, number)
+            self.problems.append(replace(problem, place=place))
+
+    def _seed(self, keys: SweepKeys, own: OwnKeys, default_seed: int | None) -> int:
+        of_sampling = keys.sampling_algorithm.seed
+        if own.seed is not None:
+            if of_sampling is not None and of_sampling != own.seed:
+                self.notes.append(("sampling_algorithm.seed", f"ignored: raydrive.seed is {own.seed}"))
+            return own.seed
+        if of_sampling is not None:
+            return of_sampling
+        return secrets.randbits(31) if default_seed is None else default_seed
+
+    def _mapping(self, key: str) -> dict[str, Any]:
+        found = self.raw.get(key)
+        return found if isinstance(found, dict) else {}
+
+    def _wrong(self, where: str, found: str, allowed: str, fix: str = "") -> None:
+        self.problems.append(Problem(where, found, allowed, fix, self.root.locate(where)))
+
+    def _take(self, error: ConfigError, names: Mapping[str, str] | None = None) -> None:
+        """Notes another's problems under the file's names, with places."""
+        for problem in error.problems:
+            where = problem.where
+            for theirs, ours in (names or {}).items():
+                if where == theirs or where.startswith(f"{theirs}."):
+                    where = ours + where.removeprefix(theirs)
+                    break
+            unknown = problem.found == "an unknown key" or problem.allowed.startswith("no such key")
+            place = self.root.locate(where, key=unknown)
+            self.problems.append(replace(problem, where=where, place=place))
+
+
+_PATHS = {
+    "max_total_runs": "limits.max_total_trials",
+    "max_concurrent_runs": "limits.max_concurrent_trials",
+    "max_duration_s": "limits.timeout",
+    "trial_timeout_s": "limits.trial_timeout",
+    "max_attempts": "raydrive.max_attempts",
+    "first_failures": "raydrive.first_failures",
+    "grace_s": "raydrive.grace_s",
+    "seed": "raydrive.seed",
+    "resources": "raydrive.resources",
+    "experiment": "experiment_name",
+    "primary_metric_name": "objective.primary_metric",
+}
+"""Names of the configuration as a sweep file has them."""
+
+
+def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
+    given = keys.limits
+    total = (given.max_total_trials if given else None) or space.size or 0
+    return Limits(
+        max_total_runs=total,
+        max_concurrent_runs=(given.max_concurrent_trials if given else None) or total,
+        max_duration_s=(given.timeout if given else None) or DEFAULT_TIMEOUT_S,
+        trial_timeout_s=given.trial_timeout if given else None,
+        **_given(max_attempts=own.max_attempts, first_failures=own.first_failures),
+    )
+
+
+def _trial(keys: SweepKeys, own: OwnKeys, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> TrialSpec:
+    resources = _given(**own.resources.model_dump()) if own.resources else {}
+    return TrialSpec(
+        kind="command",
+        command=keys.trial.command.strip(),
+        inputs=inputs,
+        outputs=outputs,
+        environment_variables={**(keys.trial.environment_variables or {}), **(own.environment_variables or {})},
+        python=own.python or "",
+        preload=tuple(own.preload or ()),
+        resources=Resources(**resources),
+        **_given(grace_s=own.grace_s, reuse_actors=own.reuse_actors),
+    )
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """What is not None, so that defaults stand in one place only."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _tags(keys: SweepKeys) -> dict[str, str]:
+    """The tags; a description is kept as one."""
+    return {**({"description": keys.description} if keys.description else {}), **(keys.tags or {})}
+
+
+def _with_texts(root: Node) -> Node:
+    """The tree with unquoted numbers and words as their text where only text makes sense (``version: 1.10``)."""
+    for where in TEXTS:
+        node = root.get(where)
+        keys, _ = root.keys_of(where)
+        if node is None:
+            continue
+        if isinstance(node.value, dict):
+            for name, item in node.value.items():
+                if item.text and item.value is not None:
+                    root = root.with_value([*keys, name], replace(item, value=item.text))
+        elif node.text and node.value is not None:
+            root = root.with_value(keys, replace(node, value=node.text))
+    return root
+
+
+def _dig(raw: Mapping[str, Any], where: str) -> Any:
+    found: Any = raw
+    for key in where.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _in_order(problems: Sequence[Problem], name: str) -> Iterator[Problem]:
+    """Problems by line and column, those of the sweep file first; the same one twice only once."""
+
+    def position(problem: Problem) -> tuple[bool, str, int, int]:
+        match = re.fullmatch(r"(.*):(\d+):(\d+)", problem.place)
+        file, line, column = (match[1], int(match[2]), int(match[3])) if match else (problem.place, 0, 0)
+        return file != name, file, line, column
+
+    seen = set()
+    for problem in sorted(problems, key=position):
+        if problem not in seen:
+            yield problem
+        seen.add(problem)
