@@ -62,7 +62,7 @@ def trial_environment(
     *,
     channel: str,
     run_id: str,
-    number: int,
+    trial: int,
     attempt: int,
     experiment: str,
     params: Mapping[str, Any],
@@ -76,7 +76,7 @@ def trial_environment(
     Args:
         channel: Path of the socket that reads what the trial logs.
         run_id: Id of the run.
-        number: Number of the trial in the run, from 0.
+        trial: Number of the trial in the run, from 0.
         attempt: Which start of the trial this is, from 1.
         experiment: Name of the experiment.
         params: The trial's hyperparameters, in JSON types.
@@ -92,8 +92,8 @@ def trial_environment(
     environment = {
         CHANNEL: channel,
         RUN_ID: run_id,
-        TRIAL_ID: f"{run_id}_{number}",
-        TRIAL: str(number),
+        TRIAL_ID: f"{run_id}_{trial}",
+        TRIAL: str(trial),
         ATTEMPT: str(attempt),
         EXPERIMENT: experiment,
         PARAMS: json.dumps(dict(params), separators=(",", ":")),

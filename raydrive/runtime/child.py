@@ -1,0 +1,238 @@
+"""What a freshly forked process does to become a training process: a program, a Python script or a function.
+
+It ends as ``python script.py`` would: the codes of ``SystemExit``, a traceback and 1 for an exception, threads joined,
+``atexit`` run, streams flushed. Its ``stdout`` is line-buffered, so that the log of a running trial is the log of now.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import errno
+import faulthandler
+import functools
+import importlib.machinery
+import os
+import pickle
+import signal
+import sys
+import sysconfig
+import threading
+import types
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from raydrive.runtime import guard
+
+FAILURE = b"E"
+"""First byte of what is written to the status pipe: the sentence that follows says why the job could not start."""
+MODULES = b"M"
+"""First byte of what is written to the status pipe: names of installed modules that the job has imported follow."""
+_MAX_STATUS = 60_000  # a pipe takes 64 KiB without a reader
+CANNOT_START = 127
+"""Exit code of a process that could not become the job, as in shells."""
+
+_PYTHON_RESTORES = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")  # ignored by Python, expected at their default by programs
+_OURS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class CannotStart(Exception):
+    """The job cannot be started; the text is a sentence for the user."""
+
+
+def become(job: Mapping[str, Any], status: int, parent: int, close: list[int]) -> NoReturn:
+    """Turns this process into the job and never returns.
+
+    Args:
+        job: The fields of ``process.Job``.
+        status: Write end of the pipe for what the parent should know.
+        parent: Process id of the parent.
+        close: File descriptors that belong to the parent.
+    """
+    code = CANNOT_START
+    try:
+        _settle(job, parent, close)
+        if job["argv"]:
+            _execute(job["argv"], job["env"])
+        code = _run_python(job, status)
+    except CannotStart as problem:
+        os.write(status, FAILURE + str(problem).encode()[:_MAX_STATUS])
+    except BaseException as problem:  # a mistake of ours must not unwind into the parent's code
+        os.write(status, FAILURE + f"{type(problem).__name__}: {problem}".encode()[:_MAX_STATUS])
+    finally:
+        os._exit(code)
+
+
+def _settle(job: Mapping[str, Any], parent: int, close: list[int]) -> None:
+    """Own session, default signals, own streams and working directory."""
+    os.setsid()
+    guard.die_with_parent(parent)
+    signal.set_wakeup_fd(-1)
+    for number in _OURS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for fd in close:
+        os.close(fd)
+    try:
+        log = os.open(job["log_path"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise CannotStart(f"cannot write the log {job['log_path']!r}: {_reason(error)}") from None
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(nothing)
+    os.close(log)
+    try:
+        os.chdir(job["cwd"])
+    except OSError as error:
+        raise CannotStart(f"cannot start in the directory {job['cwd']!r}: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _execute(argv: list[str], env: Mapping[str, str]) -> NoReturn:
+    for name in _PYTHON_RESTORES:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        os.execvpe(argv[0], argv, env)
+    except (OSError, ValueError) as error:
+        raise CannotStart(_why_not(argv[0], error, env)) from None
+
+
+def _why_not(program: str, error: OSError | ValueError, env: Mapping[str, str]) -> str:
+    """Says in a sentence why ``program`` cannot be executed, and what to do."""
+    text = f"cannot start {program!r}: "
+    if isinstance(error, ValueError):
+        return f"{text}{error}"
+    is_path = os.path.dirname(program) != ""
+    if error.errno == errno.ENOENT and is_path and os.path.exists(program):
+        return f"{text}the interpreter named in its first line does not exist"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return f"{text}no such file" if is_path else f"{text}no such program in PATH={env.get('PATH', os.defpath)}"
+    if error.errno == errno.EACCES:
+        return f"{text}it is a directory" if os.path.isdir(program) else f"{text}it is not executable (chmod +x?)"
+    if error.errno == errno.ENOEXEC:
+        return f"{text}neither a program of this machine nor a script with an interpreter in its first line (#!)"
+    return f"{text}{_reason(error)}"
+
+
+def _run_python(job: Mapping[str, Any], status: int) -> int:
+    """Runs the function or script in this process, and everything Python does at its end."""
+    before = set(sys.modules)
+    _fresh(job["env"])
+    if job["script"]:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(job["code_dir"])  # Python would not have it there either
+        code = _call(lambda: _run_script(job["script"], job["arguments"]))
+    else:
+        code = _call(lambda: _run_function(job["function_path"], job["params"], job["cwd"]))
+    code = _call(threading._shutdown) or code  # type: ignore[attr-defined]  # joins what is not a daemon
+    code = _call(atexit._run_exitfuncs) or code
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed or replaced by the user: theirs to flush
+            stream.flush()
+    learned = _installed([name for name in list(sys.modules) if name not in before])
+    while len(",".join(learned)) > _MAX_STATUS:
+        del learned[len(learned) // 2 :]
+    if learned:
+        os.write(status, MODULES + ",".join(learned).encode())
+    return code
+
+
+def _fresh(env: Mapping[str, str]) -> None:
+    """Makes a forked interpreter look like one that has just been started with ``env``."""
+    os.environ.clear()
+    os.environ.update(env)
+    for entry in reversed(env.get("PYTHONPATH", "").split(os.pathsep)):
+        if entry and entry not in sys.path:
+            sys.path.insert(0, entry)
+    # Finalizers of the parent's objects (its temporary directories, say) are the parent's to run.
+    for finalizer in list(getattr(weakref.finalize, "_registry", ())):
+        finalizer.atexit = False
+    # Python reseeds `random` in a forked child, numpy does not: every trial would draw the same numbers.
+    random = sys.modules.get("numpy.random")
+    if random is not None:
+        random.seed()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not replaced by a preloaded module
+            stream.reconfigure(line_buffering=True)
+    faulthandler.enable()
+
+
+def _call(action: Callable[[], object]) -> int:
+    """Calls ``action`` and returns the exit code that Python would give it."""
+    try:
+        action()
+    except SystemExit as end:
+        return _exit_code(end)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BaseException as error:
+        traceback = error.__traceback__
+        while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+            traceback = traceback.tb_next  # the user's traceback starts with the user's code
+        sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+        return 1
+    return 0
+
+
+def _exit_code(end: SystemExit) -> int:
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
+
+
+def _run_function(path: str, params: Mapping[str, Any], cwd: str) -> None:
+    if cwd not in sys.path:
+        sys.path.insert(0, cwd)
+    with open(path, "rb") as file:
+        function = pickle.load(file)
+    function(params)
+
+
+def _run_script(script: str, arguments: list[str]) -> None:
+    """Runs a file as ``__main__``, which it stays until the process ends, as under ``python script``."""
+    path = os.path.abspath(script)
+    main = types.ModuleType("__main__")
+    main.__file__ = path
+    main.__dict__["__builtins__"] = builtins
+    main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
+    sys.modules["__main__"] = main
+    sys.argv = [script, *arguments]
+    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        print(f"cannot open the script {path!r}: {_reason(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    exec(compile(source, path, "exec"), main.__dict__)
+
+
+def _installed(names: list[str]) -> list[str]:
+    """Those of the loaded modules that belong to Python or an installed package: never the user's own code."""
+    found = []
+    for name in names:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if isinstance(file, str) and file.startswith(library_roots()):
+            found.append(name)
+    return found
+
+
+@functools.cache
+def library_roots() -> tuple[str, ...]:
+    """Folders that hold the standard library and installed packages, each with its final separator."""
+    paths = sysconfig.get_paths()
+    roots = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    roots |= {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
+    return tuple(os.path.join(root, "") for root in roots)

@@ -1,0 +1,325 @@
+"""The one helper process of a trial actor: forks training processes from warm Python, and guards their trees.
+
+It is started once per actor, leaves the actor's family by a double fork (Ray kills the children of its workers), and
+lives in a session of its own. The actor holds the other end of its control socket: end of file means that the actor
+is gone, whatever took it, and then the running job is ended with its grace period and so is this process.
+
+**Warm, and still a process of its own.** Modules named in ``preload`` are imported once, here. So are, before its
+second Python job, the *installed* modules (never the user's own) that the first one had imported at its end: a trial
+that imports scikit-learn then starts in 10 ms instead of 1.3 s. The user's code itself, at module level too, runs in
+every trial afresh. Nothing that makes forking unsafe may live here: when an import starts a thread or opens a GPU,
+this process replaces itself (``exec``; same id, same socket) and does without. numpy's and scipy's own pools are
+safe: OpenBLAS ends them before a fork.
+
+Control protocol, JSON lines. In: ``{"do": "setup", ...}``, ``{"do": "run", "job": {...}}``, ``{"do": "stop",
+"grace_s": 5}``. Out: ``{"ready": pid, "problems": {module: why}}``, ``{"began": pid}``, ``{"ended": {...}}`` with the
+fields of ``Exit``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib.machinery
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from raydrive.runtime import child, guard
+
+BOOT = (
+    "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
+    "from raydrive.runtime import zygote; sys.path.pop(0); zygote.main(sys.argv[2:])"
+)
+"""What ``python -c`` runs, with the folder that holds the ``raydrive`` package and the arguments of ``main``."""
+_POOLS = ("numpy", "scipy")
+_HELPERS = ("cloudpickle", "raydrive.context")
+
+
+class Zygote:
+    """The loop of the helper process.
+
+    Args:
+        control: The socket shared with the actor.
+        state: What an earlier incarnation of this process left; empty the first time.
+    """
+
+    def __init__(self, control: socket.socket, state: dict[str, Any]) -> None:
+        self._control = control
+        self._setup: dict[str, Any] = state.get("setup", {})
+        self._problems: dict[str, str] = state.get("problems", {})
+        self._learns: bool = state.get("learns", True)
+        self._received = bytes.fromhex(state.get("received", ""))
+        self._learned: list[str] = []
+        self._helped = False
+        self._tree: guard.Tree | None = None
+        self._status = -1
+        self._oom = 0
+        self._ending = False
+        self._wake, wake = os.pipe()
+        for fd in (self._wake, wake):
+            os.set_blocking(fd, False)
+        self._owned = [control.fileno(), self._wake, wake]
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        guard.become_subreaper()
+
+    def serve(self) -> None:
+        """Serves the actor until it is gone and nothing is left of its last job."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        if self._setup:
+            self._prepare()
+        while True:
+            self._read_lines()
+            if self._tree is not None and self._tree.step():
+                self._report(self._tree)
+                continue
+            if self._ending and self._tree is None:
+                break
+            wait_s = self._tree.wait_s() if self._tree is not None else None
+            for fd, _ in poll.poll(None if wait_s is None else wait_s * 1000 + 1):
+                if fd == self._wake:
+                    self._drain()
+                elif not self._receive():
+                    poll.unregister(fd)
+        for path in self._setup.get("remove", ()):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+    def _end(self, *_: object) -> None:
+        """The actor is gone, or somebody wants this process to end: end the job first."""
+        if not self._ending:
+            self._ending = True
+            if self._tree is not None:
+                self._tree.stop()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._wake, 4096):
+                pass
+
+    # ------------------------------------------------------------------ talking to the actor
+
+    def _receive(self) -> bool:
+        try:
+            data = self._control.recv(1 << 16)
+        except ConnectionError:
+            data = b""
+        self._received += data
+        if not data:
+            self._end()
+        return bool(data)
+
+    def _read_lines(self) -> None:
+        while b"\n" in self._received and not self._ending:
+            line, _, rest = self._received.partition(b"\n")
+            order = json.loads(line)
+            if order["do"] == "run":
+                # Still in the buffer: preparing may replace this process, and the next incarnation reads it again.
+                self._warm_up(order["job"])
+            self._received = rest
+            if order["do"] == "setup":
+                self._setup = order
+                self._learns = order["learn"]
+                self._prepare()
+            elif order["do"] == "run":
+                self._launch(order["job"])
+            elif order["do"] == "stop" and self._tree is not None:
+                self._tree.stop(order["grace_s"])
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._control.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            self._end()
+
+    # ------------------------------------------------------------------ one job
+
+    def _launch(self, job: dict[str, Any]) -> None:
+        job["code_dir"] = self._setup["code_dir"]
+        self._oom = guard.oom_kills()
+        self._status, status = os.pipe()
+        parent = os.getpid()
+        gc.freeze()  # the child's collector then leaves these pages alone, and they stay shared
+        with warnings.catch_warnings():
+            # Python 3.12 on warns of any thread; those that can be here (see _import) are safe.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            child.become(job, status, parent, [*self._owned, self._status])
+        os.close(status)
+        self._tree = guard.Tree(pid, job["grace_s"])
+        self._send({"began": pid})
+
+    def _report(self, tree: guard.Tree) -> None:
+        """Tells the actor how the job has ended."""
+        self._tree = None
+        os.set_blocking(self._status, False)
+        said = b""
+        with contextlib.suppress(BlockingIOError):  # a leftover that cannot be killed may hold the other end
+            said = os.read(self._status, 1 << 16)
+        os.close(self._status)
+        code, error = tree.code, ""
+        if said.startswith(child.FAILURE):
+            code, error = None, said[1:].decode(errors="replace")
+        elif said.startswith(child.MODULES) and self._learns:
+            self._learned = said[1:].decode().split(",")
+        if tree.left:
+            error = f"{len(tree.left)} processes of the trial cannot be killed: {', '.join(map(str, tree.left))}"
+            self._end()  # they are this process's children for ever, so it cannot tell the next job's from them
+        killed = code not in (0, None) and not tree.stopped and guard.oom_kills() > self._oom
+        ended = {"code": code, "error": error, "cpu_s": tree.cpu_s, "max_rss_bytes": tree.max_rss_bytes, "oom": killed}
+        self._send({"ended": ended})
+
+    # ------------------------------------------------------------------ warm imports
+
+    def _prepare(self) -> None:
+        """Imports what the user asked for, before the first job."""
+        known = set(sys.path)
+        sys.path.extend(entry for entry in self._setup["sys_path"] if entry not in known)
+        if self._setup["code_dir"]:
+            sys.path.insert(0, self._setup["code_dir"])
+        wanted = [name for name in self._setup["preload"] if name not in self._problems]
+        unsafe = self._import(wanted, self._problems)
+        if unsafe:
+            name, why = unsafe
+            self._problems[name] = f"importing it {why}, so it is not preloaded: a process with that cannot be forked"
+            self._replace()
+        self._send({"ready": os.getpid(), "problems": self._problems})
+
+    def _warm_up(self, job: dict[str, Any]) -> None:
+        """Imports, before a Python job, what makes it and its successors start fast."""
+        if job["argv"]:
+            return
+        if not self._helped:
+            self._helped = True
+            self._import(_HELPERS, {})
+            child.library_roots()  # milliseconds, spent here once
+        if self._learned and self._learns:
+            names, self._learned = self._learned, []
+            os.environ.update({name: text for name, text in job["env"].items() if not name.startswith("RAYDRIVE_")})
+            if self._import(names, {}):
+                self._learns = False
+                self._replace()
+
+    def _import(self, names: Iterable[str], problems: dict[str, str]) -> tuple[str, str] | None:
+        """Imports modules; returns the first that made forking unsafe, and how.
+
+        Args:
+            names: Modules to import, in this order.
+            problems: Receives why a module cannot be imported.
+        """
+        for name in names:
+            with _unsafe_threads() as unsafe:
+                try:
+                    importlib.import_module(name)
+                except BaseException as error:  # SystemExit too, for this process must outlive any module
+                    problems[name] = f"{type(error).__name__}: {error}"
+            if unsafe:
+                return name, "starts threads"
+            if _uses_gpu():
+                return name, "opens a GPU"
+        sys.stdout.flush()
+        sys.stderr.flush()
+        gc.collect()
+        return None
+
+    def _replace(self) -> None:
+        """Starts over as a fresh interpreter in the same process, with the same socket and nothing imported."""
+        state = {
+            "setup": self._setup,
+            "problems": self._problems,
+            "learns": self._learns,
+            "received": self._received.hex(),
+        }
+        with tempfile.TemporaryFile() as file:
+            file.write(json.dumps(state).encode())
+            file.flush()
+            file.seek(0)
+            for fd in (file.fileno(), self._control.fileno()):
+                os.set_inheritable(fd, True)
+            argv = [sys.executable, "-c", BOOT, package_root(), str(self._control.fileno()), str(file.fileno())]
+            os.execv(sys.executable, argv)
+
+
+@contextlib.contextmanager
+def _unsafe_threads() -> Iterator[list[str]]:
+    """Sees whether the body starts threads that a fork would lose; the list it gives is then not empty.
+
+    The libraries inside numpy and scipy start theirs while an extension module is loaded: those are counted apart.
+    """
+    loader = importlib.machinery.ExtensionFileLoader
+    load = loader.create_module
+    safe = 0
+
+    def watch(self: importlib.machinery.ExtensionFileLoader, spec: importlib.machinery.ModuleSpec) -> Any:
+        nonlocal safe
+        before = _threads()
+        module = load(self, spec)
+        if spec.name.partition(".")[0] in _POOLS:
+            safe += _threads() - before
+        return module
+
+    found: list[str] = []
+    before = _threads()
+    loader.create_module = watch  # type: ignore[method-assign, assignment]
+    try:
+        yield found
+    finally:
+        loader.create_module = load  # type: ignore[method-assign]
+    if threading.active_count() > 1 or _threads() > before + safe:
+        found.append("threads")
+
+
+def _threads() -> int:
+    """Threads of this process, those outside Python included; 1 where that cannot be seen."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir("/proc/self/task"))
+    return 1
+
+
+def _uses_gpu() -> bool:
+    """Whether a GPU driver is open: its state does not survive a fork."""
+    with contextlib.suppress(OSError):
+        for fd in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{fd}").startswith(("/dev/nvidia", "/dev/kfd")):
+                    return True
+    return False
+
+
+def package_root() -> str:
+    """Folder that holds the ``raydrive`` package."""
+    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the helper process.
+
+    Args:
+        arguments: File descriptor of the control socket; in a process that has replaced itself, also of its state.
+    """
+    control = socket.socket(fileno=int(arguments[0]))
+    control.set_inheritable(False)
+    state: dict[str, Any] = {}
+    if len(arguments) > 1:
+        with open(int(arguments[1]), "rb") as file:
+            state = json.loads(file.read())
+    else:
+        if os.fork():
+            os._exit(0)  # Ray kills the children of its workers; this process has to outlive one to end its trial
+        os.setsid()
+        sys.argv = ["raydrive"]
+    Zygote(control, state).serve()
