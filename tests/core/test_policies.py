@@ -121,7 +121,8 @@ def bandit_stops(rows, trial, k, maximize, factor, amount) -> bool:
 
 
 def median_stops(rows, trial, k, maximize) -> bool:
-    means = sorted(sum(row[:k]) / k for row in rows.values() if len(row) >= k)
+    worst = exact(NAN, maximize)
+    means = sorted(worst if worst in row[:k] else sum(row[:k]) / k for row in rows.values() if len(row) >= k)
     n = len(means)
     median = (means[(n - 1) // 2] + means[n // 2]) / 2
     own = best_of(rows[trial][:k], maximize)
