@@ -131,6 +131,8 @@ class JournalWriter:
             write_all(descriptor, data)
             writing = False
             _sync(descriptor)
+            if not os.fstat(descriptor).st_nlink:
+                raise JournalError(f"{self._folder.place_of(end.segment.name)} was deleted: the run cannot be recorded")
             self._fence()
         except BaseException as error:
             # What reached the file does not count (after a failed sync nobody knows what did): the next append goes on

@@ -92,7 +92,13 @@ class JournalReader:
                 tail = b"" if self._drained else self._chain.body(at, self._offset)
                 if tail is None:
                     raise JournalError(f"segment {at.name} has disappeared")
-                step = self._step(at)
+                try:
+                    step = self._step(at)
+                except JournalRewoundError:
+                    raise
+                except JournalError:
+                    yield from self._part(at, tail, None)
+                    raise
                 yield from self._part(at, tail, step)
                 if step is None:
                     return
@@ -105,13 +111,12 @@ class JournalReader:
     def _part(self, at: Segment, tail: bytes, step: Step | None) -> Iterator[bytes]:
         """The lines of a segment's rest that count."""
         counts = whole_lines(tail) if step is None else max(step.cut - self._offset, 0)
-        if step is None:
-            self._drained = not self._live
-        elif len(tail) > counts:
+        if step is not None and len(tail) > counts:
             self._notice(at, tail[counts:])
         data = tail[:counts] if len(tail) >= counts else tail[: whole_lines(tail)]
         if data:
             yield from data[:-1].split(b"\n")
+        self._drained = step is None and not self._live  # only now: the caller may leave before it took the last line
         if step is not None and len(tail) < counts:
             raise JournalError(f"segment {at.name} is {counts - len(tail)} bytes shorter than {step.segment.name} says")
 
