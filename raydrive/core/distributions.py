@@ -38,7 +38,8 @@ _TAIL = 8.3
 """|z| at the ends of the unit interval as floats know it: the quantile of 2**-54 is -8.29."""
 _STANDARD = NormalDist()
 _DECIMAL = Context(prec=60)
-_FAR = 10**300
+_FAR = 10**308
+"""Multiples of q are counted up to here."""
 
 
 class _Number(Expression):
@@ -131,7 +132,7 @@ def clean(k: int, q: float) -> int | float:
     """Returns k * q as the number a person would write: 3 * 0.1 is 0.3, not 0.30000000000000004."""
     if q == int(q):
         whole = k * int(q)
-        return whole if abs(whole) <= EXACT else float(whole)
+        return whole if abs(whole) <= EXACT else k * float(q)
     return float(_DECIMAL.multiply(Decimal(k), Decimal(repr(float(q)))))
 
 

@@ -242,10 +242,13 @@ def _seed_of(seed: Any, properties: Any) -> tuple[int | None, list[Problem]]:
     where, chosen = ("seed", seed) if seed is not None else ("properties.seed", other)
     if chosen is None:
         return None, problems
-    if isinstance(chosen, bool) or not hasattr(chosen, "__index__") or operator.index(chosen) < 0:
+    try:
+        whole = -1 if isinstance(chosen, bool) else operator.index(chosen)
+    except TypeError:
+        whole = -1
+    if whole < 0:
         problems.append(Problem(where, show(chosen), "a whole number of 0 or more, or None"))
-        return None, problems
-    return operator.index(chosen), problems
+    return whole, problems
 
 
 # --- samplers --------------------------------------------------------------------------------------------------------

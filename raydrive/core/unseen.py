@@ -110,10 +110,11 @@ class Rest:
         self._at = taken.space.grid_at
         self._size = taken.space.size or 0
         self._cursor = Cursor(taken)
-        self._offset = seed % max(1, self._size)
+        modulus = max(1, self._size)
+        self._offset = seed % modulus
         # Steps near the golden section keep neighbours far apart; one coprime to size visits everything once.
-        self._step = max(1, self._size * 618_033_988_749_895 // 10**15 + seed % 1009)
-        while math.gcd(self._step, self._size) > 1:
+        self._step = max(1, modulus * 618_033_988_749_895 // 10**15 + seed % 1009)
+        while math.gcd(self._step, modulus) > 1:
             self._step += 1
 
     def first(self) -> Params | None:
