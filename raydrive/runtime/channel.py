@@ -47,7 +47,7 @@ class Channel:
         Raises:
             OSError: The socket cannot be created.
         """
-        path = str(socket_folder() / f"{os.getpid()}-{secrets.token_hex(4)}.sock")
+        path = str(private_folder() / f"{os.getpid()}-{secrets.token_hex(4)}.sock")
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Reader(self), path, backlog=512)
         self.path = path
@@ -192,7 +192,7 @@ class _Reader(asyncio.Protocol):
             self._transport.abort()
 
 
-def socket_folder() -> Path:
+def private_folder() -> Path:
     """A folder that only this user can enter, with a path short enough for sockets (108 bytes in all).
 
     Raises:

@@ -155,7 +155,8 @@ class Keeper:
             raise RuntimeError("a job is under way; one helper process runs one at a time")
         if self._transport is None:
             return Exit(None, LOST.format(pid=self.pid))
-        ended = self._ended = asyncio.get_running_loop().create_future()
+        ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._ended = ended
         self._on_begin, self._begin_error, self._main = on_begin, None, 0
         self._send({"do": "run", "job": _as_json(job)})
         try:

@@ -274,7 +274,7 @@ def _unsafe_threads() -> Iterator[list[str]]:
 
     found: list[str] = []
     before = _threads()
-    loader.create_module = watch  # type: ignore[method-assign, assignment]
+    loader.create_module = watch  # type: ignore[method-assign]
     try:
         yield found
     finally:

@@ -1,0 +1,405 @@
+"""What a training process sees of raydrive: ``Run.get_context()``.
+
+    from raydrive.context import Run
+
+    run = Run.get_context()
+    run.log("accuracy", 0.93)
+
+Inside a trial, what is logged goes to the trial actor, from any process of the trial that has its environment. Anywhere
+else the same script runs, and ``log`` prints. Nothing is held back: a call that has returned has handed its line over.
+
+Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import uuid
+from typing import Any, Iterable, Mapping, Sequence  # noqa: UP035  (Python 3.8)
+
+from raydrive import plain, wire
+
+
+class RunEnvironmentError(RuntimeError):
+    """``Run.get_context(allow_offline=False)`` was called outside a trial."""
+
+
+class _Process:
+    """What this process is, and what it has logged. A forked child starts its own, from its own environment."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.RLock()
+        self.channel = os.environ.get(wire.CHANNEL, "")
+        self.client = wire.Client(self.channel) if self.channel else None
+        self.offline_id = f"OfflineRun_{uuid.uuid4()}"
+        self.metrics: dict[str, list[Any]] = {}
+        self.tags: dict[str, str] = {}
+        self.noted: list[str] = []
+
+
+_process: _Process | None = None
+
+
+def _this() -> _Process:
+    """State of the present process.
+
+    A module may have called ``get_context`` before a fork, or before its environment said that it is a trial: a ``Run``
+    therefore holds nothing, and looks here.
+    """
+    global _process
+    if _process is None or _process.pid != os.getpid() or _process.channel != os.environ.get(wire.CHANNEL, ""):
+        _process = _Process()
+    return _process
+
+
+class ExperimentName:
+    """The experiment of a run, as far as a training process knows it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """Name of the experiment."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ParentRun:
+    """The run that a trial belongs to, as seen from the trial.
+
+    A run has no metrics or tags of its own in raydrive: what is logged here is kept with the trial, as ``parent/NAME``.
+    """
+
+    def __init__(self, child: Run, run_id: str) -> None:
+        self._child = child
+        self.id = run_id
+        """Id of the run."""
+
+    def log(self, name: str, value: Any, description: str = "", step: float | None = None) -> None:
+        """Logs a metric of the trial under ``parent/NAME``."""
+        self._note()
+        self._child.log(f"parent/{name}", value, description, step)
+
+    def tag(self, key: str, value: Any = None) -> None:
+        """Sets a tag of the trial under ``parent/KEY``."""
+        self._note()
+        self._child.tag(f"parent/{key}", value)
+
+    def _note(self) -> None:
+        _note("a run has no metrics or tags of its own: what run.parent is given is kept with the trial as parent/NAME")
+
+
+class Run:
+    """The trial that this process belongs to; get it with ``Run.get_context()``."""
+
+    @classmethod
+    def get_context(cls, allow_offline: bool = True) -> Run:
+        """Returns the trial this process runs in, or a stand-in that prints.
+
+        Args:
+            allow_offline: Whether to return the stand-in outside a trial.
+
+        Raises:
+            RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
+        """
+        if not allow_offline and not _this().channel:
+            raise RunEnvironmentError(
+                f"this process is not a trial of raydrive ({wire.CHANNEL} is not set); start it with "
+                "`raydrive submit`, or allow_offline=True to have metrics printed"
+            )
+        return cls()
+
+    # ------------------------------------------------------------------ who am I
+
+    @property
+    def offline(self) -> bool:
+        """Whether this is no trial, so that logging prints."""
+        return not _this().channel
+
+    @property
+    def id(self) -> str:
+        """Id of the trial; ``OfflineRun_...`` outside one."""
+        return os.environ.get(wire.TRIAL_ID, "") or _this().offline_id
+
+    @property
+    def number(self) -> int | None:
+        """Number of the trial within its run, from 0; None outside a trial."""
+        text = os.environ.get(wire.TRIAL, "")
+        return int(text) if text else None
+
+    @property
+    def attempt(self) -> int:
+        """Which start of the trial this is, from 1."""
+        return int(os.environ.get(wire.ATTEMPT, "") or 1)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The trial's hyperparameters; empty outside a trial."""
+        params: dict[str, Any] = json.loads(os.environ.get(wire.PARAMS, "") or "{}")
+        return params
+
+    @property
+    def parent(self) -> ParentRun | None:
+        """The run this trial belongs to; None outside a trial."""
+        run_id = os.environ.get(wire.RUN_ID, "")
+        return ParentRun(self, run_id) if run_id else None
+
+    @property
+    def experiment(self) -> ExperimentName:
+        """The experiment: its ``name``; empty outside a trial."""
+        return ExperimentName(os.environ.get(wire.EXPERIMENT, ""))
+
+    @property
+    def output_directory(self) -> str:
+        """Directory whose files are kept with the trial; ``./outputs`` outside one (not made for you there)."""
+        return os.environ.get(wire.OUTPUT_DIR, "") or os.path.abspath("outputs")
+
+    @property
+    def resume_from(self) -> str | None:
+        """Local directory with the checkpoint to go on from; None when the trial starts from nothing."""
+        return os.environ.get(wire.RESUME_FROM, "") or None
+
+    # ------------------------------------------------------------------ metrics
+
+    def log(self, name: str, value: Any, description: str = "", step: float | None = None) -> None:
+        """Logs one value; logging a name repeatedly makes a curve.
+
+        Args:
+            name: Any text; the run's primary metric is found by this name.
+            value: A number (numpy's and one-element tensors included) or a string.
+            description: What it is, for people.
+            step: Where in training this is, such as the epoch.
+
+        Raises:
+            TypeError: The value is neither a number nor a string.
+            ValueError: The name is empty.
+        """
+        plain.check_name(name)
+        value = plain.scalar(value, f"log({name!r}, ...)", "use log_list for several values")
+        self._log("scalar", name, value, description, step)
+
+    def log_list(self, name: str, value: Iterable[Any], description: str = "") -> None:
+        """Logs a list of numbers or strings.
+
+        Raises:
+            TypeError: An element is neither a number nor a string.
+        """
+        plain.check_name(name)
+        self._log("list", name, plain.column(value, f"log_list({name!r}, ...)"), description)
+
+    def log_row(self, name: str, description: str = "", **kwargs: Any) -> None:
+        """Logs one row of a table, a column for each keyword.
+
+        Raises:
+            TypeError: A value is neither a number nor a string.
+            ValueError: No column is given.
+        """
+        plain.check_name(name)
+        if not kwargs:
+            raise ValueError(f"log_row({name!r}): found no column; give at least one, such as log_row({name!r}, x=1)")
+        where = f"log_row({name!r}, ...)"
+        row = {key: plain.scalar(item, f"{where}, {key}", "use log_table") for key, item in kwargs.items()}
+        self._log("row", name, row, description)
+
+    def log_table(self, name: str, value: Mapping[str, Any], description: str = "") -> None:
+        """Logs a table at once.
+
+        Args:
+            name: Name of the metric.
+            value: Column names and their values: sequences, or single values for a table of one row.
+            description: What it is, for people.
+
+        Raises:
+            TypeError: The value is no mapping, or an element neither a number nor a string.
+        """
+        plain.check_name(name)
+        where = f"log_table({name!r}, ...)"
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{where}: found {type(value).__name__}; expected a mapping of column names to values")
+        table = {str(key): plain.cell(item, f"{where}, {key}") for key, item in value.items()}
+        self._log("table", name, table, description)
+
+    def log_image(self, name: str, path: str | None = None, plot: Any = None, description: str = "") -> None:
+        """Keeps a picture with the trial.
+
+        Args:
+            name: Name of the metric.
+            path: A picture file; or else
+            plot: ``matplotlib.pyplot``, or a figure of it.
+            description: What it is, for people.
+
+        Raises:
+            ValueError: Neither or both of ``path`` and ``plot`` are given.
+            OSError: The picture cannot be read or written.
+        """
+        plain.check_name(name)
+        if (path is None) == (plot is None):
+            raise ValueError(f"log_image({name!r}): give either path= or plot=")
+        if self.offline:
+            self._log("image", name, path if path is not None else plot, description)
+            return
+        suffix = os.path.splitext(path)[1] if path is not None else ".png"
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+        with _this().lock:
+            count = len(_this().metrics.get(name, ())) + 1
+            stored = f"outputs/images/{safe}-{os.getpid()}-{count}{suffix}"
+            target = plain.target_of(stored)
+            if path is not None:
+                plain.copy_file(path, target)
+            else:
+                plot.savefig(target)
+            self._log("image", name, {"image": stored}, description)
+
+    def log_confusion_matrix(self, name: str, value: Any, description: str = "") -> None:
+        """Logs a confusion matrix: a mapping, or JSON text of one, kept as it is."""
+        self._log_json("confusion matrix", name, value, description)
+
+    def log_accuracy_table(self, name: str, value: Any, description: str = "") -> None:
+        """Logs an accuracy table: a mapping, or JSON text of one, kept as it is."""
+        self._log_json("accuracy table", name, value, description)
+
+    def log_residuals(self, name: str, value: Any, description: str = "") -> None:
+        """Logs a residuals chart: a mapping, or JSON text of one, kept as it is."""
+        self._log_json("residuals", name, value, description)
+
+    def log_predictions(self, name: str, value: Any, description: str = "") -> None:
+        """Logs a predictions chart: a mapping, or JSON text of one, kept as it is."""
+        self._log_json("predictions", name, value, description)
+
+    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
+        """Returns what this process has logged: a value if logged once, else the list of values.
+
+        Args:
+            name: Only this metric.
+        """
+        metrics = _this().metrics
+        names = list(metrics) if name is None else [name] if name in metrics else []
+        return {key: metrics[key][0] if len(metrics[key]) == 1 else list(metrics[key]) for key in names}
+
+    # ------------------------------------------------------------------ files
+
+    def upload_file(self, name: str, path_or_stream: plain.PathOrStream) -> str:
+        """Keeps a copy of a file with the trial. What lies in ``./outputs`` is kept anyway.
+
+        Args:
+            name: Where to keep it, below the trial's files, such as ``outputs/model.pkl``.
+            path_or_stream: A path, or an object with ``read``.
+
+        Returns:
+            Path of the copy; outside a trial nothing is copied, and it is empty.
+
+        Raises:
+            ValueError: The name is empty or leads out of the trial's files.
+            OSError: The file cannot be read or written.
+        """
+        target = plain.target_of(name)
+        if not target:
+            print(f"Attempted to upload file {name}")
+            return ""
+        plain.copy_file(path_or_stream, target)
+        return target
+
+    def upload_files(self, names: Sequence[str], paths: Sequence[str]) -> list[str]:
+        """Keeps copies of several files; see ``upload_file``.
+
+        Raises:
+            ValueError: There are not as many names as paths.
+        """
+        if len(names) != len(paths):
+            raise ValueError(f"upload_files: found {len(names)} names and {len(paths)} paths; expected as many of both")
+        return [self.upload_file(name, path) for name, path in zip(names, paths)]  # noqa: B905  (Python 3.8)
+
+    def upload_folder(self, name: str, path: str | os.PathLike[str]) -> str:
+        """Keeps a copy of a folder with the trial; see ``upload_file``.
+
+        Raises:
+            ValueError: The name is empty or leads out of the trial's files.
+            NotADirectoryError: ``path`` is no folder.
+        """
+        root = os.fspath(path)
+        if not os.path.isdir(root):
+            raise NotADirectoryError(f"upload_folder({name!r}): no such folder: {root!r}")
+        target = plain.target_of(name)
+        if not target:
+            print(f"Attempted to upload folder {name}")
+            return ""
+        own = os.path.realpath(target)
+        for folder, below, files in os.walk(root):
+            # A copy into the folder itself must not copy the copy.
+            below[:] = [item for item in below if os.path.realpath(os.path.join(folder, item)) != own]
+            for file in files:
+                source = os.path.join(folder, file)
+                plain.copy_file(source, os.path.join(target, os.path.relpath(source, root)))
+        return target
+
+    # ------------------------------------------------------------------ tags and state
+
+    def tag(self, key: str, value: Any = None) -> None:
+        """Sets one tag of the trial; values become text."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Sets tags of the trial; values become text."""
+        texts = {str(key): "" if value is None else str(value) for key, value in tags.items()}
+        this = _this()
+        this.tags.update(texts)
+        if this.client is None or not this.client.send(wire.tags_message(texts)):
+            print(f"Attempted to set tags {texts}", flush=True)
+
+    def get_tags(self) -> dict[str, str]:
+        """Returns the tags this process has set."""
+        return dict(_this().tags)
+
+    def flush(self, timeout_seconds: float = 300) -> None:
+        """Does nothing: every call hands its line over before it returns. Here for scripts that call it."""
+
+    def complete(self) -> None:
+        """Says that the trial has done its work. How its process ends still decides."""
+        self._state("Completed", "")
+
+    def fail(self, error_details: Any = None, error_code: Any = None) -> None:
+        """Says that the trial has failed, and why. The process goes on; end it with an exit code other than 0.
+
+        Args:
+            error_details: What went wrong: a text or an exception.
+            error_code: A short name for it.
+        """
+        why = ": ".join(str(part) for part in (error_code, error_details) if part is not None)
+        self._state("Failed", why)
+
+    def _state(self, state: str, why: str) -> None:
+        this = _this()
+        if this.client is None or not this.client.send(wire.state_message(state, why)):
+            print(f"Attempted to set the state {state}{': ' + why if why else ''}", flush=True)
+
+    # ------------------------------------------------------------------ inside
+
+    def _log_json(self, kind: str, name: str, value: Any, description: str) -> None:
+        plain.check_name(name)
+        where = f"log_{kind.replace(' ', '_')}({name!r}, ...)"
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                raise ValueError(f"{where}: the text is not JSON: {error}") from None
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{where}: found {type(value).__name__}; expected a mapping or the JSON text of one")
+        self._log(kind, name, plain.tree(value, where), description)
+
+    def _log(self, kind: str, name: str, value: Any, description: str, step: float | None = None) -> None:
+        this = _this()
+        if step is not None:
+            step = plain.scalar(step, f"the step of {name!r}", "give a number")
+        this.metrics.setdefault(name, []).append(value)
+        if this.client is None or not this.client.send(wire.metrics_message({name: value}, step, description)):
+            print(f"Attempted to log {kind} metric {name}:\n{value}", flush=True)
+
+
+def _note(text: str) -> None:
+    this = _this()
+    if text not in this.noted:
+        this.noted.append(text)
+        print(f"raydrive: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,135 @@
+"""From what training code has at hand to what the wire and the trial's folder take; the helpers of ``context``.
+
+Arrays and tensors are taken by their looks (``item``, ``shape``), so that neither numpy nor a tensor library is loaded.
+Standard library only, nothing newer than Python 3.8.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import IO, Any, Mapping, Union  # noqa: UP035  (aliases used at run time)
+
+from raydrive import wire
+
+PathOrStream = Union[str, "os.PathLike[str]", IO[bytes], IO[str]]
+
+
+def check_name(name: str) -> None:
+    """Refuses what cannot be the name of a metric.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It is empty.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name of a metric: found {name!r} of type {type(name).__name__}; expected text")
+    if not name.strip():
+        raise ValueError(f"name of a metric: found {name!r}; expected at least one letter")
+
+
+def scalar(value: Any, where: str, way_out: str) -> Any:
+    """The number or string that ``value`` is; booleans count as 0 and 1.
+
+    Args:
+        value: What was logged.
+        where: The call it was given to, for the message.
+        way_out: What to do instead, for the message.
+
+    Raises:
+        TypeError: It is neither a number nor a string.
+    """
+    if isinstance(value, bool):
+        return int(value)
+    if type(value) in (int, float, str):
+        return value
+    shape = getattr(value, "shape", ())
+    if hasattr(value, "item") and all(size == 1 for size in shape):
+        value = value.item()
+    if isinstance(value, bool):
+        return int(value)
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    if not hasattr(value, "__len__") and hasattr(value, "__float__"):  # Decimal, Fraction
+        return float(value)
+    what = f"shape {tuple(shape)}" if shape else repr(value)[:80]
+    raise TypeError(f"{where}: found {type(value).__name__} ({what}); expected a number or a string; {way_out}")
+
+
+def column(value: Any, where: str) -> list[Any]:
+    """A list of numbers and strings.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise TypeError(f"{where}: found {type(value).__name__} ({value!r:.80}); expected a list of numbers or strings")
+    return [scalar(item, f"{where}, element {index}", "nest nothing in it") for index, item in enumerate(value)]
+
+
+def cell(value: Any, where: str) -> Any:
+    """A column of a table, or the one value of a column.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    many = hasattr(value, "__iter__") and not isinstance(value, str) and getattr(value, "shape", None) != ()
+    return column(value, where) if many else scalar(value, where, "give a list of them for a column")
+
+
+def tree(value: Any, where: str) -> Any:
+    """The same in JSON types, whatever the nesting.
+
+    Raises:
+        TypeError: Something in it has no JSON form.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): tree(item, where) for key, item in value.items()}
+    if hasattr(value, "__iter__") and not isinstance(value, str) and getattr(value, "shape", None) != ():
+        return [tree(item, where) for item in value]
+    return scalar(value, where, "it has no JSON form")
+
+
+def target_of(name: str) -> str:
+    """Path below the trial's files for ``name``; empty outside a trial.
+
+    Raises:
+        ValueError: The name is empty, absolute, or leads out of the trial's files.
+    """
+    clean = os.path.normpath(name.strip().replace("\\", "/")) if name.strip() else ""
+    if clean in ("", ".") or os.path.isabs(clean) or clean.split("/")[0] == "..":
+        raise ValueError(f"name of a file: found {name!r}; expected a relative path that stays below the trial's files")
+    root = os.environ.get(wire.FILES_DIR, "")
+    return os.path.join(root, clean) if root else ""
+
+
+def copy_file(source: PathOrStream, target: str) -> None:
+    """Copies a file or stream; the target appears whole or not at all.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    import shutil  # only scripts that keep files pay for it
+
+    path = None if hasattr(source, "read") else os.fspath(source)
+    if path is not None and os.path.exists(target) and os.path.samefile(path, target):
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    partial = f"{target}.{os.getpid()}-{threading.get_ident()}.partial"
+    try:
+        if path is not None:
+            shutil.copyfile(path, partial)
+        else:
+            first = source.read(1 << 20)  # type: ignore[union-attr]
+            with open(partial, "wb") as file:
+                while first:
+                    file.write(first.encode() if isinstance(first, str) else first)
+                    first = source.read(1 << 20)  # type: ignore[union-attr]
+        os.replace(partial, target)
+    except BaseException:
+        if os.path.exists(partial):
+            os.unlink(partial)
+        raise
