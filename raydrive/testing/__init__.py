@@ -1,1 +1,1 @@
-"""Contract suites that every sampler and policy must pass: inherit one, say how to make yours, and pytest does the rest."""
+"""Contract suites that samplers, policies and others must pass: inherit one, and pytest does the rest."""
