@@ -80,6 +80,8 @@ class Reported:
     """Everything logged but the primary metric: numbers, strings, or rows and tables as JSON."""
     step: float | None = None
     """The step the user gave, if any."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Free text by name that the trial set on itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,9 @@ def _encode(value: Any) -> Any:
 def _decode(value: Any) -> Any:
     if isinstance(value, dict):
         if len(value) == 1 and "$float" in value:
-            return _NON_FINITE[value["$float"]]
+            name = value["$float"]
+            if isinstance(name, str) and name in _NON_FINITE:  # else the user's own dict, which happens to look alike
+                return _NON_FINITE[name]
         return {key: _decode(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_decode(item) for item in value]
@@ -218,7 +222,7 @@ def to_json(record: Record) -> dict[str, Any]:
     out: dict[str, Any] = {"kind": name}
     for key in _FIELDS[name]:
         value = getattr(record, key)
-        if value is None or value == "" or (value.__class__ is dict and not value):
+        if value is None or value == "" or (value == {} and key not in _MAY_BE_NONE[name]):
             continue
         out[key] = value if value.__class__ is int or value.__class__ is str else _encode(value)
     return out
@@ -230,18 +234,49 @@ def from_json(raw: Mapping[str, Any]) -> Record:
     Raises:
         JournalError: If the kind is unknown, as when a newer raydrive wrote it.
     """
-    kind = _KINDS.get(raw.get("kind", ""))
-    if kind is None:
+    spec = _READING.get(raw.get("kind", ""))
+    if spec is None:
         raise JournalError(f"unknown record kind {raw.get('kind')!r}; known: {', '.join(_KINDS)}")
-    values = {key: raw.get(key, _EMPTY.get((kind, key))) for key in _FIELDS[kind.__name__]}
-    return kind(**{key: _decode(value) for key, value in values.items()})  # type: ignore[no-any-return]
+    kind, keys = spec
+    values = []
+    for key, default in keys:
+        value = raw.get(key, default)
+        values.append(_decode(value) if value.__class__ is dict or value.__class__ is list else value)
+    return kind(*values)  # type: ignore[no-any-return]
 
 
 def dump(fact: Fact, decisions: Iterable[Decision]) -> str:
-    """Returns one journal line, newline included: a JSON array of the fact and its decisions."""
-    rows = [to_json(fact)]
-    rows.extend(to_json(decision) for decision in decisions)
-    return json.dumps(rows, separators=(",", ":"), allow_nan=False) + "\n"
+    """Returns one journal line, newline included: a JSON array of the fact and its decisions.
+
+    Raises:
+        TypeError: If a record holds something that has no JSON form.
+    """
+    head = _report_text(fact) if type(fact) is Reported else _text(to_json(fact))
+    tail = "".join([f",{_text(to_json(decision))}" for decision in decisions])
+    return f"[{head}{tail}]\n"
+
+
+def _report_text(fact: Reported) -> str:
+    """The JSON text of a report, to the letter what ``to_json`` gives; nearly all lines are of this kind."""
+    at, value = fact.at, fact.value
+    # Not isinstance: True is an int, and numpy's floats write themselves in another way. x - x is 0 for finite x only.
+    if at.__class__ is not float or at - at != 0.0:
+        return _text(to_json(fact))
+    line = (
+        f'{{"kind":"Reported","at":{at!r},"trial":{fact.trial},"attempt":{fact.attempt},"seq":{fact.seq},'
+        f'"interval":{fact.interval}'
+    )
+    if value.__class__ is float and value - value == 0.0:  # type: ignore[operator]
+        line += f',"value":{value!r}'
+    elif value is not None:
+        line += f',"value":{_text(_encode(value))}'
+    if fact.metrics:
+        line += f',"metrics":{_text(_encode(fact.metrics))}'
+    if fact.step is not None:
+        line += f',"step":{_text(_encode(fact.step))}'
+    if fact.tags:
+        line += f',"tags":{_text(_encode(fact.tags))}'
+    return line + "}"
 
 
 def load(line: str | bytes) -> Entry:
@@ -260,19 +295,20 @@ def load(line: str | bytes) -> Entry:
     return records[0], tuple(records[1:])  # type: ignore[return-value]
 
 
-def _empties() -> dict[tuple[type[Any], str], Any]:
-    """What a left-out field means: "" for text, {} for mappings, None for the rest."""
-    table: dict[tuple[type[Any], str], Any] = {}
-    for kind in _KINDS.values():
-        for spec in fields(kind):
-            text = str(spec.type)
-            if text == "str":
-                table[kind, spec.name] = ""
-            elif text.startswith("Mapping"):
-                table[kind, spec.name] = {}
-            elif text == "Params":
-                table[kind, spec.name] = {}
+def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any], ...]]]:
+    """Each kind with its fields and what a left-out one means: "" for text, {} for mappings, None for the rest."""
+    empty: dict[str, Any] = {"str": "", "Params": {}}
+    table = {}
+    for name, kind in _KINDS.items():
+        texts = [(spec.name, str(spec.type)) for spec in fields(kind)]
+        keys = [(key, {} if text.startswith("Mapping") else empty.get(text)) for key, text in texts]
+        table[name] = (kind, tuple(keys))
     return table
 
 
-_EMPTY = _empties()
+_READING = _reading()
+_MAY_BE_NONE = {
+    name: frozenset(key for key, default in keys if default is None) for name, (_, keys) in _READING.items()
+}
+"""Fields that read as None when left out: an empty mapping in one of them has to be written."""
+_text = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

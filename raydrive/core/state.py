@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.curves import Curves
-from raydrive.core.records import QUEUED, TERMINAL, Ended, Finish, Params
-from raydrive.core.samplers import Seen
+from raydrive.core.errors import did_you_mean
+from raydrive.core.records import CANCELED, COMPLETED, QUEUED, TERMINAL, Ended, Finish, Params
+from raydrive.core.unseen import Seen
 
 
 @dataclass(slots=True)
@@ -74,11 +75,23 @@ class Counts:
     canceled: int = 0
     failed: int = 0
     without_metric: int = 0
+    silent: int = 0
+    """Attempts that ended well and had never logged the primary metric."""
 
     @property
     def closed(self) -> int:
         """All of them."""
         return self.completed + self.canceled + self.failed
+
+    def add(self, state: str, has_metric: bool) -> None:
+        """Counts a trial that was just closed."""
+        if state == COMPLETED:
+            self.completed += 1
+        elif state == CANCELED:
+            self.canceled += 1
+        else:
+            self.failed += 1
+        self.without_metric += not has_metric
 
 
 class History(Sequence[Seen]):
@@ -87,6 +100,8 @@ class History(Sequence[Seen]):
     def __init__(self, trials: Sequence[Trial], curves: Curves) -> None:
         self._trials = trials
         self._curves = curves
+        self._copies: list[Seen] = []
+        self._pending: list[int] = []
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -111,8 +126,22 @@ class History(Sequence[Seen]):
         )
 
     def frozen(self) -> tuple[Seen, ...]:
-        """Returns a copy that another thread may read while the run goes on."""
-        return tuple(replace(seen, curve=tuple(seen.curve)) for seen in self)
+        """Returns a copy that another thread may read while the run goes on.
+
+        Closed trials never change again and are copied once, so that a question late in a long run costs no more than
+        the list of its trials.
+        """
+        self._pending.extend(range(len(self._copies), len(self._trials)))
+        unsettled = []
+        for number in self._pending:
+            trial = self._trials[number]
+            seen = self._seen(trial)
+            if trial.open:
+                seen = replace(seen, curve=seen.curve[:])
+                unsettled.append(number)
+            self._copies[number : number + 1] = [seen]
+        self._pending = unsettled
+        return tuple(self._copies)
 
 
 @dataclass(slots=True)
@@ -121,8 +150,12 @@ class Clock:
 
     first_at: float | None = None
     epoch_at: float = 0.0
+    """When the present driver took charge."""
     last_at: float = 0.0
+    left_at: float = 0.0
+    """Time of the last fact that the driver before it recorded."""
     spent_s: float = 0.0
+    """Seconds worked under earlier drivers."""
 
     def start(self, at: float) -> None:
         """A driver takes charge."""
@@ -130,11 +163,16 @@ class Clock:
             self.first_at = at
         else:
             self.spent_s += max(0.0, self.last_at - self.epoch_at)
+            self.left_at = self.last_at
         self.epoch_at = self.last_at = at
 
     def elapsed_s(self, at: float) -> float:
         """Returns the seconds worked on the run until ``at``."""
         return self.spent_s + max(0.0, at - self.epoch_at)
+
+    def due_at(self, limit_s: float) -> float:
+        """Returns when ``limit_s`` seconds will have been worked on the run, if the present driver goes on."""
+        return self.epoch_at + (limit_s - self.spent_s)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -165,6 +203,22 @@ def failure_text(fact: Ended, trial: Trial) -> str:
     again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
     last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
     return f"{head}{again}: {last}" if last else f"{head}{again}"
+
+
+def missing_text(name: str, logged: Sequence[str]) -> str:
+    """Returns why a trial failed that ended well but never logged the primary metric ``name`` as a number.
+
+    Args:
+        name: The primary metric.
+        logged: Names of what the trial did log.
+    """
+    if name in logged:
+        return f"logged the primary metric {name!r} but never as a number; log one number at a time"
+    if not logged:
+        return f"ended without logging the primary metric {name!r}, or any other"
+    names = ", ".join(repr(other) for other in logged)
+    near = did_you_mean(name, logged)
+    return f"ended without logging the primary metric {name!r}; it logged {names}. {near}".rstrip()
 
 
 def duration_text(seconds: float) -> str:

@@ -135,8 +135,8 @@ def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
 def saving(sweep: Sweep) -> Saving:
     """Returns what the policy saved.
 
-    The full length of a trial is taken as the median number of intervals of the completed trials (the longest of all when
-    none completed): an estimate, for a stopped trial never shows how long it would have gone on.
+    The full length of a trial is taken as the median number of intervals of the completed trials (the longest of all
+    when none completed): an estimate, for a stopped trial never shows how long it would have gone on.
     """
     stopped = [trial for trial in sweep.trials if trial.stop_by == "policy" and not trial.open]
     if not stopped:

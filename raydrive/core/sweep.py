@@ -1,9 +1,9 @@
 """The judge: facts in, decisions out.
 
-``Sweep.handle(fact)`` is the only door. It folds the fact into the state, decides, and folds its own decisions; nothing
-else changes a sweep. ``Sweep.apply`` folds an entry that was decided before, so that replaying a journal gives the state
-the live sweep had, at every prefix, without asking a policy or a sampler again. There is no clock, file, thread or Ray in
-here: time arrives as ``fact.at``.
+``Sweep.handle(fact)`` is the only door. It folds the fact into the state, decides, and folds its own decisions;
+nothing else changes a sweep. ``Sweep.apply`` folds an entry that was decided before, so that replaying a journal gives
+the state the live sweep had, at every prefix, without asking a policy or a sampler again. There is no clock, file,
+thread or Ray in here: time arrives as ``fact.at``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
-from raydrive.core.errors import did_you_mean
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -38,7 +37,7 @@ from raydrive.core.records import (
     Suggested,
     Ticked,
 )
-from raydrive.core.state import Best, Ending, History, State, Trial, duration_text, failure_text
+from raydrive.core.state import Best, Ending, History, State, Trial, duration_text, failure_text, missing_text
 
 
 class Sweep:
@@ -121,8 +120,8 @@ class Sweep:
     @property
     def metric_missing(self) -> bool:
         """True when nothing logged the primary metric though some trial ended well."""
-        missing = any(t.state == FAILED and not t.failures for t in self._state.trials) if self.without_metric else False
-        return missing and not any(self.curves.length(t.number) for t in self._state.trials)
+        silent = self._state.counts.silent > 0
+        return silent and not any(self.curves.length(trial.number) for trial in self._state.trials)
 
     def elapsed_s(self, at: float) -> float:
         """Returns the seconds the run has been worked on until ``at``."""
@@ -137,20 +136,34 @@ class Sweep:
         free = self.limits.max_concurrent_runs - len(state.open)
         return max(0, min(free, self.limits.max_total_runs - len(state.trials)))
 
+    @property
+    def due_at(self) -> float | None:
+        """The earliest time at which a ``Ticked`` will have consequences; None when time alone changes nothing."""
+        state, limits = self._state, self.limits
+        if state.ending or state.finished or not state.epoch:
+            return None
+        due = [] if limits.max_duration_s is None else [state.clock.due_at(limits.max_duration_s)]
+        if limits.trial_timeout_s is not None:
+            begun = [t.began_at for t in state.open.values() if t.began_at is not None and not t.stop_by]
+            due.extend(began_at + limits.trial_timeout_s for began_at in begun)
+        return min(due, default=None)
+
     # ------------------------------------------------------------------ the door
 
     def accepts(self, fact: Fact) -> bool:
-        """Whether a fact says something new.
+        """Whether a fact says something new; else it is to be dropped unrecorded.
 
-        Reports are delivered at least once and processes outlive their attempts; what was recorded before, and the
-        ghosts of earlier attempts, are to be dropped unrecorded.
+        Reports are delivered at least once, and processes may outlive their attempts.
         """
         state = self._state
+        if type(fact) is Reported:  # nearly every fact is one
+            trial = state.open.get(fact.trial)
+            return trial is not None and fact.attempt == trial.attempt and fact.seq > trial.seq
         match fact:
             case Started():
                 return fact.epoch > state.epoch
             case Ticked():
-                return not state.finished
+                return state.epoch > 0 and not state.finished
             case Suggested():
                 return fact.trial == len(state.trials) and self.wanted > 0
             case Cancelled():
@@ -160,8 +173,6 @@ class Sweep:
         trial = state.open.get(fact.trial)
         if trial is None or fact.attempt != trial.attempt:
             return False
-        if isinstance(fact, Reported):
-            return fact.seq > trial.seq
         return not isinstance(fact, Began) or trial.began_at is None
 
     def handle(self, fact: Fact) -> tuple[Decision, ...]:
@@ -170,6 +181,9 @@ class Sweep:
         Args:
             fact: Something that ``accepts`` agreed to.
         """
+        if type(fact) is Reported:
+            stop = self._judge_report(fact)
+            return () if stop is None else (stop,)
         self._fold_fact(fact)
         decisions: list[Decision] = []
         for decision in self._decide(fact):
@@ -221,8 +235,9 @@ class Sweep:
                 self._fold_start(fact)
             case Ticked():
                 limit_s = self.limits.max_duration_s
-                if limit_s is not None and not state.ending and self.elapsed_s(fact.at) >= limit_s:
+                if limit_s is not None and not state.ending and fact.at >= state.clock.due_at(limit_s):
                     state.ending = Ending(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
+        # A tick from which nothing follows is not recorded, so no tick may move the clock.
         if not isinstance(fact, Ticked):
             state.clock.last_at = max(state.clock.last_at, fact.at)
 
@@ -235,22 +250,27 @@ class Sweep:
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
 
-    def _fold_report(self, fact: Reported) -> None:
+    def _fold_report(self, fact: Reported) -> bool:
+        """Returns whether the report carries the trial's next interval."""
         state = self._state
         trial = state.trials[fact.trial]
         trial.seq = fact.seq
         state.reports += 1
+        if fact.at > state.clock.last_at:
+            state.clock.last_at = fact.at
         if not fact.interval:
             if not self.curves.length(trial.number):
                 trial.logged = tuple(dict.fromkeys((*trial.logged, *fact.metrics)))[:32]
-            return
+            return False
         trial.logged = ()
         value = math.nan if fact.value is None else fact.value
-        if fact.interval != self.curves.length(trial.number) + 1:
-            return  # a resumed attempt logs an interval again: the first value stands
-        self.curves.add(trial.number, fact.interval, value)
-        if math.isfinite(value) and (state.best is None or self._better(value, state.best.value)):
-            state.best = Best(trial.number, value, fact.interval)
+        if not self.curves.add(trial.number, fact.interval, value):
+            return False  # a relaunched attempt logs an interval again: the first value stands
+        if state.best is None or self._better(value, state.best.value):
+            kept = self.curves.values(trial.number)[-1]  # as a float, which a whole number of any size is not
+            if math.isfinite(kept):
+                state.best = Best(trial.number, kept, fact.interval)
+        return True
 
     def _better(self, left: float, right: float) -> bool:
         return left > right if self.config.metric.maximize else left < right
@@ -258,8 +278,13 @@ class Sweep:
     def _fold_end(self, fact: Ended | Lost) -> None:
         trial = self._state.trials[fact.trial]
         if trial.began_at is not None:
-            trial.trained_s += max(0.0, fact.at - trial.began_at)
+            clock, until = self._state.clock, fact.at
+            if isinstance(fact, Lost) and trial.began_at < clock.epoch_at:
+                until = clock.left_at  # lost with an earlier driver: nothing trained while there was none
+            trial.trained_s += max(0.0, until - trial.began_at)
             trial.began_at = None
+        if isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number):
+            self._state.counts.silent += 1
         if isinstance(fact, Lost):
             trial.losses += 1
         elif fact.exit_code != 0 and not trial.stop_by:
@@ -284,29 +309,19 @@ class Sweep:
         trial = state.open.pop(decision.trial)
         trial.state, trial.why, trial.ended_at = decision.state, decision.why, at
         counts = state.counts
-        if not self.curves.length(trial.number):
-            counts.without_metric += 1
-        if decision.state == COMPLETED:
-            counts.completed += 1
-        elif decision.state == CANCELED:
-            counts.canceled += 1
-        else:
-            counts.failed += 1
-            limit = self.limits.first_failures
-            hopeless = limit and counts.failed >= limit and counts.failed == counts.closed
-            # A running trial that has logged the metric shows that not everything is broken: wait for it.
-            if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
-                first = f"the first {counts.failed} trials failed and none succeeded"
-                state.ending = Ending(FAILED, f"{first}; trial {trial.number}: {decision.why}")
+        counts.add(decision.state, self.curves.length(trial.number) > 0)
+        limit = self.limits.first_failures
+        hopeless = limit and decision.state == FAILED and counts.failed == counts.closed >= limit
+        # A running trial that has logged the metric shows that not everything is broken: wait for it.
+        if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
+            first = f"the first {counts.failed} trials failed and none succeeded"
+            state.ending = Ending(FAILED, f"{first}; trial {trial.number}: {decision.why}")
 
     # ------------------------------------------------------------------ deciding
 
     def _decide(self, fact: Fact) -> Iterator[Decision]:
         state = self._state
         match fact:
-            case Reported():
-                yield from self._judge_report(fact)
-                return  # the hot path: nothing below can follow from a report
             case Suggested() if fact.params is not None:
                 yield Launch(fact.trial, 1, fact.params)
             case Ended():
@@ -325,13 +340,16 @@ class Sweep:
         if not state.open and not state.finished:
             yield from self._finish()
 
-    def _judge_report(self, fact: Reported) -> Iterator[Decision]:
-        trial = self._state.trials[fact.trial]
-        if trial.stop_by or not fact.interval or fact.interval != self.curves.length(fact.trial):
-            return
+    def _judge_report(self, fact: Reported) -> Stop | None:
+        """The hot path, from fact to folded decision: nothing but a policy's stop can follow from a report."""
+        if not self._fold_report(fact) or self._state.trials[fact.trial].stop_by:
+            return None
         verdict = self.config.policy.judge(fact.trial, fact.interval, self.curves)
-        if verdict is not None and verdict.stop:
-            yield Stop(fact.trial, fact.attempt, verdict.why, "policy")
+        if verdict is None or not verdict.stop:
+            return None
+        stop = Stop(fact.trial, fact.attempt, verdict.why, "policy")
+        self._fold_decision(stop, fact.at)
+        return stop
 
     def _judge_end(self, fact: Ended) -> Iterator[Decision]:
         trial = self._state.trials[fact.trial]
@@ -341,7 +359,7 @@ class Sweep:
         elif fact.exit_code == 0 and intervals:
             yield Close(fact.trial, COMPLETED, f"ended by itself after {intervals} interval{'s' * (intervals != 1)}")
         elif fact.exit_code == 0:
-            yield Close(fact.trial, FAILED, self._missing_metric(trial))
+            yield Close(fact.trial, FAILED, missing_text(self.config.metric.name, trial.logged))
         elif trial.failures < self.limits.max_attempts and not self._state.ending:
             yield self._relaunch(trial)
         else:
@@ -360,20 +378,12 @@ class Sweep:
         interval = trial.checkpoint_interval if trial.checkpoint else 0
         return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval)
 
-    def _missing_metric(self, trial: Trial) -> str:
-        name = self.config.metric.name
-        if not trial.logged:
-            return f"ended without logging the primary metric {name!r}, or any other"
-        names = ", ".join(repr(other) for other in trial.logged)
-        near = did_you_mean(name, trial.logged)
-        return f"ended without logging the primary metric {name!r}; it logged {names}. {near}".rstrip()
-
     def _timeouts(self, at: float) -> Iterator[Decision]:
         limit_s = self.limits.trial_timeout_s
         if limit_s is None:
             return
         for trial in self.open_trials:
-            if trial.began_at is not None and not trial.stop_by and at - trial.began_at >= limit_s:
+            if trial.began_at is not None and not trial.stop_by and at >= trial.began_at + limit_s:
                 why = f"timeout: ran for {duration_text(limit_s)}, the limit of one attempt"
                 yield Stop(trial.number, trial.attempt, why, "timeout")
 
@@ -388,4 +398,4 @@ class Sweep:
             elif state.exhausted:
                 yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
             else:
-                yield Finish(COMPLETED, f"max_total_runs of {total} reached")
+                yield Finish(COMPLETED, f"max_total_runs of {self.limits.max_total_runs} reached")

@@ -13,8 +13,9 @@ from typing import Protocol
 
 from raydrive.core import records
 from raydrive.core.records import Close, Decision, Fact, Finish, Launch, Stop, Suggested, Ticked
-from raydrive.core.samplers import Sampler, Suggestion
+from raydrive.core.samplers import Sampler
 from raydrive.core.sweep import Sweep
+from raydrive.core.unseen import Suggestion
 
 
 class TrialRunner(Protocol):
@@ -70,12 +71,12 @@ class Loop:
         sweep: The judge; possibly replayed from a journal.
         sampler: Asked for configurations whenever the judge wants some.
         runner: Starts and ends attempts.
-        writer: The journal.
+        writer: The journal; None = the run leaves no record.
         now: Returns the time for the facts the loop makes itself, seconds since the epoch.
     """
 
     def __init__(
-        self, sweep: Sweep, sampler: Sampler, runner: TrialRunner, writer: Writer, now: Callable[[], float]
+        self, sweep: Sweep, sampler: Sampler, runner: TrialRunner, writer: Writer | None, now: Callable[[], float]
     ) -> None:
         self.sweep = sweep
         self.sampler = sampler
@@ -108,7 +109,8 @@ class Loop:
         decisions = sweep.handle(fact)
         if type(fact) is Ticked and not decisions and sweep.ending is ending:
             return  # time passed and nothing came of it: not worth a line
-        batch.lines.append(records.dump(fact, decisions))
+        if self.writer is not None:
+            batch.lines.append(records.dump(fact, decisions))
         batch.decisions.extend(decisions)
 
     def write(self, batch: Batch) -> None:
@@ -117,7 +119,7 @@ class Loop:
         Raises:
             StorageError: If it is not; nothing has been done yet and it may be tried again.
         """
-        if batch.lines:
+        if batch.lines and self.writer is not None:
             self.writer.append(batch.lines)
 
     def act(self, batch: Batch) -> None:

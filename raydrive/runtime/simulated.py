@@ -11,9 +11,9 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from raydrive.core.config import RunConfig
-from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Params, Reported, Started, Stop
+from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Params, Reported, Started, Stop, Ticked
 from raydrive.core.sweep import Sweep
-from raydrive.runtime.loop import Loop, Memory, Writer
+from raydrive.runtime.loop import Loop, Writer
 
 Curve = Iterable[tuple[float, float]]
 """``(seconds since the log before it, value of the primary metric)``, in order."""
@@ -75,9 +75,18 @@ class SimulatedRunner:
             at += step[0]
             self._post(at, Reported(at, trial, attempt, seq, interval, step[1]), attempt)
 
-    def facts(self) -> Iterator[Fact]:
-        """Yields what happens, in order of virtual time, until nothing is left to happen."""
+    def facts(self, due_at: Callable[[], float | None] = lambda: None) -> Iterator[Fact]:
+        """Yields what happens, in order of virtual time, until nothing is left to happen.
+
+        Args:
+            due_at: Returns when time alone will next have consequences (``Sweep.due_at``); a ``Ticked`` comes then.
+        """
         while self._events:
+            due = due_at()
+            if due is not None and due < self._events[0][0]:
+                self.now = max(due, self.now)
+                yield Ticked(self.now)
+                continue
             self.now, _, fact, attempt = heapq.heappop(self._events)
             if attempt:
                 trial: int = fact.trial  # type: ignore[union-attr, assignment]
@@ -104,8 +113,8 @@ def simulate(config: RunConfig, model: Model, *, writer: Writer | None = None, s
     runner = SimulatedRunner(model, start_s=start_s)
     sweep = Sweep(config)
     sampler = config.sampling.build(config.seed, config.metric.maximize)
-    loop = Loop(sweep, sampler, runner, writer or Memory(), lambda: runner.now)
+    loop = Loop(sweep, sampler, runner, writer, lambda: runner.now)
     loop.take([Started(0.0, 1)])
-    for fact in runner.facts():
+    for fact in runner.facts(lambda: sweep.due_at):
         loop.take([fact])
     return sweep
