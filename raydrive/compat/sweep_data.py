@@ -42,7 +42,8 @@ def read_inputs(raw: dict[str, Any], root: Node, base: Path, problems: list[Prob
             values[name] = _input_path(data, where, root, base, problems)
         else:
             allowed = "a number, true, false, text, or {type: uri_file or uri_folder, path: ...}"
-            problems.append(Problem(where, repr(given), allowed, place=root.locate(where)))
+            found = "null" if given is None else repr(given)
+            problems.append(Problem(where, found, allowed, place=root.locate(where)))
     return values
 
 

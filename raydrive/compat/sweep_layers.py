@@ -64,7 +64,8 @@ def read_site(path: Path, problems: list[Problem]) -> Node | None:
             fix = f"Use --set {key}=... to change the sweep." if key in keys_of(SweepKeys) else ""
             allowed = "only raydrive: in a site file that has it"
             problems.append(Problem(key, "an unknown key", allowed, fix, node.key_place))
-    return root.value["raydrive"]
+    settings: Node = root.value["raydrive"]
+    return settings
 
 
 def apply_override(root: Node, text: str, problems: list[Problem]) -> Node:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -46,13 +47,18 @@ def _problem(details: ErrorDetails, root: Node, model: type[Section], base: str)
     if kind == "extra_forbidden":
         known = keys_of(_model_at(model, loc[:-1]))
         fix = _ELSEWHERE.get(where) or did_you_mean(str(loc[-1]), known) or _home_of(str(loc[-1]))
-        return Problem(where, "an unknown key", ", ".join(known), fix, root.locate(where, key=True))
+        allowed = (
+            f"one of the {len(known)} keys of a sweep file" if fix and not loc[:-1] and not base else ", ".join(known)
+        )
+        return Problem(where, "an unknown key", allowed, fix, root.locate(where, key=True))
     if kind == "missing":
-        return Problem(where, "nothing", _NEEDED.get(where, "a value"), "", root.locate(where))
+        return Problem(
+            where, "nothing", _NEEDED.get(where) or _NEEDED.get(str(loc[-1]), "a value"), "", root.locate(where)
+        )
     context = details.get("ctx", {})
-    found, place = show(details["input"]), root.locate(where)
+    found, place = show(details["input"]) if details["input"] is not None else "null", root.locate(where)
     if kind == "raydrive":
-        return Problem(where, found, context["allowed"], context["fix"], place)
+        return Problem(where, found, context["allowed"], context["fix"] or _WRONG.get((where, found), ""), place)
     allowed = {
         "dict_type": "a mapping of keys to values",
         "model_type": "a mapping of keys to values",
@@ -62,6 +68,8 @@ def _problem(details: ErrorDetails, root: Node, model: type[Section], base: str)
         "bool_parsing": "true or false",
     }.get(kind, details["msg"])
     fix = _NOT_A_MAPPING.get(where, "") if kind in ("dict_type", "model_type") else ""
+    if kind == "list_type" and isinstance(details["input"], str):
+        fix = f"Write [{details['input']}]."
     return Problem(where, found, allowed, fix, place)
 
 
@@ -72,7 +80,10 @@ _NEEDED = {
     "objective": "a mapping with goal and primary_metric",
     "objective.goal": "maximize or minimize",
     "objective.primary_metric": "the name of the metric that trials log",
-    "limits.max_total_trials": "a whole number of 1 or more",
+    "path": "the path of a file or folder",
+}
+_WRONG = {
+    ("type", "'command'"): "Move what it says about the command below trial:, and add search_space and objective.",
 }
 _NOT_A_MAPPING = {
     "trial": "Components of pipelines are not read yet; write the command here.",
@@ -96,6 +107,21 @@ _ELSEWHERE = {
     "limits.max_concurrent_runs": "It is limits.max_concurrent_trials here.",
     "limits.max_duration_minutes": "It is limits.timeout here, in seconds.",
 }
+
+
+def without_echoes(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yields problems, less those of keys that are missing only because they are misspelt: one mistake, one message."""
+    problems = list(problems)
+    meant = set()
+    for problem in problems:
+        if problem.found == "an unknown key" or problem.allowed.startswith("no such key"):
+            above = problem.where.rpartition(".")[0]
+            for near, renamed in re.findall(r"Did you mean '(.+)'\?|It is (?:called )?(\S+) here", problem.fix):
+                meant.add(renamed or f"{above}.{near}".lstrip("."))
+    for problem in problems:
+        if problem.found == "nothing" and any(f"{problem.where}.".startswith(f"{key}.") for key in meant):
+            continue
+        yield problem
 
 
 def keys_of(model: type[BaseModel] | None) -> list[str]:

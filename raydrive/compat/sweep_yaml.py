@@ -22,10 +22,10 @@ from raydrive.api.submission import Submission
 from raydrive.compat.sweep_data import data_warnings, read_code, read_inputs, read_outputs
 from raydrive.compat.sweep_layers import apply_override, read_site, read_text
 from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
-from raydrive.compat.sweep_problems import problems_of
+from raydrive.compat.sweep_problems import problems_of, without_echoes
 from raydrive.compat.sweep_schema import TEXTS, OwnKeys, SweepKeys
 from raydrive.compat.yaml_source import Node, parse_yaml
-from raydrive.core.arguments import check_references
+from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
@@ -252,12 +252,20 @@ class _Reader:
         given = self._mapping("inputs"), self._mapping("outputs")
         known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
         found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
-        times: dict[str, int] = {}
         for reference, problem in found:
-            number = times.get(reference.text, 0)
-            times[reference.text] = number + 1
-            place = self.root.locate_text("trial.command", reference.text, number)
-            self.problems.append(replace(problem, place=place))
+            if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
+                self.problems.append(replace(problem, place=self._place_of(reference, command)))
+
+    def _place_of(self, reference: Reference, command: str) -> str:
+        """Where a reference stands in the file: folding and quotes move it, but keep the order of references."""
+        node = self.root.get("trial.command")
+        if node is None or not node.raw:
+            return self.root.locate("trial.command")
+        if not reference.name:  # never closed
+            return node.place_in(max(node.raw.find(reference.text[:20]), 0))
+        order = [each.start for each in references(command)].index(reference.start)
+        in_file = references(node.raw)
+        return node.place_in(in_file[order].start) if order < len(in_file) else node.place
 
     def _seed(self, keys: SweepKeys, own: OwnKeys, default_seed: int | None) -> int:
         of_sampling = keys.sampling_algorithm.seed
@@ -381,7 +389,7 @@ def _in_order(problems: Sequence[Problem], name: str) -> Iterator[Problem]:
         return file != name, file, line, column
 
     seen = set()
-    for problem in sorted(problems, key=position):
+    for problem in sorted(without_echoes(problems), key=position):
         if problem not in seen:
             yield problem
         seen.add(problem)

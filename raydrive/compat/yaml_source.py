@@ -61,18 +61,16 @@ class Node:
 
         A path that leads to nothing has the place of the nearest thing above it.
         """
-        node, rest = self._walk(where)
-        of_key = key or bool(rest) or isinstance(node.value, dict | list)
+        node, _ = self._walk(where)
+        of_key = key or isinstance(node.value, dict | list) or (node.value is None and not node.raw)
         return node.key_place if of_key and node.key_place else node.place
 
-    def locate_text(self, where: str, text: str, number: int = 0) -> str:
-        """Returns the place of the ``number``-th occurrence of some text inside the scalar at a path."""
-        node = self.get(where)
-        match = re.fullmatch(r"(.*):(\d+):(\d+)", node.place) if node else None
-        starts = [hit.start() for hit in re.finditer(re.escape(text), node.raw)] if node else []
-        if not match or number >= len(starts) or node is None:
-            return self.locate(where)
-        before = node.raw[: starts[number]]
+    def place_in(self, index: int) -> str:
+        """Returns the place of character ``index`` of ``raw``."""
+        match = re.fullmatch(r"(.*):(\d+):(\d+)", self.place)
+        if not match:
+            return self.place
+        before = self.raw[:index]
         lines = before.count("\n")
         column = len(before) - before.rfind("\n") if lines else int(match[3]) + len(before)
         return f"{match[1]}:{int(match[2]) + lines}:{column}"

@@ -154,7 +154,8 @@ def substitute(command: str, *, search_space: Params, inputs: Mapping[str, Any],
     known = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
     command = _without_absent(command, inputs)
     quotes = [quote for quote, _ in _scan(command)]
-    out, last = [], 0
+    out: list[str] = []
+    last = 0
     for reference in references(command):
         values = known[reference.scope]
         value = format_value(values[_lookup(values, reference.name) or ""])
