@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from raydrive.api.child import Run
     from raydrive.api.config import HyperDriveConfig, ScriptRunConfig
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.tuning import tune
     from raydrive.api.workspace import Experiment, Workspace
+    from raydrive.context import Run
     from raydrive.core.config import PrimaryMetricGoal, Resources
     from raydrive.core.errors import (
         ClusterError,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         StorageError,
         TrialError,
     )
-    from raydrive.core.expressions import (
+    from raydrive.core.space import (
         choice,
         lognormal,
         loguniform,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
 
 _HOMES = {
-    "raydrive.api.child": ("Run",),
+    "raydrive.context": ("Run",),
     "raydrive.api.config": ("HyperDriveConfig", "ScriptRunConfig"),
     "raydrive.api.run": ("HyperDriveRun",),
     "raydrive.api.tuning": ("tune",),
@@ -60,7 +60,7 @@ _HOMES = {
         "StorageError",
         "TrialError",
     ),
-    "raydrive.core.expressions": (
+    "raydrive.core.space": (
         "choice",
         "lognormal",
         "loguniform",
@@ -82,7 +82,40 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __version__ = "0.1.0"
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = [
+    "BanditPolicy",
+    "ClusterError",
+    "ConfigError",
+    "Experiment",
+    "GridParameterSampling",
+    "HyperDriveConfig",
+    "HyperDriveRun",
+    "JournalError",
+    "MedianStoppingPolicy",
+    "NoTerminationPolicy",
+    "PrimaryMetricGoal",
+    "RandomParameterSampling",
+    "RaydriveError",
+    "Resources",
+    "Run",
+    "RunNotFoundError",
+    "ScriptRunConfig",
+    "StorageError",
+    "TrialError",
+    "TruncationSelectionPolicy",
+    "Workspace",
+    "choice",
+    "lognormal",
+    "loguniform",
+    "normal",
+    "qlognormal",
+    "qloguniform",
+    "qnormal",
+    "quniform",
+    "randint",
+    "tune",
+    "uniform",
+]
 
 
 def __getattr__(name: str) -> Any:

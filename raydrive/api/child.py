@@ -14,30 +14,18 @@ from raydrive.core.summary import seconds_of
 from raydrive.storage.files import list_files, read_file, read_log
 
 if TYPE_CHECKING:
-    from raydrive import context
     from raydrive.api.run import HyperDriveRun
 
 
 class Run:
     """A child run: one configuration that is, or was, trained.
 
-    Inside a training process, ``Run.get_context()`` gives the object to log with.
+    Made by ``HyperDriveRun``. Inside a training process ``raydrive.Run.get_context()`` gives the object to log with.
     """
 
     def __init__(self, parent: HyperDriveRun, number: int) -> None:
         self.parent = parent
         self.number = number
-
-    @staticmethod
-    def get_context(allow_offline: bool = True) -> context.Run:
-        """Returns the trial this process belongs to, for logging; outside a trial, one that prints.
-
-        Raises:
-            RuntimeError: If this is no trial and ``allow_offline`` is False.
-        """
-        from raydrive import context
-
-        return context.Run.get_context(allow_offline)
 
     @property
     def _trial(self) -> Any:
@@ -88,8 +76,7 @@ class Run:
         spec = self.parent.config.trial
         if spec.kind == "function":
             return []
-        outputs = {name: f"outputs/{folder}" for name, folder in spec.outputs.items()}
-        argv = list(trial_argv(spec, self.params, outputs, python=spec.python or "python"))
+        argv = list(trial_argv(spec, self.params, python=spec.python or "python"))
         return argv[2:] if spec.kind == "script" else argv
 
     def get_details(self) -> dict[str, Any]:
@@ -164,9 +151,7 @@ class Run:
             StorageError: If one cannot be read.
         """
         root = Path(output_directory).expanduser()
-        return [
-            self.download_file(name, str(root / name)) for name in self.get_file_names() if name.startswith(prefix)
-        ]
+        return [self.download_file(name, str(root / name)) for name in self.get_file_names() if name.startswith(prefix)]
 
     def logs(self, attempt: int | None = None) -> str:
         """Returns what it wrote to stdout and stderr.

@@ -14,7 +14,7 @@ from typing import Any
 
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import Submission
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config import Limits
 from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError
 from raydrive.storage.code import snapshot, store_code, store_function
 from raydrive.storage.layout import RunLayout, new_run_id
@@ -87,7 +87,7 @@ def resume(
     _check_resumable(run, changed, force)
     connection = cluster.connect(address)
     cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
-    start_driver(run.layout, connection.outlives, changed, replace=force)
+    start_driver(run.layout, connection.outlives, changed)
     return HyperDriveRun.open(run.layout.uri)
 
 
@@ -100,9 +100,9 @@ def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool
     age_s = time.time() - heartbeat.get("at", 0.0)
     if over is None and heartbeat.get("state") == "Running" and age_s < STALE_S and not force:
         raise ClusterError(
-            f"run {run.id} has a live driver: its last heartbeat is {age_s:.0f} s old, from pid {heartbeat.get('pid')} at "
-            f"{heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is dead for certain, wait until "
-            f"{STALE_S:.0f} s have passed, or take over with --force."
+            f"run {run.id} has a live driver: its last heartbeat is {age_s:.0f} s old, from pid "
+            f"{heartbeat.get('pid')} at {heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is "
+            f"dead for certain, wait until {STALE_S:.0f} s have passed, or take over with --force."
         )
 
 
@@ -111,16 +111,13 @@ def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
     return bool(changed) and more
 
 
-def start_driver(
-    layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | None = None, *, replace: bool = False
-) -> None:
+def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | None = None) -> None:
     """Creates the driver actor of a run and waits until it has taken charge.
 
     Args:
         layout: The run folder.
         outlives: Whether the cluster goes on without this process; then the driver does too.
         limits: Limits that a resume changes.
-        replace: Whether to kill a driver of the same name first.
 
     Raises:
         ClusterError: If the driver does not answer in time, or cannot import raydrive.
@@ -132,15 +129,11 @@ def start_driver(
     from raydrive.runtime.cluster import NAMESPACE
     from raydrive.runtime.driver import Driver
 
-    name = driver_name(layout.run_id)
-    if replace:
-        with contextlib.suppress(ValueError):
-            ray.kill(ray.get_actor(name, namespace=NAMESPACE), no_restart=True)
-    options: dict[str, Any] = {"name": name, "namespace": NAMESPACE, "num_cpus": 0, "max_restarts": -1}
+    options: dict[str, Any] = {"namespace": NAMESPACE, "num_cpus": 0, "max_restarts": -1}
     if outlives:
         options["lifetime"] = "detached"
     try:
-        driver = ray.remote(Driver).options(**options).remote(layout.uri, dict(limits or {}))
+        driver = _create(ray.remote(Driver), driver_name(layout.run_id), options, layout.uri, dict(limits or {}))
         ray.get(driver.start.remote(), timeout=START_TIMEOUT_S)
     except RayTaskError as error:
         cause = error.cause if isinstance(error.cause, RaydriveError) else None
@@ -154,6 +147,27 @@ def start_driver(
     # The handle keeps a driver that is not detached alive as long as this process lives.
     _DRIVERS[layout.run_id] = driver
     _EMBEDDED[layout.run_id] = not outlives
+
+
+def _create(actor_class: Any, name: str, options: Mapping[str, Any], *arguments: object) -> Any:
+    """Creates the driver actor; one of the same name is over, or to be taken over from, and is killed.
+
+    Raises:
+        ValueError: If the name does not become free.
+    """
+    import ray
+
+    end = time.monotonic() + START_TIMEOUT_S
+    while True:
+        with contextlib.suppress(ValueError):
+            ray.kill(ray.get_actor(name, namespace=options["namespace"]), no_restart=True)
+        try:
+            return actor_class.options(name=name, **options).remote(*arguments)
+        except ValueError:
+            # Ray frees the name of a killed actor a moment later.
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 _DRIVERS: dict[str, Any] = {}

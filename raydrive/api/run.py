@@ -139,7 +139,9 @@ class HyperDriveRun:
             raise RaydriveError(f"run {self.id} failed: {self.why}")
         if status in (NOT_RESPONDING, INTERRUPTED) and raise_on_error:
             trouble = self.heartbeat().get("trouble", "")
-            raise RaydriveError(f"run {self.id} has no driver any more. {trouble} Go on with it: raydrive resume {self.id}")
+            raise RaydriveError(
+                f"run {self.id} has no driver any more. {trouble} Go on with it: raydrive resume {self.id}"
+            )
         return self.get_details()
 
     def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:

@@ -8,7 +8,6 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 
-import click
 import typer
 
 from raydrive.cli import control, reading, submitting
@@ -40,13 +39,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         4 cancelled without a result, 5 cluster or storage unreachable, 130 interrupted.
     """
     try:
-        code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        say(error.format_message())
-        return 2
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
-        return error.exit_code
+        app(args=None if arguments is None else list(arguments))
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
     except ConfigError as error:
         count = len(error.problems)
         say(f"{count} problem{'s' * (count != 1)}:" if count > 1 else "1 problem:")
@@ -56,7 +51,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except RaydriveError as error:
         say(f"Error: {error}")
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         say("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:
@@ -67,7 +62,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         say(f"Error: raydrive failed with {type(error).__name__}: {error}")
         say(f"This is a bug of raydrive. The traceback is in {_keep_traceback()}")
         return 1
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def _keep_traceback() -> str:

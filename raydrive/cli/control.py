@@ -13,19 +13,30 @@ from typing import Annotated, Any
 
 import typer
 
-from raydrive.cli.output import AddressOption, Format, OutputOption, RunArgument, StorageOption, emit, resolve, say
+from raydrive.cli.output import (
+    AddressOption,
+    Format,
+    OutputOption,
+    RunArgument,
+    StorageOption,
+    command,
+    emit,
+    resolve,
+    say,
+)
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command()(cancel)
-    app.command()(doctor)
-    app.command("log")(log)
+    for function in (cancel, doctor, log):
+        command(app, function)
 
 
 def cancel(
     run_name: RunArgument,
-    trial: Annotated[int | None, typer.Argument(metavar="[TRIAL]", help="Only this trial.", min=0, show_default=False)] = None,
+    trial: Annotated[
+        int | None, typer.Argument(metavar="[TRIAL]", help="Only this trial.", min=0, show_default=False)
+    ] = None,
     storage: StorageOption = None,
 ) -> int:
     """End a run, or one trial of it."""
@@ -99,7 +110,9 @@ def _storage(flag: str | None) -> dict[str, Any]:
         folder.delete(name)
     except RaydriveError as error:
         return _check("storage", False, str(where), str(error))
-    return _check("storage", same, f"{folder.uri}: write, read and delete work", "What was read is not what was written.")
+    return _check(
+        "storage", same, f"{folder.uri}: write, read and delete work", "What was read is not what was written."
+    )
 
 
 def _cluster(flag: str | None) -> list[dict[str, Any]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import enum
+import functools
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+EXIT_INTERRUPTED = 130
 SCHEMA_VERSION = 1
 """Version of the JSON that ``-o json`` prints; raised when a field changes its meaning."""
 
@@ -33,6 +35,27 @@ AddressOption = Annotated[
     typer.Option("--address", help="Ray cluster: auto, HOST:PORT, or local.", show_default=False),
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, a unique prefix of it, or 'last'.")]
+
+
+def command(app: typer.Typer, function: Callable[..., int], name: str | None = None) -> None:
+    """Adds a command whose return value is the exit code.
+
+    Args:
+        app: Where to.
+        function: The command; its docstring is its help.
+        name: Its name; None = the function's.
+    """
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            code = function(*arguments, **options)
+        except KeyboardInterrupt:
+            say("Interrupted.")
+            code = EXIT_INTERRUPTED
+        raise typer.Exit(code)
+
+    app.command(name)(run)
 
 
 def say(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raydrive.cli.output import Format, OutputOption, RunArgument, StorageOption, emit, emit_one, resolve, say
+from raydrive.cli.output import Format, OutputOption, RunArgument, StorageOption, command, emit, emit_one, resolve, say
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -19,9 +19,9 @@ TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command("list")(list_runs)
-    for command in (status, watch, trials, logs, best):
-        app.command()(command)
+    command(app, list_runs, "list")
+    for function in (status, watch, trials, logs, best):
+        command(app, function)
 
 
 def workspace(storage: str | None) -> Workspace:
@@ -43,7 +43,7 @@ def list_runs(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """List the runs, newest first."""
-    rows = []
+    rows: list[dict[str, object]] = []
     space = workspace(storage)
     for run in space.runs(experiment):
         if len(rows) == limit:
@@ -183,10 +183,9 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
     if child is None or found is None:
         return
     spec = run.config.trial
-    command = ""
+    line = ""
     if spec.kind != "function":
-        outputs = {name: f"outputs/{folder}" for name, folder in spec.outputs.items()}
-        command = shown(trial_argv(spec, child.params, outputs, python=spec.python or "python"))
+        line = shown(trial_argv(spec, child.params, python=spec.python or "python"))
     row = {
         "run": run.id,
         "trial": child.number,
@@ -196,7 +195,7 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "value": found.value,
         "interval": found.interval,
         "artifacts": f"{child.uri}/outputs",
-        "command": command,
+        "command": line,
     }
     if output is Format.JSON:
         emit_one({**row, "params": dict(child.params), "files": child.get_file_names()}, output)

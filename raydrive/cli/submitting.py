@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from raydrive.cli.output import AddressOption, Format, OutputOption, RunArgument, StorageOption, emit, resolve, say
+from raydrive.cli.output import (
+    EXIT_INTERRUPTED,
+    AddressOption,
+    Format,
+    OutputOption,
+    RunArgument,
+    StorageOption,
+    command,
+    emit,
+    resolve,
+    say,
+)
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
     from raydrive.compat.sweep_yaml import Loaded
 
 DRY_RUNS = 10
-EXIT_INTERRUPTED = 130
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep YAML file.")]
 SetOption = Annotated[
@@ -30,9 +40,8 @@ WithOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command()(submit)
-    app.command()(resume)
-    app.command()(validate)
+    for function in (submit, resume, validate):
+        command(app, function)
 
 
 def submit(
@@ -61,7 +70,9 @@ def submit(
     )
     target = resolve(address, "RAY_ADDRESS", "--address", loaded.settings.address, settings.get("address"))
     if detach and target in (None, "local"):
-        raise typer.BadParameter("a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach")
+        raise typer.BadParameter(
+            "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
+        )
     run = launch(loaded.submission, storage=where or DEFAULT_STORAGE, address=target)
     say(f"Run {run.id} in {run.uri}")
     if detach:
@@ -75,11 +86,15 @@ def resume(
     run_name: RunArgument,
     address: AddressOption = None,
     storage: StorageOption = None,
-    max_total_trials: Annotated[int | None, typer.Option(help="A new limit of trials in all.", show_default=False)] = None,
+    max_total_trials: Annotated[
+        int | None, typer.Option(help="A new limit of trials in all.", show_default=False)
+    ] = None,
     max_concurrent_trials: Annotated[
         int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)
     ] = None,
-    timeout: Annotated[float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take over from a driver that seems alive.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     output: OutputOption = Format.TABLE,
@@ -112,7 +127,9 @@ def validate(
     plan = loaded.submission.config
     space = plan.sampling.space
     size = "infinite" if space.size is None else str(space.size)
-    say(f"{config}: valid. {len(space.expressions)} parameters, {size} configurations, up to {plan.limits.max_total_runs} trials.")
+    say(
+        f"{config}: valid. {len(space.expressions)} parameters, {size} configurations, up to {plan.limits.max_total_runs} trials."
+    )
     return 0
 
 
@@ -141,9 +158,10 @@ def _dry_run(loaded: Loaded, output: Format) -> None:
             break
         params = suggestion.params
         history.append(Seen(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
-        outputs = {name: f"outputs/{folder}" for name, folder in config.trial.outputs.items()}
-        argv = trial_argv(config.trial, params, outputs, python=config.trial.python or "python")
-        rows.append({"trial": number, **{f"param_{name}": value for name, value in params.items()}, "command": shown(argv)})
+        argv = trial_argv(config.trial, params, python=config.trial.python or "python")
+        rows.append(
+            {"trial": number, **{f"param_{name}": value for name, value in params.items()}, "command": shown(argv)}
+        )
     if output is Format.TABLE:
         for row in rows:
             print(row["command"])
@@ -190,7 +208,9 @@ def _interrupted(run: HyperDriveRun) -> int:
     from raydrive.runtime import cluster
 
     if not is_ours(run):
-        say(f"\nThe run goes on without this terminal. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}")
+        say(
+            f"\nThe run goes on without this terminal. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
+        )
         return EXIT_INTERRUPTED
     say("\nStopping the trials; press Ctrl-C again to kill them at once.")
     with contextlib.suppress(KeyboardInterrupt, RaydriveError):

@@ -1,7 +1,7 @@
 """The frozen configuration of a run, complete and checked at birth.
 
-Whoever reads a file or takes arguments (the command line, the Python API, a resumed run) builds one of these and nothing
-else; no later layer fills in a default again. ``to_json`` is what ``config.json`` of a run holds.
+Whoever reads a file or takes arguments (the command line, the Python API, a resumed run) builds one of these and
+nothing else; no later layer fills in a default again. ``to_json`` is what ``config.json`` of a run holds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from raydrive.core.samplers import Sampling, sampling_from_json
 FORMAT = 1
 """Version of ``config.json``; raised when an older raydrive could misread it."""
 DAY_S = 86_400.0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class PrimaryMetricGoal(enum.Enum):
@@ -100,9 +104,7 @@ class Resources:
         ]
         for where, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
             if _is_number(amount) and amount > 1 and amount != int(amount):
-                problems.append(
-                    Problem(f"resources.{where}", repr(amount), "a fraction below 1, or a whole number")
-                )
+                problems.append(Problem(f"resources.{where}", repr(amount), "a fraction below 1, or a whole number"))
         if problems:
             raise ConfigError(problems)
 
@@ -147,7 +149,7 @@ class RunConfig:
     experiment: str
     metric: Metric
     sampling: Sampling
-    policy: Policy = NoTerminationPolicy()
+    policy: Policy = field(default_factory=NoTerminationPolicy)
     limits: Limits
     trial: TrialSpec
     seed: int
@@ -215,10 +217,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_limits(limits: Limits) -> list[Problem]:

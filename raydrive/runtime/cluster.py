@@ -11,6 +11,7 @@ from raydrive.core.config import Resources
 from raydrive.core.errors import ClusterError
 
 NAMESPACE = "raydrive"
+TOKEN_FILE = "~/.ray/auth_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +37,37 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
     Raises:
         ClusterError: If no cluster answers at the address.
     """
+    explicit = address or os.environ.get("RAY_ADDRESS") or "local"
+    if explicit != "local" and "RAY_AUTH_MODE" not in os.environ and os.path.exists(os.path.expanduser(TOKEN_FILE)):
+        # A cluster started where a token lies asks for it, and a client with an explicit address does not send it
+        # unless told so before ray is imported (seen with Ray 2.60).
+        os.environ["RAY_AUTH_MODE"] = "token"
     import ray
 
     if ray.is_initialized():
         # Someone else's ray.init(): a cluster it started ends with this process, one it joined does not.
         own = _started_here()
         return Connection(_gcs_address(), embedded=False, outlives=not own)
-    target = address or os.environ.get("RAY_ADDRESS") or "local"
-    if target.startswith(("http://", "https://", "ray://")):
+    if explicit.startswith(("http://", "https://", "ray://")):
         raise ClusterError(
-            f"--address {target}: found a {target.split(':')[0]} address; allowed: auto or HOST:PORT of the cluster's "
+            f"--address {explicit}: found a {explicit.split(':')[0]} address; allowed: auto or HOST:PORT of the cluster's "
             "GCS (usually port 6379). Run raydrive on a machine of the cluster, or start it there as a Ray job."
         )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if target == "local":
+        if explicit == "local":
             # The address is given explicitly: ray.init() alone would join whatever cluster runs on this machine.
-            ray.init("local", include_dashboard=False, num_cpus=num_cpus, configure_logging=True, **options)
+            ray.init("local", include_dashboard=False, num_cpus=num_cpus, **options)
         else:
-            ray.init(address=target, **options)
+            ray.init(address=explicit, **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ClusterError(
-            f"no Ray cluster answers at {target!r}: {first}. Start one with 'ray start --head', give --address "
+            f"no Ray cluster answers at {explicit!r}: {first}. Start one with 'ray start --head', give --address "
             "HOST:PORT, or leave the address out for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
         ) from error
-    return Connection(_gcs_address(), embedded=target == "local", outlives=target != "local")
+    return Connection(_gcs_address(), embedded=explicit == "local", outlives=explicit != "local")
 
 
 def _gcs_address() -> str:

@@ -114,9 +114,7 @@ class Slots:
     def waiting(self, after_s: float = 1.0) -> dict[int, str]:
         """Returns why attempts that have not begun are waiting, by trial."""
         late = [
-            number
-            for number, slot in self._busy.items()
-            if slot.asked_at and time.time() - slot.asked_at > after_s
+            number for number, slot in self._busy.items() if slot.asked_at and time.time() - slot.asked_at > after_s
         ]
         if not late:
             return {}
@@ -184,7 +182,9 @@ class Slots:
             self._kill(slot, stop.why)  # it never got its reservation: there is no process to end
             return
         with contextlib.suppress(RayError, asyncio.TimeoutError):
-            await asyncio.wait_for(_answer(slot.actor.stop.remote(stop.trial, stop.attempt, grace_s)), grace_s + STOP_MARGIN_S)
+            await asyncio.wait_for(
+                _answer(slot.actor.stop.remote(stop.trial, stop.attempt, grace_s)), grace_s + STOP_MARGIN_S
+            )
             return
         if slot.launch is launch:
             self._kill(slot, f"did not end within {grace_s + STOP_MARGIN_S:g} s of its stop ({stop.why})")

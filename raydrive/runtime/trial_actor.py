@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from raydrive import wire
 from raydrive.core.arguments import trial_argv
 from raydrive.core.config import RunConfig
+from raydrive.core.errors import StorageError
+from raydrive.core.records import FAILED
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.workspace import Prepared, TrialFiles
@@ -29,6 +28,9 @@ BATCH_DELAY_S = 0.003
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 MAX_BATCH = 5_000
+LOG_PERIOD_S = 3.0
+"""How often a growing log is brought to a storage that is not local."""
+SHIP_TRIES = 12
 
 Event = tuple[Any, ...]
 
@@ -41,7 +43,7 @@ class _Attempt:
         self.attempt = attempt
         self.metric = metric
         self.unsent: list[Event] = []
-        self.in_flight = 0
+        self.said_failed = ""
         self.seq = 0
         self.interval = interval
         self.wake = asyncio.Event()
@@ -51,18 +53,19 @@ class _Attempt:
         """Counts what the training process logged; the primary metric sets the interval."""
         name = self.metric
         for message in messages:
-            metrics = message.get("m")
-            if not metrics:
+            at, metrics = message.get("t") or time.time(), message.get("m") or {}
+            tags = message.get("tags") or {}
+            if message.get("state") == FAILED:
+                self.said_failed = str(message.get("why") or "the script called run.fail()")
+            if not metrics and not tags:
                 continue
-            at, step = message.get("t") or time.time(), message.get("s")
-            value = metrics.get(name)
-            self.seq += 1
+            value, interval, number = metrics.get(name), 0, None
             if isinstance(value, int | float):
                 self.interval += 1
-                others = {key: item for key, item in metrics.items() if key != name} if len(metrics) > 1 else {}
-                self.unsent.append(("report", at, self.seq, self.interval, float(value), others, step))
-            else:
-                self.unsent.append(("report", at, self.seq, 0, None, metrics, step))
+                interval, number = self.interval, float(value)
+                metrics = {key: item for key, item in metrics.items() if key != name} if len(metrics) > 1 else {}
+            self.seq += 1
+            self.unsent.append(("report", at, self.seq, interval, number, metrics, message.get("s"), tags))
         self.wake.set()
 
 
@@ -138,11 +141,10 @@ class TrialActor:
         current.done.set_result(current.unsent)
 
     async def _execute(self, current: _Attempt, params: Mapping[str, Any]) -> tuple[int | None, str]:
-        keeper = await self._ready()
-        loop = asyncio.get_running_loop()
+        keeper, channel = await self._ready()
         prepared = self._files.prepare(current.trial, current.attempt)
+        shipping = asyncio.get_running_loop().create_task(_ship(prepared)) if prepared.uploader is not None else None
         try:
-            channel = await self._listen(current)
             job = self._job(current, params, prepared, channel.path)
             if self._stopping:
                 return -15, "stopped before it began"
@@ -152,35 +154,40 @@ class TrialActor:
                 current.unsent.append(("began", time.time(), os.uname().nodename, pid, gpus))
                 current.wake.set()
 
-            exit_: Exit = await keeper.run(job, begin)
+            def take(messages: Sequence[Mapping[str, Any]]) -> None:
+                current.add(messages)
+                if len(current.unsent) > MAX_UNSENT:
+                    channel.pause()
+
+            channel.take, channel.notice = take, prepared.note
+            exit_ = await keeper.run(job, begin)
+            # What the dead process had sent is in the socket's buffer: little, and it must not wait for the driver.
+            channel.take = current.add
+            channel.resume()
             await channel.drain()
-            if not prepared.local:
-                await loop.run_in_executor(None, prepared.upload)
+            if current.said_failed and exit_.code == 0:
+                return 1, current.said_failed
             return exit_.code, _why(exit_, prepared)
         finally:
+            if shipping is not None:
+                shipping.cancel()
+                await _until_shipped(prepared)
             prepared.clean()
 
-    async def _ready(self) -> Keeper:
-        """Returns the keeper, started with the preloaded modules on the first call or after it was lost."""
-        spec = self._config.trial
-        if self._keeper is None or not self._keeper.alive:
-            await asyncio.get_running_loop().run_in_executor(None, self._files.unpack)
-            self._keeper = await Keeper.start(preload=spec.preload, env=self._environment(), cwd=self._files.code_dir)
-        return self._keeper
-
-    async def _listen(self, current: _Attempt) -> Channel:
+    async def _ready(self) -> tuple[Keeper, Channel]:
+        """Returns keeper and channel, started on the first call, or after the keeper was lost."""
         if self._channel is None:
             self._channel = Channel()
             await self._channel.start()
-        channel = self._channel
-
-        def take(messages: Sequence[Mapping[str, Any]]) -> None:
-            current.add(messages)
-            if len(current.unsent) > MAX_UNSENT:
-                channel.pause()
-
-        channel.take = take
-        return channel
+        if self._keeper is None or not self._keeper.alive:
+            await asyncio.get_running_loop().run_in_executor(None, self._files.unpack)
+            self._keeper = await Keeper.start(
+                preload=self._config.trial.preload,
+                env=self._environment(),
+                cwd=str(self._files.code_dir or ""),
+                remove=[self._channel.path],
+            )
+        return self._keeper, self._channel
 
     def _environment(self) -> dict[str, str]:
         """What every training process inherits from this node, with the GPUs it may see."""
@@ -209,7 +216,7 @@ class TrialActor:
         common = {"cwd": str(prepared.cwd), "env": env, "log_path": str(prepared.log), "grace_s": spec.grace_s}
         if spec.kind == "function":
             return Job(function_path=str(self._files.function_path), params=params, **common)  # type: ignore[arg-type]
-        outputs = {name: str(prepared.outputs / folder) for name, folder in spec.outputs.items()}
+        outputs = {name: str(prepared.cwd / folder) for name, folder in spec.outputs.items()}
         for folder in outputs.values():
             os.makedirs(folder, exist_ok=True)
         argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
@@ -250,6 +257,27 @@ class TrialActor:
         return True
 
 
+async def _ship(prepared: Prepared) -> None:
+    """Brings a growing log to a storage that is not local, so that it can be followed."""
+    while True:
+        await asyncio.sleep(LOG_PERIOD_S)
+        with contextlib.suppress(StorageError):  # the next round, or the end, brings it all the same
+            await asyncio.get_running_loop().run_in_executor(None, prepared.sync_log)
+
+
+async def _until_shipped(prepared: Prepared) -> None:
+    """Brings everything to a storage that is not local; storage that fails for a while holds this trial up only."""
+    pause_s = 0.5
+    for _ in range(SHIP_TRIES):
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, prepared.upload)
+            return
+        except StorageError as error:
+            prepared.note(f"{error}; trying again")
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 30.0)
+
+
 async def _answer(reference: Any) -> Any:
     return await reference
 
@@ -260,16 +288,4 @@ def _why(exit_: Exit, prepared: Prepared) -> str:
         return ""
     if exit_.oom:
         return "out of memory: the kernel killed it"
-    return exit_.error or prepared.log_tail()
-
-
-def scratch_root() -> Path:
-    """Returns this user's folder for what trials need on this node only."""
-    root = Path(tempfile.gettempdir()) / f"raydrive-{os.getuid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
-    return root
-
-
-def remove_tree(path: Path) -> None:
-    """Removes a folder; what cannot be removed stays."""
-    shutil.rmtree(path, ignore_errors=True)
+    return exit_.error or prepared.last_words()

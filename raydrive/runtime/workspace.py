@@ -1,0 +1,156 @@
+"""The files of trials on one node: unpacked code, working directories, logs, and the way of outputs to the storage."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from raydrive.core.config import RunConfig
+from raydrive.core.errors import StorageError
+from raydrive.runtime.channel import private_folder
+from raydrive.storage.code import load_function, make_workdir, unpack_code
+from raydrive.storage.layout import LOG_NAME, RunLayout
+from raydrive.storage.transfer import LogUploader, upload_tree
+
+TAIL_BYTES = 4096
+"""So much of a failed attempt's log is searched for its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The files of one attempt."""
+
+    cwd: Path
+    """Working directory: the code, ``outputs`` and ``logs``. Removed when the attempt is over."""
+    files: Path
+    """Holds ``outputs`` and ``logs``: the trial's folder in the storage, or a local stand-in for it."""
+    log: Path
+    """What the process writes to stdout and stderr."""
+    uploader: LogUploader | None
+    """Brings the log to a storage that is not local; None when it is written there directly."""
+    layout: RunLayout
+    trial: int
+
+    @property
+    def outputs(self) -> Path:
+        """Folder of ``./outputs``."""
+        return self.files / "outputs"
+
+    def sync_log(self) -> None:
+        """Brings what is new in the log to a storage that is not local.
+
+        Raises:
+            StorageError: If it cannot be written.
+        """
+        if self.uploader is not None:
+            self.uploader.sync()
+
+    def upload(self) -> None:
+        """Brings log, outputs and logs to a storage that is not local.
+
+        Raises:
+            StorageError: If something cannot be written.
+        """
+        if self.uploader is not None:
+            self.uploader.sync()
+            upload_tree(self.files / "outputs", self.layout.outputs(self.trial))
+            upload_tree(self.files / "logs", self.layout.logs(self.trial))
+
+    def last_words(self) -> str:
+        """Returns the last line of the log that says something: of a Python traceback, the exception."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - TAIL_BYTES))
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def note(self, text: str) -> None:
+        """Adds a line of ours to the trial's log."""
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
+            file.write(f"raydrive: {text}\n")
+
+    def clean(self) -> None:
+        """Removes what only this attempt needed on this node."""
+        shutil.rmtree(self.cwd, ignore_errors=True)
+        if self.uploader is not None:
+            shutil.rmtree(self.files, ignore_errors=True)
+
+
+class TrialFiles:
+    """Makes the files of a run's attempts on this node.
+
+    Args:
+        uri: The run folder.
+        run_id: Name of the run.
+        config: The run's configuration.
+    """
+
+    def __init__(self, uri: str, run_id: str, config: RunConfig) -> None:
+        self._layout = RunLayout.open(uri)
+        self._root = private_folder() / run_id
+        self._spec = config.trial
+        self._code: Path | None = None
+        self._function: Path | None = None
+        self._work = self._root / "work"
+
+    @property
+    def code_dir(self) -> Path | None:
+        """The unpacked snapshot, once ``unpack`` was called; None when the run has none."""
+        return self._code
+
+    @property
+    def function_path(self) -> Path:
+        """The pickled function on this node.
+
+        Raises:
+            StorageError: If the run has none.
+        """
+        if self._function is None:
+            raise StorageError(f"run {self._layout.run_id} has no function")
+        return self._function
+
+    def unpack(self) -> None:
+        """Brings the code of the run to this node.
+
+        Raises:
+            StorageError: If it is missing or damaged.
+        """
+        self._work.mkdir(parents=True, exist_ok=True)
+        sha256 = self._spec.code_sha256
+        if not sha256:
+            return
+        if self._spec.kind == "function":
+            self._function = self._root / f"{sha256}.pkl"
+            data = load_function(self._layout, sha256)
+            partial = self._root / f".{sha256}.{secrets.token_hex(4)}"
+            partial.write_bytes(data)
+            partial.rename(self._function)  # another actor of this node may be reading it
+        else:
+            self._code = unpack_code(self._layout, sha256, self._root / "code")
+
+    def prepare(self, trial: int, attempt: int) -> Prepared:
+        """Makes the working directory of an attempt; ``outputs`` and ``logs`` exist in it.
+
+        Raises:
+            StorageError: If something cannot be made.
+        """
+        name = f"{trial:05d}-{attempt}-{secrets.token_hex(2)}"
+        local = self._layout.trial(trial).local_path
+        files = local if local is not None else self._root / "files" / name
+        log_folder = files / f"attempt-{attempt}" if local is not None else files
+        cwd = make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
+        log_folder.mkdir(parents=True, exist_ok=True)
+        log = log_folder / LOG_NAME
+        uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt))
+        return Prepared(cwd, files, log, uploader, self._layout, trial)
+
+    def remove(self) -> None:
+        """Removes what the run left on this node; other actors of the run must be gone."""
+        shutil.rmtree(self._root, ignore_errors=True)
