@@ -125,7 +125,7 @@ def _why_not(program: str, error: OSError | ValueError, env: Mapping[str, str]) 
 
 def _run_python(job: Mapping[str, Any], status: int) -> int:
     """Runs the function or script in this process, and everything Python does at its end."""
-    before = set(sys.modules)
+    before = len(sys.modules)
     _fresh(job["env"])
     if job["script"]:
         with contextlib.suppress(ValueError):
@@ -138,7 +138,7 @@ def _run_python(job: Mapping[str, Any], status: int) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # closed or replaced by the user: theirs to flush
             stream.flush()
-    learned = _installed([name for name in list(sys.modules) if name not in before])
+    learned = _installed(list(sys.modules)[before:])
     while len(",".join(learned)) > _MAX_STATUS:
         del learned[len(learned) // 2 :]
     if learned:
