@@ -32,10 +32,13 @@ def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
         TrialError: If there is no such file.
         StorageError: If it cannot be read.
     """
-    folder, attempt = layout.trial(trial), _attempt_of(name)
-    data = folder.read_or_none(name) if _inside(name) else None
-    if data is None and attempt is not None:
-        data = b"".join(_parts(layout.attempt(trial, attempt), 0)) or None
+    data: bytes | None = None
+    folder = layout.trial(trial)
+    if _inside(name) and not folder.is_folder(name):
+        data = folder.read_or_none(name)
+        attempt = _attempt_of(name)
+        if data is None and attempt is not None:
+            data = b"".join(_parts(layout.attempt(trial, attempt), 0)) or None
     if data is None:
         raise _no_file(layout, trial, name)
     return data
@@ -48,12 +51,10 @@ def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int
         TrialError: If there is no such file.
         StorageError: If it cannot be read, or the copy not be written.
     """
-    folder, attempt = layout.trial(trial), _attempt_of(name)
-    if _inside(name) and folder.exists(name):
+    folder = layout.trial(trial)
+    if _inside(name) and not folder.is_folder(name) and folder.exists(name):
         return folder.get_file(name, target)
-    if attempt is None:
-        raise _no_file(layout, trial, name)
-    data = read_file(layout, trial, name)
+    data = read_file(layout, trial, name)  # a log in parts, or no such file
     Folder.open(target.absolute().parent).write_whole(target.name, data)
     return len(data)
 

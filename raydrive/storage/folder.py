@@ -103,8 +103,7 @@ def failure(action: str, uri: str, error: BaseException) -> StorageError:
     number = getattr(error, "errno", None)
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     text = " ".join(str(text).split())[:500]
-    if re.search(r"[a-z]_?[Kk]ey=|://[^/\s]+:[^/\s]+@", text):
-        text = redact(text)
+    text = re.sub(r"://[^/\s:@]+:[^/\s@]+@", "://***@", text)
     hint = next((words for pattern, words in _TEXT_HINTS if re.search(pattern, text)), "")
     hint = hint or _ERRNO_HINTS.get(number or 0, "")
     return StorageError(f"cannot {action} {redact(uri)}: {text}" + (f". Hint: {hint}" if hint else ""))
@@ -247,6 +246,14 @@ class Folder(ABC):
     @abstractmethod
     def exists(self, name: str = "") -> bool:
         """Tells whether a file or folder (or, without a name, this folder) exists.
+
+        Raises:
+            StorageError: If that cannot be found out.
+        """
+
+    @abstractmethod
+    def is_folder(self, name: str) -> bool:
+        """Tells whether there is a folder of this name.
 
         Raises:
             StorageError: If that cannot be found out.

@@ -122,9 +122,14 @@ class JournalReader:
 
     def _step(self, at: Segment) -> Step | None:
         try:
-            step = self._chain.step(at)
-            if step is None:
-                self._chain.refresh()
+            try:
+                step = self._chain.step(at)
+                if step is None:
+                    self._chain.refresh()
+                    step = self._chain.step(at)
+            except (JournalError, LookupError):
+                # Probes, and listings made while files are, may show a later segment and not the one before it.
+                self._chain.refresh(whole=True)
                 step = self._chain.step(at)
         except LookupError:
             self._rewind(at)

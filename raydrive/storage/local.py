@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from raydrive.storage.folder import Folder, Item, check_name, failure, is_temporary
 
@@ -92,8 +93,8 @@ class LocalFolder(Folder):
     def put_file(self, source: Path, name: str) -> int:
         """See ``Folder.put_file``."""
         path = self._file(name)
-        with self._temporary(path, "write") as temporary:
-            size = _copy(source, temporary)
+        with open_source(source) as reader, self._temporary(path, "write") as temporary:
+            size = _copy(reader, temporary)
             os.replace(temporary, path)
             sync_directory(os.path.dirname(path))
         return size
@@ -126,6 +127,10 @@ class LocalFolder(Folder):
         except OSError as error:
             raise failure("look at", path, error) from error
         return True
+
+    def is_folder(self, name: str) -> bool:
+        """See ``Folder.is_folder``."""
+        return os.path.isdir(self._file(name))
 
     def delete(self, name: str) -> None:
         """See ``Folder.delete``."""
@@ -220,18 +225,29 @@ def _write_new(path: str, data: bytes, *, durable: bool) -> None:
         os.close(descriptor)
 
 
-def _copy(source: Path, target: str) -> int:
+def open_source(path: Path) -> IO[bytes]:
+    """Opens a local file that is to be copied into a storage, without a buffer.
+
+    Raises:
+        StorageError: If it cannot be opened; the message then names it, not the copy.
+    """
+    try:
+        return open(path, "rb", buffering=0)
+    except OSError as error:
+        raise failure("read", str(path), error) from error
+
+
+def _copy(reader: IO[bytes], target: str) -> int:
     size = 0
-    with open(source, "rb", buffering=0) as reader:
-        mode = os.fstat(reader.fileno()).st_mode & 0o777
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode | 0o600)
-        try:
-            while block := reader.read(_COPY_BYTES):
-                write_all(descriptor, block)
-                size += len(block)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    mode = os.fstat(reader.fileno()).st_mode & 0o777
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode | 0o600)
+    try:
+        while block := reader.read(_COPY_BYTES):
+            write_all(descriptor, block)
+            size += len(block)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
     return size
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from raydrive.core.errors import StorageError
 from raydrive.storage.folder import Folder, Item, check_name, failure, is_temporary
+from raydrive.storage.local import open_source
 
 SETTLE_S = 0.3
 """How long ``create_exclusive`` waits before it reads back what it put."""
@@ -135,7 +136,8 @@ class ArrowFolder(Folder):
 
     def write_whole(self, name: str, data: bytes, *, durable: bool = True) -> None:
         """See ``Folder.write_whole``: one put, durable once answered."""
-        with self._tried("write", name), self._writing(self._file(name)) as stream:
+        path = self._file(name)
+        with self._tried("write", name), self._writing(path) as stream:
             stream.write(data)
 
     def create_exclusive(self, name: str, data: bytes) -> bool:
@@ -151,11 +153,11 @@ class ArrowFolder(Folder):
 
     def put_file(self, source: Path, name: str) -> int:
         """See ``Folder.put_file``."""
-        size = 0
+        size, path = 0, self._file(name)
         with (
             self._tried("write", name),
-            open(source, "rb", buffering=0) as reader,
-            self._writing(self._file(name)) as stream,
+            open_source(source) as reader,
+            self._writing(path) as stream,
         ):
             while block := reader.read(_COPY_BYTES):
                 stream.write(block)
@@ -165,11 +167,11 @@ class ArrowFolder(Folder):
     def get_file(self, name: str, target: Path) -> int:
         """See ``Folder.get_file``."""
         temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-        size = 0
+        size, path = 0, self._file(name)
         try:
             with self._tried("read", name):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with self._filesystem.open_input_stream(self._file(name)) as stream, temporary.open("wb") as writer:
+                with self._filesystem.open_input_stream(path) as stream, temporary.open("wb") as writer:
                     while block := stream.read(_COPY_BYTES):
                         writer.write(block)
                         size += len(block)
@@ -190,14 +192,25 @@ class ArrowFolder(Folder):
         """See ``Folder.exists``."""
         from pyarrow import fs
 
+        path = self._file(name) if name else self._path
         with self._tried("look at", name):
-            info = self._filesystem.get_file_info(self._file(name) if name else self._path)
+            info = self._filesystem.get_file_info(path)
         return bool(info.type != fs.FileType.NotFound)
+
+    def is_folder(self, name: str) -> bool:
+        """See ``Folder.is_folder``."""
+        from pyarrow import fs
+
+        path = self._file(name)
+        with self._tried("look at", name):
+            info = self._filesystem.get_file_info(path)
+        return bool(info.type == fs.FileType.Directory)
 
     def delete(self, name: str) -> None:
         """See ``Folder.delete``."""
+        path = self._file(name)
         with self._tried("delete", name), contextlib.suppress(FileNotFoundError):
-            self._filesystem.delete_file(self._file(name))
+            self._filesystem.delete_file(path)
 
     def delete_tree(self) -> None:
         """See ``Folder.delete_tree``."""

@@ -138,14 +138,17 @@ class Chain:
         self._epochs: list[tuple[int, Position | None]] = []  # on the chain, oldest first, each with its cut
         self._refreshes = 0
 
-    def refresh(self) -> None:
+    def refresh(self, *, whole: bool = False) -> None:
         """Looks for new segments: a listing, or on object stores mostly two probes.
+
+        Args:
+            whole: List in any case.
 
         Raises:
             StorageError: If the folder cannot be listed.
         """
         self._refreshes += 1
-        if self._local or self._refreshes % _FULL_LISTING_EVERY == 1:
+        if whole or self._local or self._refreshes % _FULL_LISTING_EVERY == 1:
             found = [Segment.parse(item.name) for item in self._folder.list("e")]
             names = sorted(
                 segment

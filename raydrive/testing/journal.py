@@ -110,7 +110,7 @@ class JournalContract:
         assert JournalWriter.open(folder, epoch=2).epoch == 2
 
     def test_a_new_writer_shuts_out_the_old_one(self, folder: Folder) -> None:
-        """The old one learns it at its next append, and for good; what it wrote before counts, what it tries does not."""
+        """The old one learns it at its next append, and for good; only what it wrote before counts."""
         old = JournalWriter.open(folder)
         old.append(lines(1))
         new = JournalWriter.open(folder)
@@ -174,7 +174,9 @@ class JournalContract:
         names = [name for name in data_names(folder) if name.startswith("e0002")]
         folder.delete(names[-1])
         reader = JournalReader(folder)
-        with pytest.raises(JournalError, match=f"segment {names[-1]} is missing.*The 1 entries before that can be read"):
+        with pytest.raises(
+            JournalError, match=f"segment {names[-1]} is missing.*The 1 entries before that can be read"
+        ):
             list(reader.read())
         assert reader.entries == 1
 
@@ -245,7 +247,6 @@ class JournalContract:
         with JournalWriter.open(folder) as writer:
             writer.append([dump(fact, ())])
         assert list(JournalReader(folder).read()) == [(fact, ())]
-
 
 
 def _until_error(reader: JournalReader) -> None:
