@@ -20,7 +20,7 @@ help: ## List the targets
 
 demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded local Ray, show the best model
 	@echo
-	@echo "Tuning examples/digits/train.py: 20 trials on an embedded local Ray (about a minute on 2 cores)."
+	@echo "Tuning examples/digits/train.py: 20 trials on an embedded local Ray (less than a minute on 2 cores)."
 	@echo "\$$ raydrive submit configs/digits.yaml"
 	@$(BIN)/raydrive submit configs/digits.yaml
 	@echo
