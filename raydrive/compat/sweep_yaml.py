@@ -376,7 +376,7 @@ def _dig(raw: Mapping[str, Any], where: str) -> Any:
 def _number(value: Any) -> float | None:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
