@@ -1,0 +1,178 @@
+"""A real S3 client against a real HTTP server: moto on loopback, in a process of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from raydrive.core.errors import StorageError
+from raydrive.storage import remote
+from raydrive.storage.code import store_code, unpack_code
+from raydrive.storage.files import list_files, read_log
+from raydrive.storage.folder import Folder
+from raydrive.storage.journal import JournalReader, JournalWriter
+from raydrive.storage.layout import RunLayout, find_run, new_run_id
+from raydrive.storage.transfer import LogUploader, check_writable, upload_tree
+from raydrive.testing.journal import JournalContract, lines, numbers
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    beside = Path(sys.executable).with_name("moto_server")
+    program = str(beside) if beside.exists() else shutil.which("moto_server")
+    if program is None:
+        pytest.skip("moto's S3 server is not installed: pip install 'raydrive[test]'")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    command = [program, "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _make_bucket(url, server)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _make_bucket(url: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        assert server.poll() is None, "moto_server ended at once"
+        try:
+            with urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT"), timeout=10):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("moto_server did not answer")
+
+
+@pytest.fixture
+def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setattr(remote, "SETTLE_S", 0.0)
+    return Folder.open(f"s3://bucket/runs-{next(_numbers)}")
+
+
+class TestJournal(JournalContract):
+    @pytest.fixture
+    def folder(self, s3: Folder) -> Folder:
+        return s3.child("journal")
+
+
+def test_folders(s3: Folder, tmp_path: Path) -> None:
+    assert list(s3.list()) == []
+    assert not s3.exists()
+    check_writable(s3)
+    for data in (b"", b"one", b"0123456789"):
+        s3.write_whole("a b/żółw.txt", data)
+        assert s3.read_bytes("a b/żółw.txt") == data
+    assert s3.read_or_none("a b/żółw.txt", 3, 2) == b"34"
+    assert s3.read_or_none("a b/żółw.txt", 10) == b""
+    assert s3.read_or_none("nothing") is None
+    s3.write_whole("x", b"12")
+    assert [(item.name, item.size, item.is_dir) for item in s3.list()] == [("a b", 0, True), ("x", 2, False)]
+    assert [item.name for item in s3.walk()] == ["a b/żółw.txt", "x"]
+    assert s3.is_folder("a b")
+    assert not s3.is_folder("x")
+    again = Folder.open(s3.child("a b").uri)
+    assert again.read_bytes("żółw.txt") == b"0123456789"
+    s3.delete("x")
+    s3.delete("x")
+    assert not s3.exists("x")
+    s3.delete_tree()
+    s3.delete_tree()
+    assert list(s3.walk()) == []
+
+
+def test_large_files(s3: Folder, tmp_path: Path) -> None:
+    data = os.urandom(20 << 20)  # several parts of a multipart upload
+    (tmp_path / "large").write_bytes(data)
+    assert s3.put_file(tmp_path / "large", "deep/large") == len(data)
+    assert s3.get_file("deep/large", tmp_path / "copy") == len(data)
+    assert (tmp_path / "copy").read_bytes() == data
+    with pytest.raises(StorageError, match=r"cannot read s3://bucket/.*/nothing"):
+        s3.get_file("nothing", tmp_path / "nothing")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "large"]
+
+
+def test_exclusive_creation(s3: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert s3.create_exclusive("one", b"first")
+    assert not s3.create_exclusive("one", b"second")
+    assert s3.read_bytes("one") == b"first"
+    # Two callers that both looked before either put: the later put wins, and the earlier caller learns it.
+    monkeypatch.setattr(type(s3), "exists", lambda *_: False)
+    monkeypatch.setattr(remote.time, "sleep", lambda _: s3.write_whole("two", b"second"))
+    assert not s3.create_exclusive("two", b"first")
+
+
+def test_a_run(s3: Folder, tmp_path: Path) -> None:
+    layout = RunLayout.create(s3, "digits", new_run_id("digits"))
+    layout.write_config(b"{}")
+    with pytest.raises(StorageError, match="exists already"):
+        RunLayout.create(s3, "digits", layout.run_id)
+    found = RunLayout.open(find_run(s3, "last").uri)
+    assert found == layout
+    assert found.read_config() == b"{}"
+    layout.write_driver(b"1")
+    layout.write_driver(b"2")
+    assert found.read_driver() == b"2"
+
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "train.py").write_text("x = 1")
+    code = unpack_code(found, store_code(layout, tmp_path / "src"), tmp_path / "cache")
+    assert (code / "train.py").read_text() == "x = 1"
+
+    (tmp_path / "log.txt").write_bytes(b"hello\n" * 300_000)
+    uploader = LogUploader(tmp_path / "log.txt", layout.attempt(0, 1))
+    uploader.sync()
+    assert read_log(found, 0, 1, -6)[0] == b"hello\n"
+    assert read_log(found, 0, 1)[0] == b"hello\n" * 300_000
+    assert upload_tree(tmp_path / "src", layout.outputs(0)).files == 1
+    assert list_files(found, 0) == ["attempt-1/log.txt", "outputs/train.py"]
+
+
+def test_a_long_journal(s3: Folder) -> None:
+    """More segments than one prefetch and one probe."""
+    live = JournalReader(s3)
+    with JournalWriter.open(s3) as writer:
+        for number in range(70):
+            writer.append(lines(number))
+            if number % 20 == 7:
+                list(live.read())
+    seen = live.entries
+    assert numbers(live) == list(range(seen, 70))
+    assert numbers(JournalReader(s3)) == list(range(70))
+
+
+def test_a_bucket_that_is_missing(s3: Folder) -> None:
+    with pytest.raises(
+        StorageError, match=r"cannot write s3://nobucket/x/file: .*Hint: the bucket or container does not"
+    ):
+        Folder.open("s3://nobucket/x").write_whole("file", b"")
+
+
+def test_a_service_that_is_away(s3: Folder) -> None:
+    away = Folder.open("s3://bucket/x?endpoint_override=http://127.0.0.1:9")
+    with pytest.raises(StorageError, match=r"s3://bucket/x/file: .*Hint: the service cannot be reached") as caught:
+        away.write_whole("file", b"")
+    assert "geheim" not in str(caught.value)
