@@ -177,8 +177,8 @@ class JournalWriter:
         """Looks, after each durable write, whether another writer has taken over.
 
         An NFS client may answer from its cache that there is no new claim, for as long as it caches directories
-        (``acdirmax``, 60 s): an old driver on a node that came back learns it that much later. What it appends meanwhile
-        is left out by every reader, as the new epoch's header says.
+        (``acdirmax``, 60 s): an old driver on a node that came back learns it that much later. What it appends until
+        then is left out by every reader, as the new epoch's header says.
         """
         if self._folder.exists(Segment(self._epoch + 1, 0).name):
             found = (Segment.parse(item.name) for item in self._folder.list("e"))

@@ -76,12 +76,20 @@ def open_remote(uri: str) -> ArrowFolder:
     if not urllib.parse.urlsplit(whole).netloc and not whole.startswith(("hdfs:", "viewfs:")):
         raise StorageError(f"cannot open {uri}: it names no bucket. Hint: {uri.partition(':')[0]}://BUCKET/PATH")
     try:
-        from pyarrow import fs
-
-        filesystem, path = fs.FileSystem.from_uri(whole)
+        filesystem, path = _connect(whole)
     except _ERRORS as error:
         raise failure("open", uri, error) from error
     return ArrowFolder(filesystem, path.rstrip("/"), whole)
+
+
+def _connect(uri: str) -> tuple[Any, str]:
+    from pyarrow import fs
+
+    if uri.startswith("s3:") and "allow_delayed_open=" not in uri:
+        # A small object is then one request; a multipart upload of one part is three.
+        with contextlib.suppress(ValueError):  # a pyarrow that does not know the option
+            return fs.FileSystem.from_uri(f"{uri}{'&' if '?' in uri else '?'}allow_delayed_open=true")  # type: ignore[no-any-return]
+    return fs.FileSystem.from_uri(uri)  # type: ignore[no-any-return]
 
 
 class ArrowFolder(Folder):
