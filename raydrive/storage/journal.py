@@ -180,7 +180,8 @@ class JournalWriter:
         (``acdirmax``, 60 s): an old driver on a node that came back learns it that much later. What it appends until
         then is left out by every reader, as the new epoch's header says.
         """
-        if self._folder.exists(Segment(self._epoch + 1, 0).name):
+        # Reading asks an object store once; ``exists`` would ask again whether there is a folder of that name.
+        if self._folder.read_or_none(Segment(self._epoch + 1, 0).name) is not None:
             found = (Segment.parse(item.name) for item in self._folder.list("e"))
             self._superseded = max(segment.epoch for segment in found if segment)
         elif self._directory is None and time.monotonic() - self._claim_checked > _CLAIM_CHECK_S:
