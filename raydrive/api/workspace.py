@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,12 +140,12 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, st
     file = Path(path) if path is not None else _nearest()
     if file is None:
         return {}
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef]
+    else:
+        import tomli as tomllib
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        raw: dict[str, str] = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(Problem(str(file), str(error), "a TOML file with 'storage' and 'address'")) from error
     problems = [

@@ -138,6 +138,8 @@ class TrialSpec:
     """Seconds between SIGTERM and SIGKILL when a trial is stopped."""
     reuse_actors: bool = True
     """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
+    lease_s: float = 180.0
+    """Seconds a trial goes on without hearing from a driver; longer than a driver needs to come back from a lost node."""
     resume_argument: bool = False
     """Whether a resumed script gets ``--resume-from DIR``."""
 

@@ -1,12 +1,13 @@
 """Everything raydrive raises on purpose.
 
-    RaydriveError                 exit code 1
-    ├── ConfigError               exit code 2: bad input; carries every problem found, not the first
-    ├── StorageError              exit code 5: a file that cannot be read or written
-    │   ├── RunNotFoundError      exit code 2: no such run, or an ambiguous prefix
-    │   └── JournalError          the record of a run is damaged; says what can still be read
-    ├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
-    └── TrialError                a question about a trial that has no answer (no best trial, no such file)
+RaydriveError                 exit code 1
+├── ConfigError               exit code 2: bad input; carries every problem found, not the first
+├── StorageError              exit code 5: a file that cannot be read or written
+│   ├── RunNotFoundError      exit code 2: no such run, or an ambiguous prefix
+│   └── JournalError          the record of a run is damaged; says what can still be read
+├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
+├── StaleEpochError           a driver of the past spoke up; a newer one owns the run
+└── TrialError                a question about a trial that has no answer (no best trial, no such file)
 """
 
 from __future__ import annotations
@@ -49,9 +50,7 @@ class ConfigError(RaydriveError, ValueError):
     exit_code = 2
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = (
-            (problems,) if isinstance(problems, Problem) else tuple(problems)
-        )
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -75,6 +74,10 @@ class ClusterError(RaydriveError):
     """Ray cannot be reached, or no node of the cluster could ever satisfy a request."""
 
     exit_code = 5
+
+
+class StaleEpochError(RaydriveError):
+    """A driver of the past spoke up: a newer one has taken over the run."""
 
 
 class TrialError(RaydriveError):

@@ -61,6 +61,8 @@ class Began:
     pid: int = 0
     gpus: str = ""
     """``CUDA_VISIBLE_DEVICES`` of the process."""
+    actor: str = ""
+    """Name of the trial actor, by which a new driver finds it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Trial:
     node: str = ""
     pid: int = 0
     gpus: str = ""
+    actor: str = ""
+    """Name of the actor that runs the current attempt; empty until it began."""
     logged: tuple[str, ...] = ()
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
     checkpoint: str | None = None

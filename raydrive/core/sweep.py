@@ -222,7 +222,7 @@ class Sweep:
             case Began():
                 trial = state.trials[fact.trial]
                 trial.state, trial.began_at = RUNNING, fact.at
-                trial.node, trial.pid, trial.gpus = fact.node, fact.pid, fact.gpus
+                trial.node, trial.pid, trial.gpus, trial.actor = fact.node, fact.pid, fact.gpus, fact.actor
             case Ended() | Lost():
                 self._fold_end(fact)
             case Checkpointed():
@@ -295,7 +295,7 @@ class Sweep:
         match decision:
             case Launch():
                 trial = state.trials[decision.trial]
-                trial.attempt, trial.seq, trial.state, trial.pid = decision.attempt, 0, QUEUED, 0
+                trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by

@@ -50,8 +50,8 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
         return Connection(_gcs_address(), embedded=False, outlives=not own)
     if explicit.startswith(("http://", "https://", "ray://")):
         raise ClusterError(
-            f"--address {explicit}: found a {explicit.split(':')[0]} address; allowed: auto or HOST:PORT of the cluster's "
-            "GCS (usually port 6379). Run raydrive on a machine of the cluster, or start it there as a Ray job."
+            f"--address {explicit}: found a {explicit.split(':')[0]} address; allowed: auto or HOST:PORT of the "
+            "cluster's GCS (usually port 6379). Run raydrive on a machine of the cluster, or start it there as a Ray job."
         )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
@@ -137,7 +137,7 @@ def nodes() -> list[tuple[str, dict[str, float]]]:
     import ray
 
     out = []
-    for node in ray.nodes():
+    for node in ray.nodes():  # type: ignore[no-untyped-call]
         if node["Alive"]:
             kept = {
                 name: float(amount)
@@ -185,7 +185,8 @@ def why_waiting(resources: Resources) -> str:
     import ray
 
     wanted = demand(resources)
-    free = {name: float(amount) for name, amount in ray.available_resources().items() if not name.startswith("node:")}
+    totals = ray.available_resources()  # type: ignore[no-untyped-call]
+    free = {name: float(amount) for name, amount in totals.items() if not name.startswith("node:")}
     short = {name: amount for name, amount in wanted.items() if free.get(name, 0.0) < amount}
     if not fitting(wanted, [totals for _, totals in nodes()]):
         return f"waiting for a node with {describe(wanted)}; none has joined yet"

@@ -18,7 +18,7 @@ import ray
 
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import JournalError, StorageError
-from raydrive.core.records import Began, Cancelled, Fact, Lost, Started, Ticked
+from raydrive.core.records import Began, Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep import Sweep
 from raydrive.runtime.loop import Batch, Loop
 from raydrive.runtime.slots import Slots, to_facts
@@ -59,7 +59,15 @@ class Driver:
         context = ray.get_runtime_context()
         if context.was_current_actor_reconstructed:
             self._limits = {}  # they are in the journal already
-            context.current_actor.start.remote()  # nobody outside knows that this driver is new
+            # Nobody outside knows that this driver is new: it has to begin by itself.
+            self._tasks.append(asyncio.get_running_loop().create_task(self._restart()))
+
+    async def _restart(self) -> None:
+        try:
+            await self.start()
+        except Exception as error:
+            await self._give_up(f"the driver could not take over: {type(error).__name__}: {error}")
+            raise
 
     # ------------------------------------------------------------------ calls from outside
 
@@ -141,14 +149,12 @@ class Driver:
         self._slots = Slots(config, self._uri, run_id, me, writer.epoch, self._post)
         sampler = config.sampling.build(config.seed, config.metric.maximize)
         self._loop = Loop(sweep, sampler, self._slots, writer, time.time)
-        now = time.time()
-        self._queue.append(Started(now, writer.epoch, versions(), self._limits))
-        for trial in sweep.open_trials:
-            # Trial actors belong to the driver that made them: they died with it.
-            self._queue.append(Lost(now, trial.number, trial.attempt, "the driver before this one is gone"))
+        self._queue.append(Started(time.time(), writer.epoch, versions(), self._limits))
+        if sweep.trials:
+            self._slots.adopt(sweep.open_trials)
         self._wake.set()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(work) for work in (self._pump(), self._tick(), self._beat())]
+        self._tasks += [loop.create_task(work) for work in (self._pump(), self._tick(), self._beat())]
 
     def _post(self, facts: Sequence[Fact]) -> None:
         self._queue.extend(facts)
@@ -178,8 +184,10 @@ class Driver:
 
     async def _turn(self, facts: Sequence[Fact]) -> None:
         loop, slots = self._loop, self._slots
-        if loop is None or slots is None or self._interrupted:
+        if loop is None or slots is None:
             return
+        if self._interrupted:  # what was logged counts; that the trials end is no failure of theirs
+            facts = [fact for fact in facts if not isinstance(fact, Ended | Lost | Ticked)]
         for fact in facts:
             if type(fact) is Began:
                 slots.began(fact.trial)
@@ -246,9 +254,13 @@ class Driver:
             self._post([Ticked(time.time())])
 
     async def _beat(self) -> None:
+        renewed_at = time.monotonic()
         while not self._over.is_set():
             await self._heartbeat("Running")
             await asyncio.sleep(HEARTBEAT_S)
+            if self._slots is not None and time.monotonic() - renewed_at > self._sweep.config.trial.lease_s / 6:
+                self._slots.renew()
+                renewed_at = time.monotonic()
 
     async def _heartbeat(self, state: str) -> None:
         data = json.dumps(self._view(state)).encode()
@@ -277,7 +289,7 @@ class Driver:
         self._trouble = why
         if self._slots is not None:
             self._slots.kill_all()
-        if not superseded:
+        if not superseded and self._loop is not None:
             await self._heartbeat("Interrupted")
         self._over.set()
 

@@ -14,9 +14,14 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
 from raydrive.core.config import RunConfig
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Lost, Reported, Stop
-from raydrive.runtime.cluster import actor_options, why_waiting
+from raydrive.core.state import Trial
+from raydrive.runtime.cluster import NAMESPACE, actor_options, why_waiting
 from raydrive.runtime.trial_actor import TrialActor
 
+ADOPTION_S = 90.0
+"""How long a new driver waits for an actor that trains to answer; Ray takes up to 66 s to notice a hung node."""
+UNKNOWN_S = 5.0
+"""How long it waits for one that trained nothing yet, such as one that never got its reservation."""
 STOP_MARGIN_S = 5.0
 """How long an actor may take beyond the grace period before it is killed with its process tree."""
 
@@ -62,23 +67,38 @@ class Slots:
     ) -> None:
         self._config = config
         self._args = (uri, run_id, config.to_json(), driver, epoch)
+        self._driver = driver
+        self._epoch = epoch
+        self._prefix = f"raydrive:{run_id}:slot:"
+        self._made = 0
         self._post = post
         self._idle: list[_Slot] = []
         self._busy: dict[int, _Slot] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._actor_class = ray.remote(TrialActor).options(
-            **actor_options(config.trial.resources), max_restarts=0, max_task_retries=0
-        )
+        self._actor_class = ray.remote(TrialActor)
+        self._options = {
+            **actor_options(config.trial.resources),
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            # Detached and named: it outlives the driver's process, and the next driver finds it and goes on with it.
+            "lifetime": "detached",
+            "namespace": NAMESPACE,
+        }
         self.finished: Finish | None = None
 
     # ------------------------------------------------------------------ TrialRunner
 
     def launch(self, launch: Launch) -> None:
         """Gives the attempt to an idle actor, or to a new one; Ray queues it until its reservation is free."""
-        slot = self._idle.pop() if self._idle else _Slot(self._actor_class.remote(*self._args))
+        slot = self._idle.pop() if self._idle else self._new()
         slot.launch, slot.asked_at = launch, time.time()
         self._busy[launch.trial] = slot
         self._spawn(self._attend(slot, launch))
+
+    def _new(self) -> _Slot:
+        self._made += 1
+        name = f"{self._prefix}{self._epoch}-{self._made}"
+        return _Slot(self._actor_class.options(name=name, **self._options).remote(*self._args, name))
 
     def stop(self, stop: Stop) -> None:
         """Tells the actor to end the process tree; kills the actor when it does not answer in time."""
@@ -109,7 +129,7 @@ class Slots:
 
     def interrupt(self, grace_s: float) -> list[Any]:
         """Asks every busy actor to end its process tree; returns what to wait for."""
-        return [slot.actor.stop.remote(None, 0, grace_s) for slot in self._busy.values()]
+        return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in self._busy.values()]
 
     def waiting(self, after_s: float = 1.0) -> dict[int, str]:
         """Returns why attempts that have not begun are waiting, by trial."""
@@ -137,6 +157,77 @@ class Slots:
         with contextlib.suppress(RayError, ValueError):
             ray.kill(slot.actor, no_restart=True)
 
+    # ------------------------------------------------------------------ taking over
+
+    def adopt(self, trials: Sequence[Trial]) -> None:
+        """Takes over the trial actors that an earlier driver of the run left; returns at once.
+
+        What trains goes on undisturbed, idle actors are kept, the rest is killed. An open trial whose actor is gone is
+        reported ``Lost``.
+
+        Args:
+            trials: The open trials.
+        """
+        self._spawn(self._take_over(trials))
+
+    async def _take_over(self, trials: Sequence[Trial]) -> None:
+        names = {name for name in ray.util.list_named_actors() if name.startswith(self._prefix)}
+        training = [trial for trial in trials if trial.actor in names]
+        for trial in training:
+            self._spawn(self._recover(trial))
+        others = names - {trial.actor for trial in training}
+        found = await asyncio.gather(*(self._adopt(name, trials, UNKNOWN_S) for name in others))
+        for trial in trials:
+            if trial not in training and trial.number not in found:
+                self._lost(trial)
+
+    async def _recover(self, trial: Trial) -> None:
+        """Adopts the actor that trains a trial, however long its node takes to answer or to be declared dead."""
+        if await self._adopt(trial.actor, [trial], ADOPTION_S) is None:
+            self._lost(trial)
+
+    def _lost(self, trial: Trial) -> None:
+        self._post([Lost(time.time(), trial.number, trial.attempt, "its actor did not outlive the driver before this")])
+
+    async def _adopt(self, name: str, trials: Sequence[Trial], patience_s: float) -> int | None:
+        """Returns the trial that goes on in an actor, None when it is idle, gone, or runs something else."""
+        try:
+            slot = _Slot(ray.get_actor(name, namespace=NAMESPACE))
+        except ValueError:
+            return None
+        end = time.monotonic() + patience_s
+        while True:
+            try:
+                call = slot.actor.adopt.remote(self._epoch, self._driver)
+                state = await asyncio.wait_for(_answer(call), max(0.1, end - time.monotonic()))
+                break
+            except ActorUnavailableError:  # "unknown, ask again": only death is an answer
+                await asyncio.sleep(0.2)
+            except (RayError, asyncio.TimeoutError):
+                self._kill(slot, "did not answer the new driver")
+                return None
+        if state is None:
+            self._idle.append(slot)
+            return None
+        trial = next((trial for trial in trials if (trial.number, trial.attempt) == tuple(state)), None)
+        if trial is None:
+            self._kill(slot, "what it ran is over")
+            return None
+        slot.launch = Launch(trial.number, trial.attempt, trial.params)
+        self._busy[trial.number] = slot
+        self._spawn(self._attend(slot, slot.launch))
+        if trial.stop_by:
+            self.stop(Stop(trial.number, trial.attempt, trial.why, trial.stop_by))
+        return trial.number
+
+    def renew(self) -> None:
+        """Tells every actor that its driver is alive."""
+        for slot in [*self._idle, *self._busy.values()]:
+            if not slot.asked_at:
+                slot.actor.renew.remote(self._epoch)
+
+    # ------------------------------------------------------------------ one attempt
+
     async def _attend(self, slot: _Slot, launch: Launch) -> None:
         """Waits for the end of an attempt and returns its slot to the idle ones."""
         payload = (launch.trial, launch.attempt, dict(launch.params), launch.resume_from, launch.interval)
@@ -163,7 +254,7 @@ class Slots:
         """Returns the last events of an attempt; an actor that is merely out of reach is asked again."""
         while True:
             try:
-                result: Sequence[tuple[Any, ...]] = await slot.actor.run.remote(*payload)
+                result: Sequence[tuple[Any, ...]] = await slot.actor.run.remote(self._epoch, *payload)
                 return result
             except ActorUnavailableError:
                 # "Unknown, ask again": run() joins an attempt that is already under way.
@@ -183,7 +274,7 @@ class Slots:
             return
         with contextlib.suppress(RayError, asyncio.TimeoutError):
             await asyncio.wait_for(
-                _answer(slot.actor.stop.remote(stop.trial, stop.attempt, grace_s)), grace_s + STOP_MARGIN_S
+                _answer(slot.actor.stop.remote(self._epoch, stop.trial, stop.attempt, grace_s)), grace_s + STOP_MARGIN_S
             )
             return
         if slot.launch is launch:

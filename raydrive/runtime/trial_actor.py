@@ -17,7 +17,7 @@ from typing import Any
 from raydrive import wire
 from raydrive.core.arguments import trial_argv
 from raydrive.core.config import RunConfig
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.records import FAILED
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.process import Exit, Job, Keeper
@@ -78,35 +78,92 @@ class TrialActor:
         config: The run's configuration as JSON.
         driver: Handle of the driver actor.
         epoch: Epoch of that driver.
+        name: The actor's own name, by which the next driver finds it.
     """
 
-    def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int) -> None:
+    def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
         self._config = RunConfig.from_json(config)
         self._run_id = run_id
         self._driver = driver
         self._epoch = epoch
+        self._name = name
         self._files = TrialFiles(uri, run_id, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
         self._current: _Attempt | None = None
         self._stopping = False
+        self._heard_at = time.monotonic()
+        self._lease: asyncio.Task[None] | None = None
+
+    async def adopt(self, epoch: int, driver: Any) -> tuple[int, int] | None:
+        """Goes over to a new driver; what trains is not disturbed.
+
+        Args:
+            epoch: The new driver's; a lower one than the present driver's is refused.
+            driver: Its handle.
+
+        Returns:
+            Trial and attempt under way, or over and not yet handed in; None when idle.
+
+        Raises:
+            StaleEpochError: If a newer driver has taken over already.
+        """
+        self._hear(epoch)
+        self._driver = driver
+        current = self._current
+        if current is None:
+            return None
+        current.wake.set()
+        return current.trial, current.attempt
+
+    async def renew(self, epoch: int) -> None:
+        """Told by the driver that it is alive.
+
+        Raises:
+            StaleEpochError: If a newer driver has taken over already.
+        """
+        self._hear(epoch)
+
+    def _hear(self, epoch: int) -> None:
+        """Accepts a word of the driver: refuses one of the past, and renews the lease."""
+        if epoch < self._epoch:
+            raise StaleEpochError(f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} is over")
+        self._epoch = epoch
+        self._heard_at = time.monotonic()
+        if self._lease is None:
+            self._lease = asyncio.get_running_loop().create_task(self._watch_lease())
+
+    async def _watch_lease(self) -> None:
+        """Ends this actor, and by that its process tree, when no driver has been heard of for the lease."""
+        lease_s = self._config.trial.lease_s
+        while True:
+            await asyncio.sleep(min(5.0, lease_s / 4))
+            if time.monotonic() - self._heard_at > lease_s:
+                if self._keeper is not None:
+                    await self._keeper.stop(self._config.trial.grace_s)
+                os._exit(0)  # the guard ends whatever is left; Ray frees the reservation
 
     async def ping(self) -> int:
         """Answers with the process id of the actor."""
         return os.getpid()
 
     async def run(
-        self, trial: int, attempt: int, params: Mapping[str, Any], resume_from: str | None, interval: int
+        self, epoch: int, trial: int, attempt: int, params: Mapping[str, Any], resume_from: str | None, interval: int
     ) -> list[Event]:
         """Runs an attempt to its end and returns its last events; joins it when it is under way already.
 
         Args:
+            epoch: The driver's.
             trial: Number of the trial.
             attempt: Number of the attempt, from 1.
             params: The hyperparameters.
             resume_from: Name of the checkpoint to go on from.
             interval: Intervals that checkpoint holds.
+
+        Raises:
+            StaleEpochError: If a newer driver has taken over.
         """
+        self._hear(epoch)
         current = self._current
         if current is None or (current.trial, current.attempt) != (trial, attempt):
             current = self._current = _Attempt(trial, attempt, interval, self._config.metric.name)
@@ -114,8 +171,13 @@ class TrialActor:
             self._task = asyncio.get_running_loop().create_task(self._supervise(current, params))
         return await asyncio.shield(current.done)
 
-    async def stop(self, trial: int | None, attempt: int, grace_s: float) -> None:
-        """Ends the process tree of an attempt (of any, when trial is None); returns when it is gone."""
+    async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
+        """Ends the process tree of an attempt (of any, when trial is None); returns when it is gone.
+
+        Raises:
+            StaleEpochError: If a newer driver has taken over.
+        """
+        self._hear(epoch)
         current = self._current
         if current is None or current.done.done():
             return
@@ -151,7 +213,7 @@ class TrialActor:
 
             def begin(pid: int) -> None:
                 gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
-                current.unsent.append(("began", time.time(), os.uname().nodename, pid, gpus))
+                current.unsent.append(("began", time.time(), os.uname().nodename, pid, gpus, self._name))
                 current.wake.set()
 
             def take(messages: Sequence[Mapping[str, Any]]) -> None:
@@ -254,6 +316,7 @@ class TrialActor:
             await asyncio.sleep(0.2)
             current.wake.set()
             return False
+        self._heard_at = time.monotonic()
         return True
 
 

@@ -399,23 +399,3 @@ def test_a_completed_run_can_be_extended(storage: str) -> None:
     assert longer.get_status() == "Completed"
     assert len(longer.sweep.trials) == 5
     assert longer.sweep.epoch == 2
-
-
-def test_a_driver_that_dies_is_restarted_and_the_run_goes_on(storage: str) -> None:
-    def train(params: dict[str, Any]) -> None:
-        run = Run.get_context()
-        for k in range(20):
-            run.log("score", params["x"] + k)
-            time.sleep(0.05)
-
-    run = submit(storage, config(train, max_total_runs=6))
-    wait_until(lambda: run.refresh().reports > 15)
-    before = [trial.params for trial in run.sweep.trials]
-    os.kill(run.heartbeat()["pid"], signal.SIGKILL)
-    run.wait_for_completion()
-    assert run.get_status() == "Completed"
-    assert run.sweep.epoch == 2
-    assert [trial.params for trial in run.sweep.trials][: len(before)] == before
-    for metrics in run.get_metrics().values():
-        assert len(metrics["score"]) >= 20
-    assert all(len(run.sweep.curves.values(n)) == 20 for n in range(6))

@@ -1,0 +1,164 @@
+"""Whatever dies, the run goes on: drivers, trial actors, training processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import time
+from typing import Any
+
+import psutil
+import pytest
+
+from raydrive import (
+    BanditPolicy,
+    Experiment,
+    HyperDriveConfig,
+    HyperDriveRun,
+    RandomParameterSampling,
+    Resources,
+    Run,
+    Workspace,
+    uniform,
+)
+from raydrive.core.records import Began, Lost
+from raydrive.storage.journal import JournalReader
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+
+def train(params: dict[str, Any]) -> None:
+    run = Run.get_context()
+    for k in range(40):
+        run.log("score", params["x"] + k)
+        time.sleep(0.05)
+
+
+def submit(storage: str, function: Any = train, lease_s: float = 180.0, **options: Any) -> HyperDriveRun:
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}),
+        "score",
+        "maximize",
+        options.pop("max_total_runs", 4),
+        options.pop("max_concurrent_runs", 4),
+        run_config=function,
+        seed=0,
+        resources=options.pop("resources", Resources(cpus=0.5)),
+        **options,
+    )
+    trial = dataclasses.replace(config.config.trial, lease_s=lease_s)
+    config.config = dataclasses.replace(config.config, trial=trial)
+    return Experiment(Workspace(storage), "recovery").submit(config)
+
+
+def wait_until(condition: Any, timeout_s: float = 30.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def facts(run: HyperDriveRun) -> list[Any]:
+    return [fact for fact, _ in JournalReader(run.layout.journal).read()]
+
+
+def test_a_new_driver_adopts_what_trains(storage: str) -> None:
+    """No trial restarts, no report is lost or counted twice."""
+    run = submit(storage, max_total_runs=6)
+    wait_until(lambda: run.refresh().reports > 30)
+    before = [trial.params for trial in run.sweep.trials]
+    os.kill(run.heartbeat()["pid"], signal.SIGKILL)
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert run.sweep.epoch == 2
+    assert [trial.params for trial in run.sweep.trials][: len(before)] == before
+    assert [trial.attempt for trial in run.sweep.trials] == [1] * 6
+    for number, metrics in run.all_metrics().items():
+        x = run.sweep.trials[number].params["x"]
+        assert metrics["score"] == [x + k for k in range(40)]
+    assert sum(isinstance(fact, Began) for fact in facts(run)) == 6
+
+
+def test_three_driver_deaths_in_a_row(storage: str) -> None:
+    run = submit(storage, max_total_runs=8)
+    for epoch in (1, 2, 3):
+        wait_until(lambda epoch=epoch: run.refresh() and run.sweep.epoch == epoch and run.heartbeat()["epoch"] == epoch)
+        known = run.sweep.reports
+        wait_until(lambda known=known: run.refresh().reports > known + 10)
+        os.kill(run.heartbeat()["pid"], signal.SIGKILL)
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert run.sweep.epoch == 4
+    assert [len(run.sweep.curves.values(n)) for n in range(8)] == [40] * 8
+    assert not any(isinstance(fact, Lost) for fact in facts(run))
+
+
+def test_a_dead_actor_costs_an_attempt_but_no_failure(storage: str) -> None:
+    run = submit(storage, max_total_runs=2, max_concurrent_runs=2)
+    wait_until(lambda: run.refresh().counts["Running"] == 2)
+    victim = run.sweep.trials[0].pid
+    actor = next(
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "TrialActor" in " ".join(process.info["cmdline"] or [])
+    )
+    actor.kill()
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert sorted(trial.attempt for trial in run.sweep.trials) == [1, 2]
+    assert [trial.failures for trial in run.sweep.trials] == [0, 0]
+    assert [len(run.sweep.curves.values(n)) for n in range(2)] == [40, 40]
+    assert not psutil.pid_exists(victim)
+
+
+def test_what_a_stop_decision_left_undone_is_done_by_the_next_driver(storage: str) -> None:
+    def stubborn(params: dict[str, Any]) -> None:
+        run = Run.get_context()
+        number = run.number
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        run.log("score", 100.0 if number == 0 else 0.0)
+        time.sleep(1.0)
+        run.log("score", 100.0 if number == 0 else 0.0)
+        time.sleep(600 if number else 8)
+
+    run = submit(
+        storage,
+        stubborn,
+        max_total_runs=2,
+        max_concurrent_runs=2,
+        grace_s=4.0,
+        policy=BanditPolicy(slack_amount=1, delay_evaluation=2),
+    )
+    wait_until(lambda: run.refresh().total == 2 and bool(run.sweep.trials[1].stop_by))
+    os.kill(run.heartbeat()["pid"], signal.SIGKILL)
+    run.wait_for_completion()
+    assert run.get_child(1).get_status() == "Canceled"
+    assert run.get_child(1).why.startswith("bandit")
+
+
+def test_orphans_end_when_their_lease_runs_out(storage: str) -> None:
+    import ray
+
+    def long(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", 1.0)
+        time.sleep(600)
+
+    run = submit(storage, long, lease_s=4.0, max_total_runs=2, resources=Resources(cpus=0.5, gpus=1))
+    wait_until(lambda: run.refresh().reports == 2)
+    pids = [trial.pid for trial in run.sweep.trials]
+    ray.kill(ray.get_actor(f"raydrive:{run.id}", namespace="raydrive"), no_restart=True)
+    assert all(psutil.pid_exists(pid) for pid in pids)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), timeout_s=20)
+    wait_until(lambda: ray.available_resources().get("GPU") == 4.0, timeout_s=20)
+    # And from what they recorded the run goes on.
+    from raydrive.api.launch import resume
+
+    heartbeat = run.heartbeat()
+    assert heartbeat["state"] == "Running"
+    resumed = resume(run, address=None, force=True)
+    wait_until(lambda: resumed.refresh().reports == 4)
+    assert [trial.attempt for trial in resumed.sweep.trials] == [2, 2]
+    resumed.cancel()
+    resumed.wait_for_completion()
+    assert resumed.get_status() == "Canceled"
