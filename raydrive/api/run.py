@@ -12,7 +12,7 @@ from raydrive.core.errors import RaydriveError, StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Reported
 from raydrive.core.summary import Summary, ranked, row, row_json, summarize
 from raydrive.core.sweep import Sweep
-from raydrive.storage.journal import JournalReader
+from raydrive.storage.journal import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -82,12 +82,21 @@ class HyperDriveRun:
         Raises:
             StorageError: If the journal cannot be read.
         """
-        for fact, decisions in self._reader.read():
-            self.sweep.apply(fact, decisions)
+        try:
+            self._read_on()
+        except JournalRewoundError:
+            # What a driver of the past wrote too late was withdrawn: what is left is read again from the start.
+            self.sweep = Sweep(self.config)
+            self._reader = JournalReader(self.layout.journal)
+            self._read_on()
         return summarize(self.sweep, time.time())
 
+    def _read_on(self) -> None:
+        for fact, decisions in self._reader.read():
+            self.sweep.apply(fact, decisions)
+
     def heartbeat(self) -> dict[str, Any]:
-        """Returns the driver's last sign of life: ``at``, ``state``, ``address``, ``waiting``, ``trouble``; or nothing."""
+        """Returns the driver's last sign of life (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}."""
         raw = self.layout.read_driver()
         try:
             return dict(json.loads(raw)) if raw else {}

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 DEFAULT_STORAGE = "~/raydrive"
 CONFIG_FILE = "raydrive.toml"
 _KEYS = ("storage", "address")
+_OTHER_KEYS = (
+    "seed",
+    "resources",
+    "python",
+    "preload",
+    "grace_s",
+    "reuse_actors",
+    "max_attempts",
+    "first_failures",
+    "environment_variables",
+)
+"""Site settings that sweep files are laid under; a workspace has no use for them."""
 
 
 class Workspace:
@@ -137,7 +149,7 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, st
     Raises:
         ConfigError: If the file cannot be read or holds an unknown key.
     """
-    file = Path(path) if path is not None else _nearest()
+    file = Path(path) if path is not None else nearest_settings()
     if file is None:
         return {}
     if sys.version_info >= (3, 11):
@@ -145,19 +157,22 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, st
     else:
         import tomli as tomllib
     try:
-        raw: dict[str, str] = tomllib.loads(file.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(Problem(str(file), str(error), "a TOML file with 'storage' and 'address'")) from error
+    raw = raw.get("raydrive", raw)
+    known = [*_KEYS, *_OTHER_KEYS]
     problems = [
-        Problem(f"{file}: {key}", repr(value), ", ".join(_KEYS) + " as text", did_you_mean(key, _KEYS))
+        Problem(f"{file}: {key}", repr(value), ", ".join(known), did_you_mean(key, known))
         for key, value in raw.items()
-        if key not in _KEYS or not isinstance(value, str)
+        if key not in known or (key in _KEYS and not isinstance(value, str))
     ]
     if problems:
         raise ConfigError(problems)
-    return raw
+    return {key: raw[key] for key in _KEYS if key in raw}
 
 
-def _nearest() -> Path | None:
+def nearest_settings() -> Path | None:
+    """Returns the ``raydrive.toml`` of this folder or the nearest one above it, None when there is none."""
     here = Path.cwd()
     return next((folder / CONFIG_FILE for folder in (here, *here.parents) if (folder / CONFIG_FILE).is_file()), None)

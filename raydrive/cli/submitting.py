@@ -145,7 +145,7 @@ def _load(config: Path, changes: Sequence[str], site: Sequence[Path]) -> Loaded:
 def _dry_run(loaded: Loaded, output: Format) -> None:
     from raydrive.core.arguments import shown, trial_argv
     from raydrive.core.records import QUEUED
-    from raydrive.core.samplers import Seen
+    from raydrive.core.unseen import Seen
 
     config = loaded.submission.config
     sampler = config.sampling.build(config.seed, config.metric.maximize)

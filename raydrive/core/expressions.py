@@ -134,7 +134,7 @@ class RandInt(Expression):
 
     def position(self, value: Value) -> float:
         """Returns the middle of the value's stretch, (value + 1/2) / upper."""
-        return (min(max(round(value), 0), self.upper - 1) + 0.5) / self.upper
+        return float(min(max(round(value), 0), self.upper - 1) + 0.5) / self.upper
 
     def contains(self, value: Value) -> bool:
         """Tells whether the value is a whole number in [0, upper)."""

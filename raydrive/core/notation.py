@@ -230,7 +230,7 @@ class Reader:
                 allowed = "a list of one or more options" if name == "values" else "a number"
                 self._wrong(f"{where}.{name}", "nothing", allowed)
         if cls is Choice:
-            made = self._choice(raw["values"], where, depth) if "values" in raw else None
+            made: Expression | None = self._choice(raw["values"], where, depth) if "values" in raw else None
         elif all(name in raw for name in wanted):
             made = self._numeric(cls, [raw[name] for name in wanted], where)
         else:

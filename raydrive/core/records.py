@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 from raydrive.core.errors import JournalError
 
@@ -268,7 +268,7 @@ def _report_text(fact: Reported) -> str:
         f'{{"kind":"Reported","at":{at!r},"trial":{fact.trial},"attempt":{fact.attempt},"seq":{fact.seq},'
         f'"interval":{fact.interval}'
     )
-    if value.__class__ is float and value - value == 0.0:  # type: ignore[operator]
+    if value.__class__ is float and value - value == 0.0:
         line += f',"value":{value!r}'
     elif value is not None:
         line += f',"value":{_text(_encode(value))}'
@@ -294,7 +294,7 @@ def load(line: str | bytes) -> Entry:
         raise JournalError(f"not a journal entry: {line[:80]!r} ({error})") from error
     if not records or type(records[0]).__name__ not in _FACTS:
         raise JournalError(f"a journal entry begins with a fact, found {line[:80]!r}")
-    return records[0], tuple(records[1:])  # type: ignore[return-value]
+    return cast(Entry, (records[0], tuple(records[1:])))
 
 
 def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any], ...]]]:

@@ -1,0 +1,1 @@
+"""Carries decisions out: the driver, trial actors, the processes below them, and runners without Ray."""

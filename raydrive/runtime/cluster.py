@@ -51,7 +51,7 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
     if explicit.startswith(("http://", "https://", "ray://")):
         raise ClusterError(
             f"--address {explicit}: found a {explicit.split(':')[0]} address; allowed: auto or HOST:PORT of the "
-            "cluster's GCS (usually port 6379). Run raydrive on a machine of the cluster, or start it there as a Ray job."
+            "cluster's GCS (usually port 6379). Run raydrive on a machine of the cluster, or as a Ray job on it."
         )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}

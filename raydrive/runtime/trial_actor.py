@@ -1,7 +1,7 @@
 """The trial actor: holds a reservation, supervises one training process at a time, sends on what it logs.
 
-Events go to the driver in batches, one batch in flight, in order, and are kept until the driver has them. The last batch
-of an attempt is the result of ``run``, so that a short trial costs a single call.
+Events go to the driver in batches, one batch in flight, in order, and are kept until the driver has them. The last
+batch of an attempt is the result of ``run``, so that a short trial costs a single call.
 """
 
 from __future__ import annotations
