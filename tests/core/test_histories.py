@@ -1,0 +1,261 @@
+"""Any legal history: the journal replays to the live state at every prefix, and no rule is ever broken.
+
+Histories are drawn by a small driver that picks what happens next among what could, from a tape of numbers that
+hypothesis makes and shrinks. It also offers what must be dropped: duplicates, ghosts, suggestions out of turn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raydrive.core import records
+from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.errors import JournalError
+from raydrive.core.policies import (
+    BanditPolicy,
+    MedianStoppingPolicy,
+    NoTerminationPolicy,
+    TruncationSelectionPolicy,
+)
+from raydrive.core.records import (
+    Began,
+    Cancelled,
+    Checkpointed,
+    Close,
+    Ended,
+    Fact,
+    Finish,
+    Launch,
+    Lost,
+    Reported,
+    Started,
+    Stop,
+    Ticked,
+)
+from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
+from raydrive.core.space import choice, uniform
+from raydrive.core.sweep import Sweep
+from raydrive.runtime.loop import Loop, Memory
+from raydrive.testing.judge import check, check_journal, picture
+
+POLICIES = (
+    NoTerminationPolicy(),
+    BanditPolicy(slack_amount=0.2),
+    BanditPolicy(slack_factor=0.1, evaluation_interval=2, delay_evaluation=1),
+    MedianStoppingPolicy(),
+    TruncationSelectionPolicy(50),
+)
+VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None, 10**400)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> RunConfig:
+    grid = draw(st.booleans())
+    sampling = GridParameterSampling({"a": choice(1, 2, 3)}) if grid else RandomParameterSampling({"a": uniform(0, 1)})
+    return RunConfig(
+        experiment="histories",
+        metric=Metric(name="m", goal=draw(st.sampled_from(PrimaryMetricGoal))),
+        sampling=sampling,
+        policy=draw(st.sampled_from(POLICIES)),
+        limits=Limits(
+            max_total_runs=draw(st.integers(1, 6)),
+            max_concurrent_runs=draw(st.integers(1, 3)),
+            max_duration_s=draw(st.sampled_from((None, 20.0, 200.0))),
+            trial_timeout_s=draw(st.sampled_from((None, 5.0, 50.0))),
+            max_attempts=draw(st.integers(1, 3)),
+            first_failures=draw(st.integers(0, 3)),
+        ),
+        trial=TrialSpec(kind="function"),
+        seed=draw(st.integers(0, 9)),
+    )
+
+
+class Nobody:
+    """A runner that keeps what it was told, and checks that it could be done."""
+
+    def __init__(self) -> None:
+        self.running: dict[int, int] = {}
+        self.closed: list[int] = []
+        self.finished: Finish | None = None
+
+    def launch(self, launch: Launch) -> None:
+        assert launch.trial not in self.closed
+        self.running[launch.trial] = launch.attempt
+
+    def stop(self, stop: Stop) -> None:
+        assert self.running[stop.trial] == stop.attempt
+
+    def close(self, close: Close) -> None:
+        assert close.trial not in self.closed
+        self.closed.append(close.trial)
+        self.running.pop(close.trial)
+
+    def finish(self, finish: Finish) -> None:
+        assert not self.running
+        self.finished = finish
+
+
+class History:
+    """A loop in which things happen; ``Sampler``, judge, journal and policies are the real ones."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.now = 100.0
+        self.memory = Memory()
+        self.runner = Nobody()
+        self.sweep = Sweep(config)
+        sampler = config.sampling.build(config.seed, config.metric.maximize)
+        self.loop = Loop(self.sweep, sampler, self.runner, self.memory, lambda: self.now)
+        self._seq: dict[tuple[int, int], int] = {}
+
+    def step(self, number: int) -> None:
+        """Lets one thing happen, chosen by a number."""
+        number, kind = divmod(number, 32)
+        self.now += (0.0, 0.5, 1.0, 3.0)[number % 4]
+        number //= 4
+        if not self.sweep.epoch:
+            self.tell(Started(self.now, 1))
+        elif kind == 0:
+            self.tell(Started(self.now + number % 50, self.sweep.epoch + number % 2, {}, self._limits(number)))
+        elif kind == 1:
+            self.tell(Cancelled(self.now, None, "enough") if number % 5 == 0 else Ticked(self.now))
+        elif kind in (2, 3, 4):
+            self.now += number % 30
+            self.tell(Ticked(self.now))
+        elif self.sweep.trials:
+            number, place = divmod(number, 8)
+            trials = [trial.number for trial in self.sweep.open_trials] or [0]
+            # Mostly an open trial; now and then any, to be dropped when it is over.
+            trial = place % len(self.sweep.trials) if place == 7 else trials[place % len(trials)]
+            self._step_trial(kind, number, trial)
+
+    def tell(self, fact: Fact) -> None:
+        self.loop.take([fact])
+
+    def _limits(self, number: int) -> dict[str, Any]:
+        more = self.sweep.limits.max_total_runs + 1
+        return ({}, {"max_total_runs": more}, {"max_duration_s": None}, {"max_concurrent_runs": 3})[number // 2 % 4]
+
+    def _step_trial(self, kind: int, number: int, trial: int) -> None:
+        # Every so often the attempt before this one is heard of: a ghost.
+        attempt = self.sweep.trials[trial].attempt - (number % 11 == 10)
+        known = self.sweep.curves.length(trial)
+        if kind < 9:
+            self.tell(Began(self.now, trial, attempt, "node", number, "0"))
+        elif kind < 22:
+            again = known > 0 and number % 7 == 6
+            interval = 1 + number % known if again else known + 1
+            self._report(trial, attempt, interval, VALUES[number % len(VALUES)], number)
+        elif kind < 24:
+            self._report(trial, attempt, 0, None, number)
+        elif kind == 24 and known:
+            self.tell(Checkpointed(self.now, trial, attempt, 1 + number % known, f"{1 + number % known:05}"))
+        elif kind == 25:
+            self.tell(Cancelled(self.now, trial, f"user {number}"))
+        elif kind in (26, 27):
+            self.tell(Lost(self.now, trial, attempt, "node died"))
+        elif kind > 27:
+            self.tell(Ended(self.now, trial, attempt, (0, 0, 1, -9, None)[number % 5], "Traceback\nValueError: x"))
+
+    def _report(self, trial: int, attempt: int, interval: int, value: Any, number: int) -> None:
+        seq = self._seq.get((trial, attempt), 0) + 1 - (number % 13 == 12)  # at least once: some come twice
+        self._seq[trial, attempt] = max(seq, self._seq.get((trial, attempt), 0))
+        metrics = ({}, {"loss": 0.5}, {"M": math.nan, "text": "ü\n"}, {"table": {"a": [1, math.inf]}})[number % 4]
+        self.tell(Reported(self.now, trial, attempt, seq, interval, value if interval else None, metrics))
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        records.load(line)
+    except JournalError:
+        return False
+    return True
+
+
+_choices = st.integers(0, 32 * 4 * 8 * 128 - 1)
+# Short ones shrink; the long ones are where trials finish, budgets run out and drivers come and go.
+tapes = st.lists(_choices, max_size=30) | st.lists(_choices, min_size=40, max_size=120)
+
+
+def played(config: RunConfig, tape: Sequence[int]) -> History:
+    history = History(config)
+    for number in tape:
+        history.step(number)
+    return history
+
+
+@given(configs(), tapes)
+def test_the_journal_replays_to_the_live_state_at_every_prefix(config: RunConfig, tape: list[int]) -> None:
+    history, replayed, read = History(config), Sweep(config), 0
+    for number in tape:
+        history.step(number)
+        for line in history.memory.lines[read:]:
+            replayed.apply(*records.load(line))
+        read = len(history.memory.lines)
+        assert picture(replayed) == picture(history.sweep)
+        check(history.sweep)
+
+
+@given(configs(), tapes)
+def test_every_entry_is_legal_and_judged_again_the_same(config: RunConfig, tape: list[int]) -> None:
+    history = played(config, tape)
+    sweep = check_journal(config, history.memory.lines)
+    assert picture(sweep) == picture(history.sweep)
+
+
+@given(configs(), tapes, st.integers(0))
+def test_a_journal_cut_anywhere_replays_to_a_legal_prefix(config: RunConfig, tape: list[int], cut: int) -> None:
+    data = "".join(played(config, tape).memory.lines).encode()
+    *whole, torn = data[: cut % (len(data) + 1)].split(b"\n")
+    check_journal(config, whole)
+    if torn.endswith(b"]") and _is_entry(torn):  # whole but for its newline
+        check_journal(config, [*whole, torn])
+
+
+@given(configs(), tapes)
+def test_no_part_of_a_line_reads_as_an_entry(config: RunConfig, tape: list[int]) -> None:
+    for line in played(config, tape[:20]).memory.lines:
+        for end in range(len(line) - 1):
+            with pytest.raises(JournalError):
+                records.load(line[:end])
+
+
+@given(configs(), tapes, st.integers(0, 120))
+def test_a_driver_that_takes_over_anywhere_goes_on_as_the_same_run(
+    config: RunConfig, tape: list[int], cut: int
+) -> None:
+    """A second driver replays what the first one wrote, and decides from there as the first would have."""
+    unbroken, first = played(config, tape), played(config, tape[:cut])
+    second = History(config)
+    for line in first.memory.lines:
+        second.sweep.apply(*records.load(line))
+    second.now, second._seq = first.now, first._seq
+    second.runner.running = {trial.number: trial.attempt for trial in second.sweep.open_trials}
+    for number in tape[cut:]:
+        second.step(number)
+    assert [*first.memory.lines, *second.memory.lines] == unbroken.memory.lines
+    assert picture(second.sweep) == picture(unbroken.sweep)
+
+
+@given(configs(), tapes)
+def test_a_run_whose_trials_all_end_ends(config: RunConfig, tape: list[int]) -> None:
+    """Whatever happened before: let every attempt end well from now on, and the run is over."""
+    history = played(config, tape)
+    if not history.sweep.epoch:
+        history.tell(Started(history.now, 1))
+    rounds = 0
+    while not history.sweep.finished:
+        rounds += 1
+        assert rounds < 100
+        for trial in history.sweep.open_trials:
+            history._report(trial.number, trial.attempt, history.sweep.curves.length(trial.number) + 1, 0.5, 0)
+            history.tell(Ended(history.now, trial.number, trial.attempt, 0))
+    assert history.runner.finished == history.sweep.finished
+    assert sorted(history.runner.closed) == [trial.number for trial in history.sweep.trials]
+    check_journal(config, history.memory.lines)
