@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, cast
 
 from raydrive.core.errors import JournalError
@@ -235,6 +235,7 @@ def from_json(raw: Mapping[str, Any]) -> Record:
 
     Raises:
         JournalError: If the kind is unknown, as when a newer raydrive wrote it.
+        JournalError: If a field is missing that is never left out.
     """
     spec = _READING.get(raw.get("kind", ""))
     if spec is None:
@@ -243,7 +244,11 @@ def from_json(raw: Mapping[str, Any]) -> Record:
     values = []
     for key, default in keys:
         value = raw.get(key, default)
-        values.append(_decode(value) if value.__class__ is dict or value.__class__ is list else value)
+        if value is MISSING:
+            raise JournalError(f"a {kind.__name__} without {key!r}: {raw!r:.200}")
+        if (value.__class__ is dict and value) or value.__class__ is list:
+            value = _decode(value)
+        values.append(value)
     return kind(*values)  # type: ignore[no-any-return]
 
 
@@ -294,16 +299,26 @@ def load(line: str | bytes) -> Entry:
         raise JournalError(f"not a journal entry: {line[:80]!r} ({error})") from error
     if not records or type(records[0]).__name__ not in _FACTS:
         raise JournalError(f"a journal entry begins with a fact, found {line[:80]!r}")
+    if any(type(record).__name__ not in _DECISIONS for record in records[1:]):
+        raise JournalError(f"after the fact of a journal entry come decisions, found {line[:200]!r}")
     return cast(Entry, (records[0], tuple(records[1:])))
 
 
 def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any], ...]]]:
-    """Each kind with its fields and what a left-out one means: "" for text, {} for mappings, None for the rest."""
-    empty: dict[str, Any] = {"str": "", "Params": {}}
+    """Each kind with its fields and what a left-out one means; MISSING for those that are never left out."""
     table = {}
     for name, kind in _KINDS.items():
-        texts = [(spec.name, str(spec.type)) for spec in fields(kind)]
-        keys = [(key, {} if text.startswith("Mapping") else empty.get(text)) for key, text in texts]
+        keys = []
+        for spec in fields(kind):
+            text = str(spec.type)
+            default = spec.default
+            if text.startswith("Mapping") or text == "Params":
+                default = {}  # one for all, as nobody changes a record
+            elif "None" in text:
+                default = None
+            elif text == "str":
+                default = ""
+            keys.append((spec.name, default))
         table[name] = (kind, tuple(keys))
     return table
 

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raydrive.core import records
+from raydrive.core.errors import JournalError
+from raydrive.core.records import (
+    Began,
+    Cancelled,
+    Checkpointed,
+    Close,
+    Ended,
+    Finish,
+    Launch,
+    Lost,
+    Record,
+    Reported,
+    Started,
+    Stop,
+    Suggested,
+    Ticked,
+)
+
+FACTS: tuple[type[Any], ...] = (Started, Suggested, Began, Reported, Checkpointed, Ended, Lost, Cancelled, Ticked)
+DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish)
+
+numbers = st.integers(-(2**70), 2**70) | st.floats()
+json_values = st.recursive(
+    st.none() | st.booleans() | numbers | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+mappings = st.dictionaries(st.text(max_size=6), json_values, max_size=3)
+OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
+    "float": numbers,
+    "float | None": st.none() | numbers,
+    "int": st.integers(0, 2**40),
+    "int | None": st.none() | st.integers(-64, 300),
+    "str": st.text(max_size=12),
+    "str | None": st.none() | st.text(min_size=1, max_size=12),
+    "Params": mappings,
+    "Params | None": st.none() | mappings,
+    "Mapping[str, Any]": mappings,
+    "Mapping[str, str]": st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=3),
+}
+
+
+def any_of(kinds: tuple[type[Any], ...]) -> st.SearchStrategy[Any]:
+    return st.one_of([st.builds(kind, **{f.name: OF_TYPE[str(f.type)] for f in fields(kind)}) for kind in kinds])
+
+
+def same(left: object, right: object) -> bool:
+    """Equal, NaN to NaN and mappings by content; a number keeps its type."""
+    return repr(left) == repr(right) or (type(left) is type(right) and left == right)
+
+
+@given(any_of(FACTS), st.lists(any_of(DECISIONS), max_size=3))
+def test_an_entry_comes_back_as_it_was(fact: Any, decisions: list[Any]) -> None:
+    line = records.dump(fact, decisions)
+    assert line.endswith("\n")
+    assert line.count("\n") == 1
+    assert line.isascii()
+    for text in (line, line.encode(), line.rstrip()):
+        again, others = records.load(text)
+        assert same(again, fact)
+        assert len(others) == len(decisions)
+        assert all(map(same, others, decisions))
+
+
+@given(any_of(FACTS), st.lists(any_of(DECISIONS), max_size=2))
+def test_a_line_is_strict_json_and_to_the_letter_what_to_json_gives(fact: Any, decisions: list[Any]) -> None:
+    def refuse(constant: str) -> Any:
+        raise AssertionError(f"{constant} is not JSON")
+
+    line = records.dump(fact, decisions)
+    json.loads(line, parse_constant=refuse)
+    rows = [records.to_json(record) for record in (fact, *decisions)]
+    assert line == json.dumps(rows, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        Reported(1.5, 0, 1, 1, 1, 0.25),
+        Reported(1731000000.123456, 7, 2, 99, 98, -1e-300),
+        Reported(1, 0, 1, 1, 1, 3),
+        Reported(1.0, 0, 1, 1, 1, math.nan),
+        Reported(1.0, 0, 1, 1, 1, -math.inf, {"loss": math.inf}),
+        Reported(math.nan, 0, 1, 1, 1, 0.5),
+        Reported(1.0, 0, 1, 1, 1, np.float64(0.1)),
+        Reported(np.float64(1.0), 0, 1, 1, 1, 0.1),
+        Reported(1.0, 0, 1, 1, 1, True),
+        Reported(1.0, 0, 1, 1, 1, 10**400),
+        Reported(1.0, 0, 1, 3, 0, None, {"loss": 0.5, "note": "ü\n\ud800"}),
+        Reported(1.0, 0, 1, 3, 0, None, {"rows": [{"a": math.nan}, {"a": (1, 2)}]}, 7),
+        Reported(1.0, 0, 1, 3, 2, 0.5, {}, 0, {"fold": "2"}),
+        Reported(1.0, 0, 1, 3, 2, 0.5, MappingProxyType({})),
+        Reported(1.0, 0, 1, 3, 2, 0.5, MappingProxyType({"a": 1}), 0.5),
+        Reported(1.0, 0, 1, 3, 2, 0.5, {1: 2}),
+    ],
+)
+def test_the_short_way_of_reports_writes_what_the_long_way_does(report: Reported) -> None:
+    rows = [records.to_json(report)]
+    assert records.dump(report, ()) == json.dumps(rows, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def test_a_line_a_person_can_read() -> None:
+    stop = Stop(3, 1, "bandit: too low", "policy")
+    assert records.dump(Reported(12.5, 3, 1, 8, 7, 0.61), [stop]) == (
+        '[{"kind":"Reported","at":12.5,"trial":3,"attempt":1,"seq":8,"interval":7,"value":0.61},'
+        '{"kind":"Stop","trial":3,"attempt":1,"why":"bandit: too low","by":"policy"}]\n'
+    )
+    assert records.dump(Suggested(1.0, 0, None), ()) == '[{"kind":"Suggested","at":1.0,"trial":0}]\n'
+    assert '"value":{"$float":"-Infinity"}' in records.dump(Reported(1.0, 0, 1, 1, 1, -math.inf), ())
+
+
+def test_no_parameters_are_not_an_exhausted_space() -> None:
+    (fact, _) = records.load(records.dump(Suggested(1.0, 0, {}), ()))
+    assert isinstance(fact, Suggested)
+    assert fact.params == {}
+
+
+@pytest.mark.parametrize("params", [{"$float": "3"}, {"$float": [1]}, {"$float": {"$float": "x"}}])
+def test_users_may_call_things_as_we_do(params: Mapping[str, Any]) -> None:
+    launch = Launch(0, 1, {"model": params})
+    assert records.load(records.dump(Ticked(1.0), [launch]))[1] == (launch,)
+
+
+def test_fields_of_a_newer_raydrive_are_passed_over() -> None:
+    assert records.load('[{"kind":"Ticked","at":1.5,"mood":"good"}]') == (Ticked(1.5), ())
+
+
+def test_what_was_left_out_is_shared_not_copied() -> None:
+    """A million reports without further metrics must not hold a million empty dicts."""
+    line = records.dump(Reported(1.0, 0, 1, 1, 1, 0.5), ())
+    one, two = records.load(line)[0], records.load(line)[0]
+    assert isinstance(one, Reported)
+    assert isinstance(two, Reported)
+    assert one.metrics is two.metrics
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "not a journal entry"),
+        ("[]", "begins with a fact"),
+        ("{}", "begins with a fact"),
+        ("17", "not a journal entry"),
+        ("[17]", "not a journal entry"),
+        ('["Ticked"]', "not a journal entry"),
+        ('[{"kind":"Ticked","at":1', "not a journal entry"),
+        ('[{"kind":"Stop","trial":0,"attempt":1,"why":"x"}]', "begins with a fact"),
+        ('[{"kind":"Ticked","at":1},{"kind":"Ticked","at":1}]', "decisions"),
+        ('[{"kind":"Dreamed","at":1}]', "unknown record kind 'Dreamed'; known: Started, "),
+        ('[{"at":1}]', "unknown record kind None"),
+        ('[{"kind":["Ticked"],"at":1}]', "not a journal entry"),
+        ('[{"kind":"Reported","at":1,"trial":0}]', "Reported without .attempt"),
+        ('[{"kind":"Ticked"}]', "Ticked without .at"),
+        ("\x00\x00\x00", "not a journal entry"),
+        (b"\xff\xfe\x00", "not a journal entry"),
+    ],
+)
+def test_what_is_no_entry_is_refused(line: str | bytes, says: str) -> None:
+    with pytest.raises(JournalError, match=says):
+        records.load(line)
+
+
+@pytest.mark.parametrize("params", [{"x": object()}, {"x": {1, 2}}, {"x": b"raw"}])
+def test_what_has_no_json_form_is_refused_when_written(params: Mapping[str, Any]) -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        records.dump(Suggested(1.0, 0, params), ())
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        records.dump(Reported(1.0, 0, 1, 1, 0, None, params), ())
+
+
+def test_every_kind_is_known_and_frozen() -> None:
+    assert {*FACTS, *DECISIONS} == set(Record.__args__)  # type: ignore[attr-defined]
+    for kind in (*FACTS, *DECISIONS):
+        record = kind(*(1 for _ in fields(kind)))
+        assert replace(record) == record
+        with pytest.raises(AttributeError):
+            setattr(record, fields(kind)[0].name, 2)
