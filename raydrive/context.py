@@ -13,12 +13,13 @@ Standard library only, nothing newer than Python 3.8: training scripts import th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import threading
 import uuid
-from typing import Any, Iterable, Mapping, Sequence  # noqa: UP035  (Python 3.8)
+from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
 from raydrive import plain, wire
 
@@ -161,6 +162,30 @@ class Run:
     def resume_from(self) -> str | None:
         """Local directory with the checkpoint to go on from; None when the trial starts from nothing."""
         return os.environ.get(wire.RESUME_FROM, "") or None
+
+    def save_checkpoint(self, directory: str | os.PathLike[str]) -> None:
+        """Saves a folder as a checkpoint that the trial can go on from, wherever it is started again.
+
+        The folder is copied and may be changed when this returns; the way to the storage goes on beside training. A
+        second call waits only while the first one's is still on its way. Outside a trial nothing is saved.
+
+        Args:
+            directory: The folder; what it holds is up to you.
+
+        Raises:
+            NotADirectoryError: There is no such folder.
+        """
+        if not os.path.isdir(directory):
+            raise NotADirectoryError(f"save_checkpoint takes a folder; found {os.fspath(directory)!r}")
+        root = os.environ.get(wire.CHECKPOINT_DIR, "")
+        if not root:
+            _note("save_checkpoint does nothing outside a trial")
+            return
+        process = _this()
+        with process.lock:
+            name = plain.stage_checkpoint(os.fspath(directory), root)
+            if process.client is not None:
+                process.client.send(wire.checkpoint_message(name))
 
     # ------------------------------------------------------------------ metrics
 
@@ -403,3 +428,28 @@ def _note(text: str) -> None:
     if text not in this.noted:
         this.noted.append(text)
         print(f"raydrive: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def in_process(environment: Mapping[str, str], client: wire.Client) -> Iterator[None]:
+    """Makes this process a trial for as long as the ``with`` block lasts: debugging, notebooks, tests.
+
+    Processes that the trial starts cannot reach ``client``: what they log is printed.
+
+    Args:
+        environment: What ``wire.trial_environment`` returns.
+        client: Takes what the trial logs.
+    """
+    global _process
+    names = {*wire.TRIAL_VARIABLES, *environment}
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    outer, _process = _process, None
+    os.environ.update(environment)
+    try:
+        _this().client = client
+        yield
+    finally:
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)
+        _process = outer

@@ -7,7 +7,9 @@ Standard library only, nothing newer than Python 3.8.
 from __future__ import annotations
 
 import os
+import shutil
 import threading
+import time
 from typing import IO, Any, Mapping, Union  # noqa: UP035  (aliases used at run time)
 
 from raydrive import wire
@@ -133,3 +135,23 @@ def copy_file(source: PathOrStream, target: str) -> None:
         if os.path.exists(partial):
             os.unlink(partial)
         raise
+
+
+def stage_checkpoint(directory: str, root: str) -> str:
+    """Copies a folder into the checkpoint folder of the trial, for its actor to publish; returns its name there.
+
+    Waits while the one before is still on its way: the actor removes marker and folder when it has arrived.
+
+    Args:
+        directory: The folder to save.
+        root: ``RAYDRIVE_CHECKPOINT_DIR``.
+    """
+    while any(name.endswith(".done") for name in os.listdir(root)):
+        time.sleep(0.005)
+    name = "%d-%d" % (os.getpid(), time.time_ns())  # noqa: UP031  (as old as scripts may be)
+    copying = os.path.join(root, ".copying-" + name)
+    shutil.copytree(directory, copying)
+    os.rename(copying, os.path.join(root, name))
+    with open(os.path.join(root, name + ".done"), "w"):
+        pass
+    return name

@@ -8,6 +8,8 @@ number of times, in any language; a connection says nothing but such lines and i
         A value is a number, a string, a list, a row {"column": scalar} or a table {"column": [scalar, ...]}
         (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
     {"tags": {"fold": "2"}, "t": 1731000000.5}
+    {"checkpoint": "2", "t": 1731000000.5}
+        the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete, and so is its marker ``2.done``
     {"state": "Completed" | "Failed", "why": "out of patience", "t": 1731000000.5}
 
 Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand for themselves. Nothing is acknowledged:
@@ -50,6 +52,21 @@ RESUME_FROM = "RAYDRIVE_RESUME_FROM"
 """Directory with the checkpoint to go on from; unset when the trial starts from nothing."""
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
+
+TRIAL_VARIABLES = (
+    CHANNEL,
+    RUN_ID,
+    TRIAL_ID,
+    TRIAL,
+    ATTEMPT,
+    EXPERIMENT,
+    PARAMS,
+    OUTPUT_DIR,
+    FILES_DIR,
+    RESUME_FROM,
+    CHECKPOINT_DIR,
+)
+"""All that tells a process that it is a trial, and which."""
 
 # Evaluated at run time, hence spelled for Python 3.8.
 Scalar = Union[int, float, str]  # noqa: UP007
@@ -121,6 +138,11 @@ def metrics_message(values: Mapping[str, Any], step: float | None = None, descri
 def tags_message(tags: Mapping[str, str]) -> Message:
     """A line that sets tags of the trial."""
     return {"tags": tags, "t": time.time()}
+
+
+def checkpoint_message(name: str) -> Message:
+    """A line that says that the checkpoint ``name`` is ready to be published."""
+    return {"checkpoint": name, "t": time.time()}
 
 
 def state_message(state: str, why: str = "") -> Message:

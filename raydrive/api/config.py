@@ -104,6 +104,8 @@ class HyperDriveConfig:
         reuse_actors: Whether trials may follow one another in the same actor.
         max_attempts: Starts of a trial that fails by itself.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
+        keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
+        resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``.
         preload: Modules that function trials are forked with.
         tags: Free text by name, kept with the run.
 
@@ -128,6 +130,8 @@ class HyperDriveConfig:
         reuse_actors: bool = True,
         max_attempts: int = 1,
         first_failures: int = 3,
+        keep_checkpoints: int = 1,
+        resume_argument: bool = False,
         preload: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -142,7 +146,11 @@ class HyperDriveConfig:
         own = getattr(hyperparameter_sampling, "seed", None)
         seed = seed if seed is not None else own
         trial = dataclasses.replace(
-            self._trial_spec(resources or Resources()), grace_s=grace_s, reuse_actors=reuse_actors
+            self._trial_spec(resources or Resources()),
+            grace_s=grace_s,
+            reuse_actors=reuse_actors,
+            keep_checkpoints=keep_checkpoints,
+            resume_argument=resume_argument,
         )
         minutes = max_duration_minutes
         self.config = RunConfig(

@@ -220,6 +220,9 @@ class OwnKeys(Section):
     grace_s: Amount | None = None
     reuse_actors: bool | None = None
     max_attempts: Count | None = None
+    keep_checkpoints: Count | None = None
+    resume_argument: bool | None = None
+    lease_s: Amount | None = None
     first_failures: CountOrNone | None = None
     environment_variables: dict[str, Text] | None = None
 

@@ -336,7 +336,13 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Mapping[str, str], outputs: Ma
         python=own.python or "",
         preload=tuple(own.preload or ()),
         resources=Resources(**resources),
-        **_given(grace_s=own.grace_s, reuse_actors=own.reuse_actors),
+        **_given(
+            grace_s=own.grace_s,
+            reuse_actors=own.reuse_actors,
+            keep_checkpoints=own.keep_checkpoints,
+            resume_argument=own.resume_argument,
+            lease_s=own.lease_s,
+        ),
     )
 
 

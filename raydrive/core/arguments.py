@@ -227,6 +227,18 @@ def trial_argv(
     return tuple(words)
 
 
+def with_resume_argument(argv: Sequence[str], path: str) -> tuple[str, ...]:
+    """Returns a command line with ``--resume-from PATH`` at its end, as HyperDrive passes it.
+
+    Args:
+        argv: As ``trial_argv`` gives it.
+        path: Local folder of the checkpoint.
+    """
+    if tuple(argv[:2]) == ("/bin/bash", "-c"):
+        return (*argv[:2], f"{argv[2]} --resume-from {shlex.quote(path)}")
+    return (*argv, "--resume-from", path)
+
+
 def shown(argv: Sequence[str]) -> str:
     """Returns a command line for people, to be pasted into a shell: ``python train.py --lr 0.1``.
 

@@ -140,6 +140,8 @@ class TrialSpec:
     """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
     lease_s: float = 180.0
     """Seconds a trial goes on without hearing from a driver; longer than a driver needs to come back from a lost node."""
+    keep_checkpoints: int = 1
+    """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
     resume_argument: bool = False
     """Whether a resumed script gets ``--resume-from DIR``."""
 
@@ -244,6 +246,11 @@ def _check_names(config: RunConfig) -> list[Problem]:
         problems.append(Problem("experiment", repr(config.experiment), allowed))
     if not isinstance(config.seed, int) or isinstance(config.seed, bool) or config.seed < 0:
         problems.append(Problem("seed", repr(config.seed), "a whole number of 0 or more"))
+    keep = config.trial.keep_checkpoints
+    if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
+        problems.append(Problem("keep_checkpoints", repr(keep), "a whole number of 1 or more"))
+    if not _is_number(config.trial.lease_s) or config.trial.lease_s <= 0:
+        problems.append(Problem("lease_s", repr(config.trial.lease_s), "a number of seconds above 0"))
     if not _is_number(config.trial.grace_s) or config.trial.grace_s < 0:
         problems.append(Problem("grace_s", repr(config.trial.grace_s), "a number of seconds of 0 or more"))
     return problems

@@ -13,7 +13,7 @@ import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 
 from raydrive.core.config import RunConfig
-from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Lost, Reported, Stop
+from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Reported, Stop
 from raydrive.core.state import Trial
 from raydrive.runtime.cluster import NAMESPACE, actor_options, why_waiting
 from raydrive.runtime.trial_actor import TrialActor
@@ -33,6 +33,8 @@ def to_facts(trial: int, attempt: int, events: Sequence[tuple[Any, ...]]) -> lis
         kind, at = event[0], event[1]
         if kind == "report":
             facts.append(Reported(at, trial, attempt, *event[2:]))
+        elif kind == "checkpoint":
+            facts.append(Checkpointed(at, trial, attempt, *event[2:]))
         elif kind == "began":
             facts.append(Began(at, trial, attempt, *event[2:]))
         else:

@@ -15,13 +15,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive import wire
-from raydrive.core.arguments import trial_argv
+from raydrive.core.arguments import trial_argv, with_resume_argument
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.records import FAILED
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.publisher import Publisher, Resumed, recover
 from raydrive.runtime.workspace import Prepared, TrialFiles
+from raydrive.storage.checkpoints import Manifest
 
 BATCH_DELAY_S = 0.003
 """A report waits this long for company: a trial that ends meanwhile sends everything with its result."""
@@ -44,6 +46,8 @@ class _Attempt:
         self.metric = metric
         self.unsent: list[Event] = []
         self.said_failed = ""
+        self.value: float | None = None
+        self.publisher: Publisher | None = None
         self.seq = 0
         self.interval = interval
         self.wake = asyncio.Event()
@@ -57,12 +61,15 @@ class _Attempt:
             tags = message.get("tags") or {}
             if message.get("state") == FAILED:
                 self.said_failed = str(message.get("why") or "the script called run.fail()")
+            if "checkpoint" in message and self.publisher is not None:
+                self.publisher.announce(str(message["checkpoint"]))
             if not metrics and not tags:
                 continue
             value, interval, number = metrics.get(name), 0, None
             if isinstance(value, int | float):
                 self.interval += 1
                 interval, number = self.interval, float(value)
+                self.value = number
                 metrics = {key: item for key, item in metrics.items() if key != name} if len(metrics) > 1 else {}
             self.seq += 1
             self.unsent.append(("report", at, self.seq, interval, number, metrics, message.get("s"), tags))
@@ -168,7 +175,8 @@ class TrialActor:
         if current is None or (current.trial, current.attempt) != (trial, attempt):
             current = self._current = _Attempt(trial, attempt, interval, self._config.metric.name)
             self._stopping = False
-            self._task = asyncio.get_running_loop().create_task(self._supervise(current, params))
+            work = self._supervise(current, params, resume_from)
+            self._task = asyncio.get_running_loop().create_task(work)
         return await asyncio.shield(current.done)
 
     async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
@@ -190,10 +198,10 @@ class TrialActor:
 
     # ------------------------------------------------------------------ one attempt
 
-    async def _supervise(self, current: _Attempt, params: Mapping[str, Any]) -> None:
+    async def _supervise(self, current: _Attempt, params: Mapping[str, Any], resume_from: str | None) -> None:
         sender = asyncio.get_running_loop().create_task(self._send(current))
         try:
-            code, error = await self._execute(current, params)
+            code, error = await self._execute(current, params, resume_from)
         except Exception as problem:  # whatever went wrong on this side is the attempt's end, never a hang
             code, error = None, f"{type(problem).__name__}: {problem}"
         sender.cancel()
@@ -202,12 +210,16 @@ class TrialActor:
         current.unsent.append(("ended", time.time(), code, error))
         current.done.set_result(current.unsent)
 
-    async def _execute(self, current: _Attempt, params: Mapping[str, Any]) -> tuple[int | None, str]:
+    async def _execute(
+        self, current: _Attempt, params: Mapping[str, Any], resume_from: str | None
+    ) -> tuple[int | None, str]:
         keeper, channel = await self._ready()
         prepared = self._files.prepare(current.trial, current.attempt)
+        resumed = await self._recover(current, prepared, resume_from)
+        publishing = self._publish(current, prepared)
         shipping = asyncio.get_running_loop().create_task(_ship(prepared)) if prepared.uploader is not None else None
         try:
-            job = self._job(current, params, prepared, channel.path)
+            job = self._job(current, params, prepared, channel.path, resumed)
             if self._stopping:
                 return -15, "stopped before it began"
 
@@ -227,14 +239,49 @@ class TrialActor:
             channel.take = current.add
             channel.resume()
             await channel.drain()
+            publishing.cancel()
+            if current.publisher is not None:
+                await current.publisher.sweep()
             if current.said_failed and exit_.code == 0:
                 return 1, current.said_failed
             return exit_.code, _why(exit_, prepared)
         finally:
+            publishing.cancel()
             if shipping is not None:
                 shipping.cancel()
                 await _until_shipped(prepared)
             prepared.clean()
+
+    async def _recover(self, current: _Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
+        """Brings the checkpoint to this node and counts intervals on from it."""
+        if name is None:
+            return None
+        loop = asyncio.get_running_loop()
+        resumed = await loop.run_in_executor(
+            None, recover, prepared.layout, current.trial, name, prepared.scratch / "resume", prepared.note
+        )
+        current.interval = resumed.interval if resumed is not None else 0
+        return resumed
+
+    def _publish(self, current: _Attempt, prepared: Prepared) -> asyncio.Task[None]:
+        """Begins to publish the checkpoints that the attempt leaves."""
+
+        def published(manifest: Manifest) -> None:
+            current.unsent.append(("checkpoint", time.time(), manifest.interval, str(manifest.number)))
+            current.wake.set()
+
+        current.publisher = Publisher(
+            prepared.layout,
+            current.trial,
+            current.attempt,
+            prepared.staging,
+            progress=lambda: (current.interval, current.value),
+            published=published,
+            note=prepared.note,
+            keep_last=self._config.trial.keep_checkpoints,
+            maximize=self._config.metric.maximize,
+        )
+        return asyncio.get_running_loop().create_task(current.publisher.run())
 
     async def _ready(self) -> tuple[Keeper, Channel]:
         """Returns keeper and channel, started on the first call, or after the keeper was lost."""
@@ -260,7 +307,14 @@ class TrialActor:
         env.update(self._config.trial.environment_variables)
         return env
 
-    def _job(self, current: _Attempt, params: Mapping[str, Any], prepared: Prepared, channel: str) -> Job:
+    def _job(
+        self,
+        current: _Attempt,
+        params: Mapping[str, Any],
+        prepared: Prepared,
+        channel: str,
+        resumed: Resumed | None,
+    ) -> Job:
         spec = self._config.trial
         env = self._environment()
         env.update(
@@ -273,6 +327,8 @@ class TrialActor:
                 params=params,
                 output_dir=str(prepared.outputs),
                 files_dir=str(prepared.files),
+                checkpoint_dir=str(prepared.staging),
+                resume_from=str(resumed.path) if resumed is not None else "",
             )
         )
         common = {"cwd": str(prepared.cwd), "env": env, "log_path": str(prepared.log), "grace_s": spec.grace_s}
@@ -282,6 +338,8 @@ class TrialActor:
         for folder in outputs.values():
             os.makedirs(folder, exist_ok=True)
         argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
+        if resumed is not None and spec.resume_argument:
+            argv = with_resume_argument(argv, str(resumed.path))
         if spec.preload and not spec.python and argv[0] == sys.executable and len(argv) > 1 and argv[1].endswith(".py"):
             return Job(script=argv[1], arguments=tuple(argv[2:]), **common)  # type: ignore[arg-type]
         return Job(argv=tuple(argv), **common)  # type: ignore[arg-type]

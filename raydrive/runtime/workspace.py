@@ -34,6 +34,13 @@ class Prepared:
     """Brings the log to a storage that is not local; None when it is written there directly."""
     layout: RunLayout
     trial: int
+    scratch: Path
+    """Folder of this attempt on this node, beside the working directory. Removed when the attempt is over."""
+
+    @property
+    def staging(self) -> Path:
+        """Where training puts checkpoints."""
+        return self.scratch / "checkpoints"
 
     @property
     def outputs(self) -> Path:
@@ -79,6 +86,7 @@ class Prepared:
     def clean(self) -> None:
         """Removes what only this attempt needed on this node."""
         shutil.rmtree(self.cwd, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
         if self.uploader is not None:
             shutil.rmtree(self.files, ignore_errors=True)
 
@@ -149,7 +157,9 @@ class TrialFiles:
         log_folder.mkdir(parents=True, exist_ok=True)
         log = log_folder / LOG_NAME
         uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt))
-        return Prepared(cwd, files, log, uploader, self._layout, trial)
+        scratch = self._root / "scratch" / name
+        (scratch / "checkpoints").mkdir(parents=True)
+        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch)
 
     def remove(self) -> None:
         """Removes what the run left on this node; other actors of the run must be gone."""

@@ -54,6 +54,15 @@ def upload_tree(local: Path, folder: Folder) -> Uploaded:
     return done
 
 
+def local_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Yields the name below a local directory and the path of each of its files, links to files included.
+
+    Raises:
+        StorageError: If a folder cannot be read.
+    """
+    return _files(directory, "", [])
+
+
 def _files(directory: Path, above: str, skipped: list[str]) -> Iterator[tuple[str, Path]]:
     try:
         with os.scandir(directory) as entries:

@@ -1,0 +1,157 @@
+"""The trial actor's side of checkpoints: what training left in its checkpoint folder reaches the storage.
+
+Training puts a folder ``NAME`` into ``RAYDRIVE_CHECKPOINT_DIR`` and then an empty file ``NAME.done``;
+``save_checkpoint`` does both and says so on the channel. Uploading runs in a thread here while training goes on; when it
+has ended, folder and marker are removed, which is what the next ``save_checkpoint`` waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from raydrive.core.errors import StorageError
+from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, prune, publish
+from raydrive.storage.layout import RunLayout
+
+DONE = ".done"
+POLL_S = 0.5
+TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The checkpoint an attempt goes on from."""
+
+    path: Path
+    """The local copy."""
+    interval: int
+    """How often the primary metric had been logged when it was saved."""
+    number: int
+
+
+def recover(layout: RunLayout, trial: int, name: str, into: Path, note: Callable[[str], None]) -> Resumed | None:
+    """Brings a checkpoint to this node; one that is damaged is passed over for the one before, and that is said.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        name: Number of the wanted checkpoint, as text.
+        into: Folder to make.
+        note: Told what was passed over.
+
+    Returns:
+        The checkpoint, or None when no whole one is left.
+
+    Raises:
+        StorageError: If the storage cannot be read.
+    """
+    for manifest in reversed([found for found in manifests(layout, trial) if found.number <= int(name)]):
+        try:
+            path = fetch(layout, trial, manifest, into)
+        except DamagedCheckpointError as error:
+            note(f"{error}; taking the one before")
+            continue
+        return Resumed(path, manifest.interval, manifest.number)
+    note(f"no whole checkpoint of trial {trial} is left: it starts from nothing")
+    return None
+
+
+class Publisher:
+    """Publishes the checkpoints of one attempt.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        attempt: Number of the attempt.
+        staging: Where training puts them.
+        progress: Returns the intervals logged so far, and the last value of the primary metric.
+        published: Told of each complete checkpoint.
+        note: Told what went wrong.
+        keep_last: How many of the newest to keep.
+        maximize: Whether larger values are better.
+    """
+
+    def __init__(
+        self,
+        layout: RunLayout,
+        trial: int,
+        attempt: int,
+        staging: Path,
+        *,
+        progress: Callable[[], tuple[int, float | None]],
+        published: Callable[[Manifest], None],
+        note: Callable[[str], None],
+        keep_last: int,
+        maximize: bool,
+    ) -> None:
+        self._layout = layout
+        self._trial = trial
+        self._attempt = attempt
+        self._staging = staging
+        self._progress = progress
+        self._published = published
+        self._note = note
+        self._keep_last = keep_last
+        self._maximize = maximize
+        self._announced: dict[str, tuple[int, float | None]] = {}
+        self._wake = asyncio.Event()
+
+    def announce(self, name: str) -> None:
+        """Told on the channel that ``name`` is ready: what was logged before it belongs to it."""
+        self._announced[name] = self._progress()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publishes what appears, until cancelled."""
+        while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            self._wake.clear()
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Publishes all that is ready now."""
+        for marker in sorted(self._staging.glob(f"*{DONE}"), key=lambda path: path.stat().st_mtime_ns):
+            name = marker.name.removesuffix(DONE)
+            interval, value = self._announced.pop(name) if name in self._announced else self._progress()
+            folder = self._staging / name
+            if folder.is_dir():
+                await self._publish(folder, interval, value)
+            marker.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _publish(self, folder: Path, interval: int, value: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        finite = value if value is not None and math.isfinite(value) else None
+        pause_s = 0.5
+        for _ in range(TRIES):
+            try:
+                manifest = await loop.run_in_executor(None, self._upload, folder, interval, finite)
+            except (StorageError, OSError) as error:
+                self._note(f"checkpoint at interval {interval}: {error}; trying again")
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, 30.0)
+            else:
+                self._published(manifest)
+                return
+        self._note(f"the checkpoint at interval {interval} is given up")
+
+    def _upload(self, folder: Path, interval: int, value: float | None) -> Manifest:
+        done = publish(
+            self._layout,
+            self._trial,
+            folder,
+            attempt=self._attempt,
+            interval=interval,
+            value=value,
+            at=time.time(),
+        )
+        prune(self._layout, self._trial, keep_last=self._keep_last, maximize=self._maximize)
+        return done

@@ -1,0 +1,152 @@
+"""Checkpoints in a run's storage: files first, then a manifest with sizes and sha256 that makes them count.
+
+A folder without a manifest is the remains of an upload that was interrupted; no reader ever takes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from raydrive.core.errors import StorageError
+from raydrive.storage.folder import Folder
+from raydrive.storage.layout import RunLayout
+from raydrive.storage.transfer import local_files
+
+MANIFEST = "manifest.json"
+FILES = "files"
+_BLOCK = 1 << 20
+
+
+class DamagedCheckpointError(StorageError):
+    """A checkpoint is not what was published; the message says which file and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What makes a checkpoint count."""
+
+    number: int
+    """Counts the checkpoints of a trial from 1."""
+    attempt: int
+    interval: int
+    """How often the primary metric had been logged when it was saved."""
+    value: float | None
+    """The last value of the primary metric then; None when there was none, or it was not finite."""
+    at: float
+    files: dict[str, dict[str, Any]]
+    """``size`` in bytes and ``sha256`` by name."""
+
+
+def publish(
+    layout: RunLayout, trial: int, local: Path, *, attempt: int, interval: int, value: float | None, at: float
+) -> Manifest:
+    """Copies a local folder into the storage as the next checkpoint of a trial.
+
+    Raises:
+        StorageError: If it cannot be written; then it does not count, and it may be tried again.
+    """
+    number = max((found for found, _ in _folders(layout, trial)), default=0) + 1
+    folder = layout.checkpoint(trial, number)
+    files: dict[str, dict[str, Any]] = {}
+    for name, path in local_files(local):
+        digest = _digest(path)
+        size = folder.child(FILES).put_file(path, name)
+        files[name] = {"size": size, "sha256": digest}
+    manifest = Manifest(number, attempt, interval, value, at, files)
+    folder.write_whole(MANIFEST, json.dumps(asdict(manifest)).encode())
+    return manifest
+
+
+def manifests(layout: RunLayout, trial: int) -> list[Manifest]:
+    """Returns the complete checkpoints of a trial, oldest first; what cannot be read is left out.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    found = []
+    for number, folder in _folders(layout, trial):
+        data = folder.read_or_none(MANIFEST)
+        try:
+            raw = json.loads(data) if data else None
+            if raw is not None and raw["number"] == number:
+                found.append(Manifest(**raw))
+        except (ValueError, TypeError, KeyError):
+            continue  # a torn manifest: the checkpoint does not count
+    return sorted(found, key=lambda manifest: manifest.number)
+
+
+def fetch(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path:
+    """Copies a checkpoint to this node and proves it whole.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        manifest: The checkpoint.
+        into: Folder to make; replaced if it exists.
+
+    Raises:
+        DamagedCheckpointError: If a file is missing, or is not what was published.
+        StorageError: If the storage cannot be read.
+    """
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
+    folder = layout.checkpoint(trial, manifest.number).child(FILES)
+    for name, entry in manifest.files.items():
+        target = into / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not folder.exists(name):
+            raise DamagedCheckpointError(f"checkpoint {manifest.number} of trial {trial}: {name} is missing")
+        folder.get_file(name, target)
+        found = _digest(target)
+        if found != entry["sha256"]:
+            raise DamagedCheckpointError(
+                f"checkpoint {manifest.number} of trial {trial}: {name} is damaged (sha256 {found[:12]}, "
+                f"published as {entry['sha256'][:12]})"
+            )
+    return into
+
+
+def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, kept: Sequence[int] = ()) -> list[int]:
+    """Deletes checkpoints but for the last ones, the one with the best value, and ``kept``; returns their numbers.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        keep_last: How many of the newest to keep, 1 or more.
+        maximize: Whether larger values are better.
+        kept: Numbers that somebody goes on from.
+
+    Raises:
+        StorageError: If the storage cannot be read or written.
+    """
+    complete = manifests(layout, trial)
+    keep = {manifest.number for manifest in complete[-max(1, keep_last) :]} | set(kept)
+    valued = [manifest for manifest in complete if manifest.value is not None]
+    if valued:
+        sign = 1.0 if maximize else -1.0
+        keep.add(max(valued, key=lambda manifest: sign * (manifest.value or 0.0)).number)
+    gone = [manifest.number for manifest in complete if manifest.number not in keep]
+    for number in gone:
+        folder = layout.checkpoint(trial, number)
+        folder.delete(MANIFEST)  # first: a reader must never see a manifest of files that are being deleted
+        folder.delete_tree()
+    return gone
+
+
+def _folders(layout: RunLayout, trial: int) -> list[tuple[int, Folder]]:
+    root = layout.checkpoints(trial)
+    return [(int(item.name), root.child(item.name)) for item in root.list() if item.is_dir and item.name.isdigit()]
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
