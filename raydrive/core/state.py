@@ -31,6 +31,8 @@ class Trial:
     losses: int = 0
     seq: int = 0
     """Last report of the current attempt."""
+    heard_at: float = 0.0
+    """When it last reported, whatever the attempt."""
     began_at: float | None = None
     """When the current attempt's process began."""
     ended_at: float | None = None

@@ -254,7 +254,7 @@ class Sweep:
         """Returns whether the report carries the trial's next interval."""
         state = self._state
         trial = state.trials[fact.trial]
-        trial.seq = fact.seq
+        trial.seq, trial.heard_at = fact.seq, fact.at
         state.reports += 1
         if fact.at > state.clock.last_at:
             state.clock.last_at = fact.at
@@ -280,7 +280,8 @@ class Sweep:
         if trial.began_at is not None:
             clock, until = self._state.clock, fact.at
             if isinstance(fact, Lost) and trial.began_at < clock.epoch_at:
-                until = clock.left_at  # lost with an earlier driver: nothing trained while there was none
+                # Perhaps nothing trained while there was no driver; what was heard of is certain.
+                until = max(clock.left_at, trial.heard_at)
             trial.trained_s += max(0.0, until - trial.began_at)
             trial.began_at = None
         if isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number):

@@ -1,0 +1,256 @@
+"""Trials in this very process, one after the other: for debugging, notebooks and tests.
+
+Everything but the runner is the real thing: judge, samplers, policies, journal lines. Breakpoints stop where they
+stand, ``print`` prints, and what a trial changes (globals, the working directory) stays changed for the next one.
+Nothing can end a function from outside here: a trial that is to stop is stopped by its next ``log``, or ends by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from raydrive import context, wire
+from raydrive.core.config import RunConfig
+from raydrive.core.records import FAILED, Began, Close, Ended, Fact, Finish, Launch, Reported, Started, Stop, Ticked
+from raydrive.core.sweep import Sweep
+from raydrive.runtime.loop import Loop, Writer
+
+Train = Callable[[dict[str, Any]], object]
+"""A training function; it logs with ``Run.get_context()``."""
+STOPPED = -15
+"""Exit code of a trial that was stopped, as if by SIGTERM."""
+_TAIL = 4_000
+"""So many characters of a traceback are kept."""
+
+
+class TrialStopped(BaseException):
+    """Ends a training function whose trial is to stop. No ``Exception``, so that ``except Exception`` lets it pass."""
+
+
+class InlineRunner:
+    """A ``TrialRunner`` that calls the training function itself.
+
+    Launched attempts queue up; ``run`` works through them. Nothing happens inside ``launch`` and ``stop``, which the
+    loop calls while it carries out decisions.
+
+    Args:
+        config: The run's configuration; of its trial spec nothing is looked at.
+        train: The training function.
+        files: Directory for the trials' files, ``<files>/<trial>/outputs``; made when needed.
+        now: Returns the time, seconds since the epoch.
+    """
+
+    def __init__(self, config: RunConfig, train: Train, files: Path, now: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._train = train
+        self._files = files
+        self._now = now
+        self._queue: deque[Launch] = deque()
+        self._unbegun: deque[Fact] = deque()
+        self._current: _Attempt | None = None
+
+    def launch(self, launch: Launch) -> None:
+        """Queues an attempt."""
+        self._queue.append(launch)
+
+    def stop(self, stop: Stop) -> None:
+        """Has the next ``log`` of an attempt end it; one that has not begun never will."""
+        current = self._current
+        if current is not None and (current.launch.trial, current.launch.attempt) == (stop.trial, stop.attempt):
+            current.stop = stop
+            return
+        for launch in [each for each in self._queue if (each.trial, each.attempt) == (stop.trial, stop.attempt)]:
+            self._queue.remove(launch)
+            self._unbegun.append(Ended(self._now(), stop.trial, stop.attempt, STOPPED, "stopped before it began"))
+
+    def close(self, close: Close) -> None:
+        """Nothing is kept for a trial that is over."""
+
+    def finish(self, finish: Finish) -> None:
+        """Nothing is kept for a run that is over."""
+
+    def run(self, loop: Loop) -> None:
+        """Works through what is launched until nothing is.
+
+        Raises:
+            StorageError: If the journal cannot be written.
+        """
+        while self._queue or self._unbegun:
+            self.tick(loop)
+            if self._unbegun:
+                loop.take([self._unbegun.popleft()])
+            elif self._queue:
+                attempt = self._current = _Attempt(self, loop, self._queue.popleft())
+                try:
+                    attempt.run(self._train, self._files / f"{attempt.launch.trial:05}")
+                finally:
+                    self._current = None
+
+    def tick(self, loop: Loop) -> None:
+        """Tells the judge the time when that matters."""
+        due = loop.sweep.due_at
+        if due is not None and self._now() >= due:
+            loop.take([Ticked(self._now())])
+
+    def time(self) -> float:
+        """Returns the time, seconds since the epoch."""
+        return self._now()
+
+    def environment(self, launch: Launch, folder: Path) -> dict[str, str]:
+        """Returns what tells the training function which trial it is."""
+        return wire.trial_environment(
+            channel="in-process",
+            run_id="inline",
+            trial=launch.trial,
+            attempt=launch.attempt,
+            experiment=self._config.experiment,
+            params=launch.params,
+            files_dir=str(folder),
+        )
+
+    @property
+    def metric(self) -> str:
+        """Name of the primary metric."""
+        return self._config.metric.name
+
+
+class _Attempt(wire.Client):
+    """One call of the training function; what it logs goes straight to the loop."""
+
+    def __init__(self, runner: InlineRunner, loop: Loop, launch: Launch) -> None:
+        super().__init__("in-process")
+        self.launch = launch
+        self.stop: Stop | None = None
+        self._runner = runner
+        self._loop = loop
+        self._mutex = threading.RLock()  # training code may log from several threads
+        self._seq = 0
+        self._interval = launch.interval
+        self._said_failed = ""
+        self._trouble: BaseException | None = None
+        self._over = False
+
+    def run(self, train: Train, folder: Path) -> None:
+        """Calls the function and tells the loop how that went.
+
+        Raises:
+            StorageError: If the journal cannot be written.
+        """
+        trial, attempt = self.launch.trial, self.launch.attempt
+        (folder / "outputs").mkdir(parents=True, exist_ok=True)
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        self._loop.take([Began(self._runner.time(), trial, attempt, platform.node(), os.getpid(), gpus)])
+        params: dict[str, Any] = json.loads(json.dumps(dict(self.launch.params)))  # the function's own, to change
+        with context.in_process(self._runner.environment(self.launch, folder), self):
+            code, error = self._call(train, params)
+        with self._mutex:
+            self._over = True
+        if self._trouble is not None:
+            raise self._trouble
+        self._loop.take([Ended(self._runner.time(), trial, attempt, code, error)])
+
+    def _call(self, train: Train, params: dict[str, Any]) -> tuple[int, str]:
+        try:
+            train(params)
+        except TrialStopped:
+            return STOPPED, ""
+        except SystemExit as end:
+            return _exit_code(end), ""
+        except Exception as error:
+            user = error.__traceback__.tb_next if error.__traceback__ else None  # from the user's first line on
+            text = "".join(traceback.format_exception(type(error), error, user))
+            print(text, end="", file=sys.stderr)
+            return 1, text[-_TAIL:]
+        return (1, self._said_failed) if self._said_failed else (0, "")
+
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Takes what the trial logs.
+
+        Raises:
+            TrialStopped: If the trial is to stop.
+            TypeError: If a value has no JSON form.
+        """
+        message = json.loads(
+            wire.encode(message)
+        )  # as it would arrive through a socket; the trial may go on changing it
+        with self._mutex:
+            if self._over:
+                return False  # a thread that outlived its trial
+            try:
+                if self.stop is None:
+                    self._runner.tick(self._loop)
+                if self.stop is None:
+                    self._take(message)
+                    return True
+            except BaseException as error:  # the run's failure, not the trial's: it must not be caught by training code
+                self._trouble = error
+            raise TrialStopped(self.stop.why if self.stop is not None else "the run cannot go on")
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        if message.get("state") == FAILED:
+            self._said_failed = str(message.get("why") or "the script called run.fail()")
+        metrics, tags = message.get("m") or {}, message.get("tags") or {}
+        if not metrics and not tags:
+            return
+        value, interval = metrics.get(self._runner.metric), 0
+        if isinstance(value, int | float):
+            self._interval += 1
+            interval = self._interval
+            del metrics[self._runner.metric]
+        else:
+            value = None
+        self._seq += 1
+        trial, attempt = self.launch.trial, self.launch.attempt
+        at, step = self._runner.time(), message.get("s")
+        self._loop.take([Reported(at, trial, attempt, self._seq, interval, value, metrics, step, tags)])
+
+
+def run_inline(
+    config: RunConfig,
+    train: Train,
+    writer: Writer | None = None,
+    now: Callable[[], float] = time.time,
+    files: str | os.PathLike[str] | None = None,
+) -> Sweep:
+    """Runs a whole sweep in this process and returns it.
+
+    Args:
+        config: The configuration; of its trial spec nothing is looked at.
+        train: The training function.
+        writer: The journal; None = the run leaves no record.
+        now: Returns the time, seconds since the epoch.
+        files: Directory for the trials' files; None = a temporary one, gone when the run is over.
+
+    Raises:
+        StorageError: If ``writer`` cannot write.
+    """
+    if files is None:
+        with tempfile.TemporaryDirectory(prefix="raydrive-") as folder:
+            return run_inline(config, train, writer, now, folder)
+    runner = InlineRunner(config, train, Path(files), now)
+    sampler = config.sampling.build(config.seed, config.metric.maximize)
+    loop = Loop(Sweep(config), sampler, runner, writer, now)
+    loop.take([Started(now(), 1, {"python": platform.python_version()})])
+    runner.run(loop)
+    return loop.sweep
+
+
+def _exit_code(end: SystemExit) -> int:
+    """The exit code that Python gives a process."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
