@@ -1,0 +1,116 @@
+// What all charts share: colours of the theme, a lazy frame, scales of the metric.
+import { css, quantile, esc, num } from "./util.js";
+
+// plotly.js offers to upload a chart to its maker's cloud by default: never here.
+export const CONFIG = {
+  showSendToCloud: false, displaylogo: false, responsive: true, showLink: false, plotlyServerURL: "",
+  modeBarButtonsToRemove: ["sendDataToCloud", "toImage", "autoScale2d"],
+};
+
+export function layout(extra) {
+  const text = css("--text"), grid = css("--grid");
+  const axis = {
+    gridcolor: grid, zerolinecolor: grid, linecolor: grid, tickcolor: grid, automargin: true, title: { standoff: 8 },
+  };
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: css("--font"), size: 12, color: text },
+    margin: { l: 56, r: 16, t: 8, b: 40 }, hovermode: "closest",
+    hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { color: text, size: 12 }, align: "left" },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--faint"), activecolor: css("--accent"), orientation: "v" },
+    ...extra,
+    xaxis: { ...axis, ...(extra.xaxis || {}) }, yaxis: { ...axis, ...(extra.yaxis || {}) },
+  };
+}
+
+export function stateColour(state) { return css(`--${state.toLowerCase()}`); }
+
+// Worse to better, readable on the background of the theme.
+export function scale() {
+  return document.documentElement.dataset.dark === "yes"
+    ? ["#33415c", "#2f6f9f", "#35a7b8", "#8fdc8a", "#f5f06b"]
+    : ["#c9d3e2", "#8fb8dc", "#4a90c8", "#2757a5", "#1b1f5e"];
+}
+
+function mix(a, b, f) {
+  const part = (colour, i) => parseInt(colour.slice(1 + 2 * i, 3 + 2 * i), 16);
+  return [0, 1, 2].map((i) => Math.round(part(a, i) + (part(b, i) - part(a, i)) * f));
+}
+
+export function colourAt(fraction, alpha = 1) {
+  const stops = scale(), at = Math.min(0.9999, Math.max(0, fraction)) * (stops.length - 1), i = Math.floor(at);
+  return `rgba(${mix(stops[i], stops[i + 1], at - i).join(",")},${alpha})`;
+}
+
+// 0 = the worst tenth, 1 = the best: a few diverged trials must not take the whole scale.
+export function goodness(trials, get, maximize) {
+  const values = trials.map(get).filter((v) => v !== null && v !== undefined).sort((a, b) => a - b);
+  const low = maximize ? quantile(values, 0.1) : values[0];
+  const high = maximize ? values[values.length - 1] : quantile(values, 0.9);
+  const range = (high ?? 0) - (low ?? 0) || 1;
+  const of = (value) => {
+    if (value === null || value === undefined) return null;
+    const f = Math.min(1, Math.max(0, (value - low) / range));
+    return maximize ? f : 1 - f;
+  };
+  return { of, low, high };
+}
+
+// Draws when first seen, then whenever it is told to and in sight.
+export class Frame {
+  constructor(node, draw) {
+    this.node = node; this.draw = draw; this.dirty = true; this.seen = false; this.error = null;
+    this.watch = new IntersectionObserver((entries) => {
+      this.seen = entries.some((entry) => entry.isIntersecting);
+      this.refresh();
+    }, { rootMargin: "200px" });
+    this.watch.observe(node);
+  }
+  soil() { this.dirty = true; if (!this.waiting) { this.waiting = true; requestAnimationFrame(() => { this.waiting = false; this.refresh(); }); } }
+  refresh() {
+    if (!this.dirty || !this.seen) return;
+    this.dirty = false;
+    try { this.draw(this.node); } catch (error) { console.error(error); this.node.textContent = `This chart could not be drawn: ${error.message}`; }
+  }
+}
+
+export function empty(node, text) {
+  if (node.data) Plotly.purge(node);
+  node.textContent = "";
+  const note = document.createElement("p");
+  note.className = "empty";
+  note.textContent = text;
+  node.append(note);
+}
+
+export function plot(node, traces, shape) {
+  if (!node.data) node.textContent = "";
+  return Plotly.react(node, traces, shape, CONFIG);
+}
+
+// An axis for a column: positions of values, and what plotly needs to show them.
+export function axisOf(column, trials) {
+  const values = trials.map(column.get);
+  if (column.kind === "number") {
+    const log = column.log && values.every((v) => v === null || v > 0);
+    return { values, layout: { type: log ? "log" : "linear", title: { text: esc(column.label, 40), standoff: 8 },
+      ...(log ? { exponentformat: "power", dtick: undefined, nticks: 6 } : {}) }, log };
+  }
+  const place = new Map(column.values.map((value, i) => [typeof value + String(value), i]));
+  return {
+    values: values.map((v) => (v === null ? null : place.get(typeof v + String(v)) ?? null)),
+    layout: { type: "linear", tickvals: column.values.map((_, i) => i), ticktext: column.values.map((v) => esc(num(v), 16)),
+      range: [-0.5, Math.max(0.5, column.values.length - 0.5)], title: { text: esc(column.label, 40), standoff: 8 } },
+    steps: true,
+  };
+}
+
+export function describe(store, trial) {
+  const lines = [`<b>trial ${trial.number}</b>  ${trial.state}`, `${esc(store.metric, 30)} ${num(trial.best)}`];
+  for (const column of store.head.params.slice(0, 12)) {
+    const value = trial.p[column.name];
+    if (value !== null) lines.push(`${esc(column.name, 30)} ${esc(num(value), 40)}`);
+  }
+  return lines.join("<br>");
+}

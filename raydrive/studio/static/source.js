@@ -1,0 +1,53 @@
+// Where data comes from: the document inside a report, or a live server.
+
+function embedded(id) {
+  const node = document.getElementById(id);
+  return node ? JSON.parse(node.textContent) : null;
+}
+
+export class ReportSource {
+  constructor(bundle) { this.bundle = bundle; this.live = false; }
+  start(take) { take(this.bundle.document, true); }
+  async analysis() { return this.bundle.analysis; }
+  async detail(number) { return this.bundle.details[number] || null; }
+  async series(name) { return this.bundle.series[name] || null; }
+  whatifs() { return this.bundle.whatif; }
+}
+
+export class LiveSource {
+  constructor(base, mayCancel) { this.base = base; this.live = true; this.mayCancel = mayCancel; this.connected = false; }
+
+  async get(path, options) {
+    const answer = await fetch(`${this.base}${path}`, options);
+    const body = await answer.json();
+    if (!answer.ok) throw new Error(body.error || answer.statusText);
+    return body;
+  }
+
+  // The browser reconnects by itself and sends the last event id, so nothing is missed and nothing comes twice.
+  start(take, status) {
+    const events = new EventSource(`${this.base}/events`);
+    events.addEventListener("whole", (event) => { take(JSON.parse(event.data), true); status(true); });
+    events.addEventListener("changes", (event) => { take(JSON.parse(event.data), false); status(true); });
+    events.addEventListener("open", () => status(true));
+    events.addEventListener("error", () => status(false));
+    this.events = events;
+  }
+
+  analysis() { return this.get("/analysis"); }
+  detail(number) { return this.get(`/trials/${number}`); }
+  log(number, from) { return this.get(`/trials/${number}/log?from=${from}`); }
+  series(name) { return this.get(`/series?name=${encodeURIComponent(name)}`); }
+  whatif(policy) { return this.get(`/whatif?policy=${encodeURIComponent(JSON.stringify(policy))}`); }
+  cancel(number) {
+    const path = number === null ? "/cancel" : `/cancel?trial=${number}`;
+    return this.get(path, { method: "POST", headers: { "X-Raydrive": "cancel" } });
+  }
+}
+
+export function openSource() {
+  const bundle = embedded("raydrive-report");
+  if (bundle) return new ReportSource(bundle);
+  const place = embedded("raydrive-live");
+  return new LiveSource(place.base, place.may_cancel);
+}

@@ -1,0 +1,189 @@
+"""What another policy would have done, on the curves this run recorded.
+
+The run is trained again on virtual time by the real judge and the simulated runner: same configurations in the same
+order, same concurrency, each trial logging what it logged then, at the pace it had then. Only the policy is another.
+
+What nobody can know: how a trial that was stopped then would have gone on. Its record ends where it was stopped, and
+here it ends there by itself; ``unknown`` counts the trials that another policy would have let go on beyond that. Their
+further cost is estimated as in ``core.summary.saving`` (the median length of completed trials, at the trial's own pace)
+and told apart as ``beyond_s``; what they would have reached is not guessed.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.records import COMPLETED, Params, Started
+from raydrive.core.sweep import Sweep
+from raydrive.core.unseen import Seen, Suggestion
+from raydrive.runtime.loop import Loop
+from raydrive.runtime.simulated import SimulatedRunner
+from raydrive.studio.overlay import policy_text
+from raydrive.studio.story import Story
+
+CHOICES: tuple[dict[str, Any], ...] = (
+    {"type": "none"},
+    *({"type": "bandit", "slack_factor": f, "delay_evaluation": d} for d in (0, 5) for f in (0.05, 0.1, 0.2, 0.5)),
+    *({"type": "median_stopping", "delay_evaluation": d} for d in (0, 5, 10)),
+    *({"type": "truncation_selection", "truncation_percentage": p, "delay_evaluation": 5} for p in (10, 20, 50)),
+)
+"""What a report answers in advance; a live studio and the command line answer any policy."""
+MOST_REPORTS_IN_ADVANCE = 60_000
+"""A run with more reports is not played again for each of ``CHOICES`` (about 10 microseconds a report and choice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a policy on a run's recorded curves."""
+
+    policy: dict[str, Any]
+    text: str
+    stopped: tuple[tuple[int, int, str], ...]
+    """Trial, interval and reason, by trial."""
+    trained_s: float
+    """Training time of all trials, in seconds, ``beyond_s`` included."""
+    beyond_s: float
+    """Part of it that is an estimate: training beyond the record of trials that were stopped then."""
+    all_s: float
+    """Training time without any policy, in seconds, with an estimate for the trials that were stopped then."""
+    elapsed_s: float
+    """Length of the run on the recorded curves, in seconds."""
+    all_elapsed_s: float
+    """The same without any policy."""
+    best: float | None
+    best_trial: int | None
+    recorded_best: float | None
+    recorded_best_trial: int | None
+    lost_best: bool
+    """Whether the best value of the record would not have been found."""
+    unknown: int
+    """Trials whose record ends because they were stopped then, and which this policy would have let go on."""
+
+    @property
+    def saved_s(self) -> float:
+        """Training time saved against no policy, in seconds."""
+        return max(0.0, self.all_s - self.trained_s)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the outcome as a JSON object."""
+        names = ("policy", "text", "trained_s", "beyond_s", "all_s", "saved_s", "elapsed_s", "all_elapsed_s", "best", "best_trial")
+        names += ("recorded_best", "recorded_best_trial", "lost_best", "unknown")
+        out: dict[str, Any] = {name: getattr(self, name) for name in names}
+        out["saved_share"] = self.saved_s / self.all_s if self.all_s else 0.0
+        out["stopped"] = [list(item) for item in self.stopped]
+        return out
+
+
+class _Recorded:
+    """A sampler that proposes what was proposed then."""
+
+    cheap = True
+
+    def __init__(self, params: Sequence[Params]) -> None:
+        self._params = params
+
+    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+        return Suggestion(self._params[number], "recorded") if number < len(self._params) else None
+
+
+def what_if(story: Story, policy: Policy | dict[str, Any] | str) -> Outcome:
+    """Returns what a policy would have done on a run's recorded curves.
+
+    Args:
+        story: The run; one that still goes on is taken as far as it is.
+        policy: A policy or its JSON form.
+
+    Raises:
+        ConfigError: If the JSON form is wrong; all problems at once.
+    """
+    chosen = policy_from_json(policy, "policy") if isinstance(policy, dict | str) else policy
+    free, free_s, free_end = _play(story, NoTerminationPolicy())
+    played, end = free, free_end
+    trained = free_s
+    if not isinstance(chosen, NoTerminationPolicy):
+        played, trained, end = _play(story, chosen)
+    best, recorded = played.best, story.sweep.best
+    stopped = tuple(
+        (trial.number, played.curves.length(trial.number), trial.why)
+        for trial in played.trials
+        if trial.stop_by == "policy"
+    )
+    cut = {number for number, _, _ in stopped}
+    left = _left(story)
+    beyond = sum(seconds for number, seconds in left.items() if number not in cut)
+    return Outcome(
+        policy=chosen.to_json(),
+        text=policy_text(chosen),
+        stopped=stopped,
+        trained_s=trained + beyond,
+        beyond_s=beyond,
+        all_s=free_s + sum(left.values()),
+        elapsed_s=end,
+        all_elapsed_s=free_end,
+        best=best.value if best else None,
+        best_trial=best.trial if best else None,
+        recorded_best=recorded.value if recorded else None,
+        recorded_best_trial=recorded.trial if recorded else None,
+        lost_best=recorded is not None and (best is None or best.value != recorded.value),
+        unknown=sum(number not in cut for number in left),
+    )
+
+
+def in_advance(story: Story) -> list[dict[str, Any]]:
+    """Returns the outcomes of ``CHOICES`` and of the run's own policy; nothing for a run too large to play so often."""
+    if story.sweep.reports > MOST_REPORTS_IN_ADVANCE or not story.sweep.reports:
+        return []
+    own = story.config.policy.to_json()
+    others = (policy_from_json(raw).to_json() for raw in CHOICES)
+    return [what_if(story, raw).to_json() for raw in (own, *(raw for raw in others if raw != own))]
+
+
+def _left(story: Story) -> dict[int, float]:
+    """Returns, for each trial the run's own policy stopped, about how many seconds it would have gone on."""
+    curves, trials = story.sweep.curves, story.sweep.trials
+    completed = [curves.length(trial.number) for trial in trials if trial.state == COMPLETED]
+    longest = max((curves.length(trial.number) for trial in trials), default=0)
+    full = round(statistics.median(completed)) if completed else longest
+    left = {}
+    for trial in trials:
+        if trial.stop_by == "policy":
+            done = curves.length(trial.number)
+            left[trial.number] = max(0, full - done) * trial.trained_s / done if done else 0.0
+    return left
+
+
+def _play(story: Story, policy: Policy) -> tuple[Sweep, float, float]:
+    """Trains the run again on virtual time; returns its sweep, the seconds trained and the seconds it took."""
+    trials = story.sweep.trials
+    limits = replace(
+        story.sweep.limits,
+        max_total_runs=max(1, len(trials)),
+        max_duration_s=None,
+        trial_timeout_s=None,
+        first_failures=0,
+        max_attempts=1,
+    )
+    sweep = Sweep(replace(story.config, policy=policy, limits=limits))
+    runner = SimulatedRunner(lambda number, params: _curve(story, number))
+    loop = Loop(sweep, _Recorded([trial.params for trial in trials]), runner, None, lambda: runner.now)
+    loop.take([Started(0.0, 1)])
+    for fact in runner.facts(lambda: sweep.due_at):
+        loop.take([fact])
+    return sweep, sum(trial.trained_s for trial in sweep.trials), runner.now
+
+
+def _curve(story: Story, number: int) -> Iterator[tuple[float, float]]:
+    """A trial as it was: seconds of training before each interval, and the value logged."""
+    past = story.pasts[number]
+    begins = sorted(one.began_at for one in past.tries if one.began_at is not None)
+    before = begins[0] if begins else None
+    for at, value in zip(past.times, story.sweep.curves.values(number), strict=False):
+        # A relaunched attempt began after the interval before: the time in between was not training.
+        late = [begin for begin in begins if begin <= at]
+        start = max(late[-1] if late else at, at if before is None else before)
+        yield max(0.0, at - start), value
+        before = at
