@@ -7,7 +7,7 @@ nothing else; no later layer fills in a default again. ``to_json`` is what ``con
 from __future__ import annotations
 
 import enum
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -22,7 +22,8 @@ DAY_S = 86_400.0
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # NaN compares as false; unlike isfinite(), this may be asked of a whole number beyond the floats.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 class PrimaryMetricGoal(enum.Enum):
@@ -139,7 +140,7 @@ class TrialSpec:
     reuse_actors: bool = True
     """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
     lease_s: float = 180.0
-    """Seconds a trial goes on without hearing from a driver; longer than a driver needs to come back from a lost node."""
+    """Seconds a trial goes on without hearing from a driver: more than a driver needs to come back from a lost node."""
     keep_checkpoints: int = 1
     """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
     resume_argument: bool = False

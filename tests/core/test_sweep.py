@@ -510,6 +510,19 @@ def test_time_between_two_drivers_does_not_count(court: Make) -> None:
     assert len(one.tick(20_068.5)) == 1
 
 
+def test_an_attempt_that_outlived_its_driver_trained_until_it_was_last_heard_of(court: Make) -> None:
+    one = court()
+    one.start(at=1000.0)
+    one.suggest(1)
+    one.begin(0, at=1010.0)
+    one.start(2, at=2000.0)
+    one.now = 2099.0
+    one.report(0, 0.5)  # adopted: it never stopped training
+    one.start(3, at=5000.0)
+    one.lose(0, at=5001.0)
+    assert one.sweep.trials[0].trained_s == 1090.0
+
+
 def test_training_time_is_that_of_all_attempts(court: Make) -> None:
     one = court(max_attempts=2)
     one.start()

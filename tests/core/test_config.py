@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raydrive.core.config import FORMAT, Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.errors import ConfigError
+from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
+from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
+from raydrive.core.space import choice, loguniform, uniform
+
+
+def config_of(**fields: Any) -> RunConfig:
+    limits = fields.pop("limits", {})
+    values: dict[str, Any] = {
+        "experiment": "digits",
+        "metric": Metric(name="accuracy", goal=PrimaryMetricGoal.MAXIMIZE),
+        "sampling": RandomParameterSampling({"lr": loguniform(-9, -2), "depth": choice(1, 2)}),
+        "limits": Limits(**{"max_total_runs": 20, "max_concurrent_runs": 4, **limits}),
+        "trial": TrialSpec(kind="script", script="train.py"),
+        "seed": 0,
+    }
+    return RunConfig(**{**values, **fields})
+
+
+FULL = config_of(
+    policy=BanditPolicy(slack_factor=0.1, evaluation_interval=2, delay_evaluation=5),
+    limits={"max_duration_s": None, "trial_timeout_s": 60, "max_attempts": 3, "first_failures": 0},
+    trial=TrialSpec(
+        kind="command",
+        command="python train.py --lr ${{search_space.lr}}",
+        arguments=("--epochs", "20"),
+        code_sha256="ab" * 32,
+        inputs={"data": "/data"},
+        outputs={"model": "model"},
+        environment_variables={"OMP_NUM_THREADS": "1"},
+        python="/usr/bin/python3",
+        preload=("sklearn", "numpy"),
+        resources=Resources(cpus=0.5, gpus=0.25, memory=1e9, custom={"tpu": 1}, accelerator_type="A100"),
+        grace_s=0,
+        reuse_actors=False,
+        resume_argument=True,
+    ),
+    seed=2**63,
+    display_name="First try",
+    tags={"team": "ü"},
+    versions={"ray": "2.60"},
+)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        config_of(),
+        FULL,
+        config_of(sampling=GridParameterSampling({"a": choice(1, "b", {"type": choice(1.5, 2)})})),
+        config_of(sampling=RandomParameterSampling({"a": uniform(0, 1)}, rule="sobol", seed=3)),
+        config_of(policy=TruncationSelectionPolicy(20)),
+        config_of(metric=Metric(name="loss/ü", goal=PrimaryMetricGoal.MINIMIZE)),
+    ],
+)
+def test_json_gives_back_an_equal_configuration(config: RunConfig) -> None:
+    text = json.dumps(config.to_json(), allow_nan=False)
+    again = RunConfig.from_json(json.loads(text))
+    assert again == config
+    assert json.dumps(again.to_json()) == text
+
+
+def test_unknown_formats_are_refused() -> None:
+    raw = config_of().to_json()
+    for format_ in (FORMAT + 1, None, "1"):
+        with pytest.raises(ConfigError, match=r"format: found .*Use the raydrive that wrote the run"):
+            RunConfig.from_json({**raw, "format": format_})
+
+
+def test_a_configuration_is_frozen() -> None:
+    config = config_of()
+    with pytest.raises(FrozenInstanceError):
+        config.seed = 1  # type: ignore[misc]
+    assert replace(config, seed=1).seed == 1
+
+
+def test_the_default_is_no_early_termination_and_a_week() -> None:
+    config = config_of()
+    assert config.policy == NoTerminationPolicy()
+    limits = config.limits
+    assert (limits.max_duration_s, limits.trial_timeout_s, limits.max_attempts) == (604_800.0, None, 1)
+
+
+BAD_COUNTS = (0, -1, 1.0, 1.5, True, None, "3", math.nan)
+BAD_SECONDS = (0, -1.0, math.nan, math.inf, True, "60", 10**400)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("max_total_runs", "max_concurrent_runs", "max_attempts") for value in BAD_COUNTS),
+        *(("first_failures", value) for value in BAD_COUNTS[1:]),
+        *((name, value) for name in ("max_duration_s", "trial_timeout_s") for value in BAD_SECONDS),
+    ],
+)
+def test_limits_are_checked(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(limits={name: value})
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.found) == (name, repr(value))
+    assert problem.allowed.startswith(("a whole number of", "a number of seconds above 0"))
+
+
+@pytest.mark.parametrize(
+    ("where", "fields"),
+    [
+        ("primary_metric_name", {"metric": Metric(name="", goal=PrimaryMetricGoal.MAXIMIZE)}),
+        ("primary_metric_name", {"metric": Metric(name=3, goal=PrimaryMetricGoal.MAXIMIZE)}),  # type: ignore[arg-type]
+        *(("experiment", {"experiment": name}) for name in ("", ".", "..", ".git", "a/b", "a\\b", "a\0b")),
+        *(("seed", {"seed": seed}) for seed in (-1, 1.0, True, None, "0")),
+        *(("grace_s", {"trial": TrialSpec(kind="script", grace_s=s)}) for s in (-1, math.nan, math.inf, 10**400)),
+    ],
+)
+def test_names_and_numbers_are_checked(where: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(**fields)
+    assert [problem.where for problem in caught.value.problems] == [where]
+
+
+def test_all_problems_are_found_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(limits={"max_total_runs": 0, "max_duration_s": -1}, experiment="", seed=-1)
+    wheres = [problem.where for problem in caught.value.problems]
+    assert wheres == ["max_total_runs", "max_duration_s", "experiment", "seed"]
+    assert str(caught.value).count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "wheres"),
+    [
+        ({"cpus": -1}, ["resources.cpus"]),
+        ({"cpus": "2"}, ["resources.cpus"]),
+        ({"gpus": 1.5}, ["resources.gpus"]),
+        ({"cpus": 2.5}, ["resources.cpus"]),
+        ({"gpus": math.nan, "memory": -5}, ["resources.gpus", "resources.memory"]),
+        ({"gpus": math.inf}, ["resources.gpus"]),
+        ({"cpus": True}, ["resources.cpus"]),
+        ({"cpus": 10**400}, ["resources.cpus"]),
+        ({"custom": {"tpu": -1, "npu": "x"}}, ["resources.custom.tpu", "resources.custom.npu"]),
+    ],
+)
+def test_resources_are_checked(fields: dict[str, Any], wheres: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Resources(**fields)
+    assert [problem.where for problem in caught.value.problems] == wheres
+
+
+@pytest.mark.parametrize("make", [lambda: Resources(cpus=0), lambda: Resources(gpus=0.25), lambda: Resources(gpus=8)])
+def test_resources_that_ray_can_give(make: Callable[[], Resources]) -> None:
+    assert isinstance(make(), Resources)
+
+
+@pytest.mark.parametrize("text", ["maximize", "MAXIMIZE", " Maximize "])
+def test_goals_in_any_case(text: str) -> None:
+    assert PrimaryMetricGoal.from_str(text) is PrimaryMetricGoal.MAXIMIZE
+
+
+def test_goals_that_are_none() -> None:
+    with pytest.raises(ConfigError, match=r"primary_metric_goal: found 'minimise'; .* Did you mean 'minimize'\?"):
+        PrimaryMetricGoal.from_str("minimise")
+    with pytest.raises(ConfigError):
+        PrimaryMetricGoal.from_str(None)  # type: ignore[arg-type]
+
+
+def test_the_goal_says_what_is_better() -> None:
+    assert Metric(name="m", goal=PrimaryMetricGoal.MAXIMIZE).maximize
+    assert not Metric(name="m", goal=PrimaryMetricGoal.MINIMIZE).maximize
+
+
+seconds = st.none() | st.floats(min_value=1e-9, allow_infinity=False)
+
+
+@given(st.tuples(st.integers(1), st.integers(1), seconds, seconds, st.integers(1), st.integers(0)))
+def test_any_sensible_limits_are_taken_and_come_back(values: tuple[Any, ...]) -> None:
+    names = ("max_total_runs", "max_concurrent_runs", "max_duration_s", "trial_timeout_s", "max_attempts")
+    config = config_of(limits=dict(zip((*names, "first_failures"), values, strict=True)))
+    assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
