@@ -166,11 +166,7 @@ class Run:
     def save_checkpoint(self, directory: str | os.PathLike[str]) -> None:
         """Saves a folder as a checkpoint that the trial can go on from, wherever it is started again.
 
-        The folder is copied and may be changed when this returns; the way to the storage goes on beside training. A
-        second call waits only while the first one's is still on its way. Outside a trial nothing is saved.
-
-        Args:
-            directory: The folder; what it holds is up to you.
+        It is copied; its way to the storage goes on beside training. The next call waits while this one is on its way.
 
         Raises:
             NotADirectoryError: There is no such folder.

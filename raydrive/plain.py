@@ -7,7 +7,6 @@ Standard library only, nothing newer than Python 3.8.
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
 from typing import IO, Any, Mapping, Union  # noqa: UP035  (aliases used at run time)
@@ -146,6 +145,8 @@ def stage_checkpoint(directory: str, root: str) -> str:
         directory: The folder to save.
         root: ``RAYDRIVE_CHECKPOINT_DIR``.
     """
+    import shutil  # not at the top: most trials save no checkpoint, and each one's start counts
+
     while any(name.endswith(".done") for name in os.listdir(root)):
         time.sleep(0.005)
     name = "%d-%d" % (os.getpid(), time.time_ns())  # noqa: UP031  (as old as scripts may be)

@@ -1,74 +1,27 @@
-"""Watching a run in a terminal: one table in place, or one plain line per event. All of it is talk: it goes to stderr."""
+"""Watching a run: one picture in place on a terminal, else one plain line per event. It is talk and goes to stderr."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
-from raydrive.core.state import Trial
-from raydrive.core.summary import Summary, seconds_of
+from raydrive.api.picture import Ended, Picture
+from raydrive.api.wording import clock, harmless, headline, ids_text, number, one_line, params_text, value_text
+from raydrive.core.records import FAILED
+from raydrive.core.summary import Summary
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
-STYLES = {QUEUED: "dim", RUNNING: "cyan", COMPLETED: "green", CANCELED: "yellow", FAILED: "red"}
-ENDED_SHOWN = 8
 REFRESH_S = 0.25
-
-
-def number(value: float | None) -> str:
-    """Returns a metric for people: six significant digits, a dash for None."""
-    return "-" if value is None else f"{value:.6g}"
-
-
-def clock(seconds: float | None) -> str:
-    """Returns a duration for people: ``4.2s``, ``3:07``, ``1:02:03``; a dash for None."""
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def value_text(value: Any) -> str:
-    """Returns a hyperparameter for people: numbers to four significant digits, the rest as JSON or text."""
-    if isinstance(value, bool) or value is None or isinstance(value, int | str):
-        return str(value)
-    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
-
-
-def params_text(params: Mapping[str, Any]) -> str:
-    """Returns hyperparameters on one line: ``lr=0.01 depth=3``."""
-    return " ".join(f"{name.lstrip('-')}={value_text(value)}" for name, value in params.items())
-
-
-def headline(run: HyperDriveRun, summary: Summary) -> str:
-    """Returns the one line that says how a run stands."""
-    counts = summary.counts
-    parts = [f"{run.id}  {summary.state}", f"{summary.total}/{summary.max_total_runs} trials"]
-    parts += [f"{counts[state]} {state.lower()}" for state in (RUNNING, QUEUED, COMPLETED) if counts[state]]
-    stopped = summary.saving.stopped
-    if counts[CANCELED]:
-        by_policy = f" ({stopped} by the policy)" if stopped else ""
-        parts.append(f"{counts[CANCELED]} canceled{by_policy}")
-    if counts[FAILED]:
-        parts.append(f"{counts[FAILED]} failed")
-    if summary.best is not None:
-        parts.append(f"best {run.config.metric.name} {number(summary.best.value)} (trial {summary.best.trial})")
-    parts.append(clock(summary.elapsed_s))
-    return " · ".join(parts)
+LOG_TAIL_LINES = 15
 
 
 def follow(run: HyperDriveRun, console: Console | None = None) -> None:
@@ -79,128 +32,116 @@ def follow(run: HyperDriveRun, console: Console | None = None) -> None:
         console: Where to; None = stderr.
     """
     console = console or Console(stderr=True, highlight=False)
-    if console.is_terminal and not os.environ.get("CI") and os.environ.get("TERM") != "dumb":
+    in_place = is_live(console)
+    if in_place:
         _follow_live(run, console)
     else:
         for line in events(run):
-            console.print(line, markup=False, soft_wrap=True)
-            sys.stderr.flush()
-    for line in last_words(run):
-        console.print(line, markup=False, soft_wrap=True)
+            _print(console, line)
+    for line in last_words(run, with_headline=not in_place):
+        _print(console, line)
+
+
+def is_live(console: Console) -> bool:
+    """Whether a picture in place makes sense: on a terminal that can move its cursor, and not in a CI's log."""
+    in_ci = os.environ.get("CI", "").casefold() not in ("", "0", "false")
+    return console.is_terminal and not console.is_dumb_terminal and not in_ci
+
+
+def _print(console: Console, line: str) -> None:
+    # Long lines stay whole: the terminal wraps them, and what is copied from it is one line.
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.stderr.flush()
 
 
 def _follow_live(run: HyperDriveRun, console: Console) -> None:
+    picture, drawn = Picture(run), list[Text]()
     with Live(console=console, auto_refresh=False, transient=False, vertical_overflow="crop") as live:
-        shown = _Ended()
         for summary in run.watch(REFRESH_S):
-            live.update(frame(run, summary, shown, console.width), refresh=True)
-
-
-class _Ended:
-    """The trials that ended last, without looking at all of them at every frame."""
-
-    def __init__(self) -> None:
-        self.open: set[int] = set()
-        self.seen = 0
-        self.last: list[Trial] = []
-
-    def update(self, run: HyperDriveRun) -> list[Trial]:
-        """Returns the trials that have ended since the last call, by the time they ended."""
-        trials = run.sweep.trials
-        self.open.update(range(self.seen, len(trials)))
-        self.seen = len(trials)
-        ended = sorted((trials[n] for n in self.open if not trials[n].open), key=lambda trial: trial.ended_at or 0.0)
-        self.open.difference_update(trial.number for trial in ended)
-        self.last = (self.last + ended)[-ENDED_SHOWN:]
-        return ended
-
-
-def frame(run: HyperDriveRun, summary: Summary, shown: _Ended, width: int) -> RenderableType:
-    """Returns one picture of a running run: the headline, what runs, and what ended last and why."""
-    shown.update(run)
-    heartbeat = run.heartbeat()
-    parts: list[RenderableType] = [Text(headline(run, summary), style="bold", overflow="fold")]
-    if heartbeat.get("trouble"):
-        parts.append(Text(heartbeat["trouble"], style="red"))
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column(run.config.metric.name, justify="right", no_wrap=True)
-    table.add_column("best", justify="right", no_wrap=True)
-    table.add_column("k", justify="right", no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("parameters, and why it ended", overflow="fold", max_width=max(30, width - 52))
-    waiting = heartbeat.get("waiting", {})
-    for trial in [*shown.last, *run.sweep.open_trials]:
-        table.add_row(*_cells(run, trial, waiting.get(str(trial.number), "")))
-    parts.append(table)
-    return Group(*parts)
-
-
-def _cells(run: HyperDriveRun, trial: Trial, waiting: str) -> list[RenderableType]:
-    values = run.sweep.curves.values(trial.number)
-    best = run.sweep.best
-    mark = "*" if best is not None and best.trial == trial.number else ""
-    note = Text(params_text(trial.params))
-    reason = trial.why or waiting
-    if reason:
-        note.append(f"\n{reason}", style=STYLES[trial.state] if trial.why else "dim")
-    return [
-        Text(f"{mark}{trial.number}", style="bold" if mark else ""),
-        Text(trial.state, style=STYLES[trial.state]),
-        Text(number(values[-1] if len(values) else None)),
-        Text(number(run.sweep.curves.best(trial.number)), style="bold green" if mark else ""),
-        Text(str(len(values))),
-        Text(clock(seconds_of(trial, trial.ended_at or time.time()))),
-        note,
-    ]
+            if run.sweep.finished:
+                lines = picture.draw_end(summary, *console.size)
+            else:
+                lines = picture.draw(summary, run.heartbeat(), *console.size)
+            if lines != drawn:  # an unchanged picture is not drawn again: nothing flickers, nothing scrolls
+                live.update(Group(*lines), refresh=True)
+                drawn = lines
 
 
 def events(run: HyperDriveRun) -> Iterator[str]:
-    """Yields one line per event until the run is over or its driver is gone."""
-    ended, announced, waiting_for, trouble, best = _Ended(), 0, "", "", None
+    """Yields one line per event until the run is over or its driver is gone; what happened before comes first."""
+    ended, announced, waiting, trouble, best = Ended(), 0, "", "", None
     state = ""
     for summary in run.watch(REFRESH_S):
-        if summary.state != state:
+        stamp = _Stamp(run, summary)
+        trials = run.sweep.trials
+        if not state:
             state = summary.state
-            yield f"{clock(summary.elapsed_s):>8}  run {run.id}: {state}"
-        for trial in run.sweep.trials[announced:]:
-            yield f"{clock(summary.elapsed_s):>8}  trial {trial.number} launched: {params_text(trial.params)}"
-        announced = len(run.sweep.trials)
-        for trial in ended.update(run):
-            value = run.sweep.curves.best(trial.number)
-            yield (
-                f"{clock(summary.elapsed_s):>8}  trial {trial.number} {trial.state}: "
-                f"best {run.config.metric.name} {number(value)}; {trial.why}"
-            )
+            yield f"{stamp(None)}  run {run.id}: {state}"
+        happened = [
+            (trial.created_at, f"trial {trial.number} launched: {params_text(trial.params)}")
+            for trial in trials[announced:]
+        ]
+        announced = len(trials)
+        for trial in ended.update(trials):
+            value = number(run.sweep.curves.best(trial.number))
+            text = f"trial {trial.number} {trial.state}: best {run.config.metric.name} {value}; {trial.why}"
+            happened.append((trial.ended_at or trial.created_at, text))
+        for at, text in sorted(happened, key=lambda event: event[0]):
+            yield f"{stamp(at)}  {one_line(text)}"
         if summary.best != best and summary.best is not None:
             best = summary.best
-            yield f"{clock(summary.elapsed_s):>8}  best so far: {number(best.value)} (trial {best.trial}, interval {best.interval})"
+            yield f"{stamp(None)}  best so far: {number(best.value)} (trial {best.trial}, interval {best.interval})"
         heartbeat = run.heartbeat()
-        reasons = sorted(set(heartbeat.get("waiting", {}).values()))
-        if reasons and reasons[0] != waiting_for:
-            waiting_for = reasons[0]
-            yield f"{clock(summary.elapsed_s):>8}  {len(heartbeat['waiting'])} trial(s) queued: {waiting_for}"
+        reasons = heartbeat.get("waiting", {})
+        # The numbers in a reason change all the time; that trials wait is one event.
+        if bool(reasons) != bool(waiting) and not run.sweep.finished:
+            waiting = next(iter(reasons.values()), "")
+            if waiting:
+                who = ids_text(sorted(map(int, reasons)))
+                yield f"{stamp(None)}  {len(reasons)} queued ({who}): {one_line(waiting)}"
         if heartbeat.get("trouble", "") != trouble:
             trouble = heartbeat.get("trouble", "")
-            yield f"{clock(summary.elapsed_s):>8}  {trouble or 'trouble is over'}"
+            yield f"{stamp(None)}  {one_line(trouble) or 'trouble is over'}"
+        if summary.state != state:
+            state = summary.state
+            yield f"{stamp(None)}  run {run.id}: {state}"
 
 
-def last_words(run: HyperDriveRun) -> list[str]:
-    """Returns what is said when a run is over: the result, what was saved, and what to do next."""
+class _Stamp:
+    """Writes how far into the run something happened."""
+
+    def __init__(self, run: HyperDriveRun, summary: Summary) -> None:
+        self._elapsed_s = summary.elapsed_s
+        self._now = run.sweep.last_at if run.sweep.finished else time.time()
+
+    def __call__(self, at: float | None) -> str:
+        ago = 0.0 if at is None else self._now - at
+        return f"{clock(max(0.0, self._elapsed_s - ago)):>8}"
+
+
+def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
+    """Returns what is said when a run is over: the result, what was saved, and what to do next.
+
+    Args:
+        run: The run.
+        with_headline: Whether to begin with how it stands.
+    """
     summary = run.refresh()
-    lines = ["", headline(run, summary)]
-    if summary.why:
-        lines.append(f"Ended: {summary.why}.")
-    if run.sweep.finished is None:
+    over = run.sweep.finished is not None
+    lines = ["", headline(run, summary, "" if over else run.get_status())] if with_headline or not over else [""]
+    if not over:
+        trouble = one_line(str(run.heartbeat().get("trouble", "")))
+        lines += [f"Its driver stopped: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
         return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
+    if summary.why:
+        lines.append(f"{summary.state}: {one_line(summary.why)}.")
     child = run.get_best_run_by_primary_metric()
     if child is None:
         return [*lines, *_without_best(run, summary)]
     best = summary.best
     lines += ["", f"Best trial: {child.number} ({child.id})"]
     if best is not None:
-        lines.append(f"  {run.config.metric.name} = {number(best.value)} at interval {best.interval}")
+        lines.append(f"  {one_line(run.config.metric.name)} = {number(best.value)} at interval {best.interval}")
     lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in child.params.items()]
     lines.append(f"  artifacts: {child.uri}/outputs")
     saving = summary.saving
@@ -220,16 +161,20 @@ def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:
     if failed:
         from raydrive.api.child import Run
 
-        tail = Run(run, failed[-1].number).logs().strip().splitlines()[-15:]
-        lines += [f"The log of trial {failed[-1].number} ends with:", *(f"  {line}" for line in tail)]
+        tail = Run(run, failed[-1].number).logs().strip().splitlines()[-LOG_TAIL_LINES:]
+        lines += [f"Trial {failed[-1].number} failed: {one_line(failed[-1].why)}"]
+        if tail:
+            lines += ["Its log ends with:", *(f"  {harmless(line)}" for line in tail)]
         lines += ["", "Next:", f"  raydrive logs {run.id} {failed[-1].number}"]
     return lines
 
 
 def next_commands(run: HyperDriveRun, best: int) -> list[str]:
     """Returns the commands worth trying after a run."""
-    return [
-        f"raydrive trials {run.id}            # all trials and why each ended",
-        f"raydrive logs {run.id} {best}           # what the best one printed",
-        f"raydrive best {run.id} -o json      # its parameters, for scripts",
-    ]
+    commands = {
+        f"raydrive trials {run.id}": "all trials and why each ended",
+        f"raydrive logs {run.id} {best}": "what the best one printed",
+        f"raydrive best {run.id} -o json": "its parameters, for scripts",
+    }
+    width = max(map(len, commands))
+    return [f"{command:<{width}}  # {why}" for command, why in commands.items()]

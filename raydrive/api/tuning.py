@@ -63,12 +63,7 @@ def tune(
     """
     config = HyperDriveConfig(
         _sampling(sampling, space),
-        metric,
-        goal,
-        max_total_runs,
-        max_concurrent_runs,
-        max_duration_minutes,
-        policy,
+        *(metric, goal, max_total_runs, max_concurrent_runs, max_duration_minutes, policy),
         run_config=train,
         resources=resources,
         seed=seed,

@@ -1,0 +1,97 @@
+"""How values, durations and whole runs are written for people, on one line each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
+from raydrive.core.state import Best
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.core.summary import Summary
+
+# Colour codes, cursor movements and the like: the last line of a log ends up in a reason, and must not move the cursor.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def harmless(text: str) -> str:
+    """Returns a text without what moves a cursor or ends a line: escape sequences dropped, controls as spaces."""
+    return _CONTROLS.sub(" ", _ESCAPES.sub("", text))
+
+
+def one_line(text: str) -> str:
+    """Returns a text as one line, without blanks around it."""
+    return harmless(text).strip()
+
+
+def number(value: float | None) -> str:
+    """Returns a metric for people: six significant digits, a dash for None."""
+    return "-" if value is None else f"{value:.6g}"
+
+
+def clock(seconds: float | None) -> str:
+    """Returns a duration for people: ``4.2s``, ``3:07``, ``1:02:03``; a dash for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def value_text(value: Any) -> str:
+    """Returns a hyperparameter for people: numbers to four significant digits, the rest as JSON or text."""
+    if isinstance(value, bool) or value is None or isinstance(value, int | str):
+        return one_line(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """Returns hyperparameters on one line: ``lr=0.01 depth=3``."""
+    return " ".join(f"{name.lstrip('-')}={value_text(value)}" for name, value in params.items())
+
+
+def counts_text(summary: Summary) -> str:
+    """Returns how many trials are in which state: ``4 running · 2 queued · 8 completed``."""
+    counts = summary.counts
+    parts = [f"{counts[state]} {state.lower()}" for state in (RUNNING, QUEUED, COMPLETED) if counts[state]]
+    if counts[CANCELED]:
+        stopped = summary.saving.stopped
+        parts.append(f"{counts[CANCELED]} canceled" + (f" ({stopped} by the policy)" if stopped else ""))
+    if counts[FAILED]:
+        parts.append(f"{counts[FAILED]} failed")
+    return " · ".join(parts)
+
+
+def best_text(run: HyperDriveRun, best: Best) -> str:
+    """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``."""
+    return f"best {one_line(run.config.metric.name)} {number(best.value)} (trial {best.trial})"
+
+
+def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
+    """Returns the one line that says how a run stands.
+
+    Args:
+        run: The run.
+        summary: Its summary.
+        state: What to call it when the summary cannot know (Interrupted, NotResponding); empty = the summary's.
+    """
+    parts = [f"{run.id}  {state or summary.state}", f"{summary.total}/{summary.max_total_runs} trials"]
+    if counts := counts_text(summary):
+        parts.append(counts)
+    if summary.best is not None:
+        parts.append(best_text(run, summary.best))
+    parts.append(clock(summary.elapsed_s))
+    return " · ".join(parts)
+
+
+def ids_text(numbers: list[int], most: int = 6) -> str:
+    """Returns trial numbers for people: ``4, 5, 7 and 12 more``."""
+    shown = ", ".join(map(str, numbers[:most]))
+    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
