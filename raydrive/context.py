@@ -166,18 +166,16 @@ class Run:
     def save_checkpoint(self, directory: str | os.PathLike[str]) -> None:
         """Saves a folder as a checkpoint that the trial can go on from, wherever it is started again.
 
-        It is copied; its way to the storage goes on beside training. The next call waits while this one is on its way.
+        The folder is copied; the next call waits only while the copy is still on its way to the storage.
 
         Raises:
             NotADirectoryError: There is no such folder.
         """
         if not os.path.isdir(directory):
             raise NotADirectoryError(f"save_checkpoint takes a folder; found {os.fspath(directory)!r}")
-        root = os.environ.get(wire.CHECKPOINT_DIR, "")
+        root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), _this()
         if not root:
-            _note("save_checkpoint does nothing outside a trial")
-            return
-        process = _this()
+            return _note("save_checkpoint does nothing outside a trial")
         with process.lock:
             name = plain.stage_checkpoint(os.fspath(directory), root)
             if process.client is not None:

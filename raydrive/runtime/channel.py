@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from raydrive import wire
 
@@ -151,8 +152,7 @@ class _Reader(asyncio.Protocol):
         self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._channel._opened(self)
 
     def data_received(self, data: bytes) -> None:
