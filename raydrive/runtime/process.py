@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from raydrive.runtime import zygote
 
@@ -128,7 +128,11 @@ class Keeper:
                 "learn": learn,
             }
         )
-        await keeper._ready
+        try:
+            await keeper._ready
+        except asyncio.CancelledError:
+            await keeper.close()
+            raise
         return keeper
 
     @property
@@ -235,8 +239,7 @@ class _Link(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._keeper._transport = transport
+        self._keeper._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         *lines, self._received = (self._received + data).split(b"\n")

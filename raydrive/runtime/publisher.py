@@ -1,8 +1,8 @@
 """The trial actor's side of checkpoints: what training left in its checkpoint folder reaches the storage.
 
 Training puts a folder ``NAME`` into ``RAYDRIVE_CHECKPOINT_DIR`` and then an empty file ``NAME.done``;
-``save_checkpoint`` does both and says so on the channel. Uploading runs in a thread here while training goes on; when it
-has ended, folder and marker are removed, which is what the next ``save_checkpoint`` waits for.
+``save_checkpoint`` does both and says so on the channel. Uploading runs in a thread here while training goes on; when
+it has ended, folder and marker are removed, which is what the next ``save_checkpoint`` waits for.
 """
 
 from __future__ import annotations

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raydrive import wire
+from raydrive.runtime import channel as channels
+from raydrive.runtime.channel import Channel, private_folder
+
+WRITER = """
+import sys
+from raydrive import wire
+client = wire.Client(sys.argv[1])
+for n in range(int(sys.argv[2])):
+    client.send(wire.metrics_message({"n": n, "who": sys.argv[3]}, n))
+"""
+
+
+def listen(body: Callable[[Channel, list[wire.Message]], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        channel = Channel()
+        await channel.start()
+        got: list[wire.Message] = []
+        channel.take = got.extend
+        try:
+            return await body(channel, got)
+        finally:
+            await channel.close()
+
+    return asyncio.run(main())
+
+
+async def write(channel: Channel, count: int, who: str = "me") -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, channel.path, str(count), who)
+
+
+def connect(channel: Channel) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(channel.path)
+    return connection
+
+
+def test_everything_a_dead_process_has_written_is_read_in_order() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        writers = [await write(channel, 2000, str(number)) for number in range(3)]
+        for writer in writers:
+            assert await writer.wait() == 0
+        assert await channel.drain()
+        for number in range(3):
+            assert [message["m"]["n"] for message in got if message["m"]["who"] == str(number)] == list(range(2000))
+
+    listen(body)
+
+
+def test_what_was_written_before_the_connection_was_accepted_is_read() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        for number in range(50):  # no await in between: the loop has not seen one of them
+            with connect(channel) as connection:
+                connection.sendall(wire.encode({"m": {"n": number}}))
+        assert await channel.drain()
+        assert [message["m"]["n"] for message in got] == list(range(50))
+
+    listen(body)
+
+
+def test_a_pause_blocks_the_writer_and_loses_nothing() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        def take(messages: Any) -> None:
+            got.extend(messages)
+            if len(got) == len(messages):
+                channel.pause()
+
+        channel.take = take
+        writer = await write(channel, 20_000)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(writer.wait(), 1.5)
+        paused_at = len(got)
+        assert 0 < paused_at < 20_000
+        late = await write(channel, 10)  # a connection made during the pause waits, too
+        assert await late.wait() == 0
+        assert len(got) == paused_at
+        channel.resume()
+        assert await writer.wait() == 0
+        assert await channel.drain()
+        assert len(got) == 20_010
+
+    listen(body)
+
+
+def test_bad_lines_are_counted_noticed_once_and_harm_nobody() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        notices: list[str] = []
+        channel.notice = notices.append
+        with connect(channel) as connection:
+            connection.sendall(
+                b'{"m": {"a": 1}}\nnot json\n\n[1]\n{"a": 1}, {"b": 2}\n\xff\xfe\n{"m": {"a": NaN}}\n{"m": {"cu'
+            )
+        await asyncio.sleep(0.05)
+        bad = channel.bad_lines
+        assert await channel.drain()
+        assert got[0] == {"m": {"a": 1}}
+        assert got[1]["m"]["a"] != got[1]["m"]["a"]
+        assert len(got) == 2
+        assert bad == 4
+        assert len(notices) == 1
+        assert "not json" in notices[0]
+
+    listen(body)
+
+
+def test_a_line_without_end_is_dropped_without_being_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "MAX_LINE_BYTES", 100_000)
+
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        reader, writer = await asyncio.open_unix_connection(channel.path)
+        writer.write(b'{"m": {"a": "' + b"x" * 1_000_000 + b'"}}\n{"m": {"b": 2}}\n')
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        del reader
+        assert await channel.drain()
+        assert got == [{"m": {"b": 2}}]
+
+    listen(body)
+
+
+def test_long_lines_in_pieces() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        _, writer = await asyncio.open_unix_connection(channel.path)
+        text = "y" * 3_000_000
+        for _ in range(2):
+            writer.write(wire.encode({"m": {"a": text}}))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        assert await channel.drain()
+        assert [len(message["m"]["a"]) for message in got] == [3_000_000] * 2
+
+    listen(body)
+
+
+def test_a_connection_of_an_outsider_is_closed_by_drain() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        with connect(channel) as outsider:
+            outsider.sendall(wire.encode({"m": {"a": 1}}))
+            assert not await channel.drain(0.2)
+            await asyncio.sleep(0.01)
+            with contextlib.suppress(BrokenPipeError):
+                outsider.sendall(wire.encode({"m": {"a": 2}}))
+        assert await channel.drain()
+        assert got == [{"m": {"a": 1}}]
+
+    listen(body)
+
+
+def test_the_socket_is_private_short_and_removed() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> str:
+        assert len(channel.path) < 100
+        folder = os.path.dirname(channel.path)
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+        return channel.path
+
+    path = listen(body)
+    assert not os.path.exists(path)
+
+
+def test_a_folder_that_others_can_enter_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[Path] = []
+    real = channels.tempfile.mkdtemp
+
+    def mkdtemp(**options: Any) -> str:
+        folder = real(**{**options, "dir": tmp_path})
+        made.append(Path(folder))
+        return folder
+
+    monkeypatch.setattr(channels.tempfile, "mkdtemp", mkdtemp)
+    monkeypatch.setattr(channels, "Path", lambda text: tmp_path if text == "/tmp" else Path(text))
+    usual = tmp_path / f"raydrive-{os.getuid()}"
+    assert private_folder() == usual
+    usual.chmod(0o755)
+    assert private_folder() in made
+    usual.rmdir()
+    usual.symlink_to(tmp_path)
+    assert private_folder() == made[-1]
