@@ -30,6 +30,8 @@ HEADER_MIN = 8
 VALUE_MAX = 28
 """Values of parameters are cut to this many columns."""
 BAR = 24
+"""Columns of the progress bar; half as many on a narrow terminal."""
+NARROW = 100
 
 
 class Ended:
@@ -73,7 +75,7 @@ class Picture:
             height: Rows of the terminal; there are fewer lines.
         """
         self._ended.update(self._run.sweep.trials)
-        lines = self._head(summary)
+        lines = self._head(summary, width)
         if heartbeat.get("trouble"):
             lines.append(Text(one_line(str(heartbeat["trouble"])), style="red"))
         waiting = self._waiting(heartbeat.get("waiting", {}))
@@ -87,14 +89,14 @@ class Picture:
 
     def draw_end(self, summary: Summary, width: int, height: int) -> list[Text]:
         """Returns the lines that stay when a run is over: how it stands, and its best trials."""
-        lines = self._head(summary)
+        lines = self._head(summary, width)
         room = max(3, min(ENDED_SHOWN + 2, height - 2 - len(lines)))
         lines += self._ranking(ranked(self._run.sweep, top=ENDED_SHOWN), width, room)
         return [_cut(line, width) for line in lines[: max(1, height - 1)]]
 
     # ------------------------------------------------------------------ parts
 
-    def _head(self, summary: Summary) -> list[Text]:
+    def _head(self, summary: Summary, width: int) -> list[Text]:
         line = Text(self._run.id, style="bold")
         line.append(GAP)
         line.append(summary.state, style=STYLES.get(summary.state, ""))
@@ -103,9 +105,10 @@ class Picture:
         if summary.why:
             line.append(f" · {one_line(summary.why)}", style="yellow")
         done = sum(summary.counts[state] for state in (COMPLETED, CANCELED, FAILED))
-        filled = round(BAR * min(1.0, done / max(1, summary.max_total_runs)))
+        size = BAR if width >= NARROW else BAR // 2
+        filled = round(size * min(1.0, done / max(1, summary.max_total_runs)))
         bar = Text("━" * filled, style="green")
-        bar.append("─" * (BAR - filled), style="bright_black")
+        bar.append("─" * (size - filled), style="bright_black")
         bar.append(f"{GAP}{done}/{summary.max_total_runs} trials", style="bold")
         if counts := counts_text(summary):
             bar.append(f" · {counts}")
@@ -152,7 +155,7 @@ class Picture:
         lines = []
         for why, numbers in list(reasons.items())[:3]:
             if why:  # those without a reason are being started
-                lines.append(Text(f"{len(numbers)} queued ({ids_text(numbers)}): {why}", style="dim"))
+                lines.append(Text(f"{len(numbers)} queued: {why} (trials {ids_text(numbers)})", style="dim"))
         return [*lines, Text()] if lines else []
 
     def _last(self, width: int, room: int) -> list[Text]:

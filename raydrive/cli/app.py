@@ -39,7 +39,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         4 cancelled without a result, 5 cluster or storage unreachable, 130 interrupted.
     """
     try:
-        app(args=None if arguments is None else list(arguments))
+        app(args=None if arguments is None else list(arguments), prog_name="raydrive")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except ConfigError as error:

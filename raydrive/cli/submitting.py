@@ -127,9 +127,8 @@ def validate(
     plan = loaded.submission.config
     space = plan.sampling.space
     size = "infinite" if space.size is None else str(space.size)
-    say(
-        f"{config}: valid. {len(space.expressions)} parameters, {size} configurations, up to {plan.limits.max_total_runs} trials."
-    )
+    counts = f"{len(space.expressions)} parameters, {size} configurations, up to {plan.limits.max_total_runs} trials"
+    say(f"{config}: valid. {counts}.")
     return 0
 
 
@@ -208,9 +207,8 @@ def _interrupted(run: HyperDriveRun) -> int:
     from raydrive.runtime import cluster
 
     if not is_ours(run):
-        say(
-            f"\nThe run goes on without this terminal. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
-        )
+        commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
+        say(f"\nThe run goes on without this terminal. {commands}")
         return EXIT_INTERRUPTED
     say("\nStopping the trials; press Ctrl-C again to kill them at once.")
     with contextlib.suppress(KeyboardInterrupt, RaydriveError):
