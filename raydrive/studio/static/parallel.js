@@ -1,0 +1,135 @@
+// Parallel coordinates: drag a label to move an axis, drag along an axis to brush a range, click it to let go.
+import { el, esc, num, check, cut, css } from "./util.js";
+import { Frame, plot, empty, layout, scale, goodness } from "./chart.js";
+
+const MOST_AXES = 8;
+const ABSENT = -0.12;
+
+export class ParallelChart {
+  constructor(store) {
+    this.store = store;
+    this.keys = null;
+    this.brushes = {};
+    this.drawn = {};
+    this.plotNode = el("div", { class: "plot parallel", id: "chart-parallel" });
+    this.axes = el("details", { class: "menu" });
+    this.legend = el("span", { class: "scale" });
+    this.node = el("div", {}, el("div", { class: "controls" }, this.axes, this.legend,
+      el("span", { class: "hint" }, "Drag a label to move its axis; drag along an axis to brush a range.")), this.plotNode);
+    this.frame = new Frame(this.plotNode, () => this.draw());
+  }
+
+  update(what) {
+    if (what === "selection" && this.store.selection.source !== "parallel") this.brushes = {};
+    if (what === "analysis" && !this.touched) this.keys = null;
+    this.frame.soil();
+  }
+
+  menu() {
+    const columns = this.store.columns();
+    this.axes.replaceChildren(el("summary", {}, `Axes (${this.keys.length})`), el("div", { class: "sheet" }, columns.map((c) =>
+      check(cut(c.label, 40), this.keys.includes(c.key), (on) => {
+        this.touched = true;
+        this.keys = on ? [...this.keys, c.key] : this.keys.filter((k) => k !== c.key);
+        delete this.brushes[c.key];
+        this.frame.soil();
+      }))));
+  }
+
+  draw() {
+    const { store } = this, trials = store.trials.filter((t) => t.best !== null);
+    if (!trials.length) return empty(this.plotNode, store.trials.length ? "No trial has a value to colour by yet." : "No trials yet.");
+    const columns = new Map(store.columns().map((c) => [c.key, c]));
+    if (!this.keys) {
+      const important = store.paramsByImportance().slice(0, MOST_AXES).map((c) => `p:${c.name}`);
+      this.keys = [...store.head.params.map((c) => `p:${c.name}`).filter((k) => important.includes(k)), "best"];
+    }
+    this.keys = this.keys.filter((key) => columns.has(key));
+    if (!this.axes.open) this.menu();
+    const dimensions = this.keys.map((key) => this.dimension(columns.get(key), trials));
+    const good = goodness(trials, (t) => t.best, store.maximize);
+    const picked = store.selecting && store.selection.source !== "parallel";
+    // Below 0 is grey: what is not selected elsewhere. plotly draws higher colours on top.
+    const colour = trials.map((t) => (picked && !store.isSelected(t.number) ? -0.5 : good.of(t.best)));
+    const stops = scale(), grey = css("--grid");
+    const colorscale = [[0, grey], [0.33, grey], ...stops.map((c, i) => [0.334 + (0.666 * i) / (stops.length - 1), c])];
+    colorscale[colorscale.length - 1][0] = 1;
+    const trace = { type: "parcoords", dimensions, line: { color: colour, cmin: -0.5, cmax: 1, colorscale },
+      labelangle: dimensions.length > 7 ? -18 : 0, labelside: "top", labelfont: { size: 12, color: css("--text") },
+      tickfont: { size: 11, color: css("--text") }, rangefont: { size: 1, color: "rgba(0,0,0,0)" },
+      unselected: { line: { color: css("--grid"), opacity: 0.25 } } };
+    this.legend.replaceChildren(el("span", {}, `worse ${num(store.maximize ? good.low : good.high)}`),
+      el("span", { class: "bar", style: { background: `linear-gradient(90deg, ${stops.join(",")})` } }),
+      el("span", {}, `better ${num(store.maximize ? good.high : good.low)}`));
+    plot(this.plotNode, [trace], layout({ margin: { l: 70, r: 70, t: dimensions.length > 7 ? 64 : 44, b: 24 } }));
+    if (!this.wired) {
+      this.wired = true;
+      this.plotNode.on("plotly_restyle", () => this.moved());
+    }
+  }
+
+  dimension(column, trials) {
+    const raw = trials.map(column.get), base = { label: esc(column.label, 22), name: column.key };
+    const brush = this.brushes[column.key];
+    if (column.kind !== "number") {
+      const place = new Map(column.values.map((v, i) => [typeof v + String(v), i]));
+      const values = raw.map((v) => (v === null ? -1 : place.get(typeof v + String(v)) ?? -1)), absent = values.includes(-1);
+      const every = Math.ceil(column.values.length / 20), ticks = column.values.map((_, i) => i).filter((i) => i % every === 0);
+      return { ...base, values, range: [absent ? -1 : -0.3, Math.max(column.values.length - 0.7, 0.3)], tickvals: [...(absent ? [-1] : []), ...ticks],
+        ticktext: [...(absent ? ["–"] : []), ...ticks.map((i) => esc(num(column.values[i]), 14))], ...(brush ? { constraintrange: brush } : {}) };
+    }
+    const log = column.log && raw.every((v) => v === null || v > 0), to = (v) => (log ? Math.log10(v) : v);
+    const known = raw.filter((v) => v !== null && Number.isFinite(v)).map(to);
+    let low = Math.min(...known), high = Math.max(...known);
+    if (!known.length) { low = 0; high = 1; }
+    if (low === high) { low -= 0.5; high += 0.5; }
+    const absent = known.length < raw.length, bottom = low + ABSENT * (high - low);
+    this.drawn[column.key] = { log, bottom };
+    const ticks = niceTicks(low, high, log);
+    return { ...base, values: raw.map((v) => (v === null || !Number.isFinite(v) ? bottom : to(v))), range: [absent ? bottom : low, high],
+      tickvals: [...(absent ? [bottom] : []), ...ticks], ticktext: [...(absent ? ["–"] : []), ...ticks.map((v) => num(log ? Number((10 ** v).toPrecision(3)) : Number(v.toPrecision(6))))],
+      ...(brush ? { constraintrange: brush } : {}) };
+  }
+
+  // The axes were moved or brushed: keep both, so that they are still there after an update.
+  moved() {
+    const dimensions = this.plotNode.data[0].dimensions;
+    const keys = dimensions.map((d) => d.name);
+    if (keys.join("\n") !== this.keys.join("\n")) { this.keys = keys; this.touched = true; this.menu(); }
+    const brushes = {};
+    for (const d of dimensions) if (d.constraintrange && d.constraintrange.length) brushes[d.name] = d.constraintrange;
+    const same = JSON.stringify(brushes) === JSON.stringify(this.brushes);
+    this.brushes = brushes;
+    if (same) return;
+    if (!Object.keys(brushes).length) { if (this.store.selection.source === "parallel") this.store.clear(); return; }
+    this.store.select("parallel", { test: this.rule(brushes) });
+  }
+
+  // Whether a trial is inside all brushes, by its values: holds for trials and values that come later, too.
+  rule(brushes) {
+    const parts = Object.entries(brushes).map(([key, ranges]) => {
+      const column = this.store.columns().find((c) => c.key === key), list = Array.isArray(ranges[0]) ? ranges : [ranges];
+      const { log, bottom } = this.drawn[key] || {}, place = new Map(column.values.map((v, i) => [typeof v + String(v), i]));
+      return (t) => {
+        const v = column.get(t);
+        let at;
+        if (column.kind !== "number") at = v === null ? -1 : place.get(typeof v + String(v)) ?? -1;
+        else at = v === null || !Number.isFinite(v) ? bottom : log ? Math.log10(v) : v;
+        return list.some(([low, high]) => at >= low - 1e-12 && at <= high + 1e-12);
+      };
+    });
+    return (t) => t.best !== null && parts.every((part) => part(t));
+  }
+}
+
+export function niceTicks(low, high, log) {
+  if (log) {
+    const out = [], first = Math.ceil(low - 1e-9), last = Math.floor(high + 1e-9), step = Math.max(1, Math.ceil((last - first) / 6));
+    for (let p = first; p <= last; p += step) out.push(p);
+    return out.length >= 2 ? out : [low, (low + high) / 2, high];
+  }
+  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
+  const out = [];
+  for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) out.push(v);
+  return out;
+}

@@ -1,0 +1,155 @@
+// A trial's page.
+import { el, num, clock, when, bytes, esc, copy } from "./util.js";
+import { layout, plot, stateColour } from "./chart.js";
+import { points } from "./metrics.js";
+
+function pairs(rows) {
+  return el("dl", { class: "pairs" }, rows.filter(([, v]) => v !== null && v !== undefined && v !== "").map(([k, v]) => [el("dt", {}, k), el("dd", {}, v instanceof Node ? v : num(v))]));
+}
+
+export class TrialPage {
+  constructor(store, source) { this.store = store; this.source = source; this.node = el("section", { class: "trial", hidden: true }); this.number = null; }
+
+  async show(number) {
+    this.number = number;
+    const t = this.store.trials[number];
+    this.node.hidden = false;
+    if (!t) { this.node.replaceChildren(el("p", { class: "empty" }, `This run has no trial ${number}.`), el("a", { href: "#/" }, "All trials")); return; }
+    let detail = null, problem = "";
+    try { detail = await this.source.detail(number); } catch (error) { problem = error.message; }
+    if (this.number !== number) return;
+    this.detail = detail;
+    this.draw(t, detail, problem);
+  }
+
+  hide() { this.number = null; this.node.hidden = true; this.node.replaceChildren(); }
+
+  update() { if (this.number !== null && this.source.live) { const t = this.store.trials[this.number]; if (t && (t.state !== this.state || t.intervals !== this.intervals)) this.show(this.number); } }
+
+  draw(t, detail, problem) {
+    const { store } = this, run = store.head.run, params = Object.entries(detail?.params || t.p);
+    this.state = t.state; this.intervals = t.intervals;
+    const charts = el("div", { class: "small-charts" });
+    const steps = (way) => { const at = store.trials[t.number + way]; return at ? el("a", { href: `#/trial/${at.number}` }, way < 0 ? "‹ previous" : "next ›") : null; };
+    this.node.replaceChildren(
+      el("nav", { class: "trail" }, el("a", { href: "#/" }, "‹ All trials"), el("span", { class: "spring" }), steps(-1), steps(1)),
+      el("h2", {}, `Trial ${t.number} `, el("span", { class: `state ${t.state.toLowerCase()}` }, t.state), store.head.best?.trial === t.number ? el("span", { class: "star" }, " ★ the best") : null),
+      t.why ? el("p", { class: "why" }, t.why) : null,
+      problem ? el("p", { class: "problem" }, problem) : null,
+      el("div", { class: "columns" },
+        el("div", { class: "card" }, el("h3", {}, "Hyperparameters"), pairs(params.map(([k, v]) => [k.replace(/^-+/, "") || k, v]))),
+        el("div", { class: "card" }, el("h3", {}, "Result"), pairs([
+          [store.metric, t.best === null ? "none logged" : `${num(t.best)} at interval ${t.best_at}`], ["rank", this.rank(t)], ["intervals", t.intervals],
+          ...store.head.metrics.map((name, i) => [name, t.extras[i]]), ...Object.entries(detail?.texts || {}),
+        ])),
+        el("div", { class: "card" }, el("h3", {}, "Where and when"), pairs([
+          ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", t.node], ["GPU", t.gpus],
+          ["reserved", `${run.config.trial.resources.cpus} CPU, ${run.config.trial.resources.gpus} GPU`], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
+        el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
+      el("div", { class: "card" }, el("h3", {}, "Metrics"), charts),
+      this.command(detail), this.attempts(t), this.verdicts(t, detail), this.log(t, detail), this.files(detail),
+      this.cancel(t));
+    this.metrics(charts, t, detail);
+  }
+
+  rank(t) {
+    const ranked = this.store.ranked(), at = ranked.indexOf(t);
+    return at < 0 ? "–" : `${at + 1} of ${ranked.length}`;
+  }
+
+  reason(t) {
+    const origins = { random: "drawn at random from the search space", sobol: "the next point of a Sobol sequence", grid: "the next point of the grid",
+      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far" };
+    const rows = [["origin", `${t.origin || "unknown"}${origins[t.origin] ? `: ${origins[t.origin]}` : ""}`]];
+    for (const [key, value] of Object.entries(t.note || {})) rows.push([{ mean: "predicted mean", sd: "predicted deviation", deviation: "predicted deviation" }[key] || key, value]);
+    const mean = t.note?.mean, got = t.best;
+    if (typeof mean === "number" && got !== null) rows.push(["it reached", got]);
+    return pairs(rows);
+  }
+
+  metrics(host, t, detail) {
+    const all = Object.entries(detail?.metrics || { [this.store.metric]: t.curve });
+    for (const [name, curve] of all.slice(0, 24)) {
+      const [k, v] = points(curve);
+      if (!k.length) continue;
+      const node = el("div", { class: "plot small" });
+      host.append(node);
+      const traces = [{ type: "scatter", mode: k.length > 60 ? "lines" : "lines+markers", x: k, y: v, line: { color: stateColour(t.state), width: 2 }, marker: { size: 4 },
+        hovertemplate: "%{x}<br>%{y:.6g}<extra></extra>" }];
+      if (name === this.store.metric && this.store.head.policy.k.length) {
+        const { policy } = this.store.head, last = k[k.length - 1], upto = policy.k.filter((one) => one <= last * 1.3 + 1).length;
+        traces.push({ type: "scatter", mode: "lines", x: policy.k.slice(0, upto), y: policy.v.slice(0, upto), line: { dash: "dash", width: 1.5, color: getComputedStyle(document.documentElement).getPropertyValue("--policy").trim() }, hoverinfo: "skip" });
+        if (t.cut && t.cut[1] !== null) traces.push({ type: "scatter", mode: "markers", x: [t.cut[0]], y: [t.cut[1]], marker: { symbol: "line-ew-open", size: 16, line: { width: 3 }, color: "#d1495b" }, hoverinfo: "text", hovertext: ["the policy's line when it was stopped"] });
+      }
+      plot(node, traces, layout({ showlegend: false, title: { text: esc(name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 } }));
+    }
+    if (!host.children.length) host.append(el("p", { class: "empty" }, "It logged no metric."));
+  }
+
+  command(detail) {
+    if (!detail) return el("p", { class: "hint" }, "The command, log and files of this trial are not in this report: raydrive logs and raydrive studio show them.");
+    const button = el("button", { onclick: async () => { await copy(detail.command); button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1200); } }, "Copy");
+    return el("div", { class: "card" }, el("h3", {}, "Command ", button), el("pre", { class: "command" }, detail.command));
+  }
+
+  attempts(t) {
+    return el("div", { class: "card" }, el("h3", {}, "Attempts"), el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ["attempt", "launched", "waited", "trained", "node", "GPU", "went on from", "how it ended"].map((h) => el("th", {}, h)))),
+      el("tbody", {}, t.tries.map(([attempt, launched, began, ended, node, gpus, how, from]) => el("tr", {}, [attempt, when(launched), began === null ? "–" : clock(began - launched),
+        began === null ? "–" : clock((ended ?? this.store.head.now) - began), node, gpus, from ? `checkpoint ${from}` : "the beginning", how || "running"].map((v) => el("td", {}, String(v)))))))));
+  }
+
+  verdicts(t, detail) {
+    if (!detail?.verdicts.length) return null;
+    const note = t.cut ? `Stopped at interval ${t.cut[0]}${t.cut[1] === null ? "" : `, where the line was ${num(t.cut[1])}`}: ${t.why}.` : "The policy never stopped it.";
+    return el("details", { class: "card" }, el("summary", {}, "What the policy says of it"), el("p", {}, note),
+      el("p", { class: "hint" }, "By the curves as they are now, last intervals first:"),
+      el("ul", {}, detail.verdicts.map(([k, stop, why]) => el("li", {}, `${k}: ${stop ? "stop" : "go on"}; ${why}`))));
+  }
+
+  log(t, detail) {
+    if (!detail) return null;
+    if (detail.log === null) return el("div", { class: "card" }, el("h3", {}, "Log"), el("p", { class: "hint" }, "Not in this report."));
+    const area = el("pre", { class: "log", tabIndex: 0 }, detail.log || "(empty)");
+    const head = el("h3", {}, `Log of attempt ${detail.log_attempt} `);
+    if (detail.log_from > 0) head.append(el("span", { class: "hint" }, `the last ${bytes(detail.log_to - detail.log_from)} of ${bytes(detail.log_to)}`));
+    const card = el("div", { class: "card" }, head, area);
+    requestAnimationFrame(() => { area.scrollTop = area.scrollHeight; });
+    if (this.source.live && (t.state === "Running" || t.state === "Queued")) this.tail(t.number, area, detail.log_to);
+    return card;
+  }
+
+  async tail(number, area, from) {
+    while (this.number === number && area.isConnected !== false) {
+      await new Promise((done) => setTimeout(done, 1000));
+      if (this.number !== number || !area.isConnected) return;
+      try {
+        const more = await this.source.log(number, from);
+        from = more.to;
+        if (more.text) {
+          const follow = area.scrollHeight - area.scrollTop - area.clientHeight < 40;
+          area.append(more.text);
+          if (follow) area.scrollTop = area.scrollHeight;
+        }
+        if (more.over && !more.text) return;
+      } catch { return; }
+    }
+  }
+
+  files(detail) {
+    if (!detail) return null;
+    const made = detail.checkpoints.map(([name, interval, at]) => el("li", {}, `checkpoint ${name} at interval ${interval}, ${when(at)}`));
+    const files = detail.files.map(([name, size]) => el("li", {}, el("code", {}, name), ` ${bytes(size)}`));
+    return el("div", { class: "card" }, el("h3", {}, "Outputs and checkpoints"), detail.files_note ? el("p", { class: "hint" }, detail.files_note) : null,
+      files.length + made.length ? el("ul", { class: "files" }, made, files) : el("p", { class: "hint" }, "None."));
+  }
+
+  cancel(t) {
+    if (!this.source.mayCancel || !["Running", "Queued"].includes(t.state)) return null;
+    const button = el("button", { class: "danger", onclick: async () => {
+      if (!confirm(`End trial ${t.number}?`)) return;
+      button.disabled = true;
+      try { await this.source.cancel(t.number); button.textContent = "Being ended …"; } catch (error) { button.textContent = error.message; }
+    } }, "Cancel this trial");
+    return button;
+  }
+}
