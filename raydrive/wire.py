@@ -269,11 +269,15 @@ class Client:
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.connect(self.path)
+            while True:
+                connection.connect(self.path)
+                with contextlib.suppress(OSError):
+                    connection.getpeername()
+                    return connection
+                # A signal came while the server's backlog was full: Python takes the interrupted call for a success.
         except BaseException:
             connection.close()
             raise
-        return connection
 
     def _give_up(self, error: OSError) -> bool:
         self._dead = True

