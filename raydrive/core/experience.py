@@ -34,7 +34,7 @@ class Experience:
     @property
     def settled(self) -> NDArray[np.bool_]:
         """Which values are final ones, shape ``(n,)``."""
-        return np.isfinite(self.values) & (self.noise == 0.0)
+        return np.asarray(np.isfinite(self.values) & (self.noise == 0.0))
 
 
 class ExperienceReader:

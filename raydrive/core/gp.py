@@ -226,7 +226,7 @@ class Process:
     @cached_property
     def alpha(self) -> Array:
         """C^-1 y, shape ``(n,)``."""
-        return self.inverse_factor.T @ (self.inverse_factor @ self.data.values)
+        return np.asarray(self.inverse_factor.T @ (self.inverse_factor @ self.data.values))
 
     def kernel(self, features: Array) -> tuple[Array, Array]:
         """Returns the covariance of points with the data and its derivative by D, each of shape ``(m, n)``."""

@@ -69,7 +69,7 @@ class Column:
 
     def snap(self, column: Array) -> Array:
         """Returns positions moved to the middle of their stretch."""
-        return column if self.positions is None else self.positions[self.codes(column)]
+        return column if self.positions is None else np.asarray(self.positions[self.codes(column)])
 
     def features(self, column: Array) -> Array:
         """Returns the features of positions, shape ``(m, width)``; zeros where NaN."""

@@ -1,7 +1,7 @@
 """A multivariate tree-structured Parzen estimator: the cheap alternative to the Gaussian process.
 
 The best trials (a tenth, 25 at most) give the density l, all others and those in flight the density g; of points drawn
-from l the one with the largest l / g is tried next (Bergstra et al., NeurIPS 2011, section 4). Each density is a mixture,
+from l the one with the largest l / g is tried next (Bergstra et al., NeurIPS 2011, section 4). Each is a mixture
 with one component per trial and one uniform component; a component is a product over dimensions, so that dimensions
 are judged together (Falkner et al., arXiv:1807.01774). Bandwidths follow Scott's rule.
 """
@@ -82,7 +82,7 @@ class Density:
         return np.where((which == n)[:, None], fresh, out)
 
     def log(self, rows: Array) -> Array:
-        """Returns the log density at tidy rows, shape ``(m,)``, relative to the uniform one; inactive entries are left out."""
+        """Returns the log density at tidy rows, shape ``(m,)``, relative to the uniform one."""
         n = len(self._rows)
         total = np.zeros((len(rows), n + 1))
         for j, column in enumerate(self._features.columns):

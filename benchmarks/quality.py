@@ -1,0 +1,276 @@
+"""How few trials the samplers need: normalised regret on optimisation tasks, beside Optuna when it is installed.
+
+    python benchmarks/quality.py [--tasks PATH] [--seeds 3] [--trials 50] [--workers 1,4] [--samplers raydrive,...]
+
+Tasks are a module with ``tasks()`` (default: ../shared/quality/public/tasks.py); each has ``name``, ``space`` (a list
+of dicts: name, type float | int | choice, low, high, log, q, choices), ``evaluate(params)`` (smaller is better),
+``budget``, ``optimum`` and ``rs_median``. Regret is 0 at the best known value and 1 at the median of random search.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import heapq
+import importlib
+import importlib.util
+import math
+import sys
+import time
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raydrive.core.bayes import BayesianParameterSampling
+from raydrive.core.space import choice, loguniform, qloguniform, quniform, uniform
+from raydrive.core.unseen import Seen
+
+PUBLIC = Path(__file__).resolve().parents[2] / "shared" / "quality" / "public" / "tasks.py"
+
+
+def expression(dim: dict[str, Any]) -> Any:
+    """Returns a dimension of a task as raydrive writes it; whole numbers and steps get equal shares."""
+    if dim["type"] == "choice":
+        return choice(dim["choices"])
+    low, high, q = dim["low"], dim["high"], dim["q"]
+    if dim["type"] == "int":
+        if dim["log"]:
+            return qloguniform(math.log(low - 0.5), math.log(high + 0.5), 1)
+        return quniform(low - 0.5, high + 0.5, 1)
+    if q:
+        return quniform(low - q / 2, high + q / 2, q)
+    return loguniform(math.log(low), math.log(high)) if dim["log"] else uniform(low, high)
+
+
+class Raydrive:
+    """A raydrive sampler as ask and tell."""
+
+    def __init__(self, space: list[dict[str, Any]], seed: int, algorithm: str) -> None:
+        sampling = BayesianParameterSampling({d["name"]: expression(d) for d in space}, algorithm=algorithm)
+        self._sampler = sampling.build(seed, maximize=False)
+        self._history: list[Seen] = []
+
+    def ask(self) -> tuple[int, dict[str, Any]] | None:
+        """Returns a handle and a configuration, None when there is none left."""
+        number = len(self._history)
+        suggestion = self._sampler.ask(number, self._history)
+        if suggestion is None:
+            return None
+        self._history.append(Seen(number, suggestion.params, None, "Running"))
+        return number, dict(suggestion.params)
+
+    def tell(self, handle: int, value: float) -> None:
+        """Takes the outcome of a configuration."""
+        self._history[handle] = Seen(handle, self._history[handle].params, value, "Completed")
+
+
+class Optuna:
+    """An Optuna sampler as ask and tell."""
+
+    def __init__(self, space: list[dict[str, Any]], seed: int, sampler: str) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        made = optuna.samplers.TPESampler if sampler == "tpe" else optuna.samplers.GPSampler
+        self._space = space
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._study = optuna.create_study(sampler=made(seed=seed))
+
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        """Returns a handle and a configuration."""
+        trial = self._study.ask()
+        out = {}
+        for d in self._space:
+            name = d["name"]
+            if d["type"] == "choice":
+                out[name] = trial.suggest_categorical(name, d["choices"])
+            elif d["type"] == "int":
+                out[name] = trial.suggest_int(name, d["low"], d["high"], log=d["log"])
+            else:
+                out[name] = trial.suggest_float(name, d["low"], d["high"], log=d["log"], step=d["q"])
+        return trial, out
+
+    def tell(self, handle: Any, value: float) -> None:
+        """Takes the outcome of a configuration."""
+        self._study.tell(handle, value)
+
+
+SAMPLERS = {
+    "raydrive": (Raydrive, "gp"),
+    "raydrive-tpe": (Raydrive, "tpe"),
+    "optuna-tpe": (Optuna, "tpe"),
+    "optuna-gp": (Optuna, "gp"),
+}
+
+
+def available(name: str) -> bool:
+    """Tells whether a sampler can run here."""
+    needed = {"optuna-tpe": ["optuna"], "optuna-gp": ["optuna", "torch"]}.get(name, [])
+    return all(importlib.util.find_spec(module) is not None for module in needed)
+
+
+def play(task: Any, name: str, seed: int, workers: int, trials: int) -> tuple[list[float], list[float]]:
+    """Returns values in order of finishing, and CPU milliseconds of each suggestion."""
+    # the same trial lengths for every sampler, as in ../shared/quality/harness.py
+    rng = np.random.default_rng([zlib.crc32(task.name.encode()), seed, 77])
+    length = np.exp(0.5 * rng.normal(size=trials))
+    kind, option = SAMPLERS[name]
+    sampler = kind(task.space, seed, option)
+    values: list[float] = []
+    cost: list[float] = []
+    running: list[tuple[float, int, Any, dict[str, Any]]] = []
+    now, asked = 0.0, 0
+    while len(values) < trials:
+        while asked < trials and len(running) < workers:
+            before = time.process_time()
+            answer = sampler.ask()
+            cost.append((time.process_time() - before) * 1e3)
+            if answer is None:  # a small space is exhausted
+                trials = asked
+                break
+            heapq.heappush(running, (now + length[asked], asked, *answer))
+            asked += 1
+        if not running:
+            break
+        now, _, handle, params = heapq.heappop(running)
+        values.append(task.evaluate(snapped(task.space, params)))
+        sampler.tell(handle, values[-1])
+    return values, cost
+
+
+def snapped(space: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:
+    """Returns params as the tables of tasks list them: 0.3, not 0.30000000000000004; bounds not passed by rounding."""
+    out = dict(params)
+    for d in space:
+        if d["type"] == "choice":
+            continue
+        value = min(max(float(out[d["name"]]), d["low"]), d["high"])
+        if d["type"] == "int":
+            value = round(value)
+        elif d["q"]:
+            value = min(d["low"] + round((value - d["low"]) / d["q"]) * d["q"], d["high"])
+        out[d["name"]] = value
+    return out
+
+
+def regret(task: Any, values: list[float]) -> float:
+    """Returns 0 at the best known value, 1 at the median of random search, clipped to [0, 1]."""
+    return float(np.clip((min(values) - task.optimum) / (task.rs_median - task.optimum), 0.0, 1.0))
+
+
+def load(path: Path) -> list[Any]:
+    """Returns the tasks of a module given by path; relative imports work when its folders are packages."""
+    folder, parts = path.parent, [path.stem]
+    while (folder / "__init__.py").exists():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    sys.path.insert(0, str(folder))
+    return list(importlib.import_module(".".join(parts)).tasks())
+
+
+def compare(tasks: list[Any], names: list[str], workers: int, seeds: int, trials: int) -> None:
+    """Plays everything and prints the tables."""
+    table = {name: np.zeros((len(tasks), seeds)) for name in names}
+    cost: dict[str, list[float]] = {name: [] for name in names}
+    for i, task in enumerate(tasks):
+        for seed in range(seeds):
+            for name in names:
+                values, ms = play(task, name, seed, workers, min(trials, task.budget))
+                table[name][i, seed] = regret(task, values)
+                cost[name].extend(ms[15:])
+        print(f"  {task.name}: " + ", ".join(f"{n} {table[n][i].mean():.3f}" for n in names), flush=True)
+    stacked = np.stack([table[name] for name in names])
+    rank = (stacked[:, None] > stacked[None]).sum(1) + ((stacked[:, None] == stacked[None]).sum(1) + 1) / 2
+    print(f"\n{trials} trials, {workers} in flight, {seeds} seeds, {len(tasks)} tasks")
+    print("| sampler | mean regret | standard error | average rank | CPU ms per suggestion, median |")
+    print("|---|---|---|---|---|")
+    for k, name in sorted(enumerate(names), key=lambda pair: float(table[pair[1]].mean())):
+        by_seed = table[name].mean(axis=0)
+        error = by_seed.std(ddof=1) / math.sqrt(seeds) if seeds > 1 else math.nan
+        print(f"| {name} | {by_seed.mean():.3f} | {error:.3f} | {rank[k].mean():.2f} | {np.median(cost[name]):.1f} |")
+
+
+def timing(names: list[str], counts: list[int], repeats: int = 3) -> None:
+    """Prints wall milliseconds of a suggestion after n trials of a smooth function in 10 dimensions."""
+    space = [dict(name=f"x{j}", type="float", low=0.0, high=1.0, log=False, q=None, choices=None) for j in range(10)]
+    print("\nWall ms per suggestion, median, 10 float dimensions, after n trials")
+    print(f"| sampler | {' | '.join(map(str, counts))} |\n|---|{'---|' * len(counts)}")
+    for name in names:
+        kind, option = SAMPLERS[name]
+        row = []
+        for count in counts:
+            sampler, rng = kind(space, 0, option), np.random.default_rng(0)
+            points = rng.random((count, 10))
+            values = ((points - 0.4) ** 2) @ np.geomspace(3, 0.03, 10) + 0.01 * rng.standard_normal(count)
+            _fill(sampler, points, values)
+            spent = []
+            for _ in range(repeats):
+                before = time.perf_counter()
+                answer = sampler.ask()
+                spent.append((time.perf_counter() - before) * 1e3)
+                x = np.array(list(answer[1].values())) if answer else points[0]
+                if answer:
+                    sampler.tell(answer[0], float(((x - 0.4) ** 2) @ np.geomspace(3, 0.03, 10)))
+            row.append(f"{np.median(spent):.0f}")
+        print(f"| {name} | {' | '.join(row)} |", flush=True)
+
+
+def _fill(sampler: Any, points: np.ndarray, values: np.ndarray) -> None:
+    """Gives a sampler trials that it did not propose."""
+    if isinstance(sampler, Raydrive):
+        for n, (x, y) in enumerate(zip(points, values, strict=True)):
+            params = {f"x{j}": float(v) for j, v in enumerate(x)}
+            sampler._history.append(Seen(n, params, float(y), "Completed"))
+        return
+    import optuna
+
+    unit = {f"x{j}": optuna.distributions.FloatDistribution(0.0, 1.0) for j in range(points.shape[1])}
+    for x, y in zip(points, values, strict=True):
+        params = {f"x{j}": float(v) for j, v in enumerate(x)}
+        sampler._study.add_trial(optuna.trial.create_trial(params=params, distributions=unit, value=float(y)))
+
+
+def main() -> int:
+    """Runs the comparison; returns the exit code."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--tasks", type=Path, help="a module with tasks()")
+    words.add_argument("--seeds", type=int, default=3)
+    words.add_argument("--trials", type=int, default=50)
+    words.add_argument("--workers", default="1,4")
+    words.add_argument("--samplers", default=",".join(SAMPLERS))
+    words.add_argument("--no-timing", action="store_true")
+    given = words.parse_args()
+    names = [name for name in given.samplers.split(",") if name]
+    unknown = [name for name in names if name not in SAMPLERS]
+    if unknown:
+        print(f"no such sampler: {', '.join(unknown)}; there are {', '.join(SAMPLERS)}", file=sys.stderr)
+        return 2
+    missing = [name for name in names if not available(name)]
+    if missing:
+        print(f"left out, not installed here: {', '.join(missing)} (pip install optuna, and torch for GPSampler)")
+        names = [name for name in names if name not in missing]
+    path = given.tasks or PUBLIC
+    if not path.exists():
+        print(f"no tasks at {path}: name a task module with --tasks PATH", file=sys.stderr)
+        # the default tasks are not part of the repository; only a path that was asked for must exist
+        if given.tasks:
+            return 2
+    else:
+        tasks = load(path)
+        for workers in map(int, given.workers.split(",")):
+            compare(tasks, names, workers, given.seeds, given.trials)
+    if not given.no_timing:
+        timing(names, [20, 50, 100, 500])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
