@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from raydrive.api.tuning import tune
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
+    from raydrive.core.bayes import BayesianParameterSampling
     from raydrive.core.config import PrimaryMetricGoal, Resources
     from raydrive.core.errors import (
         ClusterError,
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
         StorageError,
         TrialError,
     )
+    from raydrive.core.policies import (
+        BanditPolicy,
+        MedianStoppingPolicy,
+        NoTerminationPolicy,
+        TruncationSelectionPolicy,
+    )
+    from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
     from raydrive.core.space import (
         choice,
         lognormal,
@@ -36,13 +44,6 @@ if TYPE_CHECKING:
         randint,
         uniform,
     )
-    from raydrive.core.policies import (
-        BanditPolicy,
-        MedianStoppingPolicy,
-        NoTerminationPolicy,
-        TruncationSelectionPolicy,
-    )
-    from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
 
 _HOMES = {
     "raydrive.context": ("Run",),
@@ -50,6 +51,7 @@ _HOMES = {
     "raydrive.api.run": ("HyperDriveRun",),
     "raydrive.api.tuning": ("tune",),
     "raydrive.api.workspace": ("Experiment", "Workspace"),
+    "raydrive.core.bayes": ("BayesianParameterSampling",),
     "raydrive.core.config": ("PrimaryMetricGoal", "Resources"),
     "raydrive.core.errors": (
         "ClusterError",
@@ -84,6 +86,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __version__ = "0.1.0"
 __all__ = [
     "BanditPolicy",
+    "BayesianParameterSampling",
     "ClusterError",
     "ConfigError",
     "Experiment",

@@ -42,7 +42,7 @@ def tune(
         space: Parameter expressions by name.
         metric: The metric to optimise, as it is logged.
         goal: ``maximize`` or ``minimize``.
-        sampling: ``random``, ``sobol``, ``grid``, or a sampling object (its own space is used then).
+        sampling: ``random``, ``sobol``, ``grid``, ``bayesian``, or a sampling object (its own space is used then).
         policy: Early termination; None = none.
         max_total_runs: Trials in all.
         max_concurrent_runs: Trials at a time.
@@ -84,5 +84,9 @@ def _sampling(sampling: str | Sampling, space: Mapping[str, Any]) -> Sampling:
             return RandomParameterSampling(space, rule="sobol")
         case "grid":
             return GridParameterSampling(space)
-    known = ["random", "sobol", "grid"]
+        case "bayesian":
+            from raydrive.core.bayes import BayesianParameterSampling  # scipy's optimisers take time to import
+
+            return BayesianParameterSampling(space)
+    known = ["random", "sobol", "grid", "bayesian"]
     raise ConfigError(Problem("sampling", repr(sampling), ", ".join(known), did_you_mean(sampling, known)))

@@ -399,3 +399,25 @@ def test_a_completed_run_can_be_extended(storage: str) -> None:
     assert longer.get_status() == "Completed"
     assert len(longer.sweep.trials) == 5
     assert longer.sweep.epoch == 2
+
+
+def test_bayesian_sampling_thinks_beside_the_reports(storage: str) -> None:
+    def train(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", -((params["x"] - 0.3) ** 2) - (params["y"] - 0.7) ** 2)
+
+    run = raydrive.tune(
+        train,
+        {"x": uniform(0, 1), "y": uniform(0, 1)},
+        metric="score",
+        sampling="bayesian",
+        max_total_runs=20,
+        storage=storage,
+        show_output=False,
+    )
+    assert run.get_status() == "Completed"
+    origins = [trial.origin for trial in run.sweep.trials]
+    assert origins[0] == "initial"
+    assert origins[-1] == "model"
+    best = run.sweep.best
+    assert best is not None
+    assert best.value > -0.01
