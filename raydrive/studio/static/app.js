@@ -1,0 +1,142 @@
+// The page: puts the views together and keeps them in step with the run.
+import { el, num, clock, when, remembered, remember, esc } from "./util.js";
+import { Store, STATES } from "./store.js";
+import { openSource } from "./source.js";
+import { MetricsChart, BestChart } from "./metrics.js";
+import { ParallelChart } from "./parallel.js";
+import { Scatter2, Scatter3 } from "./scatter.js";
+import { Timeline } from "./timeline.js";
+import { Table } from "./table.js";
+import { TrialPage } from "./trial.js";
+import { Importance, Slices, WhatIf } from "./insight.js";
+
+const ANALYSE_EVERY_MS = 15000;
+
+function panel(title, view, wide, hint) {
+  return el("section", { class: `card ${wide ? "wide" : ""}` }, el("h3", { title: hint }, title), view.node);
+}
+
+function theme(choice) {
+  const dark = choice === "dark" || (choice === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  document.documentElement.dataset.dark = dark ? "yes" : "no";
+}
+
+class Header {
+  constructor(store, source) { this.store = store; this.source = source; this.node = el("header", {}); this.connected = true; }
+
+  draw(changeTheme) {
+    const { head } = this.store, { run, counts, saving } = head;
+    const order = ["auto", "light", "dark"], now = remembered("theme", "auto");
+    const title = run.display_name || run.experiment;
+    document.title = `${title} · ${run.state} · raydrive`;
+    const bar = el("div", { class: "progress", role: "img", "aria-label": STATES.map((s) => `${counts[s]} ${s}`).join(", ") },
+      STATES.map((s) => (counts[s] ? el("span", { class: s.toLowerCase(), title: `${counts[s]} ${s}`, style: { width: `${(100 * counts[s]) / Math.max(head.max_total, head.total)}%` } }) : null)));
+    const best = head.best, gpu = saving.gpus ? `, ${num(saving.gpus * saving.seconds / 3600)} GPU hours` : "";
+    const tile = (label, value, note, extra) => el("div", { class: "tile" }, el("span", { class: "label" }, label), el("strong", {}, value), el("span", { class: "hint" }, note), extra || null);
+    this.node.replaceChildren(
+      el("div", { class: "top" },
+        el("div", { class: "names" }, el("h1", {}, title), el("p", { class: "hint" }, `${run.experiment} / ${run.id}`)),
+        el("span", { class: `state big ${run.state.toLowerCase()}`, id: "run-state" }, run.state),
+        el("span", { class: "spring" }),
+        this.source.live ? el("span", { class: `live ${this.connected ? "on" : ""}`, id: "live" }, run.over ? "final" : this.connected ? "live" : "reconnecting …") : null,
+        this.source.live && this.source.base ? el("a", { href: "/" }, "All runs") : null,
+        this.source.mayCancel && !run.over ? el("button", { class: "danger", onclick: async (e) => {
+          if (!confirm("End this run and all its running trials?")) return;
+          e.target.disabled = true;
+          try { await this.source.cancel(null); } catch (error) { alert(error.message); }
+        } }, "Cancel run") : null,
+        el("button", { id: "theme", title: "Light or dark", onclick: () => { remember("theme", order[(order.indexOf(now) + 1) % 3]); changeTheme(); } }, { auto: "◐ auto", light: "☀ light", dark: "☾ dark" }[now])),
+      run.why ? el("p", { class: "why" }, run.state === "Running" ? `Ending: ${run.why}` : `Ended: ${run.why}`) : null,
+      ...[run.trouble, head.trouble].filter(Boolean).map((text) => el("p", { class: "problem" }, text)),
+      run.waiting.length ? el("p", { class: "hint" }, `Waiting: ${run.waiting.join("; ")}`) : null,
+      head.notices.length ? el("p", { class: "hint" }, head.notices.join("; ")) : null,
+      el("div", { class: "tiles" },
+        tile(`best ${run.metric}`, best ? num(best.value) : "–", best ? el("a", { href: `#/trial/${best.trial}` }, `trial ${best.trial}, interval ${best.interval}`) : `no value yet; to ${run.goal}`),
+        tile("trials", `${head.total} of ${head.max_total}`, STATES.filter((s) => counts[s]).map((s) => `${counts[s]} ${s.toLowerCase()}`).join(", ") || "none yet", bar),
+        tile("elapsed", clock(run.elapsed_s), `since ${when(run.started)}`),
+        tile("training time", clock(saving.trained_s), `${head.reports} reports`),
+        tile("early termination", saving.stopped ? `saved ${clock(saving.seconds)}` : "–", saving.stopped
+          ? `${saving.stopped} trials stopped; without it about ${clock(saving.trained_s + saving.seconds)} (${Math.round(100 * saving.share)} % more intervals saved)${gpu}`.replace(" % more intervals saved", " % of the intervals saved") : saving.policy)));
+  }
+}
+
+class SelectionBar {
+  constructor(store) { this.store = store; this.node = el("div", { class: "selection", hidden: true, id: "selection" }); }
+  draw() {
+    const { store } = this, chosen = store.selected();
+    this.node.hidden = !store.selecting;
+    if (!store.selecting) return;
+    const values = chosen.map((t) => t.best).filter((v) => v !== null), from = { parallel: "parallel coordinates", scatter: "the scatter chart", table: "the table or a chart", whatif: "what-if" }[store.selection.source];
+    const top = store.ranked().find((t) => store.isSelected(t.number));
+    this.node.replaceChildren(el("strong", {}, `${chosen.length} of ${store.trials.length} selected`), el("span", { class: "hint" }, `by ${from}`),
+      values.length ? el("span", {}, `best ${num(top.best)} (`, el("a", { href: `#/trial/${top.number}` }, `trial ${top.number}`), ")") : null,
+      chosen.length === 1 && !values.length ? el("a", { href: `#/trial/${chosen[0].number}` }, `open trial ${chosen[0].number}`) : null,
+      el("span", { class: "spring" }), el("button", { id: "clear-selection", onclick: () => store.clear() }, "Clear"));
+  }
+}
+
+function facts(store) {
+  const { config, uri, tags } = store.head.run, { sampling, policy, limits, trial, metric, seed, versions } = config;
+  const line = (k, v) => [el("dt", {}, k), el("dd", {}, typeof v === "object" && v !== null ? el("code", {}, JSON.stringify(v)) : num(v))];
+  const origins = {};
+  for (const t of store.trials) origins[t.origin || "unknown"] = (origins[t.origin || "unknown"] || 0) + 1;
+  const resumed = store.trials.filter((t) => t.tries.some((one) => one[7]));
+  const { space, ...how } = sampling;
+  return el("dl", { class: "pairs" }, line("metric", `${metric.name}, ${metric.goal}`), line("sampling", how),
+    Object.entries(space || {}).map(([name, one]) => line(`  ${name}`, one)), line("policy", policy), line("limits", limits),
+    line("trial", trial.command || trial.script || trial.kind), line("resources", trial.resources), line("seed", seed), line("tags", tags), line("versions", versions), line("storage", uri),
+    line("where its points come from", Object.entries(origins).map(([k, v]) => `${v} ${k}`).join(", ") || "–"),
+    line("drivers", store.head.epochs.map(([epoch, at]) => `${epoch}: ${when(at)}`).join("; ")),
+    resumed.length ? line("trials that went on from a checkpoint", resumed.slice(0, 50).map((t) => t.number).join(", ")) : null);
+}
+
+function main() {
+  theme(remembered("theme", "auto"));
+  const store = new Store(), source = openSource(), open = (number) => { location.hash = `#/trial/${number}`; };
+  const header = new Header(store, source), bar = new SelectionBar(store), trial = new TrialPage(store, source);
+  const charts = [new MetricsChart(store, source, open), new BestChart(store), new ParallelChart(store), new Scatter2(store, open), new Scatter3(store, open), new Table(store, open),
+    new Importance(store), new WhatIf(store, source), new Slices(store), new Timeline(store)];
+  const [metrics, best, parallel, two, three, table, importance, whatif, slices, timeline] = charts;
+  const about = el("div");
+  const overview = el("main", {},
+    panel("Metrics", metrics, false, "A line per trial; click one to select it"), panel("Best so far", best), panel("Parallel coordinates", parallel, true),
+    panel("Scatter", two), panel("Scatter in 3-D", three), panel("Trials", table, true), panel("What if another policy …", whatif), panel("Importance of hyperparameters", importance),
+    panel("What the model expects", slices, true), panel("Timeline", timeline, true), el("section", { class: "card wide" }, el("details", {}, el("summary", {}, "Configuration and lineage"), about)));
+  document.getElementById("app").replaceChildren(header.node, bar.node, overview, trial.node);
+
+  const redraw = (what) => {
+    header.draw(() => { theme(remembered("theme", "auto")); redraw("theme"); });
+    bar.draw();
+    if (what !== "selection") about.replaceChildren(facts(store));
+    for (const chart of charts) chart.update(what);
+    if (what === "theme" && trial.number !== null) trial.show(trial.number); else trial.update();
+  };
+  store.on((what) => { if (store.head) redraw(what); });
+
+  const route = () => {
+    const found = location.hash.match(/^#\/trial\/(\d+)$/);
+    overview.hidden = Boolean(found);
+    bar.node.hidden = Boolean(found) || !store.selecting;
+    if (found) { if (store.head) { trial.show(Number(found[1])); scrollTo(0, 0); } } else { trial.hide(); for (const chart of charts) chart.frame?.refresh(); }
+  };
+  addEventListener("hashchange", route);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { theme(remembered("theme", "auto")); if (store.head) redraw("theme"); });
+
+  let analysing = false, analysed = -1, last = 0;
+  const analyse = async () => {
+    const ended = store.trials.filter((t) => t.best !== null).length;
+    if (analysing || ended === analysed || (source.live && Date.now() - last < ANALYSE_EVERY_MS && analysed >= 0)) return;
+    analysing = true;
+    try { store.analysis = await source.analysis(); analysed = ended; store.tell("analysis"); } catch (error) { console.warn(error.message); }
+    analysing = false; last = Date.now();
+  };
+  let first = true;
+  source.start((document, whole) => {
+    store.take(document, whole);
+    if (first) { first = false; route(); }
+    analyse();
+  }, (up) => { header.connected = up; if (store.head) header.draw(() => { theme(remembered("theme", "auto")); redraw("theme"); }); });
+  window.raydrive = { store, charts: { metrics, best, parallel, two, three, table, importance, whatif, slices, timeline } };
+}
+
+main();
