@@ -269,6 +269,7 @@ class Run:
             if path is not None:
                 plain.copy_file(path, target)
             else:
+                os.makedirs(os.path.dirname(target), exist_ok=True)
                 plot.savefig(target)
             self._log("image", name, {"image": stored}, description)
 

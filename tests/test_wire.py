@@ -77,12 +77,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 numbers = st.one_of(st.integers(-(2**70), 2**70), st.floats())
 values = st.recursive(
-    st.one_of(numbers, st.text()), lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner))
+    st.one_of(numbers, st.text(max_size=10)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=5,
 )
 
 
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
-@given(st.lists(st.dictionaries(st.text(min_size=1), values, min_size=1), max_size=5))
+@given(st.lists(st.dictionaries(st.text(min_size=1, max_size=10), values, min_size=1, max_size=3), max_size=3))
 def test_any_value_survives_the_line(metrics: list[dict[str, Any]]) -> None:
     lines = [wire.encode({"m": values}) for values in metrics]
     assert all(line.count(b"\n") == 1 for line in lines)
