@@ -9,6 +9,7 @@ from typing import Any
 
 from raydrive.core.config import Resources
 from raydrive.core.errors import ClusterError
+from raydrive.runtime.reach import why_unreachable
 
 NAMESPACE = "raydrive"
 TOKEN_FILE = "~/.ray/auth_token"
@@ -53,6 +54,8 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
             f"--address {explicit}: found a {explicit.split(':')[0]} address; allowed: auto or HOST:PORT of the "
             "cluster's GCS (usually port 6379). Run raydrive on a machine of the cluster, or as a Ray job on it."
         )
+    if unreachable := why_unreachable(explicit):
+        raise _no_cluster(explicit, unreachable)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     try:
@@ -63,11 +66,15 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
             ray.init(address=explicit, **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ClusterError(
-            f"no Ray cluster answers at {explicit!r}: {first}. Start one with 'ray start --head', give --address "
-            "HOST:PORT, or leave the address out for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
-        ) from error
+        raise _no_cluster(explicit, first) from error
     return Connection(_gcs_address(), embedded=explicit == "local", outlives=explicit != "local")
+
+
+def _no_cluster(address: str, why: str) -> ClusterError:
+    return ClusterError(
+        f"no Ray cluster answers at {address!r}: {why.rstrip('.')}. Start one with 'ray start --head', give --address "
+        "HOST:PORT, or leave the address out for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
+    )
 
 
 def _gcs_address() -> str:
