@@ -304,6 +304,10 @@ class TrialActor:
         if not self._config.trial.resources.gpus:
             env["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it alone, and the trial would see every GPU
         env["PYTHONUNBUFFERED"] = "1"  # a log that can be followed
+        scripts, path = os.path.dirname(sys.executable), env.get("PATH", os.defpath)
+        if scripts not in path.split(os.pathsep):
+            # The environment need not be activated: shell lines find 'raydrive log', and the same python as plain ones.
+            env["PATH"] = f"{scripts}{os.pathsep}{path}"
         env.update(self._config.trial.environment_variables)
         return env
 
