@@ -25,3 +25,8 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("RAYDRIVE_") or name in {"RAY_ADDRESS", "RAY_NAMESPACE", "RAY_JOB_ID"}:
             monkeypatch.delenv(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: what a cluster takes seconds to show, a pure test often shows at once."""
+    items.sort(key=lambda item: (item.get_closest_marker("ray") is not None, item.get_closest_marker("slow") is not None))
