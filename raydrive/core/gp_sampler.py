@@ -40,7 +40,7 @@ class Recipe:
     """Hyperparameter settings averaged over; 1 = the most likely one."""
     bend: bool = True
     """Whether values beside a long bad tail are spread by a logarithm."""
-    plugin: bool = False
+    plugin: bool = True
     """Whether improvement counts from the best predicted, not the best observed value."""
     exact: int = 500
     """Observations up to which all are used."""

@@ -62,7 +62,7 @@ class Density:
         self._rows = rows
         n, d = rows.shape
         # Scott's rule, for positions in [0, 1]; never so narrow that only copies are drawn
-        self._width = np.full(d, max(0.06, 0.5 * max(1, n) ** (-1.0 / (d + 4))))
+        self._width = np.full(d, max(0.02, 0.2 * max(1, n) ** (-1.0 / (d + 4))))
 
     def draw(self, rng: np.random.Generator, count: int) -> Array:
         """Returns points, shape ``(count, d)``, not tidy; entries that are inactive where drawn are uniform."""
