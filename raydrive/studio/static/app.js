@@ -1,5 +1,5 @@
 // The page: puts the views together and keeps them in step with the run.
-import { el, num, clock, when, remembered, remember, esc } from "./util.js";
+import { el, fill, num, clock, when, remembered, remember, esc } from "./util.js";
 import { Store, STATES } from "./store.js";
 import { openSource } from "./source.js";
 import { MetricsChart, BestChart } from "./metrics.js";
@@ -33,7 +33,7 @@ class Header {
       STATES.map((s) => (counts[s] ? el("span", { class: s.toLowerCase(), title: `${counts[s]} ${s}`, style: { width: `${(100 * counts[s]) / Math.max(head.max_total, head.total)}%` } }) : null)));
     const best = head.best, gpu = saving.gpus ? `, ${num(saving.gpus * saving.seconds / 3600)} GPU hours` : "";
     const tile = (label, value, note, extra) => el("div", { class: "tile" }, el("span", { class: "label" }, label), el("strong", {}, value), el("span", { class: "hint" }, note), extra || null);
-    this.node.replaceChildren(
+    fill(this.node, 
       el("div", { class: "top" },
         el("div", { class: "names" }, el("h1", {}, title), el("p", { class: "hint" }, `${run.experiment} / ${run.id}`)),
         el("span", { class: `state big ${run.state.toLowerCase()}`, id: "run-state" }, run.state),
@@ -68,7 +68,7 @@ class SelectionBar {
     if (!store.selecting) return;
     const values = chosen.map((t) => t.best).filter((v) => v !== null), from = { parallel: "parallel coordinates", scatter: "the scatter chart", table: "the table or a chart", whatif: "what-if" }[store.selection.source];
     const top = store.ranked().find((t) => store.isSelected(t.number));
-    this.node.replaceChildren(el("strong", {}, `${chosen.length} of ${store.trials.length} selected`), el("span", { class: "hint" }, `by ${from}`),
+    fill(this.node, el("strong", {}, `${chosen.length} of ${store.trials.length} selected`), el("span", { class: "hint" }, `by ${from}`),
       values.length ? el("span", {}, `best ${num(top.best)} (`, el("a", { href: `#/trial/${top.number}` }, `trial ${top.number}`), ")") : null,
       chosen.length === 1 && !values.length ? el("a", { href: `#/trial/${chosen[0].number}` }, `open trial ${chosen[0].number}`) : null,
       el("span", { class: "spring" }), el("button", { id: "clear-selection", onclick: () => store.clear() }, "Clear"));
@@ -102,12 +102,12 @@ function main() {
     panel("Metrics", metrics, false, "A line per trial; click one to select it"), panel("Best so far", best), panel("Parallel coordinates", parallel, true),
     panel("Scatter", two), panel("Scatter in 3-D", three), panel("Trials", table, true), panel("What if another policy …", whatif), panel("Importance of hyperparameters", importance),
     panel("What the model expects", slices, true), panel("Timeline", timeline, true), el("section", { class: "card wide" }, el("details", {}, el("summary", {}, "Configuration and lineage"), about)));
-  document.getElementById("app").replaceChildren(header.node, bar.node, overview, trial.node);
+  fill(document.getElementById("app"), header.node, bar.node, overview, trial.node);
 
   const redraw = (what) => {
     header.draw(() => { theme(remembered("theme", "auto")); redraw("theme"); });
     bar.draw();
-    if (what !== "selection") about.replaceChildren(facts(store));
+    if (what !== "selection") fill(about, facts(store));
     for (const chart of charts) chart.update(what);
     if (what === "theme" && trial.number !== null) trial.show(trial.number); else trial.update();
   };

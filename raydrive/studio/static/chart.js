@@ -60,7 +60,7 @@ export function goodness(trials, get, maximize) {
 // Draws when first seen, then whenever it is told to and in sight.
 export class Frame {
   constructor(node, draw) {
-    this.node = node; this.draw = draw; this.dirty = true; this.seen = false; this.error = null;
+    this.node = node; this.draw = draw; this.dirty = false; this.seen = false;
     this.watch = new IntersectionObserver((entries) => {
       this.seen = entries.some((entry) => entry.isIntersecting);
       this.refresh();

@@ -1,5 +1,5 @@
 // Importance of hyperparameters, slices of a model, and what another policy would have done.
-import { el, num, clock, esc, css, select } from "./util.js";
+import { el, fill, num, clock, esc, css, select } from "./util.js";
 import { layout, plot, Frame } from "./chart.js";
 
 export class Importance {
@@ -8,10 +8,10 @@ export class Importance {
   update(what) {
     if (what === "selection") return;
     const found = this.store.analysis;
-    if (!found) { this.node.replaceChildren(el("p", { class: "empty" }, "Being computed …")); return; }
-    if (!found.importance.length) { this.node.replaceChildren(el("p", { class: "empty" }, `Not enough to tell yet: ${found.note}.`)); return; }
+    if (!found) { fill(this.node, el("p", { class: "empty" }, "Being computed …")); return; }
+    if (!found.importance.length) { fill(this.node, el("p", { class: "empty" }, `Not enough to tell yet: ${found.note}.`)); return; }
     const most = found.importance[0][1] || 1;
-    this.node.replaceChildren(
+    fill(this.node, 
       el("div", { class: "bars" }, found.importance.slice(0, 16).map(([name, share]) => [el("span", { class: "name", title: name }, name),
         el("span", { class: "track" }, el("span", { class: "fill", style: { width: `${(100 * share) / most}%` } })), el("span", { class: "value" }, `${(100 * share).toFixed(0)} %`)])),
       el("p", { class: "hint" }, `Permutation importance in a random forest over ${found.trials} trials; out of sample it explains ${Math.max(0, Math.round(100 * found.explained))} % of the differences.${found.note ? ` Note: ${found.note}.` : ""}`));
@@ -30,7 +30,7 @@ export class Slices {
 
   draw() {
     const { store } = this, slices = store.analysis?.slices || [];
-    if (!slices.length) { this.grid.replaceChildren(el("p", { class: "empty" }, store.analysis ? "Not enough trials for a model." : "Being computed …")); return; }
+    if (!slices.length) { fill(this.grid, el("p", { class: "empty" }, store.analysis ? "Not enough trials for a model." : "Being computed …")); return; }
     this.grid.replaceChildren();
     const ranked = store.ranked();
     for (const s of slices.slice(0, 6)) {
@@ -73,10 +73,10 @@ export class WhatIf {
   choices() {
     const all = this.source.whatifs();
     if (!all.length) {
-      this.result.replaceChildren(el("p", { class: "empty" }, this.store.head.reports ? "This run is too large to try every policy in advance. Ask: raydrive whatif RUN --policy '{\"type\": \"bandit\", \"slack_factor\": 0.2}', or open it in the studio." : "No trial has logged the metric: there is nothing to play again."));
+      fill(this.result, el("p", { class: "empty" }, this.store.head.reports ? "This run is too large to try every policy in advance. Ask: raydrive whatif RUN --policy '{\"type\": \"bandit\", \"slack_factor\": 0.2}', or open it in the studio." : "No trial has logged the metric: there is nothing to play again."));
       return;
     }
-    this.form.replaceChildren(select("Policy", all.map((o, i) => [String(i), `${o.text}${i === 0 ? " (as it was)" : ""}`]), "0", (v) => this.show(all[Number(v)])),
+    fill(this.form, select("Policy", all.map((o, i) => [String(i), `${o.text}${i === 0 ? " (as it was)" : ""}`]), "0", (v) => this.show(all[Number(v)])),
       el("span", { class: "hint" }, "Any other: raydrive whatif, or the studio."));
     this.show(all[0]);
   }
@@ -87,11 +87,11 @@ export class WhatIf {
       const policy = { type };
       for (const [key] of FIELDS[type]) if (inputs[key].value !== "") policy[key] = Number(inputs[key].value);
       go.disabled = true;
-      this.result.replaceChildren(el("p", { class: "empty" }, "Playing the run again on virtual time …"));
-      try { this.show(await this.source.whatif(policy)); } catch (error) { this.result.replaceChildren(el("p", { class: "problem" }, error.message)); }
+      fill(this.result, el("p", { class: "empty" }, "Playing the run again on virtual time …"));
+      try { this.show(await this.source.whatif(policy)); } catch (error) { fill(this.result, el("p", { class: "problem" }, error.message)); }
       go.disabled = false;
     } }, "What if?");
-    this.form.replaceChildren(select("Policy", Object.keys(FIELDS).map((k) => [k, k.replace("_", " ")]), type, (v) => this.build(v)),
+    fill(this.form, select("Policy", Object.keys(FIELDS).map((k) => [k, k.replace("_", " ")]), type, (v) => this.build(v)),
       ...FIELDS[type].map(([key, label, value]) => el("label", { class: "pick" }, el("span", {}, label), inputs[key] = el("input", { type: "number", step: "any", min: 0, value, "aria-label": label, class: "short" }))), go);
     if (!this.result.children.length) this.result.append(el("p", { class: "hint" }, "Choose a policy and see, on this run's recorded curves, which trials it would have stopped, what that would have saved, and whether the best would have been lost."));
   }
@@ -99,7 +99,7 @@ export class WhatIf {
   show(o) {
     const numbers = o.stopped.map(([n]) => n), tile = (label, value, note, tone) => el("div", { class: `tile ${tone || ""}` }, el("span", { class: "label" }, label), el("strong", {}, value), el("span", { class: "hint" }, note));
     const found = o.best === null ? "nothing" : num(o.best);
-    this.result.replaceChildren(
+    fill(this.result, 
       el("p", {}, el("strong", {}, o.text)),
       el("div", { class: "tiles" },
         tile("would stop", `${o.stopped.length} trials`, `of ${this.store.trials.length}`),

@@ -1,5 +1,5 @@
 // The metrics chart: a line per trial over intervals, with the policy over it; and the best so far.
-import { el, esc, num, clock, select, check, quantile, remembered, remember, css } from "./util.js";
+import { el, fill, esc, num, clock, select, check, quantile, remembered, remember, css } from "./util.js";
 import { STATES } from "./store.js";
 import { Frame, layout, plot, empty, stateColour, describe } from "./chart.js";
 
@@ -56,7 +56,7 @@ export class MetricsChart {
     this.names = names;
     const redraw = () => this.frame.soil();
     const metrics = [["", this.store.metric], ...this.store.head.metrics.map((name) => [`=${name}`, name])];
-    this.controls.replaceChildren(
+    fill(this.controls, 
       select("Metric", metrics, this.metric === null ? "" : `=${this.metric}`, (v) => { this.metric = v ? v.slice(1) : null; this.fetch(this.metric); }),
       select("Trials", [["all", "all"], ["10", "best 10"], ["25", "best 25"], ["selected", "selected only"]], this.top,
         (v) => { this.top = v; remember("top", v); redraw(); }),

@@ -1,5 +1,5 @@
 // Parallel coordinates: drag a label to move an axis, drag along an axis to brush a range, click it to let go.
-import { el, esc, num, check, cut, css } from "./util.js";
+import { el, fill, esc, num, check, cut, css } from "./util.js";
 import { Frame, plot, empty, layout, scale, goodness } from "./chart.js";
 
 const MOST_AXES = 8;
@@ -27,7 +27,7 @@ export class ParallelChart {
 
   menu() {
     const columns = this.store.columns();
-    this.axes.replaceChildren(el("summary", {}, `Axes (${this.keys.length})`), el("div", { class: "sheet" }, columns.map((c) =>
+    fill(this.axes, el("summary", {}, `Axes (${this.keys.length})`), el("div", { class: "sheet" }, columns.map((c) =>
       check(cut(c.label, 40), this.keys.includes(c.key), (on) => {
         this.touched = true;
         this.keys = on ? [...this.keys, c.key] : this.keys.filter((k) => k !== c.key);
@@ -58,7 +58,7 @@ export class ParallelChart {
       labelangle: dimensions.length > 7 ? -18 : 0, labelside: "top", labelfont: { size: 12, color: css("--text") },
       tickfont: { size: 11, color: css("--text") }, rangefont: { size: 1, color: "rgba(0,0,0,0)" },
       unselected: { line: { color: css("--grid"), opacity: 0.25 } } };
-    this.legend.replaceChildren(el("span", {}, `worse ${num(store.maximize ? good.low : good.high)}`),
+    fill(this.legend, el("span", {}, `worse ${num(store.maximize ? good.low : good.high)}`),
       el("span", { class: "bar", style: { background: `linear-gradient(90deg, ${stops.join(",")})` } }),
       el("span", {}, `better ${num(store.maximize ? good.high : good.low)}`));
     plot(this.plotNode, [trace], layout({ margin: { l: 70, r: 70, t: dimensions.length > 7 ? 64 : 44, b: 24 } }));

@@ -1,5 +1,5 @@
 // Scatter charts of any two or three columns, coloured by the metric.
-import { el, esc, num, select, css } from "./util.js";
+import { el, fill, esc, num, select, css } from "./util.js";
 import { Frame, layout, plot, empty, scale, goodness, axisOf, describe, colourAt } from "./chart.js";
 
 class Scatter {
@@ -33,7 +33,7 @@ class Scatter {
     this.built = now;
     const options = columns.map((c) => [c.key, c.label]);
     const pick = (label, letter, list) => select(label, list, this.keys[letter], (v) => { this.keys[letter] = v; this.touched = true; this.built = ""; this.rebuild(); this.frame.soil(); });
-    this.controls.replaceChildren(...this.letters.map((letter) => pick(letter.toUpperCase(), letter, options)),
+    fill(this.controls, ...this.letters.map((letter) => pick(letter.toUpperCase(), letter, options)),
       pick("Colour", "colour", options.filter(([key]) => this.store.column(key).kind === "number")));
   }
 

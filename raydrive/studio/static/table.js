@@ -1,5 +1,5 @@
 // The table of trials: sort, filter, choose columns, select, copy, CSV.
-import { el, num, clock, cut, csvCell, download, copy, check, debounce } from "./util.js";
+import { el, fill, num, clock, cut, csvCell, download, copy, check, debounce } from "./util.js";
 
 const PAGE = 50;
 const FILTER_HELP = "Words match anywhere; also state:failed, lr<0.01, accuracy>=0.9, node:gpu-2, selected";
@@ -100,24 +100,24 @@ export class Table {
     const pages = Math.max(1, Math.ceil(rows.length / PAGE));
     this.page = Math.min(this.page, pages - 1);
     if (!this.menu.open) {
-      this.menu.replaceChildren(el("summary", {}, `Columns (${columns.length})`), el("div", { class: "sheet" }, all.map((c) =>
+      fill(this.menu, el("summary", {}, `Columns (${columns.length})`), el("div", { class: "sheet" }, all.map((c) =>
         check(cut(c.label, 40), !this.hidden.has(c.key), (on) => { if (on) this.hidden.delete(c.key); else this.hidden.add(c.key); this.draw(); }))));
     }
     const arrow = (c) => (this.sort.key === c.key ? ((this.sort.down ?? c.down ?? false) ? " ▼" : " ▲") : "");
-    this.head.replaceChildren(el("tr", {}, el("th", { class: "tick" }), columns.map((c) => el("th", { class: c.right ? "right" : "", title: c.label, scope: "col",
+    fill(this.head, el("tr", {}, el("th", { class: "tick" }), columns.map((c) => el("th", { class: c.right ? "right" : "", title: c.label, scope: "col",
       "aria-sort": this.sort.key === c.key ? (arrow(c) === " ▼" ? "descending" : "ascending") : "none" },
     el("button", { class: "plain", onclick: () => { const now = this.sort.down ?? c.down ?? false; this.sort = { key: c.key, down: this.sort.key === c.key ? !now : c.down ?? false }; this.draw(); } }, cut(c.label, 28) + arrow(c))))));
     const top = store.head.best?.trial;
-    this.body.replaceChildren(...rows.slice(this.page * PAGE, (this.page + 1) * PAGE).map((t) => {
+    fill(this.body, ...rows.slice(this.page * PAGE, (this.page + 1) * PAGE).map((t) => {
       const chosen = store.selecting && store.isSelected(t.number);
       return el("tr", { class: `${chosen ? "chosen" : ""} ${t.number === top ? "best" : ""}`, ondblclick: () => this.open(t.number) },
         el("td", { class: "tick" }, el("input", { type: "checkbox", checked: chosen, "aria-label": `Select trial ${t.number}`, onchange: () => store.toggle(t.number) })),
         columns.map((c) => this.cell(c, t, top)));
     }));
-    if (!rows.length) this.body.replaceChildren(el("tr", {}, el("td", { colSpan: columns.length + 1, class: "empty" }, store.trials.length ? "No trial matches." : "No trials yet.")));
+    if (!rows.length) fill(this.body, el("tr", {}, el("td", { colSpan: columns.length + 1, class: "empty" }, store.trials.length ? "No trial matches." : "No trials yet.")));
     this.count.textContent = `${rows.length} of ${store.trials.length} trials${store.selecting ? `, ${store.selection.set.size} selected` : ""}`;
     const go = (page) => { this.page = page; this.draw(); };
-    this.pager.replaceChildren(...(pages > 1 ? [el("button", { disabled: this.page === 0, onclick: () => go(this.page - 1) }, "‹"),
+    fill(this.pager, ...(pages > 1 ? [el("button", { disabled: this.page === 0, onclick: () => go(this.page - 1) }, "‹"),
       el("span", { class: "hint" }, `page ${this.page + 1} of ${pages}`), el("button", { disabled: this.page === pages - 1, onclick: () => go(this.page + 1) }, "›")] : []));
   }
 

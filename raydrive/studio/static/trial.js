@@ -1,5 +1,5 @@
 // A trial's page.
-import { el, num, clock, when, bytes, esc, copy } from "./util.js";
+import { el, fill, num, clock, when, bytes, esc, copy } from "./util.js";
 import { layout, plot, stateColour } from "./chart.js";
 import { points } from "./metrics.js";
 
@@ -14,7 +14,7 @@ export class TrialPage {
     this.number = number;
     const t = this.store.trials[number];
     this.node.hidden = false;
-    if (!t) { this.node.replaceChildren(el("p", { class: "empty" }, `This run has no trial ${number}.`), el("a", { href: "#/" }, "All trials")); return; }
+    if (!t) { fill(this.node, el("p", { class: "empty" }, `This run has no trial ${number}.`), el("a", { href: "#/" }, "All trials")); return; }
     let detail = null, problem = "";
     try { detail = await this.source.detail(number); } catch (error) { problem = error.message; }
     if (this.number !== number) return;
@@ -31,7 +31,7 @@ export class TrialPage {
     this.state = t.state; this.intervals = t.intervals;
     const charts = el("div", { class: "small-charts" });
     const steps = (way) => { const at = store.trials[t.number + way]; return at ? el("a", { href: `#/trial/${at.number}` }, way < 0 ? "‹ previous" : "next ›") : null; };
-    this.node.replaceChildren(
+    fill(this.node, 
       el("nav", { class: "trail" }, el("a", { href: "#/" }, "‹ All trials"), el("span", { class: "spring" }), steps(-1), steps(1)),
       el("h2", {}, `Trial ${t.number} `, el("span", { class: `state ${t.state.toLowerCase()}` }, t.state), store.head.best?.trial === t.number ? el("span", { class: "star" }, " ★ the best") : null),
       t.why ? el("p", { class: "why" }, t.why) : null,

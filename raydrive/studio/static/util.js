@@ -17,6 +17,11 @@ export function el(tag, attributes, ...children) {
   return node;
 }
 
+// Like replaceChildren, but leaves out what is not there.
+export function fill(node, ...children) {
+  node.replaceChildren(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+}
+
 // plotly reads a few tags and entities in labels: escape them, and cut what would push a chart aside.
 export function esc(text, most = 60) {
   let shown = String(text).replace(/[\u0000-\u001f\u007f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, " ");

@@ -1,0 +1,183 @@
+"""``report``, ``studio``, ``whatif``, ``export``: seeing a run and taking it elsewhere. These read storage only."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from raydrive.cli.output import (
+    Format,
+    OutputOption,
+    RunArgument,
+    StorageOption,
+    command,
+    emit,
+    emit_json,
+    resolve,
+    say,
+)
+
+if TYPE_CHECKING:
+    from raydrive.studio.story import Story
+
+DEFAULT_PORT = 8421
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for function in (report, studio, whatif, export):
+        command(app, function)
+
+
+def _storage(flag: str | None) -> str:
+    from raydrive.cli.reading import workspace
+
+    return workspace(flag).storage
+
+
+def open_story(name: str, storage: str | None) -> Story:
+    """Returns the run a user named, folded for showing."""
+    from raydrive.storage.layout import RunLayout, find_run
+    from raydrive.studio.story import open_story as read
+
+    story = read(RunLayout.open(find_run(_storage(storage), name).folder))
+    for text in [story.trouble, *story.reader.notices]:
+        if text:
+            say(f"Note: {text}")
+    return story
+
+
+def report(
+    run_name: RunArgument = "last",
+    storage: StorageOption = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The file; default: <run>.html here.", show_default=False)
+    ] = "",
+    logs: Annotated[bool, typer.Option(help="Include the ends of the trials' logs.")] = True,
+) -> int:
+    """Write a run as one HTML file that needs no network and can be shared."""
+    from raydrive.studio.report import write_report
+
+    story = open_story(run_name, storage)
+    target = output or f"{story.layout.run_id}.html"
+    size = write_report(story, target, logs=logs)
+    say(f"{len(story.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
+    print(target)
+    return 0
+
+
+def studio(
+    run_name: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="Open this run; without it, the list.", show_default=False)
+    ] = None,
+    storage: StorageOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; any but 127.0.0.1 asks for a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 = any free one.", min=0, max=65535)] = DEFAULT_PORT,
+    token: Annotated[
+        str | None, typer.Option(help="Ask for this token (or RAYDRIVE_STUDIO_TOKEN).", show_default=False)
+    ] = None,
+    allow_cancel: Annotated[bool, typer.Option("--allow-cancel", help="Let viewers end runs and trials.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+) -> int:
+    """Watch runs live in a browser, on this machine or through a port-forward."""
+    from raydrive.storage.layout import find_run
+    from raydrive.studio.server import Settings, serve
+
+    place = _storage(storage)
+    path = ""
+    if run_name is not None:
+        info = find_run(place, run_name)
+        path = f"runs/{info.experiment}/{info.run_id}"
+    settings = Settings(
+        storage=place,
+        host=host,
+        port=port,
+        token=resolve(token, "RAYDRIVE_STUDIO_TOKEN", "--token") or "",
+        allow_cancel=allow_cancel,
+    )
+    return serve(settings, path, open_browser=browser, say=say)
+
+
+def whatif(
+    run_name: RunArgument = "last",
+    policy: Annotated[
+        str,
+        typer.Option("--policy", "-p", help='As in a sweep file: {"type": "bandit", "slack_factor": 0.2}, or a type.'),
+    ] = "",
+    storage: StorageOption = None,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
+    from raydrive.core.errors import ConfigError, Problem
+    from raydrive.core.policies import policy_from_json
+    from raydrive.studio.whatif import CHOICES, what_if
+
+    chosen: list[Any] = list(CHOICES)
+    if policy:
+        raw: Any = policy
+        if policy.strip()[:1] in "{[\"":
+            try:
+                raw = json.loads(policy)
+            except ValueError as error:
+                allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
+                raise ConfigError(Problem("--policy", repr(policy), allowed, f"It is no JSON: {error}.")) from error
+        chosen = [policy_from_json(raw, "--policy")]
+    story = open_story(run_name, storage)
+    outcomes = [what_if(story, one) for one in ([] if policy else [story.config.policy]) + chosen]
+    if output is Format.JSON:
+        emit_json({"run": story.layout.run_id, "outcomes": [one.to_json() for one in outcomes]})
+        return 0
+    rows = [
+        {
+            "policy": one.text,
+            "would stop": len(one.stopped),
+            "trains_s": round(one.trained_s, 1),
+            "saves_s": round(one.saved_s, 1),
+            "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
+            "best": one.best,
+            "best trial": one.best_trial,
+            "best lost": "yes" if one.lost_best else "no",
+            "unknown": one.unknown,
+        }
+        for one in outcomes
+    ]
+    emit(rows, output, name="outcomes")
+    if len(outcomes) == 1 and output is Format.TABLE:
+        for trial, interval, why in outcomes[0].stopped:
+            print(f"trial {trial} at interval {interval}: {why}")
+    if any(one.unknown for one in outcomes):
+        say(
+            "unknown: trials that this run stopped and the policy would have let go on. What they would have reached is "
+            "not known; the further training they would have cost is estimated."
+        )
+    return 0
+
+
+def export(
+    run_name: RunArgument = "last",
+    to: Annotated[
+        str, typer.Option("--to", help="csv, json, parquet, optuna, tensorboard or mlflow.", show_default=False)
+    ] = "",
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File or folder; for optuna a storage URL (sqlite:///x.db), for mlflow a tracking URI.",
+            show_default=False,
+        ),
+    ] = "",
+    storage: StorageOption = None,
+) -> int:
+    """Take a run to other tools."""
+    from raydrive.core.errors import ConfigError, Problem, did_you_mean
+    from raydrive.studio.export import KINDS, export_run
+
+    if to not in KINDS:
+        raise ConfigError(Problem("--to", repr(to) if to else "nothing", ", ".join(KINDS), did_you_mean(to, list(KINDS))))
+    story = open_story(run_name, storage)
+    for text in export_run(story, to, output):
+        print(text)
+    return 0

@@ -1,0 +1,292 @@
+"""The live studio: one page, its data, and a stream of changes that a browser resumes where it was cut off.
+
+It reads storage and nothing else, so it shows a run on this machine, on a bucket or on a dead cluster alike, and viewers
+cost the run nothing. The one exception is ``--allow-cancel``, which passes a request on to the run's driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import gzip
+import hmac
+import json
+import secrets
+import sys
+import webbrowser
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiohttp import web
+
+from raydrive.core.errors import ConfigError, RaydriveError, RunNotFoundError
+from raydrive.studio.feed import Feed, Hub
+from raydrive.studio.page import live_page, plotly_js
+from raydrive.studio.runs_page import runs_page
+
+KEEP_ALIVE_S = 15.0
+LOG_BYTES = 256 << 10
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+COOKIE = "raydrive_studio"
+_HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to serve."""
+
+    storage: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 = any free one."""
+    token: str = ""
+    """Asked of every viewer; one is made up where the host is not this machine."""
+    allow_cancel: bool = False
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.host in LOOPBACK
+
+
+def make_app(settings: Settings) -> web.Application:
+    """Returns the application.
+
+    Args:
+        settings: How to serve; its token is asked for if there is one.
+    """
+    app = web.Application(middlewares=[_guard(settings), _errors])
+    app[_HUB] = Hub(settings.storage)
+    run = "/runs/{experiment}/{run}"
+    routes: list[tuple[str, Handler]] = [
+        ("/", _runs),
+        ("/static/plotly.min.js", _plotly),
+        (run, _page(settings)),
+        (f"{run}/document", _document),
+        (f"{run}/events", _events),
+        (f"{run}/trials/{{number}}", _trial),
+        (f"{run}/trials/{{number}}/log", _log),
+        (f"{run}/series", _series),
+        (f"{run}/analysis", _analysis),
+        (f"{run}/whatif", _whatif),
+    ]
+    app.add_routes([web.get(path, handler) for path, handler in routes])
+    if settings.allow_cancel:
+        app.add_routes([web.post(f"{run}/cancel", _cancel)])
+    return app
+
+
+def serve(settings: Settings, path: str, *, open_browser: bool, say: Callable[[str], None]) -> int:
+    """Serves until interrupted.
+
+    Args:
+        settings: How to serve.
+        path: Page to open, below the root.
+        open_browser: Whether to open a browser window.
+        say: Prints talk; the address itself goes to stdout.
+    """
+    if not settings.local and not settings.token:
+        settings = replace(settings, token=secrets.token_urlsafe(16))
+    try:
+        asyncio.run(_serve(settings, path, open_browser, say))
+    except KeyboardInterrupt:
+        say("The studio is closed; runs go on.")
+    return 0
+
+
+async def _serve(settings: Settings, path: str, open_browser: bool, say: Callable[[str], None]) -> None:
+    runner = web.AppRunner(make_app(settings), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise RaydriveError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Hint: --port 0 takes any free one"
+        ) from error
+    port = runner.addresses[0][1]
+    shown = "localhost" if settings.host in ("0.0.0.0", "::", *LOOPBACK) else settings.host
+    url = f"http://{shown}:{port}/{path}{f'?token={settings.token}' if settings.token else ''}"
+    print(url, flush=True)
+    say("Ctrl-C closes the studio; runs go on. It reads storage only." if not settings.allow_cancel else "Viewers may end runs and trials.")
+    if open_browser and settings.local and sys.stdout.isatty():
+        await asyncio.to_thread(webbrowser.open, url)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+def _guard(settings: Settings) -> Any:
+    """Who may look: the bearer of the token; without one, requests whose Host is this machine (no DNS rebinding)."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if settings.token:
+            given = request.query.get("token") or request.cookies.get(COOKIE, "")
+            given = given or request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(given.encode(), settings.token.encode()):
+                raise web.HTTPUnauthorized(text="This studio asks for a token: open the address it printed.\n")
+            if request.query.get("token") and request.method == "GET":
+                moved = web.HTTPFound(request.path)  # the token leaves the address bar, and with it the history
+                moved.set_cookie(COOKIE, settings.token, httponly=True, samesite="Strict", path="/")
+                raise moved
+        elif (request.url.host or "") not in LOOPBACK:
+            raise web.HTTPForbidden(text="Open this studio as http://localhost or with a token (--token).\n")
+        response = await handler(request)
+        if not response.prepared:
+            response.headers.setdefault("Cache-Control", "no-store")
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return guard
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except RunNotFoundError as error:
+        return _json({"error": str(error)}, 404)
+    except ConfigError as error:
+        return _json({"error": str(error)}, 400)
+    except RaydriveError as error:
+        return _json({"error": str(error)}, 502)
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), allow_nan=False, default=str)
+    return web.Response(text=text, status=status, content_type="application/json")
+
+
+async def _feed(request: web.Request) -> Feed:
+    return await request.app[_HUB].feed(request.match_info["experiment"], request.match_info["run"])
+
+
+def _number(request: web.Request, feed: Feed) -> int:
+    text, count = request.match_info["number"], len(feed.story.pasts)
+    if not text.isdecimal() or not int(text) < count:
+        raise web.HTTPNotFound(text=json.dumps({"error": f"no trial {text}"}), content_type="application/json")
+    return int(text)
+
+
+async def _runs(request: web.Request) -> web.Response:
+    text, policy = await asyncio.to_thread(runs_page, request.app[_HUB].storage)
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
+
+
+@functools.cache
+def _plotly_gzip() -> bytes:
+    return gzip.compress(plotly_js().encode(), 6)
+
+
+async def _plotly(request: web.Request) -> web.Response:
+    headers = {"Cache-Control": "max-age=86400", "Vary": "Accept-Encoding"}
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return web.Response(text=plotly_js(), content_type="text/javascript", headers=headers)
+    body = await asyncio.to_thread(_plotly_gzip)
+    return web.Response(body=body, content_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
+
+
+def _page(settings: Settings) -> Handler:
+    async def page(request: web.Request) -> web.Response:
+        await _feed(request)
+        text, policy = live_page(request.path, f"{request.match_info['run']} · raydrive", may_cancel=settings.allow_cancel)
+        headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+    return page
+
+
+async def _document(request: web.Request) -> web.Response:
+    feed = await _feed(request)
+    return _json((await feed.since(-1, 0))[2])
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    feed = await _feed(request)
+    seen = request.headers.get("Last-Event-ID", "")
+    generation, entry = -1, 0
+    if seen.count(".") == 1 and all(part.isdecimal() for part in seen.split(".")):
+        generation, entry = map(int, seen.split("."))
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+    await response.write(b"retry: 2000\n\n")
+    with contextlib.suppress(ConnectionResetError):  # the viewer has left
+        async with feed:
+            while True:
+                if f"{generation}.{entry}" != feed.mark:
+                    name, mark, text = await feed.since(generation, entry)
+                    await response.write(f"event: {name}\nid: {mark}\ndata: {text}\n\n".encode())
+                    generation, entry = map(int, mark.split("."))
+                if not await feed.wait(f"{generation}.{entry}", KEEP_ALIVE_S):
+                    await response.write(b": still here\n\n")
+    return response
+
+
+async def _trial(request: web.Request) -> web.Response:
+    from raydrive.studio.detail import detail
+
+    feed = await _feed(request)
+    number = _number(request, feed)
+    return _json(await feed.ask(lambda story, _: detail(story, number)))
+
+
+async def _log(request: web.Request) -> web.Response:
+    from raydrive.storage.files import read_log
+
+    feed = await _feed(request)
+    number = _number(request, feed)
+    start = max(0, int(request.query["from"])) if request.query.get("from", "").isdecimal() else 0
+    trial = feed.story.sweep.trials[number]
+    data, end = await asyncio.to_thread(read_log, feed.layout, number, max(1, trial.attempt), start, LOG_BYTES)
+    return _json({"text": data.decode("utf-8", "replace"), "to": end, "over": not trial.open})
+
+
+async def _series(request: web.Request) -> web.Response:
+    feed = await _feed(request)
+    name = request.query.get("name", "")
+    return _json(await feed.ask(lambda _, documents: documents.series(name)))
+
+
+async def _analysis(request: web.Request) -> web.Response:
+    from raydrive.studio.importance import analyse
+
+    feed = await _feed(request)
+    return _json(await feed.ask_once("analysis", lambda story, _: analyse(story)))
+
+
+async def _whatif(request: web.Request) -> web.Response:
+    from raydrive.core.errors import Problem
+    from raydrive.core.policies import policy_from_json
+    from raydrive.studio.whatif import what_if
+
+    feed = await _feed(request)
+    raw = request.query.get("policy", "")
+    try:
+        parsed = json.loads(raw)
+    except ValueError as error:
+        raise ConfigError(Problem("policy", repr(raw), "JSON")) from error
+    policy = policy_from_json(parsed, "policy")
+    return _json(await feed.ask_once(f"whatif {policy.to_json()}", lambda story, _: what_if(story, policy).to_json()))
+
+
+async def _cancel(request: web.Request) -> web.Response:
+    """Passes a request to the driver. The header keeps other sites' pages out: browsers ask before they send it."""
+    if request.headers.get("X-Raydrive") != "cancel":
+        raise web.HTTPForbidden(text="The header X-Raydrive is missing.\n")
+    from raydrive.api.run import HyperDriveRun
+
+    feed = await _feed(request)
+    text = request.query.get("trial", "")
+    number = int(text) if text.isdecimal() else None
+    run = await asyncio.to_thread(HyperDriveRun, feed.layout)
+    done = await asyncio.to_thread(run.cancel_trial, number, "canceled in the studio")
+    return _json({"canceled": done})
