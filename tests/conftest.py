@@ -29,4 +29,4 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first: what a cluster takes seconds to show, a pure test often shows at once."""
-    items.sort(key=lambda item: (item.get_closest_marker("ray") is not None, item.get_closest_marker("slow") is not None))
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("ray", "slow")])
