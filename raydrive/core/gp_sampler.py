@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,8 @@ _FIRST = 8
 _WHOLE = 2048
 """Finite spaces up to this size are looked at as a whole."""
 _CACHED = 32
+_APART = 0.02
+"""Distance in feature space that proposals keep from open trials: two at once in one place answer one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,10 @@ class GpSampler(ModelSampler):
 
     def _propose(self, experience: Experience, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         f, effort = self._features, self._recipe.effort
-        known = {row.tobytes() for row in np.nan_to_num(np.vstack([experience.rows, experience.open_rows]), nan=-1.0)}
         chosen = self._chosen(experience)
         process, scale = self._process(chosen)
         score = self._score(process, chosen, rng)
-
-        def free(rows: Array) -> NDArray[np.bool_]:
-            return np.array([row.tobytes() not in known for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
-
+        free = self._free(experience)
         order = np.argsort(process.data.values, kind="stable")
         if self._space.size is not None and self._space.size <= _WHOLE:
             rows = self._everything()
@@ -109,6 +107,20 @@ class GpSampler(ModelSampler):
             if self._new(params):
                 return params, self._details(process, scale, f.features(row[None, :]), float(value))
         return None
+
+    def _free(self, experience: Experience) -> Callable[[Array], NDArray[np.bool_]]:
+        """Tells which rows may be proposed: none that was tried, and none next to one whose result is still to come."""
+        f = self._features
+        tried = {row.tobytes() for row in np.nan_to_num(np.vstack([experience.rows, experience.open_rows]), nan=-1.0)}
+        near = f.features(experience.open_rows) if len(f.continuous) else np.empty((0, len(f.owner)))
+
+        def free(rows: Array) -> NDArray[np.bool_]:
+            new = np.array([row.tobytes() not in tried for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
+            if len(near) and len(rows):
+                new &= np.min(gp.squared_distances(f.features(rows), near), axis=1) >= _APART**2
+            return new
+
+        return free
 
     def _details(self, process: gp.Process, scale: Scale, features: Array, score: float) -> dict[str, float]:
         mean, deviation = (float(x[0]) for x in process.predict(features))
@@ -206,5 +218,5 @@ class GpSampler(ModelSampler):
             half = root @ rng.standard_normal((len(mean), draws // 2))
             dreams = mean[:, None] + np.hstack([half, -half])
         values = np.vstack([np.repeat(observed, dreams.shape[1], axis=1), dreams])
-        bests = np.minimum(best, dreams.min(axis=0)) if draws > 1 else np.array([best])
-        return process.with_points(features, mean), values, bests
+        # an open trial that is expected to win raises the bar: else all would go where it went
+        return process.with_points(features, mean), values, np.minimum(best, dreams.min(axis=0))

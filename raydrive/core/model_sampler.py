@@ -17,6 +17,8 @@ from raydrive.core.unseen import Cursor, Rest, Seen, Suggestion, Taken
 
 _FEWEST = 3
 """Results below which a model would only guess: with many trials in flight the even spread goes on."""
+_TRIES = 64
+"""Draws that may hit known configurations; an endless space may have options that are configurations as a whole."""
 
 
 class ModelSampler(ABC):
@@ -86,13 +88,18 @@ class ModelSampler(ABC):
         return self._space.key(params) not in self._taken.keys
 
     def _evenly(self, number: int) -> Suggestion | None:
-        params: Params | None = self._space.at(self._spread[number])
-        if self._space.size is not None and params is not None and not self._new(params):
-            params = self._rest.first()
-        return None if params is None else Suggestion(params, "initial")
+        params = self._space.at(self._spread[number])
+        if self._new(params):
+            return Suggestion(params, "initial")
+        return self._fallback(np.random.default_rng((self._seed, number)))
 
     def _fallback(self, rng: np.random.Generator) -> Suggestion | None:
-        params = self._rest.first() if self._space.size is not None else self._space.sample(rng)
+        for _ in range(_TRIES):
+            params: Params | None = self._space.sample(rng)
+            if params is not None and self._new(params):
+                return Suggestion(params, "random")
+        if self._space.size is not None:
+            params = self._rest.first()
         return None if params is None else Suggestion(params, "random")
 
 
