@@ -117,7 +117,7 @@ def whatif(
     chosen: list[Any] = list(CHOICES)
     if policy:
         raw: Any = policy
-        if policy.strip()[:1] in "{[\"":
+        if policy.strip()[:1] in '{["':
             try:
                 raw = json.loads(policy)
             except ValueError as error:
@@ -176,7 +176,9 @@ def export(
     from raydrive.studio.export import KINDS, export_run
 
     if to not in KINDS:
-        raise ConfigError(Problem("--to", repr(to) if to else "nothing", ", ".join(KINDS), did_you_mean(to, list(KINDS))))
+        raise ConfigError(
+            Problem("--to", repr(to) if to else "nothing", ", ".join(KINDS), did_you_mean(to, list(KINDS)))
+        )
     story = open_story(run_name, storage)
     for text in export_run(story, to, output):
         print(text)

@@ -54,7 +54,9 @@ def analyse(story: Story) -> dict[str, Any]:
         return {"importance": [], "explained": None, "slices": [], "note": note, "trials": len(known)}
     shares, explained = _importance(units[-MOST_FOR_FOREST:], values[-MOST_FOR_FOREST:])
     ranked = sorted(zip(names, shares, strict=True), key=lambda item: -item[1])
-    note = "the hyperparameters explain little of the metric so far; read the order with care" if explained < 0.1 else ""
+    note = (
+        "the hyperparameters explain little of the metric so far; read the order with care" if explained < 0.1 else ""
+    )
     order = sorted(range(len(names)), key=lambda index: -shares[index])[:MOST_SLICES]
     slices = _slices(space, order, units, values, curves.maximize)
     return {
@@ -172,7 +174,8 @@ def _features(space: Space, units: Array) -> Array:
             columns.extend(hot.T)
         else:
             columns.append(np.nan_to_num(column, nan=0.5))
-    return np.array(columns).T
+    features: Array = np.array(columns).T
+    return features
 
 
 def _grid(dimension: Dimension) -> tuple[Array, list[Any]]:

@@ -28,7 +28,7 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) )", re.MUL
 
 def static(name: str) -> str:
     """Returns the text of one of the page's own files."""
-    return resources.files("raydrive.studio").joinpath("static", name).read_text(encoding="utf-8")
+    return resources.files("raydrive.studio").joinpath("static").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache
@@ -95,7 +95,9 @@ def live_page(base: str, title: str, *, may_cancel: bool) -> tuple[str, str]:
     script = _inline(bundle())
     scripts = f'<script src="/static/plotly.min.js"></script>\n<script type="module">{script}</script>'
     policy = csp([script], live=True)
-    return _page(title, policy, f"{_data('raydrive-live', {'base': base, 'may_cancel': may_cancel})}\n{scripts}"), policy
+    return _page(
+        title, policy, f"{_data('raydrive-live', {'base': base, 'may_cancel': may_cancel})}\n{scripts}"
+    ), policy
 
 
 def _data(name: str, value: Any) -> str:
@@ -113,5 +115,6 @@ def _page(title: str, policy: str, body: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
         f'<title>{shown}</title><link rel="icon" href="data:,"><style>{static("style.css")}</style></head>'
-        f'<body><div id="app"><noscript>This page draws its charts with JavaScript.</noscript></div>\n{body}\n</body></html>\n'
+        '<body><div id="app"><noscript>This page draws its charts with JavaScript.</noscript></div>\n'
+        f"{body}\n</body></html>\n"
     )

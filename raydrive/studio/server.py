@@ -1,7 +1,7 @@
 """The live studio: one page, its data, and a stream of changes that a browser resumes where it was cut off.
 
-It reads storage and nothing else, so it shows a run on this machine, on a bucket or on a dead cluster alike, and viewers
-cost the run nothing. The one exception is ``--allow-cancel``, which passes a request on to the run's driver.
+It reads storage and nothing else, so it shows a run on this machine, on a bucket or on a dead cluster alike, and
+viewers cost the run nothing. The one exception is ``--allow-cancel``, which passes a request on to the run's driver.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ async def _serve(settings: Settings, path: str, open_browser: bool, say: Callabl
     shown = "localhost" if settings.host in ("0.0.0.0", "::", *LOOPBACK) else settings.host
     url = f"http://{shown}:{port}/{path}{f'?token={settings.token}' if settings.token else ''}"
     print(url, flush=True)
-    say("Ctrl-C closes the studio; runs go on. It reads storage only." if not settings.allow_cancel else "Viewers may end runs and trials.")
+    say("Ctrl-C closes the studio; runs go on.")
+    if settings.allow_cancel:
+        say("Viewers may end runs and trials.")
     if open_browser and settings.local and sys.stdout.isatty():
         await asyncio.to_thread(webbrowser.open, url)
     try:
@@ -196,7 +198,8 @@ async def _plotly(request: web.Request) -> web.Response:
 def _page(settings: Settings) -> Handler:
     async def page(request: web.Request) -> web.Response:
         await _feed(request)
-        text, policy = live_page(request.path, f"{request.match_info['run']} · raydrive", may_cancel=settings.allow_cancel)
+        title = f"{request.match_info['run']} · raydrive"
+        text, policy = live_page(request.path, title, may_cancel=settings.allow_cancel)
         headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
         return web.Response(text=text, content_type="text/html", headers=headers)
 

@@ -70,9 +70,9 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the outcome as a JSON object."""
-        names = ("policy", "text", "trained_s", "beyond_s", "all_s", "saved_s", "elapsed_s", "all_elapsed_s", "best", "best_trial")
-        names += ("recorded_best", "recorded_best_trial", "lost_best", "unknown")
-        out: dict[str, Any] = {name: getattr(self, name) for name in names}
+        names = "policy text trained_s beyond_s all_s saved_s elapsed_s all_elapsed_s best best_trial recorded_best"
+        names += " recorded_best_trial lost_best unknown"
+        out: dict[str, Any] = {name: getattr(self, name) for name in names.split()}
         out["saved_share"] = self.saved_s / self.all_s if self.all_s else 0.0
         out["stopped"] = [list(item) for item in self.stopped]
         return out

@@ -120,6 +120,11 @@ function main() {
     if (found) { if (store.head) { trial.show(Number(found[1])); scrollTo(0, 0); } } else { trial.hide(); for (const chart of charts) chart.frame?.refresh(); }
   };
   addEventListener("hashchange", route);
+  // In a notebook's frame a link to a fragment leads to the notebook: go there by hand.
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#/"]');
+    if (link) { event.preventDefault(); location.hash = link.getAttribute("href"); }
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { theme(remembered("theme", "auto")); if (store.head) redraw("theme"); });
 
   let analysing = false, analysed = -1, last = 0;

@@ -1,0 +1,122 @@
+"""A run in a notebook: one cell that updates while it trains, and the whole page once it is over.
+
+Nothing is installed in the front end: the cell is plain HTML with an inline SVG, replaced through its display handle, so
+it works in Jupyter, JupyterLab, VS Code and Databricks alike, in trusted and untrusted notebooks. The page is a frame
+with its document inside.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+from typing import TYPE_CHECKING, Any
+
+from raydrive.core.errors import RaydriveError
+from raydrive.studio.cell import run_cell
+from raydrive.studio.story import Story, open_story
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+
+UPDATE_S = 1.0
+PAGE_HEIGHT = 900
+
+
+class RunDetails:
+    """HyperDrive's notebook widget.
+
+    Args:
+        run: The run to show.
+    """
+
+    def __init__(self, run: HyperDriveRun) -> None:
+        self.run = run
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    def show(self, render_lib: object = None, widget_settings: object = None, page: bool | None = None) -> None:
+        """Shows the run in this cell and keeps it up to date until it is over; returns at once.
+
+        Outside a notebook, prints one line about the run.
+
+        Args:
+            render_lib: Accepted for HyperDrive's sake.
+            widget_settings: Accepted for HyperDrive's sake.
+            page: Also show the whole page with all charts (about 5 MB in the notebook): at once (True), never (False),
+                or once the run is over (None).
+        """
+        try:
+            from IPython import get_ipython
+            from IPython.display import HTML, display
+        except ImportError:
+            get_ipython = None
+        if get_ipython is None or get_ipython() is None:
+            print(repr(self.run))
+            return
+        story = open_story(self.run.layout)
+        handle = display(HTML(run_cell(story)), display_id=True)  # type: ignore[no-untyped-call]
+        over = story.sweep.finished is not None
+        below: Any = None
+        if page or (page is None and over):
+            display(HTML(frame(story)))  # type: ignore[no-untyped-call]
+        elif page is None:
+            below = display(HTML(""), display_id=True)  # type: ignore[no-untyped-call]
+        if over or handle is None:
+            return
+        self._closed.clear()
+        self._thread = threading.Thread(
+            target=self._follow, args=(story, handle, below, HTML), name="raydrive-run-details", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops updating the cell."""
+        self._closed.set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until the cell has shown the end of the run.
+
+        Args:
+            timeout_s: Seconds to wait at most; None = as long as it takes.
+
+        Returns:
+            Whether it has.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return self._thread is None or not self._thread.is_alive()
+
+    def _follow(self, story: Story, handle: Any, below: Any, make: Any) -> None:
+        shown = ""
+        while True:
+            ended = self._closed.wait(UPDATE_S)
+            try:
+                story.refresh()
+                text = run_cell(story)
+                if text != shown:
+                    handle.update(make(text))
+                    shown = text
+                if story.sweep.finished is not None and below is not None and not ended:
+                    below.update(make(frame(story)))
+            except RaydriveError as error:  # a storage that is away for a moment comes back
+                handle.update(make(f"{shown}<p>{html.escape(str(error))}</p>"))
+            if ended or story.sweep.finished is not None:
+                return
+
+
+def frame(story: Story, height: int = PAGE_HEIGHT) -> str:
+    """Returns the whole page of a run as an element for a notebook.
+
+    Args:
+        story: The run.
+        height: Pixels.
+    """
+    from raydrive.studio.page import report_page
+    from raydrive.studio.report import report_data
+
+    page = report_page(report_data(story), story.layout.run_id)
+    inside = html.escape(page, quote=True)
+    return (
+        f'<iframe srcdoc="{inside}" sandbox="allow-scripts allow-downloads" width="100%" height="{height}" '
+        'style="border:1px solid #ccc;border-radius:8px" title="raydrive run"></iframe>'
+    )
