@@ -361,17 +361,15 @@ class Sweep:
             yield Close(fact.trial, COMPLETED, f"ended by itself after {intervals} interval{'s' * (intervals != 1)}")
         elif fact.exit_code == 0:
             yield Close(fact.trial, FAILED, missing_text(self.config.metric.name, trial.logged))
-        elif trial.failures < self.limits.max_attempts and not self._state.ending:
+        elif trial.failures < self.limits.max_attempts:
             yield self._relaunch(trial)
         else:
             yield Close(fact.trial, FAILED, failure_text(fact, trial))
 
     def _judge_loss(self, fact: Lost) -> Iterator[Decision]:
         trial = self._state.trials[fact.trial]
-        if trial.stop_by:
+        if trial.stop_by:  # a run that is ending has told all its open trials
             yield Close(fact.trial, CANCELED, trial.why)
-        elif self._state.ending:
-            yield Close(fact.trial, CANCELED, self._state.ending.why)
         else:
             yield self._relaunch(trial)
 

@@ -379,8 +379,10 @@ def test_a_missing_primary_metric_names_what_was_logged(court: Make, logged: lis
         one.log(0, **metrics)
     assert one.end(0) == (Close(0, FAILED, why),)  # once more would log no more
     assert (one.sweep.metric_missing, one.sweep.without_metric) == (True, 1)
+    one.log(1, loss=1)
     one.report(1, 0.5)
     assert not one.sweep.metric_missing
+    assert one.sweep.trials[1].logged == ()  # of no use any more
 
 
 def test_a_crash_is_no_missing_metric(court: Make) -> None:
@@ -518,8 +520,7 @@ def test_an_attempt_that_outlived_its_driver_trained_until_it_was_last_heard_of(
     one.start(2, at=2000.0)
     one.now = 2099.0
     one.report(0, 0.5)  # adopted: it never stopped training
-    one.start(3, at=5000.0)
-    one.lose(0, at=5001.0)
+    one.lose(0, at=5001.0)  # its node took a while to be declared dead
     assert one.sweep.trials[0].trained_s == 1090.0
 
 

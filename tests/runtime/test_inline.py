@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -148,6 +149,39 @@ class Full:
         self.left -= 1
         if self.left < 0:
             raise StorageError("disk full")
+
+
+def test_an_interrupt_while_the_journal_is_written_is_not_for_training_code_to_catch() -> None:
+    class Interrupted(Memory):
+        def append(self, lines: Any) -> None:
+            super().append(lines)
+            if '"Reported"' in lines[0]:
+                raise KeyboardInterrupt
+
+    def train(params: dict[str, Any]) -> None:
+        for _ in range(3):
+            with contextlib.suppress(BaseException):
+                Run.get_context().log("score", 1)
+
+    memory = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run_inline(function_config((0, 1)), train, memory)
+    assert '"Reported"' in memory.lines[-1]
+
+
+def test_a_thread_that_outlives_its_trial_is_not_heard() -> None:
+    clients: list[wire.Client] = []
+
+    def train(params: dict[str, Any]) -> None:
+        clients.append(context._this().client)  # type: ignore[arg-type]
+        Run.get_context().log("score", 1)
+        if params["x"]:
+            assert not clients[0].send(wire.metrics_message({"score": 9}))
+
+    memory = Memory()
+    sweep = run_inline(function_config((0, 1)), train, memory)
+    assert [list(sweep.curves.values(n)) for n in (0, 1)] == [[1.0], [1.0]]
+    assert sweep.trials[1].state == COMPLETED
 
 
 @pytest.mark.parametrize("left", range(6))
