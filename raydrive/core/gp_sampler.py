@@ -25,6 +25,8 @@ _FIRST = 8
 """Observations of the smallest of the nested fits."""
 _WHOLE = 2048
 """Finite spaces up to this size are looked at as a whole."""
+_FRESH = 48
+"""Observations up to which each fit also begins from scratch."""
 _CACHED = 32
 _APART = 0.02
 """Distance in feature space that proposals keep from open trials: two at once in one place answer one question."""
@@ -182,8 +184,10 @@ class GpSampler(ModelSampler):
             starts = [gp.start(data.dimensions)]
             if count > _FIRST:
                 warm = self._theta(experience, _FIRST * 2 ** int(math.log2((count - 1) / _FIRST)))
-                starts = [warm, *starts] if count <= 200 else [warm]
-            found, _ = gp.fit(data, starts, self._recipe.prior, 60 if count <= 200 else 25)
+                nested = math.log2(count / _FIRST).is_integer()
+                # a fresh start too while fits are cheap, later at each doubling: the warm one may sit in a lesser mode
+                starts = [warm, *starts] if count <= _FRESH or (nested and count <= 256) else [warm]
+            found, _ = gp.fit(data, starts, self._recipe.prior, 60 if count <= 256 else 25)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found
