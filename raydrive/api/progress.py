@@ -13,7 +13,17 @@ from rich.live import Live
 from rich.text import Text
 
 from raydrive.api.picture import Ended, Picture
-from raydrive.api.wording import clock, harmless, headline, ids_text, number, one_line, params_text, value_text
+from raydrive.api.wording import (
+    clock,
+    harmless,
+    headline,
+    ids_text,
+    number,
+    one_line,
+    params_text,
+    standing,
+    value_text,
+)
 from raydrive.core.records import FAILED
 from raydrive.core.summary import Summary
 
@@ -76,7 +86,7 @@ def events(run: HyperDriveRun) -> Iterator[str]:
         trials = run.sweep.trials
         if not state:
             state = summary.state
-            yield f"{stamp(None)}  run {run.id}: {state}"
+            yield f"{stamp(run.sweep.started_at)}  run {run.id}: {state}"
         happened = [
             (trial.created_at, f"trial {trial.number} launched: {params_text(trial.params)}")
             for trial in trials[announced:]
@@ -126,9 +136,9 @@ def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
         run: The run.
         with_headline: Whether to begin with how it stands.
     """
-    summary = run.refresh()
+    status, summary = standing(run)
     over = run.sweep.finished is not None
-    lines = ["", headline(run, summary, "" if over else run.get_status())] if with_headline or not over else [""]
+    lines = ["", headline(run, summary, status)] if with_headline or not over else [""]
     if not over:
         trouble = one_line(str(run.heartbeat().get("trouble", "")))
         lines += [f"Its driver stopped: {trouble}"] if trouble else ["Its driver has not been heard of any more."]

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
-from raydrive.core.state import Best
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
+    from raydrive.core.state import Best
     from raydrive.core.summary import Summary
 
 # Colour codes, cursor movements and the like: the last line of a log ends up in a reason, and must not move the cursor.
@@ -89,6 +89,17 @@ def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
         parts.append(best_text(run, summary.best))
     parts.append(clock(summary.elapsed_s))
     return " · ".join(parts)
+
+
+def standing(run: HyperDriveRun) -> tuple[str, Summary]:
+    """Returns the status of a run and its summary; the clock of a run whose driver is gone stands still."""
+    from raydrive.core.summary import summarize
+
+    status, summary = run.get_status(), run.refresh()
+    if status != summary.state:  # Interrupted, NotResponding: nobody works on it
+        last_heard = float(run.heartbeat().get("at") or run.sweep.last_at)
+        summary = summarize(run.sweep, max(last_heard, run.sweep.last_at))
+    return status, summary
 
 
 def ids_text(numbers: list[int], most: int = 6) -> str:

@@ -40,6 +40,7 @@ def cancel(
     storage: StorageOption = None,
 ) -> int:
     """End a run, or one trial of it."""
+    from raydrive.api.run import INTERRUPTED
     from raydrive.cli.reading import open_run
 
     run = open_run(run_name, storage)
@@ -47,6 +48,9 @@ def cancel(
         run.get_child(trial)
     if run.sweep.finished is not None:
         say(f"Run {run.id} is over already: {run.sweep.finished.state}, {run.sweep.finished.why}.")
+        return 0
+    if run.get_status() == INTERRUPTED:
+        say(f"Run {run.id} was interrupted: nothing of it runs. Go on with it: raydrive resume {run.id}")
         return 0
     done = run.cancel_trial(trial)
     what = f"Run {run.id}" if trial is None else f"Trial {trial} of {run.id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import enum
 import functools
@@ -61,6 +62,15 @@ def command(app: typer.Typer, function: Callable[..., int], name: str | None = N
 def say(text: str) -> None:
     """Prints talk."""
     print(text, file=sys.stderr, flush=True)
+
+
+def silence() -> None:
+    """Sends what this process still prints nowhere: whoever read it has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def emit(rows: Sequence[Mapping[str, Any]], form: Format, *, name: str, columns: Sequence[str] = ()) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from raydrive.api.wording import standing
 from raydrive.cli.output import Format, OutputOption, RunArgument, StorageOption, command, emit, emit_one, resolve, say
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def list_runs(
     for run in space.runs(experiment):
         if len(rows) == limit:
             break
-        summary = run.refresh()
+        state, summary = standing(run)
         rows.append(
             {
                 "run": run.id,
                 "experiment": run.experiment,
-                "status": run.get_status(),
+                "status": state,
                 "trials": f"{summary.total}/{summary.max_total_runs}",
                 "metric": run.config.metric.name,
                 "best": summary.best.value if summary.best else None,
@@ -71,7 +72,7 @@ def list_runs(
 def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
     """Say how a run stands."""
     run = open_run(run_name, storage)
-    state, summary, heartbeat = run.get_status(), run.refresh(), run.heartbeat()
+    (state, summary), heartbeat = standing(run), run.heartbeat()
     waiting = sorted(set(heartbeat.get("waiting", {}).values())) if run.sweep.finished is None else []
     emit_one(
         {
@@ -200,4 +201,4 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
     if output is Format.JSON:
         emit_one({**row, "params": dict(child.params), "files": child.get_file_names()}, output)
     else:
-        emit_one({**row, **{f"param {name}": value for name, value in child.params.items()}}, output)
+        emit_one({**row, **{f"param_{name.lstrip('-')}": value for name, value in child.params.items()}}, output)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +22,7 @@ from raydrive.cli.output import (
     emit,
     resolve,
     say,
+    silence,
 )
 
 if TYPE_CHECKING:
@@ -174,9 +177,15 @@ def attend(run: HyperDriveRun, output: Format) -> int:
     from raydrive.api.progress import follow
     from raydrive.cli.reading import print_best
 
+    interrupt_on_signals()
     try:
         follow(run)
     except KeyboardInterrupt:
+        return _interrupted(run)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        silence()  # a terminal that was closed, noticed before its signal came
         return _interrupted(run)
     code = exit_code(run)
     if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
@@ -197,6 +206,24 @@ def exit_code(run: HyperDriveRun) -> int:
     if run.sweep.metric_missing:
         return 3
     return 1 if finished.state == "Failed" else 0
+
+
+def interrupt_on_signals() -> None:
+    """Makes SIGTERM and a closed terminal mean what Ctrl-C means: the trials end in order and the run can be resumed.
+
+    To be called after Ray was started, whose own handlers print stack traces.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        if signal.Signals(number).name == "SIGHUP":
+            silence()  # the terminal is gone: writing to it fails
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        known = getattr(signal, name, None)
+        # A signal that is ignored (nohup) stays ignored.
+        if known is not None and signal.getsignal(known) is not signal.SIG_IGN:
+            signal.signal(known, interrupt)
 
 
 def _interrupted(run: HyperDriveRun) -> int:
