@@ -1,14 +1,18 @@
 """What a curve that broke off says about where it would have ended.
 
-A trial that a policy stopped at interval k reached the value v there; what it would have reached lies below v (smaller
-is better) by what trials usually still gain after interval k. Trials that went on tell: of those that were completed
-and are longer than k, take the half whose value at interval k was closest to v. Then
+Let b(k) be a trial's best value after interval k (smaller is better). A trial that a policy stopped at interval k would
+have ended below b(k) by some gain. How much trials gain after k differs with what they gained before it: a diverged or
+flat curve stays where it is. So the completed trials j that are longer than k give
 
-    end = v - median(gain),    noise deviation = 1.4826 MAD(gain) + 1/4 median(gain)                      (1)
+    rho_j = (b_j(k) - b_j(end)) / (b_j(k / 2) - b_j(k)),                                                (1)
 
-over their gains from interval k to their end. The closest half, because bad trials gain more than good ones; medians,
-because some curves diverge or jump; the last term, because those that were stopped are not a random sample of all.
-With fewer than three trials to compare, v stands as it is with a noise of its own. Running trials are read alike.
+gain after k for each unit of recent gain, and with r the recent gain of the stopped trial itself,
+
+    end = b(k) - r median(rho),    noise deviation = r (1.4826 MAD(rho) + median(rho) / 4)              (2)
+
+Medians, because some curves jump; the last term, because those that were stopped are not a random sample of all. No
+estimate gains more than any completed trial did. With fewer than three trials to compare, b(k) stands, with r as its
+noise. Running trials are read alike.
 """
 
 from __future__ import annotations
@@ -45,28 +49,38 @@ class Endings:
     def __init__(self, curves: Sequence[Sequence[float]]) -> None:
         chosen = [curve for curve in curves if len(curve) > 1][-_REFERENCES:]
         self._best = [_best_so_far(curve) for curve in chosen]
-        self._gains: dict[int, tuple[Array, Array]] = {}
+        self._ratios: dict[int, tuple[Array, float]] = {}
 
-    def estimate(self, value: float, interval: int) -> Ending:
-        """Returns (1) for a trial whose best value in intervals 1 .. ``interval`` is ``value``."""
-        here, gains = self._after(interval)
-        if len(here) < _FEWEST:
-            return Ending(value, float(np.median(gains)) if len(gains) else 0.0)
-        closest = np.argsort(np.abs(here - value), kind="stable")[: max(_FEWEST, (len(here) + 1) // 2)]
-        gain = gains[closest]
-        typical = float(np.median(gain))
-        spread = 1.4826 * float(np.median(np.abs(gain - typical)))
-        return Ending(value - typical, spread + 0.25 * typical)
+    def estimate(self, curve: Sequence[float]) -> Ending | None:
+        """Returns (2) for a trial that logged ``curve``; None when it logged no finite value."""
+        best = _best_so_far(curve)
+        if not len(best) or not np.isfinite(best[-1]):
+            return None
+        value, recent = float(best[-1]), _recent(best, len(best))
+        ratios, most = self._after(len(best))
+        if len(ratios) < _FEWEST:
+            return Ending(value, recent)
+        typical = float(np.median(ratios))
+        spread = 1.4826 * float(np.median(np.abs(ratios - typical)))
+        return Ending(value - min(recent * typical, most), recent * (spread + 0.25 * typical))
 
-    def _after(self, interval: int) -> tuple[Array, Array]:
-        """Values at an interval and gains after it, of all completed trials that are longer."""
-        found = self._gains.get(interval)
+    def _after(self, interval: int) -> tuple[Array, float]:
+        """Ratios (1) of the completed trials that are longer, and the largest gain among them."""
+        found = self._ratios.get(interval)
         if found is None:
             longer = [best for best in self._best if len(best) > interval and np.isfinite(best[interval - 1])]
-            here = np.array([best[interval - 1] for best in longer])
-            found = here, here - np.array([best[-1] for best in longer])
-            self._gains[interval] = found
+            gains = np.array([best[interval - 1] - best[-1] for best in longer])
+            recent = np.array([_recent(best, interval) for best in longer])
+            moved = recent > 0.0
+            found = gains[moved] / recent[moved], float(gains.max(initial=0.0))
+            self._ratios[interval] = found
         return found
+
+
+def _recent(best: Array, interval: int) -> float:
+    """What a trial gained in the second half of intervals 1 .. ``interval``; 0 when nothing is known."""
+    before = best[max(0, (interval + 1) // 2 - 1)]
+    return float(before - best[interval - 1]) if np.isfinite(before) else 0.0
 
 
 def _best_so_far(curve: Sequence[float]) -> Array:

@@ -98,8 +98,8 @@ class ExperienceReader:
             return (value if math.isfinite(value) else math.nan), 0.0
         if trial.state != CANCELED and not len(trial.curve):
             return None
-        ending = endings.estimate(value, max(1, len(trial.curve)))
-        return ending.value, ending.noise
+        ending = endings.estimate(self._turned(trial.curve))
+        return (value, 0.0) if ending is None else (ending.value, ending.noise)
 
     def _turned(self, curve: Sequence[float]) -> Sequence[float]:
         return curve if self._sign > 0 else [-value for value in curve]

@@ -207,21 +207,41 @@ def falling(level: float, length: int) -> list[float]:
 
 def test_an_early_stop_is_worth_what_its_curve_would_have_become() -> None:
     endings = Endings([falling(level, 20) for level in (0.0, 0.1, 0.2, 0.3)])
-    ending = endings.estimate(0.5 + 1 / 4, 4)
+    ending = endings.estimate(falling(0.5, 4))
+    assert ending is not None
     assert ending.value == pytest.approx(0.5 + 1 / 20)
-    assert ending.noise == pytest.approx(0.25 * (1 / 4 - 1 / 20))
+    assert 0 < ending.noise < 0.1
+
+
+def test_a_flat_curve_stays_where_it_is() -> None:
+    ending = Endings([falling(level, 20) for level in (0.0, 0.1, 0.2)]).estimate([3.0, 3.0, 3.0, 3.0])
+    assert ending is not None
+    assert (ending.value, ending.noise) == (3.0, 0.0)
+
+
+def test_no_estimate_gains_more_than_any_completed_trial() -> None:
+    endings = Endings([falling(level, 20) for level in (0.0, 0.1, 0.2)])
+    ending = endings.estimate([9.0, 5.0, 3.0, 1.0])
+    assert ending is not None
+    assert ending.value == pytest.approx(1.0 - (1 / 4 - 1 / 20))
 
 
 def test_without_comparison_the_last_value_stands() -> None:
-    assert Endings([]).estimate(0.7, 3).value == 0.7
-    assert Endings([falling(0.0, 3)]).estimate(0.7, 3).value == 0.7
+    for completed in ([], [falling(0.0, 3)]):
+        ending = Endings(completed).estimate([0.9, 0.8, 0.7])
+        assert ending is not None
+        assert ending.value == 0.7
+    assert Endings([]).estimate([math.nan]) is None
+    assert Endings([]).estimate([]) is None
 
 
 def test_curves_may_hold_anything() -> None:
     odd = [[math.nan, 2.0, 1.0], [3.0, math.inf, 1.0], [math.nan] * 3, [2.0, 1.5, math.nan], [2.5, 2.0, 1.0]]
-    ending = Endings(odd).estimate(2.2, 2)
-    assert math.isfinite(ending.value)
-    assert math.isfinite(ending.noise)
+    for curve in ([2.4, 2.2], [math.inf, 2.2], [math.nan, 2.0]):
+        ending = Endings(odd).estimate(curve)
+        assert ending is not None
+        assert math.isfinite(ending.value)
+        assert math.isfinite(ending.noise)
 
 
 def test_stopped_trials_teach() -> None:
