@@ -153,6 +153,6 @@ def stage_checkpoint(directory: str, root: str) -> str:
     copying = os.path.join(root, ".copying-" + name)
     shutil.copytree(directory, copying)
     os.rename(copying, os.path.join(root, name))
-    with open(os.path.join(root, name + ".done"), "w"):
-        pass
+    with open(os.path.join(root, name + ".done"), "w") as marker:
+        marker.write("announced")  # the channel says so too: what was logged before that belongs to the checkpoint
     return name

@@ -102,24 +102,46 @@ class Publisher:
         self._maximize = maximize
         self._announced: dict[str, tuple[int, float | None]] = {}
         self._wake = asyncio.Event()
+        self._closing = False
+        self._running = asyncio.Event()
+        """Set when ``run`` has ended: two at once would publish the same folder twice."""
 
     def announce(self, name: str) -> None:
         """Told on the channel that ``name`` is ready: what was logged before it belongs to it."""
         self._announced[name] = self._progress()
         self._wake.set()
 
+    async def close(self) -> None:
+        """Publishes the rest; to be called when nothing more will be said on the channel."""
+        self._closing = True
+        self._wake.set()
+        await self._running.wait()
+        await self.sweep(last=True)
+
     async def run(self) -> None:
-        """Publishes what appears, until cancelled."""
-        while True:
+        """Publishes what appears, until closed."""
+        try:
+            await self._watch()
+        finally:
+            self._running.set()
+
+    async def _watch(self) -> None:
+        while not self._closing:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_S)
             self._wake.clear()
             await self.sweep()
 
-    async def sweep(self) -> None:
-        """Publishes all that is ready now."""
+    async def sweep(self, *, last: bool = False) -> None:
+        """Publishes all that is ready now.
+
+        Args:
+            last: Nothing more will be said on the channel: what was not announced yet never will be.
+        """
         for marker in sorted(self._staging.glob(f"*{DONE}"), key=lambda path: path.stat().st_mtime_ns):
             name = marker.name.removesuffix(DONE)
+            if not last and name not in self._announced and marker.stat().st_size:
+                continue  # its word on the channel, which tells the interval it belongs to, is on its way
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()
             folder = self._staging / name
             if folder.is_dir():
@@ -153,5 +175,8 @@ class Publisher:
             value=value,
             at=time.time(),
         )
-        prune(self._layout, self._trial, keep_last=self._keep_last, maximize=self._maximize)
+        try:
+            prune(self._layout, self._trial, keep_last=self._keep_last, maximize=self._maximize)
+        except StorageError as error:
+            self._note(f"older checkpoints could not be deleted: {error}")  # the next one tries again
         return done

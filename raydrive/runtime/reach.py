@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -32,3 +33,20 @@ def why_unreachable(address: str, timeout_s: float = TIMEOUT_S) -> str:
     except OSError as error:
         return (error.strerror or str(error) or type(error).__name__).lower()
     return "" if len(answer) >= 4 and answer[3] == _SETTINGS else "what listens there is not Ray's GCS"
+
+
+def surely_gone(address: str) -> bool:
+    """Whether a cluster is gone for certain: its address is this machine's, and nothing listens there any more.
+
+    What another machine does not answer may live on behind a broken network; of this one, "refused" is the truth.
+
+    Args:
+        address: ``HOST:PORT`` as a driver recorded it.
+    """
+    host, _, _ = address.rpartition(":")
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((host.strip("[]"), 0))  # only an address of this machine can be bound
+    except OSError:
+        return False
+    return why_unreachable(address) == os.strerror(errno.ECONNREFUSED).lower()

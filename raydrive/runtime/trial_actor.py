@@ -26,7 +26,10 @@ from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
 
 BATCH_DELAY_S = 0.003
-"""A report waits this long for company: a trial that ends meanwhile sends everything with its result."""
+"""A report waits this long for company."""
+FIRST_DELAY_S = 0.025
+"""The first words of an attempt wait this long: one that ends meanwhile sends everything with its result, which halves
+what a very short trial costs."""
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 MAX_BATCH = 5_000
@@ -239,9 +242,8 @@ class TrialActor:
             channel.take = current.add
             channel.resume()
             await channel.drain()
-            publishing.cancel()
             if current.publisher is not None:
-                await current.publisher.sweep()
+                await current.publisher.close()
             if current.said_failed and exit_.code == 0:
                 return 1, current.said_failed
             return exit_.code, _why(exit_, prepared)
@@ -352,10 +354,12 @@ class TrialActor:
 
     async def _send(self, current: _Attempt) -> None:
         """Sends what was logged, one batch in flight: order and back-pressure for nothing."""
+        delay_s = FIRST_DELAY_S
         while True:
             await current.wake.wait()
             current.wake.clear()
-            await asyncio.sleep(BATCH_DELAY_S)
+            await asyncio.sleep(delay_s)
+            delay_s = BATCH_DELAY_S
             while current.unsent:
                 batch = current.unsent[:MAX_BATCH]
                 if not await self._deliver(current, batch):

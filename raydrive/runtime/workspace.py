@@ -12,7 +12,7 @@ from pathlib import Path
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StorageError
 from raydrive.runtime.channel import private_folder
-from raydrive.storage.code import load_function, make_workdir, unpack_code
+from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.layout import LOG_NAME, RunLayout
 from raydrive.storage.transfer import LogUploader, upload_tree
 
@@ -85,10 +85,23 @@ class Prepared:
 
     def clean(self) -> None:
         """Removes what only this attempt needed on this node."""
-        shutil.rmtree(self.cwd, ignore_errors=True)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        _remove(self.cwd, PUBLISHED, ())
+        _remove(self.scratch, (), (self.staging.name,))
         if self.uploader is not None:
             shutil.rmtree(self.files, ignore_errors=True)
+
+
+def _remove(folder: Path, links: tuple[str, ...], folders: tuple[str, ...]) -> None:
+    """Removes a folder; fast when it holds nothing but what was made in it before the attempt began."""
+    path = str(folder)
+    try:
+        for name in links:
+            os.unlink(f"{path}/{name}")
+        for name in folders:
+            os.rmdir(f"{path}/{name}")
+        os.rmdir(path)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class TrialFiles:

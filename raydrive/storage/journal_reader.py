@@ -99,6 +99,9 @@ class JournalReader:
                 except JournalError:
                     yield from self._part(at, tail, None)
                     raise
+                if step is not None and len(tail) < step.cut - self._offset:
+                    # The segment grew, and was followed, after its tail was read: what the header says is there now.
+                    tail = (self._chain.body(at, self._offset) or b"")[: step.cut - self._offset]
                 yield from self._part(at, tail, step)
                 if step is None:
                     return
