@@ -84,10 +84,14 @@ def drawing(story: Story) -> str:
             parts.append(f'<polyline points="{points}" {look}>{title}</polyline>')
     labels = "".join(
         f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>'
-        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="currentColor" stroke-opacity=".15"/>'
+        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="currentColor" '
+        'stroke-opacity=".15"/>'
         for value in (low, low + span / 2, high)
     )
-    ends = f'<text x="{LEFT}" y="{HEIGHT - 6}">1</text><text x="{WIDTH - 8}" y="{HEIGHT - 6}" text-anchor="end">interval {longest}</text>'
+    ends = (
+        f'<text x="{LEFT}" y="{HEIGHT - 6}">1</text>'
+        f'<text x="{WIDTH - 8}" y="{HEIGHT - 6}" text-anchor="end">interval {longest}</text>'
+    )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" style="max-width:100%" role="img" '
         f'font-size="11" fill="currentColor">{labels}{ends}{"".join(parts)}</svg>'
@@ -117,7 +121,8 @@ def _table(story: Story, now: float) -> str:
         body.append("<tr>" + "".join(f'<td style="{_CELL}">{value}</td>' for value in values) + "</tr>")
     titles = "".join(f'<th style="{_CELL}">{_text(name, 30)}</th>' for name in head)
     more = f"<div>{len(sweep.trials) - len(rows)} more trials</div>" if len(sweep.trials) > len(rows) else ""
-    return f'<table style="border-collapse:collapse"><thead><tr>{titles}</tr></thead><tbody>{"".join(body)}</tbody></table>{more}'
+    inside = f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f'<table style="border-collapse:collapse">{inside}</table>{more}'
 
 
 def _state(state: str) -> str:

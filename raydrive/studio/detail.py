@@ -63,7 +63,7 @@ def command_line(story: Story, number: int) -> str:
 
 
 def verdicts(story: Story, number: int) -> list[list[Any]]:
-    """Returns what the policy says of a trial's last intervals, ``[interval, stop, why]``, by the curves as they are now.
+    """Returns what the policy says of a trial's last intervals by the curves as they are now: interval, stop, why.
 
     While a run goes on others catch up, so this may be harsher than what the policy said at the time; why a trial was
     really stopped stands in its row.

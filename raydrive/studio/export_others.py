@@ -1,4 +1,4 @@
-"""A run as an Optuna study, as TensorBoard event files, as MLflow runs. Each library is imported when it is asked for."""
+"""A run as an Optuna study, TensorBoard event files or MLflow runs; each library is imported when it is asked for."""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ from raydrive.studio.story import Story
 Array = NDArray[np.float64]
 FEWEST = 8
 """Trials with a value below which nothing is said."""
-MOST_FOR_FOREST = 3000
-MOST_FOR_PROCESS = 250
-TREES = 120
-SHUFFLES = 3
+MOST_FOR_FOREST = 1500
+MOST_FOR_PROCESS = 150
+TREES = 64
+SHUFFLES = 2
 SLICE_POINTS = 41
 MOST_SLICES = 12
 
@@ -151,7 +151,7 @@ def _slices(space: Space, order: list[int], units: Array, values: Array, maximiz
 
 
 def _spread(values: Array, best: int, maximize: bool) -> NDArray[np.intp]:
-    """The trials a process is fitted on: all, or of many the better half of the places and an even spread of the rest."""
+    """The trials a process is fitted on: all; of many, the best for half of the places and an even spread beyond."""
     n = len(values)
     if n <= MOST_FOR_PROCESS:
         return np.arange(n)

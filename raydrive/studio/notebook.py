@@ -1,8 +1,8 @@
 """A run in a notebook: one cell that updates while it trains, and the whole page once it is over.
 
-Nothing is installed in the front end: the cell is plain HTML with an inline SVG, replaced through its display handle, so
-it works in Jupyter, JupyterLab, VS Code and Databricks alike, in trusted and untrusted notebooks. The page is a frame
-with its document inside.
+Nothing is installed in the front end: the cell is plain HTML with an inline SVG, replaced through its display handle,
+so it works in Jupyter, JupyterLab, VS Code and Databricks alike, in trusted and untrusted notebooks. The page is a
+frame with its document inside.
 """
 
 from __future__ import annotations

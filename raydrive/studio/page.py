@@ -113,7 +113,8 @@ def _page(title: str, policy: str, body: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
         f'<title>{shown}</title><link rel="icon" href="data:,"><style>{static("style.css")}</style></head>'
         '<body><div id="app"><noscript>This page draws its charts with JavaScript.</noscript></div>\n'
         f"{body}\n</body></html>\n"

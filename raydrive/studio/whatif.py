@@ -27,13 +27,19 @@ from raydrive.studio.story import Story
 
 CHOICES: tuple[dict[str, Any], ...] = (
     {"type": "none"},
-    *({"type": "bandit", "slack_factor": f, "delay_evaluation": d} for d in (0, 5) for f in (0.05, 0.1, 0.2, 0.5)),
-    *({"type": "median_stopping", "delay_evaluation": d} for d in (0, 5, 10)),
-    *({"type": "truncation_selection", "truncation_percentage": p, "delay_evaluation": 5} for p in (10, 20, 50)),
+    *({"type": "bandit", "slack_factor": f, "delay_evaluation": 5} for f in (0.1, 0.2)),
+    {"type": "median_stopping", "delay_evaluation": 5},
+    {"type": "truncation_selection", "truncation_percentage": 20, "delay_evaluation": 5},
+    *({"type": "bandit", "slack_factor": f, "delay_evaluation": 5} for f in (0.05, 0.5)),
+    *({"type": "bandit", "slack_factor": f} for f in (0.05, 0.1, 0.2, 0.5)),
+    *({"type": "median_stopping", "delay_evaluation": d} for d in (0, 10)),
+    *({"type": "truncation_selection", "truncation_percentage": p, "delay_evaluation": 5} for p in (10, 50)),
 )
-"""What a report answers in advance; a live studio and the command line answer any policy."""
+"""What a report answers in advance, the most wanted first; a live studio and the command line answer any policy."""
 MOST_REPORTS_IN_ADVANCE = 60_000
-"""A run with more reports is not played again for each of ``CHOICES`` (about 10 microseconds a report and choice)."""
+"""A run with more reports is not played again for a report (about 15 microseconds a report and choice)."""
+MOST_REPORTS_FOR_ALL = 15_000
+FEW = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +96,25 @@ class _Recorded:
         return Suggestion(self._params[number], "recorded") if number < len(self._params) else None
 
 
-def what_if(story: Story, policy: Policy | dict[str, Any] | str) -> Outcome:
+Played = tuple[Sweep, float, float]
+"""A run trained again: its sweep, the seconds trained and the seconds it took."""
+
+
+def what_if(story: Story, policy: Policy | dict[str, Any] | str, free: Played | None = None) -> Outcome:
     """Returns what a policy would have done on a run's recorded curves.
 
     Args:
         story: The run; one that still goes on is taken as far as it is.
         policy: A policy or its JSON form.
+        free: What ``play`` gave without a policy; for asking several times.
 
     Raises:
         ConfigError: If the JSON form is wrong; all problems at once.
     """
     chosen = policy_from_json(policy, "policy") if isinstance(policy, dict | str) else policy
-    free, free_s, free_end = _play(story, NoTerminationPolicy())
-    played, end = free, free_end
-    trained = free_s
-    if not isinstance(chosen, NoTerminationPolicy):
-        played, trained, end = _play(story, chosen)
+    free = free or play(story, NoTerminationPolicy())
+    _, free_s, free_end = free
+    played, trained, end = free if isinstance(chosen, NoTerminationPolicy) else play(story, chosen)
     best, recorded = played.best, story.sweep.best
     stopped = tuple(
         (trial.number, played.curves.length(trial.number), trial.why)
@@ -139,7 +148,10 @@ def in_advance(story: Story) -> list[dict[str, Any]]:
         return []
     own = story.config.policy.to_json()
     others = (policy_from_json(raw).to_json() for raw in CHOICES)
-    return [what_if(story, raw).to_json() for raw in (own, *(raw for raw in others if raw != own))]
+    free = play(story, NoTerminationPolicy())
+    few = None if story.sweep.reports <= MOST_REPORTS_FOR_ALL else FEW
+    asked = [own, *(raw for raw in others if raw != own)][:few]
+    return [what_if(story, raw, free).to_json() for raw in asked]
 
 
 def _left(story: Story) -> dict[int, float]:
@@ -156,7 +168,7 @@ def _left(story: Story) -> dict[int, float]:
     return left
 
 
-def _play(story: Story, policy: Policy) -> tuple[Sweep, float, float]:
+def play(story: Story, policy: Policy) -> Played:
     """Trains the run again on virtual time; returns its sweep, the seconds trained and the seconds it took."""
     trials = story.sweep.trials
     limits = replace(

@@ -77,6 +77,7 @@ export class Frame {
 
 export function empty(node, text) {
   if (node.data) Plotly.purge(node);
+  node.classList.add("nothing");
   node.textContent = "";
   const note = document.createElement("p");
   note.className = "empty";
@@ -86,6 +87,7 @@ export function empty(node, text) {
 
 export function plot(node, traces, shape) {
   if (!node.data) node.textContent = "";
+  node.classList.remove("nothing");
   return Plotly.react(node, traces, shape, CONFIG);
 }
 

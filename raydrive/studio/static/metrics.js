@@ -3,7 +3,7 @@ import { el, fill, esc, num, clock, select, check, quantile, remembered, remembe
 import { STATES } from "./store.js";
 import { Frame, layout, plot, empty, stateColour, describe } from "./chart.js";
 
-const MANY_POINTS = 15000;
+const MANY_POINTS = 40000;
 const MOST_COLOURED = 24;
 const COLOURS = ["#7b61ff", "#e4572e", "#00a5cf", "#c2185b", "#6a994e", "#bc6c25", "#3a86ff", "#9d4edd"];
 
@@ -88,7 +88,7 @@ export class MetricsChart {
     }
     const curveOf = primary ? (t) => t.curve : (t) => curves.get(t.number);
     const shown = this.chosen().filter((t) => points(curveOf(t))[0].length);
-    if (!shown.length) return empty(this.plotNode, store.trials.length ? `No trial has logged ${name} yet.` : "No trials yet.");
+    if (!shown.length) return empty(this.plotNode, store.trials.length ? `No trial has logged ${name}.` : "No trials yet.");
     const longest = Math.max(...shown.map((t) => points(curveOf(t))[0].length));
     const [traces, shape] = longest <= 1 ? this.single(shown, curveOf, name) : this.lines(shown, curveOf, name, primary);
     plot(this.plotNode, traces, shape);
@@ -116,7 +116,7 @@ export class MetricsChart {
       const of = shown.filter((t) => t.state === state);
       if (!of.length) continue;
       traces.push({ type, mode: of.some((t) => points(curveOf(t))[0].length === 1) ? "lines+markers" : "lines", marker: { size: 3 },
-        name: state, ...joined(of, curveOf, this.weight), hovertemplate, opacity: dim ? 0.12 : crowd ? 0.35 : 0.7,
+        name: state, ...joined(of, curveOf, this.weight), hovertemplate, opacity: dim ? 0.12 : shown.length > 300 ? 0.2 : crowd ? 0.4 : 0.7,
         line: { color: stateColour(state), width: crowd ? 1 : 1.4 }, connectgaps: false });
     }
     const picked = dim ? shown.filter((t) => store.isSelected(t.number)) : [];
@@ -194,7 +194,7 @@ export class BestChart {
 
   draw() {
     const { store } = this, { head } = store, start = head.run.started || 0;
-    if (!head.rises.length) return empty(this.plotNode, "No trial has logged a finite value yet.");
+    if (!head.rises.length) return empty(this.plotNode, "No trial has logged a finite value.");
     const time = this.by === "time", unit = (head.run.last - start) > 7200 ? [3600, "hours"] : (head.run.last - start) > 180 ? [60, "minutes"] : [1, "seconds"];
     const ended = store.trials.filter((t) => t.best !== null);
     const place = (t) => (time ? ((t.ended || head.now) - start) / unit[0] : t.number);

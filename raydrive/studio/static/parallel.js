@@ -38,7 +38,7 @@ export class ParallelChart {
 
   draw() {
     const { store } = this, trials = store.trials.filter((t) => t.best !== null);
-    if (!trials.length) return empty(this.plotNode, store.trials.length ? "No trial has a value to colour by yet." : "No trials yet.");
+    if (!trials.length) return empty(this.plotNode, store.trials.length ? "No trial has a value to colour by." : "No trials yet.");
     const columns = new Map(store.columns().map((c) => [c.key, c]));
     if (!this.keys) {
       const important = store.paramsByImportance().slice(0, MOST_AXES).map((c) => `p:${c.name}`);

@@ -41,7 +41,7 @@ class Scatter {
     const { store } = this, columns = this.letters.map((letter) => store.column(this.keys[letter])), colour = store.column(this.keys.colour);
     if (!colour || columns.some((c) => !c)) return null;
     const trials = store.trials.filter((t) => colour.get(t) !== null && columns.every((c) => c.get(t) !== null));
-    if (!trials.length) { empty(this.plotNode, store.trials.length ? "No trial has values for these axes yet." : "No trials yet."); return null; }
+    if (!trials.length) { empty(this.plotNode, store.trials.length ? "No trial has values for these axes." : "No trials yet."); return null; }
     // A metric other than the run's has no goal of its own: more is drawn as more.
     const good = goodness(trials, colour.get, colour.key === "best" || colour.key === "last" ? store.maximize : true);
     return { trials, axes: columns.map((c) => axisOf(c, trials)), colour, good };
