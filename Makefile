@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs venv clean
+.PHONY: help demo test check bench quality docs venv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +35,12 @@ check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-test ## Run every benchmark (minutes)
-	@set -e; for file in benchmarks/[a-z]*.py; do echo; echo "== $$file"; $(BIN)/python $$file; done
+bench: $(VENV)/installed-test ## Run the benchmarks of what raydrive itself costs (minutes)
+	@set -e; for name in bookkeeping reports early_stop startup scale; do \
+		echo; echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done
+
+quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation tasks, beside Optuna (an hour)
+	$(BIN)/python benchmarks/quality.py --seeds 10
 
 docs: $(VENV)/installed-test ## Check README and docs: links resolve, layers and limits are as written
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_examples.py
