@@ -35,7 +35,7 @@ def main() -> None:
     for name, command, times in (
         ("python -c pass", [python, "-c", "pass"], options.times),
         ("import raydrive", [python, "-c", "import raydrive"], options.times),
-        ("raydrive --help", [python, "-m", "raydrive", "--help"], options.times),
+        ("raydrive --help", [os.path.join(os.path.dirname(python), "raydrive"), "--help"], options.times),
         ("a run of 1 trial, Ray started and ended", [python, "-c", RUN], 1),
     ):
         took = [seconds(command) for _ in range(times)]
