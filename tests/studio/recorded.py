@@ -1,0 +1,216 @@
+"""Recorded runs to look at, made by the real judge on virtual time, and pages and servers that are watched."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.policies import NoTerminationPolicy, Policy
+from raydrive.core.records import Began, Ended, Reported, Started, Suggested, dump, load
+from raydrive.core.samplers import RandomParameterSampling, Sampling
+from raydrive.core.space import choice, loguniform, uniform
+from raydrive.core.sweep import Sweep
+from raydrive.runtime.simulated import simulate
+from raydrive.storage.journal import JournalWriter
+from raydrive.storage.layout import RunLayout
+
+START = 1_795_000_000.0
+SPACE: dict[str, Any] = {
+    "learning_rate": loguniform(math.log(1e-4), math.log(1.0)),
+    "momentum": uniform(0.0, 0.99),
+    "units": choice(16, 32, 64, 128),
+    "optimizer": choice("sgd", "adam", "lion"),
+}
+Model = Callable[[int, Any], Sequence[tuple[float, float]]]
+
+
+def config(
+    trials: int,
+    *,
+    policy: Policy | None = None,
+    space: dict[str, Any] | None = None,
+    sampling: Sampling | None = None,
+    concurrent: int = 8,
+    metric: str = "accuracy",
+    experiment: str = "study",
+    **more: Any,
+) -> RunConfig:
+    return RunConfig(
+        experiment=experiment,
+        metric=Metric(name=metric, goal=PrimaryMetricGoal.MAXIMIZE),
+        sampling=sampling or RandomParameterSampling(space or SPACE),
+        policy=policy or NoTerminationPolicy(),
+        limits=Limits(max_total_runs=trials, max_concurrent_runs=concurrent, first_failures=0),
+        trial=TrialSpec(kind="command", command="python train.py", resources=Resources(cpus=1, gpus=0.5)),
+        seed=7,
+        **more,
+    )
+
+
+def learning(intervals: int) -> Model:
+    """Curves as networks have them: a plateau that depends on the hyperparameters, reached at a pace of their own."""
+
+    def curve(number: int, params: Any) -> list[tuple[float, float]]:
+        rng = np.random.default_rng((3, number))
+        distance = abs(math.log10(params["learning_rate"]) + 2.0) / 2.0
+        top = 0.97 - 0.35 * min(1.5, distance) ** 2 - (0.05 if params["optimizer"] == "sgd" else 0.0)
+        top += 0.02 * math.log2(params["units"] / 16) / 3
+        pace = 0.15 + 0.5 * rng.random()
+        values = top * (1 - np.exp(-pace * np.arange(1, intervals + 1))) + rng.normal(0, 0.008, intervals)
+        return [(1.0 + rng.random(), float(min(1.0, value))) for value in values]
+
+    return curve
+
+
+class Lines:
+    """Keeps the journal lines of a simulated run, dressed as if it had been a real one."""
+
+    def __init__(self, extra: dict[str, Callable[[int, float], Any]], nodes: int) -> None:
+        self.lines: list[str] = []
+        self.extra, self.nodes, self.slots = extra, nodes, itertools.count()
+
+    def append(self, lines: Sequence[str]) -> None:
+        from dataclasses import replace
+
+        for line in lines:
+            fact, decisions = load(line)
+            fact = replace(fact, at=fact.at + START)
+            if isinstance(fact, Began):
+                slot = fact.trial % (2 * self.nodes)
+                fact = replace(fact, node=f"gpu-node-{slot // 2 + 1}", gpus=str(slot % 2), pid=4000 + fact.trial)
+            if isinstance(fact, Reported):
+                value = fact.value or 0.0
+                fact = replace(fact, metrics={name: make(fact.interval, value) for name, make in self.extra.items()})
+            self.lines.append(dump(fact, decisions))
+
+
+def record(
+    storage: Path,
+    run_config: RunConfig,
+    model: Model | None = None,
+    *,
+    extra: dict[str, Callable[[int, float], Any]] | None = None,
+    run_id: str = "",
+    nodes: int = 2,
+) -> RunLayout:
+    """Simulates a run and leaves its folder as a driver would."""
+    if extra is None:
+        extra = {"loss": lambda k, value: round(2.0 * (1.01 - value), 6)}
+    lines = Lines(extra, nodes)
+    simulate(run_config, model or learning(20), writer=lines)
+    layout = create(storage, run_config, run_id)
+    write(layout, lines.lines)
+    state = Sweep.replay(run_config, map(load, lines.lines))
+    finished = state.finished
+    layout.write_driver(json.dumps({"state": finished.state if finished else "Running", "at": time.time()}).encode())
+    return layout
+
+
+def create(storage: Path, run_config: RunConfig, run_id: str = "") -> RunLayout:
+    run_id = run_id or f"{run_config.experiment}-20261119-120000-{abs(hash(str(storage))) & 0xFFFF:04x}"
+    layout = RunLayout.create(str(storage), run_config.experiment, run_id)
+    layout.write_config(json.dumps(run_config.to_json()).encode())
+    return layout
+
+
+def write(layout: RunLayout, lines: Sequence[str]) -> None:
+    with JournalWriter.open(layout.journal) as writer:
+        for start in range(0, len(lines), 2000):
+            writer.append(lines[start : start + 2000])
+
+
+def by_hand(run_config: RunConfig, ends: Sequence[tuple[dict[str, Any], Sequence[float], int, str]]) -> list[str]:
+    """Journal lines of trials given one by one: parameters, values, exit code, error."""
+    sweep, lines = Sweep(run_config), []
+
+    def take(fact: Any) -> None:
+        lines.append(dump(fact, sweep.handle(fact)))
+
+    at = START
+    take(Started(at, 1))
+    for number, (params, values, code, error) in enumerate(ends):
+        take(Suggested(at, number, params, "random"))
+        take(Began(at + 0.5, number, 1, "node-1", 100 + number, ""))
+        for k, value in enumerate(values, 1):
+            at += 1.0
+            take(Reported(at, number, 1, k, k, value, {"loss": 1.0 - value}))
+            if sweep.trials[number].stop_by:
+                break
+        at += 1.0
+        take(Ended(at, number, 1, code, error))
+    return lines
+
+
+class Watched:
+    """A page, and everything it asked of the network or complained about."""
+
+    def __init__(self, browser: Any, dark: bool = False) -> None:
+        scheme = "dark" if dark else "light"
+        self.page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.dialogs: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda note: note.type == "error" and self.errors.append(note.text))
+        self.page.on("dialog", lambda box: (self.dialogs.append(box.message), box.dismiss()))
+
+    def open(self, url: str) -> Any:
+        self.page.goto(url)
+        self.page.wait_for_function("window.raydrive && raydrive.store.head")
+        return self.page
+
+    def see(self, chart: str) -> None:
+        """Scrolls to a chart and waits until plotly has drawn it."""
+        self.page.locator(f"#{chart}").scroll_into_view_if_needed()
+        self.page.wait_for_function(f"document.getElementById('{chart}').data !== undefined")
+        self.page.wait_for_timeout(400)
+
+    @property
+    def outside(self) -> list[str]:
+        return [
+            url
+            for url in self.requests
+            if not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1", "http://localhost"))
+        ]
+
+
+class Served:
+    """A studio that serves from a thread of its own."""
+
+    def __init__(self, settings: Any) -> None:
+        import asyncio
+        import threading
+
+        from aiohttp import web
+
+        from raydrive.studio.server import make_app
+
+        self.loop = asyncio.new_event_loop()
+        self.runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=0.2)
+
+        async def begin() -> int:
+            await self.runner.setup()
+            await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+            return int(self.runner.addresses[0][1])
+
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.port = asyncio.run_coroutine_threadsafe(begin(), self.loop).result(30)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        import asyncio
+
+        asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result(30)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+        self.loop.close()
