@@ -24,12 +24,12 @@ def call_driver(run: HyperDriveRun, method: str, *arguments: object, timeout_s: 
     Raises:
         ClusterError: If the driver is gone or does not answer in time.
     """
+    from raydrive.api.launch import find_driver
+
+    driver = find_driver(run)  # connects, which sets what Ray reads when it is imported
     import ray
     from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-    from raydrive.api.launch import find_driver
-
-    driver = find_driver(run)
     try:
         return ray.get(getattr(driver, method).remote(*arguments), timeout=timeout_s)
     except RayTaskError as error:

@@ -96,9 +96,13 @@ def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool
     if over is not None and not _extends(run.sweep.limits, len(run.sweep.trials), changed):
         allowed = "a larger budget: --max-total-trials N, or --timeout S for a run that ran out of time"
         raise ConfigError(Problem("resume", f"{run.id} is {over.state}: {over.why}", allowed))
+    from raydrive.runtime.reach import surely_gone
+
     heartbeat = run.heartbeat()
     age_s = time.time() - heartbeat.get("at", 0.0)
     if over is None and heartbeat.get("state") == "Running" and age_s < STALE_S and not force:
+        if surely_gone(str(heartbeat.get("address", ""))):
+            return
         raise ClusterError(
             f"run {run.id} has a live driver: its last heartbeat is {age_s:.0f} s old, from pid "
             f"{heartbeat.get('pid')} at {heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is "
@@ -187,13 +191,14 @@ def find_driver(run: HyperDriveRun) -> Any:
     Raises:
         ClusterError: If there is no live driver, or its cluster cannot be reached.
     """
-    import ray
-
     from raydrive.runtime import cluster
 
     known = _DRIVERS.get(run.id)
     if known is not None:
         return known
+    cluster.before_import()
+    import ray
+
     heartbeat = run.heartbeat()
     if not ray.is_initialized():
         address = heartbeat.get("address")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from raydrive.compat.sweep_yaml import Loaded
 
 DRY_RUNS = 10
+STOP_MARGIN_S = 10.0
+"""How long a driver may take beyond the grace period to end its trials before its cluster is stopped all the same."""
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep YAML file.")]
 SetOption = Annotated[
@@ -238,8 +240,13 @@ def _interrupted(run: HyperDriveRun) -> int:
         say(f"\nThe run goes on without this terminal. {commands}")
         return EXIT_INTERRUPTED
     say("\nStopping the trials; press Ctrl-C again to kill them at once.")
-    with contextlib.suppress(KeyboardInterrupt, RaydriveError):
-        call_driver(run, "interrupt", timeout_s=run.config.trial.grace_s + 10.0)
+    try:
+        with contextlib.suppress(RaydriveError):
+            call_driver(run, "interrupt", timeout_s=run.config.trial.grace_s + STOP_MARGIN_S)
+    except KeyboardInterrupt:
+        say("\nKilling the trials.")
+        with contextlib.suppress(KeyboardInterrupt, RaydriveError):
+            call_driver(run, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
     with contextlib.suppress(KeyboardInterrupt):
         cluster.disconnect()
     say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")

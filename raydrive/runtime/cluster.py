@@ -39,10 +39,8 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
         ClusterError: If no cluster answers at the address.
     """
     explicit = address or os.environ.get("RAY_ADDRESS") or "local"
-    if explicit != "local" and "RAY_AUTH_MODE" not in os.environ and os.path.exists(os.path.expanduser(TOKEN_FILE)):
-        # A cluster started where a token lies asks for it, and a client with an explicit address does not send it
-        # unless told so before ray is imported (seen with Ray 2.60).
-        os.environ["RAY_AUTH_MODE"] = "token"
+    if explicit != "local":
+        before_import()
     import ray
 
     if ray.is_initialized():
@@ -68,6 +66,14 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise _no_cluster(explicit, first) from error
     return Connection(_gcs_address(), embedded=explicit == "local", outlives=explicit != "local")
+
+
+def before_import() -> None:
+    """Sets what Ray reads once, when it is imported, for a process that will join a cluster which runs already."""
+    if "RAY_AUTH_MODE" not in os.environ and os.path.exists(os.path.expanduser(TOKEN_FILE)):
+        # A cluster started where a token lies asks for it, and a client with an explicit address does not send it
+        # unless told so (seen with Ray 2.60).
+        os.environ["RAY_AUTH_MODE"] = "token"
 
 
 def _no_cluster(address: str, why: str) -> ClusterError:

@@ -114,11 +114,15 @@ class Driver:
         self._post([fact])
         return True
 
-    async def interrupt(self) -> None:
-        """Ends the training processes but not the run: ``raydrive resume`` goes on with it."""
+    async def interrupt(self, grace_s: float | None = None) -> None:
+        """Ends the training processes but not the run: ``raydrive resume`` goes on with it.
+
+        Args:
+            grace_s: Seconds between SIGTERM and SIGKILL; None = the run's. A second call can only hasten the end.
+        """
         self._interrupted = True
         if self._slots is not None:
-            references = self._slots.interrupt(self._sweep.config.trial.grace_s)
+            references = self._slots.interrupt(self._sweep.config.trial.grace_s if grace_s is None else grace_s)
             await asyncio.gather(*references, return_exceptions=True)
             self._slots.kill_all()
         await self._heartbeat("Interrupted")

@@ -20,8 +20,8 @@ from raydrive.runtime.trial_actor import TrialActor
 
 ADOPTION_S = 90.0
 """How long a new driver waits for an actor that trains to answer; Ray takes up to 66 s to notice a hung node."""
-UNKNOWN_S = 5.0
-"""How long it waits for one that trained nothing yet, such as one that never got its reservation."""
+UNKNOWN_S = 30.0
+"""How long it waits for one that is not known to train, such as one that is still starting."""
 STOP_MARGIN_S = 5.0
 """How long an actor may take beyond the grace period before it is killed with its process tree."""
 
@@ -130,8 +130,10 @@ class Slots:
         self._idle.clear()
 
     def interrupt(self, grace_s: float) -> list[Any]:
-        """Asks every busy actor to end its process tree; returns what to wait for."""
-        return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in self._busy.values()]
+        """Asks every actor that trains to end its process tree; returns what to wait for."""
+        # One that has not begun may wait for its reservation for ever, and would never answer.
+        training = [slot for slot in self._busy.values() if not slot.asked_at]
+        return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in training]
 
     def waiting(self, after_s: float = 1.0) -> dict[int, str]:
         """Returns why attempts that have not begun are waiting, by trial."""

@@ -91,7 +91,7 @@ def test_three_driver_deaths_in_a_row(storage: str) -> None:
     assert run.get_status() == "Completed"
     assert run.sweep.epoch == 4
     assert [len(run.sweep.curves.values(n)) for n in range(8)] == [40] * 8
-    assert not any(isinstance(fact, Lost) for fact in facts(run))
+    assert [fact for fact in facts(run) if isinstance(fact, Lost)] == []
 
 
 def test_a_dead_actor_costs_an_attempt_but_no_failure(storage: str) -> None:

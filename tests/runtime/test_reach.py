@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from raydrive.runtime.reach import why_unreachable
+from raydrive.runtime.reach import surely_gone, why_unreachable
 
 
 @contextmanager
@@ -78,3 +78,14 @@ def test_a_host_that_does_not_exist() -> None:
 @pytest.mark.parametrize("address", ["auto", "local", "host", "host:port", "host:99999999", ""])
 def test_what_is_no_host_and_port_is_left_to_ray(address: str) -> None:
     assert why_unreachable(address) == ""
+
+
+def test_only_a_refusal_by_this_machine_proves_that_a_cluster_is_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    assert surely_gone(address)
+    with listener(None) as busy:
+        assert not surely_gone(busy)
+    assert not surely_gone("192.0.2.254:6379")
+    assert not surely_gone("nosuchhost.invalid:6379")
+    assert not surely_gone("")
