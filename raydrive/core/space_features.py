@@ -65,7 +65,7 @@ class Column:
         """Returns the number of the value at each position; NaN gives 0."""
         if self.edges is None:
             raise ValueError(f"{self.dimension.name} is a continuum: its values have no numbers")
-        return np.searchsorted(self.edges, np.nan_to_num(column), side="right")
+        return np.asarray(np.searchsorted(self.edges, np.nan_to_num(column), side="right"))
 
     def snap(self, column: Array) -> Array:
         """Returns positions moved to the middle of their stretch."""
@@ -110,7 +110,7 @@ class Features:
         Args:
             rows: Shape ``(m, d)``.
         """
-        out = rows.copy()
+        out: Array = rows.copy()
         for j, column in enumerate(self.columns):
             if not column.continuous:
                 out[:, j] = column.snap(rows[:, j])
