@@ -20,7 +20,7 @@ def storage(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """60 trials of 20 intervals under a bandit, as most tests look at."""
+    """60 trials of 20 intervals under a bandit."""
     from raydrive.core.policies import BanditPolicy
 
     policy = BanditPolicy(slack_factor=0.1, delay_evaluation=5)
@@ -30,7 +30,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 
 def chromium() -> str:
-    """The browser of the machine. Tests in a real browser are not skipped where there is none: they fail and say why."""
+    """The browser of the machine; where there is none, tests in a real browser fail and say why: nothing is skipped."""
     found = next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
     )
