@@ -355,6 +355,7 @@ _SAMPLINGS: dict[str, str] = {
     "random": "raydrive.core.samplers:RandomParameterSampling",
     "grid": "raydrive.core.samplers:GridParameterSampling",
     "bayesian": "raydrive.core.bayes:BayesianParameterSampling",
+    "optuna": "raydrive.compat.optuna:OptunaParameterSampling",
 }
 """Where the class of each type lives; imported when first needed, as a model brings scikit-learn along."""
 

@@ -91,7 +91,10 @@ def test_three_driver_deaths_in_a_row(storage: str) -> None:
     assert run.get_status() == "Completed"
     assert run.sweep.epoch == 4
     assert [len(run.sweep.curves.values(n)) for n in range(8)] == [40] * 8
-    assert [fact for fact in facts(run) if isinstance(fact, Lost)] == []
+    # An attempt whose actor was only being made when its driver died may be lost; one that trained is not.
+    told = facts(run)
+    began = {(fact.trial, fact.attempt) for fact in told if isinstance(fact, Began)}
+    assert [fact for fact in told if isinstance(fact, Lost) and (fact.trial, fact.attempt) in began] == []
 
 
 def test_a_dead_actor_costs_an_attempt_but_no_failure(storage: str) -> None:
