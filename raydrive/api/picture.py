@@ -65,7 +65,9 @@ class Picture:
         self._widths: dict[str, int] = {}
         self._metric = one_line(run.config.metric.name)
 
-    def draw(self, summary: Summary, heartbeat: Mapping[str, Any], width: int, height: int) -> list[Text]:
+    def draw(
+        self, summary: Summary, heartbeat: Mapping[str, Any], width: int, height: int, state: str = ""
+    ) -> list[Text]:
         """Returns the lines of a running run: how it stands, what runs, what waits and why, what ended last and why.
 
         Args:
@@ -73,9 +75,10 @@ class Picture:
             heartbeat: The driver's last sign of life.
             width: Columns of the terminal; no line is longer.
             height: Rows of the terminal; there are fewer lines.
+            state: What to call it when the summary cannot know (Interrupted, NotResponding); empty = the summary's.
         """
         self._ended.update(self._run.sweep.trials)
-        lines = self._head(summary, width)
+        lines = self._head(summary, width, state)
         if heartbeat.get("trouble"):
             lines.append(Text(one_line(str(heartbeat["trouble"])), style="red"))
         waiting = self._waiting(heartbeat.get("waiting", {}))
@@ -96,10 +99,9 @@ class Picture:
 
     # ------------------------------------------------------------------ parts
 
-    def _head(self, summary: Summary, width: int) -> list[Text]:
-        line = Text(self._run.id, style="bold")
-        line.append(GAP)
-        line.append(summary.state, style=STYLES.get(summary.state, ""))
+    def _head(self, summary: Summary, width: int, state: str = "") -> list[Text]:
+        line = Text().append(self._run.id, style="bold").append(GAP)
+        line.append(state or summary.state, style=STYLES.get(state or summary.state, "red"))
         # Whole seconds: tenths would redraw the picture all the time.
         line.append(f" · {_seconds(summary.elapsed_s)}", style="dim")
         if summary.why:
@@ -107,7 +109,7 @@ class Picture:
         done = sum(summary.counts[state] for state in (COMPLETED, CANCELED, FAILED))
         size = BAR if width >= NARROW else BAR // 2
         filled = round(size * min(1.0, done / max(1, summary.max_total_runs)))
-        bar = Text("━" * filled, style="green")
+        bar = Text().append("━" * filled, style="green")
         bar.append("─" * (size - filled), style="bright_black")
         bar.append(f"{GAP}{done}/{summary.max_total_runs} trials", style="bold")
         if counts := counts_text(summary):

@@ -75,6 +75,9 @@ def _follow_live(run: HyperDriveRun, console: Console) -> None:
             if lines != drawn:  # an unchanged picture is not drawn again: nothing flickers, nothing scrolls
                 live.update(Group(*lines), refresh=True)
                 drawn = lines
+        if not run.sweep.finished:
+            status, summary = standing(run)
+            live.update(Group(*picture.draw(summary, {}, *console.size, status)), refresh=True)
 
 
 def events(run: HyperDriveRun) -> Iterator[str]:
