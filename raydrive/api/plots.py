@@ -149,7 +149,7 @@ def _go() -> Any:
 
 
 def _safe(text: str) -> str:
-    """plotly reads a few tags in labels; a hyperparameter's name is no markup."""
+    """Plotly reads a few tags in labels; a hyperparameter's name is no markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

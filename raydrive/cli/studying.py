@@ -149,8 +149,8 @@ def whatif(
             print(f"trial {trial} at interval {interval}: {why}")
     if any(one.unknown for one in outcomes):
         say(
-            "unknown: trials that this run stopped and the policy would have let go on. What they would have reached is "
-            "not known; the further training they would have cost is estimated."
+            "unknown: trials that this run stopped and the policy would have let go on. What they would have reached "
+            "is not known; the further training they would have cost is estimated."
         )
     return 0
 

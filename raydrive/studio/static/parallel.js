@@ -3,6 +3,7 @@ import { el, fill, esc, num, check, cut, css } from "./util.js";
 import { Frame, plot, empty, layout, scale, goodness } from "./chart.js";
 
 const MOST_AXES = 8;
+const MOST_LINES = 2000;
 const ABSENT = -0.12;
 
 export class ParallelChart {
@@ -37,7 +38,7 @@ export class ParallelChart {
   }
 
   draw() {
-    const { store } = this, trials = store.trials.filter((t) => t.best !== null);
+    const { store } = this, all = store.trials.filter((t) => t.best !== null), trials = this.some(all);
     if (!trials.length) return empty(this.plotNode, store.trials.length ? "No trial has a value to colour by." : "No trials yet.");
     const columns = new Map(store.columns().map((c) => [c.key, c]));
     if (!this.keys) {
@@ -60,12 +61,22 @@ export class ParallelChart {
       unselected: { line: { color: css("--grid"), opacity: 0.25 } } };
     fill(this.legend, el("span", {}, `worse ${num(store.maximize ? good.low : good.high)}`),
       el("span", { class: "bar", style: { background: `linear-gradient(90deg, ${stops.join(",")})` } }),
-      el("span", {}, `better ${num(store.maximize ? good.high : good.low)}`));
+      el("span", {}, `better ${num(store.maximize ? good.high : good.low)}`),
+      all.length > trials.length ? el("span", {}, `${trials.length} of ${all.length} trials drawn`) : null);
     plot(this.plotNode, [trace], layout({ margin: { l: 70, r: 70, t: dimensions.length > 7 ? 64 : 44, b: 24 } }));
     if (!this.wired) {
       this.wired = true;
       this.plotNode.on("plotly_restyle", () => this.moved());
     }
+  }
+
+  // Of very many trials a part is drawn: the best, what is selected, and an even spread of the rest. Brushes hold for all.
+  some(all) {
+    if (all.length <= MOST_LINES) return all;
+    const keep = new Set(this.store.ranked().slice(0, MOST_LINES / 4).map((t) => t.number)), step = all.length / (MOST_LINES / 2);
+    if (this.store.selecting && this.store.selection.source !== "parallel") this.store.selected().slice(0, MOST_LINES / 4).forEach((t) => keep.add(t.number));
+    for (let i = 0; i < all.length; i += step) keep.add(all[Math.floor(i)].number);
+    return all.filter((t) => keep.has(t.number));
   }
 
   dimension(column, trials) {
