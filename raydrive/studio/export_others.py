@@ -53,7 +53,7 @@ def to_optuna(story: Story, target: str) -> list[str]:
     except optuna.exceptions.DuplicatedStudyError as error:
         raise RaydriveError(f"{target} has a study {name!r} already; nothing was written") from error
     study.set_user_attr("raydrive_run", story.layout.run_id)
-    study.set_metric_names([story.config.metric.name])
+    study.set_user_attr("metric", story.config.metric.name)
     documents = Documents(story)
     spread = {column.name: _distribution(optuna, column, documents.params()) for column in documents.columns()}
     for trial, params in zip(story.sweep.trials, documents.params(), strict=True):

@@ -37,6 +37,8 @@ class Feed:
         self._cache: dict[tuple[int, int], tuple[str, str]] = {}
         self._answers: dict[tuple[str, int], Any] = {}
         self._watchers = 0
+        self.closed = False
+        """Set when the server goes: whoever watches leaves."""
         self._poller: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -127,10 +129,20 @@ class Feed:
         """Waits until the run is no longer at ``mark``; returns whether that happened in time."""
         async with self._changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: self.mark != mark), timeout_s)
+                await asyncio.wait_for(self._changed.wait_for(lambda: self.closed or self.mark != mark), timeout_s)
             except asyncio.TimeoutError:
                 return False
         return True
+
+    async def close(self) -> None:
+        """Sends all watchers home."""
+        self.closed = True
+        async with self._changed:
+            self._changed.notify_all()
+        for _ in range(100):
+            if not self._watchers:
+                return
+            await asyncio.sleep(0.02)
 
     async def refresh(self) -> None:
         """Reads what is new."""
@@ -179,6 +191,11 @@ class Hub:
         for name in idle[: max(0, len(self._feeds) - self._most)]:
             del self._feeds[name]
         return feed
+
+    async def close(self) -> None:
+        """Closes all feeds."""
+        for feed in self._feeds.values():
+            await feed.close()
 
     def _layout(self, experiment: str, run_id: str) -> RunLayout:
         from raydrive.core.errors import RunNotFoundError

@@ -60,6 +60,7 @@ def make_app(settings: Settings) -> web.Application:
     """
     app = web.Application(middlewares=[_guard(settings), _errors])
     app[_HUB] = Hub(settings.storage)
+    app.on_shutdown.append(_close)
     run = "/runs/{experiment}/{run}"
     routes: list[tuple[str, Handler]] = [
         ("/", _runs),
@@ -77,6 +78,10 @@ def make_app(settings: Settings) -> web.Application:
     if settings.allow_cancel:
         app.add_routes([web.post(f"{run}/cancel", _cancel)])
     return app
+
+
+async def _close(app: web.Application) -> None:
+    await app[_HUB].close()
 
 
 def serve(settings: Settings, path: str, *, open_browser: bool, say: Callable[[str], None]) -> int:
@@ -98,7 +103,7 @@ def serve(settings: Settings, path: str, *, open_browser: bool, say: Callable[[s
 
 
 async def _serve(settings: Settings, path: str, open_browser: bool, say: Callable[[str], None]) -> None:
-    runner = web.AppRunner(make_app(settings), access_log=None)
+    runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=2.0, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port)
     try:
@@ -224,7 +229,7 @@ async def _events(request: web.Request) -> web.StreamResponse:
     await response.write(b"retry: 2000\n\n")
     with contextlib.suppress(ConnectionResetError):  # the viewer has left
         async with feed:
-            while True:
+            while not feed.closed:
                 if f"{generation}.{entry}" != feed.mark:
                     name, mark, text = await feed.since(generation, entry)
                     await response.write(f"event: {name}\nid: {mark}\ndata: {text}\n\n".encode())

@@ -195,7 +195,9 @@ class Served:
         from raydrive.studio.server import make_app
 
         self.loop = asyncio.new_event_loop()
-        self.runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=0.2)
+        self.runner = web.AppRunner(
+            make_app(settings), access_log=None, shutdown_timeout=5.0, handler_cancellation=True
+        )
 
         async def begin() -> int:
             await self.runner.setup()

@@ -119,7 +119,7 @@ export class TrialPage {
   }
 
   async tail(number, area, from) {
-    while (this.number === number && area.isConnected !== false) {
+    while (this.number === number) {
       await new Promise((done) => setTimeout(done, 1000));
       if (this.number !== number || !area.isConnected) return;
       try {
