@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from raydrive.api.wording import one_line
+
 EXIT_INTERRUPTED = 130
 SCHEMA_VERSION = 1
 """Version of the JSON that ``-o json`` prints; raised when a field changes its meaning."""
@@ -131,7 +133,7 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+    return json.dumps(value) if isinstance(value, dict | list) else one_line(str(value))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
