@@ -36,7 +36,7 @@ CHOICES: tuple[dict[str, Any], ...] = (
     *({"type": "truncation_selection", "truncation_percentage": p, "delay_evaluation": 5} for p in (10, 50)),
 )
 """What a report answers in advance, the most wanted first; a live studio and the command line answer any policy."""
-MOST_REPORTS_IN_ADVANCE = 60_000
+MOST_REPORTS_IN_ADVANCE = 150_000
 """A run with more reports is not played again for a report (about 15 microseconds a report and choice)."""
 MOST_REPORTS_FOR_ALL = 15_000
 FEW = 6

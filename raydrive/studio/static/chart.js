@@ -51,6 +51,7 @@ export function goodness(trials, get, maximize) {
   const range = (high ?? 0) - (low ?? 0) || 1;
   const of = (value) => {
     if (value === null || value === undefined) return null;
+    if (low === high) return 1;
     const f = Math.min(1, Math.max(0, (value - low) / range));
     return maximize ? f : 1 - f;
   };

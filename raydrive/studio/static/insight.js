@@ -22,7 +22,8 @@ export class Slices {
   constructor(store) {
     this.store = store;
     this.grid = el("div", { class: "small-charts", id: "slices" });
-    this.node = el("div", {}, this.grid, el("p", { class: "hint" }, "Through the best trial, along one hyperparameter at a time: what a Gaussian process expects, with a band of two standard deviations. Dots are trials."));
+    this.hint = el("p", { class: "hint", hidden: true }, "Through the best trial, along one hyperparameter at a time: what a Gaussian process expects, with a band of two standard deviations. Dots are trials.");
+    this.node = el("div", {}, this.grid, this.hint);
     this.frame = new Frame(this.grid, () => this.draw());
   }
 
@@ -30,6 +31,7 @@ export class Slices {
 
   draw() {
     const { store } = this, slices = store.analysis?.slices || [];
+    this.hint.hidden = !slices.length;
     if (!slices.length) { fill(this.grid, el("p", { class: "empty" }, store.analysis ? "Not enough trials for a model." : "Being computed …")); return; }
     this.grid.replaceChildren();
     const ranked = store.ranked();

@@ -117,7 +117,9 @@ export class MetricsChart {
       if (!of.length) continue;
       traces.push({ type, mode: of.some((t) => points(curveOf(t))[0].length === 1) ? "lines+markers" : "lines", marker: { size: 3 },
         name: state, ...joined(of, curveOf, this.weight), hovertemplate, opacity: dim ? 0.12 : shown.length > 300 ? 0.2 : crowd ? 0.4 : 0.7,
-        line: { color: stateColour(state), width: crowd ? 1 : 1.4 }, connectgaps: false });
+        line: { color: stateColour(state), width: crowd ? 1 : 1.4 }, connectgaps: false, showlegend: false });
+      // A crowd is drawn faint; in the legend its colour has to be seen.
+      traces.push({ type: "scatter", mode: "lines", name: state, x: [null], y: [null], line: { color: stateColour(state), width: 2 }, hoverinfo: "skip" });
     }
     const picked = dim ? shown.filter((t) => store.isSelected(t.number)) : [];
     if (picked.length > MOST_COLOURED) {

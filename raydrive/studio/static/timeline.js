@@ -60,7 +60,7 @@ export class Timeline {
       xaxis: { title: { text: unit[1], standoff: 6 }, rangemode: "tozero" },
       yaxis: { tickvals: ticks.map(({ i }) => i), ticktext: ticks.map(({ row }) => label(row)), autorange: "reversed", zeroline: false } }));
     const share = rows.length && span > 0 ? ` Lanes were busy ${Math.round((100 * busy) / (rows.length * span))} % of the time.` : "";
-    this.note.textContent = `${tries.length} attempts in ${rows.length} lanes.${share}${tries.length > MOST_BARS ? ` The last ${MOST_BARS} are drawn.` : ""}`;
+    this.note.textContent = `${tries.length} attempt${tries.length === 1 ? "" : "s"} in ${rows.length} lane${rows.length === 1 ? "" : "s"}.${share}${tries.length > MOST_BARS ? ` The last ${MOST_BARS} are drawn.` : ""}`;
     if (!this.wired) {
       this.wired = true;
       this.plotNode.on("plotly_click", (event) => {
