@@ -66,7 +66,9 @@ def _print(console: Console, line: str) -> None:
 
 def _follow_live(run: HyperDriveRun, console: Console) -> None:
     picture, drawn = Picture(run), list[Text]()
-    with Live(console=console, auto_refresh=False, transient=False, vertical_overflow="crop") as live:
+    # What others print meanwhile goes above the picture; where stdout was redirected, somebody wanted it elsewhere.
+    above = sys.stdout is sys.__stdout__
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop", redirect_stdout=above) as live:
         for summary in run.watch(REFRESH_S):
             if run.sweep.finished:
                 lines = picture.draw_end(summary, *console.size)

@@ -9,7 +9,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -73,6 +73,16 @@ def silence() -> None:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+@contextlib.contextmanager
+def only_data() -> Iterator[None]:
+    """Keeps stdout clean while a command is connected to Ray, which prints warnings of its raylets there.
+
+    What matters of them is in the journal: why a trial waits, and why it ended.
+    """
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def emit(rows: Sequence[Mapping[str, Any]], form: Format, *, name: str, columns: Sequence[str] = ()) -> None:

@@ -20,6 +20,7 @@ from raydrive.cli.output import (
     StorageOption,
     command,
     emit,
+    only_data,
     resolve,
     say,
     silence,
@@ -78,7 +79,8 @@ def submit(
         raise typer.BadParameter(
             "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
         )
-    run = launch(loaded.submission, storage=where or DEFAULT_STORAGE, address=target)
+    with only_data():
+        run = launch(loaded.submission, storage=where or DEFAULT_STORAGE, address=target)
     say(f"Run {run.id} in {run.uri}")
     if detach:
         print(run.id)
@@ -116,7 +118,8 @@ def resume(
     run = open_run(run_name, storage)
     target = resolve(address, "RAY_ADDRESS", "--address")
     limits = {name: value for name, value in wanted.items() if value is not None}
-    run = launching.resume(run, address=target, limits=limits, force=force)
+    with only_data():
+        run = launching.resume(run, address=target, limits=limits, force=force)
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     if detach:
         print(run.id)
@@ -181,7 +184,8 @@ def attend(run: HyperDriveRun, output: Format) -> int:
 
     interrupt_on_signals()
     try:
-        follow(run)
+        with only_data():
+            follow(run)
     except KeyboardInterrupt:
         return _interrupted(run)
     except OSError as error:
