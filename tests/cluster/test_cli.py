@@ -43,6 +43,11 @@ echo "begin $1"
 for k in 1 2 3 4 5 6; do raydrive log score=$1 loss=0.$k; echo "step $k of $1"; sleep 0.3; done
 echo "model of $1" > outputs/model.txt
 """
+BROKEN_OFF = """
+raydrive log score=$1
+if [ "$RAYDRIVE_ATTEMPT" = 1 ]; then sleep 600; fi
+for k in 2 3 4; do raydrive log score=$1; done
+"""
 STUBBORN = """
 trap '' TERM
 raydrive log score=$1
@@ -116,7 +121,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose name has a space and letters of more than one byte, with the scripts of this file."""
     folder = tmp_path_factory.mktemp("runs") / "mój folder"
     folder.mkdir()
-    code(folder, steps_sh=STEPS, stubborn_sh=STUBBORN, record_py=RECORD)
+    code(folder, steps_sh=STEPS, broken_sh=BROKEN_OFF, stubborn_sh=STUBBORN, record_py=RECORD)
     return folder
 
 
@@ -468,7 +473,7 @@ SEEDED = {
 
 def test_ctrl_c_leaves_a_run_that_resume_completes(place: Path, storage: str, head: str) -> None:
     config = write_config(
-        place / "interrupted.yaml", "sh steps.sh ${{search_space.x}}", {}, search_space=UNIFORM, **SEEDED
+        place / "interrupted.yaml", "sh broken.sh ${{search_space.x}}", {}, search_space=UNIFORM, **SEEDED
     )
     announced = data(raydrive("submit", config, "--dry-run", "-o", "json"))["trials"]
     with window("submit", config, RAYDRIVE_STORAGE=storage) as terminal:
@@ -488,7 +493,7 @@ def test_ctrl_c_leaves_a_run_that_resume_completes(place: Path, storage: str, he
     assert result.returncode == 0, result.stderr
     rows = data(raydrive("trials", run, "--sort", "number", "-o", "json", RAYDRIVE_STORAGE=storage))["trials"]
     assert [row["param_x"] for row in rows] == [row["param_x"] for row in announced]
-    assert [(row["state"], row["intervals"]) for row in rows] == [("Completed", 6)] * 3
+    assert [(row["state"], row["intervals"]) for row in rows] == [("Completed", 4)] * 3
 
 
 def test_ctrl_c_twice_does_not_wait_for_the_grace_period(place: Path, storage: str, head: str) -> None:
@@ -519,7 +524,7 @@ def test_ctrl_c_twice_does_not_wait_for_the_grace_period(place: Path, storage: s
 
 
 def test_a_submitting_process_that_is_killed(place: Path, storage: str) -> None:
-    config = write_config(place / "killed.yaml", "sh steps.sh ${{search_space.x}}", {"x": [1, 2]})
+    config = write_config(place / "killed.yaml", "sh broken.sh ${{search_space.x}}", {"x": [1, 2]})
     with window("submit", config, RAYDRIVE_STORAGE=storage) as terminal:
         run = begun(terminal)
         terminal.process.kill()
