@@ -519,7 +519,8 @@ def test_ctrl_c_twice_does_not_wait_for_the_grace_period(place: Path, storage: s
     assert live.returncode == 5
     assert "has a live driver" in live.stderr
     for pid in processes_of(run):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # the one before may have ended it
+            os.kill(pid, signal.SIGKILL)
     assert raydrive("watch", run, RAYDRIVE_STORAGE=storage).returncode == 1  # all failed
 
 
@@ -549,12 +550,15 @@ def test_a_submitting_process_that_is_killed(place: Path, storage: str) -> None:
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_interrupt_in_order_too(place: Path, storage: str, head: str, signal_: signal.Signals) -> None:
     config = write_config(place / "signals.yaml", "sleep ${{search_space.x}}", {"x": [600, 601]})
+    # Under nohup this process ignores SIGHUP, and what it starts would inherit that.
+    before = signal.signal(signal_, signal.SIG_DFL)
     process = subprocess.Popen(
         [RAYDRIVE, "submit", str(config)],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(RAYDRIVE_STORAGE=storage),
     )
+    signal.signal(signal_, before)
     assert process.stderr is not None
     talk = []
     for line in process.stderr:
