@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench quality docs venv clean
+.PHONY: help demo test check bench quality docs venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,15 @@ demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded loca
 	@echo "\$$ raydrive best last"
 	@$(BIN)/raydrive best last
 
-test: $(VENV)/installed-test ## Run the whole test suite
+test: $(VENV)/installed-test browser ## Run the whole test suite
 	$(BIN)/python -m pytest -q
+
+# The studio's tests look at its pages in a real browser; where none can be installed they fail and say so.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+		echo "Installing chromium for the tests of the studio's pages ..."; \
+		{ apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+		echo "No chromium could be installed: install it yourself, or the browser tests fail." >&2; }
 
 check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .
