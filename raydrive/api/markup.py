@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.progress import clock, number, value_text
+from raydrive.api.wording import clock, number, value_text
 from raydrive.core.summary import ranked, row
 
 if TYPE_CHECKING:
