@@ -2,6 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 # The first interpreter on PATH that raydrive supports; `make PYTHON=/path/to/python3.12 demo` chooses another.
 PYTHON ?= $(shell for p in python3 python python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -13,10 +14,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench quality docs venv browser clean
+.PHONY: help demo test check bench bench-peers bench-quick quality docs venv browser clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded local Ray, show the best model
 	@echo
@@ -42,9 +43,15 @@ check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-test ## Run the benchmarks of what raydrive itself costs (minutes)
-	@set -e; for name in bookkeeping reports early_stop startup scale; do \
-		echo; echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done
+bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (half an hour); writes docs/performance.md
+	$(BIN)/python benchmarks/suite.py --write
+	$(BIN)/python benchmarks/scale.py
+
+bench-peers: $(VENV)/installed-test $(PEERS)/installed ## The same beside Ray Tune and Optuna, in an environment of their own (an hour)
+	$(BIN)/python benchmarks/suite.py --write --peers-python $(PEERS)/bin/python
+
+bench-quick: $(VENV)/installed-test ## Name the ratios that got worse (two minutes)
+	$(BIN)/python benchmarks/suite.py --quick --compare
 
 quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation tasks, beside Optuna (an hour)
 	$(BIN)/python benchmarks/quality.py --seeds 10
@@ -55,7 +62,7 @@ docs: $(VENV)/installed-test ## Check README and docs: links resolve, layers and
 venv: $(VENV)/installed-test ## Make .venv with raydrive (editable) and the test tools
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last and depend on pyproject.toml: an interrupted or outdated environment is completed.
@@ -67,6 +74,13 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 $(VENV)/installed-test: $(VENV)/installed
 	@echo "Installing the test tools into $(VENV) ..."
 	@$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+# Installed by pip, which compiles: without bytecode every process of a peer would compile its imports again.
+$(PEERS)/installed: | $(BIN)/python
+	@echo "Installing Ray Tune and Optuna into $(PEERS) ..."
+	@$(BIN)/python -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet "ray[tune]==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("ray"))')" 'optuna>=5' scikit-learn
 	@touch $@
 
 $(BIN)/python:

@@ -1,16 +1,122 @@
-"""What the benchmarks share: an embedded Ray, what a run's journal says, and the line that says under what they ran."""
+"""What the benchmarks share: figures with what they are held against, an embedded Ray, and under what they ran."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import cache_from_source, find_spec
+from pathlib import Path
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Something measured, and where there is one what it is held against, measured in the same run."""
+
+    key: str
+    """Names it for good: stored ratios are found by it."""
+    what: str
+    values: list[float]
+    """One for each repetition."""
+    unit: str
+    peer: str = ""
+    """What the ratio is to; empty where there is nothing to compare with."""
+    peer_values: list[float] | None = None
+    reach: str = ""
+    """What is to be reached: ``>= 0.7`` or ``<= 20`` of the ratio, or of the value where there is no peer."""
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return statistics.median(self.values)
+
+    @property
+    def ratio(self) -> float | None:
+        """Median to the peer's median."""
+        return self.value / statistics.median(self.peer_values) if self.peer_values else None
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether it is; None where nothing is asked."""
+        if not self.reach:
+            return None
+        sign, bound = self.reach.split()
+        found = self.value if self.ratio is None else self.ratio
+        return found >= float(bound) if sign == ">=" else found <= float(bound)
+
+    def line(self) -> str:
+        """Returns it for people."""
+        digits = 0 if self.value >= 1000 else 1 if self.value >= 10 else 3
+        text = f"{self.what:<54} {spread(self.values, digits)} {self.unit}"
+        if self.peer_values:
+            text += f"; {self.peer}: {spread(self.peer_values, digits)}; ratio {self.ratio:.3g}"
+        if self.reach:
+            text += f" (reach {self.reach}: {'yes' if self.reached else 'NO'})"
+        return text
+
+
+Say = Callable[[Figure], None]
+
+
+def benchmark(description: str, measure: Callable[[argparse.Namespace, Say], None], add: Any = None) -> None:
+    """Runs a benchmark's command line: prints each figure when it is known, and writes all of them as JSON if asked.
+
+    Args:
+        description: What is measured; the module's docstring.
+        measure: Is given the options and a function that takes each figure.
+        add: Adds options of the benchmark's own to the parser.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers-python", default="", help="interpreter of an environment with Ray Tune and Optuna")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller sizes")
+    parser.add_argument("--json", default="", metavar="FILE", help="write the figures there, too")
+    if add is not None:
+        add(parser)
+    options = parser.parse_args()
+    figures: list[Figure] = []
+    began = os.getloadavg()[0]
+
+    def say(figure: Figure) -> None:
+        figures.append(figure)
+        print(figure.line(), flush=True)
+
+    print(setting(), flush=True)
+    measure(options, say)
+    load = f"{began:.1f} to {os.getloadavg()[0]:.1f}"
+    print(f"load {load}")
+    if options.json:
+        record = {"setting": setting(), "load": load, "figures": [asdict(figure) for figure in figures]}
+        Path(options.json).write_text(json.dumps(record))
+
+
+def peer(python: str, script: str, *arguments: object) -> dict[str, Any]:
+    """Returns what a peer's script measured, run in the peers' environment.
+
+    Args:
+        python: Interpreter of that environment.
+        script: File beside this one; prints ``RESULT`` and a JSON object.
+        arguments: Passed on as text.
+    """
+    command = [os.path.abspath(python), str(Path(__file__).with_name(script)), *map(str, arguments)]
+    env = {**os.environ, "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
+    env.pop("PYTHONPATH", None)
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env, check=False)
+    for line in done.stdout.splitlines():
+        if line.startswith("RESULT "):
+            answer: dict[str, Any] = json.loads(line[7:])
+            return answer
+    raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()[-800:]}")
 
 
 def setting() -> str:

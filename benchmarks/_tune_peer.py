@@ -1,6 +1,11 @@
-"""Trivial trials on Ray Tune; run by ``bookkeeping.py`` in the environment named by ``--peers-python``.
+"""Workloads on Ray Tune; run by the benchmarks in the environment named by ``--peers-python``.
 
-Prints one JSON object: seconds from one trial's end to the next one's, by setting.
+    python _tune_peer.py trivial TRIALS CONCURRENT REUSE(0 or 1)     seconds per trial
+    python _tune_peer.py reports TRIALS REPORTS METRICS              reports per second, default loggers; ms of a report
+    python _tune_peer.py sleepers TRIALS SLOTS                       seconds in all, 1 s trials, reuse_actors
+    python _tune_peer.py fits TRIALS                                 seconds to the first result, and in all
+
+Prints ``RESULT`` and one JSON object.
 """
 
 from __future__ import annotations
@@ -13,19 +18,25 @@ import tempfile
 import time
 
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+os.environ["PEER_STARTED"] = str(time.time())  # before Ray is imported: that takes a part of it
 
 import ray  # after the environment it reads
 from ray import tune
 
 ENDS: list[float] = []
+RESULTS: list[float] = []
+STARTED = float(os.environ["PEER_STARTED"])
 
 
 class _Clock(tune.Callback):
+    def on_trial_result(self, iteration: int, trials: list, trial: object, result: dict, **info: object) -> None:  # type: ignore[type-arg]
+        RESULTS.append(time.time())
+
     def on_trial_complete(self, iteration: int, trials: list, trial: object, **info: object) -> None:  # type: ignore[type-arg]
         ENDS.append(time.time())
 
 
-class _Trial(tune.Trainable):
+class _Trivial(tune.Trainable):
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing to save."""
 
@@ -33,6 +44,7 @@ class _Trial(tune.Trainable):
         """Nothing to load."""
 
     def step(self) -> dict[str, object]:
+        time.sleep(self.config.get("sleep_s", 0))
         return {"score": self.config["x"], "done": True}
 
     def reset_config(self, new_config: dict[str, object]) -> bool:
@@ -40,26 +52,72 @@ class _Trial(tune.Trainable):
         return True
 
 
-def measure(trials: int, reuse: bool) -> float:
-    """Returns seconds per trial at concurrency 2, the first two left out."""
-    ENDS.clear()
-    tuner = tune.Tuner(
-        _Trial,
-        param_space={"x": tune.uniform(0, 1)},
-        tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=2, reuse_actors=reuse),
-        run_config=tune.RunConfig(storage_path=tempfile.mkdtemp(), verbose=0, callbacks=[_Clock()]),
-    )
-    tuner.fit()
-    return (ENDS[-1] - ENDS[1]) / (len(ENDS) - 2)
-
-
-def main() -> None:
-    """Measures both settings."""
+def _start(cpus: int) -> None:
     logging.disable(logging.WARNING)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    few, many = int(sys.argv[1]), int(sys.argv[2])
-    result = {"ray": ray.__version__, "default": measure(few, False), "reuse_actors": measure(many, True)}
-    print("RESULT " + json.dumps(result))
+    ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 
 
-main()
+def _fit(trainable: object, space: dict[str, object], trials: int, concurrent: int, reuse: bool) -> None:
+    tune.Tuner(
+        trainable,
+        param_space=space,
+        tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=concurrent, reuse_actors=reuse),
+        run_config=tune.RunConfig(storage_path=tempfile.mkdtemp(), verbose=0, callbacks=[_Clock()]),
+    ).fit()
+
+
+def trivial(trials: int, concurrent: int, reuse: int) -> dict[str, float]:
+    """Seconds per trial; those that warm up are left out."""
+    _start(16)
+    _fit(tune.with_resources(_Trivial, {"cpu": 1}), {"x": tune.uniform(0, 1)}, trials, concurrent, bool(reuse))
+    return {"s": (ENDS[-1] - ENDS[concurrent - 1]) / (len(ENDS) - concurrent)}
+
+
+def _reporter(config: dict[str, int]) -> None:
+    row = {f"m{number}": 0.5 for number in range(config["metrics"])}
+    took = []
+    for number in range(config["reports"]):
+        began = time.perf_counter()
+        tune.report({"score": number, **row})
+        took.append(time.perf_counter() - began)
+    took.sort()
+    tune.report({"score": 0.0, "p50_ms": 1000 * took[len(took) // 2], "p99_ms": 1000 * took[int(len(took) * 0.99)]})
+
+
+def reports(trials: int, count: int, metrics: int) -> dict[str, float]:
+    """Results per second through the controller with its default loggers."""
+    _start(trials)
+    _fit(_reporter, {"reports": count, "metrics": metrics - 1, "x": tune.uniform(0, 1)}, trials, trials, False)
+    # From when all trials run: the first result of the slowest starter is not seen here, so the middle half counts.
+    low, high = len(RESULTS) // 4, len(RESULTS) * 3 // 4
+    return {"per_s": (high - low) / (RESULTS[high] - RESULTS[low])}
+
+
+def sleepers(trials: int, slots: int) -> dict[str, float]:
+    """Seconds from the first of the second wave to the last end, for 1 s trials, actors reused."""
+    _start(slots)
+    _fit(tune.with_resources(_Trivial, {"cpu": 1}), {"x": tune.uniform(0, 1), "sleep_s": 1.0}, trials, slots, True)
+    return {"s": ENDS[-1] - ENDS[slots - 1], "trials": len(ENDS) - slots}
+
+
+def _train(config: dict[str, float]) -> None:
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+
+    data = load_digits()
+    model = LogisticRegression(C=config["C"], max_iter=50).fit(data.data[:500], data.target[:500])
+    tune.report({"accuracy": model.score(data.data[500:], data.target[500:])})
+
+
+def fits(trials: int) -> dict[str, float]:
+    """Seconds from the start of this process: to the first result, and to the end of all."""
+    _start(2)
+    _fit(_train, {"C": tune.loguniform(1e-3, 1e2)}, trials, 2, False)
+    done = time.time()
+    return {"first_s": RESULTS[0] - STARTED, "all_s": done - STARTED}
+
+
+if __name__ == "__main__":
+    kind, *numbers = sys.argv[1:]
+    workloads = {"trivial": trivial, "reports": reports, "sleepers": sleepers, "fits": fits}
+    print("RESULT " + json.dumps({"ray": ray.__version__, **workloads[kind](*map(int, numbers))}))

@@ -1,53 +1,62 @@
-"""What a trial costs beside its training: trivial trials, each in a process of its own, two at a time.
+"""What a trial costs beside its training: trivial trials, each in a process of its own.
 
 Beside it, in the same run: a hand-written Ray program that forks (the floor), one with an actor for each trial, and,
-where an environment with Ray Tune is given, Ray Tune with and without reuse of actors.
+where an environment with the peers is given, Ray Tune with and without reuse of actors, and Optuna with processes.
 
-    python benchmarks/bookkeeping.py --peers-python /path/to/venv/bin/python
+    python benchmarks/bookkeeping.py --peers-python .venv-peers/bin/python
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-from _common import embedded_ray, facts_of, setting
+from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
 
 WARM = 20
-PEERS = (
-    "no Ray Tune beside it: python -m venv V && V/bin/pip install 'ray[tune]==2.60.0', then --peers-python V/bin/python"
-)
 
 
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=200, help="trivial trials after warm-up")
-    parser.add_argument("--peers-python", default="", help="interpreter of an environment with ray[tune]")
-    options = parser.parse_args()
-    print(setting())
+def measure(options: argparse.Namespace, say: Say) -> None:
+    """Measures and says."""
+    sizes = (100, 400) if options.quick else (100, 1_000, 10_000)
+    rounds = 1 if options.quick else 3
     with embedded_ray():
-        floor = fork_floor(options.trials)
-        print(f"bare Ray, fork in 2 actors    {floor:8.1f} trials/s", flush=True)
-        ours, cpu_ms = raydrive(options.trials)
-        print(f"raydrive, a process each      {ours:8.1f} trials/s  {cpu_ms:.1f} CPU ms per trial, all processes")
-        actors = actor_floor(8)
-        print(f"bare Ray, an actor each       {actors:8.2f} trials/s", flush=True)
-    print(f"raydrive: {ours / floor:.2f} of the fork floor, {ours / actors:.0f} times an actor for each trial")
+        floors, ours, cpu = [], [], []
+        for _ in range(rounds):  # in turns, so that a busy minute of this machine hits both
+            floors.append(fork_floor(2, 400))
+            rate, cpu_ms = raydrive(400, 2)
+            ours.append(rate)
+            cpu.append(cpu_ms)
+        say(Figure("trivial.2.floor", "trivial trials, 2 at a time", ours, "/s", "bare fork loop", floors, ">= 0.7"))
+        say(Figure("trivial.cpu", "CPU time of a trivial trial, all processes", cpu, "ms"))
+        floors = [fork_floor(16, 400) for _ in range(rounds)]
+        wide = [raydrive(400, 16)[0] for _ in range(rounds)]
+        say(Figure("trivial.16.floor", "trivial trials, 16 at a time", wide, "/s", "bare fork loop", floors, ">= 0.7"))
+        first = [raydrive(sizes[0], 2)[0] for _ in range(rounds)]
+        for size in sizes[1:]:
+            rates = [raydrive(size, 2)[0]]
+            what = f"{size:,} trivial trials, 2 at a time"
+            say(Figure(f"trivial.{size}.flat", what, rates, "/s", f"{sizes[0]} trials", first, ">= 0.67"))
+        say(Figure("trivial.actor", "trivial trials", ours, "/s", "an actor each, bare Ray", [actor_floor(8)]))
     if options.peers_python:
-        tune = ray_tune(options.peers_python)
-        for name in ("default", "reuse_actors"):
-            rate = 1 / tune[name]
-            print(f"Ray Tune {tune['ray']}, {name:<13}{rate:8.2f} trials/s  raydrive: {ours / rate:.0f} times")
-    else:
-        print(PEERS)
-    print(f"load at the end {os.getloadavg()[0]:.1f}")
+        beside_peers(options.peers_python, rounds, say)
+
+
+def beside_peers(python: str, rounds: int, say: Say) -> None:
+    """Measures raydrive and the peers in turns, each with a Ray of its own."""
+    ours, default, reuse, optuna = [], [], [], []
+    for _ in range(rounds):
+        with embedded_ray():
+            ours.append(raydrive(400, 2)[0])
+        default.append(1 / peer(python, "_tune_peer.py", "trivial", 8, 2, 0)["s"])
+        reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 60, 2, 1)["s"])
+        optuna.append(1 / peer(python, "_optuna_peer.py", 400, 2)["s"])
+    say(Figure("trivial.tune", "trivial trials, 2 at a time", ours, "/s", "Ray Tune", default, ">= 100"))
+    say(Figure("trivial.tune_reuse", "trivial trials, 2 at a time", ours, "/s", "Tune, reuse_actors", reuse, ">= 20"))
+    say(Figure("trivial.optuna", "trivial trials, 2 at a time", ours, "/s", "Optuna, 2 processes", optuna))
 
 
 def train(params: dict[str, Any]) -> None:
@@ -57,7 +66,7 @@ def train(params: dict[str, Any]) -> None:
     Run.get_context().log("score", params["x"])
 
 
-def raydrive(trials: int) -> tuple[float, float]:
+def raydrive(trials: int, concurrent: int) -> tuple[float, float]:
     """Returns trials per second after the first ``WARM``, and CPU milliseconds per trial."""
     from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Workspace, uniform
 
@@ -66,7 +75,7 @@ def raydrive(trials: int) -> tuple[float, float]:
         "score",
         "maximize",
         trials + WARM,
-        2,
+        concurrent,
         run_config=train,
         seed=0,
         resources=Resources(cpus=0.5),
@@ -77,7 +86,7 @@ def raydrive(trials: int) -> tuple[float, float]:
             time.sleep(0.05)
         before, at = _cpu_s(), len(_ends(run))
         while len(_ends(run)) < trials // 2 + WARM:  # before the end, when actors and driver go
-            time.sleep(0.05)
+            time.sleep(0.05 if trials < 1000 else 2.0)  # reading a long journal takes a share of this machine
         after, till = _cpu_s(), len(_ends(run))
         cpu_ms = 1000 * sum(after[pid] - before[pid] for pid in before.keys() & after.keys()) / max(1, till - at)
         run.wait_for_completion()
@@ -105,8 +114,8 @@ def _cpu_s() -> dict[int, float]:
     return found
 
 
-def fork_floor(trials: int) -> float:
-    """Returns trials per second of a Ray program that does no more than fork, two actors, one call per trial."""
+def fork_floor(concurrent: int, trials: int) -> float:
+    """Returns trials per second of a Ray program that does no more than fork: an actor a slot, one call per trial."""
     import ray
 
     @ray.remote(num_cpus=0.5)
@@ -123,17 +132,17 @@ def fork_floor(trials: int) -> float:
             os.waitpid(pid, 0)
             return float(said)
 
-    actors = [Forker.remote() for _ in range(2)]
-    ray.get([actor.run.remote(0.5) for actor in actors for _ in range(WARM // 2)])
-    return _rate(lambda index: actors[index].run.remote(0.5), trials)
+    actors = [Forker.remote() for _ in range(concurrent)]
+    ray.get([actor.run.remote(0.5) for actor in actors for _ in range(max(1, WARM // concurrent))])
+    return _rate(lambda index: actors[index].run.remote(0.5), concurrent, trials)
 
 
-def _rate(start: Any, trials: int) -> float:
+def _rate(start: Any, concurrent: int, trials: int) -> float:
     import ray
 
     began = time.perf_counter()
-    running = {start(0): 0, start(1): 1}
-    left = trials - 2
+    running = {start(slot): slot for slot in range(concurrent)}
+    left = trials - concurrent
     while running:
         (done,), _ = ray.wait(list(running), num_returns=1)
         ray.get(done)
@@ -161,20 +170,8 @@ def actor_floor(trials: int) -> float:
         actors[slot] = Single.remote()
         return actors[slot].run.remote(0.5)
 
-    return _rate(start, trials)
-
-
-def ray_tune(python: str) -> dict[str, Any]:
-    """Returns seconds per trial of Ray Tune, by setting."""
-    script = Path(__file__).with_name("_tune_peer.py")
-    env = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run([python, str(script), "8", "30"], capture_output=True, text=True, env=env, check=False)
-    for line in done.stdout.splitlines():
-        if line.startswith("RESULT "):
-            answer: dict[str, Any] = json.loads(line[7:])
-            return answer
-    raise SystemExit(f"{python} {script}: {done.stderr.strip()[-800:]}")
+    return _rate(start, 2, trials)
 
 
 if __name__ == "__main__":
-    main()
+    benchmark(__doc__, measure)

@@ -1,6 +1,6 @@
-"""From the report that decides to a dead process tree, over 30 trials that a policy stops.
+"""From the report that decides to a dead process tree, over trials that a policy stops.
 
-python benchmarks/early_stop.py --trials 30
+python benchmarks/early_stop.py
 """
 
 from __future__ import annotations
@@ -13,22 +13,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _common import embedded_ray, facts_of, percentile, setting
+from _common import Figure, Say, benchmark, embedded_ray, facts_of, percentile
 
 
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=30, help="trials that are stopped")
-    options = parser.parse_args()
-    print(setting())
-    with embedded_ray():
-        took = [1000 * seconds for seconds in measure(options.trials)]
-    print(
-        f"deciding report to dead tree, {len(took)} trials: p50 {percentile(took, 50):.1f} ms, "
-        f"p99 {percentile(took, 99):.1f} ms, largest {max(took):.1f} ms"
-    )
-    print(f"load at the end {os.getloadavg()[0]:.1f}")
+def measure(options: argparse.Namespace, say: Say) -> None:
+    """Measures and says."""
+    p50, p99 = [], []
+    for _ in range(1 if options.quick else 3):
+        with embedded_ray():
+            took = [1000 * seconds for seconds in once(20 if options.quick else 100)]
+        p50.append(percentile(took, 50))
+        p99.append(percentile(took, 99))
+    say(Figure("stop.p50", "deciding report to dead process tree: p50", p50, "ms", reach="<= 20"))
+    say(Figure("stop.p99", "deciding report to dead process tree: p99", p99, "ms", reach="<= 100"))
 
 
 def train(params: dict[str, Any]) -> None:
@@ -49,7 +46,7 @@ def train(params: dict[str, Any]) -> None:
     time.sleep(600)
 
 
-def measure(trials: int) -> list[float]:
+def once(trials: int) -> list[float]:
     """Returns seconds from just before log() to when neither the process nor its child exists, by trial."""
     from raydrive import (
         BanditPolicy,
@@ -104,4 +101,4 @@ def watch(folder: Path, took: dict[str, float], over: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    benchmark(__doc__, measure)

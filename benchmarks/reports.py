@@ -1,6 +1,8 @@
-"""How fast trials may log: four at a time flat out, until each report is in the durable journal.
+"""How fast trials may log: all of them flat out, until each report is in the durable journal.
 
-python benchmarks/reports.py --reports 1000
+Beside it, where an environment with the peers is given: Ray Tune with its default loggers.
+
+    python benchmarks/reports.py --peers-python .venv-peers/bin/python
 """
 
 from __future__ import annotations
@@ -12,26 +14,35 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _common import embedded_ray, facts_of, setting
-
-TRIALS = 4
+from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
 
 
-def main() -> None:
-    """Measures with one metric and with ten."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--reports", type=int, default=1000, help="reports of each of the four trials")
-    options = parser.parse_args()
-    print(setting())
-    with embedded_ray():
+def measure(options: argparse.Namespace, say: Say) -> None:
+    """Measures 4 and 16 trials, with one metric and with ten."""
+    rounds = 1 if options.quick else 3
+    for trials in (4, 16):
         for metrics in (1, 10):
-            rate, medians, p99s = measure(options.reports, metrics)
-            print(
-                f"{metrics:2} metrics: {rate:8.0f} reports/s durable, log() median {max(medians):.0f} us "
-                f"p99 {max(p99s):.0f} us (the slowest of {TRIALS} trials each)",
-                flush=True,
-            )
-    print(f"load at the end {os.getloadavg()[0]:.1f}")
+            rates, medians, p99s, peers = [], [], [], []
+            for _ in range(rounds):
+                with embedded_ray(16):
+                    rate, median, p99 = once(trials, options.reports, metrics)
+                rates.append(rate)
+                medians.append(median)
+                p99s.append(p99)
+                if options.peers_python:
+                    peers.append(peer(options.peers_python, "_tune_peer.py", "reports", trials, 100, metrics)["per_s"])
+            what, key = f"{trials} trials, {metrics} metric{'s' * (metrics > 1)}", f"reports.{trials}.{metrics}"
+            if peers:
+                say(Figure(key, f"reports, {what}", rates, "/s durable", "Ray Tune", peers, ">= 20"))
+            else:
+                say(Figure(key, f"reports, {what}", rates, "/s durable", reach=">= 10000" if trials == 4 else ""))
+            say(Figure(f"{key}.p50", f"log(), {what}, slowest trial: median", medians, "us", reach="<= 50"))
+            say(Figure(f"{key}.p99", f"log(), {what}, slowest trial: p99", p99s, "us", reach="<= 1000"))
+
+
+def options_of(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this benchmark."""
+    parser.add_argument("--reports", type=int, default=1000, help="reports of each trial")
 
 
 def train(params: dict[str, Any]) -> None:
@@ -42,7 +53,7 @@ def train(params: dict[str, Any]) -> None:
     row = {f"m{number}": 0.5 for number in range(params["metrics"])}
     run.log("score", 0.0)
     Path(params["meet"], str(os.getpid())).touch()
-    while len(os.listdir(params["meet"])) < TRIALS:
+    while len(os.listdir(params["meet"])) < params["trials"]:
         time.sleep(0.01)
     took = []
     for number in range(params["reports"]):
@@ -57,8 +68,8 @@ def train(params: dict[str, Any]) -> None:
     run.log("p99_us", took[int(len(took) * 0.99)] * 1e6)
 
 
-def measure(reports: int, metrics: int) -> tuple[float, list[float], list[float]]:
-    """Returns reports per second, and of each trial median and 99th percentile of a call of log() in us.
+def once(trials: int, reports: int, metrics: int) -> tuple[float, float, float]:
+    """Returns reports per second, and of the slowest trial median and 99th percentile of a call of log() in us.
 
     The time runs from the first report to the last write of the journal, the ends of the trials included.
     """
@@ -69,14 +80,15 @@ def measure(reports: int, metrics: int) -> tuple[float, list[float], list[float]
             "reports": choice(reports),
             "metrics": choice(metrics),
             "meet": choice(meet),
-            "trial": choice(*range(TRIALS)),
+            "trials": choice(trials),
+            "trial": choice(*range(trials)),
         }
         config = HyperDriveConfig(
             RandomParameterSampling(space),
             "score",
             "maximize",
-            TRIALS,
-            TRIALS,
+            trials,
+            trials,
             run_config=train,
             seed=0,
             resources=Resources(cpus=0.5),
@@ -87,12 +99,12 @@ def measure(reports: int, metrics: int) -> tuple[float, list[float], list[float]
         facts = [fact for fact in facts_of(run) if type(fact).__name__ == "Reported"]
     extra = [fact.metrics for fact in facts if "median_us" in fact.metrics or "p99_us" in fact.metrics]
     logged = len(facts) - len(extra)
-    if logged != TRIALS * (reports + 1):
-        raise SystemExit(f"{logged} reports in the journal, {TRIALS * (reports + 1)} logged")
-    medians = [row["median_us"] for row in extra if "median_us" in row]
-    p99s = [row["p99_us"] for row in extra if "p99_us" in row]
-    return logged / (written - min(fact.at for fact in facts)), medians, p99s
+    if logged != trials * (reports + 1):
+        raise SystemExit(f"{logged} reports in the journal, {trials * (reports + 1)} logged")
+    first = min(fact.at for fact in facts if fact.seq == 2)  # the one before it was logged while others still started
+    median = max(row["median_us"] for row in extra if "median_us" in row)
+    return (logged - trials) / (written - first), median, max(row["p99_us"] for row in extra if "p99_us" in row)
 
 
 if __name__ == "__main__":
-    main()
+    benchmark(__doc__, measure, options_of)

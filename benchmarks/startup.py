@@ -1,6 +1,6 @@
-"""How long one waits before anything happens: import, --help, and a run of one trial with a Ray of its own.
+"""How long one waits before anything happens: import and ``--help``.
 
-python benchmarks/startup.py --times 5
+python benchmarks/startup.py
 """
 
 from __future__ import annotations
@@ -12,35 +12,19 @@ import sys
 import tempfile
 import time
 
-from _common import setting, spread
-
-RUN = """
-from raydrive import Run, choice, RandomParameterSampling, HyperDriveConfig, Experiment, Workspace
-def train(params):
-    Run.get_context().log("score", 1.0)
-config = HyperDriveConfig(RandomParameterSampling({"x": choice(1)}), "score", "maximize", 1, 1, run_config=train)
-run = Experiment(Workspace("."), "startup").submit(config)
-run.wait_for_completion()
-assert run.get_status() == "Completed", run.get_status()
-"""
+from _common import Figure, Say, benchmark
 
 
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=5, help="how often import and --help are timed")
-    options = parser.parse_args()
-    print(setting())
-    python = sys.executable
-    for name, command, times in (
-        ("python -c pass", [python, "-c", "pass"], options.times),
-        ("import raydrive", [python, "-c", "import raydrive"], options.times),
-        ("raydrive --help", [os.path.join(os.path.dirname(python), "raydrive"), "--help"], options.times),
-        ("a run of 1 trial, Ray started and ended", [python, "-c", RUN], 1),
+def measure(options: argparse.Namespace, say: Say) -> None:
+    """Measures and says."""
+    python, times = sys.executable, 3 if options.quick else 9
+    for key, command, bound in (
+        ("pass", [python, "-c", "pass"], ""),
+        ("import raydrive", [python, "-c", "import raydrive"], "<= 0.1"),
+        ("raydrive --help", [os.path.join(os.path.dirname(python), "raydrive"), "--help"], "<= 0.5"),
     ):
-        took = [seconds(command) for _ in range(times)]
-        print(f"{name:<42}{spread(took, 3)} s", flush=True)
-    print(f"load at the end {os.getloadavg()[0]:.1f}")
+        seconds(command)
+        say(Figure(f"startup.{key}", key, [seconds(command) for _ in range(times)], "s", reach=bound))
 
 
 def seconds(command: list[str]) -> float:
@@ -55,4 +39,4 @@ def seconds(command: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    benchmark(__doc__, measure)

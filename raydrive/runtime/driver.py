@@ -21,6 +21,7 @@ from raydrive.core.errors import JournalError, StorageError
 from raydrive.core.records import Began, Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep import Sweep
 from raydrive.runtime.loop import Batch, Loop
+from raydrive.runtime.pacing import Pace
 from raydrive.runtime.slots import Slots, to_facts
 from raydrive.storage.journal import JournalReader, JournalWriter
 from raydrive.storage.layout import RunLayout
@@ -50,6 +51,7 @@ class Driver:
         self._io = ThreadPoolExecutor(1, "raydrive-journal")
         self._thinker = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking: int | None = None
+        self._pace = Pace()
         self._interrupted = False
         self._trouble = ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,12 +95,16 @@ class Driver:
         """
         if self._loop is None:
             await self.start()
+        hold_s = self._pace.call(time.monotonic())
         self._post(to_facts(trial, attempt, events))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._acks.append(done)
         await done
         state = self._sweep.trials[trial]
-        return state.attempt == attempt and state.open and not state.stop_by
+        goes_on = state.attempt == attempt and state.open and not state.stop_by
+        if hold_s and goes_on:
+            await asyncio.sleep(hold_s)
+        return goes_on
 
     async def cancel(self, trial: int | None, why: str) -> bool:
         """Ends one trial, or the whole run (trial None).
