@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.config import RunConfig
 from raydrive.core.errors import RaydriveError, StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Reported
 from raydrive.core.summary import Summary, ranked, row, row_json, summarize
 from raydrive.core.sweep import Sweep
 from raydrive.storage.journal import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.opening import read_given
 
 if TYPE_CHECKING:
     import pyarrow
@@ -34,9 +34,9 @@ class HyperDriveRun:
 
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
-        self.config = RunConfig.from_json(json.loads(layout.read_config()))
+        self.config, self._heritage = read_given(layout)
         self._reader = JournalReader(layout.journal)
-        self.sweep = Sweep(self.config)
+        self.sweep = Sweep(self.config, self._heritage)
         """The run as far as the journal has been read; ``refresh`` reads on."""
         self.refresh()
 
@@ -86,7 +86,7 @@ class HyperDriveRun:
             self._read_on()
         except JournalRewoundError:
             # What a driver of the past wrote too late was withdrawn: what is left is read again from the start.
-            self.sweep = Sweep(self.config)
+            self.sweep = Sweep(self.config, self._heritage)
             self._reader = JournalReader(self.layout.journal)
             self._read_on()
         return summarize(self.sweep, time.time())

@@ -42,6 +42,7 @@ class OptunaParameterSampling(Sampling):
     """
 
     name = "optuna"
+    learns = True
 
     def __init__(
         self,
@@ -97,10 +98,16 @@ class OptunaParameterSampling(Sampling):
         space, options = space_from_json(raw.get("space")), raw.get("options")
         return cls(space, seed=raw.get("seed"), sampler=raw.get("sampler", "TPESampler"), options=options)
 
-    def build(self, seed: int, maximize: bool) -> Sampler:
-        """Returns the sampler; see ``Sampling.build``."""
+    def build(self, seed: int, maximize: bool, before: Sequence[Seen] = ()) -> Sampler:
+        """Returns the sampler; see ``Sampling.build``.
+
+        Args:
+            seed: The seed of the run, used when this object has none of its own.
+            maximize: Whether larger metrics are better.
+            before: Trials of earlier runs to learn from.
+        """
         chosen = seed if self.seed is None else self.seed
-        return OptunaSampler(self.space, chosen, maximize, self.sampler, self.options)
+        return OptunaSampler(self.space, chosen, maximize, self.sampler, self.options, before)
 
 
 class OptunaSampler:
@@ -108,8 +115,17 @@ class OptunaSampler:
 
     cheap = False
 
-    def __init__(self, space: Space, seed: int, maximize: bool, sampler: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        space: Space,
+        seed: int,
+        maximize: bool,
+        sampler: str,
+        options: Mapping[str, Any],
+        before: Sequence[Seen] = (),
+    ) -> None:
         self._space = space
+        self._before = tuple(before)
         self._seed = seed
         self._direction: Any = "maximize" if maximize else "minimize"
         self._worst = -math.inf if maximize else math.inf
@@ -140,7 +156,7 @@ class OptunaSampler:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             study = optuna.create_study(sampler=_made(self._sampler, self._options, seed), direction=self._direction)
-            study.add_trials([trial for trial in map(self._trial, history) if trial is not None])
+            study.add_trials([trial for trial in map(self._trial, [*self._before, *history]) if trial is not None])
         finally:
             optuna.logging.set_verbosity(verbosity)
         return study

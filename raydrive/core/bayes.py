@@ -34,6 +34,7 @@ class BayesianParameterSampling(Sampling):
     """
 
     name = "bayesian"
+    learns = True
 
     def __init__(
         self,

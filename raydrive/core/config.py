@@ -13,11 +13,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.lineage import Lineage
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.samplers import Sampling, sampling_from_json
 
 FORMAT = 1
 """Version of ``config.json``; raised when an older raydrive could misread it."""
+FORMAT_WITH_LINEAGE = 2
+"""Version of the ``config.json`` of a run with parents: an older raydrive would go on with it as if it had none."""
 DAY_S = 86_400.0
 
 
@@ -162,6 +165,8 @@ class RunConfig:
     display_name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
+    """Earlier runs that this one learns from, and trials of theirs that go on here."""
 
     def __post_init__(self) -> None:
         problems = [*_check_limits(self.limits), *_check_names(self)]
@@ -171,7 +176,7 @@ class RunConfig:
     def to_json(self) -> dict[str, Any]:
         """Returns the configuration as a JSON object; ``from_json`` gives back an equal one."""
         return {
-            "format": FORMAT,
+            "format": FORMAT_WITH_LINEAGE if self.lineage else FORMAT,
             "experiment": self.experiment,
             "display_name": self.display_name,
             "tags": dict(self.tags),
@@ -182,6 +187,7 @@ class RunConfig:
             "policy": self.policy.to_json(),
             "limits": _plain(self.limits),
             "trial": _plain(self.trial),
+            **({"lineage": self.lineage.to_json()} if self.lineage else {}),
         }
 
     @classmethod
@@ -191,9 +197,10 @@ class RunConfig:
         Raises:
             ConfigError: If a newer raydrive wrote it, or it was edited into something invalid.
         """
-        if raw.get("format") != FORMAT:
+        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE):
+            allowed = f"{FORMAT} or {FORMAT_WITH_LINEAGE}"
             raise ConfigError(
-                Problem("format", repr(raw.get("format")), str(FORMAT), "Use the raydrive that wrote the run.")
+                Problem("format", repr(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
             )
         trial = dict(raw["trial"])
         trial["resources"] = Resources(**trial["resources"])
@@ -210,6 +217,7 @@ class RunConfig:
             policy=policy_from_json(raw["policy"]),
             limits=Limits(**raw["limits"]),
             trial=TrialSpec(**trial),
+            lineage=Lineage.from_json(raw.get("lineage", {})),
         )
 
 

@@ -29,6 +29,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import KeysView, Sequence
 from typing import NamedTuple
 
+from raydrive.core.verdicts import trial_name
+
 WORST = -math.inf
 MARK = 32
 """A curve remembers its top and total after every so many intervals, so that a look back is never a long walk."""
@@ -64,7 +66,7 @@ class Median(NamedTuple):
 class _Curve:
     """One trial's values, and what can be said of them at the last interval without looking at them again."""
 
-    __slots__ = ("marks", "top", "top_at", "total", "values")
+    __slots__ = ("marks", "start", "top", "top_at", "total", "values")
 
     def __init__(self) -> None:
         self.values = array("d")
@@ -75,6 +77,8 @@ class _Curve:
         """Sum of all scores, left to right."""
         self.marks: array[float] | None = None
         """top and total after 32, 64, 96, ... intervals; most curves are shorter and have none."""
+        self.start = 0
+        """Values that were logged in an earlier run."""
 
 
 class Curves:
@@ -83,7 +87,7 @@ class Curves:
     Trial numbers are any integers; negative ones are free for trials of earlier runs.
     """
 
-    __slots__ = ("_curves", "_edge", "_edge_at", "_means", "_tops", "maximize")
+    __slots__ = ("_curves", "_edge", "_edge_at", "_means", "_names", "_tops", "maximize")
 
     def __init__(self, maximize: bool) -> None:
         self.maximize = maximize
@@ -95,6 +99,28 @@ class Curves:
         # Columns of tops and of means by interval, ascending scores.
         self._tops: dict[int, array[float]] = {}
         self._means: dict[int, array[float]] = {}
+        self._names: dict[int, str] = {}
+
+    def begin(self, trial: int, values: Sequence[float], name: str = "") -> None:
+        """Starts the curve of a trial with what was logged in an earlier run.
+
+        The values take part in every comparison of policies. ``best`` and ``best_interval`` leave them out.
+
+        Args:
+            trial: A number that has no curve yet.
+            values: From interval 1 on.
+            name: What to call the trial in reasons; empty = by its number.
+        """
+        for interval, value in enumerate(values, 1):
+            self.add(trial, interval, value)
+        if values:
+            self._curves[trial].start = len(values)
+        if name:
+            self._names[trial] = name
+
+    def name(self, trial: int) -> str:
+        """Returns what to call a trial in reasons: ``trial 3``."""
+        return self._names.get(trial) or trial_name(trial)
 
     def add(self, trial: int, interval: int, value: float) -> bool:
         """Appends a value to a trial's curve.
@@ -155,14 +181,25 @@ class Curves:
         return curve.values if curve is not None else ()
 
     def best(self, trial: int) -> float | None:
-        """Returns a trial's best value so far, None without a finite one."""
-        curve = self._curves.get(trial)
-        return curve.values[curve.top_at - 1] if curve is not None and curve.top_at else None
+        """Returns the best value a trial has logged in this run so far, None without a finite one."""
+        interval = self.best_interval(trial)
+        return self._curves[trial].values[interval - 1] if interval is not None else None
 
     def best_interval(self, trial: int) -> int | None:
-        """Returns the interval at which a trial first had its best value, None without a finite one."""
+        """Returns the interval at which a trial first had its ``best``, None without one."""
         curve = self._curves.get(trial)
-        return curve.top_at if curve is not None and curve.top_at else None
+        if curve is None:
+            return None
+        if not curve.start:
+            return curve.top_at or None
+        own = [self._score(value) for value in curve.values[curve.start :]]
+        top = max(own, default=WORST)
+        return curve.start + own.index(top) + 1 if top > WORST else None
+
+    def top(self, trial: int) -> float | None:
+        """Returns a trial's best value, those logged in an earlier run included; None without a finite one."""
+        curve = self._curves.get(trial)
+        return curve.values[curve.top_at - 1] if curve is not None and curve.top_at else None
 
     def best_until(self, trial: int, k: int) -> float | None:
         """Returns a trial's best value over its intervals 1..k (as far as it has them), None without a finite one."""

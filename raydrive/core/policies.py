@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Protocol
 
 from raydrive.core.curves import Curves
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
-from raydrive.core.verdicts import Verdict, bandit_why, median_why, trial_name, truncation_why
+from raydrive.core.verdicts import Verdict, bandit_why, median_why, truncation_why
 
 ROUNDING = 1e-12
 """Relative difference below which two computed numbers are equal."""
@@ -97,7 +97,7 @@ class BanditPolicy:
         cut = self.cut(best, curves.maximize)
         stop = own is None or _worse(own, cut, abs(best), curves.maximize)
         slack = ("factor", self.slack_factor or 0.0) if self.slack_amount is None else ("amount", self.slack_amount)
-        setter = "this trial" if by == trial else trial_name(by)
+        setter = "this trial" if by == trial else curves.name(by)
         why = partial(bandit_why, own, interval, best, cut, slack, setter, stop, curves.maximize)
         return Verdict(stop, why)
 

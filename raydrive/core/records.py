@@ -196,25 +196,27 @@ def _encode_number(value: float) -> float | str:
     return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def _encode(value: Any) -> Any:
+def encoded(value: Any) -> Any:
+    """Returns a value for JSON, which knows neither NaN nor infinities; ``decoded`` gives it back."""
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": _encode_number(value)}
     if isinstance(value, Mapping):
-        return {str(key): _encode(item) for key, item in value.items()}
+        return {str(key): encoded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_encode(item) for item in value]
+        return [encoded(item) for item in value]
     return value
 
 
-def _decode(value: Any) -> Any:
+def decoded(value: Any) -> Any:
+    """Returns what ``encoded`` was given."""
     if isinstance(value, dict):
         if len(value) == 1 and "$float" in value:
             name = value["$float"]
             if isinstance(name, str) and name in _NON_FINITE:  # else the user's own dict, which happens to look alike
                 return _NON_FINITE[name]
-        return {key: _decode(item) for key, item in value.items()}
+        return {key: decoded(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_decode(item) for item in value]
+        return [decoded(item) for item in value]
     return value
 
 
@@ -226,7 +228,7 @@ def to_json(record: Record) -> dict[str, Any]:
         value = getattr(record, key)
         if value is None or value == "" or (value == {} and key not in _MAY_BE_NONE[name]):
             continue
-        out[key] = value if value.__class__ is int or value.__class__ is str else _encode(value)
+        out[key] = value if value.__class__ is int or value.__class__ is str else encoded(value)
     return out
 
 
@@ -247,7 +249,7 @@ def from_json(raw: Mapping[str, Any]) -> Record:
         if value is MISSING:
             raise JournalError(f"a {kind.__name__} without {key!r}: {raw!r:.200}")
         if (value.__class__ is dict and value) or value.__class__ is list:
-            value = _decode(value)
+            value = decoded(value)
         values.append(value)
     return kind(*values)  # type: ignore[no-any-return]
 
@@ -276,13 +278,13 @@ def _report_text(fact: Reported) -> str:
     if value.__class__ is float and value - value == 0.0:
         line += f',"value":{value!r}'
     elif value is not None:
-        line += f',"value":{_text(_encode(value))}'
+        line += f',"value":{_text(encoded(value))}'
     if fact.metrics:
-        line += f',"metrics":{_text(_encode(fact.metrics))}'
+        line += f',"metrics":{_text(encoded(fact.metrics))}'
     if fact.step is not None:
-        line += f',"step":{_text(_encode(fact.step))}'
+        line += f',"step":{_text(encoded(fact.step))}'
     if fact.tags:
-        line += f',"tags":{_text(_encode(fact.tags))}'
+        line += f',"tags":{_text(encoded(fact.tags))}'
     return line + "}"
 
 

@@ -64,6 +64,8 @@ class Sampling(ABC):
 
     name: ClassVar[str]
     """The ``type`` in JSON and YAML."""
+    learns: ClassVar[bool] = False
+    """Whether ``build`` also takes ``before``, trials of earlier runs to learn from (a sequence of ``Seen``)."""
     space: Space
     seed: int | None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
@@ -47,6 +47,8 @@ class Trial:
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
+    start: int = 0
+    """Intervals that it brought from an earlier run; the first of its own is this plus 1."""
 
     @property
     def open(self) -> bool:
@@ -123,7 +125,7 @@ class History(Sequence[Seen]):
         return Seen(
             number=trial.number,
             params=trial.params,
-            value=self._curves.best(trial.number),
+            value=self._curves.top(trial.number),
             state=trial.state,
             curve=self._curves.values(trial.number),
             stopped=trial.stop_by == "policy",
@@ -193,6 +195,23 @@ class State:
     ending: Ending | None = None
     finished: Finish | None = None
     reports: int = 0
+
+
+def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
+    """Returns why a trial is completed.
+
+    Args:
+        intervals: How many it has.
+        start: How many of them it brought from an earlier run.
+        details: Of its suggestion: which trial of which run that was.
+    """
+    count = f"{intervals} interval{'s' * (intervals != 1)}"
+    if not start:
+        return f"ended by itself after {count}"
+    earlier = f"{details.get('run')}_{details.get('trial')}"
+    if intervals == start:
+        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
+    return f"ended by itself after {count}, {start} of them in {earlier}"
 
 
 def failure_text(fact: Ended, trial: Trial) -> str:

@@ -146,11 +146,11 @@ def saving(sweep: Sweep) -> Saving:
     full = round(statistics.median(completed)) if completed else max(lengths)
     intervals, seconds = 0, 0.0
     for trial in stopped:
-        done = lengths[trial.number]
-        left = max(0, full - done)
+        left = max(0, full - lengths[trial.number])
+        done = lengths[trial.number] - trial.start
         intervals += left
         seconds += left * trial.trained_s / done if done else 0.0
-    trained = sum(lengths)
+    trained = sum(lengths) - sum(trial.start for trial in sweep.trials)
     return Saving(len(stopped), intervals, seconds, intervals / (intervals + trained) if intervals else 0.0)
 
 

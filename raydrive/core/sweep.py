@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
+from raydrive.core.heritage import FIRST_CHECKPOINT, NOTHING, Heritage
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -37,7 +38,7 @@ from raydrive.core.records import (
     Suggested,
     Ticked,
 )
-from raydrive.core.state import Best, Ending, History, State, Trial, duration_text, failure_text, missing_text
+from raydrive.core.state import Best, Ending, History, State, Trial, duration_text, end_text, failure_text, missing_text
 
 
 class Sweep:
@@ -45,12 +46,18 @@ class Sweep:
 
     Args:
         config: The frozen configuration of the run.
+        heritage: What it got from earlier runs.
+
+    Raises:
+        ValueError: If the heritage belongs to another configuration.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, heritage: Heritage = NOTHING) -> None:
         self.config = config
+        self.heritage = heritage
         self.limits = config.limits
         self.curves = Curves(maximize=config.metric.maximize)
+        heritage.begin(config, self.curves)
         self._state = State()
         self.history = History(self._state.trials, self.curves)
 
@@ -198,9 +205,9 @@ class Sweep:
             self._fold_decision(decision, fact.at)
 
     @classmethod
-    def replay(cls, config: RunConfig, entries: Iterable[Entry]) -> Sweep:
+    def replay(cls, config: RunConfig, entries: Iterable[Entry], heritage: Heritage = NOTHING) -> Sweep:
         """Returns the sweep whose journal is ``entries``."""
-        sweep = cls(config)
+        sweep = cls(config, heritage)
         for fact, decisions in entries:
             sweep.apply(fact, decisions)
         return sweep
@@ -219,6 +226,7 @@ class Sweep:
                     trial = Trial(fact.trial, fact.params, fact.origin, dict(fact.details), fact.at)
                     state.trials.append(trial)
                     state.open[trial.number] = trial
+                    self._fold_continued(trial)
             case Began():
                 trial = state.trials[fact.trial]
                 trial.state, trial.began_at = RUNNING, fact.at
@@ -240,6 +248,16 @@ class Sweep:
         # A tick from which nothing follows is not recorded, so no tick may move the clock.
         if not isinstance(fact, Ticked):
             state.clock.last_at = max(state.clock.last_at, fact.at)
+
+    def _fold_continued(self, trial: Trial) -> None:
+        """A trial that goes on with one of an earlier run has its curve up to there, and a copy of its checkpoint."""
+        continued = self.config.lineage.continued
+        if trial.number < len(continued):
+            prefix = self.heritage.prefixes[trial.number]
+            self.curves.begin(trial.number, prefix)
+            trial.start = len(prefix)
+            if continued[trial.number].source:
+                trial.checkpoint, trial.checkpoint_interval = FIRST_CHECKPOINT, trial.start
 
     def _fold_start(self, fact: Started) -> None:
         state = self._state
@@ -324,7 +342,7 @@ class Sweep:
         state = self._state
         match fact:
             case Suggested() if fact.params is not None:
-                yield Launch(fact.trial, 1, fact.params)
+                yield self._launch(state.trials[fact.trial])
             case Ended():
                 yield from self._judge_end(fact)
             case Lost():
@@ -358,11 +376,11 @@ class Sweep:
         if trial.stop_by:
             yield Close(fact.trial, CANCELED, trial.why)
         elif fact.exit_code == 0 and intervals:
-            yield Close(fact.trial, COMPLETED, f"ended by itself after {intervals} interval{'s' * (intervals != 1)}")
+            yield Close(fact.trial, COMPLETED, end_text(intervals, trial.start, trial.details))
         elif fact.exit_code == 0:
             yield Close(fact.trial, FAILED, missing_text(self.config.metric.name, trial.logged))
         elif trial.failures < self.limits.max_attempts:
-            yield self._relaunch(trial)
+            yield self._launch(trial)
         else:
             yield Close(fact.trial, FAILED, failure_text(fact, trial))
 
@@ -371,9 +389,9 @@ class Sweep:
         if trial.stop_by:  # a run that is ending has told all its open trials
             yield Close(fact.trial, CANCELED, trial.why)
         else:
-            yield self._relaunch(trial)
+            yield self._launch(trial)
 
-    def _relaunch(self, trial: Trial) -> Launch:
+    def _launch(self, trial: Trial) -> Launch:
         interval = trial.checkpoint_interval if trial.checkpoint else 0
         return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval)
 

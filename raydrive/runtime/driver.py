@@ -16,8 +16,8 @@ from typing import Any
 
 import ray
 
-from raydrive.core.config import RunConfig
 from raydrive.core.errors import JournalError, StorageError
+from raydrive.core.heritage import sampler_of
 from raydrive.core.records import Began, Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep import Sweep
 from raydrive.runtime.loop import Batch, Loop
@@ -25,6 +25,7 @@ from raydrive.runtime.pacing import Pace
 from raydrive.runtime.slots import Slots, to_facts
 from raydrive.storage.journal import JournalReader, JournalWriter
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.opening import read_given
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
@@ -151,13 +152,13 @@ class Driver:
         return self._loop.sweep
 
     async def _start(self) -> None:
-        config = RunConfig.from_json(json.loads(self._layout.read_config()))
+        config, heritage = read_given(self._layout)
         writer = JournalWriter.open(self._layout.journal)
-        sweep = Sweep.replay(config, JournalReader(self._layout.journal).read())
+        sweep = Sweep.replay(config, JournalReader(self._layout.journal).read(), heritage)
         me = ray.get_runtime_context().current_actor
         run_id = self._layout.run_id
         self._slots = Slots(config, self._uri, run_id, me, writer.epoch, self._post)
-        sampler = config.sampling.build(config.seed, config.metric.maximize)
+        sampler = sampler_of(config, heritage)
         self._loop = Loop(sweep, sampler, self._slots, writer, time.time)
         self._queue.append(Started(time.time(), writer.epoch, versions(), self._limits))
         if sweep.trials:

@@ -22,6 +22,7 @@ from typing import Any
 
 from raydrive import context, wire
 from raydrive.core.config import RunConfig
+from raydrive.core.heritage import NOTHING, Heritage, sampler_of
 from raydrive.core.records import FAILED, Began, Close, Ended, Fact, Finish, Launch, Reported, Started, Stop, Ticked
 from raydrive.core.sweep import Sweep
 from raydrive.runtime.loop import Loop, Writer
@@ -109,6 +110,7 @@ class InlineRunner:
 
     def environment(self, launch: Launch, folder: Path) -> dict[str, str]:
         """Returns what tells the training function which trial it is."""
+        saved = folder / "checkpoints" / f"{int(launch.resume_from or 0):05d}" / "files"
         return wire.trial_environment(
             channel="in-process",
             run_id="inline",
@@ -117,6 +119,7 @@ class InlineRunner:
             experiment=self._config.experiment,
             params=launch.params,
             files_dir=str(folder),
+            resume_from=str(saved) if saved.is_dir() else "",
         )
 
     @property
@@ -222,6 +225,7 @@ def run_inline(
     writer: Writer | None = None,
     now: Callable[[], float] = time.time,
     files: str | os.PathLike[str] | None = None,
+    heritage: Heritage = NOTHING,
 ) -> Sweep:
     """Runs a whole sweep in this process and returns it.
 
@@ -230,17 +234,18 @@ def run_inline(
         train: The training function.
         writer: The journal; None = the run leaves no record.
         now: Returns the time, seconds since the epoch.
-        files: Directory for the trials' files; None = a temporary one, gone when the run is over.
+        files: Directory for the trials' files; None = a temporary one, gone when the run is over. The checkpoints of
+            trials that go on with earlier ones stand there as in a run folder.
+        heritage: What the run got from earlier ones.
 
     Raises:
         StorageError: If ``writer`` cannot write.
     """
     if files is None:
         with tempfile.TemporaryDirectory(prefix="raydrive-") as folder:
-            return run_inline(config, train, writer, now, folder)
+            return run_inline(config, train, writer, now, folder, heritage)
     runner = InlineRunner(config, train, Path(files), now)
-    sampler = config.sampling.build(config.seed, config.metric.maximize)
-    loop = Loop(Sweep(config), sampler, runner, writer, now)
+    loop = Loop(Sweep(config, heritage), sampler_of(config, heritage), runner, writer, now)
     loop.take([Started(now(), 1, {"python": platform.python_version()})])
     runner.run(loop)
     return loop.sweep

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
-from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, prune, publish
+from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, pin, prune, publish
 from raydrive.storage.layout import RunLayout
 
 DONE = ".done"
@@ -36,12 +36,15 @@ class Resumed:
     number: int
 
 
-def recover(layout: RunLayout, trial: int, name: str, into: Path, note: Callable[[str], None]) -> Resumed | None:
+def recover(
+    layout: RunLayout, trial: int, attempt: int, name: str, into: Path, note: Callable[[str], None]
+) -> Resumed | None:
     """Brings a checkpoint to this node; one that is damaged is passed over for the one before, and that is said.
 
     Args:
         layout: The run.
         trial: Number of the trial.
+        attempt: Number of the attempt that goes on from it; the checkpoint is kept for as long as it does.
         name: Number of the wanted checkpoint, as text.
         into: Folder to make.
         note: Told what was passed over.
@@ -53,6 +56,7 @@ def recover(layout: RunLayout, trial: int, name: str, into: Path, note: Callable
         StorageError: If the storage cannot be read.
     """
     for manifest in reversed([found for found in manifests(layout, trial) if found.number <= int(name)]):
+        pin(layout, trial, attempt, manifest.number)
         try:
             path = fetch(layout, trial, manifest, into)
         except DamagedCheckpointError as error:

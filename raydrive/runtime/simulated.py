@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from raydrive.core.config import RunConfig
+from raydrive.core.heritage import NOTHING, Heritage, sampler_of
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Params, Reported, Started, Stop, Ticked
 from raydrive.core.sweep import Sweep
 from raydrive.runtime.loop import Loop, Writer
@@ -98,7 +99,14 @@ class SimulatedRunner:
             yield fact
 
 
-def simulate(config: RunConfig, model: Model, *, writer: Writer | None = None, start_s: float = 0.0) -> Sweep:
+def simulate(
+    config: RunConfig,
+    model: Model,
+    *,
+    writer: Writer | None = None,
+    start_s: float = 0.0,
+    heritage: Heritage = NOTHING,
+) -> Sweep:
     """Runs a whole sweep on virtual time and returns it.
 
     Args:
@@ -106,13 +114,14 @@ def simulate(config: RunConfig, model: Model, *, writer: Writer | None = None, s
         model: Gives the curve of a trial.
         writer: Where the journal lines go; None = nowhere.
         start_s: Virtual seconds that starting a trial takes.
+        heritage: What the run got from earlier ones.
 
     Raises:
         StorageError: If ``writer`` cannot write.
     """
     runner = SimulatedRunner(model, start_s=start_s)
-    sweep = Sweep(config)
-    sampler = config.sampling.build(config.seed, config.metric.maximize)
+    sweep = Sweep(config, heritage)
+    sampler = sampler_of(config, heritage)
     loop = Loop(sweep, sampler, runner, writer, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     for fact in runner.facts(lambda: sweep.due_at):

@@ -259,8 +259,9 @@ class TrialActor:
         if name is None:
             return None
         loop = asyncio.get_running_loop()
+        into = prepared.scratch / "resume"
         resumed = await loop.run_in_executor(
-            None, recover, prepared.layout, current.trial, name, prepared.scratch / "resume", prepared.note
+            None, recover, prepared.layout, current.trial, current.attempt, name, into, prepared.note
         )
         current.interval = resumed.interval if resumed is not None else 0
         return resumed

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from raydrive.storage.transfer import local_files
 
 MANIFEST = "manifest.json"
 FILES = "files"
+PIN = "resumed.json"
+"""In a trial's folder of checkpoints: the one that its latest attempt goes on from."""
 _BLOCK = 1 << 20
 
 
@@ -112,26 +113,54 @@ def fetch(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path
     return into
 
 
-def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, kept: Sequence[int] = ()) -> list[int]:
-    """Deletes checkpoints but for the last ones, the one with the best value, and ``kept``; returns their numbers.
+def pin(layout: RunLayout, trial: int, attempt: int, number: int) -> None:
+    """Says which checkpoint an attempt goes on from, so that nobody deletes it, not even a lost one that still trains.
+
+    Raises:
+        StorageError: If that cannot be written.
+    """
+    data = json.dumps({"attempt": attempt, "number": number}).encode()
+    layout.checkpoints(trial).write_whole(PIN, data)
+
+
+def pinned(layout: RunLayout, trial: int) -> int | None:
+    """Returns the checkpoint that the latest resumed attempt of a trial goes on from, None when there is none.
+
+    Raises:
+        StorageError: If the storage cannot be read.
+    """
+    data = layout.checkpoints(trial).read_or_none(PIN)
+    try:
+        return int(json.loads(data)["number"]) if data else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool) -> list[int]:
+    """Deletes all checkpoints but the last ones, the one with the best value, and the one an attempt goes on from.
 
     Args:
         layout: The run.
         trial: Number of the trial.
         keep_last: How many of the newest to keep, 1 or more.
         maximize: Whether larger values are better.
-        kept: Numbers that somebody goes on from.
+
+    Returns:
+        The numbers of those deleted.
 
     Raises:
         StorageError: If the storage cannot be read or written.
     """
     complete = manifests(layout, trial)
-    keep = {manifest.number for manifest in complete[-max(1, keep_last) :]} | set(kept)
+    keep = {manifest.number for manifest in complete[-max(1, keep_last) :]}
     valued = [manifest for manifest in complete if manifest.value is not None]
     if valued:
         sign = 1.0 if maximize else -1.0
         keep.add(max(valued, key=lambda manifest: sign * (manifest.value or 0.0)).number)
     gone = [manifest.number for manifest in complete if manifest.number not in keep]
+    if gone:  # looked up last: an attempt may just be going on from one of them
+        kept = pinned(layout, trial)
+        gone = [number for number in gone if number != kept]
     for number in gone:
         folder = layout.checkpoint(trial, number)
         folder.delete(MANIFEST)  # first: a reader must never see a manifest of files that are being deleted

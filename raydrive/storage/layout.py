@@ -2,6 +2,7 @@
 
 <storage>/<experiment>/<run_id>/
   config.json                       the frozen configuration, written once
+  heritage.jsonl                    what earlier runs brought: trials and curves, written once; only with parents
   code/<sha256>.zip | .pkl          snapshot of the source directory | the pickled function
   journal/                          see ``segments.py``
   driver.json                       the driver's heartbeat and live view, overwritten whole
@@ -26,7 +27,7 @@ from raydrive.storage.folder import Folder
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
-_CONFIG, _DRIVER = "config.json", "driver.json"
+_CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
 LOG_NAME = "log.txt"
 Place = Folder | str | os.PathLike[str]
 """What functions take that need a storage: an open folder, a path or a URI."""
@@ -160,6 +161,29 @@ class RunLayout:
         if not data:
             raise RunNotFoundError(f"{self.folder} is not a run: it has no {_CONFIG}")
         return data
+
+    def write_heritage(self, data: bytes) -> None:
+        """Writes what earlier runs brought, once.
+
+        Raises:
+            StorageError: If it is there already, or cannot be written.
+        """
+        if not self.folder.create_exclusive(_HERITAGE, data):
+            raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run has its heritage already")
+
+    def read_heritage(self) -> bytes:
+        """Returns what earlier runs brought.
+
+        Raises:
+            StorageError: If there is no such file, or it cannot be read.
+        """
+        return self.folder.read_bytes(_HERITAGE)
+
+    def sibling(self, experiment: str, run_id: str) -> RunLayout:
+        """Returns the layout of another run of the same storage; its folder is not looked at."""
+        base, mark, options = self.folder.uri.partition("?")
+        storage = base.rstrip("/").removesuffix(f"/{self.experiment}/{self.run_id}")
+        return RunLayout.open(f"{storage}/{experiment}/{run_id}{mark}{options}")
 
     def write_driver(self, data: bytes) -> None:
         """Overwrites the driver's heartbeat. It is old within seconds and therefore not synced to the device.

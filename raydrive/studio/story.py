@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydrive.core.config import RunConfig
 from raydrive.core.records import (
     Began,
     Checkpointed,
@@ -32,6 +31,7 @@ from raydrive.core.records import (
 from raydrive.core.sweep import Sweep
 from raydrive.storage.journal_reader import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.opening import read_given
 from raydrive.studio.overlay import line_at
 
 MOST_METRICS = 64
@@ -93,7 +93,7 @@ class Story:
 
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
-        self.config = RunConfig.from_json(json.loads(layout.read_config()))
+        self.config, self.heritage = read_given(layout)
         self.trouble = ""
         """Why the journal cannot be read to its end; empty when it can."""
         self.generation = 0
@@ -102,7 +102,7 @@ class Story:
 
     def _reset(self) -> None:
         self.reader = JournalReader(self.layout.journal)
-        self.sweep = Sweep(self.config)
+        self.sweep = Sweep(self.config, self.heritage)
         self.pasts: list[Past] = []
         self.entries = 0
         self.epochs: list[tuple[int, float]] = []
@@ -156,7 +156,9 @@ class Story:
             case Reported():
                 self._reported(fact)
             case Suggested() if fact.params is not None:
-                self.pasts.append(Past(changed=self.entries))
+                # What it logged in an earlier run is there from its beginning.
+                times = array("d", [fact.at]) * self.sweep.trials[fact.trial].start
+                self.pasts.append(Past(changed=self.entries, times=times))
             case Began():
                 attempt = self._touch(fact.trial).tries[-1]
                 attempt.began_at, attempt.node, attempt.gpus = fact.at, fact.node, fact.gpus

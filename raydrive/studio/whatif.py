@@ -179,7 +179,7 @@ def play(story: Story, policy: Policy) -> Played:
         first_failures=0,
         max_attempts=1,
     )
-    sweep = Sweep(replace(story.config, policy=policy, limits=limits))
+    sweep = Sweep(replace(story.config, policy=policy, limits=limits), story.heritage)
     runner = SimulatedRunner(lambda number, params: _curve(story, number))
     loop = Loop(sweep, _Recorded([trial.params for trial in trials]), runner, None, lambda: runner.now)
     loop.take([Started(0.0, 1)])

@@ -15,6 +15,7 @@ from typing import Any
 
 from raydrive.core import records
 from raydrive.core.config import RunConfig
+from raydrive.core.heritage import NOTHING, Heritage
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -72,7 +73,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def check_journal(config: RunConfig, lines: Iterable[str | bytes]) -> Sweep:
+def check_journal(config: RunConfig, lines: Iterable[str | bytes], heritage: Heritage = NOTHING) -> Sweep:
     """Checks every entry of a journal, and returns the run it tells of.
 
     Each line has to be what ``records.dump`` writes, its fact one that the judge accepts at that point, and its
@@ -81,12 +82,13 @@ def check_journal(config: RunConfig, lines: Iterable[str | bytes]) -> Sweep:
     Args:
         config: The configuration of the run.
         lines: The journal, from its beginning; it may end anywhere.
+        heritage: What the run got from earlier ones.
 
     Raises:
         JournalError: If a line is not an entry.
         AssertionError: If an entry is not as it must be; the message lists all that is wrong with the first such.
     """
-    live, replayed = Sweep(config), Sweep(config)
+    live, replayed = Sweep(config, heritage), Sweep(config, heritage)
     for index, line in enumerate(lines):
         fact, decisions = records.load(line)
         text = line.decode() if isinstance(line, bytes) else line

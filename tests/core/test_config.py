@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.config import FORMAT, Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.config import FORMAT_WITH_LINEAGE, Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
 from raydrive.core.errors import ConfigError
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
@@ -75,7 +75,7 @@ def test_json_gives_back_an_equal_configuration(config: RunConfig) -> None:
 
 def test_unknown_formats_are_refused() -> None:
     raw = config_of().to_json()
-    for format_ in (FORMAT + 1, None, "1"):
+    for format_ in (FORMAT_WITH_LINEAGE + 1, None, "1"):
         with pytest.raises(ConfigError, match=r"format: found .*Use the raydrive that wrote the run"):
             RunConfig.from_json({**raw, "format": format_})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,10 @@ from hypothesis import strategies as st
 from raydrive.core import records
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
 from raydrive.core.errors import JournalError
+from raydrive.core.heritage import NOTHING, Ancestor, Heritage, sampler_of
+from raydrive.core.heritage import dump as dump_heritage
+from raydrive.core.heritage import load as load_heritage
+from raydrive.core.lineage import Continued, Lineage, Parent
 from raydrive.core.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
@@ -24,6 +29,9 @@ from raydrive.core.policies import (
     TruncationSelectionPolicy,
 )
 from raydrive.core.records import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
     Began,
     Cancelled,
     Checkpointed,
@@ -76,6 +84,33 @@ def configs(draw: st.DrawFn) -> RunConfig:
     )
 
 
+Given = tuple[RunConfig, Heritage]
+"""A configuration and what earlier runs brought: mostly nothing."""
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Given:
+    config = draw(configs())
+    if draw(st.sampled_from((True, True, False))):
+        return config, NOTHING
+    curves = st.lists(st.sampled_from((0.5, 0.1, 0.9, -0.3, math.nan, math.inf)), max_size=6)
+    states = st.sampled_from((COMPLETED, CANCELED, FAILED))
+    ancestors = [
+        Ancestor(place, trial, {"a": trial}, draw(states), draw(curves), learned=True)
+        for place, count in enumerate(draw(st.lists(st.integers(0, 4), max_size=2)))
+        for trial in range(count)
+    ]
+    parents = [Parent(run=f"earlier-{place}", experiment="e") for place in range(2)]
+    sources = draw(st.lists(st.sampled_from(("checkpoint 4", "outputs", "")), max_size=2))
+    prefixes = tuple(draw(curves) if source else () for source in sources)
+    continued = [
+        Continued(run="earlier-9", experiment="e", trial=n, params={"a": 7 + n}, source=source, interval=len(prefix))
+        for n, (source, prefix) in enumerate(zip(sources, prefixes, strict=True))
+    ]
+    lineage = Lineage(parents=tuple(parents), continued=tuple(continued))
+    return replace(config, lineage=lineage), load_heritage(dump_heritage(Heritage(tuple(ancestors), prefixes)))
+
+
 class Nobody:
     """A runner that keeps what it was told, and checks that it could be done."""
 
@@ -104,13 +139,13 @@ class Nobody:
 class History:
     """A loop in which things happen; ``Sampler``, judge, journal and policies are the real ones."""
 
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
+    def __init__(self, given: Given) -> None:
+        self.config, heritage = given
         self.now = 100.0
         self.memory = Memory()
         self.runner = Nobody()
-        self.sweep = Sweep(config)
-        sampler = config.sampling.build(config.seed, config.metric.maximize)
+        self.sweep = Sweep(self.config, heritage)
+        sampler = sampler_of(self.config, heritage)
         self.loop = Loop(self.sweep, sampler, self.runner, self.memory, lambda: self.now)
         self._seq: dict[tuple[int, int], int] = {}
 
@@ -183,16 +218,16 @@ _choices = st.integers(0, 32 * 4 * 8 * 128 - 1)
 tapes = st.lists(_choices, max_size=30) | st.lists(_choices, min_size=40, max_size=120)
 
 
-def played(config: RunConfig, tape: Sequence[int]) -> History:
-    history = History(config)
+def played(run: Given, tape: Sequence[int]) -> History:
+    history = History(run)
     for number in tape:
         history.step(number)
     return history
 
 
-@given(configs(), tapes)
-def test_the_journal_replays_to_the_live_state_at_every_prefix(config: RunConfig, tape: list[int]) -> None:
-    history, replayed, read = History(config), Sweep(config), 0
+@given(runs(), tapes)
+def test_the_journal_replays_to_the_live_state_at_every_prefix(run: Given, tape: list[int]) -> None:
+    history, replayed, read = History(run), Sweep(*run), 0
     for number in tape:
         history.step(number)
         for line in history.memory.lines[read:]:
@@ -202,37 +237,35 @@ def test_the_journal_replays_to_the_live_state_at_every_prefix(config: RunConfig
         check(history.sweep)
 
 
-@given(configs(), tapes)
-def test_every_entry_is_legal_and_judged_again_the_same(config: RunConfig, tape: list[int]) -> None:
-    history = played(config, tape)
-    sweep = check_journal(config, history.memory.lines)
+@given(runs(), tapes)
+def test_every_entry_is_legal_and_judged_again_the_same(run: Given, tape: list[int]) -> None:
+    history = played(run, tape)
+    sweep = check_journal(run[0], history.memory.lines, run[1])
     assert picture(sweep) == picture(history.sweep)
 
 
-@given(configs(), tapes, st.integers(0))
-def test_a_journal_cut_anywhere_replays_to_a_legal_prefix(config: RunConfig, tape: list[int], cut: int) -> None:
-    data = "".join(played(config, tape).memory.lines).encode()
+@given(runs(), tapes, st.integers(0))
+def test_a_journal_cut_anywhere_replays_to_a_legal_prefix(run: Given, tape: list[int], cut: int) -> None:
+    data = "".join(played(run, tape).memory.lines).encode()
     *whole, torn = data[: cut % (len(data) + 1)].split(b"\n")
-    check_journal(config, whole)
+    check_journal(run[0], whole, run[1])
     if torn.endswith(b"]") and _is_entry(torn):  # whole but for its newline
-        check_journal(config, [*whole, torn])
+        check_journal(run[0], [*whole, torn], run[1])
 
 
-@given(configs(), tapes)
-def test_no_part_of_a_line_reads_as_an_entry(config: RunConfig, tape: list[int]) -> None:
-    for line in played(config, tape[:20]).memory.lines:
+@given(runs(), tapes)
+def test_no_part_of_a_line_reads_as_an_entry(run: Given, tape: list[int]) -> None:
+    for line in played(run, tape[:20]).memory.lines:
         for end in range(len(line) - 1):
             with pytest.raises(JournalError):
                 records.load(line[:end])
 
 
-@given(configs(), tapes, st.integers(0, 120))
-def test_a_driver_that_takes_over_anywhere_goes_on_as_the_same_run(
-    config: RunConfig, tape: list[int], cut: int
-) -> None:
+@given(runs(), tapes, st.integers(0, 120))
+def test_a_driver_that_takes_over_anywhere_goes_on_as_the_same_run(run: Given, tape: list[int], cut: int) -> None:
     """A second driver replays what the first one wrote, and decides from there as the first would have."""
-    unbroken, first = played(config, tape), played(config, tape[:cut])
-    second = History(config)
+    unbroken, first = played(run, tape), played(run, tape[:cut])
+    second = History(run)
     for line in first.memory.lines:
         second.sweep.apply(*records.load(line))
     second.now, second._seq = first.now, first._seq
@@ -243,10 +276,10 @@ def test_a_driver_that_takes_over_anywhere_goes_on_as_the_same_run(
     assert picture(second.sweep) == picture(unbroken.sweep)
 
 
-@given(configs(), tapes)
-def test_a_run_whose_trials_all_end_ends(config: RunConfig, tape: list[int]) -> None:
+@given(runs(), tapes)
+def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
     """Whatever happened before: let every attempt end well from now on, and the run is over."""
-    history = played(config, tape)
+    history = played(run, tape)
     if not history.sweep.epoch:
         history.tell(Started(history.now, 1))
     rounds = 0
@@ -258,4 +291,4 @@ def test_a_run_whose_trials_all_end_ends(config: RunConfig, tape: list[int]) -> 
             history.tell(Ended(history.now, trial.number, trial.attempt, 0))
     assert history.runner.finished == history.sweep.finished
     assert sorted(history.runner.closed) == [trial.number for trial in history.sweep.trials]
-    check_journal(config, history.memory.lines)
+    check_journal(run[0], history.memory.lines, run[1])

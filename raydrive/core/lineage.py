@@ -1,0 +1,119 @@
+"""Where a run comes from: earlier runs it learns from, and trials of theirs that it goes on with.
+
+Small and for people to read; it stands in the run's configuration. The curves themselves are the run's ``Heritage``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from raydrive.core.records import Params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """A run that this one was warm-started from, and what it brought when this one was submitted."""
+
+    run: str
+    """Its id."""
+    experiment: str
+    uri: str = ""
+    """Its folder; empty = in the same storage as this run."""
+    state: str = ""
+    """How it stood."""
+    trials: int = 0
+    compared: int = 0
+    """Trials whose curves take part in the policy's comparisons."""
+    learned: int | None = None
+    """Trials that the sampler learns from; None = this sampler does not learn."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many trials the sampler does not learn from, by reason."""
+    ignored: tuple[str, ...] = ()
+    """Its hyperparameters that this search space does not have."""
+    best: float | None = None
+    """Its best value then."""
+    best_trial: int | None = None
+
+    @property
+    def text(self) -> str:
+        """What it brought, on one line."""
+        parts = [f"curves of {self.compared} of its {self.trials} trials take part in comparisons"]
+        if self.learned is None:
+            parts.append("this sampler does not learn from trials")
+        else:
+            parts.append(f"the sampler learns from {self.learned}")
+            if self.left_out:
+                reasons = ", ".join(f"{count}: {why}" for why, count in self.left_out.items())
+                parts.append(f"{sum(self.left_out.values())} left out ({reasons})")
+            if self.ignored:
+                parts.append(f"not in this search space: {', '.join(self.ignored)}")
+        return f"warm start from {self.run}: {'; '.join(parts)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continued:
+    """A trial of an earlier run that goes on as a trial of this one."""
+
+    run: str
+    """Id of the earlier run."""
+    experiment: str
+    trial: int
+    """Its number there; its number here is its place in ``Lineage.continued``."""
+    params: Params
+    uri: str = ""
+    """Folder of the earlier run; empty = in the same storage as this run."""
+    source: str = ""
+    """What it goes on from: ``checkpoint 4``, ``outputs``, or nothing at all. This run has a copy."""
+    interval: int = 0
+    """Intervals it had there when that was saved; its next one here is this plus 1."""
+    note: str = ""
+    """What was passed over, and why."""
+
+    @property
+    def child_id(self) -> str:
+        """Id of the earlier trial."""
+        return f"{self.run}_{self.trial}"
+
+    @property
+    def text(self) -> str:
+        """What it goes on from, in a few words."""
+        if not self.source:
+            return f"{self.child_id}: from the beginning, for it left neither a checkpoint nor outputs"
+        return f"{self.child_id}: from its {self.source}, after {self.interval} intervals"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """What a run got from earlier ones. Nothing in it needs them to be there still."""
+
+    parents: tuple[Parent, ...] = ()
+    continued: tuple[Continued, ...] = ()
+    """Trial n of this run goes on with number n of these."""
+
+    def __bool__(self) -> bool:
+        return bool(self.parents or self.continued)
+
+    def lines(self) -> Iterator[str]:
+        """Yields what was brought, for people: a line for each parent and each trial that goes on."""
+        for parent in self.parents:
+            yield parent.text
+        for number, continued in enumerate(self.continued):
+            yield f"trial {number} goes on with {continued.text}"
+            if continued.note:
+                yield f"trial {number}: {continued.note}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the lineage as a JSON object."""
+        return {name: [_plain(one) for one in getattr(self, name)] for name in ("parents", "continued")}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Lineage:
+        """Returns what ``to_json`` wrote."""
+        parents = (Parent(**{**one, "ignored": tuple(one.get("ignored", ()))}) for one in raw.get("parents", ()))
+        return cls(parents=tuple(parents), continued=tuple(Continued(**one) for one in raw.get("continued", ())))
+
+
+def _plain(one: Parent | Continued) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(one).items()}

@@ -1,0 +1,64 @@
+"""Checkpoints in a run folder: which are kept, and that nobody deletes one that is gone on from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from raydrive.runtime.publisher import recover
+from raydrive.storage.checkpoints import manifests, pin, pinned, prune, publish
+from raydrive.storage.layout import RunLayout
+
+
+def run_with(tmp_path: Path, values: list[float | None]) -> RunLayout:
+    """A run whose trial 0 saved a checkpoint for each value."""
+    layout = RunLayout.create(tmp_path / "storage", "e", "e-20261125-120000-0001")
+    for k, value in enumerate(values, 1):
+        saved = tmp_path / f"saved-{k}"
+        saved.mkdir()
+        (saved / "state").write_text(str(k))
+        publish(layout, 0, saved, attempt=1, interval=k, value=value, at=float(k))
+    return layout
+
+
+def numbers(layout: RunLayout) -> list[int]:
+    return [manifest.number for manifest in manifests(layout, 0)]
+
+
+def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
+    layout = run_with(tmp_path, [0.1, 0.9, 0.3, None, 0.2])
+    assert prune(layout, 0, keep_last=1, maximize=True) == [1, 3, 4]
+    assert numbers(layout) == [2, 5]
+
+
+def test_what_an_attempt_goes_on_from_is_kept_until_a_later_one_goes_on_from_another(tmp_path: Path) -> None:
+    layout = run_with(tmp_path, [None] * 4)
+    assert pinned(layout, 0) is None
+    notes: list[str] = []
+    found = recover(layout, 0, 2, "2", tmp_path / "here", notes.append)
+    assert found is not None
+    assert (found.number, pinned(layout, 0), notes) == (2, 2, [])
+    # Whoever prunes, also a lost attempt that still trains, leaves it.
+    assert prune(layout, 0, keep_last=1, maximize=True) == [1, 3]
+    pin(layout, 0, 3, 4)
+    assert prune(layout, 0, keep_last=1, maximize=True) == [2]
+    assert numbers(layout) == [4]
+
+
+def test_the_one_before_a_damaged_one_is_pinned(tmp_path: Path) -> None:
+    layout = run_with(tmp_path, [None] * 3)
+    place = layout.checkpoint(0, 3).local_path
+    assert place is not None
+    (place / "files" / "state").write_text("x")
+    notes: list[str] = []
+    found = recover(layout, 0, 2, "3", tmp_path / "here", notes.append)
+    assert found is not None
+    assert (found.number, (found.path / "state").read_text(), pinned(layout, 0)) == (2, "2", 2)
+    assert "state is damaged" in notes[0]
+    assert "taking the one before" in notes[0]
+    assert prune(layout, 0, keep_last=1, maximize=True) == [1]
+
+
+def test_a_torn_pin_keeps_nothing_and_breaks_nothing(tmp_path: Path) -> None:
+    layout = run_with(tmp_path, [None] * 2)
+    layout.checkpoints(0).write_whole("resumed.json", b'{"attempt": 2')
+    assert prune(layout, 0, keep_last=1, maximize=True) == [1]
