@@ -44,6 +44,8 @@ EXPERIMENT = "RAYDRIVE_EXPERIMENT"
 """Name of the experiment."""
 PARAMS = "RAYDRIVE_PARAMS"
 """The hyperparameters, as one JSON object."""
+INPUTS = "RAYDRIVE_INPUTS"
+"""The run's inputs, as one JSON object of names and their paths or values; unset when it has none."""
 OUTPUT_DIR = "RAYDRIVE_OUTPUT_DIR"
 """Directory whose files are kept with the trial; also ``./outputs``."""
 FILES_DIR = "RAYDRIVE_FILES_DIR"
@@ -61,6 +63,7 @@ TRIAL_VARIABLES = (
     ATTEMPT,
     EXPERIMENT,
     PARAMS,
+    INPUTS,
     OUTPUT_DIR,
     FILES_DIR,
     RESUME_FROM,
@@ -84,6 +87,7 @@ def trial_environment(
     experiment: str,
     params: Mapping[str, Any],
     files_dir: str,
+    inputs: Mapping[str, str] | None = None,
     output_dir: str = "",
     checkpoint_dir: str = "",
     resume_from: str = "",
@@ -98,6 +102,7 @@ def trial_environment(
         experiment: Name of the experiment.
         params: The trial's hyperparameters, in JSON types.
         files_dir: Directory that holds the trial's ``outputs`` and ``logs``.
+        inputs: The run's inputs by name; left out when there are none.
         output_dir: Directory of the trial's outputs; ``<files_dir>/outputs`` when empty.
         checkpoint_dir: Directory for the trial's checkpoints; left out when empty.
         resume_from: Directory of the checkpoint to go on from; left out when empty.
@@ -118,6 +123,8 @@ def trial_environment(
         OUTPUT_DIR: output_dir or os.path.join(files_dir, "outputs"),
         "PYTHONUNBUFFERED": "1",
     }
+    if inputs:
+        environment[INPUTS] = json.dumps(dict(inputs), separators=(",", ":"))
     if checkpoint_dir:
         environment[CHECKPOINT_DIR] = checkpoint_dir
     if resume_from:

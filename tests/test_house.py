@@ -44,6 +44,9 @@ IMPURE = {
 }
 # What a training process imports, whatever its environment: nothing but the standard library.
 TRIAL_SIDE = ("raydrive", "raydrive.context", "raydrive.plain", "raydrive.wire")
+# What is put on the PYTHONPATH of training scripts: no package of ours, but top-level modules for their Python.
+TRAINING = "raydrive.training"
+TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow")
 
 
 def _module(path: Path) -> str:
@@ -140,9 +143,25 @@ def test_the_trial_side_imports_only_the_standard_library() -> None:
     assert not offenders, "\n".join(offenders)
 
 
+def test_what_scripts_find_on_their_path_imports_only_the_standard_library() -> None:
+    """Only what MLflow itself loads may import MLflow, and only the script's own pandas reads tables."""
+    ours = (*TRIAL_SIDE, *TRAINING_MODULES)
+    offenders = [
+        f"{_place(path, node)} imports {name}"
+        for path, tree in TREES.items()
+        if _within(_module(path), (TRAINING,))
+        for node, name in _imports(tree)
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and not _within(name, ours)
+        and not (_within(name, ("mlflow",)) and _within(_module(path), (f"{TRAINING}.raydrive_mlflow",)))
+        and not (name == "pandas" and _module(path) == f"{TRAINING}.raydrive_azureml.data")
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
 def test_the_trial_side_reads_as_python_3_8() -> None:
     """A training script may live in an environment that is older than raydrive's own."""
-    for path in (path for path in FILES if _module(path) in TRIAL_SIDE):
+    for path in (each for each in FILES if _module(each) in TRIAL_SIDE or _within(_module(each), (TRAINING,))):
         ast.parse(path.read_text(), str(path), feature_version=(3, 8))
 
 
@@ -163,7 +182,7 @@ def test_every_module_has_a_floor_in_the_house() -> None:
     linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = next(contract["layers"] for contract in linter["contracts"] if contract["type"] == "layers")
     housed = {name.strip(" ()") for layer in layers for name in layer.split("|")}
-    free = {*TRIAL_SIDE, "raydrive.__main__"}  # below every layer, or the door
+    free = {*TRIAL_SIDE, TRAINING, "raydrive.__main__"}  # below every layer, or the door
     homeless = {".".join(_module(path).split(".")[:2]) for path in FILES} - housed - free
     assert homeless == set()
 

@@ -22,6 +22,7 @@ from raydrive.core.records import FAILED
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
+from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
 
@@ -312,7 +313,7 @@ class TrialActor:
             # The environment need not be activated: shell lines find 'raydrive log', and the same python as plain ones.
             env["PATH"] = f"{scripts}{os.pathsep}{path}"
         env.update(self._config.trial.environment_variables)
-        return env
+        return with_training_folder(env)
 
     def _job(
         self,
@@ -332,6 +333,7 @@ class TrialActor:
                 attempt=current.attempt,
                 experiment=self._config.experiment,
                 params=params,
+                inputs=self._config.trial.inputs,
                 output_dir=str(prepared.outputs),
                 files_dir=str(prepared.files),
                 checkpoint_dir=str(prepared.staging),

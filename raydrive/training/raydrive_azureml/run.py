@@ -1,0 +1,251 @@
+"""``azureml.core.run.Run`` of a training script: raydrive's own ``Run``, with what else scripts use of Azure's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
+
+from raydrive import context
+from raydrive_azureml import data
+from raydrive_azureml.absent import NotInATrial
+from raydrive_azureml.models import Model, register
+from raydrive_azureml.workspace import Experiment
+
+
+class Run(context.Run):
+    """The trial that this process belongs to; get it with ``Run.get_context()``."""
+
+    @classmethod
+    def get_context(cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: Any) -> Run:
+        """Returns the trial this process runs in, or a stand-in that prints.
+
+        Args:
+            allow_offline: Whether to return the stand-in outside a trial.
+            used_for_context_manager: Accepted; nothing depends on it.
+            **kwargs: Accepted; nothing depends on them.
+
+        Raises:
+            RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
+        """
+        run = context.Run.get_context(allow_offline)
+        return _OfflineRun() if run.offline else _SubmittedRun()
+
+    # ------------------------------------------------------------------ who am I
+
+    @property
+    def name(self) -> str:
+        """Name of the trial: its id."""
+        return self.id
+
+    display_name = name
+
+    @property
+    def status(self) -> str:
+        """``Running``, as long as somebody can ask."""
+        return "Running"
+
+    def get_status(self) -> str:
+        """Returns ``Running``."""
+        return self.status
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags this process has set."""
+        return self.get_tags()
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties this process has set."""
+        return self.get_properties()
+
+    def get_properties(self) -> dict[str, str]:
+        """Returns the properties this process has set."""
+        start = "property/"
+        return {key[len(start) :]: text for key, text in self.get_tags().items() if key.startswith(start)}
+
+    def add_properties(self, properties: Mapping[str, Any]) -> None:
+        """Keeps properties with the trial, as tags ``property/NAME``."""
+        self.set_tags({f"property/{key}": value for key, value in properties.items()})
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment: its ``name``, and the workspace as far as there is one."""
+        return Experiment(None, context.Run.experiment.__get__(self).name)
+
+    def get_details(self) -> dict[str, Any]:
+        """Returns what is known about the trial, in the form of Azure ML."""
+        return {"runId": self.id, "status": self.status, "runDefinition": {"hyperparameters": self.params}}
+
+    def get_environment(self) -> Any:
+        """Says that there is no environment.
+
+        Raises:
+            NotInATrial: Always.
+        """
+        raise NotInATrial("run.get_environment(): a trial runs in the environment of its node; no Azure ML environment")
+
+    # ------------------------------------------------------------------ data, models, files
+
+    @property
+    def input_datasets(self) -> data.Inputs:
+        """The inputs of the run by name: each is its path, and reads itself."""
+        return data.Inputs()
+
+    @property
+    def output_datasets(self) -> dict[str, str]:
+        """Nothing: what a trial leaves in ``./outputs`` is kept."""
+        return {}
+
+    def register_model(
+        self,
+        model_name: str,
+        model_path: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        properties: Mapping[str, Any] | None = None,
+        **details: Any,
+    ) -> Model:
+        """Keeps a model with the trial and notes its name; see ``raydrive_azureml.models.register``.
+
+        Args:
+            model_name: Name of the model.
+            model_path: File or folder; relative ones below the trial's files, such as ``outputs/model.pkl``.
+            tags: Noted with it.
+            properties: Noted with it.
+            **details: What else Azure ML takes (``description``, ``model_framework``, ...): noted with it.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        noted = {"tags": dict(tags or {}), "properties": dict(properties or {}), **details}
+        return register(self.id, model_name, model_path or "outputs", noted)
+
+    def get_file_names(self) -> list[str]:
+        """Returns the names of the trial's files, below ``outputs`` and ``logs``."""
+        root = self._files()
+        found = []
+        for folder in ("outputs", "logs"):
+            for place, _, names in os.walk(os.path.join(root, folder)):
+                found += [os.path.relpath(os.path.join(place, name), root) for name in names]
+        return sorted(found)
+
+    def download_file(self, name: str, output_file_path: str | None = None, **kwargs: Any) -> None:
+        """Copies a file of the trial; see ``get_file_names``.
+
+        Raises:
+            FileNotFoundError: The trial has no such file.
+        """
+        target = output_file_path or os.path.basename(name)
+        if os.path.isdir(target):
+            target = os.path.join(target, os.path.basename(name))
+        os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
+        shutil.copyfile(os.path.join(self._files(), name), target)
+
+    def _files(self) -> str:
+        return os.path.dirname(self.output_directory)
+
+    def get_secret(self, name: str) -> str:
+        """Returns a secret: the environment variable of that name (dashes may be underscores, letters capitals).
+
+        Raises:
+            NotInATrial: There is none.
+        """
+        for variable in (name, name.replace("-", "_"), name.replace("-", "_").upper()):
+            if variable in os.environ:
+                return os.environ[variable]
+        raise NotInATrial(
+            f"run.get_secret({name!r}): there is no key vault; set the environment variable {name.replace('-', '_')} "
+            "on the nodes or in environment_variables of the sweep"
+        )
+
+    # ------------------------------------------------------------------ runs below this one
+
+    def child_run(self, name: str | None = None, run_id: str | None = None, outputs: Any = None) -> ChildRun:
+        """Returns a run below this one: what it logs is kept with the trial as ``NAME/METRIC``."""
+        return ChildRun(name or run_id or "child")
+
+    def create_children(
+        self, count: int | None = None, tag_key: Any = None, tag_values: Sequence[Any] | None = None
+    ) -> list[ChildRun]:
+        """Returns several runs below this one; see ``child_run``."""
+        names = [str(value) for value in tag_values] if tag_values else [f"child-{k}" for k in range(count or 0)]
+        return [ChildRun(name) for name in names]
+
+    def submit_child(self, config: Any = None, tags: Any = None, **kwargs: Any) -> Any:
+        """Says that a trial submits nothing.
+
+        Raises:
+            NotInATrial: Always.
+        """
+        raise NotInATrial(
+            "run.submit_child(...): a trial cannot submit runs; start the other program as a process "
+            "(subprocess.run: what it logs belongs to this trial), or give it a sweep of its own"
+        )
+
+    def get_children(self, **kwargs: Any) -> Iterator[Any]:
+        """Returns nothing: runs below a trial leave only what they logged."""
+        return iter(())
+
+    def cancel(self) -> None:
+        """Says how to end the trial.
+
+        Raises:
+            NotInATrial: Always.
+        """
+        raise NotInATrial("run.cancel(): end the script instead, with sys.exit() or an exception")
+
+    def wait_for_completion(self, *args: Any, **kwargs: Any) -> Any:
+        """Says that a trial cannot wait for its own end.
+
+        Raises:
+            NotInATrial: Always.
+        """
+        raise NotInATrial("run.wait_for_completion(): a trial cannot wait for its own end; remove the call")
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if error is not None and not isinstance(error, SystemExit):
+            self.fail(f"{kind.__name__}: {error}")
+
+
+class _SubmittedRun(Run):
+    """What ``Run.get_context()`` gives in a trial; scripts compare with this name."""
+
+
+class _OfflineRun(Run):
+    """What ``Run.get_context()`` gives outside a trial; scripts compare with this name."""
+
+
+class ChildRun(_SubmittedRun):
+    """A run below the trial: its metrics and tags are the trial's, under its name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The name it was given."""
+        return self._name
+
+    display_name = name
+
+    @property
+    def id(self) -> str:
+        """Id of the trial, and the name."""
+        return f"{context.Run.id.__get__(self)}/{self._name}"
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Sets tags of the trial under ``NAME/KEY``."""
+        super().set_tags({f"{self._name}/{key}": value for key, value in tags.items()})
+
+    def complete(self) -> None:
+        """Does nothing: only the trial has an end."""
+
+    def fail(self, error_details: Any = None, error_code: Any = None, **kwargs: Any) -> None:
+        """Notes the failure as a tag; the trial goes on."""
+        self.set_tags({"failed": error_details or error_code or "failed"})
+
+    def _log(self, kind: str, name: str, value: Any, description: str, step: float | None = None) -> None:
+        super()._log(kind, f"{self._name}/{name}", value, description, step)
