@@ -29,7 +29,7 @@ demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded loca
 	@$(BIN)/raydrive best last
 
 test: $(VENV)/installed-test browser ## Run the whole test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 # The studio's tests look at its pages in a real browser; where none can be installed they fail and say so.
 browser:

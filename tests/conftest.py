@@ -27,6 +27,19 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: what a cluster takes seconds to show, a pure test often shows at once."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fast tests first: what a cluster takes seconds to show, a pure test often shows at once.
+
+    In several processes (``-n 2 --dist loadgroup``) all tests of a cluster go to one of them, which starts with them, and
+    all of a browser to one: neither cluster nor browser is started twice.
+    """
+    parallel = config.getoption("numprocesses", None) or hasattr(config, "workerinput")
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("ray", "slow")])
+    if not parallel:
+        return
+    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
+    for item in items:
+        if item.get_closest_marker("ray") is not None:
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+        elif "studio" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("browser"))
