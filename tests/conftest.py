@@ -30,8 +30,8 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fast tests first: what a cluster takes seconds to show, a pure test often shows at once.
 
-    In several processes (``-n 2 --dist loadgroup``) all tests of a cluster go to one of them, which starts with them, and
-    all of a browser to one: neither cluster nor browser is started twice.
+    In several processes (``-n 2 --dist loadgroup``) all tests of a cluster go to one of them, which starts with them,
+    and all of a browser to one: neither cluster nor browser is started twice.
     """
     parallel = config.getoption("numprocesses", None) or hasattr(config, "workerinput")
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("ray", "slow")])
