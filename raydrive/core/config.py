@@ -76,6 +76,8 @@ class Limits:
     """Length of one attempt in seconds; None = no limit."""
     max_attempts: int = 1
     """Starts of a trial that fails by itself; losing a node never counts."""
+    max_losses: int | None = None
+    """So often a trial may be lost with its actor or node and start again; None = no limit."""
     first_failures: int = 3
     """So many failed trials at the start, with none that succeeded, end the run; 0 = never."""
 
@@ -144,6 +146,8 @@ class TrialSpec:
     """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
     lease_s: float = 180.0
     """Seconds a trial goes on without hearing from a driver: more than a driver needs to come back from a lost node."""
+    storage_patience_s: float = 600.0
+    """Seconds a trial trains on while nothing it logs can be recorded; then it is paused until something can."""
     keep_checkpoints: int = 1
     """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
     resume_argument: bool = False
@@ -238,6 +242,9 @@ def _check_limits(limits: Limits) -> list[Problem]:
         value = getattr(limits, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             problems.append(Problem(name, repr(value), f"a whole number of {least} or more"))
+    losses = limits.max_losses
+    if losses is not None and (not isinstance(losses, int) or isinstance(losses, bool) or losses < 0):
+        problems.append(Problem("max_losses", repr(losses), "a whole number of 0 or more, or None for no limit"))
     for name in ("max_duration_s", "trial_timeout_s"):
         value = getattr(limits, name)
         if value is not None and (not _is_number(value) or value <= 0):
@@ -260,6 +267,9 @@ def _check_names(config: RunConfig) -> list[Problem]:
         problems.append(Problem("keep_checkpoints", repr(keep), "a whole number of 1 or more"))
     if not _is_number(config.trial.lease_s) or config.trial.lease_s <= 0:
         problems.append(Problem("lease_s", repr(config.trial.lease_s), "a number of seconds above 0"))
+    if not _is_number(config.trial.storage_patience_s) or config.trial.storage_patience_s <= 0:
+        found = repr(config.trial.storage_patience_s)
+        problems.append(Problem("storage_patience_s", found, "a number of seconds above 0"))
     if not _is_number(config.trial.grace_s) or config.trial.grace_s < 0:
         problems.append(Problem("grace_s", repr(config.trial.grace_s), "a number of seconds of 0 or more"))
     return problems

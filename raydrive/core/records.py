@@ -147,6 +147,8 @@ class Launch:
     """Name of the checkpoint to go on from."""
     interval: int = 0
     """Intervals already recorded up to that checkpoint; the attempt's next one is this plus 1."""
+    not_before: float | None = None
+    """When to start it, seconds since the epoch: later than now after losses without progress in between."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import overload
 
 from raydrive.core.curves import Curves
 from raydrive.core.errors import did_you_mean
-from raydrive.core.records import CANCELED, COMPLETED, QUEUED, TERMINAL, Ended, Finish, Params
+from raydrive.core.records import CANCELED, COMPLETED, QUEUED, TERMINAL, Ended, Finish, Launch, Params
 from raydrive.core.unseen import Seen
 
 
@@ -29,6 +29,18 @@ class Trial:
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    barren: int = 0
+    """Losses in a row without a new interval or checkpoint in between."""
+    lost_on: tuple[str, ...] = ()
+    """Nodes it was lost on, the latest ones, each once."""
+    lost_why: str = ""
+    """What was said of the last loss."""
+    launch: Launch | None = None
+    """The decision that the current attempt follows."""
+    launched_at: float = 0.0
+    """When that was to start."""
+    launched_with: tuple[int, str | None] = (0, None)
+    """Intervals and checkpoint at that time."""
     seq: int = 0
     """Last report of the current attempt."""
     heard_at: float = 0.0
@@ -226,6 +238,26 @@ def failure_text(fact: Ended, trial: Trial) -> str:
     again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
     last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
     return f"{head}{again}: {last}" if last else f"{head}{again}"
+
+
+BACKOFF_S = 2.0
+MOST_BACKOFF_S = 300.0
+
+
+def backoff_s(barren: int) -> float:
+    """Returns how far apart two starts of a trial are after ``barren`` losses in a row without progress."""
+    return 0.0 if barren < 2 else float(min(BACKOFF_S * 2.0 ** min(barren - 2, 30), MOST_BACKOFF_S))
+
+
+def losses_text(trial: Trial) -> str:
+    """Returns a notice of how often and where a trial was lost; empty when it never was."""
+    if not trial.losses:
+        return ""
+    times = "once" if trial.losses == 1 else f"{trial.losses} times"
+    nodes = len(trial.lost_on)
+    where = f" on {nodes} node{'s' * (nodes > 1)} ({', '.join(trial.lost_on)})" if nodes else ""
+    last = f"; last: {trial.lost_why}" if trial.lost_why else ""
+    return f"lost {times}{where}{last}"
 
 
 def missing_text(name: str, logged: Sequence[str]) -> str:

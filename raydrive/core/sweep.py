@@ -38,7 +38,22 @@ from raydrive.core.records import (
     Suggested,
     Ticked,
 )
-from raydrive.core.state import Best, Ending, History, State, Trial, duration_text, end_text, failure_text, missing_text
+from raydrive.core.state import (
+    Best,
+    Ending,
+    History,
+    State,
+    Trial,
+    backoff_s,
+    duration_text,
+    end_text,
+    failure_text,
+    losses_text,
+    missing_text,
+)
+
+LOST_ON_KEPT = 20
+"""So many nodes that a trial was lost on are remembered."""
 
 
 class Sweep:
@@ -295,6 +310,13 @@ class Sweep:
 
     def _fold_end(self, fact: Ended | Lost) -> None:
         trial = self._state.trials[fact.trial]
+        if isinstance(fact, Lost):
+            trial.losses += 1
+            trial.lost_why = fact.why
+            progress = self._progress(trial) != trial.launched_with
+            trial.barren = 0 if progress else trial.barren + 1
+            if trial.began_at is not None and trial.node:
+                trial.lost_on = (*(node for node in trial.lost_on if node != trial.node), trial.node)[-LOST_ON_KEPT:]
         if trial.began_at is not None:
             clock, until = self._state.clock, fact.at
             if isinstance(fact, Lost) and trial.began_at < clock.epoch_at:
@@ -304,10 +326,11 @@ class Sweep:
             trial.began_at = None
         if isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number):
             self._state.counts.silent += 1
-        if isinstance(fact, Lost):
-            trial.losses += 1
-        elif fact.exit_code != 0 and not trial.stop_by:
+        if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by:
             trial.failures += 1
+
+    def _progress(self, trial: Trial) -> tuple[int, str | None]:
+        return self.curves.length(trial.number), trial.checkpoint
 
     def _fold_decision(self, decision: Decision, at: float) -> None:
         state = self._state
@@ -315,6 +338,8 @@ class Sweep:
             case Launch():
                 trial = state.trials[decision.trial]
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
+                trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
+                trial.launched_with = self._progress(trial)
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by
@@ -388,12 +413,15 @@ class Sweep:
         trial = self._state.trials[fact.trial]
         if trial.stop_by:  # a run that is ending has told all its open trials
             yield Close(fact.trial, CANCELED, trial.why)
+        elif self.limits.max_losses is not None and trial.losses > self.limits.max_losses:
+            yield Close(fact.trial, FAILED, f"{losses_text(trial)}; max_losses is {self.limits.max_losses}")
         else:
-            yield self._launch(trial)
+            not_before = trial.launched_at + backoff_s(trial.barren)
+            yield self._launch(trial, not_before if not_before > fact.at else None)
 
-    def _launch(self, trial: Trial) -> Launch:
+    def _launch(self, trial: Trial, not_before: float | None = None) -> Launch:
         interval = trial.checkpoint_interval if trial.checkpoint else 0
-        return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval)
+        return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval, not_before)
 
     def _timeouts(self, at: float) -> Iterator[Decision]:
         limit_s = self.limits.trial_timeout_s

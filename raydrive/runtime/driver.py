@@ -16,9 +16,9 @@ from typing import Any
 
 import ray
 
-from raydrive.core.errors import JournalError, StorageError
+from raydrive.core.errors import JournalError, StaleEpochError, StorageError
 from raydrive.core.heritage import sampler_of
-from raydrive.core.records import Began, Cancelled, Ended, Fact, Lost, Started, Ticked
+from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep import Sweep
 from raydrive.runtime.loop import Batch, Loop
 from raydrive.runtime.pacing import Pace
@@ -53,6 +53,7 @@ class Driver:
         self._thinker = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking: int | None = None
         self._pace = Pace()
+        self._epoch = 0
         self._interrupted = False
         self._trouble = ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,9 +94,14 @@ class Driver:
 
         Returns:
             Whether the attempt goes on; False when it is being stopped or is a ghost.
+
+        Raises:
+            StaleEpochError: If the actor follows another driver; it tries again until this one has adopted it.
         """
         if self._loop is None:
             await self.start()
+        if epoch != self._epoch:  # not adopted yet, or never: what it says is asked for, or withdrawn, by its adoption
+            raise StaleEpochError(f"this is the driver of epoch {self._epoch}, not {epoch}: wait for your adoption")
         hold_s = self._pace.call(time.monotonic())
         self._post(to_facts(trial, attempt, events))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -154,6 +160,7 @@ class Driver:
     async def _start(self) -> None:
         config, heritage = read_given(self._layout)
         writer = JournalWriter.open(self._layout.journal)
+        self._epoch = writer.epoch
         sweep = Sweep.replay(config, JournalReader(self._layout.journal).read(), heritage)
         me = ray.get_runtime_context().current_actor
         run_id = self._layout.run_id
@@ -165,7 +172,7 @@ class Driver:
             self._slots.adopt(sweep.open_trials)
         self._wake.set()
         loop = asyncio.get_running_loop()
-        self._tasks += [loop.create_task(work) for work in (self._pump(), self._tick(), self._beat())]
+        self._tasks += [loop.create_task(work) for work in (self._pump(), self._tick(), self._beat(), self._renew())]
 
     def _post(self, facts: Sequence[Fact]) -> None:
         self._queue.extend(facts)
@@ -199,9 +206,6 @@ class Driver:
             return
         if self._interrupted:  # what was logged counts; that the trials end is no failure of theirs
             facts = [fact for fact in facts if not isinstance(fact, Ended | Lost | Ticked)]
-        for fact in facts:
-            if type(fact) is Began:
-                slots.began(fact.trial)
         batch = loop.judge(facts)
         if batch.lines:
             await self._write(loop, batch)
@@ -224,14 +228,19 @@ class Driver:
         Raises:
             JournalError: If a newer driver has taken over.
         """
-        pause_s = 0.1
+        pause_s, since = 0.1, time.time()
         while True:
             try:
                 await asyncio.get_running_loop().run_in_executor(self._io, loop.write, batch)
             except JournalError:
                 raise
             except StorageError as error:
-                self._trouble = f"storage: {error}; trying again"
+                clock = time.strftime("%H:%M:%S UTC", time.gmtime(since))
+                patience_s = loop.sweep.config.trial.storage_patience_s
+                self._trouble = (
+                    f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials go on and keep "
+                    f"what they log, and pause after {patience_s:g} s"
+                )
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 10.0)
             else:
@@ -265,13 +274,15 @@ class Driver:
             self._post([Ticked(time.time())])
 
     async def _beat(self) -> None:
-        renewed_at = time.monotonic()
         while not self._over.is_set():
             await self._heartbeat("Running")
             await asyncio.sleep(HEARTBEAT_S)
-            if self._slots is not None and time.monotonic() - renewed_at > self._sweep.config.trial.lease_s / 6:
-                self._slots.renew()
-                renewed_at = time.monotonic()
+
+    async def _renew(self) -> None:
+        """Keeps the trials' leases alive; apart from the heartbeat, which waits for a storage that hangs."""
+        while self._slots is not None and not self._over.is_set():
+            await asyncio.sleep(self._sweep.config.trial.lease_s / 6)
+            self._slots.renew()
 
     async def _heartbeat(self, state: str) -> None:
         data = json.dumps(self._view(state)).encode()

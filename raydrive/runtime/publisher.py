@@ -22,7 +22,6 @@ from raydrive.storage.layout import RunLayout
 
 DONE = ".done"
 POLL_S = 0.5
-TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,7 @@ class Publisher:
         published: Told of each complete checkpoint.
         note: Told what went wrong.
         keep_last: How many of the newest to keep.
+        patience_s: How long an upload that fails is tried again; meanwhile the next ``save_checkpoint`` waits.
         maximize: Whether larger values are better.
     """
 
@@ -93,6 +93,7 @@ class Publisher:
         published: Callable[[Manifest], None],
         note: Callable[[str], None],
         keep_last: int,
+        patience_s: float,
         maximize: bool,
     ) -> None:
         self._layout = layout
@@ -103,6 +104,7 @@ class Publisher:
         self._published = published
         self._note = note
         self._keep_last = keep_last
+        self._patience_s = patience_s
         self._maximize = maximize
         self._announced: dict[str, tuple[int, float | None]] = {}
         self._wake = asyncio.Event()
@@ -156,18 +158,20 @@ class Publisher:
     async def _publish(self, folder: Path, interval: int, value: float | None) -> None:
         loop = asyncio.get_running_loop()
         finite = value if value is not None and math.isfinite(value) else None
-        pause_s = 0.5
-        for _ in range(TRIES):
+        pause_s, end = 0.5, time.monotonic() + self._patience_s
+        while True:
             try:
                 manifest = await loop.run_in_executor(None, self._upload, folder, interval, finite)
             except (StorageError, OSError) as error:
+                if time.monotonic() > end:
+                    self._note(f"the checkpoint at interval {interval} is given up: {error}")
+                    return
                 self._note(f"checkpoint at interval {interval}: {error}; trying again")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 30.0)
             else:
                 self._published(manifest)
                 return
-        self._note(f"the checkpoint at interval {interval} is given up")
 
     def _upload(self, folder: Path, interval: int, value: float | None) -> Manifest:
         done = publish(

@@ -1,4 +1,8 @@
-"""The Ray ``TrialRunner``: a slot is one trial actor with its reservation, used by one attempt at a time."""
+"""The Ray ``TrialRunner``: a slot is one trial actor with its reservation, used by one attempt at a time.
+
+Attempts wait in one queue, first come, first served. An actor that has its reservation, new or just freed, takes the
+attempt that has waited longest; no attempt is tied to an actor that may get its reservation last.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError
 
 from raydrive.core.config import RunConfig
 from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Reported, Stop
@@ -20,10 +23,11 @@ from raydrive.runtime.trial_actor import TrialActor
 
 ADOPTION_S = 90.0
 """How long a new driver waits for an actor that trains to answer; Ray takes up to 66 s to notice a hung node."""
-UNKNOWN_S = 30.0
-"""How long it waits for one that is not known to train, such as one that is still starting."""
+SETTLE_S = 5.0
+"""How long it waits for the others before attempts that never began are queued again. They may answer later."""
 STOP_MARGIN_S = 5.0
 """How long an actor may take beyond the grace period before it is killed with its process tree."""
+UNBEGUN = "stopped before it began"
 
 
 def to_facts(trial: int, attempt: int, events: Sequence[tuple[Any, ...]]) -> list[Fact]:
@@ -37,19 +41,21 @@ def to_facts(trial: int, attempt: int, events: Sequence[tuple[Any, ...]]) -> lis
             facts.append(Checkpointed(at, trial, attempt, *event[2:]))
         elif kind == "began":
             facts.append(Began(at, trial, attempt, *event[2:]))
+        elif kind == "lost":
+            facts.append(Lost(at, trial, attempt, *event[2:]))
         else:
             facts.append(Ended(at, trial, attempt, *event[2:]))
     return facts
 
 
-@dataclass(slots=True, eq=False)
 class _Slot:
-    actor: Any
-    launch: Launch | None = None
-    asked_at: float = 0.0
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    killed: str = ""
-    """Why the actor was killed on purpose."""
+    """A trial actor: starting until it has its reservation, then idle or busy."""
+
+    def __init__(self, actor: Any) -> None:
+        self.actor = actor
+        self.launch: Launch | None = None
+        self.killed = ""
+        """Why the actor was killed on purpose."""
 
 
 class Slots:
@@ -74,8 +80,13 @@ class Slots:
         self._prefix = f"raydrive:{run_id}:slot:"
         self._made = 0
         self._post = post
+        self._starting: list[_Slot] = []
         self._idle: list[_Slot] = []
         self._busy: dict[int, _Slot] = {}
+        self._waiting: dict[int, tuple[Launch, float]] = {}  # by trial, with since when; the oldest first
+        self._delayed: dict[int, tuple[Launch, asyncio.TimerHandle]] = {}
+        self._needed = config.limits.max_concurrent_runs
+        self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._actor_class = ray.remote(TrialActor)
         self._options = {
@@ -91,22 +102,21 @@ class Slots:
     # ------------------------------------------------------------------ TrialRunner
 
     def launch(self, launch: Launch) -> None:
-        """Gives the attempt to an idle actor, or to a new one; Ray queues it until its reservation is free."""
-        slot = self._idle.pop() if self._idle else self._new()
-        slot.launch, slot.asked_at = launch, time.time()
-        self._busy[launch.trial] = slot
-        self._spawn(self._attend(slot, launch))
-
-    def _new(self) -> _Slot:
-        self._made += 1
-        name = f"{self._prefix}{self._epoch}-{self._made}"
-        return _Slot(self._actor_class.options(name=name, **self._options).remote(*self._args, name))
+        """Queues an attempt; the actor that is free first takes the oldest one."""
+        wait_s = (launch.not_before or 0.0) - time.time()
+        if wait_s <= 0:
+            self._queue(launch)
+            return
+        timer = asyncio.get_running_loop().call_later(wait_s, self._release, launch.trial)
+        self._delayed[launch.trial] = (launch, timer)
 
     def stop(self, stop: Stop) -> None:
         """Tells the actor to end the process tree; kills the actor when it does not answer in time."""
         slot = self._busy.get(stop.trial)
         if slot is not None and slot.launch is not None and slot.launch.attempt == stop.attempt:
             self._spawn(self._stop(slot, stop))
+        elif slot is None and self._forget(stop.trial):
+            self._post([Ended(time.time(), stop.trial, stop.attempt, -15, UNBEGUN)])
 
     def close(self, close: Close) -> None:
         """Nothing is kept for a trial that is over."""
@@ -116,40 +126,111 @@ class Slots:
         self.finished = finish
         self.kill_all()
 
+    # ------------------------------------------------------------------ the queue
+
+    def _queue(self, launch: Launch) -> None:
+        self._waiting[launch.trial] = (launch, time.time())
+        self._serve()
+
+    def _release(self, trial: int) -> None:
+        launch, _ = self._delayed.pop(trial)
+        self._queue(launch)
+
+    def _forget(self, trial: int) -> bool:
+        """Takes an attempt out of the queue; False when it is not in there."""
+        launch, timer = self._delayed.pop(trial, (None, None))
+        if timer is not None:
+            timer.cancel()
+        return launch is not None or self._waiting.pop(trial, None) is not None
+
+    def _serve(self) -> None:
+        """Brings waiting attempts and idle actors together, and has as many actors started as are missing."""
+        if self._closed:
+            return
+        while self._waiting and self._idle:
+            launch, _ = self._waiting.pop(next(iter(self._waiting)))
+            slot = self._idle.pop()
+            slot.launch = launch
+            self._busy[launch.trial] = slot
+            self._spawn(self._attend(slot, launch))
+        while len(self._starting) < len(self._waiting):
+            self._made += 1
+            name = f"{self._prefix}{self._epoch}-{self._made}"
+            slot = _Slot(self._actor_class.options(name=name, **self._options).remote(*self._args, name))
+            self._starting.append(slot)
+            self._spawn(self._start(slot))
+
+    async def _start(self, slot: _Slot) -> None:
+        """Waits until a new actor has its reservation; that it cannot start is a loss of who has waited longest."""
+        try:
+            await _until_known(lambda: slot.actor.ping.remote())
+        except RayError as error:
+            wanted = self._started(slot)
+            self._kill(slot, "it could not start")
+            if wanted and self._waiting:
+                launch, _ = self._waiting.pop(next(iter(self._waiting)))
+                why = f"its actor could not start: {_reason(error)}"
+                self._post([Lost(time.time(), launch.trial, launch.attempt, why)])
+            self._serve()
+        else:
+            if self._started(slot):
+                self._rest(slot)
+
+    def _started(self, slot: _Slot) -> bool:
+        """Takes a slot from the starting ones; False when it was killed meanwhile."""
+        if slot in self._starting:
+            self._starting.remove(slot)
+        return not slot.killed
+
+    def _rest(self, slot: _Slot) -> None:
+        """Has an actor without work take the next attempt, or keeps it, or kills it when no more can come."""
+        slot.launch = None
+        if slot.killed:
+            return
+        self._idle.append(slot)
+        self._serve()
+        self.trim(self._needed)
+
     # ------------------------------------------------------------------ the rest of the runner
 
     def trim(self, needed: int) -> None:
-        """Kills idle actors beyond ``needed``: one with nothing left to do must not hold a reservation."""
-        while len(self._idle) > max(0, needed):
-            self._kill(self._idle.pop(0), "nothing left to do")
+        """Kills actors beyond those that have work and ``needed``: one with nothing left to do must hold nothing."""
+        self._needed = max(0, needed)
+        spare = len(self._idle) + len(self._starting) - len(self._waiting) - len(self._delayed) - self._needed
+        for slot in [*self._starting[::-1], *self._idle][: max(0, spare)]:
+            self._kill(slot, "nothing left to do")
+            (self._idle if slot in self._idle else self._starting).remove(slot)
 
     def kill_all(self) -> None:
         """Kills every actor; their guards end the process trees."""
-        for slot in [*self._idle, *self._busy.values()]:
+        self._closed = True
+        for trial in [*self._delayed, *self._waiting]:
+            self._forget(trial)
+        for slot in [*self._starting, *self._idle, *self._busy.values()]:
             self._kill(slot, "the run is over")
+        self._starting.clear()
         self._idle.clear()
 
     def interrupt(self, grace_s: float) -> list[Any]:
-        """Asks every actor that trains to end its process tree; returns what to wait for."""
-        # One that has not begun may wait for its reservation for ever, and would never answer.
-        training = [slot for slot in self._busy.values() if not slot.asked_at]
-        return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in training]
+        """Asks every actor that trains to end its process tree, and starts no more; returns what to wait for."""
+        self._closed = True
+        return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in self._busy.values()]
 
     def waiting(self, after_s: float = 1.0) -> dict[int, str]:
         """Returns why attempts that have not begun are waiting, by trial."""
-        late = [
-            number for number, slot in self._busy.items() if slot.asked_at and time.time() - slot.asked_at > after_s
-        ]
-        if not late:
-            return {}
-        why = why_waiting(self._config.trial.resources)
-        return dict.fromkeys(late, why)
+        now = time.time()
+        late = [number for number, (_, since) in self._waiting.items() if now - since > after_s]
+        why = why_waiting(self._config.trial.resources) if late else ""
+        held = {
+            number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
+            for number, (launch, _) in self._delayed.items()
+        }
+        return {**dict.fromkeys(late, why), **held}
 
-    def began(self, trial: int) -> None:
-        """Told that an attempt runs: it waits no longer."""
-        slot = self._busy.get(trial)
-        if slot is not None:
-            slot.asked_at = 0.0
+    def renew(self) -> None:
+        """Tells every actor that its driver is alive."""
+        for slot in [*self._idle, *self._busy.values()]:
+            slot.actor.renew.remote(self._epoch)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -166,8 +247,8 @@ class Slots:
     def adopt(self, trials: Sequence[Trial]) -> None:
         """Takes over the trial actors that an earlier driver of the run left; returns at once.
 
-        What trains goes on undisturbed, idle actors are kept, the rest is killed. An open trial whose actor is gone is
-        reported ``Lost``.
+        What trains goes on undisturbed, idle actors are kept, the rest is killed. An attempt that began and whose actor
+        is gone is reported ``Lost``; one that never began is queued again.
 
         Args:
             trials: The open trials.
@@ -176,126 +257,145 @@ class Slots:
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         names = {name for name in ray.util.list_named_actors() if name.startswith(self._prefix)}
-        training = [trial for trial in trials if trial.actor in names]
+        known = {trial.actor for trial in trials}
+        slots: dict[str, _Slot] = {}
+        for name in names:
+            with contextlib.suppress(ValueError):
+                slots[name] = _Slot(ray.get_actor(name, namespace=NAMESPACE))
+        training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
-            self._spawn(self._recover(trial))
-        others = names - {trial.actor for trial in training}
-        found = await asyncio.gather(*(self._adopt(name, trials, UNKNOWN_S) for name in others))
+            self._spawn(self._recover(slots[trial.actor], trial))
+        others = [slot for name, slot in slots.items() if name not in known]
+        self._starting += others
+        tasks = [asyncio.get_running_loop().create_task(self._welcome(slot, trials)) for slot in others]
+        self._tasks.update(tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=SETTLE_S)
         for trial in trials:
-            if trial not in training and trial.number not in found:
-                self._lost(trial)
+            if trial not in training and trial.number not in self._busy:
+                self._again(trial)
 
-    async def _recover(self, trial: Trial) -> None:
-        """Adopts the actor that trains a trial, however long its node takes to answer or to be declared dead."""
-        if await self._adopt(trial.actor, [trial], ADOPTION_S) is None:
+    def _again(self, trial: Trial) -> None:
+        """An open trial for which there is no actor: what never began is simply done now."""
+        if trial.launch is None or trial.began_at is not None:
             self._lost(trial)
+        elif trial.stop_by:
+            self._post([Ended(time.time(), trial.number, trial.attempt, -15, UNBEGUN)])
+        else:
+            self.launch(trial.launch)
 
     def _lost(self, trial: Trial) -> None:
         self._post([Lost(time.time(), trial.number, trial.attempt, "its actor did not outlive the driver before this")])
 
-    async def _adopt(self, name: str, trials: Sequence[Trial], patience_s: float) -> int | None:
-        """Returns the trial that goes on in an actor, None when it is idle, gone, or runs something else."""
+    async def _recover(self, slot: _Slot, trial: Trial) -> None:
+        """Adopts the actor that trains a trial, however long its node takes to answer or to be declared dead."""
         try:
-            slot = _Slot(ray.get_actor(name, namespace=NAMESPACE))
-        except ValueError:
-            return None
-        end = time.monotonic() + patience_s
-        while True:
-            try:
-                call = slot.actor.adopt.remote(self._epoch, self._driver)
-                state = await asyncio.wait_for(_answer(call), max(0.1, end - time.monotonic()))
-                break
-            except ActorUnavailableError:  # "unknown, ask again": only death is an answer
-                await asyncio.sleep(0.2)
-            except (RayError, asyncio.TimeoutError):
-                self._kill(slot, "did not answer the new driver")
-                return None
+            call = _until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
+            state = await asyncio.wait_for(call, ADOPTION_S)
+        except (RayError, asyncio.TimeoutError):
+            self._kill(slot, "did not answer the new driver")
+            self._lost(trial)
+            return
+        if not self._join(slot, state, [trial]):
+            self._lost(trial)
+
+    async def _welcome(self, slot: _Slot, trials: Sequence[Trial]) -> None:
+        """Adopts an actor of which nothing is recorded: idle, still starting, or just begun."""
+        try:
+            state = await _until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
+        except RayError:
+            self._started(slot)
+            self._kill(slot, "did not answer the new driver")
+            self._serve()
+        else:
+            if self._started(slot):
+                self._join(slot, state, trials)
+
+    def _join(self, slot: _Slot, state: tuple[int, int] | None, trials: Sequence[Trial]) -> bool:
+        """Goes on with what an adopted actor does; False when that is none of ``trials``."""
+        if slot.killed:
+            return False
         if state is None:
-            self._idle.append(slot)
-            return None
-        trial = next((trial for trial in trials if (trial.number, trial.attempt) == tuple(state)), None)
-        if trial is None:
+            self._rest(slot)
+            return False
+        trial = next((trial for trial in trials if trial.open and (trial.number, trial.attempt) == tuple(state)), None)
+        if trial is None or trial.number in self._busy or self._closed:
             self._kill(slot, "what it ran is over")
-            return None
+            return False
+        self._forget(trial.number)
         slot.launch = Launch(trial.number, trial.attempt, trial.params)
         self._busy[trial.number] = slot
         self._spawn(self._attend(slot, slot.launch))
         if trial.stop_by:
             self.stop(Stop(trial.number, trial.attempt, trial.why, trial.stop_by))
-        return trial.number
-
-    def renew(self) -> None:
-        """Tells every actor that its driver is alive."""
-        for slot in [*self._idle, *self._busy.values()]:
-            if not slot.asked_at:
-                slot.actor.renew.remote(self._epoch)
+        return True
 
     # ------------------------------------------------------------------ one attempt
 
     async def _attend(self, slot: _Slot, launch: Launch) -> None:
-        """Waits for the end of an attempt and returns its slot to the idle ones."""
+        """Waits for the end of an attempt; then its slot is free for the next one."""
         payload = (launch.trial, launch.attempt, dict(launch.params), launch.resume_from, launch.interval)
         facts: list[Fact]
         try:
-            events = await self._result(slot, payload)
-        except ActorDiedError as error:
-            facts = [self._death(slot, launch, error)]
+            # "Unknown, ask again": run() joins an attempt that is already under way.
+            events = await _until_known(lambda: slot.actor.run.remote(self._epoch, *payload))
         except RayError as error:
+            facts = [self._death(slot, launch, error)]
             self._kill(slot, "its actor failed")
-            facts = [Lost(time.time(), launch.trial, launch.attempt, f"its actor failed: {_first_line(error)}")]
         else:
             facts = to_facts(launch.trial, launch.attempt, events)
-            if self._config.trial.reuse_actors and not slot.killed:
-                slot.launch, slot.asked_at = None, 0.0
-                self._idle.append(slot)
-            else:
+            if isinstance(facts[-1], Lost):
+                self._kill(slot, "trials cannot begin there")
+            elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
         if self._busy.get(launch.trial) is slot:
             del self._busy[launch.trial]
         self._post(facts)
+        self._rest(slot)
 
-    async def _result(self, slot: _Slot, payload: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
-        """Returns the last events of an attempt; an actor that is merely out of reach is asked again."""
-        while True:
-            try:
-                result: Sequence[tuple[Any, ...]] = await slot.actor.run.remote(self._epoch, *payload)
-                return result
-            except ActorUnavailableError:
-                # "Unknown, ask again": run() joins an attempt that is already under way.
-                await asyncio.sleep(0.2)
-
-    def _death(self, slot: _Slot, launch: Launch, error: ActorDiedError) -> Fact:
+    def _death(self, slot: _Slot, launch: Launch, error: RayError) -> Fact:
         now = time.time()
         if slot.killed:
             return Ended(now, launch.trial, launch.attempt, -9, f"killed with its actor: {slot.killed}")
-        return Lost(now, launch.trial, launch.attempt, f"its actor died: {_first_line(error)}")
+        kind = "died" if isinstance(error, ActorDiedError | OutOfMemoryError) else "failed"
+        return Lost(now, launch.trial, launch.attempt, f"its actor {kind}: {_reason(error)}")
 
     async def _stop(self, slot: _Slot, stop: Stop) -> None:
         grace_s = self._config.trial.grace_s
         launch = slot.launch
-        if slot.asked_at and not await self._placed(slot):
-            self._kill(slot, stop.why)  # it never got its reservation: there is no process to end
-            return
         with contextlib.suppress(RayError, asyncio.TimeoutError):
-            await asyncio.wait_for(
-                _answer(slot.actor.stop.remote(self._epoch, stop.trial, stop.attempt, grace_s)), grace_s + STOP_MARGIN_S
-            )
+            call = slot.actor.stop.remote(self._epoch, stop.trial, stop.attempt, grace_s)
+            await asyncio.wait_for(_answer(call), grace_s + STOP_MARGIN_S)
             return
         if slot.launch is launch:
             self._kill(slot, f"did not end within {grace_s + STOP_MARGIN_S:g} s of its stop ({stop.why})")
-
-    async def _placed(self, slot: _Slot) -> bool:
-        """Whether the actor has its reservation and answers."""
-        with contextlib.suppress(RayError, asyncio.TimeoutError):
-            await asyncio.wait_for(_answer(slot.actor.ping.remote()), 1.0)
-            return True
-        return False
 
 
 async def _answer(reference: Any) -> Any:
     return await reference
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+async def _until_known(call: Callable[[], Any]) -> Any:
+    """Returns what an actor answers. One that is merely out of reach is asked again: only death is an answer.
+
+    Raises:
+        RayError: If the actor is dead, or the call failed.
+    """
+    while True:
+        try:
+            return await call()
+        except ActorUnavailableError:
+            await asyncio.sleep(0.2)
+
+
+def _reason(error: BaseException) -> str:
+    """Why an actor is gone, in a line of what Ray says."""
+    if isinstance(error, OutOfMemoryError):
+        return "out of memory: Ray's memory monitor killed it, because its node ran low"
+    if getattr(error, "preempted", False):
+        return "its node was preempted"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
+    if getattr(error, "actor_init_failed", False):
+        return lines[-1] if lines else type(error).__name__
+    text = " ".join(lines[1:] if len(lines) > 1 and isinstance(error, ActorDiedError) else lines[:1])
+    return text[:300] if text else type(error).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,11 @@ from raydrive.core.arguments import trial_argv, with_resume_argument
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.records import FAILED
+from raydrive.runtime import guard
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
+from raydrive.runtime.shipping import ship, until_shipped
 from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
@@ -34,9 +37,7 @@ what a very short trial costs."""
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 MAX_BATCH = 5_000
-LOG_PERIOD_S = 3.0
-"""How often a growing log is brought to a storage that is not local."""
-SHIP_TRIES = 12
+
 
 Event = tuple[Any, ...]
 
@@ -55,6 +56,13 @@ class _Attempt:
         self.seq = 0
         self.interval = interval
         self.wake = asyncio.Event()
+        self.pid = 0
+        """The training process, once it began; 0 again when it is gone."""
+        self.began = False
+        self.silent_since: float | None = None
+        """When the oldest batch was sent that the driver has not confirmed, by the monotonic clock."""
+        self.stopped_pids: list[int] = []
+        """Its process tree while it is paused."""
         self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
 
     def add(self, messages: Sequence[Mapping[str, Any]]) -> None:
@@ -204,14 +212,20 @@ class TrialActor:
 
     async def _supervise(self, current: _Attempt, params: Mapping[str, Any], resume_from: str | None) -> None:
         sender = asyncio.get_running_loop().create_task(self._send(current))
+        code, error, lost = None, "", ""
         try:
             code, error = await self._execute(current, params, resume_from)
+        except (StorageError, OSError) as problem:
+            if current.began or (isinstance(problem, StorageError) and problem.__cause__ is None):
+                code, error = None, f"{type(problem).__name__}: {problem}"
+            else:  # the storage or this node failed, not what is stored: no fault of the trial
+                lost = f"it could not begin: {problem}"
         except Exception as problem:  # whatever went wrong on this side is the attempt's end, never a hang
             code, error = None, f"{type(problem).__name__}: {problem}"
         sender.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await sender
-        current.unsent.append(("ended", time.time(), code, error))
+        current.unsent.append(("lost", time.time(), lost) if lost else ("ended", time.time(), code, error))
         current.done.set_result(current.unsent)
 
     async def _execute(
@@ -221,24 +235,27 @@ class TrialActor:
         prepared = self._files.prepare(current.trial, current.attempt)
         resumed = await self._recover(current, prepared, resume_from)
         publishing = self._publish(current, prepared)
-        shipping = asyncio.get_running_loop().create_task(_ship(prepared)) if prepared.uploader is not None else None
+        shipping = asyncio.get_running_loop().create_task(ship(prepared)) if prepared.uploader is not None else None
         try:
             job = self._job(current, params, prepared, channel.path, resumed)
             if self._stopping:
                 return -15, "stopped before it began"
 
             def begin(pid: int) -> None:
+                current.pid, current.began = pid, True
                 gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
                 current.unsent.append(("began", time.time(), os.uname().nodename, pid, gpus, self._name))
                 current.wake.set()
 
             def take(messages: Sequence[Mapping[str, Any]]) -> None:
                 current.add(messages)
+                self._pause_if_unheard(current, prepared)
                 if len(current.unsent) > MAX_UNSENT:
                     channel.pause()
 
             channel.take, channel.notice = take, prepared.note
             exit_ = await keeper.run(job, begin)
+            current.pid, current.stopped_pids = 0, []
             # What the dead process had sent is in the socket's buffer: little, and it must not wait for the driver.
             channel.take = current.add
             channel.resume()
@@ -252,7 +269,7 @@ class TrialActor:
             publishing.cancel()
             if shipping is not None:
                 shipping.cancel()
-                await _until_shipped(prepared)
+                await until_shipped(prepared, self._config.trial.storage_patience_s)
             prepared.clean()
 
     async def _recover(self, current: _Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
@@ -283,6 +300,7 @@ class TrialActor:
             published=published,
             note=prepared.note,
             keep_last=self._config.trial.keep_checkpoints,
+            patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,
         )
         return asyncio.get_running_loop().create_task(current.publisher.run())
@@ -373,6 +391,8 @@ class TrialActor:
 
     async def _deliver(self, current: _Attempt, batch: list[Event]) -> bool:
         """Sends one batch until the driver has it; False when it has to be tried again later."""
+        if current.silent_since is None:
+            current.silent_since = time.monotonic()
         call = self._driver.report.remote(current.trial, current.attempt, self._epoch, batch)
         sending = asyncio.ensure_future(_answer(call))
         try:
@@ -386,28 +406,20 @@ class TrialActor:
             current.wake.set()
             return False
         self._heard_at = time.monotonic()
+        current.silent_since = None
+        guard.signal_all(current.stopped_pids, signal.SIGCONT)
+        current.stopped_pids = []
         return True
 
-
-async def _ship(prepared: Prepared) -> None:
-    """Brings a growing log to a storage that is not local, so that it can be followed."""
-    while True:
-        await asyncio.sleep(LOG_PERIOD_S)
-        with contextlib.suppress(StorageError):  # the next round, or the end, brings it all the same
-            await asyncio.get_running_loop().run_in_executor(None, prepared.sync_log)
-
-
-async def _until_shipped(prepared: Prepared) -> None:
-    """Brings everything to a storage that is not local; storage that fails for a while holds this trial up only."""
-    pause_s = 0.5
-    for _ in range(SHIP_TRIES):
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, prepared.upload)
+    def _pause_if_unheard(self, current: _Attempt, prepared: Prepared) -> None:
+        """Stops the process tree at a report when what it logs has not been recorded for too long."""
+        patience_s = self._config.trial.storage_patience_s
+        since = current.silent_since
+        if since is None or not current.pid or current.stopped_pids or time.monotonic() - since < patience_s:
             return
-        except StorageError as error:
-            prepared.note(f"{error}; trying again")
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, 30.0)
+        prepared.note(f"paused: nothing could be recorded for {patience_s:g} s; it goes on when the storage is back")
+        current.stopped_pids = [current.pid, *guard.descendants(current.pid)]
+        guard.signal_all(current.stopped_pids, signal.SIGSTOP)
 
 
 async def _answer(reference: Any) -> Any:

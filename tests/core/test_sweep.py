@@ -35,6 +35,7 @@ from raydrive.core.records import (
 )
 from raydrive.core.samplers import RandomParameterSampling
 from raydrive.core.space import uniform
+from raydrive.core.state import losses_text
 from raydrive.core.sweep import Sweep
 from raydrive.testing.judge import check, check_journal, picture
 
@@ -421,11 +422,56 @@ def test_a_retry_that_works_completes(court: Make) -> None:
 def test_losing_an_attempt_never_counts(court: Make) -> None:
     one = court(max_attempts=1).running(1)
     for attempt in range(2, 12):
+        one.report(0, 0.5)
         assert one.lose(0) == (Launch(0, attempt, {"lr": 0.5}),)
         one.begin(0)
     trial = one.sweep.trials[0]
     assert (trial.losses, trial.failures, trial.attempt) == (10, 0, 11)
     assert isinstance(one.end(0, 1)[0], Close)
+
+
+def test_losses_without_progress_start_ever_later(court: Make) -> None:
+    """Two starts are 2, 4, 8 ... 300 seconds apart; what was logged or saved in between makes it begin anew."""
+    one = court().running(1)
+    waits, at = [], 100.0
+    for _ in range(12):
+        (launch,) = one.lose(0, at)
+        assert isinstance(launch, Launch)
+        waits.append((launch.not_before or at) - at)
+        at = max(at, launch.not_before or at)
+        one.begin(0)
+    assert waits == [0, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    one.report(0, 0.5)
+    assert one.lose(0, at) == (Launch(0, 14, {"lr": 0.5}),)
+    assert one.sweep.trials[0].barren == 0
+    one.begin(0)
+    one.lose(0, at)
+    one.begin(0)
+    (launch,) = one.lose(0, at + 1.5)  # it ran for a while: that counts
+    assert launch == Launch(0, 16, {"lr": 0.5}, not_before=at + 2.0)
+
+
+def test_losses_have_a_budget_of_their_own_when_one_is_set(court: Make) -> None:
+    one = court(max_losses=2, first_failures=0).running(2)
+    for _ in range(2):
+        assert isinstance(one.lose(0)[0], Launch)
+        one.begin(0)
+    why = "lost 3 times on 1 node (node); last: node died; max_losses is 2"
+    assert one.lose(0) == (Close(0, FAILED, why),)
+    assert one.sweep.trials[0].why == why
+
+
+def test_a_notice_says_where_a_trial_was_lost(court: Make) -> None:
+    one = court().running(1)
+    assert losses_text(one.sweep.trials[0]) == ""
+    one.lose(0)
+    assert losses_text(one.sweep.trials[0]) == "lost once on 1 node (node); last: node died"
+    one.lose(0)  # before it began: nobody knows where
+    assert losses_text(one.sweep.trials[0]) == "lost 2 times on 1 node (node); last: node died"
+    for node in ("a", "b", "a"):
+        one.tell(Began(one.at(), 0, one.sweep.trials[0].attempt, node, 1))
+        one.lose(0)
+    assert losses_text(one.sweep.trials[0]) == "lost 5 times on 3 nodes (node, b, a); last: node died"
 
 
 def test_a_relaunch_goes_on_from_the_last_checkpoint(court: Make) -> None:
