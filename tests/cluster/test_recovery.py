@@ -163,3 +163,28 @@ def test_orphans_end_when_their_lease_runs_out(storage: str) -> None:
     resumed.cancel()
     resumed.wait_for_completion()
     assert resumed.get_status() == "Canceled"
+
+
+def test_who_waits_longest_is_served_first(storage: str) -> None:
+    """Far more attempts at a time than the cluster holds: freed actors take the oldest, whoever asked last."""
+
+    def short(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", params["x"])
+        time.sleep(0.1)
+
+    run = submit(storage, short, max_total_runs=24, max_concurrent_runs=8, resources=Resources(gpus=2, cpus=0.1))
+    run.wait_for_completion()
+    began = [fact.trial for fact in facts(run) if isinstance(fact, Began)]
+    assert sorted(began) == list(range(24))
+    # Two at a time: each begins about in its turn, and none is left to the end.
+    assert all(abs(place - trial) <= 2 for place, trial in enumerate(began)), began
+    assert len({fact.actor for fact in facts(run) if isinstance(fact, Began)}) <= 4
+
+
+def test_what_never_began_is_queued_again_by_the_next_driver(storage: str) -> None:
+    run = submit(storage, max_total_runs=6, max_concurrent_runs=6, resources=Resources(gpus=2, cpus=0.1))
+    wait_until(lambda: run.refresh().reports > 5)
+    os.kill(run.heartbeat()["pid"], signal.SIGKILL)
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert [(trial.attempt, trial.losses) for trial in run.sweep.trials] == [(1, 0)] * 6
