@@ -61,6 +61,9 @@ quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation 
 docs: $(VENV)/installed-test ## Check README and docs: links resolve, layers and limits are as written
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_examples.py
 
+screenshots: $(VENV)/installed-test browser ## Make the pictures of docs/studio.md again
+	$(BIN)/python docs/screenshots.py
+
 venv: $(VENV)/installed-test ## Make .venv with raydrive (editable) and the test tools
 
 clean: ## Remove the environment and every cache

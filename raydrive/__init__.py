@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         randint,
         uniform,
     )
+    from raydrive.studio.notebook import RunDetails
 
 _HOMES = {
     "raydrive.context": ("Run",),
@@ -80,6 +81,7 @@ _HOMES = {
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
+    "raydrive.studio.notebook": ("RunDetails",),
     "raydrive.core.samplers": ("GridParameterSampling", "RandomParameterSampling"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -101,6 +103,7 @@ __all__ = [
     "RaydriveError",
     "Resources",
     "Run",
+    "RunDetails",
     "RunNotFoundError",
     "ScriptRunConfig",
     "StorageError",

@@ -174,5 +174,10 @@ class Run:
         """
         self.parent.cancel_trial(self.number, why)
 
+    def _repr_html_(self) -> str:
+        from raydrive.api.markup import trial_html
+
+        return trial_html(self)
+
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self._trial.state})"

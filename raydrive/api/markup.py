@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
 TOP = 10
+MOST_ROWS = 100
+
+
+class Rows(list[dict[str, Any]]):
+    """Rows of a run's trials: a list of dicts that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for item in self for name in item))
+        lines = [["–" if item.get(name) is None else value_text(item[name]) for name in names] for item in self]
+        more = f"<p>{len(self) - MOST_ROWS} more rows</p>" if len(self) > MOST_ROWS else ""
+        return table_html(names, lines[:MOST_ROWS]) + more
 
 
 def run_html(run: HyperDriveRun) -> str:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from raydrive.api.charts import Charts
+from raydrive.api.markup import Rows
 from raydrive.core.errors import RaydriveError, StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Reported
 from raydrive.core.summary import Summary, ranked, row, row_json, summarize
@@ -26,7 +28,7 @@ SILENT_S = 30.0
 NOT_RESPONDING, INTERRUPTED = "NotResponding", "Interrupted"
 
 
-class HyperDriveRun:
+class HyperDriveRun(Charts):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.
@@ -242,7 +244,7 @@ class HyperDriveRun:
 
     def get_children_sorted_by_primary_metric(
         self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
-    ) -> list[dict[str, Any]]:
+    ) -> Rows:
         """Returns the trials as dicts, best first, those without the metric last.
 
         Args:
@@ -267,7 +269,7 @@ class HyperDriveRun:
         valued = [item for item in rows if item["best_primary_metric"] is not None]
         bare = [item for item in rows if item["best_primary_metric"] is None]
         ordered = [*(reversed(valued) if reverse else valued), *([] if discard_no_metric else bare)]
-        return ordered[:top] if top else ordered
+        return Rows(ordered[:top] if top else ordered)
 
     def child_id(self, number: int) -> str:
         """Returns the id of a trial: the run's and its number."""
@@ -309,11 +311,11 @@ class HyperDriveRun:
 
     # ------------------------------------------------------------------ tables
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Returns the trials as flat dicts, by number."""
+    def rows(self) -> Rows:
+        """Returns the trials as flat dicts, by number; a list that a notebook shows as a table."""
         self.refresh()
         now = time.time()
-        return [row_json(row(self.sweep, trial, now)) for trial in self.sweep.trials]
+        return Rows(row_json(row(self.sweep, trial, now)) for trial in self.sweep.trials)
 
     def trials_table(self) -> pyarrow.Table:
         """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -126,7 +126,7 @@ def trials(
     if by not in ("best", "number"):
         raise typer.BadParameter(f"found {by!r}; allowed: best, number", param_hint="--sort")
     run = open_run(run_name, storage)
-    rows = run.rows()
+    rows: list[dict[str, Any]] = run.rows()
     if by == "best":
         rows = [rows[trial.number] for trial in ranked(run.sweep)]
     rows = rows[:top] if top else rows

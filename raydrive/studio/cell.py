@@ -6,9 +6,9 @@ import html
 import math
 import time
 
+from raydrive.core.columns import flat
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.summary import ranked, row, seconds_of, summarize
-from raydrive.studio.columns import flat
 from raydrive.studio.document import thin
 from raydrive.studio.story import Story
 

@@ -13,11 +13,11 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
+from raydrive.core.columns import Column, columns_of, flat
 from raydrive.core.config import RunConfig
 from raydrive.core.summary import Summary, seconds_of, summarize
 from raydrive.storage.folder import redact
 from raydrive.storage.layout import RunLayout
-from raydrive.studio.columns import Column, columns_of, flat
 from raydrive.studio.overlay import policy_line, policy_text
 from raydrive.studio.story import Past, Series, Story, detail_value
 

@@ -8,9 +8,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from raydrive.core.columns import Column, flat
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
 from raydrive.core.records import COMPLETED, FAILED
-from raydrive.studio.columns import Column, flat
 from raydrive.studio.document import Documents
 from raydrive.studio.story import Story
 

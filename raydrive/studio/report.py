@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import StorageError
+from raydrive.core.importance import analyse
 from raydrive.core.records import FAILED
 from raydrive.core.summary import ranked
 from raydrive.studio.detail import detail
 from raydrive.studio.document import Documents
-from raydrive.studio.importance import analyse
 from raydrive.studio.page import report_page
 from raydrive.studio.story import Story
 from raydrive.studio.whatif import in_advance
@@ -42,7 +42,7 @@ def report_data(story: Story, *, logs: bool = True, advance: bool = True) -> dic
             for number in order[:MOST_DETAILS]
         },
         "series": _series(documents, story),
-        "analysis": analyse(story) if advance else None,
+        "analysis": analyse(story.sweep) if advance else None,
         "whatif": in_advance(story) if advance else [],
     }
 

@@ -265,10 +265,10 @@ async def _series(request: web.Request) -> web.Response:
 
 
 async def _analysis(request: web.Request) -> web.Response:
-    from raydrive.studio.importance import analyse
+    from raydrive.core.importance import analyse
 
     feed = await _feed(request)
-    return _json(await feed.ask_once("analysis", lambda story, _: analyse(story)))
+    return _json(await feed.ask_once("analysis", lambda story, _: analyse(story.sweep)))
 
 
 async def _whatif(request: web.Request) -> web.Response:

@@ -29,6 +29,8 @@ SPACE: dict[str, Any] = {
     "units": choice(16, 32, 64, 128),
     "optimizer": choice("sgd", "adam", "lion"),
 }
+PARAMS = {"learning_rate": 0.1, "momentum": 0.5, "units": 16, "optimizer": "sgd"}
+"""One configuration of ``SPACE``."""
 Model = Callable[[int, Any], Sequence[tuple[float, float]]]
 
 

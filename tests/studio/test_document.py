@@ -4,18 +4,16 @@ import json
 import math
 from pathlib import Path
 
-from recorded import SPACE, START, by_hand, config, create, record, write
+from recorded import PARAMS, SPACE, START, by_hand, config, create, record, write
 
+from raydrive.core.columns import columns_of, flat
 from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy
 from raydrive.core.records import Began, Ended, Lost, Reported, Started, Suggested, dump
 from raydrive.core.sweep import Sweep
-from raydrive.studio.columns import columns_of, flat
 from raydrive.studio.detail import detail
 from raydrive.studio.document import Documents, thin
 from raydrive.studio.overlay import policy_line
 from raydrive.studio.story import Story, open_story
-
-PARAMS = {"learning_rate": 0.1, "momentum": 0.5, "units": 16, "optimizer": "sgd"}
 
 
 def rows_of(document: dict) -> list[dict]:

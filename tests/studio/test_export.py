@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -45,7 +44,8 @@ def test_json_is_json(story: Story, tmp_path: Path) -> None:
 
 
 def test_an_optuna_study(story: Story, tmp_path: Path) -> None:
-    optuna = pytest.importorskip("optuna")
+    import optuna
+
     url = f"sqlite:///{tmp_path}/study.db"
     export_run(story, "optuna", url)
     study = optuna.load_study(study_name=story.layout.run_id, storage=url)
@@ -61,7 +61,6 @@ def test_an_optuna_study(story: Story, tmp_path: Path) -> None:
 
 
 def test_tensorboard_files(story: Story, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboardX")
     from tensorboardX.proto import event_pb2
 
     export_run(story, "tensorboard", str(tmp_path))
@@ -77,7 +76,8 @@ def test_tensorboard_files(story: Story, tmp_path: Path) -> None:
 
 
 def test_mlflow_runs(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     export_run(story, "mlflow", f"file://{tmp_path}/mlruns")
@@ -98,22 +98,3 @@ def test_a_missing_library_is_named(story: Story, kind: str, module: str, monkey
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError, match=rf"pip install 'raydrive\[{kind}\]'"):
         export_run(story, kind, "x")
-
-
-def test_figures_for_notebooks(story: Story) -> None:
-    from raydrive.api import plots
-    from raydrive.api.run import HyperDriveRun
-
-    run = HyperDriveRun(story.layout)
-    metrics = plots.plot_metrics(run)
-    assert {"Completed", "Canceled"} <= {trace.name for trace in metrics.data}
-    assert plots.plot_metrics(run, "loss", top=3).data
-    best = plots.plot_best(run)
-    assert best.data[1].y[-1] == story.sweep.best.value
-    parallel = plots.plot_parallel(run)
-    assert [dimension.label for dimension in parallel.data[0].dimensions][-1] == "accuracy"
-    assert plots.plot_scatter(run, "learning_rate", "momentum").data[0].type == "scatter"
-    assert plots.plot_scatter(run, "learning_rate", "momentum", "units").data[0].type == "scatter3d"
-    with pytest.raises(RaydriveError, match="Did you mean 'momentum'"):
-        plots.plot_scatter(run, "learning_rate", "momentun")
-    assert math.isfinite(best.data[1].y[0])

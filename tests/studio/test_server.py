@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import START, Served, Watched, by_hand, config, create, record, write
+from recorded import PARAMS, START, Served, Watched, by_hand, config, create, record, write
 
 from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import Started, dump
@@ -19,7 +19,6 @@ from raydrive.storage.layout import RunLayout
 Serve = Callable[..., Served]
 RUN = "study-20261119-120000-00ab"
 PAGE = f"/runs/study/{RUN}"
-PARAMS = {"learning_rate": 0.1, "momentum": 0.5, "units": 16, "optimizer": "sgd"}
 
 
 @pytest.fixture

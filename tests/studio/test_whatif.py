@@ -9,8 +9,8 @@ import pytest
 from recorded import config, record
 
 from raydrive.core.errors import ConfigError
+from raydrive.core.importance import analyse
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy
-from raydrive.studio.importance import analyse
 from raydrive.studio.story import Story, open_story
 from raydrive.studio.whatif import in_advance, what_if
 
@@ -70,7 +70,7 @@ def test_choices_in_advance_begin_with_the_run_s_own(story: Story) -> None:
 
 
 def test_importance_finds_what_matters(story: Story) -> None:
-    found = analyse(story)
+    found = analyse(story.sweep)
     assert found["importance"][0][0] == "learning_rate"
     assert found["importance"][0][1] > 0.5
     assert found["explained"] > 0.1
@@ -82,7 +82,7 @@ def test_importance_finds_what_matters(story: Story) -> None:
 
 
 def test_importance_says_when_there_is_too_little(tmp_path: Path) -> None:
-    found = analyse(open_story(record(tmp_path, config(4))))
+    found = analyse(open_story(record(tmp_path, config(4))).sweep)
     assert found["importance"] == []
     assert "4 of the 8 trials" in found["note"]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from raydrive.core.expressions import Choice
 from raydrive.core.space import Dimension, Space
-from raydrive.studio.story import Story
+from raydrive.core.sweep import Sweep
 
 Array = NDArray[np.float64]
 FEWEST = 8
@@ -32,16 +32,18 @@ SLICE_POINTS = 41
 MOST_SLICES = 12
 
 
-def analyse(story: Story) -> dict[str, Any]:
+def analyse(sweep: Sweep) -> dict[str, Any]:
     """Returns the importance of each hyperparameter and one slice each, or why there are none.
+
+    Args:
+        sweep: The run; nothing in it is changed.
 
     Returns:
         ``importance``: ``[name, share]`` by share, descending, shares adding up to 1 (or all 0); ``explained``: R^2;
         ``slices``: one object per hyperparameter; ``note``: what to know, empty when there is nothing.
     """
-    space = story.config.sampling.space
-    curves = story.sweep.curves
-    found = [(trial.params, curves.best(trial.number)) for trial in story.sweep.trials]
+    space, curves = sweep.config.sampling.space, sweep.curves
+    found = [(trial.params, curves.best(trial.number)) for trial in sweep.trials]
     known = [(params, value) for params, value in found if value is not None]
     if len(known) < FEWEST:
         note = f"{len(known)} of the {FEWEST} trials with a value that are needed"
@@ -180,7 +182,7 @@ def _features(space: Space, units: Array) -> Array:
 
 def _grid(dimension: Dimension) -> tuple[Array, list[Any]]:
     """Positions in the unit interval along a dimension and the values they stand for."""
-    from raydrive.studio.columns import flat
+    from raydrive.core.columns import flat
 
     expression = dimension.expression
     if isinstance(expression, Choice):
