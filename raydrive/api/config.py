@@ -15,6 +15,7 @@ from raydrive.core.arguments import format_value
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.policies import NoTerminationPolicy, Policy
+from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
 
 TrainFunction = Callable[[dict[str, Any]], object]
@@ -32,11 +33,14 @@ class ScriptRunConfig:
         environment_variables: Added to the environment of each trial.
         max_run_duration_seconds: Longest time one attempt may take; None = no limit.
         python: Interpreter of the script; None = the one raydrive runs in.
+        metrics: For scripts that only print: a regular expression with named groups, such as
+            ``"val_acc=(?P<accuracy>[0-9.]+)"``, or ``{"format": "json"}`` for JSON lines.
         preload: Modules imported once per trial actor; trials are then forked with them loaded. They must not
             start threads or use a GPU when imported.
 
     Raises:
-        ConfigError: If neither or both of script and command are given, or the script does not exist.
+        ConfigError: If neither or both of script and command are given, the script does not exist, or a
+            pattern is wrong.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class ScriptRunConfig:
         max_run_duration_seconds: float | None = None,
         python: str | None = None,
         preload: Sequence[str] = (),
+        metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
     ) -> None:
         self.source_directory = Path(source_directory).expanduser()
         self.script = script
@@ -59,7 +64,13 @@ class ScriptRunConfig:
         self.max_run_duration_seconds = max_run_duration_seconds
         self.python = python
         self.preload = tuple(preload)
-        problems = []
+        problems: list[Problem] = []
+        self.metrics: PrintedMetrics | None = None
+        if metrics is not None:
+            try:
+                self.metrics = PrintedMetrics.of(metrics)
+            except ConfigError as error:
+                problems += error.problems
         if not self.source_directory.is_dir():
             where = str(self.source_directory)
             problems.append(Problem("source_directory", repr(where), "an existing folder"))
@@ -78,6 +89,7 @@ class ScriptRunConfig:
             "python": self.python or "",
             "preload": self.preload,
             "resources": resources,
+            "metrics": self.metrics,
         }
         if self.script is not None:
             arguments = tuple(format_value(argument) for argument in self.arguments)

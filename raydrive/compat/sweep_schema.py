@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from raydrive.core.errors import did_you_mean
 from raydrive.core.expressions import is_number
+from raydrive.core.printed import pattern_problem
 
 
 def _wrong(allowed: str, fix: str = "") -> PydanticCustomError:
@@ -80,6 +81,16 @@ def _memory(value: Any) -> Any:
     if not is_number(number) or unit is None or number < 0:
         raise _wrong("bytes, or an amount such as 4GB or 512MiB")
     return number * unit
+
+
+def _patterns(value: Any) -> Any:
+    """A regular expression, or a list of them."""
+    for pattern in value if isinstance(value, list) else [value]:
+        wrong = pattern_problem(pattern)
+        if wrong is not None:
+            allowed, fix = wrong
+            raise _wrong(allowed, f"{pattern!r}: {fix}" if isinstance(value, list) and fix else fix)
+    return value if isinstance(value, list) else [value]
 
 
 Text = Annotated[str, BeforeValidator(_text)]
@@ -208,6 +219,20 @@ class ResourceKeys(Section):
     accelerator_type: Text | None = None
 
 
+class MetricKeys(Section):
+    """``raydrive.metrics``: for scripts that only print."""
+
+    source: Annotated[str, _one_of("stdout")] = "stdout"
+    pattern: Annotated[list[str], BeforeValidator(_patterns)] | None = None
+    format: Annotated[str, _one_of("json")] | None = None
+
+    @model_validator(mode="after")
+    def _find_something(self) -> MetricKeys:
+        if self.pattern is None and self.format is None:
+            raise _wrong("pattern (a regular expression with named groups), or format: json")
+        return self
+
+
 class OwnKeys(Section):
     """``raydrive``: what a cluster of one's own adds; also the content of a site file."""
 
@@ -224,6 +249,7 @@ class OwnKeys(Section):
     resume_argument: bool | None = None
     lease_s: Amount | None = None
     first_failures: CountOrNone | None = None
+    metrics: MetricKeys | None = None
     environment_variables: dict[str, Text] | None = None
 
 

@@ -23,12 +23,13 @@ from raydrive.compat.sweep_data import data_warnings, read_code, read_inputs, re
 from raydrive.compat.sweep_layers import apply_override, read_site, read_text
 from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
 from raydrive.compat.sweep_problems import problems_of, without_echoes
-from raydrive.compat.sweep_schema import TEXTS, OwnKeys, SweepKeys
+from raydrive.compat.sweep_schema import TEXTS, MetricKeys, OwnKeys, SweepKeys
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
 from raydrive.core.space import Space, parse_space
 
@@ -335,6 +336,7 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Mapping[str, str], outputs: Ma
         environment_variables={**(keys.trial.environment_variables or {}), **(own.environment_variables or {})},
         python=own.python or "",
         preload=tuple(own.preload or ()),
+        metrics=_printed(own.metrics),
         resources=Resources(**resources),
         **_given(
             grace_s=own.grace_s,
@@ -344,6 +346,10 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Mapping[str, str], outputs: Ma
             lease_s=own.lease_s,
         ),
     )
+
+
+def _printed(keys: MetricKeys | None) -> PrintedMetrics | None:
+    return None if keys is None else PrintedMetrics(tuple(keys.pattern or ()), keys.format is not None)
 
 
 def _given(**values: Any) -> dict[str, Any]:

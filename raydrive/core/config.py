@@ -15,6 +15,7 @@ from typing import Any
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
 from raydrive.core.lineage import Lineage
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
 
 FORMAT = 1
@@ -152,6 +153,8 @@ class TrialSpec:
     """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
     resume_argument: bool = False
     """Whether a resumed script gets ``--resume-from DIR``."""
+    metrics: PrintedMetrics | None = None
+    """How metrics are found in what the script prints; None = it logs them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +213,8 @@ class RunConfig:
         trial["resources"] = Resources(**trial["resources"])
         for name in ("arguments", "preload"):
             trial[name] = tuple(trial[name])
+        if trial.get("metrics") is not None:
+            trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])
         return cls(
             experiment=raw["experiment"],
             display_name=raw.get("display_name", ""),

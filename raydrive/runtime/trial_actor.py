@@ -22,6 +22,7 @@ from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.records import FAILED
 from raydrive.runtime import guard
 from raydrive.runtime.channel import Channel
+from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
 from raydrive.runtime.shipping import ship, until_shipped
@@ -64,6 +65,10 @@ class _Attempt:
         self.stopped_pids: list[int] = []
         """Its process tree while it is paused."""
         self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+
+    def is_full(self) -> bool:
+        """Whether so much is unsent that the channel has to wait."""
+        return len(self.unsent) > MAX_UNSENT
 
     def add(self, messages: Sequence[Mapping[str, Any]]) -> None:
         """Counts what the training process logged; the primary metric sets the interval."""
@@ -250,11 +255,12 @@ class TrialActor:
             def take(messages: Sequence[Mapping[str, Any]]) -> None:
                 current.add(messages)
                 self._pause_if_unheard(current, prepared)
-                if len(current.unsent) > MAX_UNSENT:
+                if current.is_full():
                     channel.pause()
 
             channel.take, channel.notice = take, prepared.note
-            exit_ = await keeper.run(job, begin)
+            async with printed_metrics(prepared.log, self._config, take, current.is_full):
+                exit_ = await keeper.run(job, begin)
             current.pid, current.stopped_pids = 0, []
             # What the dead process had sent is in the socket's buffer: little, and it must not wait for the driver.
             channel.take = current.add
