@@ -34,6 +34,7 @@ ALL = [
     "sleepers",
     "reports",
     "crowd",
+    "many_at_once",
     "early_stop",
     "first_result",
     "scripts",
