@@ -26,8 +26,12 @@ _OTHER_KEYS = (
     "grace_s",
     "reuse_actors",
     "max_attempts",
+    "keep_checkpoints",
+    "resume_argument",
+    "lease_s",
     "first_failures",
     "environment_variables",
+    "input_mapping",
 )
 """Site settings that sweep files are laid under; a workspace has no use for them."""
 

@@ -43,6 +43,10 @@ WithOption = Annotated[
     list[Path] | None, typer.Option("--with", metavar="SITE.yml", help="Site settings laid over the file.")
 ]
 
+NodeOption = Annotated[
+    str, typer.Option("--node", metavar="NAME", help="The sweep node, where CONFIG is a pipeline.", show_default=False)
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
@@ -56,6 +60,7 @@ def submit(
     storage: StorageOption = None,
     changes: SetOption = None,
     site: WithOption = None,
+    node: NodeOption = "",
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands, run nothing.")
@@ -63,7 +68,7 @@ def submit(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
-    loaded = _load(config, changes or (), site or ())
+    loaded = load(config, changes or (), site or (), node)
     if dry_run:
         _dry_run(loaded, output)
         return 0
@@ -128,10 +133,14 @@ def resume(
 
 
 def validate(
-    config: ConfigArgument, changes: SetOption = None, site: WithOption = None, output: OutputOption = Format.TABLE
+    config: ConfigArgument,
+    changes: SetOption = None,
+    site: WithOption = None,
+    node: NodeOption = "",
+    output: OutputOption = Format.TABLE,
 ) -> int:
     """Check a sweep file: every problem with its line, and what it would run."""
-    loaded = _load(config, changes or (), site or ())
+    loaded = load(config, changes or (), site or (), node)
     plan = loaded.submission.config
     space = plan.sampling.space
     size = "infinite" if space.size is None else str(space.size)
@@ -140,10 +149,12 @@ def validate(
     return 0
 
 
-def _load(config: Path, changes: Sequence[str], site: Sequence[Path]) -> Loaded:
+def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str = "") -> Loaded:
+    """Reads a sweep file, over the settings of the nearest raydrive.toml, and says its warnings."""
+    from raydrive.api.workspace import nearest_settings
     from raydrive.compat.sweep_yaml import load_sweep
 
-    loaded = load_sweep(config, overrides=changes, site=site)
+    loaded = load_sweep(config, overrides=changes, site=site, node=node, defaults=nearest_settings())
     for warning in loaded.warnings:
         say(f"Warning: {warning}")
     return loaded

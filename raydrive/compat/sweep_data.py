@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,67 +15,159 @@ from raydrive.compat.sweep_schema import InputKeys, OutputKeys
 from raydrive.compat.yaml_source import Node
 from raydrive.core.arguments import format_value
 from raydrive.core.errors import Problem
+from raydrive.storage.fetching import FETCHED, WEB, scheme_of
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _GIT = re.compile(r"git[@+]|.*\.git(?:[#@].*)?\Z")
 
 
-def read_inputs(raw: dict[str, Any], root: Node, base: Path, problems: list[Problem]) -> dict[str, str]:
-    """Returns the values of ``${{inputs.x}}`` as text: literals, and absolute paths of data that exists.
+# azureml://subscriptions/S/resourcegroups/G/[providers/...]/workspaces/W/datastores/D/paths/P
+_LONG = re.compile(r"azureml://subscriptions/.*?/workspaces/[^/]+/(?=datastores/)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class DataMapping:
+    """What the names of Azure ML's data stand for here: ``raydrive.input_mapping``."""
+
+    rules: Mapping[str, str] = field(default_factory=dict)
+    """Names, or beginnings of them, and absolute paths or URIs."""
+
+    @classmethod
+    def of(cls, raw: Mapping[str, str], root: Node) -> DataMapping:
+        """Returns the mapping of a file; relative paths in it start from the folder of the file that holds it."""
+        rules = {}
+        for name, target in raw.items():
+            file = re.sub(r":\d+:\d+$", "", root.locate(f"raydrive.input_mapping.{name}"))
+            base = Path.cwd() if file.startswith("--set ") else Path(file).absolute().parent
+            path = local_path(target, base)
+            rules[name] = target if path is None else str(path) + "/" * target.endswith("/")
+        return cls(rules)
+
+    def resolve(self, text: str) -> str | None:
+        """Returns what a name stands for, None where no rule fits.
+
+        The longest rule wins. ``azureml:iris`` is also ``azureml:iris:3`` and ``azureml:iris@latest``; of a URI the
+        rest is put behind what the rule says. The long form of a datastore's URI is the same as the short one.
+        """
+        for name in dict.fromkeys((text, _LONG.sub("azureml://", text))):
+            for rule in sorted(self.rules, key=len, reverse=True):
+                rest = name[len(rule) :]
+                if not name.startswith(rule):
+                    continue
+                if not rest or (rule.startswith("azureml:") and "//" not in rule and rest[0] in ":@"):
+                    return self.rules[rule]
+                if rule.endswith("/") or rest[0] == "/":
+                    return self.rules[rule].rstrip("/") + "/" + rest.lstrip("/")
+        return None
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What ``${{inputs.x}}`` stand for."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    """Literals as text, absolute paths of data that exists here, URIs."""
+    fetched: dict[str, str] = field(default_factory=dict)
+    """The URIs that trials find on their node: ``file`` or ``folder``."""
+
+
+def read_inputs(raw: dict[str, Any], root: Node, base: Path, mapping: DataMapping, problems: list[Problem]) -> Inputs:
+    """Returns what the ``inputs`` of a file are.
 
     Args:
         raw: The ``inputs`` mapping.
         root: The whole file.
         base: Folder that relative paths start from.
+        mapping: What Azure ML's names stand for.
         problems: Gets what is wrong.
     """
-    values = {}
+    inputs = Inputs()
     for name, given in raw.items():
         where = f"inputs.{name}"
         if isinstance(given, bool | int | float | str):
-            values[name] = format_value(given)
+            inputs.values[name] = format_value(given)
+            if isinstance(given, str):
+                _refuse_binding(name, given, where, root, problems)
         elif isinstance(given, dict):
             try:
                 data = InputKeys.model_validate(given)
             except ValidationError as error:
                 problems.extend(problems_of(error, root, InputKeys, where))
                 continue
-            values[name] = _input_path(data, where, root, base, problems)
+            _read_data(name, data, inputs, root, base, mapping, problems)
         else:
             allowed = "a number, true, false, text, or {type: uri_file or uri_folder, path: ...}"
             found = "null" if given is None else repr(given)
             problems.append(Problem(where, found, allowed, place=root.locate(where)))
-    return values
+    return inputs
 
 
-def _input_path(data: InputKeys, where: str, root: Node, base: Path, problems: list[Problem]) -> str:
-    where = f"{where}.path"
-    path = local_path(data.path, base)
-    wanted = {"uri_file": "file", "uri_folder": "file or folder"}.get(data.type, "file or folder")
+def _refuse_binding(name: str, text: str, where: str, root: Node, problems: list[Problem]) -> bool:
+    """Notes what is bound to another step of a pipeline."""
+    if "${{parent." not in text.replace(" ", ""):
+        return False
+    fix = f"Only this step runs here: say where the data is, as in --set inputs.{name}=PATH."
+    problems.append(Problem(where, text, "a value, or data", fix, root.locate(where)))
+    return True
+
+
+def _read_data(
+    name: str, data: InputKeys, inputs: Inputs, root: Node, base: Path, mapping: DataMapping, problems: list[Problem]
+) -> None:
+    where = f"inputs.{name}.path"
+    place = root.locate(where)
+    text = mapping.resolve(data.path) or data.path
+    if _refuse_binding(name, text, where, root, problems):
+        return
+    found = repr(data.path) if text == data.path else f"{data.path!r}, which is mapped to {text!r}"
+    if text.startswith("azureml:"):
+        rule = re.sub(r"(?<=/paths/).*", "", text)
+        fix = f"Say what it stands for in a site file: raydrive: {{input_mapping: {{'{rule}': s3://BUCKET/PATH}}}}."
+        problems.append(Problem(where, found, "data that can be read from here", fix, place))
+        return
+    path = local_path(text, base)
     if path is None:
-        fix = "Reading it from where it is comes later; for now copy it to a folder that all nodes see."
-        problems.append(Problem(where, repr(data.path), f"a local {wanted}", fix, root.locate(where)))
-        return data.path
+        inputs.values[name] = text
+        if scheme_of(text) not in FETCHED:
+            allowed = f"a path, or a URI with one of {', '.join(FETCHED)}"
+            problems.append(Problem(where, found, allowed, place=place))
+        elif data.mode == "direct":
+            pass  # the script is given the URI itself
+        elif scheme_of(text) in WEB and data.type != "uri_file":
+            fix = "A web server does not list folders: name a file, with type: uri_file."
+            problems.append(Problem(where, found, f"a local or object-store path for {data.type}", fix, place))
+        else:
+            inputs.fetched[name] = "file" if data.type == "uri_file" else "folder"
+        return
+    inputs.values[name] = str(path)
     if not path.exists():
-        fix = "Paths are relative to the sweep file."
-        found = f"{data.path!r}, and there is no {path}"
-        problems.append(Problem(where, found, f"a {wanted} that exists", fix, root.locate(where)))
+        wanted = "file" if data.type == "uri_file" else "file or folder"
+        fix = "Paths are relative to the sweep file." if text == data.path else ""
+        problems.append(Problem(where, f"{found}, and there is no {path}", f"a {wanted} that exists", fix, place))
     elif data.type == "uri_file" and not path.is_file():
-        found = f"{data.path!r}, which is a folder"
-        problems.append(Problem(where, found, "a file", "For a folder write type: uri_folder.", root.locate(where)))
-    return str(path)
+        fix = "For a folder write type: uri_folder."
+        problems.append(Problem(where, f"{found}, which is a folder", "a file", fix, place))
 
 
-def read_outputs(raw: dict[str, Any], root: Node, problems: list[Problem]) -> dict[str, str]:
-    """Returns the folders of ``${{outputs.x}}`` below a trial's outputs: each output has one of its name."""
-    folders = {}
+@dataclass(slots=True)
+class Outputs:
+    """What ``${{outputs.x}}`` stand for: each has a place of its name below a trial's outputs."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    """Those that are files; the others are folders."""
+
+
+def read_outputs(raw: dict[str, Any], root: Node, problems: list[Problem]) -> Outputs:
+    """Returns what the ``outputs`` of a file are."""
+    outputs = Outputs()
     for name, given in raw.items():
         where = f"outputs.{name}"
         if name in (".", "..") or re.search(r"[/\\\0]", name):
             problems.append(Problem(where, repr(name), "a name for a folder", place=root.locate(where, key=True)))
             continue
-        folders[name] = name
-        if given is None:
+        outputs.names[name] = name
+        if given is None or isinstance(given, str):  # text: what a pipeline binds it to
             continue
         try:
             kind = OutputKeys.model_validate(given).type
@@ -82,10 +175,8 @@ def read_outputs(raw: dict[str, Any], root: Node, problems: list[Problem]) -> di
             problems.extend(problems_of(error, root, OutputKeys, where))
             continue
         if kind == "uri_file":
-            fix = f"Let the command name the file: ${{{{outputs.{name}}}}}/FILE."
-            place = root.locate(f"{where}.type")
-            problems.append(Problem(f"{where}.type", "uri_file", "uri_folder: outputs are folders here", fix, place))
-    return folders
+            outputs.files.append(name)
+    return outputs
 
 
 def read_code(raw: str, root: Node, base: Path, problems: list[Problem]) -> Path | None:
@@ -122,8 +213,9 @@ def data_warnings(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
         entries = raw.get(section)
         for name, given in entries.items() if isinstance(entries, dict) else ():
             where = f"{section}.{name}"
-            if isinstance(given, dict) and "mode" in given:
-                used = "read in place" if section == "inputs" else "written in the trial's folder"
+            mode = given.get("mode") if isinstance(given, dict) else None
+            if mode and str(mode).casefold() != "direct":
+                used = "read in place, or fetched once per node" if section == "inputs" else "kept with the trial"
                 yield f"{where}.mode", f"ignored: data is {used}"
             if section == "outputs" and isinstance(given, dict) and "path" in given:
                 yield f"{where}.path", f"ignored: kept as outputs/{name} of each trial"

@@ -18,9 +18,16 @@ _AZURE: Mapping[str, str] = {
     "properties": "ignored: keep what you want to find again in tags",
     "name": "used as the display name: runs are numbered by raydrive",
     "trial.environment": "ignored: trials use the Python that raydrive runs in, or raydrive.python",
-    "trial.distribution": "ignored: a trial is one process; start a launcher such as torchrun in the command",
     "trial.resources": _MACHINES,
     "resources": _MACHINES,
+}
+_NODES = "ignored: a trial runs on one node; Ray places it where raydrive.resources fit"
+_CONTAINER = "ignored: a trial is a process of the node, not a container"
+_OF_MACHINES = {
+    "instance_count": _NODES,
+    "max_instance_count": _NODES,
+    "shm_size": _CONTAINER,
+    "docker_args": _CONTAINER,
 }
 _NUMBERS = (".min_value", ".max_value", ".q", ".mu", ".sigma", ".upper", ".type")
 """Azure reads numbers here even where they are text."""
@@ -41,10 +48,32 @@ def azure_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if where == "name" and raw.get("display_name"):
             yield where, "ignored: runs are numbered by raydrive, and display_name is what is shown"
         elif note is _MACHINES and isinstance(value, Mapping):
-            for each in value:
-                yield f"{where}.{each}", note
+            for each, given in value.items():
+                if each not in ("instance_count", "max_instance_count") or given not in (1, "1", None):
+                    yield f"{where}.{each}", _OF_MACHINES.get(each, note)
         else:
             yield where, note
+    yield from _launcher_notes(raw)
+
+
+def _launcher_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What to do about a launcher of several processes; one process needs none."""
+    trial = raw.get("trial")
+    given = trial.get("distribution") if isinstance(trial, Mapping) else None
+    if not isinstance(given, Mapping):
+        return
+    kind = str(given.get("type", "")).casefold()
+    count = given.get("process_count_per_instance") or given.get("worker_count") or 1
+    several = f"{count} processes" if str(count) != "1" else "one process"
+    begin = {
+        "pytorch": f"torchrun --nproc-per-node {count} train.py",
+        "mpi": f"mpirun -n {count} python train.py",
+        "tensorflow": "a launcher that sets TF_CONFIG",
+        "ray": "ray.init(address='auto')",
+    }.get(kind, "a launcher")
+    where = "in the script" if kind == "ray" else "in the command"
+    if kind == "ray" or several != "one process":
+        yield "trial.distribution", f"a trial starts as one process, not as {kind or 'several'}: write {begin} {where}"
 
 
 def unused_notes(command: str, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -86,7 +86,7 @@ _WRONG = {
     ("type", "'command'"): "Move what it says about the command below trial:, and add search_space and objective.",
 }
 _NOT_A_MAPPING = {
-    "trial": "Components of pipelines are not read yet; write the command here.",
+    "trial": "Write the command here, or name the file of a component: trial: ./train.yml.",
     "search_space": "For example lr: {type: loguniform, min_value: -9, max_value: -2}.",
 }
 _ELSEWHERE = {
@@ -102,7 +102,7 @@ _ELSEWHERE = {
     "max_duration_minutes": "It is limits.timeout here, in seconds.",
     "primary_metric": "It stands in objective.primary_metric.",
     "goal": "It stands in objective.goal.",
-    "jobs": "Pipelines are not read yet; give the sweep node as a file of its own.",
+    "jobs": "A file with jobs is a pipeline: type: pipeline.",
     "limits.max_total_runs": "It is limits.max_total_trials here.",
     "limits.max_concurrent_runs": "It is limits.max_concurrent_trials here.",
     "limits.max_duration_minutes": "It is limits.timeout here, in seconds.",

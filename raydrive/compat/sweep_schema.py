@@ -251,6 +251,8 @@ class OwnKeys(Section):
     first_failures: CountOrNone | None = None
     metrics: MetricKeys | None = None
     environment_variables: dict[str, Text] | None = None
+    input_mapping: dict[str, Text] | None = None
+    """What Azure ML's names of data stand for: names or beginnings of URIs, and paths or URIs."""
 
 
 def _sampling(value: Any) -> Any:
@@ -291,6 +293,6 @@ class SweepKeys(Section):
 
 TEXTS = (
     "name", "display_name", "experiment_name", "description", "tags", "objective.primary_metric",
-    "trial.environment_variables", "raydrive.environment_variables",
+    "trial.environment_variables", "raydrive.environment_variables", "raydrive.input_mapping",
 )  # fmt: skip
 """Where an unquoted number or true means its text: ``OMP_NUM_THREADS: 4``, ``version: 1.10``."""

@@ -1,13 +1,14 @@
 """Reads a sweep file in the schema of Azure ML's v2 sweep job, with our own settings below ``raydrive:``.
 
-Layers, each over the one before: the file, site files, ``--set``. Everything wrong is reported at once, each with its
-place. Differences from Azure: ``limits.timeout`` and ``limits.trial_timeout`` are seconds as written (v2 raises 1 to 60
-to 60); ``limits.max_total_trials`` may be left out for a grid, which then runs whole; a seed that is not given is drawn
-and recorded, so that every run can be repeated.
+Layers, each over the one before: ``raydrive.toml``, the file, site files, ``--set``. Everything wrong is reported at
+once, each with its place. Differences from Azure: ``limits.timeout`` and ``limits.trial_timeout`` are seconds as
+written (v2 raises 1 to 60 to 60); ``limits.max_total_trials`` may be left out for a grid, which then runs whole; a seed
+that is not given is drawn and recorded, so that every run can be repeated.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import warnings
@@ -19,9 +20,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from raydrive.api.submission import Submission
-from raydrive.compat.sweep_data import data_warnings, read_code, read_inputs, read_outputs
+from raydrive.compat.sweep_data import (
+    DataMapping,
+    Inputs,
+    Outputs,
+    data_warnings,
+    read_code,
+    read_inputs,
+    read_outputs,
+)
 from raydrive.compat.sweep_layers import apply_override, read_site, read_text
 from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
+from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
 from raydrive.compat.sweep_problems import problems_of, without_echoes
 from raydrive.compat.sweep_schema import TEXTS, MetricKeys, OwnKeys, SweepKeys
 from raydrive.compat.yaml_source import Node, parse_yaml
@@ -35,6 +45,8 @@ from raydrive.core.space import Space, parse_space
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
+DATA_MAPPING = "RAYDRIVE_DATA_MAPPING"
+"""Variable that tells training scripts the site's ``input_mapping``, as JSON."""
 _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
 
@@ -65,6 +77,8 @@ def load_sweep(
     site: Sequence[Path] = (),
     text: str | None = None,
     default_seed: int | None = None,
+    node: str = "",
+    defaults: Path | None = None,
 ) -> Loaded:
     """Reads and checks a sweep file; starts nothing and writes nothing.
 
@@ -74,6 +88,8 @@ def load_sweep(
         site: Further files with settings, later ones over earlier ones; YAML, or TOML by their ending.
         text: The content, when it does not come from the file itself.
         default_seed: Seed of a run that names none; None draws one.
+        node: The sweep node to take, where the file is a pipeline; empty = its only one.
+        defaults: A file with settings that the sweep file is laid over: ``raydrive.toml``.
 
     Raises:
         ConfigError: With everything that is wrong, in the order of the file.
@@ -84,14 +100,23 @@ def load_sweep(
         found = "a list" if isinstance(root.value, list) else repr(root.value)
         fix = "A sweep file begins with 'type: sweep'."
         raise ConfigError([*problems, Problem("the file", found, "a mapping of keys to values", fix, root.place)])
-    for file in site:
-        settings = read_site(Path(file), problems)
+    base, note = Path(path).absolute().parent, ""
+    if is_pipeline(root):
+        root, note = sweep_of(root, node, problems)
+    elif node:
+        fix = "Leave --node out: the file is one sweep."
+        raise ConfigError([*problems, Problem("--node", repr(node), "a pipeline to take it from", fix, root.place)])
+    for file in (defaults, *site):
+        settings = read_site(Path(file), problems) if file is not None else None
         if settings is not None:
-            below = root.value.get("raydrive")
-            root = root.with_value(["raydrive"], below.merged(settings) if below else settings)
+            own = root.value.get("raydrive")
+            under, over = (settings, own) if file == defaults else (own, settings)
+            root = root.with_value(["raydrive"], under.merged(over) if under and over else settings)
     for override in overrides:
         root = apply_override(root, override, problems)
-    reader = _Reader(_with_texts(root), Path(path).absolute().parent, problems)
+    reader = _Reader(_with_texts(with_component(root, base, problems)), base, problems)
+    if note:
+        reader.notes.append(("trial", note))
     loaded = reader.read(Path(path).stem, default_seed)
     if reader.problems or loaded is None:
         raise ConfigError(_in_order(reader.problems, name))
@@ -139,11 +164,12 @@ class _Reader:
         space = self._space()
         sampling = self._sampling(space)
         policy = self._policy()
-        inputs = read_inputs(self._mapping("inputs"), self.root, self.base, self.problems)
+        mapping = DataMapping.of(_texts(_dig(self.raw, "raydrive.input_mapping")), self.root)
+        inputs = read_inputs(self._mapping("inputs"), self.root, self.base, mapping, self.problems)
         outputs = read_outputs(self._mapping("outputs"), self.root, self.problems)
         code = _dig(self.raw, "trial.code")
         source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
-        self._command(inputs, outputs)
+        self._command(inputs.values, outputs.names)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -156,7 +182,7 @@ class _Reader:
                 sampling=sampling,
                 policy=policy,
                 limits=_limits(keys, own, sampling.space),
-                trial=_trial(keys, own, inputs, outputs),
+                trial=_trial(keys, own, inputs, outputs, mapping),
                 seed=self._seed(keys, own, default_seed),
             )
         except ConfigError as error:
@@ -174,12 +200,6 @@ class _Reader:
         try:
             keys = SweepKeys.model_validate(self.raw)
         except ValidationError as error:
-            kind = str(self.raw.get("type", "sweep")).casefold()
-            if kind == "pipeline":
-                # Every key of a pipeline would be unknown: one sentence says more.
-                fix = "Give the sweep node as a file of its own; pipelines are not read yet."
-                self.problems.append(Problem("type", "'pipeline'", "sweep", fix, self.root.locate("type")))
-                return None
             self.problems.extend(problems_of(error, self.root, SweepKeys))
             keys = None
         if self._sampling_type()[0] != "grid":
@@ -326,14 +346,19 @@ def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
     )
 
 
-def _trial(keys: SweepKeys, own: OwnKeys, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> TrialSpec:
+def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapping: DataMapping) -> TrialSpec:
     resources = _given(**own.resources.model_dump()) if own.resources else {}
+    variables = {**(keys.trial.environment_variables or {}), **(own.environment_variables or {})}
+    if mapping.rules:  # for scripts that name data themselves
+        variables.setdefault(DATA_MAPPING, json.dumps(dict(mapping.rules)))
     return TrialSpec(
         kind="command",
         command=keys.trial.command.strip(),
-        inputs=inputs,
-        outputs=outputs,
-        environment_variables={**(keys.trial.environment_variables or {}), **(own.environment_variables or {})},
+        inputs=inputs.values,
+        fetched=inputs.fetched,
+        outputs=outputs.names,
+        output_files=tuple(outputs.files),
+        environment_variables=variables,
         python=own.python or "",
         preload=tuple(own.preload or ()),
         metrics=_printed(own.metrics),
@@ -383,6 +408,11 @@ def _dig(raw: Mapping[str, Any], where: str) -> Any:
     for key in where.split("."):
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def _texts(value: Any) -> dict[str, str]:
+    """The texts of a mapping; what else stands there the schema reports."""
+    return {key: item for key, item in value.items() if isinstance(item, str)} if isinstance(value, dict) else {}
 
 
 def _number(value: Any) -> float | None:

@@ -204,7 +204,7 @@ def trial_argv(
     Args:
         spec: Of kind ``script`` or ``command``.
         params: Hyperparameters of the trial.
-        output_dirs: The folders ``${{outputs.x}}`` stands for; what is missing stands for the folder named in the spec.
+        output_dirs: What ``${{outputs.x}}`` stands for on this node; what is missing is shown as ``outputs/x``.
         python: Interpreter of scripts when the spec names none; it also takes the place of a leading ``python`` or
             ``python3`` of a command that needs no shell.
 
@@ -214,10 +214,11 @@ def trial_argv(
     """
     python = spec.python or python
     if spec.kind == "script":
-        return (python, spec.script, *script_arguments(spec.arguments, params))
+        fixed = [_input_of(argument, spec.inputs) for argument in spec.arguments] if spec.inputs else spec.arguments
+        return (python, spec.script, *script_arguments(fixed, params))
     if spec.kind != "command":
         raise ConfigError(Problem("trial.kind", repr(spec.kind), "script or command: a function has no command line"))
-    outputs = {**spec.outputs, **(output_dirs or {})}
+    outputs = {**{name: f"outputs/{below}" for name, below in spec.outputs.items()}, **(output_dirs or {})}
     line = substitute(spec.command, search_space=params, inputs=spec.inputs, outputs=outputs).strip()
     words = split_plain(line)
     if words is None:
@@ -225,6 +226,20 @@ def trial_argv(
     if words[0] in ("python", "python3"):
         words[0] = python
     return tuple(words)
+
+
+def sweep_variables(spec: TrialSpec, params: Params, output_dirs: Mapping[str, str]) -> dict[str, str]:
+    """Returns ``AZUREML_SWEEP_<name>`` for every input, output and hyperparameter of a command, as v2 sets them.
+
+    Args:
+        spec: Of kind ``command``; others get none.
+        params: Hyperparameters of the trial; they win over inputs and outputs of the same name.
+        output_dirs: What ``${{outputs.x}}`` stands for.
+    """
+    if spec.kind != "command":
+        return {}
+    values = {**spec.inputs, **output_dirs, **{name.lstrip("-"): value for name, value in params.items()}}
+    return {f"AZUREML_SWEEP_{name}": format_value(value) for name, value in values.items()}
 
 
 def with_resume_argument(argv: Sequence[str], path: str) -> tuple[str, ...]:
@@ -248,6 +263,13 @@ def shown(argv: Sequence[str]) -> str:
         return argv[2]
     interpreter = _INTERPRETER.match(argv[0]) if argv else None
     return shlex.join((interpreter[1], *argv[1:]) if interpreter else argv)
+
+
+def _input_of(argument: str, inputs: Mapping[str, str]) -> str:
+    """A fixed argument of a script; one that is nothing but ``${{inputs.x}}`` is the place of that data."""
+    match = _REFERENCE.fullmatch(argument)
+    scope, _, name = (match["body"] or "").strip().partition(".") if match else ("", "", "")
+    return inputs.get(name, argument) if scope == "inputs" else argument
 
 
 # --- values ----------------------------------------------------------------------------------------------------------

@@ -135,6 +135,10 @@ class TrialSpec:
     """Values of ``${{inputs.x}}``."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Folders of ``${{outputs.x}}``, below the trial's outputs."""
+    fetched: Mapping[str, str] = field(default_factory=dict)
+    """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
+    output_files: tuple[str, ...] = ()
+    """Names among ``outputs`` that stand for files: the trial makes them, not we."""
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     python: str = ""
     """Interpreter of scripts; empty = the one raydrive runs in."""
@@ -211,8 +215,8 @@ class RunConfig:
             )
         trial = dict(raw["trial"])
         trial["resources"] = Resources(**trial["resources"])
-        for name in ("arguments", "preload"):
-            trial[name] = tuple(trial[name])
+        for name in ("arguments", "preload", "output_files"):
+            trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])
         return cls(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive import wire
-from raydrive.core.arguments import trial_argv, with_resume_argument
+from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.records import FAILED
@@ -107,6 +108,8 @@ class TrialActor:
 
     def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
         self._config = RunConfig.from_json(config)
+        self._spec = self._config.trial
+        """As on this node: with inputs that were brought here."""
         self._run_id = run_id
         self._driver = driver
         self._epoch = epoch
@@ -317,7 +320,11 @@ class TrialActor:
             self._channel = Channel()
             await self._channel.start()
         if self._keeper is None or not self._keeper.alive:
-            await asyncio.get_running_loop().run_in_executor(None, self._files.unpack)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self._files.unpack)
+            if self._config.trial.fetched:
+                inputs = await loop.run_in_executor(None, self._files.inputs)
+                self._spec = dataclasses.replace(self._config.trial, inputs=inputs)
             self._keeper = await Keeper.start(
                 preload=self._config.trial.preload,
                 env=self._environment(),
@@ -347,7 +354,7 @@ class TrialActor:
         channel: str,
         resumed: Resumed | None,
     ) -> Job:
-        spec = self._config.trial
+        spec = self._spec
         env = self._environment()
         env.update(
             wire.trial_environment(
@@ -367,9 +374,11 @@ class TrialActor:
         common = {"cwd": str(prepared.cwd), "env": env, "log_path": str(prepared.log), "grace_s": spec.grace_s}
         if spec.kind == "function":
             return Job(function_path=str(self._files.function_path), params=params, **common)  # type: ignore[arg-type]
-        outputs = {name: str(prepared.cwd / folder) for name, folder in spec.outputs.items()}
-        for folder in outputs.values():
-            os.makedirs(folder, exist_ok=True)
+        outputs = {name: str(prepared.outputs / below) for name, below in spec.outputs.items()}
+        for name, path in outputs.items():
+            if name not in spec.output_files:
+                os.makedirs(path, exist_ok=True)
+        env.update(sweep_variables(spec, params, outputs))
         argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
         if resumed is not None and spec.resume_argument:
             argv = with_resume_argument(argv, str(resumed.path))

@@ -13,6 +13,7 @@ from raydrive.core.config import RunConfig
 from raydrive.core.errors import StorageError
 from raydrive.runtime.channel import private_folder
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
+from raydrive.storage.fetching import fetch
 from raydrive.storage.layout import LOG_NAME, RunLayout
 from raydrive.storage.transfer import LogUploader, upload_tree
 
@@ -155,6 +156,19 @@ class TrialFiles:
             partial.rename(self._function)  # another actor of this node may be reading it
         else:
             self._code = unpack_code(self._layout, sha256, self._root / "code")
+
+    def inputs(self) -> dict[str, str]:
+        """Returns the values of ``${{inputs.x}}`` on this node; what stands elsewhere is brought here, once per run.
+
+        Raises:
+            StorageError: If something cannot be brought here whole.
+        """
+        return {
+            name: str(fetch(value, self._root / "inputs", folder=self._spec.fetched[name] == "folder"))
+            if name in self._spec.fetched
+            else value
+            for name, value in self._spec.inputs.items()
+        }
 
     def prepare(self, trial: int, attempt: int) -> Prepared:
         """Makes the working directory of an attempt; ``outputs`` and ``logs`` exist in it.

@@ -257,8 +257,8 @@ def test_an_azure_file_is_read_as_it_is(tmp_path: Path) -> None:
     said = [warning.removeprefix(f"{tmp_path}/job.yml:").split(": ", 2) for warning in loaded.warnings]
     assert [where for _, where, _ in said] == [
         "compute", "identity", "queue_settings", "services", "properties", "name", "trial.environment",
-        "trial.distribution", "trial.resources.instance_count", "trial.resources.shm_size",
-        "trial.resources.docker_args", "resources.instance_type", "inputs.iris_csv.mode", "outputs.model.mode",
+        "trial.resources.shm_size", "trial.resources.docker_args",
+        "resources.instance_type", "inputs.iris_csv.mode", "outputs.model.mode",
     ]  # fmt: skip
     assert said[0][0] == f"{AZURE.splitlines().index('compute: azureml:cpu-cluster') + 1}:10"
     assert loaded.submission.warnings == loaded.warnings

@@ -257,7 +257,7 @@ def test_a_plain_command_runs_with_the_wanted_python() -> None:
     assert trial_argv(spec, {"lr": 0.5}, {"model": "/t/outputs/model"}, python="/env/python") == (
         "/env/python", "train.py", "--lr", "0.5", "--data", "/data/my file.csv", "--out", "/t/outputs/model",
     )  # fmt: skip
-    assert trial_argv(spec, {"lr": 0.5}, python="/env/python")[-1] == "model"
+    assert trial_argv(spec, {"lr": 0.5}, python="/env/python")[-1] == "outputs/model"
     assert trial_argv(TrialSpec(kind="command", command="Rscript fit.R"), {}, {}) == ("Rscript", "fit.R")
 
 
