@@ -364,7 +364,7 @@ class TrialActor:
                 attempt=current.attempt,
                 experiment=self._config.experiment,
                 params=params,
-                inputs=self._config.trial.inputs,
+                inputs=spec.inputs,
                 output_dir=str(prepared.outputs),
                 files_dir=str(prepared.files),
                 checkpoint_dir=str(prepared.staging),
