@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from raydrive.api.ancestry import trace
+from raydrive.api.references import child_references, run_references
 from raydrive.api.submission import Submission
 from raydrive.core.arguments import format_value
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
@@ -117,7 +119,12 @@ class HyperDriveConfig:
         max_attempts: Starts of a trial that fails by itself.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
-        resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``.
+        resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``; None = only where
+            there are ``resume_child_runs``.
+        resume_from: Earlier runs: policies compare with their curves, and a sampler that learns learns from their
+            trials. ``HyperDriveRun`` objects, or texts: an id, a unique prefix, ``last``, a run's folder.
+        resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
+            from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
         preload: Modules that function trials are forked with.
         tags: Free text by name, kept with the run.
 
@@ -143,7 +150,9 @@ class HyperDriveConfig:
         max_attempts: int = 1,
         first_failures: int = 3,
         keep_checkpoints: int = 1,
-        resume_argument: bool = False,
+        resume_argument: bool | None = None,
+        resume_from: Any = None,
+        resume_child_runs: Any = None,
         preload: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
@@ -155,14 +164,14 @@ class HyperDriveConfig:
             primary_metric_goal = PrimaryMetricGoal.from_str(primary_metric_goal)
         self.run_config = run_config
         self.preload = tuple(preload)
-        own = getattr(hyperparameter_sampling, "seed", None)
-        seed = seed if seed is not None else own
+        self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
+        seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
             self._trial_spec(resources or Resources()),
             grace_s=grace_s,
             reuse_actors=reuse_actors,
             keep_checkpoints=keep_checkpoints,
-            resume_argument=resume_argument,
+            resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
         )
         minutes = max_duration_minutes
         self.config = RunConfig(
@@ -182,6 +191,12 @@ class HyperDriveConfig:
             seed=secrets.randbits(31) if seed is None else seed,
             tags=dict(tags or {}),
         )
+        self._check_lineage()
+
+    def _check_lineage(self) -> None:
+        """Checks earlier runs at birth where they can be: ids are looked up where the run is kept."""
+        if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
+            trace(self.to_submission("default"), None)
 
     def _trial_spec(self, resources: Resources) -> TrialSpec:
         target = self.run_config
@@ -201,9 +216,14 @@ class HyperDriveConfig:
             ConfigError: If the experiment's name cannot be a folder name.
         """
         config = dataclasses.replace(self.config, experiment=experiment)
-        if isinstance(self.run_config, ScriptRunConfig):
-            return Submission(config=config, source_directory=self.run_config.source_directory)
-        return Submission(config=config, source_directory=None, function=self.run_config)
+        target = self.run_config
+        return Submission(
+            config=config,
+            source_directory=target.source_directory if isinstance(target, ScriptRunConfig) else None,
+            function=None if isinstance(target, ScriptRunConfig) else target,
+            resume_from=self.resume_from,
+            resume_child_runs=self.resume_child_runs,
+        )
 
 
 def _check_function(function: TrainFunction) -> None:

@@ -12,10 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from raydrive.api.ancestry import Descent, bring, trace
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import Submission
 from raydrive.core.config import Limits
 from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError
+from raydrive.core.heritage import dump
+from raydrive.core.lineage import Lineage
 from raydrive.storage.code import snapshot, store_code, store_function
 from raydrive.storage.layout import RunLayout, new_run_id
 
@@ -38,13 +41,14 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
         address: Ray address; None = ``RAY_ADDRESS``, then an embedded cluster.
 
     Raises:
-        ConfigError: If the code is too large, or the function cannot be pickled.
+        ConfigError: If the code is too large, the function cannot be pickled, or an earlier run makes no sense here.
         ClusterError: If Ray cannot be reached or could never satisfy the request.
         StorageError: If the run folder cannot be written.
     """
     from raydrive.runtime import cluster
 
     # What can be refused is refused before anything is left behind: first the code, then the cluster, then the folder.
+    descent = trace(submission, storage)
     pickled = pickle_function(submission.function) if submission.function is not None else b""
     code = snapshot(submission.source_directory, storage) if submission.source_directory is not None else None
     connection = cluster.connect(address)
@@ -59,9 +63,23 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     config = dataclasses.replace(
         config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=_versions()
     )
+    if descent.lineage:
+        config = dataclasses.replace(config, lineage=_inherit(descent, layout))
     layout.write_config(json.dumps(config.to_json(), indent=1).encode())
     start_driver(layout, connection.outlives)
     return HyperDriveRun.open(layout.uri)
+
+
+def _inherit(descent: Descent, layout: RunLayout) -> Lineage:
+    """Brings what earlier runs have into the new run's folder; nothing is left of it where that fails."""
+    try:
+        lineage, heritage = bring(descent, layout)
+        layout.write_heritage(dump(heritage))
+    except BaseException:
+        with contextlib.suppress(RaydriveError):
+            layout.folder.delete_tree()
+        raise
+    return lineage
 
 
 def resume(

@@ -43,6 +43,8 @@ def follow(run: HyperDriveRun, console: Console | None = None) -> None:
     """
     console = console or Console(stderr=True, highlight=False)
     in_place = is_live(console)
+    for line in run.lineage.lines():
+        _print(console, one_line(line))
     if in_place:
         _follow_live(run, console)
     else:
@@ -150,7 +152,7 @@ def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
         return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
     if summary.why:
         lines.append(f"{summary.state}: {one_line(summary.why)}.")
-    child = run.get_best_run_by_primary_metric()
+    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
     if child is None:
         return [*lines, *_without_best(run, summary)]
     best = summary.best
@@ -159,6 +161,7 @@ def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
         lines.append(f"  {one_line(run.config.metric.name)} = {number(best.value)} at interval {best.interval}")
     lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in child.params.items()]
     lines.append(f"  artifacts: {child.uri}/outputs")
+    lines += _better_before(run, best.value if best is not None else None)
     saving = summary.saving
     if saving.stopped:
         lines += [
@@ -168,6 +171,18 @@ def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
         ]
     lines += ["", "Next:", *(f"  {command}" for command in next_commands(run, child.number))]
     return lines
+
+
+def _better_before(run: HyperDriveRun, best: float | None) -> list[str]:
+    """Says when a run that this one was warm-started from had done better."""
+    values = [(parent.best, parent) for parent in run.lineage.parents if parent.best is not None]
+    if not values or best is None:
+        return []
+    choose = max if run.config.metric.maximize else min
+    value, parent = choose(values, key=lambda item: item[0])
+    if value == best or choose(value, best) == best:
+        return []
+    return [f"Better before: {number(value)}, trial {parent.best_trial} of {parent.run}"]
 
 
 def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:

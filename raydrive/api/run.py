@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.api.charts import Charts
 from raydrive.api.markup import Rows
 from raydrive.core.errors import RaydriveError, StorageError, TrialError
+from raydrive.core.lineage import Lineage
 from raydrive.core.records import CANCELED, FAILED, Reported
 from raydrive.core.summary import Summary, ranked, row, row_json, summarize
 from raydrive.core.sweep import Sweep
@@ -72,6 +73,11 @@ class HyperDriveRun(Charts):
     def tags(self) -> Mapping[str, str]:
         """Free text by name."""
         return self.config.tags
+
+    @property
+    def lineage(self) -> Lineage:
+        """The earlier runs it was warm-started from, and the trials of theirs that go on here."""
+        return self.config.lineage
 
     def __repr__(self) -> str:
         return f"HyperDriveRun({self.id!r}, {self.get_status()})"
@@ -225,11 +231,19 @@ class HyperDriveRun(Charts):
         Args:
             include_failed: Whether failed trials count.
             include_canceled: Whether trials that were stopped count.
-            include_resume_from_runs: Accepted for HyperDrive's sake.
+            include_resume_from_runs: Whether the runs it was warm-started from count too; a trial of theirs is
+                returned as a child of its own run. One that is not there any more is warned about and left out.
 
         Returns:
             The trial, or None when none logged a finite value.
         """
+        from raydrive.api.heirs import best_of_all
+
+        if include_resume_from_runs and self.config.lineage.parents:
+            return best_of_all(self, include_failed, include_canceled)
+        return self._own_best(include_failed, include_canceled)
+
+    def _own_best(self, include_failed: bool, include_canceled: bool) -> Run | None:
         from raydrive.api.child import Run
 
         self.refresh()
@@ -347,9 +361,19 @@ class HyperDriveRun(Charts):
                 "best_child_run_id": self.child_id(best.trial) if best else None,
                 "score": best.value if best else None,
                 "cancellation_reason": summary.why,
+                **_ancestry(self.config.lineage),
             },
             "tags": dict(self.tags),
         }
+
+
+def _ancestry(lineage: Lineage) -> dict[str, str]:
+    """Earlier runs and trials, under HyperDrive's names."""
+    given = {
+        "resume_from": [parent.run for parent in lineage.parents],
+        "resume_child_runs": [one.child_id for one in lineage.continued],
+    }
+    return {name: json.dumps(ids) for name, ids in given.items() if ids}
 
 
 def utc(seconds: float | None) -> str | None:

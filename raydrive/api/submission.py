@@ -5,8 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from raydrive.core.config import RunConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReference:
+    """An earlier run that somebody names."""
+
+    run: Any
+    """A ``HyperDriveRun``, or a text: an id, a unique prefix, ``last``, the path or URI of the run's folder."""
+    where: str
+    """Path of the key, for errors."""
+    place: str = ""
+    """``file:line:column``."""
+    base: Path | None = None
+    """Folder that relative paths start from; None = the current one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildReference(RunReference):
+    """A trial of an earlier run."""
+
+    trial: int
+    """Its number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +44,7 @@ class Submission:
     """What trials call, for a trial of kind ``function``."""
     warnings: tuple[str, ...] = ()
     """For the user to read: what was accepted but does not mean here what it seems to."""
+    resume_from: tuple[RunReference, ...] = ()
+    """Runs to start from: their curves are compared with, and samplers that learn learn from them."""
+    resume_child_runs: tuple[ChildReference, ...] = ()
+    """Trials that go on as the first ones of this run."""

@@ -93,10 +93,24 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "waiting": "; ".join(waiting),
             "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
             "storage": run.uri,
+            **_lineage(run, output),
         },
         output,
     )
     return 0
+
+
+def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
+    """What a run got from earlier ones: as it is in JSON, as text for people; nothing for a run without."""
+    lineage = run.lineage
+    if output is Format.JSON:
+        return dict(lineage.to_json())
+    texts = {
+        "warm start": [parent.text.removeprefix("warm start from ") for parent in lineage.parents],
+        "going on": [f"trial {number}: {one.text}" for number, one in enumerate(lineage.continued)],
+        "notes": lineage.notes,
+    }
+    return {name: " | ".join(found) for name, found in texts.items() if found}
 
 
 def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
@@ -168,7 +182,7 @@ def logs(
 def best(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
     """Print the best trial: its parameters, metric, files and command."""
     run = open_run(run_name, storage)
-    if run.get_best_run_by_primary_metric() is None:
+    if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
         say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.name!r}.")
         return 3
     print_best(run, output)
@@ -179,7 +193,7 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
     """Prints the best trial of a run that has one."""
     from raydrive.core.arguments import shown, trial_argv
 
-    child = run.get_best_run_by_primary_metric()
+    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
     found = run.sweep.best
     if child is None or found is None:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import signal
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ from raydrive.cli.output import (
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
     from raydrive.compat.sweep_yaml import Loaded
+    from raydrive.core.config import RunConfig
+    from raydrive.core.heritage import Heritage
 
 DRY_RUNS = 10
 STOP_MARGIN_S = 10.0
@@ -69,25 +72,25 @@ def submit(
 ) -> int:
     """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
     loaded = load(config, changes or (), site or (), node)
+    where = _storage(storage, loaded)
     if dry_run:
-        _dry_run(loaded, output)
+        _dry_run(loaded, where, output)
         return 0
     from raydrive.api.launch import launch
-    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+    from raydrive.api.workspace import read_settings
 
     settings = read_settings()
-    where = resolve(
-        storage, "RAYDRIVE_STORAGE", "--storage", loaded.settings.storage, settings.get("storage"), DEFAULT_STORAGE
-    )
     target = resolve(address, "RAY_ADDRESS", "--address", loaded.settings.address, settings.get("address"))
     if detach and target in (None, "local"):
         raise typer.BadParameter(
             "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
         )
     with only_data():
-        run = launch(loaded.submission, storage=where or DEFAULT_STORAGE, address=target)
+        run = launch(loaded.submission, storage=where, address=target)
     say(f"Run {run.id} in {run.uri}")
     if detach:
+        for line in run.lineage.lines():
+            say(line)
         print(run.id)
         say(f"It goes on by itself. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}")
         return 0
@@ -134,6 +137,7 @@ def resume(
 
 def validate(
     config: ConfigArgument,
+    storage: StorageOption = None,
     changes: SetOption = None,
     site: WithOption = None,
     node: NodeOption = "",
@@ -141,6 +145,7 @@ def validate(
 ) -> int:
     """Check a sweep file: every problem with its line, and what it would run."""
     loaded = load(config, changes or (), site or (), node)
+    _traced(loaded, _storage(storage, loaded))
     plan = loaded.submission.config
     space = plan.sampling.space
     size = "infinite" if space.size is None else str(space.size)
@@ -160,13 +165,37 @@ def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str =
     return loaded
 
 
-def _dry_run(loaded: Loaded, output: Format) -> None:
-    from raydrive.core.arguments import shown, trial_argv
+def _storage(flag: str | None, loaded: Loaded) -> str:
+    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+
+    fallbacks = loaded.settings.storage, read_settings().get("storage"), DEFAULT_STORAGE
+    return resolve(flag, "RAYDRIVE_STORAGE", "--storage", *fallbacks) or DEFAULT_STORAGE
+
+
+def _traced(loaded: Loaded, storage: str) -> tuple[RunConfig, Heritage]:
+    """Finds the earlier runs a sweep file names and says what they bring; returns configuration and heritage."""
+    from raydrive.core.heritage import NOTHING
+
+    submission = loaded.submission
+    if not submission.resume_from and not submission.resume_child_runs:
+        return submission.config, NOTHING
+    from raydrive.api.ancestry import trace
+
+    descent = trace(submission, storage)
+    for line in descent.lineage.lines():
+        say(line)
+    return dataclasses.replace(submission.config, lineage=descent.lineage), descent.heritage
+
+
+def _dry_run(loaded: Loaded, storage: str, output: Format) -> None:
+    from raydrive.core.arguments import shown, trial_argv, with_resume_argument
+    from raydrive.core.heritage import sampler_of
     from raydrive.core.records import QUEUED
     from raydrive.core.unseen import Seen
 
-    config = loaded.submission.config
-    sampler = config.sampling.build(config.seed, config.metric.maximize)
+    config, heritage = _traced(loaded, storage)
+    sampler = sampler_of(config, heritage)
+    sources = [one.source for one in config.lineage.continued]
     history: list[Seen] = []
     rows: list[dict[str, Any]] = []
     count = min(DRY_RUNS, config.limits.max_total_runs)
@@ -177,6 +206,8 @@ def _dry_run(loaded: Loaded, output: Format) -> None:
         params = suggestion.params
         history.append(Seen(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
         argv = trial_argv(config.trial, params, python=config.trial.python or "python")
+        if config.trial.resume_argument and any(sources[number : number + 1]):
+            argv = with_resume_argument(argv, "DIR")
         rows.append(
             {"trial": number, **{f"param_{name}": value for name, value in params.items()}, "command": shown(argv)}
         )

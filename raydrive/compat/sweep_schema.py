@@ -247,6 +247,8 @@ class OwnKeys(Section):
     max_attempts: Count | None = None
     keep_checkpoints: Count | None = None
     resume_argument: bool | None = None
+    warm_start: Any = None
+    resume_child_runs: Any = None
     lease_s: Amount | None = None
     first_failures: CountOrNone | None = None
     metrics: MetricKeys | None = None

@@ -30,6 +30,7 @@ from raydrive.compat.sweep_data import (
     read_outputs,
 )
 from raydrive.compat.sweep_layers import apply_override, read_site, read_text
+from raydrive.compat.sweep_lineage import read_children, read_parents
 from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
 from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
 from raydrive.compat.sweep_problems import problems_of, without_echoes
@@ -170,6 +171,9 @@ class _Reader:
         code = _dig(self.raw, "trial.code")
         source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
         self._command(inputs.values, outputs.names)
+        settings = self._mapping("raydrive")
+        parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
+        children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -191,7 +195,13 @@ class _Reader:
         self.notes += [*azure_notes(self.raw), *data_warnings(self.raw)]
         self.notes += [*unused_notes(keys.trial.command, sampling.space.expressions), *yaml11_notes(self.root)]
         notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
-        submission = Submission(config=config, source_directory=source, warnings=notes)
+        submission = Submission(
+            config=config,
+            source_directory=source,
+            warnings=notes,
+            resume_from=parents,
+            resume_child_runs=children,
+        )
         return Loaded(
             submission=submission, settings=Settings(storage=own.storage, address=own.address), warnings=notes
         )
@@ -367,7 +377,8 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapp
             grace_s=own.grace_s,
             reuse_actors=own.reuse_actors,
             keep_checkpoints=own.keep_checkpoints,
-            resume_argument=own.resume_argument,
+            # HyperDrive passes the folder to the trials it resumes; such a script knows the argument.
+            resume_argument=True if own.resume_argument is None and own.resume_child_runs else own.resume_argument,
             lease_s=own.lease_s,
         ),
     )

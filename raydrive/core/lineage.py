@@ -91,6 +91,8 @@ class Lineage:
     parents: tuple[Parent, ...] = ()
     continued: tuple[Continued, ...] = ()
     """Trial n of this run goes on with number n of these."""
+    notes: tuple[str, ...] = ()
+    """What else a user should know."""
 
     def __bool__(self) -> bool:
         return bool(self.parents or self.continued)
@@ -103,16 +105,19 @@ class Lineage:
             yield f"trial {number} goes on with {continued.text}"
             if continued.note:
                 yield f"trial {number}: {continued.note}"
+        yield from self.notes
 
     def to_json(self) -> dict[str, Any]:
         """Returns the lineage as a JSON object."""
-        return {name: [_plain(one) for one in getattr(self, name)] for name in ("parents", "continued")}
+        lists = {name: [_plain(one) for one in getattr(self, name)] for name in ("parents", "continued")}
+        return {**lists, "notes": list(self.notes)}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Lineage:
         """Returns what ``to_json`` wrote."""
         parents = (Parent(**{**one, "ignored": tuple(one.get("ignored", ()))}) for one in raw.get("parents", ()))
-        return cls(parents=tuple(parents), continued=tuple(Continued(**one) for one in raw.get("continued", ())))
+        continued = (Continued(**one) for one in raw.get("continued", ()))
+        return cls(parents=tuple(parents), continued=tuple(continued), notes=tuple(raw.get("notes", ())))
 
 
 def _plain(one: Parent | Continued) -> dict[str, Any]:

@@ -75,8 +75,8 @@ def test_an_attempt_goes_on_from_the_last_checkpoint(storage: str) -> None:
     assert metrics["score"] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert list(run.sweep.curves.values(0)) == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     kept = manifests(run.layout, 0)
-    assert [manifest.interval for manifest in kept] == [6]
-    assert kept[0].files["state.json"]["size"] > 0
+    assert [manifest.interval for manifest in kept] == [4, 6]  # the newest, and the one that was gone on from
+    assert kept[1].files["state.json"]["size"] > 0
 
 
 def test_a_damaged_checkpoint_is_passed_over(storage: str) -> None:
