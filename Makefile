@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers bench-quick quality docs venv browser clean
+.PHONY: help demo test check bench chaos bench-peers bench-quick quality docs venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench-peers: $(VENV)/installed-test $(PEERS)/installed ## The same beside Ray Tu
 
 bench-quick: $(VENV)/installed-test ## Name the ratios that got worse (two minutes)
 	$(BIN)/python benchmarks/suite.py --quick --compare
+
+chaos: $(VENV)/installed-test ## Kill drivers, trials, nodes and storage at random and look what is lost (25 minutes)
+	$(BIN)/python tests/chaos/loop.py --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) --record chaos.jsonl
+	$(BIN)/python tests/chaos/takeover.py
 
 quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation tasks, beside Optuna (an hour)
 	$(BIN)/python benchmarks/quality.py --seeds 10

@@ -43,9 +43,10 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     Raises:
         ConfigError: If the code is too large, the function cannot be pickled, or an earlier run makes no sense here.
         ClusterError: If Ray cannot be reached or could never satisfy the request.
-        StorageError: If the run folder cannot be written.
+        StorageError: If the run folder cannot be written, or a node of the cluster cannot use the storage.
     """
     from raydrive.runtime import cluster
+    from raydrive.runtime.probe import check_storage
 
     # What can be refused is refused before anything is left behind: first the code, then the cluster, then the folder.
     descent = trace(submission, storage)
@@ -53,6 +54,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     code = snapshot(submission.source_directory, storage) if submission.source_directory is not None else None
     connection = cluster.connect(address)
     cluster.check_feasible(submission.config.trial.resources, may_grow=cluster.autoscaling())
+    check_storage(storage, submission.config.trial.resources)
     config = submission.config
     layout = RunLayout.create(storage, config.experiment, new_run_id(config.experiment))
     sha256 = ""
@@ -96,15 +98,17 @@ def resume(
     Raises:
         ConfigError: If a limit is out of range, or the run is over and no limit was raised.
         ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
-        StorageError: If the run cannot be read.
+        StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
     """
     from raydrive.runtime import cluster
+    from raydrive.runtime.probe import check_storage
 
     changed = dict(limits or {})
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     _check_resumable(run, changed, force)
     connection = cluster.connect(address)
     cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
+    check_storage(run.layout.uri, run.config.trial.resources)
     start_driver(run.layout, connection.outlives, changed)
     return HyperDriveRun.open(run.layout.uri)
 

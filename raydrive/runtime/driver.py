@@ -56,6 +56,8 @@ class Driver:
         self._epoch = 0
         self._interrupted = False
         self._trouble = ""
+        self._last_trouble = ""
+        self._restarting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._over = asyncio.Event()
         self._loop: Loop | None = None
@@ -64,14 +66,29 @@ class Driver:
         if context.was_current_actor_reconstructed:
             self._limits = {}  # they are in the journal already
             # Nobody outside knows that this driver is new: it has to begin by itself.
-            self._tasks.append(asyncio.get_running_loop().create_task(self._restart()))
+            self._restarting = asyncio.get_running_loop().create_task(self._restart())
 
     async def _restart(self) -> None:
-        try:
+        pause_s = 0.1
+        while True:
+            try:
+                await self.start()
+                return
+            except StorageError as error:
+                if isinstance(error, JournalError):  # damaged, or somebody else's
+                    await self._give_up(f"the driver could not take over: {error}")
+                    raise
+                await asyncio.sleep(pause_s)  # the trials train on for their lease and keep what they log
+                pause_s = min(2 * pause_s, 5.0)
+            except Exception as error:
+                await self._give_up(f"the driver could not take over: {type(error).__name__}: {error}")
+                raise
+
+    async def _in_charge(self) -> None:
+        if self._restarting is not None:
+            await asyncio.shield(self._restarting)
+        elif self._loop is None:
             await self.start()
-        except Exception as error:
-            await self._give_up(f"the driver could not take over: {type(error).__name__}: {error}")
-            raise
 
     # ------------------------------------------------------------------ calls from outside
 
@@ -98,15 +115,11 @@ class Driver:
         Raises:
             StaleEpochError: If the actor follows another driver; it tries again until this one has adopted it.
         """
-        if self._loop is None:
-            await self.start()
+        await self._in_charge()
         if epoch != self._epoch:  # not adopted yet, or never: what it says is asked for, or withdrawn, by its adoption
             raise StaleEpochError(f"this is the driver of epoch {self._epoch}, not {epoch}: wait for your adoption")
         hold_s = self._pace.call(time.monotonic())
-        self._post(to_facts(trial, attempt, events))
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._acks.append(done)
-        await done
+        await self._record(to_facts(trial, attempt, events))
         state = self._sweep.trials[trial]
         goes_on = state.attempt == attempt and state.open and not state.stop_by
         if hold_s and goes_on:
@@ -119,8 +132,7 @@ class Driver:
         Returns:
             False when there was nothing left to end.
         """
-        if self._loop is None:
-            await self.start()
+        await self._in_charge()
         fact = Cancelled(time.time(), trial, why)
         if not self._sweep.accepts(fact):
             return False
@@ -164,7 +176,7 @@ class Driver:
         sweep = Sweep.replay(config, JournalReader(self._layout.journal).read(), heritage)
         me = ray.get_runtime_context().current_actor
         run_id = self._layout.run_id
-        self._slots = Slots(config, self._uri, run_id, me, writer.epoch, self._post)
+        self._slots = Slots(config, self._uri, run_id, me, writer.epoch, self._post, self._record)
         sampler = sampler_of(config, heritage)
         self._loop = Loop(sweep, sampler, self._slots, writer, time.time)
         self._queue.append(Started(time.time(), writer.epoch, versions(), self._limits))
@@ -178,6 +190,17 @@ class Driver:
         self._queue.extend(facts)
         self._wake.set()
 
+    async def _record(self, facts: Sequence[Fact]) -> None:
+        """Returns once the journal has the facts.
+
+        Raises:
+            StaleEpochError: If this driver may not write any more.
+        """
+        self._post(facts)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._acks.append(done)
+        await done
+
     # ------------------------------------------------------------------ the pump
 
     async def _pump(self) -> None:
@@ -188,19 +211,21 @@ class Driver:
             facts, self._queue = self._queue, []
             acks, self._acks = self._acks, []
             try:
-                await self._turn(facts)
+                await self._turn(facts, acks)
             except JournalError as error:
+                # Nothing of this batch counts: whoever sent it keeps it for the driver that has taken over.
+                for done in acks:
+                    if not done.done():
+                        done.set_exception(StaleEpochError(str(error)))
                 await self._give_up(str(error), superseded=True)
+                return
             except Exception as error:  # a bug of ours, or of a user's sampler: say so instead of hanging for ever
                 await self._give_up(f"the driver failed: {type(error).__name__}: {error}")
                 raise
-            for done in acks:
-                if not done.done():
-                    done.set_result(None)
             if self._sweep.finished and not self._over.is_set():
                 await self._close()
 
-    async def _turn(self, facts: Sequence[Fact]) -> None:
+    async def _turn(self, facts: Sequence[Fact], acks: Sequence[asyncio.Future[None]]) -> None:
         loop, slots = self._loop, self._slots
         if loop is None or slots is None:
             return
@@ -209,6 +234,9 @@ class Driver:
         batch = loop.judge(facts)
         if batch.lines:
             await self._write(loop, batch)
+        for done in acks:
+            if not done.done():
+                done.set_result(None)
         loop.act(batch)
         if batch.decisions:
             slots.trim(self._still_needed())
@@ -229,14 +257,14 @@ class Driver:
             JournalError: If a newer driver has taken over.
         """
         pause_s, since = 0.1, time.time()
+        clock = time.strftime("%H:%M:%S UTC", time.gmtime(since))
+        patience_s = loop.sweep.config.trial.storage_patience_s
         while True:
             try:
                 await asyncio.get_running_loop().run_in_executor(self._io, loop.write, batch)
             except JournalError:
                 raise
             except StorageError as error:
-                clock = time.strftime("%H:%M:%S UTC", time.gmtime(since))
-                patience_s = loop.sweep.config.trial.storage_patience_s
                 self._trouble = (
                     f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials go on and keep "
                     f"what they log, and pause after {patience_s:g} s"
@@ -244,6 +272,9 @@ class Driver:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 10.0)
             else:
+                if self._trouble:
+                    away_s = time.time() - since
+                    self._last_trouble = f"the storage failed at {clock} for {away_s:.1f} s; nothing was lost"
                 self._trouble = ""
                 return
 
@@ -289,7 +320,7 @@ class Driver:
         try:
             await asyncio.get_running_loop().run_in_executor(None, self._layout.write_driver, data)
         except StorageError as error:
-            self._trouble = f"storage: {error}"
+            self._last_trouble = f"storage: {error}"
 
     def _view(self, state: str) -> dict[str, Any]:
         sweep = self._sweep
@@ -302,6 +333,7 @@ class Driver:
             "address": ray.get_runtime_context().gcs_address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
             "trouble": self._trouble,
+            "notice": self._last_trouble,
         }
 
     # ------------------------------------------------------------------ the end

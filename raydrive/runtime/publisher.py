@@ -22,6 +22,8 @@ from raydrive.storage.layout import RunLayout
 
 DONE = ".done"
 POLL_S = 0.5
+CONFIRM_S = 5.0
+"""So long the end of an attempt waits until its last checkpoint is recorded, so that the one before can go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Resumed:
 
 
 def recover(
-    layout: RunLayout, trial: int, attempt: int, name: str, into: Path, note: Callable[[str], None]
+    layout: RunLayout, trial: int, attempt: int, name: str, interval: int, into: Path, note: Callable[[str], None]
 ) -> Resumed | None:
     """Brings a checkpoint to this node; one that is damaged is passed over for the one before, and that is said.
 
@@ -45,6 +47,7 @@ def recover(
         trial: Number of the trial.
         attempt: Number of the attempt that goes on from it; the checkpoint is kept for as long as it does.
         name: Number of the wanted checkpoint, as text.
+        interval: Intervals it holds. One with more is of an attempt that was lost before it could report them.
         into: Folder to make.
         note: Told what was passed over.
 
@@ -54,7 +57,8 @@ def recover(
     Raises:
         StorageError: If the storage cannot be read.
     """
-    for manifest in reversed([found for found in manifests(layout, trial) if found.number <= int(name)]):
+    known = [found for found in manifests(layout, trial) if found.number <= int(name) and found.interval <= interval]
+    for manifest in reversed(known):
         pin(layout, trial, attempt, manifest.number)
         try:
             path = fetch(layout, trial, manifest, into)
@@ -107,6 +111,9 @@ class Publisher:
         self._patience_s = patience_s
         self._maximize = maximize
         self._announced: dict[str, tuple[int, float | None]] = {}
+        self._last = 0
+        self._confirmed = 0
+        self._confirming = asyncio.Event()
         self._wake = asyncio.Event()
         self._closing = False
         self._running = asyncio.Event()
@@ -117,12 +124,22 @@ class Publisher:
         self._announced[name] = self._progress()
         self._wake.set()
 
+    def confirm(self, number: int) -> None:
+        """Told that the run's record names a checkpoint: only now may those before it be deleted."""
+        self._confirmed = max(self._confirmed, number)
+        if self._confirmed >= self._last:
+            self._confirming.set()
+
     async def close(self) -> None:
         """Publishes the rest; to be called when nothing more will be said on the channel."""
         self._closing = True
         self._wake.set()
         await self._running.wait()
         await self.sweep(last=True)
+        if self._last:
+            with contextlib.suppress(asyncio.TimeoutError):  # a driver that is away: one more is kept
+                await asyncio.wait_for(self._confirming.wait(), CONFIRM_S)
+            await asyncio.get_running_loop().run_in_executor(None, self._prune)
 
     async def run(self) -> None:
         """Publishes what appears, until closed."""
@@ -170,6 +187,8 @@ class Publisher:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 30.0)
             else:
+                self._last = manifest.number
+                self._confirming.clear()
                 self._published(manifest)
                 return
 
@@ -183,8 +202,15 @@ class Publisher:
             value=value,
             at=time.time(),
         )
+        self._prune()
+        return done
+
+    def _prune(self) -> None:
+        """Deletes older checkpoints, but none that a relaunch may be told to go on from."""
+        if not self._confirmed:
+            return
         try:
-            prune(self._layout, self._trial, keep_last=self._keep_last, maximize=self._maximize)
+            keep_last, maximize = self._keep_last, self._maximize
+            prune(self._layout, self._trial, keep_last=keep_last, maximize=maximize, upto=self._confirmed)
         except StorageError as error:
             self._note(f"older checkpoints could not be deleted: {error}")  # the next one tries again
-        return done

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError
 
 from raydrive.core.config import RunConfig
+from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Reported, Stop
 from raydrive.core.state import Trial
 from raydrive.runtime.cluster import NAMESPACE, actor_options, why_waiting
@@ -67,11 +68,19 @@ class Slots:
         run_id: Name of the run.
         driver: Handle of the driver, for the reports.
         epoch: The driver's epoch; trial actors send it back.
-        post: Takes the facts.
+        post: Takes facts.
+        record: Takes facts, and returns once they are recorded.
     """
 
     def __init__(
-        self, config: RunConfig, uri: str, run_id: str, driver: Any, epoch: int, post: Callable[[Sequence[Fact]], Any]
+        self,
+        config: RunConfig,
+        uri: str,
+        run_id: str,
+        driver: Any,
+        epoch: int,
+        post: Callable[[Sequence[Fact]], Any],
+        record: Callable[[Sequence[Fact]], Awaitable[None]],
     ) -> None:
         self._config = config
         self._args = (uri, run_id, config.to_json(), driver, epoch)
@@ -80,6 +89,7 @@ class Slots:
         self._prefix = f"raydrive:{run_id}:slot:"
         self._made = 0
         self._post = post
+        self._record = record
         self._starting: list[_Slot] = []
         self._idle: list[_Slot] = []
         self._busy: dict[int, _Slot] = {}
@@ -130,7 +140,8 @@ class Slots:
 
     def _queue(self, launch: Launch) -> None:
         self._waiting[launch.trial] = (launch, time.time())
-        self._serve()
+        # Not at once: the actor whose attempt has just ended, which is why this one is launched, is about to be free.
+        asyncio.get_running_loop().call_soon(self._serve)
 
     def _release(self, trial: int) -> None:
         launch, _ = self._delayed.pop(trial)
@@ -185,6 +196,8 @@ class Slots:
     def _rest(self, slot: _Slot) -> None:
         """Has an actor without work take the next attempt, or keeps it, or kills it when no more can come."""
         slot.launch = None
+        if self._closed:
+            self._kill(slot, "the run is over")
         if slot.killed:
             return
         self._idle.append(slot)
@@ -348,9 +361,11 @@ class Slots:
                 self._kill(slot, "trials cannot begin there")
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
+        # The actor keeps how the attempt ended until it gets another one: not before that is recorded.
+        with contextlib.suppress(StaleEpochError):
+            await self._record(facts)
         if self._busy.get(launch.trial) is slot:
             del self._busy[launch.trial]
-        self._post(facts)
         self._rest(slot)
 
     def _death(self, slot: _Slot, launch: Launch, error: RayError) -> Fact:

@@ -288,7 +288,7 @@ class TrialActor:
         loop = asyncio.get_running_loop()
         into = prepared.scratch / "resume"
         resumed = await loop.run_in_executor(
-            None, recover, prepared.layout, current.trial, current.attempt, name, into, prepared.note
+            None, recover, prepared.layout, current.trial, current.attempt, name, current.interval, into, prepared.note
         )
         current.interval = resumed.interval if resumed is not None else 0
         return resumed
@@ -422,6 +422,9 @@ class TrialActor:
             return False
         self._heard_at = time.monotonic()
         current.silent_since = None
+        for event in batch:
+            if event[0] == "checkpoint" and current.publisher is not None:
+                current.publisher.confirm(int(event[3]))
         guard.signal_all(current.stopped_pids, signal.SIGCONT)
         current.stopped_pids = []
         return True

@@ -136,7 +136,7 @@ def pinned(layout: RunLayout, trial: int) -> int | None:
         return None
 
 
-def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool) -> list[int]:
+def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto: int | None = None) -> list[int]:
     """Deletes all checkpoints but the last ones, the one with the best value, and the one an attempt goes on from.
 
     Args:
@@ -144,6 +144,7 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool) -> l
         trial: Number of the trial.
         keep_last: How many of the newest to keep, 1 or more.
         maximize: Whether larger values are better.
+        upto: Only among those up to this number, the last that the run's record names; None = all.
 
     Returns:
         The numbers of those deleted.
@@ -151,7 +152,7 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool) -> l
     Raises:
         StorageError: If the storage cannot be read or written.
     """
-    complete = manifests(layout, trial)
+    complete = [found for found in manifests(layout, trial) if upto is None or found.number <= upto]
     keep = {manifest.number for manifest in complete[-max(1, keep_last) :]}
     valued = [manifest for manifest in complete if manifest.value is not None]
     if valued:

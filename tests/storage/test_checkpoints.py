@@ -34,7 +34,7 @@ def test_what_an_attempt_goes_on_from_is_kept_until_a_later_one_goes_on_from_ano
     layout = run_with(tmp_path, [None] * 4)
     assert pinned(layout, 0) is None
     notes: list[str] = []
-    found = recover(layout, 0, 2, "2", tmp_path / "here", notes.append)
+    found = recover(layout, 0, 2, "2", 9, tmp_path / "here", notes.append)
     assert found is not None
     assert (found.number, pinned(layout, 0), notes) == (2, 2, [])
     # Whoever prunes, also a lost attempt that still trains, leaves it.
@@ -50,12 +50,26 @@ def test_the_one_before_a_damaged_one_is_pinned(tmp_path: Path) -> None:
     assert place is not None
     (place / "files" / "state").write_text("x")
     notes: list[str] = []
-    found = recover(layout, 0, 2, "3", tmp_path / "here", notes.append)
+    found = recover(layout, 0, 2, "3", 9, tmp_path / "here", notes.append)
     assert found is not None
     assert (found.number, (found.path / "state").read_text(), pinned(layout, 0)) == (2, "2", 2)
     assert "state is damaged" in notes[0]
     assert "taking the one before" in notes[0]
     assert prune(layout, 0, keep_last=1, maximize=True) == [1]
+
+
+def test_what_the_record_does_not_name_yet_takes_nothing_away(tmp_path: Path) -> None:
+    """A newer one may be there whose word never reached the driver: the one it does know has to stay."""
+    layout = run_with(tmp_path, [None] * 4)
+    assert prune(layout, 0, keep_last=1, maximize=True, upto=3) == [1, 2]
+    assert numbers(layout) == [3, 4]
+
+
+def test_a_checkpoint_with_intervals_that_were_never_reported_is_passed_over(tmp_path: Path) -> None:
+    layout = run_with(tmp_path, [None] * 4)  # checkpoint n holds n intervals
+    found = recover(layout, 0, 2, "4", 2, tmp_path / "here", lambda text: None)
+    assert found is not None
+    assert found.number == 2
 
 
 def test_a_torn_pin_keeps_nothing_and_breaks_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,326 @@
+"""The chaos loop: runs under faults at random instants, each judged afterwards from its storage alone.
+
+    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl]
+
+One Ray cluster of several raylets serves all seeds. A seed gives the faults and their instants; what they hit depends
+on the timing of the machine, so that a seed that finds something is not bound to find it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parent))
+from raylets import Raylets, wait_until
+
+from raydrive import (
+    Experiment,
+    HyperDriveConfig,
+    HyperDriveRun,
+    MedianStoppingPolicy,
+    RandomParameterSampling,
+    Resources,
+    Run,
+    Workspace,
+    uniform,
+)
+from raydrive.core.errors import StorageError
+from raydrive.runtime import zygote
+from raydrive.testing.aftermath import check_acknowledged, check_run
+
+TRIALS, AT_A_TIME, INTERVALS, STEP_S = 12, 4, 14, 0.2
+LIMIT_S = 240.0
+KINDS = ("driver", "driver", "actor", "actor", "training", "training", "raylet", "storage", "storage", "freeze")
+
+
+def train(params: dict[str, Any]) -> None:
+    """Logs a curve, and goes on from its checkpoint where it was killed."""
+    run = Run.get_context()
+    begin = 0
+    if run.resume_from is not None:
+        begin = json.loads((Path(run.resume_from) / "state.json").read_text())["interval"]
+    folder = Path("state")
+    folder.mkdir(exist_ok=True)
+    for k in range(begin + 1, INTERVALS + 1):
+        time.sleep(STEP_S)
+        run.log("score", params["x"] * k / INTERVALS)
+        if not k % 3:
+            (folder / "state.json").write_text(json.dumps({"interval": k}))
+            (folder / "weights").write_bytes(os.urandom(100_000))
+            run.save_checkpoint(folder)
+
+
+def submit(storage: str, seed: int) -> HyperDriveRun:
+    """Starts a run that takes some ten seconds when nothing happens to it."""
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}),
+        "score",
+        "maximize",
+        TRIALS,
+        AT_A_TIME,
+        policy=MedianStoppingPolicy(delay_evaluation=6),
+        run_config=train,
+        seed=seed,
+        max_attempts=3,
+        first_failures=0,
+        grace_s=1.0,
+        resources=Resources(cpus=1, gpus=1),
+    )
+    trial = dataclasses.replace(config.config.trial, lease_s=60.0, storage_patience_s=1.5)
+    config.config = dataclasses.replace(config.config, trial=trial)
+    return Experiment(Workspace(storage), "chaos").submit(config)
+
+
+class Chaos:
+    """The faults of one seed.
+
+    Args:
+        raylets: The cluster.
+        folder: Where the hook looks for its switch.
+        run: Whose processes die.
+        seed: Decides the faults.
+    """
+
+    def __init__(self, raylets: Raylets, folder: Path, run: HyperDriveRun, seed: int) -> None:
+        self._raylets = raylets
+        self._switch = folder / "fault"
+        self._run = run
+        self._pick = random.Random(seed)
+        count = self._pick.randint(4, 8)
+        self.plan = sorted((self._pick.uniform(0.3, 9.0), self._pick.choice(KINDS)) for _ in range(count))
+        self.done: Counter[str] = Counter()
+
+    def go(self) -> None:
+        """Carries the plan out, until the run is over."""
+        began = time.monotonic()
+        for at, kind in self.plan:
+            wait_until(lambda at=at: time.monotonic() - began >= at or self._over(), 60)
+            if self._over():
+                return
+            self._do(kind)
+
+    def _do(self, kind: str) -> None:
+        if name := getattr(self, f"_{kind}")():
+            self.done[name] += 1
+
+    def _over(self) -> bool:
+        self._run.refresh()
+        return self._run.sweep.finished is not None
+
+    def _kill(self, pid: int) -> bool:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def _driver(self) -> str:
+        found = _ray_processes("ray::Driver")
+        return "driver killed" if found and self._kill(self._pick.choice(found)) else ""
+
+    def _actor(self) -> str:
+        found = _ray_processes("ray::TrialActor")
+        return "trial actor killed" if found and self._kill(self._pick.choice(found)) else ""
+
+    def _training(self) -> str:
+        trials = [trial for trial in self._run.sweep.open_trials if trial.began_at is not None and trial.pid]
+        found = [trial.pid for trial in trials if _is_training(trial.pid)]
+        return "training process killed" if found and self._kill(self._pick.choice(found)) else ""
+
+    def _raylet(self) -> str:
+        self._raylets.kill_one(self._pick.choice)
+        time.sleep(self._pick.uniform(0.0, 3.0))
+        self._raylets.restore()
+        return "raylet killed"
+
+    def _freeze(self) -> str:
+        """A driver that is paused and then goes on: nobody may notice more than a delay."""
+        found = _ray_processes("ray::Driver")
+        if not found:
+            return ""
+        try:
+            os.kill(found[0], signal.SIGSTOP)
+            time.sleep(self._pick.uniform(0.5, 3.0))
+            os.kill(found[0], signal.SIGCONT)
+        except ProcessLookupError:
+            return ""
+        return "driver paused"
+
+    def _storage(self) -> str:
+        kind = self._pick.choice(("away", "full", "unsure", "slow"))
+        partial = self._switch.with_suffix(".new")
+        partial.write_text(kind)
+        partial.rename(self._switch)
+        # Longer than the patience of 1.5 s in some cases, so that trials are paused; and something may die meanwhile.
+        time.sleep(self._pick.uniform(0.3, 2.0))
+        if self._pick.random() < 0.4:
+            self._do(self._pick.choice(("driver", "actor", "training")))
+        time.sleep(self._pick.uniform(0.3, 2.0))
+        self._switch.unlink()
+        return f"storage {kind}"
+
+
+def _ray_processes(title: str) -> list[int]:
+    """Processes of actors of a class, of this cluster: Ray writes the class into the title."""
+    cluster = os.environ["CHAOS_RUN"]
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        command = process.info["cmdline"] or [""]
+        if command[0].startswith(title) and _environment(process).get("CHAOS_FOLDER") == cluster:
+            found.append(process.info["pid"])
+    return sorted(found)
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except (psutil.Error, OSError):
+        return {}
+
+
+def _is_training(pid: int) -> bool:
+    """Whether this is a helper of a trial actor of this cluster, or a training process forked from one."""
+    try:
+        process = psutil.Process(pid)
+        ours = _environment(process).get("CHAOS_FOLDER") == os.environ["CHAOS_RUN"]
+        return ours and zygote.BOOT in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def orphans() -> list[str]:
+    """Trial actors, helpers and training processes of this cluster that are still there."""
+    found = [f"trial actor {pid}" for pid in _ray_processes("ray::TrialActor")]
+    return found + [f"training process or its helper {pid}" for pid in psutil.pids() if _is_training(pid)]
+
+
+def acknowledged(folder: Path, run_id: str) -> list[tuple[int, int, int]]:
+    """What drivers confirmed to trial actors, as the hook noted it."""
+    rows = [
+        json.loads(line)
+        for path in folder.glob(f"acks-{run_id}-*.jsonl")
+        for line in path.read_text().splitlines(keepends=True)
+        if line.endswith("\n")  # its process may have been killed in the middle of the line
+    ]
+    return [(row[0], row[1], row[3]) for row in rows if row[2] == "report"]
+
+
+def refusal(raylets: Raylets, storage: Path) -> list[str]:
+    """Submits to a cluster with a node that has a storage of its own; returns what is wrong with how it is refused."""
+    with raylets.private_node():
+        try:
+            submit(str(storage), 0)
+        except StorageError as error:
+            text = str(error)
+        else:
+            return ["a node that does not share the storage was not noticed"]
+    runs = list((storage / "chaos").glob("*")) if (storage / "chaos").exists() else []
+    wanted = f"1 of {raylets.nodes + 1} other nodes that may run trials cannot use the storage {storage}: node "
+    wrong = [] if text.startswith(wanted) and "it does not see what" in text else [f"refused with: {text}"]
+    return wrong + [f"left behind: {path}" for path in [*runs, *storage.glob(".raydrive-probe*")]]
+
+
+def one_seed(raylets: Raylets, folder: Path, storage: Path, seed: int) -> tuple[list[str], dict[str, Any]]:
+    """Does one run under faults; returns what is wrong afterwards, and what happened."""
+    began = time.monotonic()
+    raylets.restore()
+    run = submit(str(storage), seed)
+    chaos = Chaos(raylets, folder, run, seed)
+    chaos.go()
+    wrong = []
+
+    def over() -> bool:
+        run.refresh()
+        return run.sweep.finished is not None
+
+    if not wait_until(over, LIMIT_S):
+        wrong.append(f"not over after {LIMIT_S:.0f} s: {run.get_status()}, {run.heartbeat()}")
+    if not wait_until(lambda: not orphans(), 30):
+        wrong += [f"orphan: {text}" for text in orphans()]
+    if not wait_until(lambda: len(set(raylets.free_gpus())) == 1, 30):
+        wrong.append(f"GPUs are held: {raylets.free_gpus()} are free and there")
+    acks = acknowledged(folder, run.id)
+    wrong += check_run(run.uri) + check_acknowledged(run.uri, acks)
+    sweep = run.sweep
+    for trial in sweep.trials:
+        values = list(sweep.curves.values(trial.number))
+        if values != [trial.params["x"] * k / INTERVALS for k in range(1, len(values) + 1)]:
+            wrong.append(f"trial {trial.number}: its curve is not what was logged: {values}")
+        if trial.state == "Completed" and len(values) != INTERVALS:
+            wrong.append(f"trial {trial.number}: Completed with {len(values)} of {INTERVALS} intervals")
+    if len(sweep.trials) != TRIALS:
+        wrong.append(f"{len(sweep.trials)} trials instead of {TRIALS}")
+    summary = {
+        "seed": seed,
+        "faults": dict(chaos.done),
+        "seconds": round(time.monotonic() - began, 1),
+        "epochs": sweep.epoch,
+        "attempts": sum(trial.attempt for trial in sweep.trials),
+        "losses": sum(trial.losses for trial in sweep.trials),
+        "failures": sum(trial.failures for trial in sweep.trials),
+        "states": dict(sweep.count),
+        "reports": sweep.reports,
+        "acknowledged": len(set(acks)),
+        "wrong": wrong,
+    }
+    return wrong, summary
+
+
+def say(row: dict[str, Any], record: Path | None) -> None:
+    """Prints a row as JSON, and adds it to a file."""
+    print(json.dumps(row), flush=True)
+    if record:
+        with record.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def main() -> int:
+    """Does as many seeds as asked for; the exit code says whether all was well."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--refusal", action="store_true", help="submit to nodes that share no storage first")
+    parser.add_argument("--record", type=Path, help="append one JSON line per seed")
+    parser.add_argument("--keep", action="store_true", help="keep the files")
+    options = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="raydrive-chaos-"))
+    folder, storage = home / "hook", home / "storage"
+    os.environ["CHAOS_RUN"] = str(folder)
+    bad = 0
+    faults: Counter[str] = Counter()
+    with Raylets(folder, storage, options.nodes) as raylets:
+        if options.refusal:
+            wrong = refusal(raylets, storage)
+            bad += bool(wrong)
+            say({"refusal": wrong}, options.record)
+        for seed in range(options.first, options.first + options.seeds):
+            wrong, summary = one_seed(raylets, folder, storage, seed)
+            faults.update(summary["faults"])
+            bad += bool(wrong)
+            say(summary, options.record)
+    print(f"{options.seeds} seeds, {bad} with something wrong; faults: {dict(sorted(faults.items()))}", flush=True)
+    if not bad and not options.keep:
+        import shutil
+
+        shutil.rmtree(home, ignore_errors=True)
+    else:
+        print(f"files: {home}", flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
