@@ -20,8 +20,8 @@ from raydrive import wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError, StorageError
-from raydrive.core.records import FAILED
 from raydrive.runtime import guard
+from raydrive.runtime.attempt import Attempt, Event
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
@@ -39,59 +39,6 @@ what a very short trial costs."""
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 MAX_BATCH = 5_000
-
-
-Event = tuple[Any, ...]
-
-
-class _Attempt:
-    """The events of one attempt, counted and kept until the driver has them."""
-
-    def __init__(self, trial: int, attempt: int, interval: int, metric: str) -> None:
-        self.trial = trial
-        self.attempt = attempt
-        self.metric = metric
-        self.unsent: list[Event] = []
-        self.said_failed = ""
-        self.value: float | None = None
-        self.publisher: Publisher | None = None
-        self.seq = 0
-        self.interval = interval
-        self.wake = asyncio.Event()
-        self.pid = 0
-        """The training process, once it began; 0 again when it is gone."""
-        self.began = False
-        self.silent_since: float | None = None
-        """When the oldest batch was sent that the driver has not confirmed, by the monotonic clock."""
-        self.stopped_pids: list[int] = []
-        """Its process tree while it is paused."""
-        self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
-
-    def is_full(self) -> bool:
-        """Whether so much is unsent that the channel has to wait."""
-        return len(self.unsent) > MAX_UNSENT
-
-    def add(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Counts what the training process logged; the primary metric sets the interval."""
-        name = self.metric
-        for message in messages:
-            at, metrics = message.get("t") or time.time(), message.get("m") or {}
-            tags = message.get("tags") or {}
-            if message.get("state") == FAILED:
-                self.said_failed = str(message.get("why") or "the script called run.fail()")
-            if "checkpoint" in message and self.publisher is not None:
-                self.publisher.announce(str(message["checkpoint"]))
-            if not metrics and not tags:
-                continue
-            value, interval, number = metrics.get(name), 0, None
-            if isinstance(value, int | float):
-                self.interval += 1
-                interval, number = self.interval, float(value)
-                self.value = number
-                metrics = {key: item for key, item in metrics.items() if key != name} if len(metrics) > 1 else {}
-            self.seq += 1
-            self.unsent.append(("report", at, self.seq, interval, number, metrics, message.get("s"), tags))
-        self.wake.set()
 
 
 class TrialActor:
@@ -117,7 +64,7 @@ class TrialActor:
         self._files = TrialFiles(uri, run_id, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
-        self._current: _Attempt | None = None
+        self._current: Attempt | None = None
         self._stopping = False
         self._heard_at = time.monotonic()
         self._lease: asyncio.Task[None] | None = None
@@ -193,7 +140,7 @@ class TrialActor:
         self._hear(epoch)
         current = self._current
         if current is None or (current.trial, current.attempt) != (trial, attempt):
-            current = self._current = _Attempt(trial, attempt, interval, self._config.metric.name)
+            current = self._current = Attempt(trial, attempt, interval, self._config.metric.name)
             self._stopping = False
             work = self._supervise(current, params, resume_from)
             self._task = asyncio.get_running_loop().create_task(work)
@@ -218,7 +165,7 @@ class TrialActor:
 
     # ------------------------------------------------------------------ one attempt
 
-    async def _supervise(self, current: _Attempt, params: Mapping[str, Any], resume_from: str | None) -> None:
+    async def _supervise(self, current: Attempt, params: Mapping[str, Any], resume_from: str | None) -> None:
         sender = asyncio.get_running_loop().create_task(self._send(current))
         code, error, lost = None, "", ""
         try:
@@ -237,7 +184,7 @@ class TrialActor:
         current.done.set_result(current.unsent)
 
     async def _execute(
-        self, current: _Attempt, params: Mapping[str, Any], resume_from: str | None
+        self, current: Attempt, params: Mapping[str, Any], resume_from: str | None
     ) -> tuple[int | None, str]:
         keeper, channel = await self._ready()
         prepared = self._files.prepare(current.trial, current.attempt)
@@ -281,7 +228,7 @@ class TrialActor:
                 await until_shipped(prepared, self._config.trial.storage_patience_s)
             prepared.clean()
 
-    async def _recover(self, current: _Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
+    async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
         if name is None:
             return None
@@ -293,7 +240,7 @@ class TrialActor:
         current.interval = resumed.interval if resumed is not None else 0
         return resumed
 
-    def _publish(self, current: _Attempt, prepared: Prepared) -> asyncio.Task[None]:
+    def _publish(self, current: Attempt, prepared: Prepared) -> asyncio.Task[None]:
         """Begins to publish the checkpoints that the attempt leaves."""
 
         def published(manifest: Manifest) -> None:
@@ -348,7 +295,7 @@ class TrialActor:
 
     def _job(
         self,
-        current: _Attempt,
+        current: Attempt,
         params: Mapping[str, Any],
         prepared: Prepared,
         channel: str,
@@ -388,7 +335,7 @@ class TrialActor:
 
     # ------------------------------------------------------------------ sending
 
-    async def _send(self, current: _Attempt) -> None:
+    async def _send(self, current: Attempt) -> None:
         """Sends what was logged, one batch in flight: order and back-pressure for nothing."""
         delay_s = FIRST_DELAY_S
         while True:
@@ -404,7 +351,7 @@ class TrialActor:
                 if self._channel is not None and len(current.unsent) < MAX_UNSENT // 2:
                     self._channel.resume()
 
-    async def _deliver(self, current: _Attempt, batch: list[Event]) -> bool:
+    async def _deliver(self, current: Attempt, batch: list[Event]) -> bool:
         """Sends one batch until the driver has it; False when it has to be tried again later."""
         if current.silent_since is None:
             current.silent_since = time.monotonic()
@@ -429,7 +376,7 @@ class TrialActor:
         current.stopped_pids = []
         return True
 
-    def _pause_if_unheard(self, current: _Attempt, prepared: Prepared) -> None:
+    def _pause_if_unheard(self, current: Attempt, prepared: Prepared) -> None:
         """Stops the process tree at a report when what it logs has not been recorded for too long."""
         patience_s = self._config.trial.storage_patience_s
         since = current.silent_since

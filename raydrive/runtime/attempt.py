@@ -1,0 +1,63 @@
+"""The events of one attempt on their way to the driver."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raydrive.core.records import FAILED
+from raydrive.runtime.publisher import Publisher
+
+Event = tuple[Any, ...]
+
+
+class Attempt:
+    """The events of one attempt, counted and kept until the driver has them."""
+
+    def __init__(self, trial: int, attempt: int, interval: int, metric: str) -> None:
+        self.trial = trial
+        self.attempt = attempt
+        self.metric = metric
+        self.unsent: list[Event] = []
+        self.said_failed = ""
+        self.value: float | None = None
+        self.publisher: Publisher | None = None
+        self.seq = 0
+        self.interval = interval
+        self.wake = asyncio.Event()
+        self.pid = 0
+        """The training process, once it began; 0 again when it is gone."""
+        self.began = False
+        self.silent_since: float | None = None
+        """When the oldest batch was sent that the driver has not confirmed, by the monotonic clock."""
+        self.stopped_pids: list[int] = []
+        """Its process tree while it is paused."""
+        self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+
+    def is_full(self) -> bool:
+        """Whether so much is unsent that the channel has to wait."""
+        return len(self.unsent) > MAX_UNSENT
+
+    def add(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Counts what the training process logged; the primary metric sets the interval."""
+        name = self.metric
+        for message in messages:
+            at, metrics = message.get("t") or time.time(), message.get("m") or {}
+            tags = message.get("tags") or {}
+            if message.get("state") == FAILED:
+                self.said_failed = str(message.get("why") or "the script called run.fail()")
+            if "checkpoint" in message and self.publisher is not None:
+                self.publisher.announce(str(message["checkpoint"]))
+            if not metrics and not tags:
+                continue
+            value, interval, number = metrics.get(name), 0, None
+            if isinstance(value, int | float):
+                self.interval += 1
+                interval, number = self.interval, float(value)
+                self.value = number
+                metrics = {key: item for key, item in metrics.items() if key != name} if len(metrics) > 1 else {}
+            self.seq += 1
+            self.unsent.append(("report", at, self.seq, interval, number, metrics, message.get("s"), tags))
+        self.wake.set()
