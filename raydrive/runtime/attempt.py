@@ -11,6 +11,8 @@ from raydrive.core.records import FAILED
 from raydrive.runtime.publisher import Publisher
 
 Event = tuple[Any, ...]
+MAX_UNSENT = 20_000
+"""So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 
 
 class Attempt:

@@ -21,7 +21,7 @@ from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_arg
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.runtime import guard
-from raydrive.runtime.attempt import Attempt, Event
+from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
@@ -36,8 +36,6 @@ BATCH_DELAY_S = 0.003
 FIRST_DELAY_S = 0.025
 """The first words of an attempt wait this long: one that ends meanwhile sends everything with its result, which halves
 what a very short trial costs."""
-MAX_UNSENT = 20_000
-"""So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 MAX_BATCH = 5_000
 
 
