@@ -27,7 +27,7 @@ from raydrive.core.lineage import Continued, Lineage, Parent
 from raydrive.core.policies import NoTerminationPolicy
 from raydrive.core.state import Trial
 from raydrive.core.sweep import Sweep
-from raydrive.storage.checkpoints import DamagedCheckpointError, fetch, manifests, publish
+from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, publish
 from raydrive.storage.folder import redact
 from raydrive.storage.journal import JournalReader
 from raydrive.storage.layout import RunLayout, as_folder, find_run
@@ -177,8 +177,8 @@ class _Tracer:
         return source, self._planned(source, trials[number], params)
 
     def _planned(self, source: Source, trial: Trial, params: dict[str, Any]) -> Continued:
-        saved = manifests(source.layout, trial.number)
         length = source.sweep.curves.length(trial.number)
+        saved = _saved(source, trial.number)
         what, interval = "", 0
         if saved:
             what, interval = f"checkpoint {saved[-1].number}", min(saved[-1].interval, length)
@@ -319,7 +319,7 @@ def _copy(one: Continued, source: Source, layout: RunLayout, number: int) -> Con
     curve, notes = source.sweep.curves.values(one.trial), list[str]()
     with tempfile.TemporaryDirectory(prefix="raydrive-") as folder:
         local, what, interval, value = Path(folder) / "saved", "", 0, None
-        for manifest in reversed(manifests(source.layout, one.trial)):
+        for manifest in reversed(_saved(source, one.trial)):
             try:
                 fetch(source.layout, one.trial, manifest, local)
             except DamagedCheckpointError as error:
@@ -338,6 +338,12 @@ def _copy(one: Continued, source: Source, layout: RunLayout, number: int) -> Con
         if what:
             publish(layout, number, local, attempt=0, interval=interval, value=value, at=time.time())
     return dataclasses.replace(one, source=what, interval=interval, note="; ".join(notes))
+
+
+def _saved(source: Source, trial: int) -> list[Manifest]:
+    """The whole checkpoints of a trial, oldest first; without those of intervals that were never recorded."""
+    whole, length = manifests(source.layout, trial), source.sweep.curves.length(trial)
+    return [manifest for manifest in whole if manifest.interval <= length] or whole
 
 
 def _sentence(error: RaydriveError) -> str:

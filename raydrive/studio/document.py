@@ -152,6 +152,7 @@ class Documents:
             "id": story.layout.run_id,
             "experiment": config.experiment,
             "display_name": config.display_name,
+            "lineage": config.lineage.to_json() if config.lineage else None,
             "uri": redact(story.layout.uri),
             "state": state,
             "over": over,

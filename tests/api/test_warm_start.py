@@ -34,6 +34,9 @@ from raydrive.runtime.inline import run_inline
 from raydrive.storage.checkpoints import manifests, publish
 from raydrive.storage.journal import JournalReader, JournalWriter
 from raydrive.storage.layout import RunLayout
+from raydrive.studio.document import Documents
+from raydrive.studio.story import open_story
+from raydrive.studio.whatif import what_if
 from raydrive.testing.judge import check_journal, picture
 
 Train = Callable[[dict[str, Any]], object]
@@ -284,6 +287,29 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_outputs_stan
     assert [run.sweep.curves.length(n) for n in range(4)] == [3, 6, 1, 1]
     assert any("damaged" in line for line in run.lineage.lines())
     assert "from the beginning" in taken[2].text
+
+
+def test_a_checkpoint_of_intervals_that_were_never_recorded_is_not_gone_on_from(tmp_path: Path) -> None:
+    parent = recorded(tmp_path, 0, train=logs(3))
+    for interval in (2, 5):
+        saved(parent, 0, tmp_path, interval, "x")
+    [one] = trace(submission(children=[f"{parent.id}_0"]), str(tmp_path)).lineage.continued
+    assert (one.source, one.interval) == ("checkpoint 1", 2)
+
+
+def test_what_is_seen_of_a_trial_that_goes_on_is_its_whole_curve(tmp_path: Path) -> None:
+    parent = recorded(tmp_path, 0, train=logs(4))
+    saved(parent, 1, tmp_path, 4, "x")
+    policy = BanditPolicy(slack_amount=9)
+    run = heir(tmp_path, 1, submission(config(3, policy=policy), [parent], [parent.get_child(1)]), logs(3))
+    story = open_story(run.layout)
+    assert [len(past.times) for past in story.pasts] == [7, 3, 3]
+    head = Documents(story).head()
+    assert head["run"]["lineage"]["parents"][0]["run"] == parent.id
+    assert head["best"]["trial"] == run.sweep.best.trial  # type: ignore[union-attr]
+    outcome = what_if(story, {"type": "bandit", "slack_amount": 0.0})
+    assert outcome.stopped  # measured against curves of the parent, too
+    assert all(interval >= 5 for trial, interval, _ in outcome.stopped if trial == 0)
 
 
 def test_an_heir_can_be_a_parent_with_what_its_trials_logged_on_both_sides(tmp_path: Path) -> None:

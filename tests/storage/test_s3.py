@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import socket
 import subprocess
@@ -14,7 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from raydrive.api.ancestry import bring, open_parent, trace
+from raydrive.api.config import HyperDriveConfig
+from raydrive.api.run import HyperDriveRun
+from raydrive.context import Run
+from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
 from raydrive.core.errors import StorageError
+from raydrive.core.heritage import dump, load
+from raydrive.core.samplers import RandomParameterSampling
+from raydrive.core.space import uniform
+from raydrive.runtime.inline import run_inline
+from raydrive.runtime.publisher import recover
 from raydrive.storage import remote
 from raydrive.storage.code import store_code, unpack_code
 from raydrive.storage.files import list_files, read_log
@@ -177,3 +188,37 @@ def test_a_service_that_is_away(s3: Folder) -> None:
     with pytest.raises(StorageError, match=r"s3://bucket/x/file: .*Hint: the service cannot be reached") as caught:
         away.write_whole("file", b"")
     assert "geheim" not in str(caught.value)
+
+
+def test_a_warm_start_is_copied_from_one_place_of_the_store_to_another(s3: Folder, tmp_path: Path) -> None:
+    config = RunConfig(
+        experiment="e",
+        metric=Metric(name="score", goal=PrimaryMetricGoal.MAXIMIZE),
+        sampling=RandomParameterSampling({"x": uniform(0, 1)}),
+        limits=Limits(max_total_runs=1, max_concurrent_runs=1),
+        trial=TrialSpec(kind="function"),
+        seed=0,
+    )
+    parent = RunLayout.create(s3, "e", "e-20261125-120000-0000")
+    parent.write_config(json.dumps(config.to_json()).encode())
+    run_inline(config, lambda params: Run.get_context().log("score", 0.5), JournalWriter.open(parent.journal))
+    (tmp_path / "outputs/deep").mkdir(parents=True)
+    (tmp_path / "outputs/deep/model").write_bytes(b"weights")
+    upload_tree(tmp_path / "outputs", parent.outputs(0))
+    run = HyperDriveRun(parent)
+    wanted = HyperDriveConfig(
+        *(config.sampling, "score", "maximize", 2), run_config=print, resume_from=[run], resume_child_runs=["last_0"]
+    ).to_submission("e")
+    descent = trace(wanted, s3.uri)
+    heir = RunLayout.create(s3, "e", "e-20261125-130000-0000")
+    lineage, heritage = bring(descent, heir)
+    heir.write_heritage(dump(heritage))
+    assert (lineage.continued[0].source, lineage.continued[0].interval) == ("outputs", 1)
+    assert load(heir.read_heritage()).prefixes == heritage.prefixes
+    assert open_parent(heir, lineage.parents[0]).id == run.id
+    parent.folder.delete_tree()
+    notes: list[str] = []
+    found = recover(heir, 0, 1, "1", 1, tmp_path / "here", notes.append)
+    assert found is not None
+    assert (found.path / "deep/model").read_bytes() == b"weights"
+    assert notes == []
