@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.core.arguments import trial_argv
 from raydrive.core.errors import TrialError, did_you_mean
 from raydrive.core.records import Params
+from raydrive.core.state import losses_text
 from raydrive.core.summary import seconds_of
 from raydrive.storage.files import list_files, read_file, read_log
 
@@ -47,6 +48,12 @@ class Run:
         """Why it ended (or is being stopped), word for word; empty while it trains."""
         self.parent.refresh()
         return str(self._trial.why)
+
+    @property
+    def lost(self) -> str:
+        """How often and on which nodes it was lost with its actor or node, and why the last time; empty if never."""
+        self.parent.refresh()
+        return losses_text(self._trial)
 
     @property
     def best_value(self) -> float | None:
@@ -95,6 +102,8 @@ class Run:
             "attempt": trial.attempt,
             "node": trial.node,
             "gpus": trial.gpus,
+            "losses": trial.losses,
+            "lost": losses_text(trial),
             "properties": {"origin": trial.origin, "details": json.dumps(trial.details)},
             "runDefinition": {
                 "script": spec.script,

@@ -117,7 +117,9 @@ class HyperDriveConfig:
         grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
         reuse_actors: Whether trials may follow one another in the same actor.
         max_attempts: Starts of a trial that fails by itself.
+        max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
+        storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
         resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``; None = only where
             there are ``resume_child_runs``.
@@ -148,7 +150,9 @@ class HyperDriveConfig:
         grace_s: float = 5.0,
         reuse_actors: bool = True,
         max_attempts: int = 1,
+        max_losses: int | None = None,
         first_failures: int = 3,
+        storage_patience_s: float = 600.0,
         keep_checkpoints: int = 1,
         resume_argument: bool | None = None,
         resume_from: Any = None,
@@ -156,10 +160,7 @@ class HyperDriveConfig:
         preload: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        if not hasattr(hyperparameter_sampling, "space"):
-            found = repr(hyperparameter_sampling)
-            allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"
-            raise ConfigError(Problem("hyperparameter_sampling", found, allowed))
+        _check_sampling(hyperparameter_sampling)
         if isinstance(primary_metric_goal, str):
             primary_metric_goal = PrimaryMetricGoal.from_str(primary_metric_goal)
         self.run_config = run_config
@@ -171,9 +172,9 @@ class HyperDriveConfig:
             grace_s=grace_s,
             reuse_actors=reuse_actors,
             keep_checkpoints=keep_checkpoints,
+            storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
         )
-        minutes = max_duration_minutes
         self.config = RunConfig(
             experiment="default",
             metric=Metric(name=primary_metric_name, goal=primary_metric_goal),
@@ -182,9 +183,10 @@ class HyperDriveConfig:
             limits=Limits(
                 max_total_runs=max_total_runs,
                 max_concurrent_runs=max_concurrent_runs or max_total_runs,
-                max_duration_s=None if minutes is None else minutes * 60.0,
+                max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
                 trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
                 max_attempts=max_attempts,
+                max_losses=max_losses,
                 first_failures=first_failures,
             ),
             trial=trial,
@@ -224,6 +226,12 @@ class HyperDriveConfig:
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )
+
+
+def _check_sampling(sampling: Sampling) -> None:
+    if not hasattr(sampling, "space"):
+        allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"
+        raise ConfigError(Problem("hyperparameter_sampling", repr(sampling), allowed))
 
 
 def _check_function(function: TrainFunction) -> None:

@@ -136,6 +136,8 @@ class Picture:
         for line, trial in zip(lines[1:], shown, strict=True):
             if trial.stop_by:
                 line.append(f"{GAP}stopping: {one_line(trial.why)}", style="yellow")
+            elif trial.losses > 1:
+                line.append(f"{GAP}lost {trial.losses} times", style="yellow")
         if hidden > 0:
             lines.append(Text(f"and {len(trials) - len(shown)} more running", style="dim"))
         return [*lines, Text()]

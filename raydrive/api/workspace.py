@@ -30,6 +30,8 @@ _OTHER_KEYS = (
     "resume_argument",
     "lease_s",
     "first_failures",
+    "max_losses",
+    "storage_patience_s",
     "environment_variables",
     "input_mapping",
 )

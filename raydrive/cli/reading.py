@@ -71,6 +71,8 @@ def list_runs(
 
 def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
     """Say how a run stands."""
+    from raydrive.core.summary import notices
+
     run = open_run(run_name, storage)
     (state, summary), heartbeat = standing(run), run.heartbeat()
     waiting = sorted(set(heartbeat.get("waiting", {}).values())) if run.sweep.finished is None else []
@@ -92,6 +94,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "saved_s": round(summary.saving.seconds, 1),
             "waiting": "; ".join(waiting),
             "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
+            "notice": "; ".join([*notices(run.sweep), *filter(None, [str(heartbeat.get("notice", ""))])]),
             "storage": run.uri,
             **_lineage(run, output),
         },
@@ -147,7 +150,7 @@ def trials(
     params = list(dict.fromkeys(key for row in rows for key in row if key.startswith("param_")))
     columns = ["trial", "state", "best", "last", "intervals", "seconds", *params, "why"]
     if output is not Format.TABLE:
-        columns += ["attempt", "node", "gpus"]
+        columns += ["attempt", "node", "gpus", "losses"]
     emit(rows, output, name="trials", columns=columns)
     return 0
 

@@ -251,6 +251,8 @@ class OwnKeys(Section):
     resume_child_runs: Any = None
     lease_s: Amount | None = None
     first_failures: CountOrNone | None = None
+    max_losses: CountOrNone | None = None
+    storage_patience_s: Seconds | None = None
     metrics: MetricKeys | None = None
     environment_variables: dict[str, Text] | None = None
     input_mapping: dict[str, Text] | None = None

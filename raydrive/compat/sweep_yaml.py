@@ -335,6 +335,7 @@ _PATHS = {
     "trial_timeout_s": "limits.trial_timeout",
     "max_attempts": "raydrive.max_attempts",
     "first_failures": "raydrive.first_failures",
+    "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
     "seed": "raydrive.seed",
     "resources": "raydrive.resources",
@@ -342,6 +343,9 @@ _PATHS = {
     "primary_metric_name": "objective.primary_metric",
 }
 """Names of the configuration as a sweep file has them."""
+
+
+_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s")
 
 
 def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
@@ -352,7 +356,7 @@ def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
         max_concurrent_runs=(given.max_concurrent_trials if given else None) or total,
         max_duration_s=(given.timeout if given else None) or DEFAULT_TIMEOUT_S,
         trial_timeout_s=given.trial_timeout if given else None,
-        **_given(max_attempts=own.max_attempts, first_failures=own.first_failures),
+        **_given(max_attempts=own.max_attempts, first_failures=own.first_failures, max_losses=own.max_losses),
     )
 
 
@@ -374,12 +378,9 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapp
         metrics=_printed(own.metrics),
         resources=Resources(**resources),
         **_given(
-            grace_s=own.grace_s,
-            reuse_actors=own.reuse_actors,
-            keep_checkpoints=own.keep_checkpoints,
+            **{name: getattr(own, name) for name in _OF_TRIALS},
             # HyperDrive passes the folder to the trials it resumes; such a script knows the argument.
             resume_argument=True if own.resume_argument is None and own.resume_child_runs else own.resume_argument,
-            lease_s=own.lease_s,
         ),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, Params
-from raydrive.core.state import Best, Trial
+from raydrive.core.state import Best, Trial, losses_text
 from raydrive.core.sweep import Sweep
 
 
@@ -38,9 +38,11 @@ class Row:
     seconds: float | None
     """Training time of all attempts so far; None before the first began."""
     why: str
+    """Why it ended; of one that is open, a notice of where it was lost."""
     attempt: int
     node: str
     gpus: str
+    losses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,23 @@ def row(sweep: Sweep, trial: Trial, now: float) -> Row:
         best=sweep.curves.best(trial.number),
         intervals=len(values),
         seconds=seconds_of(trial, now),
-        why=trial.why,
+        why=trial.why or (losses_text(trial) if trial.open else ""),
         attempt=trial.attempt,
         node=trial.node,
         gpus=trial.gpus,
+        losses=trial.losses,
     )
+
+
+def notices(sweep: Sweep, most: int = 3) -> list[str]:
+    """Returns which trials were lost more than once, where, and why: the nodes may be to blame.
+
+    Args:
+        sweep: The run.
+        most: So many at most, those first that were lost most often.
+    """
+    lost = sorted((trial for trial in sweep.trials if trial.losses > 1), key=lambda trial: -trial.losses)
+    return [f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most]]
 
 
 def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
@@ -159,5 +173,5 @@ def row_json(item: Row) -> dict[str, Any]:
     out: dict[str, Any] = {"trial": item.number, "state": item.state}
     out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
-    out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus)
+    out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
     return out

@@ -22,7 +22,7 @@ from raydrive.core.records import (
     Suggested,
 )
 from raydrive.core.state import Best
-from raydrive.core.summary import Saving, ranked, row, row_json, saving, summarize
+from raydrive.core.summary import Saving, notices, ranked, row, row_json, saving, summarize
 from raydrive.core.sweep import Sweep
 from raydrive.testing.runners import function_config
 
@@ -94,6 +94,7 @@ def test_a_row_tells_of_one_trial() -> None:
         "attempt": 1,
         "node": "node1",
         "gpus": "0",
+        "losses": 0,
     }
 
 
@@ -146,3 +147,15 @@ def test_nothing_stopped_nothing_saved() -> None:
 def test_a_trial_stopped_at_its_end_saved_nothing() -> None:
     facts = [*begun(0, 1), *curve(0, 1.0), Ended(13.0, 0, 1, 0), *curve(1, 0.1), Ended(14.0, 1, 1, 0)]
     assert saving(sweep_of(*facts, policy=BanditPolicy(slack_amount=0.1))) == Saving(1, 0, 0.0, 0.0)
+
+
+def test_a_trial_that_is_lost_again_and_again_is_noticed() -> None:
+    facts: list[Fact] = [*begun(0, 1)]
+    for attempt, node in ((1, "a"), (2, "b"), (3, "c")):
+        facts += [Began(20.0, 0, attempt, node, 1)] if attempt > 1 else []
+        facts += [Lost(21.0, 0, attempt, f"{node} is gone")]
+    sweep = sweep_of(*facts, Lost(22.0, 1, 1, "one loss is no news"))
+    text = "lost 3 times on 3 nodes (node1, b, c); last: c is gone"
+    assert notices(sweep) == [f"trial 0 was {text}"]
+    assert row(sweep, sweep.trials[0], 30.0).why == text
+    assert row(sweep, sweep.trials[0], 30.0).losses == 3
