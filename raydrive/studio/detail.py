@@ -7,6 +7,7 @@ from typing import Any
 from raydrive.core.arguments import shown, trial_argv
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.storage.files import log_size, read_log
+from raydrive.storage.folder import redact
 from raydrive.storage.layout import RunLayout
 from raydrive.studio.document import curve_json, series_json
 from raydrive.studio.story import Story, detail_value
@@ -16,6 +17,7 @@ LOG_TAIL = 64 << 10
 MOST_POINTS = 1000
 MOST_FILES = 500
 MOST_VERDICTS = 12
+MOST_EARLIER_LOGS, EARLIER_LOG_BYTES = 3, 4 << 10
 
 
 def detail(story: Story, number: int, *, log_bytes: int = LOG_TAIL) -> dict[str, Any]:
@@ -46,8 +48,10 @@ def detail(story: Story, number: int, *, log_bytes: int = LOG_TAIL) -> dict[str,
         "checkpoints": [[name, interval, at] for name, interval, at in past.checkpoints],
         "failures": trial.failures,
         "losses": trial.losses,
+        "folder": redact(story.layout.trial(number).uri),
         **_files(story.layout, number),
         **log_tail(story, number, trial.attempt, log_bytes),
+        "earlier_logs": _earlier_logs(story, number) if log_bytes else [],
     }
 
 
@@ -93,6 +97,13 @@ def log_tail(story: Story, number: int, attempt: int, log_bytes: int) -> dict[st
         cut = data.find(b"\n") + 1
         data, start = data[cut:], start + cut
     return {"log": data.decode("utf-8", "replace"), "log_attempt": attempt, "log_from": start, "log_to": end}
+
+
+def _earlier_logs(story: Story, number: int) -> list[list[Any]]:
+    """The ends of the logs of earlier attempts, the newest first: why a trial was tried again."""
+    last = story.sweep.trials[number].attempt
+    attempts = range(last - 1, max(0, last - 1 - MOST_EARLIER_LOGS), -1)
+    return [[attempt, log_tail(story, number, attempt, EARLIER_LOG_BYTES)["log"]] for attempt in attempts]
 
 
 def _files(layout: RunLayout, number: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from raydrive.core.config import RunConfig
 from raydrive.core.summary import Summary, seconds_of, summarize
 from raydrive.storage.folder import redact
 from raydrive.storage.layout import RunLayout
+from raydrive.studio.lineage import ancestor_curves, family
 from raydrive.studio.overlay import policy_line, policy_text
 from raydrive.studio.story import Past, Series, Story, detail_value
 
@@ -86,6 +87,7 @@ class Documents:
         self.story = story
         self._flat: list[dict[str, Any]] = []
         self._generation = story.generation
+        self._family = family(story)
 
     # ------------------------------------------------------------------ pieces
 
@@ -137,6 +139,7 @@ class Documents:
             "saving": self._saving(summary, now),
             "trouble": story.trouble,
             "notices": list(story.reader.notices),
+            "lineage": self._family,
         }
 
     def _run(self, summary: Summary, now: float) -> dict[str, Any]:
@@ -220,7 +223,10 @@ class Documents:
         head = self.head(now)
         columns, limit = self.columns(), self.curve_limit()
         changed = [number for number, past in enumerate(self.story.pasts) if past.changed > entry or not entry]
-        return {"head": head, "rows": [self.row(number, columns, limit, now) for number in changed]}
+        out = {"head": head, "rows": [self.row(number, columns, limit, now) for number in changed]}
+        if not entry:
+            out["ancestors"] = ancestor_curves(self.story, limit)
+        return out
 
     def series(self, name: str) -> list[list[Any]]:
         """Returns the curves of another metric as ``[trial, curve]``; nothing for one that nobody logged."""
@@ -236,8 +242,10 @@ def series_json(series: Series, most: int) -> Any:
 
 
 def shared_config(config: RunConfig) -> dict[str, Any]:
-    """Returns the configuration as it may be shared: values of environment variables are where people put secrets."""
+    """Returns the configuration as it may be shared: people put secrets into environment variables and addresses."""
     raw: dict[str, Any] = detail_value(config.to_json())
+    for one in (one for part in raw.get("lineage", {}).values() for one in part):
+        one["uri"] = redact(one["uri"])
     raw["trial"]["environment_variables"] = dict.fromkeys(raw["trial"]["environment_variables"], "(not shown)")
     return raw
 

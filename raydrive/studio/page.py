@@ -19,7 +19,7 @@ from typing import Any
 
 MODULES = (
     *("util.js", "store.js", "source.js", "chart.js", "metrics.js", "parallel.js", "scatter.js", "timeline.js"),
-    *("table.js", "trial.js", "insight.js", "app.js"),
+    *("table.js", "trial.js", "insight.js", "lineage.js", "app.js"),
 )
 """In order: a module comes after those it imports."""
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./[a-z]+\.js";\n', re.MULTILINE)

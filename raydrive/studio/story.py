@@ -224,7 +224,10 @@ def _ending(fact: Ended, stop_by: str) -> str:
         return f"could not be started: {fact.error}"
     if fact.exit_code < 0:
         return f"killed by signal {-fact.exit_code}"
-    return "ended by itself" if fact.exit_code == 0 else f"exit code {fact.exit_code}"
+    if fact.exit_code == 0:
+        return "ended by itself"
+    last = fact.error.strip().rpartition("\n")[2]
+    return f"exit code {fact.exit_code}" + (f": {last[:300]}" if last else "")
 
 
 def open_story(layout: RunLayout) -> Story:

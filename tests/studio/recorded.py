@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
+import heapq
 import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.heritage import NOTHING, Heritage
+from raydrive.core.heritage import dump as dump_heritage
+from raydrive.core.inheriting import inherit
+from raydrive.core.lineage import Continued, Lineage
 from raydrive.core.policies import NoTerminationPolicy, Policy
-from raydrive.core.records import Began, Ended, Reported, Started, Suggested, dump, load
+from raydrive.core.records import Began, Checkpointed, Ended, Lost, Reported, Started, Suggested, dump, load
 from raydrive.core.samplers import RandomParameterSampling, Sampling
 from raydrive.core.space import choice, loguniform, uniform
 from raydrive.core.sweep import Sweep
@@ -31,6 +36,7 @@ SPACE: dict[str, Any] = {
 }
 PARAMS = {"learning_rate": 0.1, "momentum": 0.5, "units": 16, "optimizer": "sgd"}
 """One configuration of ``SPACE``."""
+COMMAND = "python train.py " + " ".join(f"--{name.replace('_', '-')} ${{{{search_space.{name}}}}}" for name in SPACE)
 Model = Callable[[int, Any], Sequence[tuple[float, float]]]
 
 
@@ -51,7 +57,9 @@ def config(
         sampling=sampling or RandomParameterSampling(space or SPACE),
         policy=policy or NoTerminationPolicy(),
         limits=Limits(max_total_runs=trials, max_concurrent_runs=concurrent, first_failures=0),
-        trial=TrialSpec(kind="command", command="python train.py", resources=Resources(cpus=1, gpus=0.5)),
+        trial=TrialSpec(
+            kind="command", command="python train.py" if space else COMMAND, resources=Resources(cpus=1, gpus=0.5)
+        ),
         seed=7,
         **more,
     )
@@ -73,25 +81,32 @@ def learning(intervals: int) -> Model:
 
 
 class Lines:
-    """Keeps the journal lines of a simulated run, dressed as if it had been a real one."""
+    """Keeps the journal lines of a simulated run, dressed as if it had been a real one: two trials on a GPU, two GPUs
+    in a node."""
 
-    def __init__(self, extra: dict[str, Callable[[int, float], Any]], nodes: int) -> None:
+    def __init__(self, extra: dict[str, Callable[[int, float], Any]], checkpoint_every: int = 0) -> None:
         self.lines: list[str] = []
-        self.extra, self.nodes, self.slots = extra, nodes, itertools.count()
+        self.extra, self.checkpoint_every = extra, checkpoint_every
+        self.free, self.taken = list(range(1000)), dict[int, int]()
 
     def append(self, lines: Sequence[str]) -> None:
-        from dataclasses import replace
-
         for line in lines:
             fact, decisions = load(line)
             fact = replace(fact, at=fact.at + START)
             if isinstance(fact, Began):
-                slot = fact.trial % (2 * self.nodes)
-                fact = replace(fact, node=f"gpu-node-{slot // 2 + 1}", gpus=str(slot % 2), pid=4000 + fact.trial)
+                slot = self.taken[fact.trial] = heapq.heappop(self.free)
+                node, gpu = f"gpu-node-{slot // 4 + 1}", str(slot // 2 % 2)
+                fact = replace(fact, node=node, gpus=gpu, pid=4000 + fact.trial)
+            if isinstance(fact, Ended):
+                heapq.heappush(self.free, self.taken.pop(fact.trial))
             if isinstance(fact, Reported):
                 value = fact.value or 0.0
                 fact = replace(fact, metrics={name: make(fact.interval, value) for name, make in self.extra.items()})
             self.lines.append(dump(fact, decisions))
+            if isinstance(fact, Reported) and self.checkpoint_every and not fact.interval % self.checkpoint_every:
+                name = str(fact.interval // self.checkpoint_every)
+                made = Checkpointed(fact.at, fact.trial, fact.attempt, fact.interval, name)
+                self.lines.append(dump(made, ()))
 
 
 def record(
@@ -101,18 +116,97 @@ def record(
     *,
     extra: dict[str, Callable[[int, float], Any]] | None = None,
     run_id: str = "",
-    nodes: int = 2,
+    heritage: Heritage = NOTHING,
+    checkpoint_every: int = 0,
 ) -> RunLayout:
     """Simulates a run and leaves its folder as a driver would."""
     if extra is None:
         extra = {"loss": lambda k, value: round(2.0 * (1.01 - value), 6)}
-    lines = Lines(extra, nodes)
-    simulate(run_config, model or learning(20), writer=lines)
+    lines = Lines(extra, checkpoint_every)
+    sweep = simulate(run_config, model or learning(20), writer=lines, heritage=heritage)
     layout = create(storage, run_config, run_id)
+    if heritage is not NOTHING:
+        layout.write_heritage(dump_heritage(heritage))
     write(layout, lines.lines)
-    state = Sweep.replay(run_config, map(load, lines.lines))
-    finished = state.finished
+    finished = sweep.finished
     layout.write_driver(json.dumps({"state": finished.state if finished else "Running", "at": time.time()}).encode())
+    return layout
+
+
+def warm_started(storage: Path, run_config: RunConfig, *parents: RunLayout, going_on: int = 1) -> RunLayout:
+    """A run that learns from earlier ones, and goes on with the first trials of the first of them.
+
+    Args:
+        storage: Where the runs are.
+        run_config: Of the new run.
+        parents: Earlier runs of the same storage.
+        going_on: How many trials of the first parent go on.
+    """
+    from raydrive.studio.story import open_story
+
+    found, ancestors, prefixes, continued = [], [], [], []
+    learns = run_config.sampling.to_json()["type"] == "bayesian"
+    for place, layout in enumerate(parents):
+        sweep = open_story(layout).sweep
+        goes_on = range(going_on if place == 0 else 0)
+        parent, more = inherit(
+            place,
+            sweep,
+            run_config.sampling.space,
+            run=layout.run_id,
+            uri="",
+            state="Completed",
+            learns=learns,
+            going_on=goes_on,
+        )
+        found.append(parent)
+        ancestors += more
+        for number in goes_on:
+            prefixes.append(list(sweep.curves.values(number))[:5])
+            params = sweep.trials[number].params
+            source = {"source": "checkpoint 1", "interval": len(prefixes[-1])}
+            continued.append(
+                Continued(run=layout.run_id, experiment=layout.experiment, trial=number, params=params, **source)
+            )
+    lineage = Lineage(parents=tuple(found), continued=tuple(continued))
+    return record(
+        storage,
+        replace(run_config, lineage=lineage),
+        heritage=Heritage(tuple(ancestors), tuple(prefixes)),
+        checkpoint_every=5,
+    )
+
+
+def retried(storage: Path) -> RunLayout:
+    """A run of one trial that was lost, failed, and went on from a checkpoint; with logs, outputs and files."""
+    run_config = config(1, space={"learning_rate": uniform(0, 1)})
+    limits = replace(run_config.limits, max_attempts=3)
+    run_config = replace(run_config, limits=limits)
+    sweep, lines = Sweep(run_config), []
+    note = {"predicted_mean": 0.58, "predicted_deviation": 0.02, "log_expected_improvement": -3.5}
+    for fact in (
+        Started(START, 1),
+        Suggested(START, 0, {"learning_rate": 0.25}, "model", note),
+        Began(START + 1, 0, 1, "node-1", 5, "0"),
+        Reported(START + 2, 0, 1, 1, 1, 0.5),
+        Lost(START + 9, 0, 1, "node node-1 died"),
+        Began(START + 20, 0, 2, "node-2", 6, "1"),
+        Reported(START + 21, 0, 2, 1, 1, 0.5),
+        Reported(START + 22, 0, 2, 2, 2, 0.6),
+        Checkpointed(START + 22.5, 0, 2, 2, "1"),
+        Ended(START + 23, 0, 2, 1, "MemoryError: out of memory"),
+        Began(START + 30, 0, 3, "node-2", 7, "1"),
+        Reported(START + 31, 0, 3, 1, 3, 0.62),
+        Ended(START + 32, 0, 3, 0),
+    ):
+        lines.append(dump(fact, sweep.handle(fact)))
+    layout = create(storage, run_config)
+    write(layout, lines)
+    logs = ("epoch 1\n", "epoch 2\nMemoryError: out of memory\n", "epoch 3\nsaved\n")
+    for attempt, text in enumerate(logs, 1):
+        layout.attempt(0, attempt).write_whole("log.txt", text.encode(), durable=False)
+    layout.outputs(0).write_whole("model.pkl", b"x" * 2048, durable=False)
+    layout.checkpoint(0, 1).write_whole("files/weights.bin", b"y" * 4096, durable=False)
     return layout
 
 

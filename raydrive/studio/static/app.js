@@ -8,6 +8,7 @@ import { Scatter2, Scatter3 } from "./scatter.js";
 import { Timeline } from "./timeline.js";
 import { Table } from "./table.js";
 import { TrialPage } from "./trial.js";
+import { LineageView } from "./lineage.js";
 import { Importance, Slices, WhatIf } from "./insight.js";
 
 const ANALYSE_EVERY_MS = 15000;
@@ -95,13 +96,14 @@ function main() {
   const store = new Store(), source = openSource(), open = (number) => { location.hash = `#/trial/${number}`; };
   const header = new Header(store, source), bar = new SelectionBar(store), trial = new TrialPage(store, source);
   const charts = [new MetricsChart(store, source, open), new BestChart(store), new ParallelChart(store), new Scatter2(store, open), new Scatter3(store, open), new Table(store, open),
-    new Importance(store), new WhatIf(store, source), new Slices(store), new Timeline(store)];
-  const [metrics, best, parallel, two, three, table, importance, whatif, slices, timeline] = charts;
+    new Importance(store), new WhatIf(store, source), new Slices(store), new Timeline(store), new LineageView(store, source)];
+  const [metrics, best, parallel, two, three, table, importance, whatif, slices, timeline, lineage] = charts;
   const about = el("div");
   const overview = el("main", {},
     panel("Metrics", metrics, false, "A line per trial; click one to select it"), panel("Best so far", best), panel("Parallel coordinates", parallel, true),
     panel("Scatter", two), panel("Scatter in 3-D", three), panel("Trials", table, true), panel("What if another policy …", whatif), panel("Importance of hyperparameters", importance),
-    panel("What the model expects", slices, true), panel("Timeline", timeline, true), el("section", { class: "card wide" }, el("details", {}, el("summary", {}, "Configuration and lineage"), about)));
+    panel("What the model expects", slices, true), panel("Timeline", timeline, true), panel("Where this run comes from", lineage, true),
+    el("section", { class: "card wide" }, el("details", {}, el("summary", {}, "Configuration"), about)));
   fill(document.getElementById("app"), header.node, bar.node, overview, trial.node);
 
   const redraw = (what) => {

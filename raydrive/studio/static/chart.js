@@ -4,7 +4,7 @@ import { css, quantile, esc, num } from "./util.js";
 // plotly.js offers to upload a chart to its maker's cloud by default: never here.
 export const CONFIG = {
   showSendToCloud: false, displaylogo: false, responsive: true, showLink: false, plotlyServerURL: "",
-  modeBarButtonsToRemove: ["sendDataToCloud", "toImage", "autoScale2d"],
+  modeBarButtonsToRemove: ["sendDataToCloud", "autoScale2d"],
 };
 
 export function layout(extra) {
@@ -92,13 +92,20 @@ export function plot(node, traces, shape) {
   return Plotly.react(node, traces, shape, CONFIG);
 }
 
+// Plain numbers on a log axis, as everywhere else on the page; with little room, at powers of ten alone.
+export const LOG_TICKS = { tickformat: "~g", nticks: 6 };
+export function fewLogTicks(values) {
+  const seen = values.filter((v) => v > 0), decades = seen.length ? Math.log10(Math.max(...seen) / Math.min(...seen)) : 0;
+  return decades > 1.2 ? { tickformat: "~g", dtick: Math.ceil(decades / 5) } : { tickformat: "~g", nticks: 3 };
+}
+
 // An axis for a column: positions of values, and what plotly needs to show them.
 export function axisOf(column, trials) {
   const values = trials.map(column.get);
   if (column.kind === "number") {
     const log = column.log && values.every((v) => v === null || v > 0);
     return { values, layout: { type: log ? "log" : "linear", title: { text: esc(column.label, 40), standoff: 8 },
-      ...(log ? { exponentformat: "power", dtick: undefined, nticks: 6 } : {}) }, log };
+      ...(log ? LOG_TICKS : {}) }, log };
   }
   const place = new Map(column.values.map((value, i) => [typeof value + String(value), i]));
   return {

@@ -1,6 +1,6 @@
 // Importance of hyperparameters, slices of a model, and what another policy would have done.
 import { el, fill, num, clock, esc, css, select } from "./util.js";
-import { layout, plot, Frame } from "./chart.js";
+import { layout, plot, Frame, fewLogTicks } from "./chart.js";
 
 export class Importance {
   constructor(store) { this.store = store; this.node = el("div", { id: "importance" }); }
@@ -42,13 +42,15 @@ export class Slices {
       const places = new Map(s.x.map((v, i) => [String(v), i])), dots = ranked.filter((t) => t.p[s.name] !== null && t.p[s.name] !== undefined);
       const traces = s.category
         ? [{ type: "scatter", mode: "markers", x, y: s.mean, error_y: { type: "data", array: s.sd.map((d) => 2 * d), color: accent, thickness: 1.5 }, marker: { size: 8, color: accent }, hovertemplate: "%{y:.5g}<extra></extra>" }]
-        : [{ type: "scatter", mode: "lines", x: [...x, ...[...x].reverse()], y: [...up, ...low.reverse()], fill: "toself", fillcolor: css("--band"), line: { width: 0 }, hoverinfo: "skip" },
+        : [{ type: "scatter", mode: "lines", x: [...x, ...[...x].reverse()], y: [...up, ...[...low].reverse()], fill: "toself", fillcolor: css("--band"), line: { width: 0 }, hoverinfo: "skip" },
           { type: "scatter", mode: "lines", x, y: s.mean, line: { color: accent, width: 2 }, hovertemplate: "%{x:.4g}<br>%{y:.5g}<extra></extra>" }];
-      traces.push({ type: "scatter", mode: "markers", x: dots.map((t) => (s.category ? places.get(String(t.p[s.name])) : t.p[s.name])), y: dots.map((t) => t.best), customdata: dots.map((t) => t.number),
+      traces.push({ type: "scatter", mode: "markers", x: dots.map((t) => (s.category ? places.get(String(t.p[s.name])) + (((t.number * 0.618034) % 1) - 0.5) * 0.4 : t.p[s.name])), y: dots.map((t) => t.best), customdata: dots.map((t) => t.number),
         marker: { size: 4, color: css("--faint"), opacity: dots.length > 300 ? 0.3 : 0.7 }, hovertemplate: "trial %{customdata}<br>%{y:.5g}<extra></extra>" });
-      const seen = [...s.mean, ...dots.slice(0, Math.ceil(dots.length * 0.9)).map((t) => t.best)], a = Math.min(...seen), b = Math.max(...seen), pad = 0.08 * (b - a || 1);
+      const seen = [...s.mean, ...dots.slice(0, Math.ceil(dots.length * 0.9)).map((t) => t.best)], inner = Math.max(...seen) - Math.min(...seen) || 1;
+      // The band may leave a little more than what was seen; a diverged model must not press the rest flat.
+      const a = Math.max(Math.min(...seen, ...low), Math.min(...seen) - 0.5 * inner), b = Math.min(Math.max(...seen, ...up), Math.max(...seen) + 0.5 * inner), pad = 0.06 * (b - a);
       plot(node, traces, layout({ showlegend: false, title: { text: esc(s.name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 },
-        xaxis: s.category ? { tickvals: x, ticktext: s.x.map((v) => esc(num(v), 14)), range: [-0.5, x.length - 0.5] } : { type: s.log ? "log" : "linear", nticks: 5, ...(s.log ? { exponentformat: "power" } : {}) },
+        xaxis: s.category ? { tickvals: x, ticktext: s.x.map((v) => esc(num(v), 14)), range: [-0.5, x.length - 0.5] } : { type: s.log ? "log" : "linear", nticks: 5, ...(s.log ? fewLogTicks(s.x) : {}) },
         yaxis: { range: [a - pad, b + pad], nticks: 5 } }));
     }
   }

@@ -40,7 +40,7 @@ export class MetricsChart {
   constructor(store, source, open) {
     this.store = store; this.source = source; this.open = open;
     this.metric = null; this.other = new Map();
-    this.log = false; this.clip = true; this.weight = 0; this.top = remembered("top", "all"); this.overlay = true;
+    this.log = false; this.clip = true; this.weight = 0; this.top = remembered("top", "all"); this.overlay = true; this.earlier = true;
     this.plotNode = el("div", { class: "plot tall", id: "chart-metrics" });
     this.controls = el("div", { class: "controls" });
     this.node = el("div", {}, this.controls, this.plotNode);
@@ -51,7 +51,7 @@ export class MetricsChart {
   update(what) { this.rebuild(); if (what === "data" && this.metric) this.fetch(this.metric); this.frame.soil(); }
 
   rebuild() {
-    const names = JSON.stringify([this.store.metric, this.store.head.metrics]);
+    const names = JSON.stringify([this.store.metric, this.store.head.metrics, this.store.ancestors.length]);
     if (names === this.names) return;
     this.names = names;
     const redraw = () => this.frame.soil();
@@ -66,6 +66,7 @@ export class MetricsChart {
       check("log axis", this.log, (v) => { this.log = v; redraw(); }),
       check("clip outliers", this.clip, (v) => { this.clip = v; redraw(); }, "Leave far-off values out of the range of the axis"),
       check("policy", this.overlay, (v) => { this.overlay = v; redraw(); }, "Draw the early termination policy and where it stopped trials"),
+      this.store.ancestors.length ? check("earlier runs", this.earlier, (v) => { this.earlier = v; redraw(); }, "Draw the curves of earlier runs that this one was warm-started from") : null,
     );
   }
 
@@ -112,46 +113,60 @@ export class MetricsChart {
     const type = count > MANY_POINTS ? "scattergl" : "scatter", crowd = shown.length > 60;
     const hovertemplate = "trial %{customdata}<br>interval %{x}<br>%{y:.6g}<extra></extra>";
     const dim = store.selecting, traces = [];
+    if (primary && this.earlier && store.ancestors.length) traces.push(...this.ancestors(type));
     for (const state of STATES) {
       const of = shown.filter((t) => t.state === state);
       if (!of.length) continue;
       traces.push({ type, mode: of.some((t) => points(curveOf(t))[0].length === 1) ? "lines+markers" : "lines", marker: { size: 3 },
-        name: state, ...joined(of, curveOf, this.weight), hovertemplate, opacity: dim ? 0.12 : shown.length > 300 ? 0.2 : crowd ? 0.4 : 0.7,
+        name: state, ...joined(of, curveOf, this.weight), hovertemplate, opacity: dim ? 0.1 : shown.length > 600 ? 0.12 : shown.length > 300 ? 0.2 : crowd ? 0.4 : 0.7,
         line: { color: stateColour(state), width: crowd ? 1 : 1.4 }, connectgaps: false, showlegend: false });
       // A crowd is drawn faint; in the legend its colour has to be seen.
-      traces.push({ type: "scatter", mode: "lines", name: state, x: [null], y: [null], line: { color: stateColour(state), width: 2 }, hoverinfo: "skip" });
+      traces.push({ type, mode: "lines", name: state, x: [null], y: [null], line: { color: stateColour(state), width: 2 }, hoverinfo: "skip" });
     }
     const picked = dim ? shown.filter((t) => store.isSelected(t.number)) : [];
     if (picked.length > MOST_COLOURED) {
       traces.push({ type, mode: "lines", name: `selected (${picked.length})`, ...joined(picked, curveOf, this.weight), hovertemplate,
         line: { color: css("--accent"), width: 1.2 }, opacity: 0.8 });
     } else {
-      picked.forEach((t, i) => traces.push({ type: "scatter", mode: "lines", name: `trial ${t.number}`, ...joined([t], curveOf, this.weight),
+      picked.forEach((t, i) => traces.push({ type, mode: "lines", name: `trial ${t.number}`, ...joined([t], curveOf, this.weight),
         hovertemplate, line: { color: COLOURS[i % COLOURS.length], width: 2 } }));
     }
     const best = store.head.best && shown.find((t) => t.number === store.head.best.trial);
     if (best) {
-      traces.push({ type: "scatter", mode: "lines", name: `best: trial ${best.number}`, ...joined([best], curveOf, this.weight), hovertemplate,
+      traces.push({ type, mode: "lines", name: `best: trial ${best.number}`, ...joined([best], curveOf, this.weight), hovertemplate,
         line: { color: css("--best"), width: 3 } });
     }
-    const cuts = primary && this.overlay ? this.policy(shown, traces) : [];
-    return [traces, this.shape(traces, name, { xaxis: { title: { text: "interval", standoff: 6 }, rangemode: "tozero" }, cuts })];
+    if (primary && this.overlay) this.policy(shown, traces, type);
+    return [traces, this.shape(traces, name, { xaxis: { title: { text: "interval", standoff: 6 }, rangemode: "tozero" } })];
   }
 
-  policy(shown, traces) {
+  // Curves of earlier runs that this one is compared with.
+  ancestors(type) {
+    const { ancestors, head } = this.store, x = [], y = [], text = [];
+    for (const [parent, number, , curve] of ancestors) {
+      const [k, v] = points(curve), s = smooth(v, this.weight), label = `trial ${number} of ${esc(head.lineage.parents[parent].run, 60)}`;
+      for (let i = 0; i < k.length; i++) { x.push(k[i]); y.push(s[i]); text.push(`${label}<br>interval ${k[i]}<br>${num(v[i])}`); }
+      x.push(null); y.push(null); text.push(null);
+    }
+    const look = { color: css("--faint"), width: 1, dash: "dot" }, name = `earlier runs (${ancestors.length})`;
+    return [{ type, mode: "lines", name, x, y, hoverinfo: "text", hovertext: text, line: look, opacity: ancestors.length > 60 ? 0.25 : 0.5, showlegend: false },
+      { type, mode: "lines", name, x: [null], y: [null], line: { ...look, width: 2 }, hoverinfo: "skip" }];
+  }
+
+  // WebGL lines lie above all others: where the crowd is drawn so, the policy has to be, too.
+  policy(shown, traces, type) {
     const { policy } = this.store.head, stops = shown.filter((t) => t.cut);
     if (policy.k.length) {
-      traces.push({ type: "scatter", mode: "lines", name: policy.label, x: policy.k, y: policy.v, hoverinfo: "text",
+      traces.push({ type, mode: "lines", name: policy.label, x: policy.k, y: policy.v, hoverinfo: "text",
         hovertext: policy.k.map((k, i) => `stopped at interval ${k} when ${this.store.maximize ? "below" : "above"} ${num(policy.v[i])}<br>(as the run stands now)`),
         line: { color: css("--policy"), width: 2, dash: "dash", shape: "hv" } });
     }
     if (stops.length) {
       const at = (t) => { const [k, v] = points(t.curve); return v[k.findLastIndex((one) => one <= t.cut[0])]; };
-      traces.push({ type: "scatter", mode: "markers", name: `stopped by the policy (${stops.length})`, x: stops.map((t) => t.cut[0]), y: stops.map(at),
+      traces.push({ type, mode: "markers", name: `stopped by the policy (${stops.length})`, x: stops.map((t) => t.cut[0]), y: stops.map(at),
         customdata: stops.map((t) => t.number), hoverinfo: "text", hovertext: stops.map((t) => `<b>trial ${t.number} stopped</b><br>${esc(t.why, 160)}`),
-        marker: { symbol: "x", size: stops.length > 100 ? 5 : 8, color: css("--policy"), opacity: stops.length > 100 ? 0.6 : 1 } });
+        marker: { symbol: "x", size: stops.length > 100 ? 5 : 8, color: css("--policy"), opacity: stops.length > 100 ? 0.45 : 1 } });
     }
-    return stops;
   }
 
   single(shown, curveOf, name) {

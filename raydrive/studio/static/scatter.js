@@ -1,6 +1,6 @@
 // Scatter charts of any two or three columns, coloured by the metric.
 import { el, fill, esc, num, select, css } from "./util.js";
-import { Frame, layout, plot, empty, scale, goodness, axisOf, describe, colourAt } from "./chart.js";
+import { Frame, layout, plot, empty, scale, goodness, axisOf, describe, colourAt, fewLogTicks } from "./chart.js";
 
 class Scatter {
   constructor(store, open, id, letters) {
@@ -90,11 +90,11 @@ export class Scatter3 extends Scatter {
     const ready = this.ready();
     if (!ready) return;
     const { trials, axes, colour, good } = ready, { store } = this, line = css("--line"), text = css("--text");
-    const shape = (axis) => ({ ...axis.layout, title: { text: axis.layout.title.text, font: { size: 12 } }, gridcolor: line, color: text, showbackground: false, tickfont: { size: 10 } });
+    const shape = (axis) => ({ ...axis.layout, ...(axis.log ? fewLogTicks(axis.values) : { nticks: 6 }), title: { text: axis.layout.title.text, font: { size: 12 } }, gridcolor: line, color: text, showbackground: false, tickfont: { size: 10 } });
     const trace = { type: "scatter3d", mode: "markers", x: axes[0].values, y: axes[1].values, z: axes[2].values, customdata: trials.map((t) => t.number),
       hoverinfo: "text", hovertext: trials.map((t) => describe(store, t)),
       marker: { size: trials.length > 1500 ? 2.5 : 4.5, color: trials.map((t) => colourAt(good.of(colour.get(t)), store.isSelected(t.number) ? 1 : 0.08)) } };
-    const scene = { xaxis: shape(axes[0]), yaxis: shape(axes[1]), zaxis: shape(axes[2]), aspectmode: "cube", camera: { eye: { x: 1.55, y: 1.55, z: 0.75 } } };
+    const scene = { xaxis: shape(axes[0]), yaxis: shape(axes[1]), zaxis: shape(axes[2]), aspectmode: "cube", camera: { eye: { x: 1.7, y: 1.7, z: 0.85 }, center: { x: 0, y: 0, z: -0.12 } } };
     plot(this.plotNode, [trace], layout({ scene, uirevision: JSON.stringify(this.keys), margin: { l: 0, r: 0, t: 0, b: 0 } }));
     if (!this.wired) {
       this.wired = true;

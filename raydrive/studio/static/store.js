@@ -7,6 +7,7 @@ export class Store {
     this.head = null;
     this.trials = [];
     this.analysis = null;
+    this.ancestors = [];
     this.selection = { source: null, test: null, set: null };
     this.listeners = [];
   }
@@ -19,6 +20,7 @@ export class Store {
     if (whole || (this.head && this.head.generation !== document.head.generation)) this.trials = [];
     const names = document.head.row;
     this.head = document.head;
+    if (document.ancestors) this.ancestors = document.ancestors;
     for (const row of document.rows) {
       const trial = {};
       names.forEach((name, i) => { trial[name] = row[i]; });

@@ -104,14 +104,17 @@ export class Table {
         check(cut(c.label, 40), !this.hidden.has(c.key), (on) => { if (on) this.hidden.delete(c.key); else this.hidden.add(c.key); this.draw(); }))));
     }
     const arrow = (c) => (this.sort.key === c.key ? ((this.sort.down ?? c.down ?? false) ? " ▼" : " ▲") : "");
-    fill(this.head, el("tr", {}, el("th", { class: "tick" }), columns.map((c) => el("th", { class: c.right ? "right" : "", title: c.label, scope: "col",
+    const every = rows.length > 0 && store.selecting && rows.every((t) => store.isSelected(t.number));
+    const box = el("input", { type: "checkbox", checked: every, id: "select-all", title: "Select all trials that are listed", "aria-label": "Select all trials that are listed",
+      onchange: () => (every ? store.clear() : store.select("table", { set: rows.map((t) => t.number) })) });
+    fill(this.head, el("tr", {}, el("th", { class: "tick" }, box), columns.map((c) => el("th", { class: c.right ? "right" : "", title: c.label, scope: "col",
       "aria-sort": this.sort.key === c.key ? (arrow(c) === " ▼" ? "descending" : "ascending") : "none" },
     el("button", { class: "plain", onclick: () => { const now = this.sort.down ?? c.down ?? false; this.sort = { key: c.key, down: this.sort.key === c.key ? !now : c.down ?? false }; this.draw(); } }, cut(c.label, 28) + arrow(c))))));
     const top = store.head.best?.trial;
     fill(this.body, ...rows.slice(this.page * PAGE, (this.page + 1) * PAGE).map((t) => {
       const chosen = store.selecting && store.isSelected(t.number);
       return el("tr", { class: `${chosen ? "chosen" : ""} ${t.number === top ? "best" : ""}`, ondblclick: () => this.open(t.number) },
-        el("td", { class: "tick" }, el("input", { type: "checkbox", checked: chosen, "aria-label": `Select trial ${t.number}`, onchange: () => store.toggle(t.number) })),
+        el("td", { class: "tick" }, el("input", { type: "checkbox", checked: chosen, "aria-label": `Select trial ${t.number}`, onclick: (event) => this.pick(t.number, event.shiftKey) })),
         columns.map((c) => this.cell(c, t, top)));
     }));
     if (!rows.length) fill(this.body, el("tr", {}, el("td", { colSpan: columns.length + 1, class: "empty" }, store.trials.length ? "No trial matches." : "No trials yet.")));
@@ -119,6 +122,16 @@ export class Table {
     const go = (page) => { this.page = page; this.draw(); };
     fill(this.pager, ...(pages > 1 ? [el("button", { disabled: this.page === 0, onclick: () => go(this.page - 1) }, "‹"),
       el("span", { class: "hint" }, `page ${this.page + 1} of ${pages}`), el("button", { disabled: this.page === pages - 1, onclick: () => go(this.page + 1) }, "›")] : []));
+  }
+
+  // With shift, everything between the trial picked last and this one.
+  pick(number, range) {
+    const { store } = this, at = this.shown.findIndex((t) => t.number === number), from = this.shown.findIndex((t) => t.number === this.picked);
+    this.picked = number;
+    if (!range || from < 0) { store.toggle(number); return; }
+    const set = new Set(store.selection.set || []);
+    for (const t of this.shown.slice(Math.min(at, from), Math.max(at, from) + 1)) set.add(t.number);
+    store.select("table", { set });
   }
 
   cell(c, t, top) {

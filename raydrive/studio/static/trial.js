@@ -7,10 +7,16 @@ function pairs(rows) {
   return el("dl", { class: "pairs" }, rows.filter(([, v]) => v !== null && v !== undefined && v !== "").map(([k, v]) => [el("dt", {}, k), el("dd", {}, v instanceof Node ? v : num(v))]));
 }
 
+function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator }) {
+  const more = Object.entries(custom || {}).map(([name, amount]) => `${num(amount)} ${name}`);
+  return [`${num(cpus)} CPU`, `${num(gpus)} GPU`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ");
+}
+
 export class TrialPage {
-  constructor(store, source) { this.store = store; this.source = source; this.node = el("section", { class: "trial", hidden: true }); this.number = null; }
+  constructor(store, source) { this.store = store; this.source = source; this.node = el("section", { class: "trial", hidden: true }); this.number = null; this.logCard = null; this.plots = new Map(); }
 
   async show(number) {
+    if (this.number !== number) { this.logCard = null; this.plots = new Map(); }
     this.number = number;
     const t = this.store.trials[number];
     this.node.hidden = false;
@@ -22,7 +28,7 @@ export class TrialPage {
     this.draw(t, detail, problem);
   }
 
-  hide() { this.number = null; this.node.hidden = true; this.node.replaceChildren(); }
+  hide() { this.number = null; this.logCard = null; this.plots = new Map(); this.node.hidden = true; this.node.replaceChildren(); }
 
   update() { if (this.number !== null && this.source.live) { const t = this.store.trials[this.number]; if (t && (t.state !== this.state || t.intervals !== this.intervals)) this.show(this.number); } }
 
@@ -30,6 +36,8 @@ export class TrialPage {
     const { store } = this, run = store.head.run, params = Object.entries(detail?.params || t.p);
     this.state = t.state; this.intervals = t.intervals;
     const charts = el("div", { class: "small-charts" });
+    // What is looked at stays where it is while the trial goes on: charts keep their zoom, the log its place.
+    const place = this.logCard?.area.scrollTop, log = this.log(t, detail);
     const steps = (way) => { const at = store.trials[t.number + way]; return at ? el("a", { href: `#/trial/${at.number}` }, way < 0 ? "‹ previous" : "next ›") : null; };
     fill(this.node, 
       el("nav", { class: "trail" }, el("a", { href: "#/" }, "‹ All trials"), el("span", { class: "spring" }), steps(-1), steps(1)),
@@ -44,11 +52,12 @@ export class TrialPage {
         ])),
         el("div", { class: "card" }, el("h3", {}, "Where and when"), pairs([
           ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", t.node], ["GPU", t.gpus],
-          ["reserved", `${run.config.trial.resources.cpus} CPU, ${run.config.trial.resources.gpus} GPU`], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
+          ["reserved", reserved(run.config.trial.resources)], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
         el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
       el("div", { class: "card" }, el("h3", {}, "Metrics"), charts),
-      this.command(detail), this.attempts(t), this.verdicts(t, detail), this.log(t, detail), this.files(detail),
+      this.command(detail), this.attempts(t), this.verdicts(t, detail), log, this.earlier(detail), this.files(detail),
       this.cancel(t));
+    if (place !== undefined && this.logCard) this.logCard.area.scrollTop = place;
     this.metrics(charts, t, detail);
   }
 
@@ -59,11 +68,16 @@ export class TrialPage {
 
   reason(t) {
     const origins = { random: "drawn at random from the search space", sobol: "the next point of a Sobol sequence", grid: "the next point of the grid",
-      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far" };
+      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "goes on with a trial of an earlier run" };
     const rows = [["origin", `${t.origin || "unknown"}${origins[t.origin] ? `: ${origins[t.origin]}` : ""}`]];
-    for (const [key, value] of Object.entries(t.note || {})) rows.push([{ mean: "predicted mean", sd: "predicted deviation", deviation: "predicted deviation" }[key] || key, value]);
-    const mean = t.note?.mean, got = t.best;
-    if (typeof mean === "number" && got !== null) rows.push(["it reached", got]);
+    const continued = this.store.head.lineage?.continued[t.number];
+    if (continued) rows.push(["goes on with", continued.text], ["note", continued.note]);
+    else for (const [key, value] of Object.entries(t.note || {})) rows.push([key.replace(/_/g, " "), value]);
+    const mean = t.note?.predicted_mean, deviation = t.note?.predicted_deviation;
+    if (typeof mean === "number" && t.best !== null) {
+      const off = deviation > 0 ? `, ${num(Math.abs(t.best - mean) / deviation)} deviations ${t.best >= mean ? "above" : "below"} what was predicted` : "";
+      rows.push(["it reached", `${num(t.best)}${off}`]);
+    }
     return pairs(rows);
   }
 
@@ -72,7 +86,8 @@ export class TrialPage {
     for (const [name, curve] of all.slice(0, 24)) {
       const [k, v] = points(curve);
       if (!k.length) continue;
-      const node = el("div", { class: "plot small" });
+      const node = this.plots.get(name) || el("div", { class: "plot small" });
+      this.plots.set(name, node);
       host.append(node);
       const traces = [{ type: "scatter", mode: k.length > 60 ? "lines" : "lines+markers", x: k, y: v, line: { color: stateColour(t.state), width: 2 }, marker: { size: 4 },
         hovertemplate: "%{x}<br>%{y:.6g}<extra></extra>" }];
@@ -81,7 +96,7 @@ export class TrialPage {
         traces.push({ type: "scatter", mode: "lines", x: policy.k.slice(0, upto), y: policy.v.slice(0, upto), line: { dash: "dash", width: 1.5, color: getComputedStyle(document.documentElement).getPropertyValue("--policy").trim() }, hoverinfo: "skip" });
         if (t.cut && t.cut[1] !== null) traces.push({ type: "scatter", mode: "markers", x: [t.cut[0]], y: [t.cut[1]], marker: { symbol: "line-ew-open", size: 16, line: { width: 3 }, color: "#d1495b" }, hoverinfo: "text", hovertext: ["the policy's line when it was stopped"] });
       }
-      plot(node, traces, layout({ showlegend: false, title: { text: esc(name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 } }));
+      plot(node, traces, layout({ showlegend: false, uirevision: name, title: { text: esc(name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 } }));
     }
     if (!host.children.length) host.append(el("p", { class: "empty" }, "It logged no metric."));
   }
@@ -101,27 +116,34 @@ export class TrialPage {
   verdicts(t, detail) {
     if (!detail?.verdicts.length) return null;
     const note = t.cut ? `Stopped at interval ${t.cut[0]}${t.cut[1] === null ? "" : `, where the line was ${num(t.cut[1])}`}: ${t.why}.` : "The policy never stopped it.";
-    return el("details", { class: "card" }, el("summary", {}, "What the policy says of it"), el("p", {}, note),
+    return el("div", { class: "card" }, el("h3", {}, "What the policy says of it"), el("p", {}, note),
       el("p", { class: "hint" }, "By the curves as they are now, last intervals first:"),
       el("ul", {}, detail.verdicts.map(([k, stop, why]) => el("li", {}, `${k}: ${stop ? "stop" : "go on"}; ${why}`))));
   }
 
   log(t, detail) {
     if (!detail) return null;
+    const key = `${detail.log_attempt} ${t.state}`;
+    if (this.logCard?.key === key) return this.logCard.card;
     if (detail.log === null) return el("div", { class: "card" }, el("h3", {}, "Log"), el("p", { class: "hint" }, "Not in this report."));
     const area = el("pre", { class: "log", tabIndex: 0 }, detail.log || "(empty)");
     const head = el("h3", {}, `Log of attempt ${detail.log_attempt} `);
     if (detail.log_from > 0) head.append(el("span", { class: "hint" }, `the last ${bytes(detail.log_to - detail.log_from)} of ${bytes(detail.log_to)}`));
     const card = el("div", { class: "card" }, head, area);
+    this.logCard = { key, card, area };
     requestAnimationFrame(() => { area.scrollTop = area.scrollHeight; });
     if (this.source.live && (t.state === "Running" || t.state === "Queued")) this.tail(t.number, area, detail.log_to);
     return card;
   }
 
+  earlier(detail) {
+    return (detail?.earlier_logs || []).map(([attempt, text]) => el("details", { class: "card" }, el("summary", {}, `The end of the log of attempt ${attempt}`), el("pre", { class: "log", tabIndex: 0 }, text || "(empty)")));
+  }
+
   async tail(number, area, from) {
     while (this.number === number) {
       await new Promise((done) => setTimeout(done, 1000));
-      if (this.number !== number || !area.isConnected) return;
+      if (this.number !== number || this.logCard?.area !== area) return;
       try {
         const more = await this.source.log(number, from);
         from = more.to;
@@ -139,7 +161,7 @@ export class TrialPage {
     if (!detail) return null;
     const made = detail.checkpoints.map(([name, interval, at]) => el("li", {}, `checkpoint ${name} at interval ${interval}, ${when(at)}`));
     const files = detail.files.map(([name, size]) => el("li", {}, el("code", {}, name), ` ${bytes(size)}`));
-    return el("div", { class: "card" }, el("h3", {}, "Outputs and checkpoints"), detail.files_note ? el("p", { class: "hint" }, detail.files_note) : null,
+    return el("div", { class: "card" }, el("h3", {}, "Outputs and checkpoints"), el("p", { class: "hint" }, "In ", el("code", {}, detail.folder)), detail.files_note ? el("p", { class: "hint" }, detail.files_note) : null,
       files.length + made.length ? el("ul", { class: "files" }, made, files) : el("p", { class: "hint" }, "None."));
   }
 
