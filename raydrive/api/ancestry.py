@@ -21,7 +21,7 @@ from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import ChildReference, RunReference, Submission
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError
-from raydrive.core.heritage import Ancestor, Heritage
+from raydrive.core.heritage import Ancestor, Heritage, misfit
 from raydrive.core.inheriting import inherit, named
 from raydrive.core.lineage import Continued, Lineage, Parent
 from raydrive.core.policies import NoTerminationPolicy
@@ -172,6 +172,10 @@ class _Tracer:
             fix = "It goes on with the same parameters: take them out of the search space, or leave the trial out."
             self._wrong(reference, found, f"one with {', '.join(space.expressions)}", fix)
             return None
+        outside = misfit(space, params) if self.config.sampling.learns else ""
+        if outside:
+            text = f"trial {number} of {run_id} goes on outside this search space ({outside})"
+            self.notes.append(f"{text}: the sampler does not learn from it")
         if extra:
             self.notes.append(f"trial {number} of {run_id} keeps {', '.join(extra)}, not in this search space")
         return source, self._planned(source, trials[number], params)

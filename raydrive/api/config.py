@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.ancestry import trace
-from raydrive.api.references import child_references, run_references
+from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submission import Submission
 from raydrive.core.arguments import format_value
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
@@ -155,8 +155,8 @@ class HyperDriveConfig:
         storage_patience_s: float = 600.0,
         keep_checkpoints: int = 1,
         resume_argument: bool | None = None,
-        resume_from: Any = None,
-        resume_child_runs: Any = None,
+        resume_from: RunLike | Sequence[RunLike] | None = None,
+        resume_child_runs: ChildLike | Sequence[ChildLike] | None = None,
         preload: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:

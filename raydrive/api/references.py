@@ -6,16 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from raydrive.api.child import Run
+from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import ChildReference, RunReference
 from raydrive.core.errors import ConfigError, Problem
 
+RunLike = HyperDriveRun | str
+"""A run, or its id, a unique prefix of it, ``last``, or the path or URI of its folder."""
+ChildLike = Run | str
+"""A trial, or its id such as ``RUN_3``."""
 
-def run_references(given: Any, where: str = "resume_from") -> tuple[RunReference, ...]:
+
+def run_references(given: RunLike | Sequence[RunLike] | None, where: str = "resume_from") -> tuple[RunReference, ...]:
     """Returns what ``resume_from`` names: one run or several."""
     return tuple(RunReference(run=run, where=f"{where}[{i}]") for i, run in enumerate(_listed(given)))
 
 
-def child_references(given: Any, where: str = "resume_child_runs") -> tuple[ChildReference, ...]:
+def child_references(
+    given: ChildLike | Sequence[ChildLike] | None, where: str = "resume_child_runs"
+) -> tuple[ChildReference, ...]:
     """Returns what ``resume_child_runs`` names: one trial or several.
 
     Raises:

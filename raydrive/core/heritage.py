@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
 from raydrive.core.errors import JournalError
+from raydrive.core.expressions import Expression, show
 from raydrive.core.lineage import Continued
-from raydrive.core.records import Params, decoded, encoded
+from raydrive.core.records import CANCELED, Params, decoded, encoded
 from raydrive.core.samplers import Sampler
+from raydrive.core.space import Space
 from raydrive.core.unseen import Seen, Suggestion
 
 FORMAT = 1
@@ -155,7 +157,32 @@ def sampler_of(config: RunConfig, heritage: Heritage = NOTHING) -> Sampler:
     maximize = config.metric.maximize
     before = heritage.seen(maximize) if config.sampling.learns else []
     sampler: Sampler = build(config.seed, maximize, before=before) if before else build(config.seed, maximize)
-    return Resuming(sampler, config.lineage.continued) if config.lineage.continued else sampler
+    continued, space = config.lineage.continued, config.sampling.space
+    if not continued:
+        return sampler
+    foreign = {number for number, one in enumerate(continued) if config.sampling.learns and misfit(space, one.params)}
+    return Resuming(sampler, continued, foreign)
+
+
+def misfit(space: Space, params: Params) -> str:
+    """Returns why a trial with these hyperparameters is no point of a space; empty when it is one.
+
+    Hyperparameters that the space does not have are no reason.
+    """
+    for name, expression in space.expressions.items():
+        if name not in params:
+            return f"no value of {name.lstrip('-')}"
+        if not expression.contains(params[name]):
+            return f"{name.lstrip('-')} outside {_written(expression)}"
+    return ""
+
+
+def _written(expression: Expression) -> str:
+    """An expression as it is written in Python, cut short when it is long."""
+    raw = expression.to_json()
+    kind = raw.pop("type")
+    text = ", ".join(map(show, raw.get("values", raw.values())))
+    return f"{kind}({text if len(text) <= 60 else text[:57] + '...'})"
 
 
 class Resuming:
@@ -164,11 +191,13 @@ class Resuming:
     Args:
         sampler: Asked for all others.
         continued: The trials, by their number here.
+        foreign: Numbers of those outside the search space: the sampler is not to learn from them.
     """
 
-    def __init__(self, sampler: Sampler, continued: Sequence[Continued]) -> None:
+    def __init__(self, sampler: Sampler, continued: Sequence[Continued], foreign: Set[int] = frozenset()) -> None:
         self._sampler = sampler
         self._continued = continued
+        self._foreign = foreign
 
     @property
     def cheap(self) -> bool:
@@ -178,6 +207,10 @@ class Resuming:
     def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
         """Returns an earlier trial's configuration, or what the sampler proposes."""
         if number >= len(self._continued):
+            if self._foreign:
+                history = list(history)
+                for place in self._foreign & set(range(len(history))):
+                    history[place] = Seen(place, history[place].params, state=CANCELED)
             return self._sampler.ask(number, history)
         one = self._continued[number]
         return Suggestion(one.params, RESUMED, {"run": one.run, "trial": one.trial, "from": one.source})

@@ -6,8 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Container
 
-from raydrive.core.expressions import Expression, show
-from raydrive.core.heritage import Ancestor
+from raydrive.core.heritage import Ancestor, misfit
 from raydrive.core.lineage import Parent
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.space import Space
@@ -33,27 +32,6 @@ def named(space: Space, params: Params) -> tuple[dict[str, object], list[str], l
     extra = [name for name, _ in given.values()]
     out.update(dict(given.values()))
     return out, missing, extra
-
-
-def misfit(space: Space, params: Params) -> str:
-    """Returns why a trial with these hyperparameters is no point of a space; empty when it is one.
-
-    Hyperparameters that the space does not have are no reason.
-    """
-    for name, expression in space.expressions.items():
-        if name not in params:
-            return f"no value of {name.lstrip('-')}"
-        if not expression.contains(params[name]):
-            return f"{name.lstrip('-')} outside {_written(expression)}"
-    return ""
-
-
-def _written(expression: Expression) -> str:
-    """An expression as it is written in Python, cut short when it is long."""
-    raw = expression.to_json()
-    kind = raw.pop("type")
-    text = ", ".join(map(show, raw.get("values", raw.values())))
-    return f"{kind}({text if len(text) <= 60 else text[:57] + '...'})"
 
 
 def inherit(

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from raydrive.core.bayes import BayesianParameterSampling
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
 from raydrive.core.errors import JournalError
-from raydrive.core.heritage import NOTHING, RESUMED, Ancestor, Heritage, dump, load, sampler_of
-from raydrive.core.inheriting import inherit, misfit, named
+from raydrive.core.heritage import NOTHING, RESUMED, Ancestor, Heritage, dump, load, misfit, sampler_of
+from raydrive.core.inheriting import inherit, named
 from raydrive.core.lineage import Continued, Lineage, Parent
 from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Began, Ended, Launch, Reported, Started, Stop, Suggested
@@ -228,6 +228,31 @@ def test_a_model_is_not_misled_by_what_does_not_fit() -> None:
     made, heritage = brought(earlier([(float(n),) for n in range(10)]), sampling)
     assert made.lineage.parents[0].learned == 4
     assert [seen.params["x"] for seen in heritage.seen(True)] == [0.0, 0.1, 0.2, 0.3]
+
+
+def test_a_trial_that_goes_on_outside_the_space_teaches_nothing() -> None:
+    sampling = BayesianParameterSampling({"x": uniform(0, 1)}, initial_points=3)
+    made, heritage = brought(earlier([(-((n / 10 - 0.2) ** 2),) for n in range(10)]), sampling)
+    one = Continued(run="first", experiment="e", trial=10, params={"x": 5.0}, source="outputs", interval=1)
+    made = replace(made, lineage=replace(made.lineage, continued=(one,)))
+    sampler = sampler_of(made, replace(heritage, prefixes=((9.0,),)))
+    history = [Seen(0, {"x": 5.0}, 9.0, COMPLETED, (9.0,))]
+    after = sampler.ask(1, history)
+    assert after is not None
+    assert abs(after.params["x"] - 0.2) < 0.15  # and not at the edge next to 5.0
+    assert history[0].value == 9.0
+
+
+@pytest.mark.parametrize("algorithm", ["gp", "tpe"])
+def test_a_sampler_built_later_proposes_the_same(algorithm: str) -> None:
+    sampling = BayesianParameterSampling({"x": uniform(0, 1)}, algorithm=algorithm)
+    given_ = brought(earlier([(math.sin(n),) for n in range(10)]), sampling)
+    sampler, history = sampler_of(*given_), list[Seen]()
+    for number in range(6):
+        suggestion = sampler.ask(number, history)
+        assert suggestion == sampler_of(*given_).ask(number, history)
+        assert suggestion is not None
+        history.append(Seen(number, suggestion.params, math.cos(number), COMPLETED, (math.cos(number),)))
 
 
 def test_random_sampling_draws_as_if_there_were_no_parents() -> None:
