@@ -52,6 +52,8 @@ FILES_DIR = "RAYDRIVE_FILES_DIR"
 """Directory that holds the trial's ``outputs`` and ``logs``; ``upload_file`` copies below it."""
 RESUME_FROM = "RAYDRIVE_RESUME_FROM"
 """Directory with the checkpoint to go on from; unset when the trial starts from nothing."""
+AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
+"""The same directory, where scripts for HyperDrive's resumed runs look that do not read ``--resume-from``."""
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
 
@@ -67,6 +69,7 @@ TRIAL_VARIABLES = (
     OUTPUT_DIR,
     FILES_DIR,
     RESUME_FROM,
+    AZURE_RESUME_FROM,
     CHECKPOINT_DIR,
 )
 """All that tells a process that it is a trial, and which."""
@@ -128,7 +131,7 @@ def trial_environment(
     if checkpoint_dir:
         environment[CHECKPOINT_DIR] = checkpoint_dir
     if resume_from:
-        environment[RESUME_FROM] = resume_from
+        environment[RESUME_FROM] = environment[AZURE_RESUME_FROM] = resume_from
     return environment
 
 

@@ -331,8 +331,9 @@ def test_the_environment_of_a_trial() -> None:
     assert env["RAYDRIVE_TRIAL_ID"] == "digits-1_7"
     assert env["RAYDRIVE_OUTPUT_DIR"] == "/work/outputs"
     assert json.loads(env["RAYDRIVE_PARAMS"]) == given["params"]
-    assert "RAYDRIVE_RESUME_FROM" not in env
+    assert not {"RAYDRIVE_RESUME_FROM", "AZUREML_DATAREFERENCE_MODEL_LOCATION"} & env.keys()
     more = wire.trial_environment(**given, output_dir="/o", checkpoint_dir="/c", resume_from="/r")
+    assert more["AZUREML_DATAREFERENCE_MODEL_LOCATION"] == "/r"
     assert (more["RAYDRIVE_OUTPUT_DIR"], more["RAYDRIVE_CHECKPOINT_DIR"], more["RAYDRIVE_RESUME_FROM"]) == (
         "/o",
         "/c",

@@ -235,7 +235,8 @@ class _Tracer:
             if layout is None:
                 return None
             if layout.uri not in self._opened:
-                self._opened[layout.uri] = read_source(layout)
+                run = reference.run if isinstance(reference.run, HyperDriveRun) else None
+                self._opened[layout.uri] = read_source(layout, run)
             return self._opened[layout.uri]
         except RaydriveError as error:
             found = repr(getattr(reference.run, "id", reference.run))
@@ -293,20 +294,29 @@ def is_place(text: str) -> bool:
     return "://" in text or text.startswith(("/", "./", "../", "~")) or text in (".", "..")
 
 
-def read_source(layout: RunLayout) -> Source:
+def read_source(layout: RunLayout, run: HyperDriveRun | None = None) -> Source:
     """Returns a run as far as its record can be read: a damaged one still has something to teach.
+
+    Args:
+        layout: Its folder.
+        run: The run where it was read already; only what is new is read then.
 
     Raises:
         StorageError: If nothing of it can be read.
         ConfigError: If a newer raydrive wrote it.
     """
-    config, heritage = read_given(layout)
-    sweep, notice = Sweep(config, heritage), ""
-    try:
-        for fact, decisions in JournalReader(layout.journal).read():
-            sweep.apply(fact, decisions)
-    except JournalError as error:
-        notice = str(error)
+    notice = ""
+    if run is None:
+        config, heritage = read_given(layout)
+        sweep = Sweep(config, heritage)
+        try:
+            for fact, decisions in JournalReader(layout.journal).read():
+                sweep.apply(fact, decisions)
+        except JournalError as error:
+            notice = str(error)
+    else:
+        run.refresh()
+        config, sweep = run.config, run.sweep
     raw = layout.read_driver()
     try:
         beat = dict(json.loads(raw)) if raw else {}
