@@ -29,6 +29,7 @@ demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded loca
 	@$(BIN)/raydrive best last
 
 test: $(VENV)/installed-test browser ## Run the whole test suite
+	@$(BIN)/python tests/script_environment.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 # The studio's tests look at its pages in a real browser; where none can be installed they fail and say so.
@@ -71,7 +72,7 @@ screenshots: $(VENV)/installed-test browser ## Make the pictures of docs/studio.
 venv: $(VENV)/installed-test ## Make .venv with raydrive (editable) and the test tools
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-scripts $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last and depend on pyproject.toml: an interrupted or outdated environment is completed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+import script_environment
 from hypothesis import HealthCheck, settings
 
 # The same examples on every machine, so that a red build is red everywhere; no deadline, because CI machines stall.
@@ -25,6 +26,12 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("RAYDRIVE_") or name in {"RAY_ADDRESS", "RAY_NAMESPACE", "RAY_JOB_ID"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def old_python() -> str:
+    """A Python of its own for training scripts: old, with an old MLflow, without raydrive and azureml."""
+    return str(script_environment.make())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
