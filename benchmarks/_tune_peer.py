@@ -54,7 +54,7 @@ class _Trivial(tune.Trainable):
 
 def _start(cpus: int) -> None:
     logging.disable(logging.WARNING)
-    ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 
 
 def _fit(trainable: object, space: dict[str, object], trials: int, concurrent: int, reuse: bool) -> None:
