@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -57,6 +57,8 @@ class Driver:
         self._interrupted = False
         self._trouble = ""
         self._last_trouble = ""
+        self._superseded = ""
+        self._writer_check: Callable[[], None] = lambda: None
         self._restarting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._over = asyncio.Event()
@@ -85,6 +87,8 @@ class Driver:
                 raise
 
     async def _in_charge(self) -> None:
+        if self._superseded:
+            raise StaleEpochError(self._superseded)
         if self._restarting is not None:
             await asyncio.shield(self._restarting)
         elif self._loop is None:
@@ -104,7 +108,7 @@ class Driver:
         async with self._starting:
             if self._loop is None:
                 await self._start()
-        return self._sweep.epoch
+        return self._epoch
 
     async def report(self, trial: int, attempt: int, epoch: int, events: Sequence[tuple[Any, ...]]) -> bool:
         """Takes a batch of events of an attempt; answers once the journal has them.
@@ -172,7 +176,7 @@ class Driver:
     async def _start(self) -> None:
         config, heritage = read_given(self._layout)
         writer = JournalWriter.open(self._layout.journal)
-        self._epoch = writer.epoch
+        self._epoch, self._writer_check = writer.epoch, writer.check
         sweep = Sweep.replay(config, JournalReader(self._layout.journal).read(), heritage)
         me = ray.get_runtime_context().current_actor
         run_id = self._layout.run_id
@@ -305,7 +309,14 @@ class Driver:
             self._post([Ticked(time.time())])
 
     async def _beat(self) -> None:
-        while not self._over.is_set():
+        while not self._over.is_set() and self._loop is not None:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._io, self._writer_check)
+            except JournalError as error:
+                await self._give_up(str(error), superseded=True)
+                return
+            except StorageError:
+                pass  # the next write says so
             await self._heartbeat("Running")
             await asyncio.sleep(HEARTBEAT_S)
 
@@ -339,9 +350,17 @@ class Driver:
     # ------------------------------------------------------------------ the end
 
     async def _give_up(self, why: str, *, superseded: bool = False) -> None:
-        """Lets go of a run that this driver cannot go on with: its trials end, and nothing more is written."""
+        """Lets go of a run that this driver cannot go on with: nothing more is written.
+
+        Args:
+            why: What is said of it.
+            superseded: Whether another driver goes on; else the trials end.
+        """
         self._trouble = why
-        if self._slots is not None:
+        if superseded:
+            # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
+            self._superseded = why
+        elif self._slots is not None:
             self._slots.kill_all()
         if not superseded and self._loop is not None:
             await self._heartbeat("Interrupted")

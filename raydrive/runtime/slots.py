@@ -352,6 +352,9 @@ class Slots:
         try:
             # "Unknown, ask again": run() joins an attempt that is already under way.
             events = await _until_known(lambda: slot.actor.run.remote(self._epoch, *payload))
+        except StaleEpochError:  # a newer driver has it: not ours to judge or to kill any more
+            self._closed = True
+            return
         except RayError as error:
             facts = [self._death(slot, launch, error)]
             self._kill(slot, "its actor failed")
@@ -378,10 +381,14 @@ class Slots:
     async def _stop(self, slot: _Slot, stop: Stop) -> None:
         grace_s = self._config.trial.grace_s
         launch = slot.launch
-        with contextlib.suppress(RayError, asyncio.TimeoutError):
+        try:
             call = slot.actor.stop.remote(self._epoch, stop.trial, stop.attempt, grace_s)
             await asyncio.wait_for(_answer(call), grace_s + STOP_MARGIN_S)
             return
+        except StaleEpochError:
+            return
+        except (RayError, asyncio.TimeoutError):
+            pass
         if slot.launch is launch:
             self._kill(slot, f"did not end within {grace_s + STOP_MARGIN_S:g} s of its stop ({stop.why})")
 

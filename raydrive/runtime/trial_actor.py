@@ -63,6 +63,7 @@ class TrialActor:
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
         self._current: Attempt | None = None
+        self._sending: asyncio.Future[Any] | None = None
         self._stopping = False
         self._heard_at = time.monotonic()
         self._lease: asyncio.Task[None] | None = None
@@ -82,6 +83,8 @@ class TrialActor:
         """
         self._hear(epoch)
         self._driver = driver
+        if self._sending is not None:
+            self._sending.cancel()  # the driver before may never answer, and must not be waited for
         current = self._current
         if current is None:
             return None
@@ -354,14 +357,11 @@ class TrialActor:
         if current.silent_since is None:
             current.silent_since = time.monotonic()
         call = self._driver.report.remote(current.trial, current.attempt, self._epoch, batch)
-        sending = asyncio.ensure_future(_answer(call))
-        try:
-            await asyncio.shield(sending)
-        except asyncio.CancelledError:
-            # The attempt is over: what is in flight may arrive twice then, and is recognised by its seq.
-            sending.add_done_callback(lambda task: task.cancelled() or task.exception())
-            raise
-        except Exception:  # any failure of the call means the same here: not acknowledged
+        sending = self._sending = asyncio.ensure_future(_answer(call))
+        # When the attempt is over, what is in flight may arrive twice, and is recognised by its seq.
+        sending.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.wait([sending])
+        if sending.cancelled() or sending.exception() is not None:  # any failure means the same: not acknowledged
             await asyncio.sleep(0.2)
             current.wake.set()
             return False

@@ -107,6 +107,15 @@ class JournalWriter:
         else:
             self._grow(data)
 
+    def check(self) -> None:
+        """Looks whether another writer has taken over, as each append does; for a writer with nothing to write.
+
+        Raises:
+            JournalError: If another writer took a higher epoch.
+            StorageError: If the folder cannot be read.
+        """
+        self._fence()
+
     def close(self) -> None:
         """Ends the use of this writer. The epoch stays claimed."""
         self._closed = True

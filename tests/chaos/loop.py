@@ -43,7 +43,7 @@ from raydrive.testing.aftermath import check_acknowledged, check_run
 
 TRIALS, AT_A_TIME, INTERVALS, STEP_S = 12, 4, 14, 0.2
 LIMIT_S = 240.0
-KINDS = ("driver", "driver", "actor", "actor", "training", "training", "raylet", "storage", "storage", "freeze")
+KINDS = ("driver", "driver", "actor", "actor", "training", "training", "raylet", *3 * ("storage",), "freeze")
 
 
 def train(params: dict[str, Any]) -> None:
@@ -164,10 +164,11 @@ class Chaos:
         partial = self._switch.with_suffix(".new")
         partial.write_text(kind)
         partial.rename(self._switch)
-        # Longer than the patience of 1.5 s in some cases, so that trials are paused; and something may die meanwhile.
+        # Longer than the patience of 1.5 s in some cases, so that trials are paused. Often somebody dies who has what
+        # could not be recorded yet.
         time.sleep(self._pick.uniform(0.3, 2.0))
-        if self._pick.random() < 0.4:
-            self._do(self._pick.choice(("driver", "actor", "training")))
+        if self._pick.random() < 0.7:
+            self._do(self._pick.choice(("driver", "driver", "actor", "training")))
         time.sleep(self._pick.uniform(0.3, 2.0))
         self._switch.unlink()
         return f"storage {kind}"
@@ -297,6 +298,7 @@ def main() -> int:
     parser.add_argument("--record", type=Path, help="append one JSON line per seed")
     parser.add_argument("--keep", action="store_true", help="keep the files")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster is taken down in any case
     home = Path(tempfile.mkdtemp(prefix="raydrive-chaos-"))
     folder, storage = home / "hook", home / "storage"
     os.environ["CHAOS_RUN"] = str(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -22,7 +23,7 @@ from raydrive import (
     Workspace,
     uniform,
 )
-from raydrive.core.records import Began, Lost
+from raydrive.core.records import Began, Cancelled, Lost
 from raydrive.storage.journal import JournalReader
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
@@ -188,3 +189,38 @@ def test_what_never_began_is_queued_again_by_the_next_driver(storage: str) -> No
     run.wait_for_completion()
     assert run.get_status() == "Completed"
     assert [(trial.attempt, trial.losses) for trial in run.sweep.trials] == [(1, 0)] * 6
+
+
+def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) -> None:
+    """As on a node that hung and came back: trial actors refuse it, and what it writes late does not count."""
+    import ray
+
+    from raydrive.core.errors import StaleEpochError
+    from raydrive.runtime.driver import Driver
+
+    run = submit(storage, max_total_runs=6)
+    wait_until(lambda: run.refresh().reports > 20)
+    old_pid = run.heartbeat()["pid"]
+    old = ray.get_actor(f"raydrive:{run.id}", namespace="raydrive")
+    os.kill(old_pid, signal.SIGSTOP)
+    late = old.cancel.remote(None, "said during the pause, heard after it")
+    second = ray.remote(Driver).options(name="second", namespace="raydrive", num_cpus=0).remote(run.uri)
+    try:
+        assert ray.get(second.start.remote(), timeout=30) == 2
+        known = run.refresh().reports
+        wait_until(lambda: run.refresh().reports > known + 20)
+        actor = ray.get_actor(run.sweep.open_trials[0].actor, namespace="raydrive")
+        with pytest.raises(StaleEpochError, match="epoch 1 is over"):
+            ray.get(actor.renew.remote(1))
+    finally:
+        os.kill(old_pid, signal.SIGCONT)
+    wait_until(lambda: "superseded" in ray.get(old.view.remote())["trouble"])
+    with contextlib.suppress(StaleEpochError):  # it may take the word before it learns that it is over
+        ray.get(late)
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert [fact for fact in facts(run) if isinstance(fact, Cancelled)] == []
+    assert [(trial.attempt, trial.losses) for trial in run.sweep.trials] == [(1, 0)] * 6
+    assert [len(run.sweep.curves.values(n)) for n in range(6)] == [40] * 6
+    ray.kill(old, no_restart=True)
+    ray.kill(second, no_restart=True)
