@@ -310,6 +310,8 @@ class Driver:
 
     async def _beat(self) -> None:
         while not self._over.is_set() and self._loop is not None:
+            await self._heartbeat("Running")
+            await asyncio.sleep(HEARTBEAT_S)
             try:
                 await asyncio.get_running_loop().run_in_executor(self._io, self._writer_check)
             except JournalError as error:
@@ -317,8 +319,6 @@ class Driver:
                 return
             except StorageError:
                 pass  # the next write says so
-            await self._heartbeat("Running")
-            await asyncio.sleep(HEARTBEAT_S)
 
     async def _renew(self) -> None:
         """Keeps the trials' leases alive; apart from the heartbeat, which waits for a storage that hangs."""

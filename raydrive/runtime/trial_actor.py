@@ -66,7 +66,8 @@ class TrialActor:
         self._sending: asyncio.Future[Any] | None = None
         self._stopping = False
         self._heard_at = time.monotonic()
-        self._lease: asyncio.Task[None] | None = None
+        # From the start: a reservation that comes when the driver is gone for good must not be held for ever.
+        self._lease = asyncio.get_running_loop().create_task(self._watch_lease())
 
     async def adopt(self, epoch: int, driver: Any) -> tuple[int, int] | None:
         """Goes over to a new driver; what trains is not disturbed.
@@ -105,8 +106,6 @@ class TrialActor:
             raise StaleEpochError(f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} is over")
         self._epoch = epoch
         self._heard_at = time.monotonic()
-        if self._lease is None:
-            self._lease = asyncio.get_running_loop().create_task(self._watch_lease())
 
     async def _watch_lease(self) -> None:
         """Ends this actor, and by that its process tree, when no driver has been heard of for the lease."""

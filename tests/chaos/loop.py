@@ -43,7 +43,10 @@ from raydrive.testing.aftermath import check_acknowledged, check_run
 
 TRIALS, AT_A_TIME, INTERVALS, STEP_S = 12, 4, 14, 0.2
 LIMIT_S = 240.0
-KINDS = ("driver", "driver", "actor", "actor", "training", "training", "raylet", *3 * ("storage",), "freeze")
+KINDS = (
+    *("driver", "driver", "actor", "actor", "training", "training", "raylet"),
+    *("storage", "storage", "outage", "freeze"),
+)
 
 
 def train(params: dict[str, Any]) -> None:
@@ -160,15 +163,20 @@ class Chaos:
         return "driver paused"
 
     def _storage(self) -> str:
-        kind = self._pick.choice(("away", "full", "unsure", "slow"))
+        """Longer than the patience of 1.5 s in some cases, so that trials are paused."""
+        return self._without_storage(self._pick.choice(("away", "full", "unsure", "slow")), ("", "actor", "training"))
+
+    def _outage(self) -> str:
+        """The driver dies with what it could not record."""
+        return self._without_storage(self._pick.choice(("away", "full", "unsure")), ("driver",))
+
+    def _without_storage(self, kind: str, victims: tuple[str, ...]) -> str:
         partial = self._switch.with_suffix(".new")
         partial.write_text(kind)
         partial.rename(self._switch)
-        # Longer than the patience of 1.5 s in some cases, so that trials are paused. Often somebody dies who has what
-        # could not be recorded yet.
         time.sleep(self._pick.uniform(0.3, 2.0))
-        if self._pick.random() < 0.7:
-            self._do(self._pick.choice(("driver", "driver", "actor", "training")))
+        if victim := self._pick.choice(victims):
+            self._do(victim)
         time.sleep(self._pick.uniform(0.3, 2.0))
         self._switch.unlink()
         return f"storage {kind}"

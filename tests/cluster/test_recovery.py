@@ -6,7 +6,10 @@ import contextlib
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -224,3 +227,63 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     assert [len(run.sweep.curves.values(n)) for n in range(6)] == [40] * 6
     ray.kill(old, no_restart=True)
     ray.kill(second, no_restart=True)
+
+
+DOOMED = """
+import json, os, sys, time
+from pathlib import Path
+import ray
+from raydrive import *
+
+def train(params):
+    run = Run.get_context()
+    begin = int((Path(run.resume_from) / "k").read_text()) if run.resume_from else 0
+    if begin:
+        run.log("begin", begin)
+    for k in range(begin + 1, 9):
+        run.log("score", params["x"] + k)
+        if k == 4:
+            Path("state").mkdir(exist_ok=True)
+            Path("state/k").write_text(str(k))
+            run.save_checkpoint("state")
+        if k == 6 and not begin and run.number < 2:
+            time.sleep(600)
+
+ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+config = HyperDriveConfig(RandomParameterSampling({"x": uniform(0, 1)}), "score", "maximize", 3, 2,
+                          run_config=train, seed=0, resources=Resources(cpus=1))
+print(Experiment(Workspace(sys.argv[1]), "doomed").submit(config).uri, flush=True)
+time.sleep(600)
+"""
+
+
+def test_everything_is_killed_and_another_cluster_goes_on_from_storage_alone(storage: str) -> None:
+    from raydrive.api.launch import resume
+
+    script = Path(storage + "-doomed.py")
+    script.write_text(DOOMED)
+    process = subprocess.Popen([sys.executable, script, storage], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    doomed = [process.pid]
+    try:
+        run = HyperDriveRun.open(process.stdout.readline().strip())
+        wait_until(lambda: run.refresh().reports == 12 and all(t.checkpoint for t in run.sweep.trials))
+        doomed += [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+        doomed += [trial.pid for trial in run.sweep.trials]
+    finally:
+        for pid in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    before = [trial.params for trial in run.sweep.trials]
+    resumed = resume(run, address=None)  # the cluster of the heartbeat is gone from this machine: no --force
+    resumed.wait_for_completion()
+    assert resumed.get_status() == "Completed"
+    assert [trial.params for trial in resumed.sweep.trials][:2] == before
+    assert [trial.attempt for trial in resumed.sweep.trials] == [2, 2, 1]
+    metrics = resumed.all_metrics()
+    assert [metrics[number].get("begin") for number in range(3)] == [[4], [4], None]
+    for number in range(3):
+        x = resumed.sweep.trials[number].params["x"]
+        assert list(resumed.sweep.curves.values(number)) == [x + k for k in range(1, 9)]

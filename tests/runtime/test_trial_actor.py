@@ -1,0 +1,172 @@
+"""The trial actor without Ray: a driver that does not answer, storage that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import psutil
+
+from raydrive.context import Run
+from raydrive.core.config import RunConfig
+from raydrive.runtime.trial_actor import TrialActor
+from raydrive.storage.code import store_function
+from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.testing.runners import function_config
+
+
+class Driver:
+    """Stands for the handle of one: confirms batches while ``open`` is set, and keeps them."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.events: list[Any] = []
+        self.report = self  # handle.report.remote(...)
+
+    def remote(self, trial: int, attempt: int, epoch: int, batch: Sequence[Any]) -> asyncio.Future[bool]:
+        batch = list(batch)
+
+        async def answer() -> bool:
+            await self.open.wait()
+            self.events += batch
+            return True
+
+        return asyncio.ensure_future(answer())
+
+
+def a_run(tmp_path: Path, function: Callable[[dict[str, Any]], object], **trial: Any) -> tuple[RunLayout, RunConfig]:
+    layout = RunLayout.create(tmp_path / "storage", "contract", new_run_id("contract"))
+    config = function_config()
+    sha256 = store_function(layout, cloudpickle.dumps(function))
+    config = dataclasses.replace(config, trial=dataclasses.replace(config.trial, code_sha256=sha256, **trial))
+    layout.write_config(json.dumps(config.to_json()).encode())
+    return layout, config
+
+
+@asynccontextmanager
+async def an_actor(layout: RunLayout, config: RunConfig, driver: Driver) -> AsyncIterator[TrialActor]:
+    actor = TrialActor(layout.uri, layout.run_id, config.to_json(), driver, 1, "slot")
+    try:
+        yield actor
+    finally:
+        actor._lease.cancel()
+        if actor._keeper is not None:
+            await actor._keeper.close()
+        if actor._channel is not None:
+            await actor._channel.close()
+
+
+def numbers(events: Sequence[Any]) -> list[int]:
+    """The seq of the reports, each once, in order of arrival."""
+    return list(dict.fromkeys(event[2] for event in events if event[0] == "report"))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+def test_training_pauses_while_nothing_can_be_recorded_and_goes_on_afterwards(tmp_path: Path) -> None:
+    def train(params: dict[str, Any]) -> None:
+        for k in range(40):
+            Run.get_context().log("score", k)
+            time.sleep(0.03)
+
+    async def main() -> None:
+        driver = Driver()
+        driver.open.set()
+        async with an_actor(*a_run(tmp_path, train, storage_patience_s=0.3), driver) as actor:
+            result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
+            await until(lambda: len(driver.events) > 3)
+            driver.open.clear()
+            process = psutil.Process(driver.events[0][3])
+            await until(lambda: process.status() == psutil.STATUS_STOPPED)
+            logged = numbers(driver.events)
+            await asyncio.sleep(0.2)
+            assert process.status() == psutil.STATUS_STOPPED
+            driver.open.set()
+            await until(lambda: len(numbers(driver.events)) > len(logged) + 5)
+            last = await asyncio.wait_for(result, 20)
+            assert numbers([*driver.events, *last]) == list(range(1, 41))
+            assert last[-1][0] == "ended"
+            assert last[-1][2] == 0
+
+    asyncio.run(main())
+    (log,) = (tmp_path / "storage").rglob("log.txt")
+    assert "raydrive: paused: nothing could be recorded for 0.3 s" in log.read_text()
+
+
+def test_a_paused_trial_can_be_stopped(tmp_path: Path) -> None:
+    def train(params: dict[str, Any]) -> None:
+        while True:
+            Run.get_context().log("score", 1)
+            time.sleep(0.03)
+
+    async def main() -> None:
+        driver = Driver()
+        driver.open.set()
+        async with an_actor(*a_run(tmp_path, train, storage_patience_s=0.2), driver) as actor:
+            result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
+            await until(lambda: len(driver.events) > 3)
+            driver.open.clear()
+            process = psutil.Process(driver.events[0][3])
+            await until(lambda: process.status() == psutil.STATUS_STOPPED)
+            await asyncio.wait_for(actor.stop(1, 0, 1, 5.0), 3)
+            assert (await result)[-1][2] == -15
+            assert not process.is_running()
+
+    asyncio.run(main())
+
+
+def test_a_new_driver_is_told_at_once_what_the_old_one_never_confirmed(tmp_path: Path) -> None:
+    def train(params: dict[str, Any]) -> None:
+        for k in range(20):
+            Run.get_context().log("score", k)
+            time.sleep(0.02)
+
+    async def main() -> None:
+        old, new = Driver(), Driver()
+        new.open.set()
+        async with an_actor(*a_run(tmp_path, train), old) as actor:
+            result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
+            await until(lambda: actor._current is not None and len(actor._current.unsent) > 5)
+            assert await actor.adopt(2, new) == (0, 1)
+            await until(lambda: len(new.events) > 5)
+            last = await asyncio.wait_for(result, 20)
+            assert new.events[0][0] == "began"
+            assert numbers([*new.events, *last]) == list(range(1, 21))
+
+    asyncio.run(main())
+
+
+def test_what_cannot_begin_for_want_of_storage_is_lost_and_not_failed(tmp_path: Path) -> None:
+    async def main() -> None:
+        driver = Driver()
+        driver.open.set()
+        layout, config = a_run(tmp_path, print)
+        place = layout.code.local_path
+        assert place is not None
+        file = place / f"{config.trial.code_sha256}.pkl"
+        data = file.read_bytes()
+        file.unlink()
+        file.mkdir()  # reading it fails, as with a device that is away
+        async with an_actor(layout, config, driver) as actor:
+            (event,) = await actor.run(1, 0, 1, {}, None, 0)
+            assert event[0] == "lost"
+            assert event[2].startswith("it could not begin: cannot read ")
+            file.rmdir()
+            file.write_bytes(data + b"x")  # what is stored is wrong: no other node would help
+            event = (await actor.run(1, 0, 2, {}, None, 0))[-1]
+            assert (event[0], event[2]) == ("ended", None)
+            assert "is damaged" in event[3]
+
+    asyncio.run(main())
