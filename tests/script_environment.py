@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / ".venv-scripts"
 WANTED = ("3.9", "3.8", "3.10")
 """Versions of Python, the one we like most first; without any of them it is the one that runs the tests."""
 REQUIREMENTS = {
-    True: ["mlflow-skinny==1.30.1", "scikit-learn<1.6", "pandas<2.3", "setuptools<80"],
+    True: ["mlflow-skinny==1.30.1", "scikit-learn==1.2.2", "numpy<2", "pandas<2.3", "setuptools<80"],
     False: ["mlflow-skinny==2.9.2", "scikit-learn<1.6", "pandas<2.3", "setuptools<80"],  # 1.30 knows no Python 3.11
 }
 
