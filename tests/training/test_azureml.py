@@ -218,3 +218,34 @@ class Served:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+NAMES = """
+import json, sys
+from azureml.core import Datastore
+from raydrive_azureml.data import local
+print(json.dumps([local(name) for name in json.loads(sys.argv[1])] + [local((Datastore("raw"), "/a.csv"))]))
+"""
+
+
+def test_names_of_azure_mean_the_same_in_scripts_as_in_sweep_files(run_script: RunScript, old_python: str) -> None:
+    from raydrive.compat.sweep_data import DataMapping
+
+    rules = {
+        "azureml:iris": "/data/iris.csv",
+        "azureml:iris:2": "/data/older.csv",
+        "azureml://datastores/raw/paths/": "/mnt/raw",
+    }
+    names = [
+        "azureml:iris",
+        "azureml:iris@latest",
+        "azureml:iris:2",
+        "azureml:iris:3",
+        "azureml://datastores/raw/paths/b c.csv",
+        "azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/raw/paths/x/y.csv",
+    ]
+    env = {"RAYDRIVE_DATA_MAPPING": json.dumps(rules)}
+    done = run_script(NAMES, json.dumps(names), python=old_python, env=env)
+    *found, in_datastore = json.loads(done.output)
+    assert found == [DataMapping(rules).resolve(name) for name in names]
+    assert in_datastore == "/mnt/raw/a.csv"

@@ -2,7 +2,7 @@
 
 pandas is the script's own, and imported only when a frame is asked for. Where something is: a local path, a ``file:``
 or ``http(s):`` URL, or a name of Azure ML (``azureml:titanic:1``, ``azureml://datastores/...``) that is an input of the
-run or that the site's mapping knows (``RAYDRIVE_DATA_MAPPING``: JSON, the longest matching prefix counts). All
+run or that the site's mapping knows (``RAYDRIVE_DATA_MAPPING``: JSON). All
 else (``s3:``, ``abfs:``) is handed to pandas, which reads it with fsspec where that is installed.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import shutil
 import tempfile
 from typing import Any, Callable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
@@ -35,6 +36,24 @@ def mapping() -> dict[str, str]:
     return found
 
 
+_LONG = re.compile(r"azureml://subscriptions/.*?/workspaces/[^/]+/(?=datastores/)", re.IGNORECASE)
+
+
+def _mapped(text: str) -> str | None:
+    """What a name stands for by the longest rule that fits; the rules are those of ``raydrive.input_mapping``."""
+    rules = mapping()
+    for name in (text, _LONG.sub("azureml://", text)):
+        for rule in sorted(rules, key=len, reverse=True):
+            rest = name[len(rule) :]
+            if not name.startswith(rule):
+                continue
+            if not rest or (rule.startswith("azureml:") and "//" not in rule and rest[0] in ":@"):
+                return rules[rule]
+            if rule.endswith("/") or rest[0] == "/":
+                return rules[rule].rstrip("/") + "/" + rest.lstrip("/")
+    return None
+
+
 def local(where: Any) -> str:
     """Returns a path or URI as something that can be opened: a local path wherever possible.
 
@@ -48,10 +67,7 @@ def local(where: Any) -> str:
     if isinstance(where, (tuple, list)) and len(where) == 2 and isinstance(where[0], Datastore):
         where = where[0].uri(where[1])
     text = os.fspath(where) if not isinstance(where, str) else str.__str__(where)
-    known = mapping()
-    prefix = max((key for key in known if text.startswith(key)), key=len, default="")
-    if prefix:
-        text = known[prefix] + text[len(prefix) :]
+    text = _mapped(text) or text
     if text.startswith("file:"):
         from urllib.parse import urlparse
         from urllib.request import url2pathname
@@ -375,7 +391,7 @@ class Dataset:
         """
         if name in inputs():
             return _by_ending(inputs()[name])
-        return _by_ending(local(_mapped(f"azureml:{name}:{version}", f"azureml:{name}")))
+        return _by_ending(local(f"azureml:{name}:{version}"))
 
     @staticmethod
     def get_by_id(workspace: Any, id: str, **kwargs: Any) -> Any:
@@ -384,16 +400,10 @@ class Dataset:
         Raises:
             NotInATrial: It is neither.
         """
-        found = inputs().get(id) or (id if os.path.exists(id) or "://" in id else _mapped(f"azureml:{id}"))
+        found = inputs().get(id) or (id if os.path.exists(id) or ":" in id else f"azureml:{id}")
         return _by_ending(local(found))
 
     @staticmethod
     def get_all(workspace: Any) -> Inputs:
         """Returns the run's inputs by name."""
         return Inputs()
-
-
-def _mapped(*names: str) -> str:
-    """The first of the names that the mapping knows, else the last one."""
-    known = mapping()
-    return next((name for name in names if name in known), names[-1])
