@@ -299,3 +299,9 @@ def test_the_version_stands_in_one_tone() -> None:
     assert raydrive.__version__ == version
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert re.search(rf"^## \[({re.escape(version)}|Unreleased)\]", changelog, flags=re.MULTILINE)
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """Two of one name in different folders cannot be collected together."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
