@@ -5,14 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import moto_s3
 import pytest
 
 from raydrive.api.ancestry import bring, open_parent, trace
@@ -40,36 +36,8 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    # Not just any from PATH: older ones answer multipart uploads wrongly.
-    program = os.environ.get("MOTO_SERVER") or str(Path(sys.executable).with_name("moto_server"))
-    if not Path(program).exists():
-        pytest.skip(
-            "moto's S3 server is not installed: pip install 'raydrive[test]', or set MOTO_SERVER to the program"
-        )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    command = [program, "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _make_bucket(url, server)
+    with moto_s3.serving() as (url, _):
         yield url
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _make_bucket(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "moto_server ended at once"
-        try:
-            with urllib.request.urlopen(urllib.request.Request(f"{url}/bucket", method="PUT"), timeout=10):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("moto_server did not answer")
 
 
 @pytest.fixture

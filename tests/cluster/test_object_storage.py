@@ -1,0 +1,69 @@
+"""A whole run in an object store: checkpoints, an attempt that dies, a store that stalls, and a resume."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import moto_s3
+import pytest
+
+from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Run, Workspace, uniform
+from raydrive.api.launch import resume
+from raydrive.storage.checkpoints import manifests
+from raydrive.testing.aftermath import check_run
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+
+def train(params: dict[str, Any]) -> None:
+    run = Run.get_context()
+    begin = int((Path(run.resume_from) / "epoch").read_text()) if run.resume_from else 0
+    if begin:
+        run.log("begin", begin)
+    for epoch in range(begin + 1, 7):
+        run.log("score", params["x"] + epoch)
+        if epoch in (2, 5):
+            Path("state").mkdir(exist_ok=True)
+            Path("state/epoch").write_text(str(epoch))
+            run.save_checkpoint("state")
+        if epoch == 3 and run.attempt == 1:
+            time.sleep(2.0)  # until it has arrived
+            os.kill(os.getpid(), signal.SIGKILL)
+    Path("outputs/model.txt").write_text("weights")
+
+
+def test_a_run_in_s3_with_checkpoints_and_resume() -> None:
+    with moto_s3.serving() as (url, server):
+        # Everything in the URI: the processes of the cluster know nothing of it from their environment.
+        place = url.removeprefix("http://")
+        storage = f"s3://key:secret@bucket/runs?endpoint_override={place}&scheme=http&region=us-east-1"
+        space = RandomParameterSampling({"x": uniform(0, 1)})
+        resources = Resources(cpus=0.5)
+        config = HyperDriveConfig(
+            space, "score", "maximize", 2, run_config=train, seed=0, max_attempts=2, resources=resources
+        )
+        run = Experiment(Workspace(storage), "s3").submit(config)
+        end = time.monotonic() + 40
+        while run.refresh().reports < 2:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        os.kill(server, signal.SIGSTOP)
+        threading.Timer(2.0, os.kill, (server, signal.SIGCONT)).start()
+        run.wait_for_completion()
+        assert run.get_status() == "Completed"
+        resumed = resume(run, address=None, limits={"max_total_runs": 3})
+        resumed.wait_for_completion()
+        assert [trial.state for trial in resumed.sweep.trials] == ["Completed"] * 3
+        assert [trial.attempt for trial in resumed.sweep.trials] == [2, 2, 2]
+        for number, metrics in resumed.all_metrics().items():
+            x = resumed.sweep.trials[number].params["x"]
+            assert metrics["begin"] == [2]
+            assert list(resumed.sweep.curves.values(number)) == [x + epoch for epoch in range(1, 7)]
+            assert [found.interval for found in manifests(resumed.layout, number)] == [5]
+            assert "outputs/model.txt" in resumed.get_child(number).get_file_names()
+        assert check_run(resumed.uri) == []
