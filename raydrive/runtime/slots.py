@@ -269,7 +269,9 @@ class Slots:
         self._spawn(self._take_over(trials))
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
-        names = {name for name in ray.util.list_named_actors() if name.startswith(self._prefix)}
+        # Of all namespaces: this process has that of the job that submitted it, which is the user's business.
+        named = ray.util.list_named_actors(all_namespaces=True)
+        names = {row["name"] for row in named if row["namespace"] == NAMESPACE and row["name"].startswith(self._prefix)}
         known = {trial.actor for trial in trials}
         slots: dict[str, _Slot] = {}
         for name in names:

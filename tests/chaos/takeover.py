@@ -65,7 +65,8 @@ def main() -> int:
         print(
             f"kill {epoch}: a new driver in charge after {charge - killed_at:.2f} s, first report recorded after "
             f"{first - killed_at:.2f} s, all {TRIALS} trials after {heard - killed_at:.2f} s; "
-            f"process ids {'unchanged' if same else 'CHANGED'}"
+            f"process ids {'unchanged' if same else 'CHANGED'}",
+            flush=True,
         )
     began = sum(isinstance(fact, Began) for fact, _ in JournalReader(run.layout.journal).read())
     same = [trial.pid for trial in run.sweep.trials] == pids and began == TRIALS

@@ -268,6 +268,12 @@ def test_everything_is_killed_and_another_cluster_goes_on_from_storage_alone(sto
     try:
         run = HyperDriveRun.open(process.stdout.readline().strip())
         wait_until(lambda: run.refresh().reports == 12 and all(t.checkpoint for t in run.sweep.trials))
+        # That process knows nothing of raydrive's namespace: its driver's successor finds the trials all the same.
+        os.kill(run.heartbeat()["pid"], signal.SIGKILL)
+        wait_until(lambda: run.refresh() and run.sweep.epoch == 2 and run.heartbeat()["epoch"] == 2)
+        time.sleep(1.0)
+        assert run.refresh().counts["Running"] == 2
+        assert [trial.attempt for trial in run.sweep.trials] == [1, 1]
         doomed += [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
         doomed += [trial.pid for trial in run.sweep.trials]
     finally:
