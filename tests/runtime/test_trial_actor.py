@@ -129,7 +129,7 @@ def test_a_paused_trial_can_be_stopped(tmp_path: Path) -> None:
 
 def test_a_new_driver_is_told_at_once_what_the_old_one_never_confirmed(tmp_path: Path) -> None:
     def train(params: dict[str, Any]) -> None:
-        for k in range(20):
+        for k in range(150):
             Run.get_context().log("score", k)
             time.sleep(0.02)
 
@@ -143,7 +143,7 @@ def test_a_new_driver_is_told_at_once_what_the_old_one_never_confirmed(tmp_path:
             await until(lambda: len(new.events) > 5)
             last = await asyncio.wait_for(result, 20)
             assert new.events[0][0] == "began"
-            assert numbers([*new.events, *last]) == list(range(1, 21))
+            assert numbers([*new.events, *last]) == list(range(1, 151))
 
     asyncio.run(main())
 
