@@ -64,6 +64,6 @@ def test_a_run_in_s3_with_checkpoints_and_resume() -> None:
             x = resumed.sweep.trials[number].params["x"]
             assert metrics["begin"] == [2]
             assert list(resumed.sweep.curves.values(number)) == [x + epoch for epoch in range(1, 7)]
-            assert [found.interval for found in manifests(resumed.layout, number)] == [5]
+            assert [found.interval for found in manifests(resumed.layout, number)] == [2, 5]
             assert "outputs/model.txt" in resumed.get_child(number).get_file_names()
         assert check_run(resumed.uri) == []
