@@ -38,6 +38,7 @@ ALL = [
     "early_stop",
     "first_result",
     "scripts",
+    "unmodified",
 ]
 QUICK = ["startup", "bookkeeping", "sleepers", "early_stop", "scripts"]
 WORSE = 1.5
