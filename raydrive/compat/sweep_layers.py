@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from raydrive.compat.sweep_problems import keys_of
-from raydrive.compat.sweep_schema import OwnKeys, SweepKeys
+from raydrive.compat.sweep_schema import TEXTS, OwnKeys, SweepKeys
 from raydrive.compat.toml_source import parse_toml
 from raydrive.compat.yaml_source import Node, parse_value, parse_yaml
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
@@ -66,6 +67,22 @@ def read_site(path: Path, problems: list[Problem]) -> Node | None:
             problems.append(Problem(key, "an unknown key", allowed, fix, node.key_place))
     settings: Node = root.value["raydrive"]
     return settings
+
+
+def with_texts(root: Node) -> Node:
+    """Returns the tree with unquoted numbers and words as text where only text makes sense (``version: 1.10``)."""
+    for where in TEXTS:
+        node = root.get(where)
+        keys, _ = root.keys_of(where)
+        if node is None:
+            continue
+        if isinstance(node.value, dict):
+            for name, item in node.value.items():
+                if item.text and item.value is not None:
+                    root = root.with_value([*keys, name], replace(item, value=item.text))
+        elif node.text and node.value is not None:
+            root = root.with_value(keys, replace(node, value=node.text))
+    return root
 
 
 def apply_override(root: Node, text: str, problems: list[Problem]) -> Node:

@@ -29,12 +29,12 @@ from raydrive.compat.sweep_data import (
     read_inputs,
     read_outputs,
 )
-from raydrive.compat.sweep_layers import apply_override, read_site, read_text
+from raydrive.compat.sweep_layers import apply_override, read_site, read_text, with_texts
 from raydrive.compat.sweep_lineage import read_children, read_parents
 from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
 from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
 from raydrive.compat.sweep_problems import problems_of, without_echoes
-from raydrive.compat.sweep_schema import TEXTS, MetricKeys, OwnKeys, SweepKeys
+from raydrive.compat.sweep_schema import MetricKeys, OwnKeys, SweepKeys
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
@@ -115,37 +115,13 @@ def load_sweep(
             root = root.with_value(["raydrive"], under.merged(over) if under and over else settings)
     for override in overrides:
         root = apply_override(root, override, problems)
-    reader = _Reader(_with_texts(with_component(root, base, problems)), base, problems)
+    reader = _Reader(with_texts(with_component(root, base, problems)), base, problems)
     if note:
         reader.notes.append(("trial", note))
     loaded = reader.read(Path(path).stem, default_seed)
     if reader.problems or loaded is None:
         raise ConfigError(_in_order(reader.problems, name))
     return loaded
-
-
-def load_settings(site: Sequence[Path]) -> Settings:
-    """Returns storage and address from site files alone, for commands that have no sweep file.
-
-    Raises:
-        ConfigError: If a file cannot be read or holds something unknown; all problems at once.
-    """
-    problems: list[Problem] = []
-    merged: Node | None = None
-    for file in site:
-        node = read_site(Path(file), problems)
-        if node is not None:
-            merged = node if merged is None else merged.merged(node)
-    own = OwnKeys()
-    if merged is not None:
-        root = _with_texts(Node({"raydrive": merged}, merged.place))
-        try:
-            own = OwnKeys.model_validate(root.plain()["raydrive"])
-        except ValidationError as error:
-            problems.extend(problems_of(error, root, OwnKeys, "raydrive"))
-    if problems:
-        raise ConfigError(problems)
-    return Settings(storage=own.storage, address=own.address)
 
 
 class _Reader:
@@ -397,22 +373,6 @@ def _given(**values: Any) -> dict[str, Any]:
 def _tags(keys: SweepKeys) -> dict[str, str]:
     """The tags; a description is kept as one."""
     return {**({"description": keys.description} if keys.description else {}), **(keys.tags or {})}
-
-
-def _with_texts(root: Node) -> Node:
-    """The tree with unquoted numbers and words as their text where only text makes sense (``version: 1.10``)."""
-    for where in TEXTS:
-        node = root.get(where)
-        keys, _ = root.keys_of(where)
-        if node is None:
-            continue
-        if isinstance(node.value, dict):
-            for name, item in node.value.items():
-                if item.text and item.value is not None:
-                    root = root.with_value([*keys, name], replace(item, value=item.text))
-        elif node.text and node.value is not None:
-            root = root.with_value(keys, replace(node, value=node.text))
-    return root
 
 
 def _dig(raw: Mapping[str, Any], where: str) -> Any:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydrive.compat.sweep_yaml import Loaded, Settings, load_settings, load_sweep
+from raydrive.compat.site import load_settings
+from raydrive.compat.sweep_yaml import Loaded, Settings, load_sweep
 from raydrive.core.config import PrimaryMetricGoal, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy
