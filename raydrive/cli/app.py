@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from raydrive.cli import control, reading, studying, submitting
+from raydrive.cli import control, reading, running, studying, submitting
 from raydrive.cli.output import say
 from raydrive.core.errors import ConfigError, RaydriveError
 
@@ -27,6 +27,7 @@ submitting.register(app)
 reading.register(app)
 control.register(app)
 studying.register(app)
+running.register(app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from raydrive.api.workspace import nearest_settings
 from raydrive.compat.sweep_data import DataMapping
 from raydrive.compat.sweep_layers import read_site, with_texts
 from raydrive.compat.sweep_problems import problems_of
@@ -49,3 +50,13 @@ def load_settings(site: Sequence[Path]) -> Settings:
     """
     own, _ = load_own(site)
     return Settings(storage=own.storage, address=own.address)
+
+
+def here() -> tuple[OwnKeys, DataMapping]:
+    """Returns the settings of the nearest raydrive.toml; defaults where there is none.
+
+    Raises:
+        ConfigError: If it cannot be read or holds something unknown.
+    """
+    file = nearest_settings()
+    return load_own([file] if file is not None else [])

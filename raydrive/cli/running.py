@@ -1,0 +1,112 @@
+"""``run-script``, ``run-notebook``, ``convert``: files written for Azure ML's SDK, unchanged."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from raydrive.cli.output import command, say
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("run-script", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_run_script)
+    command(app, run_notebook, "run-notebook")
+    command(app, convert)
+
+
+def _run_script(context: typer.Context, file: FileArgument) -> None:
+    """Run a Python FILE that uses Azure ML's SDK v1, with raydrive under the name azureml.
+
+    What stands behind FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
+    """
+    raise typer.Exit(run_script(file, context.args))
+
+
+def run_script(file: Path, arguments: list[str]) -> int:
+    """Runs a file as ``__main__`` and waits for the runs it started; returns the exit code."""
+    from raydrive.compat import azure_names
+
+    azure_names.install()
+    sys.argv = [str(file), *arguments]
+    sys.path.insert(0, str(file.parent.absolute()))
+    try:
+        runpy.run_path(str(file), run_name="__main__")
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("azureml"):
+            raise
+        say(f"Error: {error.name} is not among what raydrive provides; see docs/coming-from-azure.md")
+        return 1
+    return 0 if azure_names.finish() else 1
+
+
+def run_notebook(
+    file: FileArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: FILE.executed.ipynb.", show_default=False)
+    ] = None,
+) -> int:
+    """Run a notebook that uses Azure ML's SDK v1, with raydrive under the name azureml, and keep its outputs.
+
+    Its cells run in this environment's own kernel, in the notebook's folder.
+    """
+    try:
+        import nbclient
+        import nbformat
+    except ImportError:
+        say("Error: notebooks need nbclient: pip install 'raydrive[notebook]'")
+        return 1
+    formats: Any = nbformat  # published without types
+    notebook = formats.read(str(file), as_version=4)
+    ours = "from raydrive.compat import azure_names; azure_names."
+    first, last = (formats.v4.new_code_cell(f"{ours}{call}()") for call in ("install", "finish"))
+    notebook.cells = [first, *notebook.cells, last]
+    client = nbclient.NotebookClient(
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent.absolute())}}
+    )
+    target = output or file.with_name(f"{file.stem}.executed.ipynb")
+    code = 0
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        say(f"Error: {error.ename}: {error.evalue}")
+        code = 1
+    notebook.cells = notebook.cells[1:-1]
+    formats.write(notebook, str(target))
+    print(target)
+    return code
+
+
+def convert(
+    file: FileArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; default: print it.", show_default=False)
+    ] = None,
+    node: Annotated[str, typer.Option(help="The sweep node, where FILE is a pipeline.", show_default=False)] = "",
+) -> int:
+    """Turn a v1 script or notebook, or a v2 YAML, into a sweep file of raydrive's, and say what changed.
+
+    A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit. No
+    run is started, but whatever stands above that line happens.
+    """
+    from raydrive.compat.converting import converted, recorded, wanted_from
+
+    base = (output.parent if output else Path.cwd()).absolute()
+    if file.suffix.lower() in (".yml", ".yaml"):
+        text, report = wanted_from(file, node, base)
+    else:
+        text, report = converted(recorded(file.absolute()), base)
+    if output:
+        output.write_text(text, encoding="utf-8")
+        print(output)
+    else:
+        print(text, end="")
+    for line in report:
+        say(f"- {line}")
+    return 0

@@ -1,0 +1,62 @@
+"""Compute targets: names only, as trials run where the Ray cluster has room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raydrive.compat.azure_notes import note
+
+
+class ComputeTarget:
+    """A name of a compute target.
+
+    Args:
+        workspace: Not looked at.
+        name: The name.
+    """
+
+    def __init__(self, workspace: Any, name: str) -> None:
+        self.workspace = workspace
+        self.name = name
+        self.type = "ray"
+        note(
+            f"compute target {name!r}: trials run on the Ray cluster of raydrive.toml, or on this machine; what each "
+            "reserves stands there too (resources)"
+        )
+
+    @staticmethod
+    def create(workspace: Any, name: str, provisioning_configuration: Any) -> ComputeTarget:
+        """Returns the target; nothing is created."""
+        return ComputeTarget(workspace, name)
+
+    def wait_for_completion(self, show_output: bool = False, **kwargs: Any) -> None:
+        """Returns at once."""
+
+    def get_status(self) -> Any:
+        """Returns a status that says Succeeded."""
+        return _Status()
+
+    def delete(self) -> None:
+        """Does nothing."""
+
+    def __repr__(self) -> str:
+        return f"ComputeTarget({self.name!r})"
+
+
+class _Status:
+    provisioning_state = allocation_state = "Succeeded"
+
+    def serialize(self) -> dict[str, str]:
+        return {"provisioningState": self.provisioning_state}
+
+
+class AmlCompute(ComputeTarget):
+    """A cluster of Azure ML."""
+
+    @staticmethod
+    def provisioning_configuration(vm_size: str = "", **kwargs: Any) -> dict[str, Any]:
+        """Returns what was asked for; nothing is provisioned."""
+        return {"vm_size": vm_size, **kwargs}
+
+
+ComputeInstance = AmlCompute

@@ -1,0 +1,84 @@
+"""Datastores: folders below the workspace's storage, or what ``input_mapping`` of raydrive.toml says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from raydrive.compat.azureml.core.dataset import DataPlace
+from raydrive.storage.folder import Folder
+from raydrive.storage.transfer import local_files
+
+DEFAULT = "workspaceblobstore"
+
+
+class Datastore:
+    """A named place for data.
+
+    Args:
+        workspace: The workspace.
+        name: Its name; None = the default one.
+    """
+
+    def __init__(self, workspace: Any, name: str | None = None) -> None:
+        self.workspace = workspace
+        self.name = name or DEFAULT
+
+    @staticmethod
+    def get(workspace: Any, datastore_name: str) -> Datastore:
+        """Returns a datastore by name."""
+        return Datastore(workspace, datastore_name)
+
+    @staticmethod
+    def get_default(workspace: Any) -> Datastore:
+        """Returns the default datastore."""
+        return Datastore(workspace)
+
+    def uri(self, path: str = "") -> str:
+        """Returns where a path of it is."""
+        name = path.strip("/")
+        mapped = self.workspace.mapping.resolve(f"azureml://datastores/{self.name}/paths/{name}")
+        if mapped is not None:
+            return str(mapped)
+        folder = Folder.open(self.workspace.storage).child(".datastores", self.name)
+        return f"{folder.uri.rstrip('/')}/{name}" if name else folder.uri
+
+    def path(self, path: str | None = None, data_path_compute: Any = None) -> DataPlace:
+        """Returns data of it, to be given to a script as an argument."""
+        return DataPlace(self.uri(path or ""))
+
+    def upload(
+        self, src_dir: str, target_path: str | None = None, overwrite: bool = False, show_progress: bool = True
+    ) -> DataPlace:
+        """Copies a folder into it.
+
+        Raises:
+            StorageError: If something cannot be written.
+        """
+        self._put(list(local_files(Path(src_dir))), target_path, overwrite)
+        return self.path(target_path)
+
+    def upload_files(
+        self,
+        files: Sequence[str],
+        relative_root: str | None = None,
+        target_path: str | None = None,
+        overwrite: bool = False,
+        show_progress: bool = True,
+    ) -> DataPlace:
+        """Copies files into it.
+
+        Raises:
+            StorageError: If something cannot be written.
+        """
+        root = Path(relative_root) if relative_root else None
+        named = [(str(Path(file).relative_to(root)) if root else Path(file).name, Path(file)) for file in files]
+        self._put(named, target_path, overwrite)
+        return self.path(target_path)
+
+    def _put(self, files: list[tuple[str, Path]], target: str | None, overwrite: bool) -> None:
+        folder = Folder.open(self.uri(target or ""))
+        for name, path in files:
+            if overwrite or not folder.exists(name):
+                folder.put_file(path, name)

@@ -1,0 +1,158 @@
+"""``Run``: a trial of a run, or, inside a training script, the trial itself."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from raydrive.api.child import Run as Child
+from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azureml.core.model import Model, keep
+from raydrive.context import Run as TrainingRun
+from raydrive.core.errors import ConfigError, Problem
+
+
+class AnyCase(dict[str, Any]):
+    """A dict that is read by a name in any case: ``arguments`` and, as old documentation has it, ``Arguments``."""
+
+    def __missing__(self, key: str) -> Any:
+        for name in self:
+            if name.casefold() == str(key).casefold():
+                return self[name]
+        raise KeyError(key)
+
+
+class Run(Child):
+    """A trial.
+
+    Args:
+        experiment: The experiment of its run.
+        run_id: Its id: that of the run, ``_`` and its number.
+        outputs: Not looked at.
+        **kwargs: Not looked at.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+        TrialError: If the run has no such trial.
+    """
+
+    def __new__(cls, experiment: Any = None, run_id: str = "", *args: Any, **kwargs: Any) -> Any:
+        """Returns a trial, or a run where the id is one."""
+        if experiment is None or _split(run_id) is not None:
+            return super().__new__(cls)
+        from raydrive.compat.azureml.train.hyperdrive.run import HyperDriveRun
+
+        return HyperDriveRun(experiment, run_id)
+
+    def __init__(self, experiment: Any, run_id: str, outputs: Any = None, **kwargs: Any) -> None:
+        from raydrive.compat.azureml.train.hyperdrive.run import HyperDriveRun
+
+        parent, number = _split(run_id) or ("", 0)
+        run = HyperDriveRun(experiment, parent)
+        run.get_child(number)
+        super().__init__(run, number)
+
+    @classmethod
+    def of(cls, child: Child) -> Run:
+        """Returns a trial under the SDK's names."""
+        made: Run = object.__new__(cls)
+        Child.__init__(made, child.parent, child.number)
+        return made
+
+    @staticmethod
+    def get_context(allow_offline: bool = True) -> TrainingRun:
+        """Returns the trial that this process is; see ``raydrive.Run.get_context``.
+
+        Raises:
+            RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
+        """
+        return TrainingRun.get_context(allow_offline)
+
+    @staticmethod
+    def get(workspace: Any, run_id: str) -> Any:
+        """Returns a trial, or a run, by its id.
+
+        Raises:
+            RunNotFoundError: If there is none.
+        """
+        from raydrive.compat.azureml.core.experiment import Experiment
+
+        return Run(Experiment(workspace, ""), run_id)
+
+    @property
+    def experiment(self) -> Any:
+        """The experiment."""
+        parent: Any = self.parent
+        return parent.experiment
+
+    @property
+    def status(self) -> str:
+        """As ``get_status()``."""
+        return self.get_status()
+
+    @property
+    def type(self) -> str:
+        """Kind of the run."""
+        return "azureml.scriptrun"
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What stands under properties in ``get_details()``."""
+        return dict(self.get_details()["properties"])
+
+    def get_properties(self) -> dict[str, Any]:
+        """Returns ``properties``."""
+        return self.properties
+
+    def get_details(self) -> dict[str, Any]:
+        """Returns the trial as HyperDrive describes it; ``runDefinition`` is read in any case."""
+        details = super().get_details()
+        return {**details, "runDefinition": AnyCase(details["runDefinition"])}
+
+    def wait_for_completion(self, show_output: bool = False, **kwargs: Any) -> dict[str, Any]:
+        """Waits until the trial, or its run, is over, and returns ``get_details()``."""
+        for _ in self.parent.watch():
+            if self.get_status() in ("Completed", "Canceled", "Failed"):
+                break
+        return self.get_details()
+
+    def register_model(
+        self, model_name: str, model_path: str | None = None, tags: Any = None, properties: Any = None, **kwargs: Any
+    ) -> Model:
+        """Keeps a file or folder of the trial as the next version of a model, below the workspace's storage.
+
+        Args:
+            model_name: Name of the model.
+            model_path: Such as ``outputs/model.pkl``; None = all of ``outputs``.
+            tags: Not kept.
+            properties: Not kept.
+            **kwargs: Not looked at.
+
+        Raises:
+            ConfigError: If the trial has no such file.
+            StorageError: If something cannot be read or written.
+        """
+        wanted = (model_path or "outputs").strip("/")
+        names = [name for name in self.get_file_names() if name == wanted or name.startswith(f"{wanted}/")]
+        if not names:
+            listed = ", ".join(self.get_file_names()) or "none, as it left no files"
+            raise ConfigError(Problem("model_path", repr(model_path), f"one of its files: {listed}"))
+        with tempfile.TemporaryDirectory(prefix="raydrive-model-") as folder:
+            for name in names:
+                self.download_file(name, str(Path(folder, name)))
+            return keep(self.experiment.workspace, model_name, Path(folder, wanted))
+
+    def get_portal_url(self) -> str:
+        """Is not there.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError(f"there is no portal: raydrive studio {self.parent.id} shows the run in a browser")
+
+
+def _split(run_id: str) -> tuple[str, int] | None:
+    """The run and the number in a trial's id; ids of runs end in four hexadecimal digits behind a dash."""
+    run, mark, number = run_id.rpartition("_")
+    return (run, int(number)) if mark and number.isdigit() else None

@@ -1,0 +1,64 @@
+"""``azureml.core.runconfig``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raydrive.compat.azureml.core.environment import Environment
+
+
+class RunConfiguration:
+    """Where and in which environment a script runs.
+
+    Args:
+        script: The script.
+        arguments: Its arguments.
+        framework: Not looked at.
+        communicator: Not looked at.
+    """
+
+    def __init__(
+        self,
+        script: str | None = None,
+        arguments: list[Any] | None = None,
+        framework: str | None = None,
+        communicator: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.script = script
+        self.arguments = arguments or []
+        self.target: Any = "local"
+        self.environment = Environment("default")
+        self.environment_variables: dict[str, str] = {}
+        self.node_count = 1
+
+
+class DockerConfiguration:
+    """Whether and how to use Docker; trials are processes."""
+
+    def __init__(self, use_docker: bool = False, shared_volumes: bool = True, arguments: Any = None, **kwargs: Any):
+        self.use_docker = use_docker
+
+
+class MpiConfiguration:
+    """A launcher of several processes."""
+
+    def __init__(self, process_count_per_node: int = 1, node_count: int = 1) -> None:
+        self.process_count = process_count_per_node * node_count
+
+
+class PyTorchConfiguration:
+    """A launcher of several processes."""
+
+    def __init__(self, communication_backend: str = "Nccl", process_count: int | None = None, node_count: int = 1):
+        self.process_count = process_count or node_count
+
+
+class TensorflowConfiguration:
+    """A launcher of several processes."""
+
+    def __init__(self, worker_count: int = 1, parameter_server_count: int = 1) -> None:
+        self.process_count = worker_count
+
+
+DEFAULT_CPU_IMAGE = DEFAULT_GPU_IMAGE = "ray"

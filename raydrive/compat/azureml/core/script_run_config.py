@@ -1,0 +1,94 @@
+"""``ScriptRunConfig`` with the SDK's signature."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from raydrive.api.config import ScriptRunConfig as Native
+from raydrive.compat.azure_notes import NotHereError, note
+from raydrive.compat.azureml.core.dataset import values_of
+from raydrive.compat.site import here
+from raydrive.core.config import Resources, TrialSpec
+from raydrive.core.errors import ConfigError, Problem
+
+
+class ScriptRunConfig(Native):
+    """A training script and what it needs.
+
+    Args:
+        source_directory: Folder of the script; all of it is snapshot.
+        script: The script below it.
+        arguments: Fixed arguments, given unchanged before the hyperparameters; data stands for its path.
+        run_config: Its script, arguments and environment variables count where they are not given here.
+        compute_target: Accepted; trials run on the Ray cluster.
+        environment: Its variables count.
+        distributed_job_config: Accepted for one process.
+        resume_from: Refused; see ``resume_child_runs`` of ``HyperDriveConfig``.
+        max_run_duration_seconds: Longest time of one trial.
+        command: A shell line or its words, instead of a script; the hyperparameters are put behind it.
+        docker_runtime_config: Accepted; trials are processes.
+
+    Raises:
+        ConfigError: If the script cannot be found, or neither or both of script and command are given.
+        NotHereError: If ``resume_from`` is given.
+    """
+
+    def __init__(
+        self,
+        source_directory: str | os.PathLike[str] | None,
+        script: str | None = None,
+        arguments: Sequence[Any] | None = None,
+        run_config: Any = None,
+        _telemetry_values: Any = None,
+        compute_target: Any = None,
+        environment: Any = None,
+        distributed_job_config: Any = None,
+        resume_from: Any = None,
+        max_run_duration_seconds: float | None = 2592000,
+        command: str | Sequence[Any] | None = None,
+        docker_runtime_config: Any = None,
+    ) -> None:
+        if resume_from is not None:
+            raise NotHereError("resume_from of a script: give resume_child_runs=[run] to HyperDriveConfig instead")
+        own, _ = here()
+        environment = environment or getattr(run_config, "environment", None)
+        variables = {
+            **getattr(environment, "environment_variables", {}),
+            **getattr(run_config, "environment_variables", {}),
+            **(own.environment_variables or {}),
+        }
+        self.run_config = run_config
+        self.environment = environment
+        self.compute_target = compute_target
+        super().__init__(
+            source_directory or ".",
+            script or (None if command else getattr(run_config, "script", None)),
+            arguments or getattr(run_config, "arguments", None),
+            command=command,
+            environment_variables={name: str(value) for name, value in variables.items()},
+            max_run_duration_seconds=max_run_duration_seconds,
+            python=own.python,
+            preload=own.preload or (),
+        )
+        if environment is not None:
+            note(
+                f'environment {environment.name!r}: trials use the Python that raydrive runs in, or python = "..." '
+                "of raydrive.toml; nothing is installed"
+            )
+        if getattr(distributed_job_config, "process_count", 1) > 1:
+            problem = "several processes", "one process: start a launcher such as torchrun in command="
+            raise ConfigError(Problem("distributed_job_config", *problem))
+
+    def to_spec(self, resources: Resources) -> TrialSpec:
+        """Returns the script as what a trial runs: arguments as text, data as inputs."""
+        spec = super().to_spec(resources)
+        inputs: dict[str, str] = {}
+        fetched: dict[str, str] = {}
+        if self.script is not None:
+            spec = dataclasses.replace(spec, arguments=values_of(self.arguments, inputs, fetched))
+        elif not isinstance(self.command, str):
+            spec = dataclasses.replace(spec, command=" ".join(values_of(list(self.command or ()), inputs, fetched)))
+        return dataclasses.replace(spec, inputs=inputs, fetched=fetched)

@@ -1,0 +1,99 @@
+"""``Workspace``: the storage and cluster of the nearest raydrive.toml, under the SDK's names."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from raydrive.api.workspace import Workspace as Native
+from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azureml.core.compute import ComputeTarget
+from raydrive.compat.azureml.core.datastore import Datastore
+from raydrive.compat.azureml.core.environment import Environment
+from raydrive.compat.site import here
+
+
+class Workspace(Native):
+    """Where runs are kept and executed, as ``RAYDRIVE_STORAGE``, ``RAY_ADDRESS`` or raydrive.toml say.
+
+    Args:
+        subscription_id: Kept; not looked at.
+        resource_group: Kept; not looked at.
+        workspace_name: Kept as ``name``.
+        auth: Not looked at.
+        **kwargs: Not looked at.
+    """
+
+    def __init__(
+        self,
+        subscription_id: str = "",
+        resource_group: str = "",
+        workspace_name: str = "raydrive",
+        auth: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        own, self.mapping = here()
+        super().__init__(
+            os.environ.get("RAYDRIVE_STORAGE") or own.storage, os.environ.get("RAY_ADDRESS") or own.address
+        )
+        self.subscription_id = subscription_id
+        self.resource_group = resource_group
+        self.name = workspace_name
+        self.location = "ray"
+        self.compute_targets = _Targets(self)
+        self.environments: dict[str, Environment] = {}
+
+    @classmethod
+    def from_config(
+        cls, path: str | os.PathLike[str] | None = None, auth: Any = None, _logger: Any = None, _file_name: Any = None
+    ) -> Workspace:
+        """Returns the workspace of raydrive.toml; a ``config.json`` of Azure is not needed, nor looked at."""
+        return cls()
+
+    @staticmethod
+    def get(name: str, auth: Any = None, subscription_id: str = "", resource_group: str = "", **kw: Any) -> Workspace:
+        """Returns the workspace of raydrive.toml under a name."""
+        return Workspace(subscription_id, resource_group, name)
+
+    @staticmethod
+    def create(name: str, *args: Any, **kwargs: Any) -> Workspace:
+        """Returns the workspace of raydrive.toml under a name; nothing is created."""
+        return Workspace(workspace_name=name)
+
+    def write_config(self, path: str | None = None, file_name: str | None = None) -> None:
+        """Does nothing: raydrive.toml is the configuration."""
+
+    def get_run(self, run: str) -> Any:
+        """Returns a run, or a trial, by its id."""
+        from raydrive.compat.azureml.core.run import Run
+
+        return Run.get(self, run)
+
+    def get_default_datastore(self) -> Datastore:
+        """Returns the default datastore."""
+        return Datastore(self)
+
+    def get_mlflow_tracking_uri(self, *args: Any, **kwargs: Any) -> str:
+        """Is not there.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError("trials log to raydrive by themselves; leave mlflow.set_tracking_uri(...) out")
+
+    def __repr__(self) -> str:
+        return f"Workspace({self.name!r}, storage={self.storage!r}, address={self.address!r})"
+
+
+class _Targets(dict[str, ComputeTarget]):
+    """Every name is a compute target."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self._workspace = workspace
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str)
+
+    def __missing__(self, name: str) -> ComputeTarget:
+        return ComputeTarget(self._workspace, name)

@@ -1,0 +1,26 @@
+"""``azureml.train.hyperdrive.policy``."""
+
+from abc import ABC
+
+from raydrive.core.policies import (
+    BanditPolicy,
+    MedianStoppingPolicy,
+    NoTerminationPolicy,
+    TruncationSelectionPolicy,
+)
+
+
+class EarlyTerminationPolicy(ABC):  # noqa: B024 - a name to ask isinstance with
+    """What every policy is."""
+
+
+for _policy in (BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy, TruncationSelectionPolicy):
+    EarlyTerminationPolicy.register(_policy)
+
+__all__ = [
+    "BanditPolicy",
+    "EarlyTerminationPolicy",
+    "MedianStoppingPolicy",
+    "NoTerminationPolicy",
+    "TruncationSelectionPolicy",
+]

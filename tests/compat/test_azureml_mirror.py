@@ -1,0 +1,268 @@
+"""Azure ML's SDK v1 under changed imports, without a cluster: signatures, argument lists, conversion, refusals."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azureml.core import Dataset, Datastore, Environment, Experiment, Model, ScriptRunConfig, Workspace
+from raydrive.compat.azureml.core.compute import AmlCompute, ComputeTarget
+from raydrive.compat.azureml.core.webservice import AciWebservice
+from raydrive.compat.azureml.train import hyperdrive
+from raydrive.compat.azureml.train.estimator import Estimator
+from raydrive.compat.azureml.train.hyperdrive import (
+    BanditPolicy,
+    EarlyTerminationPolicy,
+    GridParameterSampling,
+    HyperDriveConfig,
+    HyperDriveRunConfig,
+    PrimaryMetricGoal,
+    RandomParameterSampling,
+    choice,
+    quniform,
+    uniform,
+)
+from raydrive.compat.converting import converted, recorded, wanted_from
+from raydrive.compat.sweep_yaml import load_sweep
+from raydrive.core.arguments import trial_argv
+from raydrive.core.errors import ConfigError
+
+AZURE = Path(__file__).parents[2] / "examples" / "azure"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a script and a site's settings."""
+    (tmp_path / "train.py").write_text("")
+    (tmp_path / "raydrive.toml").write_text(
+        f'storage = "{tmp_path}/runs"\nseed = 7\n[resources]\ncpus = 0.5\ngpus = 1\n'
+        '[input_mapping]\n"azureml:iris" = "iris"\n"azureml:remote" = "s3://bucket/a.csv"\n'
+    )
+    (tmp_path / "iris").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def config(run_config: Any, space: dict[str, Any], **more: Any) -> HyperDriveConfig:
+    return HyperDriveConfig(
+        RandomParameterSampling(space), "accuracy", PrimaryMetricGoal.MAXIMIZE, 4, run_config=run_config, **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "parameters"),
+    [
+        (HyperDriveConfig, "hyperparameter_sampling primary_metric_name primary_metric_goal max_total_runs "
+         "max_concurrent_runs=None max_duration_minutes=10080 policy=None estimator=None run_config=None "
+         "resume_from=None resume_child_runs=None pipeline=None debug_flag=None custom_run_id=None"),
+        (HyperDriveRunConfig, "estimator hyperparameter_sampling primary_metric_name primary_metric_goal "
+         "max_total_runs max_concurrent_runs=None max_duration_minutes=10080 policy=None"),
+        (ScriptRunConfig, "source_directory script=None arguments=None run_config=None _telemetry_values=None "
+         "compute_target=None environment=None distributed_job_config=None resume_from=None "
+         "max_run_duration_seconds=2592000 command=None docker_runtime_config=None"),
+        (BanditPolicy, "evaluation_interval=1 slack_factor=None slack_amount=None delay_evaluation=0"),
+        (hyperdrive.MedianStoppingPolicy, "evaluation_interval=1 delay_evaluation=0"),
+        (hyperdrive.TruncationSelectionPolicy, "truncation_percentage evaluation_interval=1 delay_evaluation=0"),
+        (hyperdrive.NoTerminationPolicy, ""),
+        (RandomParameterSampling, "parameter_space properties=None"),
+        (GridParameterSampling, "parameter_space properties=None"),
+        (hyperdrive.BayesianParameterSampling, "parameter_space properties=None"),
+        (hyperdrive.uniform, "min_value max_value"),
+        (hyperdrive.quniform, "min_value max_value q"),
+        (hyperdrive.loguniform, "min_value max_value"),
+        (hyperdrive.qloguniform, "min_value max_value q"),
+        (hyperdrive.normal, "mu sigma"),
+        (hyperdrive.qnormal, "mu sigma q"),
+        (hyperdrive.lognormal, "mu sigma"),
+        (hyperdrive.qlognormal, "mu sigma q"),
+        (hyperdrive.randint, "upper"),
+        (hyperdrive.HyperDriveRun, "experiment run_id hyperdrive_config=None"),
+        (hyperdrive.HyperDriveRun.get_best_run_by_primary_metric,
+         "self include_failed=True include_canceled=True include_resume_from_runs=True"),
+        (hyperdrive.HyperDriveRun.get_children_sorted_by_primary_metric,
+         "self top=0 reverse=False discard_no_metric=False"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)  # fmt: skip
+def test_signatures_are_those_of_the_sdk(what: Any, parameters: str) -> None:
+    found = [
+        each.name if each.default is each.empty else f"{each.name}={each.default!r}"
+        for each in inspect.signature(what).parameters.values()
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+    assert found == parameters.split()
+
+
+NAMES = """
+BanditPolicy BayesianParameterSampling EarlyTerminationPolicy GridParameterSampling HyperDriveConfig HyperDriveRun
+HyperDriveRunConfig HyperParameterSampling MedianStoppingPolicy NoTerminationPolicy PrimaryMetricGoal
+RandomParameterSampling TruncationSelectionPolicy choice lognormal loguniform normal randint qlognormal qloguniform
+qnormal quniform uniform
+"""
+
+
+def test_names_are_those_of_the_sdk() -> None:
+    assert set(hyperdrive.__all__) == set(NAMES.split())
+    assert isinstance(BanditPolicy(slack_factor=0.1), EarlyTerminationPolicy)
+
+
+# Recorded from HyperDrive (hyperdrive.md 1.5): the fixed arguments, the parameters, and what the script is given.
+ARGUMENTS: list[tuple[list[Any], dict[str, Any], str]] = [
+    (["--epochs", 20], {"lr": 0.1}, "--epochs 20 --lr 0.1"),
+    ([], {"--lr": 0.1, "batch": 64}, "--batch 64 --lr 0.1"),
+    ([], {"b": 1, "a": 2, "--c": 3}, "--a 2 --b 1 --c 3"),
+    ([], {"n": 5.0}, "--n 5"),
+    ([], {"horizon": 28.0, "x": 0.30000000000000004}, "--horizon 28 --x 0.30000000000000004"),
+    (["--param_horizon", "5"], {"param_horizon": 28.0}, "--param_horizon 5 --param_horizon 28"),
+    (["--flag", True, "--rate", 5.0], {"x": "a b"}, "--flag True --rate 5.0 --x 'a b'"),
+    ([], {"kernel": "rbf", "shuffle": True}, "--kernel rbf --shuffle True"),
+    (
+        [],
+        {"model": {"model_name": "yolov5", "learning_rate": 0.01}},
+        """--model '{"model_name": "yolov5", "learning_rate": 0.01}'""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fixed", "params", "line"), ARGUMENTS, ids=lambda value: str(value)[:40])
+def test_a_script_is_given_what_hyperdrive_gave_it(
+    here: Path, fixed: list[Any], params: dict[str, Any], line: str
+) -> None:
+    import shlex
+
+    made = config(ScriptRunConfig(".", "train.py", fixed), {name: choice([value]) for name, value in params.items()})
+    submission = made.to_submission("e")
+    given = trial_argv(submission.config.trial, params)[2:]
+    assert list(given) == shlex.split(line)
+
+    text, _ = converted(submission, here)
+    (here / "sweep.yml").write_text(text)
+    trial = load_sweep(here / "sweep.yml").submission.config.trial
+    bare = {name.lstrip("-"): value for name, value in params.items()}
+    assert trial_argv(trial, bare)[2:] == given
+
+
+def test_settings_come_from_the_site(here: Path) -> None:
+    made = config(ScriptRunConfig(".", "train.py"), {"x": uniform(0, 1)}).config
+    assert made.seed == 7
+    assert (made.trial.resources.cpus, made.trial.resources.gpus) == (0.5, 1)
+    assert json.loads(made.trial.environment_variables["RAYDRIVE_DATA_MAPPING"])["azureml:iris"] == f"{here}/iris"
+    assert Workspace.from_config().storage == f"{here}/runs"
+    assert Workspace("subscription", "group", "name").name == "name"
+
+
+def test_data_stands_for_its_path(here: Path) -> None:
+    ws = Workspace.from_config()
+    (here / "local.csv").write_text("1,2")
+    store = ws.get_default_datastore()
+    store.upload(src_dir=str(here / "iris"), target_path="set")
+    store.upload_files([str(here / "local.csv")], target_path="set")
+    arguments = [
+        "--a", Dataset.get_by_name(ws, "iris").as_named_input("a").as_mount(),
+        "--b", Dataset.Tabular.from_delimited_files("local.csv").as_named_input("b"),
+        "--c", Dataset.get_by_name(ws, "remote").as_download(),
+        "--d", Dataset.File.from_files((store, "set")).as_mount(),
+        "--e", Datastore.get(ws, store.name).path("set"),
+    ]  # fmt: skip
+    trial = config(ScriptRunConfig(".", "train.py", arguments), {"x": choice(1)}).config.trial
+    stored = str(here / "runs" / ".datastores" / "workspaceblobstore" / "set")
+    assert trial.arguments == (
+        "--a", f"{here}/iris", "--b", f"{here}/local.csv", "--c", "${{inputs.remote}}", "--d", stored, "--e", stored,
+    )  # fmt: skip
+    assert (Path(stored) / "local.csv").read_text() == "1,2"
+    assert trial.fetched == {"remote": "file"}
+    assert trial.inputs["a"] == f"{here}/iris"
+    with pytest.raises(NotHereError, match=r'"azureml:cars" = '):
+        Dataset.get_by_name(ws, "cars")
+
+
+def test_variables_commands_and_old_names(here: Path) -> None:
+    env = Environment("e")
+    env.environment_variables["A"] = "1"
+    made = config(
+        ScriptRunConfig(".", command=["python", "train.py"], environment=env), {"b": choice(1), "a": choice(2)}
+    )
+    assert trial_argv(made.config.trial, {"b": 1, "a": 2})[1:] == ("train.py", "--a", "2", "--b", "1")
+    assert made.config.trial.environment_variables["A"] == "1"
+    with (
+        pytest.warns(DeprecationWarning, match="use HyperDriveConfig"),
+        pytest.raises(NotHereError, match="ScriptRunConfig"),
+    ):
+        HyperDriveRunConfig(object(), RandomParameterSampling({"x": choice(1)}), "m", PrimaryMetricGoal.MAXIMIZE, 1)
+    target = ComputeTarget.create(None, "gpu", AmlCompute.provisioning_configuration(vm_size="STANDARD_NC6"))
+    target.wait_for_completion(show_output=True)
+    assert target.get_status().serialize()["provisioningState"] == "Succeeded"
+
+
+def test_what_has_no_meaning_here_says_what_to_do(here: Path) -> None:
+    script = ScriptRunConfig(".", "train.py")
+    for call, said in [
+        (AciWebservice.deploy_configuration, "Ray Serve"),
+        (lambda: Model.deploy(None, "x"), "Ray Serve"),
+        (lambda: Model(Workspace(), "none"), "no model 'none'"),
+        (lambda: Estimator("src"), "ScriptRunConfig"),
+        (lambda: config(script, {"x": quniform(1, 9, 2)}, pipeline=object()), "only scripts are tuned"),
+        (lambda: Workspace().get_mlflow_tracking_uri(), "by themselves"),
+        (lambda: Experiment(Workspace(), "e").submit(script), "HyperDriveConfig"),
+    ]:
+        with pytest.raises(NotHereError, match=said):
+            call()
+
+
+# --- conversion ------------------------------------------------------------------------------------------------------
+
+
+def _in_a_process(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=cwd, text=True, capture_output=True, timeout=100)
+
+
+def test_scripts_and_notebooks_become_the_same_sweep_file(tmp_path: Path) -> None:
+    texts = []
+    for name in ("tune.py", "tune.ipynb"):
+        target = tmp_path / f"{name}.yml"
+        arguments = ["convert", str(AZURE / "v1_notebook" / name), "-o", str(target)]
+        done = _in_a_process(f"from raydrive.cli.app import run; raise SystemExit(run({arguments!r}))", tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "the same arguments" in done.stderr
+        config = load_sweep(target, overrides=["raydrive.seed=1"]).submission.config
+        assert config.policy == BanditPolicy(slack_factor=0.1, evaluation_interval=1, delay_evaluation=2)
+        params = {"learning_rate": 0.07, "keep_probability": 0.06, "batch_size": 32}
+        given = "train.py --epochs 6 --batch_size 32 --keep_probability 0.06 --learning_rate 0.07"
+        assert " ".join(trial_argv(config.trial, params)[1:]) == given
+        texts.append(config.to_json())
+    assert texts[0] == texts[1]
+
+
+def test_a_script_that_submits_nothing_or_fails_is_named(tmp_path: Path) -> None:
+    for code, said in [("x = 1", "no experiment.submit"), ("1 / 0", "ZeroDivisionError")]:
+        (tmp_path / "s.py").write_text(code)
+        program = f"from raydrive.cli.app import run; raise SystemExit(run(['convert', {str(tmp_path / 's.py')!r}]))"
+        done = _in_a_process(program, tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+    assert callable(recorded)
+
+
+def test_a_v2_file_loses_what_means_nothing_here(tmp_path: Path) -> None:
+    text, report = wanted_from(AZURE / "pipeline" / "pipeline.yml", "sweep_step", tmp_path)
+    (tmp_path / "sweep.yml").write_text(text)
+    before = load_sweep(AZURE / "pipeline" / "pipeline.yml", default_seed=3).submission.config
+    after = load_sweep(tmp_path / "sweep.yml", overrides=["raydrive.seed=3"]).submission
+    assert after.warnings == ()
+    assert after.config.trial == before.trial
+    assert after.config.sampling == before.sampling
+    assert after.config.limits == before.limits
+    assert any("trial.environment" in line for line in report)
+
+
+def test_a_function_fits_into_no_file(tmp_path: Path) -> None:
+    made = config(lambda params: None, {"x": choice(1)})
+    with pytest.raises(ConfigError, match="Only scripts"):
+        converted(made.to_submission("e"), tmp_path)
