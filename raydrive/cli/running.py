@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from raydrive.cli.output import command, say
+from raydrive.core.errors import RaydriveError
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)]
 
@@ -36,14 +38,24 @@ def run_script(file: Path, arguments: list[str]) -> int:
     azure_names.install()
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.parent.absolute()))
+    code = 0
     try:
         runpy.run_path(str(file), run_name="__main__")
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("azureml"):
-            raise
-        say(f"Error: {error.name} is not among what raydrive provides; see docs/coming-from-azure.md")
-        return 1
-    return 0 if azure_names.finish() else 1
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            say(end.code)
+    except RaydriveError:
+        raise
+    except Exception as error:  # the file's own: its traceback, as Python would print it
+        frames = traceback.extract_tb(error.__traceback__)
+        own = next((place for place, frame in enumerate(frames) if frame.filename == str(file)), 0)
+        say("Traceback (most recent call last):\n" + "".join(traceback.format_list(frames[own:])).rstrip())
+        say("".join(traceback.format_exception_only(error)).rstrip())
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("azureml"):
+            say(f"{error.name} is not among what raydrive provides; see docs/coming-from-azure.md")
+        code = 1
+    return code if azure_names.finish() else code or 1
 
 
 def run_notebook(

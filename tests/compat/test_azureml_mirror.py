@@ -250,6 +250,28 @@ def test_a_script_that_submits_nothing_or_fails_is_named(tmp_path: Path) -> None
     assert callable(recorded)
 
 
+@pytest.mark.parametrize(
+    ("code", "exit_code", "said"),
+    [
+        ("import sys; print(sys.argv[1:]); sys.exit(3)", 3, ""),
+        ("import sys; sys.exit('no data')", 1, "no data"),
+        ("def f():\n    return {}['key']\nf()", 1, "line 2, in f"),
+        ("import azureml.pipeline.steps", 1, "azureml.pipeline is not among what raydrive provides"),
+        ("from azureml.core.webservice import AciWebservice as A; A.deploy_configuration()", 1, "Ray Serve"),
+        ("from azureml.core import Workspace; Workspace.from_config().get_run('none')", 2, "none"),
+    ],
+)
+def test_a_script_ends_as_it_would_alone(tmp_path: Path, code: str, exit_code: int, said: str) -> None:
+    (tmp_path / "s.py").write_text(code)
+    (tmp_path / "raydrive.toml").write_text(f'storage = "{tmp_path}/runs"')
+    program = "from raydrive.cli.app import run; raise SystemExit(run(['run-script', 's.py', '--a', '1']))"
+    done = _in_a_process(program, tmp_path)
+    assert done.returncode == exit_code, done.stderr
+    assert said in done.stderr
+    assert "bug of raydrive" not in done.stderr
+    assert "print" not in code or done.stdout == "['--a', '1']\n"
+
+
 def test_a_v2_file_loses_what_means_nothing_here(tmp_path: Path) -> None:
     text, report = wanted_from(AZURE / "pipeline" / "pipeline.yml", "sweep_step", tmp_path)
     (tmp_path / "sweep.yml").write_text(text)
