@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.errors import ConfigError, Problem, StorageError
+from raydrive.core.errors import ConfigError, Problem, RaydriveError, StorageError
+from raydrive.storage.folder import redact
 from raydrive.studio.document import Documents, shared_config
 from raydrive.studio.export_others import to_mlflow, to_optuna, to_tensorboard
 from raydrive.studio.story import Story, detail_value
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     import pyarrow
 
     from raydrive.api.run import HyperDriveRun
+
+
+_OTHERS = ("mlflow", "optuna", "sqlalchemy", "requests")
+"""Whose refusals (a tracking server that is away, a wrong address) are the user's news, not a bug of ours."""
 
 
 def export_run(story: Story, kind: str, target: str = "") -> list[str]:
@@ -32,6 +37,7 @@ def export_run(story: Story, kind: str, target: str = "") -> list[str]:
     Raises:
         ConfigError: If the kind is unknown, a library is missing, or a needed target is not given.
         StorageError: If a file cannot be written.
+        RaydriveError: If the other tool refuses it.
     """
     if kind not in KINDS:
         raise ConfigError(Problem("to", repr(kind), ", ".join(KINDS)))
@@ -39,6 +45,11 @@ def export_run(story: Story, kind: str, target: str = "") -> list[str]:
         return KINDS[kind](story, target)
     except OSError as error:
         raise StorageError(f"cannot export to {target or 'this folder'}: {error}") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _OTHERS:
+            raise
+        first = str(error).strip().partition("\n")[0][:400]
+        raise RaydriveError(f"{kind} at {redact(target)} did not take the run: {first}") from error
 
 
 def _run(story: Story) -> HyperDriveRun:

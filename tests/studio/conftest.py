@@ -45,6 +45,9 @@ def browser() -> Iterator[Any]:
 
     # Software WebGL: parallel coordinates and 3-D scatter need it, and test machines have no GPU.
     flags = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+    # And nothing that a browser does of its own accord on the network.
+    flags += ["--no-first-run", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+    flags += ["--disable-sync"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
         yield browser
@@ -59,15 +62,17 @@ def watched(browser: Any) -> Iterator[Watched]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
+    monkeypatch.setattr("raydrive.studio.feed.POLL_S", 0.2)
     opened: list[Served] = []
 
-    def start(storage: Path, **more: Any) -> Served:
+    def start(storage: Path, at: int = 0, **more: Any) -> Served:
         from raydrive.studio.server import Settings
 
-        opened.append(Served(Settings(storage=str(storage), **more)))
+        opened.append(Served(Settings(storage=str(storage), **more), at))
         return opened[-1]
 
     yield start
     for one in opened:
-        one.close()
+        if not one.loop.is_closed():
+            one.close()

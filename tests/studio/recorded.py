@@ -254,10 +254,14 @@ class Watched:
         self.requests: list[str] = []
         self.errors: list[str] = []
         self.dialogs: list[str] = []
+        self.accept = False
+        """Whether a dialog is answered with OK."""
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda note: note.type == "error" and self.errors.append(note.text))
-        self.page.on("dialog", lambda box: (self.dialogs.append(box.message), box.dismiss()))
+        self.page.on(
+            "dialog", lambda box: (self.dialogs.append(box.message), box.accept() if self.accept else box.dismiss())
+        )
 
     def open(self, url: str) -> Any:
         self.page.goto(url)
@@ -265,10 +269,26 @@ class Watched:
         return self.page
 
     def see(self, chart: str) -> None:
-        """Scrolls to a chart and waits until plotly has drawn it."""
+        """Scrolls to a chart and waits until plotly has drawn what the page knows."""
         self.page.locator(f"#{chart}").scroll_into_view_if_needed()
-        self.page.wait_for_function(f"document.getElementById('{chart}').data !== undefined")
-        self.page.wait_for_timeout(400)
+        self.page.wait_for_function(
+            f"document.getElementById('{chart}')._fullLayout && document.getElementById('{chart}').data"
+        )
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until what was asked for is on the screen."""
+        frames = (
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
+        )
+        self.page.evaluate(f"{frames}.then(() => null)")
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drags with the left button."""
+        self.page.mouse.move(*start)
+        self.page.mouse.down()
+        self.page.mouse.move(*end, steps=8)
+        self.page.mouse.up()
 
     @property
     def outside(self) -> list[str]:
@@ -282,7 +302,7 @@ class Watched:
 class Served:
     """A studio that serves from a thread of its own."""
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Any, port: int = 0) -> None:
         import asyncio
         import threading
 
@@ -297,7 +317,7 @@ class Served:
 
         async def begin() -> int:
             await self.runner.setup()
-            await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+            await web.TCPSite(self.runner, "127.0.0.1", port).start()
             return int(self.runner.addresses[0][1])
 
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)

@@ -98,3 +98,12 @@ def test_a_missing_library_is_named(story: Story, kind: str, module: str, monkey
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError, match=rf"pip install 'raydrive\[{kind}\]'"):
         export_run(story, kind, "x")
+
+
+def test_what_the_other_tool_refuses_is_told(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    with pytest.raises(RaydriveError, match=r"mlflow at http://127.0.0.1:9 did not take the run"):
+        export_run(story, "mlflow", "http://127.0.0.1:9")
+    with pytest.raises(RaydriveError, match="optuna at nonsense did not take the run"):
+        export_run(story, "optuna", "nonsense")

@@ -69,6 +69,8 @@ def test_a_cell_follows_a_run(storage: Path) -> None:
             f"import pathlib\nbefore = run.get_status()\npathlib.Path({str(storage / 'go')!r}).touch()\n"
             "done = details.wait(60)\nprint(before, done)"
         ),
+        nbformat.v4.new_code_cell("run"),
+        nbformat.v4.new_code_cell("run.rows()"),
     ]
     NotebookClient(book, timeout=100, kernel_name="python3").execute()
     thread.join()
@@ -76,3 +78,5 @@ def test_a_cell_follows_a_run(storage: Path) -> None:
     (cell,) = book.cells[0].outputs
     assert "trials 6 of 6" in cell["data"]["text/html"], "the first cell shows the end of the run"
     assert "Completed" in cell["data"]["text/html"]
+    for last in book.cells[2:]:
+        assert last.outputs[0]["data"]["text/html"].startswith("<table")

@@ -193,6 +193,42 @@ def test_a_brush_survives_an_update_and_takes_in_what_comes(
     assert [one for one in ranges if one]
 
 
+def test_a_browser_comes_back_to_a_studio_that_was_restarted(
+    serve: Serve, storage: Path, growing: Any, watched: Watched
+) -> None:
+    layout, lines = growing
+    write(layout, lines[:8])
+    first = serve(storage)
+    page = watched.open(f"{first.url}{PAGE}")
+    first.close()
+    page.wait_for_function("document.getElementById('live').textContent.includes('reconnecting')")
+    write(layout, lines[8:])
+    serve(storage, at=first.port)
+    page.wait_for_function("raydrive.store.head.run.over && raydrive.store.trials.length === 6")
+    assert page.evaluate("raydrive.store.trials.every(t => t.curve.length === t.intervals)")
+
+
+def test_a_button_ends_a_run_where_that_is_allowed(
+    serve: Serve, storage: Path, growing: Any, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from raydrive.api.run import HyperDriveRun
+
+    asked: list[Any] = []
+    monkeypatch.setattr(HyperDriveRun, "cancel_trial", lambda run, number, why="": asked.append(number) or True)
+    layout, lines = growing
+    write(layout, lines[:-4])
+    watched.accept = True
+    page = watched.open(f"{serve(storage).url}{PAGE}")
+    assert page.get_by_role("button", name="Cancel run").count() == 0
+    page = watched.open(f"{serve(storage, allow_cancel=True).url}{PAGE}")
+    page.get_by_role("button", name="Cancel run").click()
+    running = page.evaluate("raydrive.store.trials.find(t => ['Running', 'Queued'].includes(t.state)).number")
+    page.evaluate(f"location.hash = '#/trial/{running}'")
+    page.get_by_role("button", name="Cancel this trial").click()
+    page.get_by_text("Being ended").wait_for()
+    assert asked == [None, running]
+
+
 def test_a_log_is_followed(serve: Serve, storage: Path, watched: Watched) -> None:
     run_config = config(2)
     lines = by_hand(run_config, [(PARAMS, [0.1, 0.2], 0, "")])

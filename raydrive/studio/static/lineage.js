@@ -58,7 +58,7 @@ export class LineageView {
       const x1 = a.x + WIDE, y1 = a.y + HIGH / 2, x2 = b.x, y2 = b.y + HIGH / 2, middle = (x1 + x2) / 2;
       ties.push(svg("path", { d: `M${x1},${y1} C${middle},${y1} ${middle},${y2} ${x2},${y2}`, class: "tie" }));
       text.split("; ").flatMap((part) => part.split(", ")).forEach((part, k, all) => {
-        const label = svg("text", { x: x1 + 8, y: y1 - 6 - 13 * (all.length - 1 - k), class: "faint small" });
+        const label = svg("text", { x: x1 + 8, y: b.y < a.y ? y1 + 15 + 13 * k : y1 - 6 - 13 * (all.length - 1 - k), class: "faint small" });
         label.textContent = cut(part, 22);
         ties.push(label);
       });

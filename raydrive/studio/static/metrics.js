@@ -3,7 +3,7 @@ import { el, fill, esc, num, clock, select, check, quantile, remembered, remembe
 import { STATES } from "./store.js";
 import { Frame, layout, plot, empty, stateColour, describe } from "./chart.js";
 
-const MANY_POINTS = 40000;
+const MANY_POINTS = 20000;
 const MOST_COLOURED = 24;
 const COLOURS = ["#7b61ff", "#e4572e", "#00a5cf", "#c2185b", "#6a994e", "#bc6c25", "#3a86ff", "#9d4edd"];
 

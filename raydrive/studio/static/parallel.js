@@ -5,6 +5,7 @@ import { Frame, plot, empty, layout, scale, goodness } from "./chart.js";
 const MOST_AXES = 8;
 const MOST_LINES = 2000;
 const ABSENT = -0.12;
+const STOPS = 250;
 
 export class ParallelChart {
   constructor(store) {
@@ -96,10 +97,10 @@ export class ParallelChart {
     if (low === high) { low -= 0.5; high += 0.5; }
     const absent = known.length < raw.length, bottom = low + ABSENT * (high - low);
     this.drawn[column.key] = { log, bottom };
-    const ticks = niceTicks(low, high, log);
+    const text = (v) => num(log ? Number((10 ** v).toPrecision(3)) : Number(v.toPrecision(6)));
+    const ticks = [...(absent ? [[bottom, "–"]] : []), ...niceTicks(low, high, log).map((v) => [v, text(v)]), ...stops(low, high)].sort((a, b) => a[0] - b[0]);
     return { ...base, values: raw.map((v) => (v === null || !Number.isFinite(v) ? bottom : to(v))), range: [absent ? bottom : low, high],
-      tickvals: [...(absent ? [bottom] : []), ...ticks], ticktext: [...(absent ? ["–"] : []), ...ticks.map((v) => num(log ? Number((10 ** v).toPrecision(3)) : Number(v.toPrecision(6))))],
-      ...(brush ? { constraintrange: brush } : {}) };
+      tickvals: ticks.map(([v]) => v), ticktext: ticks.map(([, t]) => t), ...(brush ? { constraintrange: brush } : {}) };
   }
 
   // The axes were moved or brushed: keep both, so that they are still there after an update.
@@ -131,6 +132,13 @@ export class ParallelChart {
     });
     return (t) => t.best !== null && parts.every((part) => part(t));
   }
+}
+
+// plotly lets a brush end only at ticks where an axis has ticks of its own: so many that cannot be seen that it ends anywhere.
+// Ticks of the same text would be one tick: theirs is a number in characters of no width.
+function stops(low, high) {
+  const unseen = (i) => i.toString(2).replace(/0/g, "\u200b").replace(/1/g, "\u200c");
+  return Array.from({ length: STOPS + 1 }, (_, i) => [low + ((high - low) * i) / STOPS, unseen(i)]);
 }
 
 export function niceTicks(low, high, log) {

@@ -60,12 +60,15 @@ export class Scatter2 extends Scatter {
     const jitter = (axis) => (axis.steps ? axis.values.map((v, i) => v + (((trials[i].number * 0.618034) % 1) - 0.5) * 0.3) : axis.values);
     const trace = { type: trials.length > 3000 ? "scattergl" : "scatter", mode: "markers", x: jitter(x), y: jitter(y), customdata: trials.map((t) => t.number),
       hoverinfo: "text", hovertext: trials.map((t) => describe(store, t)),
-      marker: { size: trials.length > 1500 ? 5 : 8, color: trials.map(colour.get), colorscale, cmin: good.low, cmax: good.high === good.low ? good.low + 1 : good.high,
+      marker: { size: trials.length > 1500 ? 5 : 8, color: trials.map(colour.get), colorscale, cmin: good.high === good.low && !reverse ? good.low - 1 : good.low, cmax: good.high === good.low && reverse ? good.high + 1 : good.high,
         line: { width: 0.6, color: css("--card") }, colorbar: { thickness: 10, outlinewidth: 0, tickfont: { size: 10 }, len: 1, title: { text: esc(colour.label, 24), side: "right", font: { size: 11 } } } },
       unselected: { marker: { opacity: 0.12 } }, selected: { marker: { opacity: 1 } } };
     trace.selectedpoints = store.selecting ? trials.flatMap((t, i) => (store.isSelected(t.number) ? [i] : [])) : null;
+    // plotly keeps the box that was drawn, and what is in it, until told that it is of the past.
+    const own = store.selection.source === "scatter";
+    if (!own) this.past = (this.past || 0) + 1;
     this.drawing = true;
-    plot(this.plotNode, [trace], layout({ xaxis: x.layout, yaxis: y.layout, dragmode: "select", uirevision: JSON.stringify(this.keys), margin: { l: 60, r: 8, t: 8, b: 44 } }));
+    plot(this.plotNode, [trace], layout({ xaxis: x.layout, yaxis: y.layout, dragmode: "select", uirevision: JSON.stringify(this.keys), selectionrevision: this.past || 0, ...(own ? {} : { selections: [] }), margin: { l: 60, r: 8, t: 8, b: 44 } }));
     this.drawing = false;
     if (!this.wired) {
       this.wired = true;
