@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from raydrive.cli.output import command, say
+from raydrive.cli.submitting import WithOption
 from raydrive.core.errors import RaydriveError
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)]
@@ -101,6 +102,7 @@ def convert(
         Path | None, typer.Option("--output", "-o", help="Where to write; default: print it.", show_default=False)
     ] = None,
     node: Annotated[str, typer.Option(help="The sweep node, where FILE is a pipeline.", show_default=False)] = "",
+    site: WithOption = None,
 ) -> int:
     """Turn a v1 script or notebook, or a v2 YAML, into a sweep file of raydrive's, and say what changed.
 
@@ -111,7 +113,7 @@ def convert(
 
     base = (output.parent if output else Path.cwd()).absolute()
     if file.suffix.lower() in (".yml", ".yaml"):
-        text, report = wanted_from(file, node, base)
+        text, report = wanted_from(file, node, base, site or ())
     else:
         text, report = converted(recorded(file.absolute()), base)
     if output:

@@ -7,12 +7,13 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from raydrive.api.submission import Submission
+from raydrive.api.workspace import nearest_settings
 from raydrive.compat import azure_names
 from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.config import DAY_S, Limits, RunConfig, TrialSpec
@@ -118,13 +119,19 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
     return _dumped(out), [*_report(config), *submission.warnings]
 
 
-def wanted_from(file: Path, node: str, base: Path) -> tuple[str, list[str]]:
+def wanted_from(file: Path, node: str, base: Path, site: Sequence[Path] = ()) -> tuple[str, list[str]]:
     """Returns a v2 file as a sweep file without what means nothing here, and sentences about what changed.
+
+    Args:
+        file: The v2 file.
+        node: The sweep node to take, where it is a pipeline.
+        base: Folder that the sweep file will be in.
+        site: Files with settings of the site, written down too.
 
     Raises:
         ConfigError: With everything that is wrong in it.
     """
-    loaded = load_sweep(file, node=node)
+    loaded = load_sweep(file, node=node, site=site, defaults=nearest_settings())
     return converted(loaded.submission, base)
 
 

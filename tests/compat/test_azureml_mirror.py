@@ -284,6 +284,15 @@ def test_a_v2_file_loses_what_means_nothing_here(tmp_path: Path) -> None:
     assert any("trial.environment" in line for line in report)
 
 
+def test_what_the_site_says_is_written_down(tmp_path: Path) -> None:
+    folder = AZURE / "v2_sweep"
+    text, _ = wanted_from(folder / "sweep.yml", "", tmp_path, [folder / "site.yml"])
+    (tmp_path / "sweep.yml").write_text(text)
+    config = load_sweep(tmp_path / "sweep.yml").submission.config
+    assert config.trial.inputs == {"iris_csv": str(folder / "iris.csv")}
+    assert config.trial.resources.cpus == 0.5
+
+
 def test_a_function_fits_into_no_file(tmp_path: Path) -> None:
     made = config(lambda params: None, {"x": choice(1)})
     with pytest.raises(ConfigError, match="Only scripts"):
