@@ -98,7 +98,8 @@ def _bring(uri: str, target: Path, folder: bool) -> None:
         return
     parts = urllib.parse.urlsplit(uri)
     above, name = posixpath.split(parts.path.rstrip("/"))
-    Folder.open(urllib.parse.urlunsplit(parts._replace(path=above))).get_file(name, target)
+    place = Folder.open(urllib.parse.urlunsplit(parts._replace(path=above)))
+    place.get_file(urllib.parse.unquote(name), target)
 
 
 def _download(url: str, target: Path) -> None:

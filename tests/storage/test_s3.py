@@ -24,6 +24,7 @@ from raydrive.runtime.inline import run_inline
 from raydrive.runtime.publisher import recover
 from raydrive.storage import remote
 from raydrive.storage.code import store_code, unpack_code
+from raydrive.storage.fetching import fetch
 from raydrive.storage.files import list_files, read_log
 from raydrive.storage.folder import Folder
 from raydrive.storage.journal import JournalReader, JournalWriter
@@ -93,6 +94,19 @@ def test_large_files(s3: Folder, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"cannot read s3://bucket/.*/nothing"):
         s3.get_file("nothing", tmp_path / "nothing")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "large"]
+
+
+def test_data_of_inputs_is_fetched(s3: Folder, tmp_path: Path) -> None:
+    s3.write_whole("data/a b.csv", b"1,2")
+    s3.write_whole("data/deep/c.csv", b"3")
+    base, mark, options = s3.uri.partition("?")
+    whole = fetch(f"{base}/data{mark}{options}", tmp_path, folder=True)
+    assert (whole.name, (whole / "deep" / "c.csv").read_bytes()) == ("data", b"3")
+    assert fetch(f"{base}/data/a%20b.csv{mark}{options}", tmp_path, folder=False).read_bytes() == b"1,2"
+    with pytest.raises(StorageError, match="there is no file below it"):
+        fetch(f"{base}/none{mark}{options}", tmp_path, folder=True)
+    with pytest.raises(StorageError, match=r"cannot read s3://bucket/.*/none\.csv"):
+        fetch(f"{base}/none.csv{mark}{options}", tmp_path, folder=False)
 
 
 def test_exclusive_creation(s3: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
