@@ -100,8 +100,7 @@ class HyperDriveRun(Charts):
         return summarize(self.sweep, time.time())
 
     def _read_on(self) -> None:
-        for fact, decisions in self._reader.read():
-            self.sweep.apply(fact, decisions)
+        self.sweep.follow(self._reader.read_blocks())
 
     def heartbeat(self) -> dict[str, Any]:
         """Returns the driver's last sign of life (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}."""

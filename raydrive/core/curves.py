@@ -29,6 +29,9 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import KeysView, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from raydrive.core.verdicts import trial_name
 
 WORST = -math.inf
@@ -161,6 +164,52 @@ class Curves:
         if interval in self._means:
             insort(self._means[interval], self._mean_until(curve, interval))
         return True
+
+    def extend(self, trial: int, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Appends a trial's next values at once, as ``add`` does one by one, but for the edge: see ``raise_edge``.
+
+        Args:
+            trial: Number of the trial; a new one starts a curve.
+            values: The values of its next intervals, shape ``(n,)``, n at least 1.
+
+        Returns:
+            Which of them were better than all of the trial's before, as indices.
+        """
+        curve = self._curves.get(trial)
+        if curve is None:
+            curve = self._curves[trial] = _Curve()
+        done, n = len(curve.values), len(values)
+        curve.values.frombytes(values.tobytes())
+        scores = np.where(np.isfinite(values), values if self.maximize else -values, WORST)
+        with np.errstate(over="ignore", invalid="ignore"):  # as plain floats do
+            totals = np.add.accumulate(np.concatenate(([curve.total], scores)))  # left to right, unlike a sum
+        best = np.maximum.accumulate(np.concatenate(([curve.top], scores)))
+        fresh = np.flatnonzero(scores > best[:-1])
+        if done + n >= (done // MARK + 1) * MARK:
+            if curve.marks is None:
+                curve.marks = array("d")
+            for interval in range((done // MARK + 1) * MARK, done + n + 1, MARK):
+                before = int(np.searchsorted(fresh, interval - done))  # so many new tops until this interval
+                top = float(scores[fresh[before - 1]]) if before else curve.top
+                curve.marks.extend((top, float(totals[interval - done])))
+        curve.total = float(totals[-1])
+        if len(fresh):
+            curve.top = float(scores[fresh[-1]])
+            curve.top_at = done + int(fresh[-1]) + 1
+        self._tops.clear()  # made again where a policy asks
+        self._means.clear()
+        return fresh
+
+    def raise_edge(self, trials: NDArray[np.int64], intervals: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """Puts finite values that ``extend`` took on the edge, in the order they were logged; all ``(n,)``."""
+        scores = values if self.maximize else -values
+        if self._edge:
+            at = np.searchsorted(np.array(self._edge_at), intervals, side="right")
+            edge = np.array([WORST, *(step[0] for step in self._edge)])
+            above = scores > edge[at]
+            trials, intervals, values, scores = trials[above], intervals[above], values[above], scores[above]
+        for row in zip(intervals.tolist(), scores.tolist(), values.tolist(), trials.tolist(), strict=True):
+            self._raise_edge(*row)
 
     @property
     def trials(self) -> KeysView[int]:

@@ -12,8 +12,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from raydrive.core.blocks import Piece
 from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
+from raydrive.core.folding import Folds, fold_pieces
 from raydrive.core.heritage import FIRST_CHECKPOINT, NOTHING, Heritage
 from raydrive.core.records import (
     CANCELED,
@@ -27,7 +29,6 @@ from raydrive.core.records import (
     Close,
     Decision,
     Ended,
-    Entry,
     Fact,
     Finish,
     Launch,
@@ -219,12 +220,15 @@ class Sweep:
         for decision in decisions:
             self._fold_decision(decision, fact.at)
 
+    def follow(self, pieces: Iterable[Piece]) -> None:
+        """Folds what a journal holds, entry by entry or many at a time."""
+        fold_pieces(pieces, self._state, self.curves, Folds(self.apply, self._fold_decision, self.config.lineage))
+
     @classmethod
-    def replay(cls, config: RunConfig, entries: Iterable[Entry], heritage: Heritage = NOTHING) -> Sweep:
-        """Returns the sweep whose journal is ``entries``."""
+    def replay(cls, config: RunConfig, pieces: Iterable[Piece], heritage: Heritage = NOTHING) -> Sweep:
+        """Returns the sweep whose journal is ``pieces``."""
         sweep = cls(config, heritage)
-        for fact, decisions in entries:
-            sweep.apply(fact, decisions)
+        sweep.follow(pieces)
         return sweep
 
     # ------------------------------------------------------------------ folding

@@ -23,6 +23,7 @@ from raydrive.core.sweep import Sweep
 from raydrive.runtime.loop import Batch, Loop
 from raydrive.runtime.pacing import Pace
 from raydrive.runtime.slots import Slots, to_facts
+from raydrive.runtime.upkeep import Upkeep
 from raydrive.storage.journal import JournalReader, JournalWriter
 from raydrive.storage.layout import RunLayout
 from raydrive.storage.opening import read_given
@@ -64,6 +65,7 @@ class Driver:
         self._over = asyncio.Event()
         self._loop: Loop | None = None
         self._slots: Slots | None = None
+        self._upkeep: Upkeep | None = None
         context = ray.get_runtime_context()
         if context.was_current_actor_reconstructed:
             self._limits = {}  # they are in the journal already
@@ -177,7 +179,7 @@ class Driver:
         config, heritage = read_given(self._layout)
         writer = JournalWriter.open(self._layout.journal)
         self._epoch, self._writer_check = writer.epoch, writer.check
-        sweep = Sweep.replay(config, JournalReader(self._layout.journal).read(), heritage)
+        sweep = Sweep.replay(config, JournalReader(self._layout.journal).read_blocks(), heritage)
         me = ray.get_runtime_context().current_actor
         run_id = self._layout.run_id
         self._slots = Slots(config, self._uri, run_id, me, writer.epoch, self._post, self._record)
@@ -187,8 +189,10 @@ class Driver:
         if sweep.trials:
             self._slots.adopt(sweep.open_trials)
         self._wake.set()
+        self._upkeep = Upkeep(self._layout.journal, lambda: writer.settled)
         loop = asyncio.get_running_loop()
-        self._tasks += [loop.create_task(work) for work in (self._pump(), self._tick(), self._beat(), self._renew())]
+        works = (self._pump(), self._tick(), self._beat(), self._renew(), self._upkeep.run())
+        self._tasks += [loop.create_task(work) for work in works]
 
     def _post(self, facts: Sequence[Fact]) -> None:
         self._queue.extend(facts)
@@ -343,7 +347,7 @@ class Driver:
             "pid": os.getpid(),
             "address": ray.get_runtime_context().gcs_address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
-            "trouble": self._trouble,
+            "trouble": self._trouble or (self._upkeep.trouble if self._upkeep else ""),
             "notice": self._last_trouble,
         }
 
@@ -369,6 +373,8 @@ class Driver:
     async def _close(self) -> None:
         await self._heartbeat("Running")
         self._over.set()
+        if self._upkeep is not None:
+            await self._upkeep.finish()
         await asyncio.sleep(LINGER_S)
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 

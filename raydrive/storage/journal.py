@@ -43,6 +43,8 @@ class JournalWriter:
         self._roll_bytes = roll_bytes
         self._number = 0  # highest number used, also by a write that failed
         self._end: Position | None = None  # what is durable and counts
+        self._before: Position | None = None  # what the newest durable segment goes on after
+        self._settled: Position | None = None
         self._descriptor: int | None = None
         self._superseded = 0
         self._claim_checked = time.monotonic()
@@ -71,15 +73,22 @@ class JournalWriter:
         self._end = _end_of(place, self._epoch)
         if self._directory is None:
             self._put(b"")
+            self._fence()
         else:
             self._roll()
-        self._fence()
+            self._fence()
+            self._settled = self._before
         return self
 
     @property
     def epoch(self) -> int:
         """The epoch of this writer, from 1."""
         return self._epoch
+
+    @property
+    def settled(self) -> Position | None:
+        """Up to where a snapshot may stand for the journal, see ``segments.py``; None when nowhere yet."""
+        return self._settled
 
     def append(self, lines: Sequence[str | bytes]) -> None:
         """Appends entries in one durable write.
@@ -143,6 +152,7 @@ class JournalWriter:
             if not os.fstat(descriptor).st_nlink:
                 raise JournalError(f"{self._folder.place_of(end.segment.name)} was deleted: the run cannot be recorded")
             self._fence()
+            self._settled = self._before
         except BaseException as error:
             # What reached the file does not count (after a failed sync nobody knows what did): the next append goes on
             # in a new segment, whose header leaves it out. It is not cut off here, since the next driver may have
@@ -168,7 +178,7 @@ class JournalWriter:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         except OSError as error:
             raise failure("append to", path, error) from error
-        self._end = Position(header.segment, len(line))
+        self._before, self._end = self._end, Position(header.segment, len(line))
 
     def _put(self, data: bytes) -> None:
         """Writes an object of its own. One whose outcome is unknown is left out by the next one's header."""
@@ -176,7 +186,7 @@ class JournalWriter:
         body = header.dump() + data
         self._folder.write_whole(header.segment.name, body)
         self._fence()
-        self._end = Position(header.segment, len(body))
+        self._settled, self._end = self._end, Position(header.segment, len(body))
 
     def _next_header(self) -> Header:
         self._number += 1
@@ -247,5 +257,5 @@ def _end_of(folder: Folder, epoch: int) -> Position | None:
     chain.refresh()
     last = chain.last()
     if last is None:
-        return None
+        return chain.snapshot.until if chain.snapshot else None
     return Position(last, whole_lines(chain.body(last, 0) or b""))

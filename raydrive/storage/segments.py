@@ -14,6 +14,10 @@ chain, and the chain, read from its newest end, is the journal:
 - a segment between the named one and this one does not count at all (a write whose outcome was unknown);
 - a named segment that is missing or too short means damage.
 
+A snapshot (``snapshots.py``) may stand for the segments up to a position. It is made only for a *settled* one: a
+later segment that names it as the place it goes on after is durable, and no newer claim was there afterwards. Every
+chain that will ever count leads through such a position, so the segments up to it can go, whoever writes by then.
+
 Claim first, look second: a writer that finds no newer claim after its write is durable knows that the next writer will
 see that write.
 """
@@ -30,10 +34,12 @@ from typing import NamedTuple
 from raydrive.core.errors import JournalError
 from raydrive.storage.folder import Folder
 
+_SNAPSHOT = re.compile(r"snapshot-e(\d{4,})-(\d{8,})-(\d+)\.parquet")
 _NAME = re.compile(r"e(\d{4,})-(\d{8,})\.jsonl")
 _HEADER_BYTES = 1024
 _PREFETCH = 16
 _FULL_LISTING_EVERY = 10
+"""Refreshes. Between them a reader of an object store may miss an epoch whose first object was compacted meanwhile."""
 
 
 class Segment(NamedTuple):
@@ -61,6 +67,28 @@ class Position(NamedTuple):
 
     segment: Segment
     bytes: int
+
+
+class Snapshot(NamedTuple):
+    """Stands for the older part of a journal; ordered by how far it goes."""
+
+    until: Position
+    """Every entry up to here is in it."""
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        segment = self.until.segment
+        return f"snapshot-e{segment.epoch:04d}-{segment.number:08d}-{self.until.bytes}.parquet"
+
+    @classmethod
+    def parse(cls, name: str) -> Snapshot | None:
+        """Returns the snapshot of that name, None for other files."""
+        match = _SNAPSHOT.fullmatch(name)
+        if match is None:
+            return None
+        epoch, number, size = map(int, match.groups())
+        return cls(Position(Segment(epoch, number), size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +160,8 @@ class Chain:
         self._folder = folder
         self._below = below
         self._local = folder.local_path is not None
+        self.snapshot: Snapshot | None = None
+        """The one that goes furthest, if there is one."""
         self._names: list[Segment] = []
         self._headers: dict[Segment, tuple[Header, int]] = {}
         self._bodies: dict[Segment, bytes] = {}
@@ -148,20 +178,23 @@ class Chain:
             StorageError: If the folder cannot be listed.
         """
         self._refreshes += 1
+        snapshot = self.snapshot
         if whole or self._local or self._refreshes % _FULL_LISTING_EVERY == 1:
-            found = [Segment.parse(item.name) for item in self._folder.list("e")]
-            names = sorted(
-                segment
-                for segment in found
-                if segment and segment.number and (self._below is None or segment.epoch < self._below)
-            )
+            items = self._folder.list()
+            found = (Segment.parse(item.name) for item in items)
+            names = sorted(one for one in found if one and one.number and self._looked_at(one.epoch))
+            made = (Snapshot.parse(item.name) for item in items if item.size)  # empty: not there yet
+            snapshot = max((one for one in made if one and self._looked_at(one.until.segment.epoch)), default=None)
         else:
             last = self._names[-1] if self._names else Segment(1, 0)
             probes = (Segment(last.epoch, last.number + 1), Segment(last.epoch + 1, 1))
             names = self._names + [segment for segment in probes if self._header(segment)]
-        if names != self._names or not self._epochs:
-            self._names = names
+        if names != self._names or snapshot != self.snapshot or not self._epochs:
+            self._names, self.snapshot = names, snapshot
             self._epochs = self._link()
+
+    def _looked_at(self, epoch: int) -> bool:
+        return self._below is None or epoch < self._below
 
     def first(self) -> Segment | None:
         """Returns the first segment, None if there is none yet.
@@ -206,6 +239,8 @@ class Chain:
         if after is None or after.segment > at:
             missing = after.segment.name if after else at.name
             raise JournalError(f"segment {missing} is missing or damaged: {following.name} goes on after it")
+        if self.snapshot is not None and after.segment == self.snapshot.until.segment and after != self.snapshot.until:
+            raise JournalError(f"{following.name} does not go on where {self.snapshot.name} ends")
         return Step(following, after.bytes if after.segment == at else 0)
 
     def header_bytes(self, segment: Segment) -> int:
@@ -235,6 +270,9 @@ class Chain:
         epoch = self._epoch_below(None)
         while epoch:
             first = next(self._candidates(epoch, 0), None)
+            if first is None and self.snapshot is not None and epoch == self.snapshot.until.segment.epoch:
+                chain.append((epoch, cut))  # what this epoch wrote is in the snapshot, and so is all before it
+                break
             if first is None:
                 epoch, cut = self._epoch_below(epoch), None
                 continue

@@ -18,6 +18,7 @@ import pytest
 
 from raydrive.core.errors import JournalError
 from raydrive.core.records import Began, Entry, Launch, Reported, Stop, dump
+from raydrive.storage.compaction import compact, tidy
 from raydrive.storage.folder import Folder
 from raydrive.storage.journal import JournalReader, JournalRewoundError, JournalWriter
 from raydrive.storage.segments import Header, Position, Segment
@@ -233,6 +234,60 @@ class JournalContract:
                 writer.append(bad)
             writer.append(lines(1))
         assert numbers(JournalReader(folder)) == [1]
+
+    def test_a_snapshot_changes_nothing_for_readers(self, folder: Folder) -> None:
+        """Whether they begin, are in the middle, or follow: they read the same entries, each once."""
+        early, follower = JournalReader(folder), JournalReader(folder)
+        with JournalWriter.open(folder) as writer:
+            assert writer.settled is None
+            writer.append(lines(0, 1))
+            assert numbers(follower) == [0, 1]
+            assert next(early.read()) == entry(0)
+        with JournalWriter.open(folder) as writer:
+            writer.append(lines(2, 3))
+            assert numbers(follower) == [2, 3]
+        with JournalWriter.open(folder) as writer:
+            middle = JournalReader(folder)
+            assert next(iter(middle.read_lines())) + b"\n" == lines(0)[0].encode()
+            assert writer.settled is not None
+            snapshot = compact(folder, writer.settled)
+            assert numbers(JournalReader(folder)) == [0, 1, 2, 3]
+            assert tidy(folder) > 0
+            writer.append(lines(4))
+            assert snapshot.name in [item.name for item in folder.list()]
+            assert numbers(JournalReader(folder)) == [0, 1, 2, 3, 4]
+            assert numbers(early) == [1, 2, 3, 4]
+            assert [line + b"\n" for line in middle.read_lines()] == [line.encode() for line in lines(1, 2, 3, 4)]
+            assert numbers(follower) == [4]
+        with JournalWriter.open(folder) as writer:  # the claims are still there: the next epoch is the fourth
+            assert writer.epoch == 4
+            writer.append(lines(5))
+            assert writer.settled is not None
+            compact(folder, writer.settled)
+            tidy(folder)
+            assert snapshot.name not in [item.name for item in folder.list()]
+            assert numbers(JournalReader(folder)) == [0, 1, 2, 3, 4, 5]
+            # On an object store a reader lists only now and then; until then it may see nothing new.
+            assert [number for _ in range(12) for number in numbers(follower)] == [5]
+            assert [number for _ in range(12) for number in numbers(early)] == [5]
+            whole = [line + b"\n" for line in JournalReader(folder).read_lines()]
+            assert whole == [line.encode() for line in lines(0, 1, 2, 3, 4, 5)]
+
+    def test_a_missing_segment_after_a_snapshot_is_named(self, folder: Folder) -> None:
+        """And all that the snapshot holds is read before."""
+        for group in ([1, 2], [3], [4], [5]):
+            with JournalWriter.open(folder) as writer:
+                writer.append(lines(*group))
+                settled = writer.settled
+            if settled is not None and group == [3]:
+                compact(folder, settled)
+                tidy(folder)
+        gone = next(name for name in data_names(folder) if name.startswith("e0003"))
+        folder.delete(gone)
+        reader, found = JournalReader(folder), list[int]()
+        with pytest.raises(JournalError, match=r"e0003.*The 3 entries before that can be read"):
+            found.extend(fact.trial for fact, _ in reader.read() if isinstance(fact, Reported))
+        assert found == [1, 2, 3]
 
     def test_a_closed_writer_writes_nothing(self, folder: Folder) -> None:
         """Closing is for good."""

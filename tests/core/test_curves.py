@@ -7,6 +7,7 @@ import random
 import tracemalloc
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +139,30 @@ def test_long_curves_are_right_at_every_interval(maximize):
             assert late.standing(trial, k) == live.standing(trial, k)
             best = (max if maximize else min)(value for value in row[:k] if math.isfinite(value))
             assert late.best_until(trial, k) == live.best_until(trial, k) == best
+
+
+@given(st.integers(0, 2**32), st.booleans(), st.lists(st.integers(1, 50), min_size=1, max_size=8))
+def test_many_values_at_once_are_as_one_by_one(seed, maximize, sizes):
+    rng = random.Random(seed)
+    odd = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1e308, 0.1, 0.1] + [rng.random() for _ in range(24)]
+    single, many = Curves(maximize), Curves(maximize)
+    for size in sizes:
+        batch = {trial: [rng.choice(odd) for _ in range(size)] for trial in (3, 7)}
+        rows = []
+        for trial, values in batch.items():
+            start = many.length(trial)
+            rows += [(trial, start + 1 + i, values[i]) for i in many.extend(trial, np.array(values)).tolist()]
+            for value in values:
+                single.add(trial, single.length(trial) + 1, value)
+        if rows:
+            many.raise_edge(*(np.array(column) for column in zip(*rows, strict=True)))
+        for trial in batch:
+            left, right = single._curves[trial], many._curves[trial]
+            assert repr(left.values) == repr(right.values)
+            assert repr((left.top, left.top_at, left.total, left.marks)) == repr(
+                (right.top, right.top_at, right.total, right.marks)
+            )
+        assert (single._edge, single._edge_at) == (many._edge, many._edge_at)
 
 
 def test_only_the_next_interval_is_taken():

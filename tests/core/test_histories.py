@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core import records
+from raydrive.core.blocks import Block, Other
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
 from raydrive.core.errors import JournalError
 from raydrive.core.heritage import NOTHING, Ancestor, Heritage, sampler_of
@@ -37,6 +40,7 @@ from raydrive.core.records import (
     Checkpointed,
     Close,
     Ended,
+    Entry,
     Fact,
     Finish,
     Launch,
@@ -235,6 +239,45 @@ def test_the_journal_replays_to_the_live_state_at_every_prefix(run: Given, tape:
         read = len(history.memory.lines)
         assert picture(replayed) == picture(history.sweep)
         check(history.sweep)
+
+
+def block_of(entries: Sequence[Entry]) -> Block:
+    reports = [fact for fact, _ in entries if isinstance(fact, Reported)]
+    others, before = [], 0
+    for fact, decisions in entries:
+        before += isinstance(fact, Reported)
+        if not isinstance(fact, Reported):
+            others.append(Other(before, fact, decisions))
+        elif decisions:
+            others.append(Other(before, None, decisions))
+    numbers = [[r.trial, r.attempt, r.seq, r.interval] for r in reports]
+    trial, attempt, seq, interval = np.array(numbers, dtype=np.int64).reshape(-1, 4).T
+    value = [math.nan if r.value is None else math.inf if r.value == 10**400 else float(r.value) for r in reports]
+    at = np.array([r.at for r in reports], dtype=float)
+    logged = [tuple(r.metrics) for r in reports]
+    return Block(
+        at, trial, attempt, seq, interval, np.array(value, dtype=float), logged.__getitem__, others, len(entries)
+    )
+
+
+@given(runs(), tapes, st.lists(st.integers(0, 130), max_size=3))
+def test_folding_many_entries_at_once_is_folding_each(run: Given, tape: list[int], cuts: list[int]) -> None:
+    entries = [records.load(line) for line in played(run, tape).memory.lines]
+    one_by_one = Sweep.replay(run[0], entries, run[1])
+    bounds = sorted({0, len(entries), *(min(cut, len(entries)) for cut in cuts)})
+    at_once = Sweep(*run)
+    for start, end in pairwise(bounds):
+        at_once.follow([block_of(entries[start:end])])
+    assert picture(at_once) == picture(one_by_one)
+    for k in range(1, 12):  # and what a policy asks
+        assert at_once.curves.edge(k) == one_by_one.curves.edge(k)
+        assert at_once.curves.median_of_means(k) == one_by_one.curves.median_of_means(k)
+        for trial in at_once.curves.trials:
+            assert at_once.curves.best_until(trial, k) == one_by_one.curves.best_until(trial, k)
+            assert at_once.curves.best_interval(trial) == one_by_one.curves.best_interval(trial)
+    for trial in one_by_one.open_trials:  # and what comes next
+        fact = Reported(2000.0, trial.number, trial.attempt, 10**6, one_by_one.curves.length(trial.number) + 1, 0.25)
+        assert at_once.handle(fact) == one_by_one.handle(fact)
 
 
 @given(runs(), tapes)

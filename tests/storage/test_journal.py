@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -20,6 +21,7 @@ from pyarrow import fs
 from raydrive.core.errors import JournalError, StorageError
 from raydrive.core.records import dump
 from raydrive.storage import journal, remote
+from raydrive.storage.compaction import compact, tidy
 from raydrive.storage.folder import Folder
 from raydrive.storage.journal import JournalReader, JournalRewoundError, JournalWriter
 from raydrive.storage.remote import ArrowFolder
@@ -404,8 +406,17 @@ def test_any_history_of_writers_and_faults(kind: type[Disk], data: st.DataObject
         acknowledged: list[int] = []
         live, seen = JournalReader(place), list[int]()
         number = 0
-        for action in data.draw(st.lists(st.sampled_from("aaaafssnor"), max_size=25)):
-            if action == "n":
+        for action in data.draw(st.lists(st.sampled_from("aaaafssnorctk"), max_size=25)):
+            if action == "c":  # whoever compacts, also one that was superseded meanwhile
+                settled = writers[data.draw(st.integers(0, len(writers) - 1))].settled
+                if settled is not None:
+                    compact(place, settled)
+            elif action == "t":
+                tidy(place)
+            elif action == "k":
+                with contextlib.suppress(JournalError):
+                    writers[data.draw(st.integers(0, len(writers) - 1))].check()
+            elif action == "n":
                 writers.append(JournalWriter.open(place, roll_bytes=roll))
             elif action == "r":
                 seen = _follow(live, seen)
