@@ -30,7 +30,7 @@ demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded loca
 
 test: $(VENV)/installed-test browser ## Run the whole test suite
 	@$(BIN)/python tests/script_environment.py
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 3 --dist loadscope
 
 # The studio's tests look at its pages in a real browser; where none can be installed they fail and say so.
 browser:

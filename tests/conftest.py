@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 import script_environment
@@ -34,19 +35,39 @@ def old_python() -> str:
     return str(script_environment.make())
 
 
+ROOMS = {
+    "tests/cluster/test_cli.py": "own clusters",
+    "tests/chaos/": "own clusters",
+    "tests/cluster/": "cluster",
+    "tests/studio/": "browser",
+}
+"""Tests that do not run beside each other, by where they are: they share what takes long to start."""
+
+
+def room_of(nodeid: str) -> str:
+    """The room of a test; its own id when it needs none."""
+    return next((room for prefix, room in ROOMS.items() if nodeid.startswith(prefix)), nodeid)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fast tests first: what a cluster takes seconds to show, a pure test often shows at once.
 
-    In several processes (``-n 2 --dist loadgroup``) all tests of a cluster go to one of them, which starts with them,
-    and all of a browser to one: neither cluster nor browser is started twice.
+    In several processes (``-n 3``) what has a room goes first: it takes longest, and mostly waits.
     """
-    parallel = config.getoption("numprocesses", None) or hasattr(config, "workerinput")
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("ray", "slow")])
-    if not parallel:
-        return
-    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
-    for item in items:
-        if item.get_closest_marker("ray") is not None:
-            item.add_marker(pytest.mark.xdist_group("cluster"))
-        elif "studio" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("browser"))
+    if hasattr(config, "workerinput"):
+        rooms = list(dict.fromkeys(ROOMS.values()))
+        items.sort(key=lambda item: rooms.index(room) if (room := room_of(item.nodeid)) in rooms else len(rooms))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands each room to one process. (The plugin's own groups do nothing under pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Rooms(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return room_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Rooms(config, log)
