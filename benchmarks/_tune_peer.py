@@ -3,6 +3,7 @@
     python _tune_peer.py trivial TRIALS CONCURRENT REUSE(0 or 1)     seconds per trial
     python _tune_peer.py reports TRIALS REPORTS METRICS              reports per second, default loggers; ms of a report
     python _tune_peer.py sleepers TRIALS SLOTS                       seconds in all, 1 s trials, reuse_actors
+    python _tune_peer.py restore TRIALS REPORTS                      seconds to the first trial's end, half done; bytes
     python _tune_peer.py fits TRIALS                                 seconds to the first result, and in all
 
 Prints ``RESULT`` and one JSON object.
@@ -15,6 +16,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import time
 
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
@@ -117,7 +119,60 @@ def fits(trials: int) -> dict[str, float]:
     return {"first_s": RESULTS[0] - STARTED, "all_s": done - STARTED}
 
 
+class _HalfWay(tune.Callback):
+    """Notes each end in a file, and leaves without a word at the one that the environment says (it is pickled)."""
+
+    def on_trial_complete(self, iteration: int, trials: list, trial: object, **info: object) -> None:  # type: ignore[type-arg]
+        with open(os.environ["PEER_ENDS"], "a+") as file:
+            file.write(f"{time.time()}\n")
+            file.seek(0)
+            ended = len(file.readlines())
+        if ended == int(os.environ["PEER_LEAVE_AT"]):
+            time.sleep(3)  # for the snapshot of a second ago to reach the storage
+            os._exit(0)
+
+
+def _ends() -> list[float]:
+    with open(os.environ["PEER_ENDS"]) as file:
+        return [float(line) for line in file]
+
+
+def _ten(config: dict[str, float]) -> None:
+    for number in range(int(config["reports"])):
+        tune.report({"score": config["x"] + number})
+
+
+def restore(trials: int, reports: int) -> dict[str, float]:
+    """Seconds from Tuner.restore to the end of the first trial, ray.init not counted; bytes of the experiment."""
+    storage = tempfile.mkdtemp()
+    os.environ.update(PEER_ENDS=f"{storage}/ends", PEER_LEAVE_AT=str(trials // 2), TUNE_GLOBAL_CHECKPOINT_S="1")
+    child = os.fork()  # before Ray is started
+    if child == 0:
+        _start(2)
+        tune.Tuner(
+            _ten,
+            param_space={"x": tune.uniform(0, 1), "reports": reports},
+            tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=2, reuse_actors=True),
+            run_config=tune.RunConfig(name="half", storage_path=storage, verbose=0, callbacks=[_HalfWay()]),
+        ).fit()
+        os._exit(1)
+    os.waitpid(child, 0)
+    size = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(f"{storage}/half") for name in names)
+    before = len(_ends())
+    os.environ["PEER_LEAVE_AT"] = "0"
+    _start(2)
+    began = time.time()
+    tuner = tune.Tuner.restore(f"{storage}/half", trainable=_ten)
+    threading.Thread(target=tuner.fit, daemon=True).start()
+    while True:
+        ends = _ends()[before:]
+        if ends:
+            return {"s": ends[0] - began, "bytes": size}
+        time.sleep(0.05)
+
+
 if __name__ == "__main__":
     kind, *numbers = sys.argv[1:]
-    workloads = {"trivial": trivial, "reports": reports, "sleepers": sleepers, "fits": fits}
-    print("RESULT " + json.dumps({"ray": ray.__version__, **workloads[kind](*map(int, numbers))}))
+    workloads = {"trivial": trivial, "reports": reports, "sleepers": sleepers, "fits": fits, "restore": restore}
+    print("RESULT " + json.dumps({"ray": ray.__version__, **workloads[kind](*map(int, numbers))}), flush=True)
+    os._exit(0)  # whatever still runs is not what was asked

@@ -374,8 +374,7 @@ class Driver:
         await self._heartbeat("Running")
         self._over.set()
         if self._upkeep is not None:
-            await self._upkeep.finish()
-        await asyncio.sleep(LINGER_S)
+            await self._upkeep.finish(LINGER_S)
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
 

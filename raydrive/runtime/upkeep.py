@@ -52,9 +52,17 @@ class Upkeep:
             eager = False
             await asyncio.sleep(LOOK_S)
 
-    async def finish(self) -> None:
-        """Compacts once more, after the run's last entry; the segments stay for those who are reading them."""
-        await self._in_thread(functools.partial(self._compact, True))
+    async def finish(self, linger_s: float) -> None:
+        """Compacts once more, after the run's last entry, and deletes what that stands for.
+
+        Args:
+            linger_s: How long the segments stay for those who are reading them. The driver is about to end and cannot
+                wait for ``GRACE_S``: a reader in the middle of a long one goes on in the snapshot.
+        """
+        new = await self._in_thread(functools.partial(self._compact, True))
+        await asyncio.sleep(linger_s)
+        if new:
+            await self._in_thread(self._tidy)
 
     async def _in_thread(self, work: Callable[[], bool]) -> bool:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -342,10 +342,25 @@ def test_a_live_run_is_compacted_beside_its_writer(tmp_path: Path) -> None:
                 await asyncio.sleep(0.01)
             assert keeper.trouble == ""
             work.cancel()
-            await keeper.finish()
+            await keeper.finish(0.0)
         assert numbers(JournalReader(folder)) == list(range(number))
 
     asyncio.run(asyncio.wait_for(live(), 100))
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_finished_run_keeps_no_segments_that_its_snapshot_stands_for(tmp_path: Path) -> None:
+    folder = Folder.open(tmp_path)
+    with JournalWriter.open(folder, roll_bytes=1000) as writer:
+        reader = JournalReader(folder)
+        for number in range(40):
+            writer.append(lines(number))
+        assert numbers(reader)[:1] == [0]
+        keeper = Upkeep(folder, lambda: writer.settled)
+        asyncio.run(keeper.finish(0.0))
+        assert keeper.trouble == ""
+        assert tidied(folder)
+    assert numbers(JournalReader(folder)) == list(range(40))
 
 
 @pytest.mark.usefixtures("hasty")
@@ -356,7 +371,7 @@ def test_a_snapshot_that_cannot_be_made_is_told_and_harms_nothing(tmp_path: Path
         writer.append(lines(*range(20)))
         writer.append(lines(20))
         keeper = Upkeep(folder, lambda: writer.settled)
-        asyncio.run(keeper.finish())
+        asyncio.run(keeper.finish(0.0))
     assert "no snapshot of the journal could be made" in keeper.trouble
     assert "what is this" in keeper.trouble
     assert not list(tmp_path.glob("snapshot-*"))

@@ -1,0 +1,144 @@
+"""Taking up a run that was interrupted when half of its trials were done: how long, and what it had left on disk.
+
+The run is real: trivial function trials that log ten values each, until half of them have ended; then everything of
+it is killed. Counted is from the call that resumes it, in a process connected to a Ray that runs already, to the end of
+the first trial; and all bytes of the run's folder. Beside it Ray Tune (actors reused), at 1,000 trials. The largest run
+is one of a million reports, on virtual time: how long its journal takes to be read into a judge that can go on.
+
+    python benchmarks/resume.py --peers-python .venv-peers/bin/python
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
+
+REPORTS = 10
+
+
+def measure(options: argparse.Namespace, say: Say) -> None:
+    """Measures and says."""
+    sizes = (200,) if options.quick else (1_000, 10_000)
+    for trials in sizes:
+        seconds, size, tune_seconds, tune_size = [], [], [], []
+        for _ in range(1 if options.quick or trials > 1_000 else 3):
+            took, left = raydrive(trials)
+            seconds.append(took)
+            size.append(left / 1e6)
+            if options.peers_python and trials <= 1_000:
+                tune = peer(options.peers_python, "_tune_peer.py", "restore", trials, REPORTS)
+                tune_seconds.append(tune["s"])
+                tune_size.append(tune["bytes"] / 1e6)
+        what = f"{trials:,} trials half done, resumed: first trial ends after"
+        for key, text, ours, others, unit, reach in (
+            ("s", what, seconds, tune_seconds, "s", "<= 0.1"),
+            ("bytes", f"{trials:,} trials half done: run folder", size, tune_size, "MB", "<= 0.2"),
+        ):
+            beside = ("Ray Tune", others, reach) if others else ("", None, "")
+            say(Figure(f"resume.{trials}.{key}", text, ours, unit, *beside))
+    if not options.quick:
+        took, lines, snapshot = a_million_reports()
+        say(Figure("resume.million", "10,000 trials x 100 reports: read into a judge", [took], "s"))
+        say(Figure("resume.million.lines", "10,000 trials x 100 reports: journal as lines", [lines / 1e6], "MB"))
+        say(Figure("resume.million.snapshot", "10,000 trials x 100 reports: as a snapshot", [snapshot / 1e6], "MB"))
+
+
+def train(params: dict[str, Any]) -> None:
+    """A trial with nearly nothing to do."""
+    from raydrive import Run
+
+    run = Run.get_context()
+    for number in range(REPORTS):
+        run.log("score", params["x"] + number)
+
+
+def raydrive(trials: int) -> tuple[float, int]:
+    """Returns seconds from resuming to the first end of a trial, and bytes of the folder before that."""
+    import ray
+
+    import raydrive.runtime.cluster as cluster
+    from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Workspace, uniform
+    from raydrive.api.launch import driver_name, resume
+    from raydrive.api.run import HyperDriveRun
+
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}),
+        "score",
+        "maximize",
+        trials,
+        2,
+        run_config=train,
+        seed=0,
+        resources=Resources(cpus=0.5),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        with embedded_ray():
+            run = Experiment(Workspace(folder), "resume").submit(config)
+            while run.refresh().counts["Completed"] < trials // 2:
+                time.sleep(0.1 if trials <= 1_000 else 1.0)
+            ray.kill(ray.get_actor(driver_name(run.id), namespace=cluster.NAMESPACE), no_restart=True)
+        left = sum(path.stat().st_size for path in Path(run.uri).rglob("*") if path.is_file())
+        with embedded_ray():
+            began = time.time()
+            resumed = resume(HyperDriveRun.open(run.uri), address=None, force=True)
+            ended: list[float] = []
+            while not ended:
+                time.sleep(0.02)
+                ended = [fact.at for fact in facts_of(resumed) if type(fact).__name__ == "Ended" and fact.at > began]
+    return ended[0] - began, left
+
+
+def a_million_reports() -> tuple[float, int, int]:
+    """Returns seconds to read a finished journal, its bytes as lines, and as a snapshot."""
+    from scale import config_of, curves
+
+    from raydrive.core.records import Started
+    from raydrive.core.sweep import Sweep
+    from raydrive.runtime.loop import Loop
+    from raydrive.runtime.simulated import SimulatedRunner
+    from raydrive.storage.compaction import compact, tidy
+    from raydrive.storage.journal import JournalReader, JournalWriter
+    from raydrive.storage.layout import RunLayout
+
+    made, config = curves(), config_of("none", 10_000)
+    with tempfile.TemporaryDirectory() as folder:
+        layout = RunLayout.create(folder, "resume", "resume-1")
+        runner = SimulatedRunner(lambda number, params: made[number % len(made)])
+        writer = JournalWriter.open(layout.journal)
+        loop = Loop(Sweep(config), config.sampling.build(0, True), runner, writer, lambda: runner.now)
+        loop.take([Started(0.0, writer.epoch)])
+        turn = []
+        for fact in runner.facts():
+            turn.append(fact)
+            if len(turn) == 200:
+                loop.take(turn)
+                turn = []
+        loop.take(turn)
+        lines = _bytes(layout)
+        settled = writer.settled
+        if settled is None:
+            raise SystemExit("nothing of the journal is settled")
+        compact(layout.journal, settled)
+        tidy(layout.journal)
+        snapshot = _bytes(layout)
+        began = time.perf_counter()
+        sweep = Sweep(config)
+        sweep.follow(JournalReader(layout.journal).read_blocks())
+        took = time.perf_counter() - began
+    if sweep.reports != loop.sweep.reports:
+        raise SystemExit(f"{sweep.reports} of {loop.sweep.reports} reports were read")
+    return took, lines, snapshot
+
+
+def _bytes(layout: Any) -> int:
+    return sum(entry.stat().st_size for entry in os.scandir(Path(layout.uri.removeprefix("file://"), "journal")))
+
+
+if __name__ == "__main__":
+    benchmark(__doc__, measure)
