@@ -180,8 +180,10 @@ def test_who_waits_longest_is_served_first(storage: str) -> None:
     run.wait_for_completion()
     began = [fact.trial for fact in facts(run) if isinstance(fact, Began)]
     assert sorted(began) == list(range(24))
-    # Two at a time: each begins about in its turn, and none is left to the end.
-    assert all(abs(place - trial) <= 2 for place, trial in enumerate(began)), began
+    # Two at a time: each begins about in its turn, and none is left to the end. The first two have cold actors, and one
+    # of these may take as long as the other one for several trials.
+    served = [trial for trial in began if trial > 1]
+    assert all(abs(place + 2 - trial) <= 2 for place, trial in enumerate(served)), began
     assert len({fact.actor for fact in facts(run) if isinstance(fact, Began)}) <= 4
 
 
@@ -201,7 +203,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     from raydrive.core.errors import StaleEpochError
     from raydrive.runtime.driver import Driver
 
-    run = submit(storage, max_total_runs=6)
+    run = submit(storage, max_total_runs=10)
     wait_until(lambda: run.refresh().reports > 20)
     old_pid = run.heartbeat()["pid"]
     old = ray.get_actor(f"raydrive:{run.id}", namespace="raydrive")
@@ -212,7 +214,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
         assert ray.get(second.start.remote(), timeout=30) == 2
         known = run.refresh().reports
         wait_until(lambda: run.refresh().reports > known + 20)
-        actor = ray.get_actor(run.sweep.open_trials[0].actor, namespace="raydrive")
+        actor = ray.get_actor(run.sweep.open_trials[-1].actor, namespace="raydrive")
         with pytest.raises(StaleEpochError, match="epoch 1 is over"):
             ray.get(actor.renew.remote(1))
     finally:
@@ -223,8 +225,8 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     run.wait_for_completion()
     assert run.get_status() == "Completed"
     assert [fact for fact in facts(run) if isinstance(fact, Cancelled)] == []
-    assert [(trial.attempt, trial.losses) for trial in run.sweep.trials] == [(1, 0)] * 6
-    assert [len(run.sweep.curves.values(n)) for n in range(6)] == [40] * 6
+    assert [(trial.attempt, trial.losses) for trial in run.sweep.trials] == [(1, 0)] * 10
+    assert [len(run.sweep.curves.values(n)) for n in range(10)] == [40] * 10
     ray.kill(old, no_restart=True)
     ray.kill(second, no_restart=True)
 

@@ -54,7 +54,8 @@ def test_a_sweep_of_v2_as_it_is(storage: str, old_python: str, example: str, pyt
     run = Experiment(Workspace(storage), submission.config.experiment).submit(submission)
     run.wait_for_completion(show_output=False)
     children = list(run.get_children())
-    assert [child.get_status() for child in children] == ["Completed"] * 2, [child.logs() for child in children]
+    ended = {child.get_status() for child in children if not child.why.startswith("median:")}  # its policy
+    assert (len(children), ended) == (2, {"Completed"}), [(child.why, child.logs()) for child in children]
     best = run.get_best_run_by_primary_metric()
     assert best is not None
     assert submission.config.metric.name in best.get_metrics()

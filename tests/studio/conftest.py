@@ -39,8 +39,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """One for each file: as long as it is open, playwright holds an event loop that shuts out any other here."""
     from playwright.sync_api import sync_playwright
 
     # Software WebGL: parallel coordinates and 3-D scatter need it, and test machines have no GPU.

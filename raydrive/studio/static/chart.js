@@ -58,6 +58,23 @@ export function goodness(trials, get, maximize) {
   return { of, low, high };
 }
 
+// One chart a task: what is above it, and the table, are on the screen while a large run's charts are still being drawn.
+const waiting = new Set();
+let painting = false;
+
+function queue(frame) {
+  waiting.add(frame);
+  if (!painting) { painting = true; requestAnimationFrame(() => setTimeout(paintNext)); }
+}
+
+function paintNext() {
+  const [frame] = waiting;
+  waiting.delete(frame);
+  frame.paint();
+  painting = waiting.size > 0;
+  if (painting) requestAnimationFrame(() => setTimeout(paintNext));
+}
+
 // Draws when first seen, then whenever it is told to and in sight.
 export class Frame {
   constructor(node, draw) {
@@ -68,8 +85,9 @@ export class Frame {
     }, { rootMargin: "200px" });
     this.watch.observe(node);
   }
-  soil() { this.dirty = true; if (!this.waiting) { this.waiting = true; requestAnimationFrame(() => { this.waiting = false; this.refresh(); }); } }
-  refresh() {
+  soil() { this.dirty = true; this.refresh(); }
+  refresh() { if (this.dirty && this.seen) queue(this); }
+  paint() {
     if (!this.dirty || !this.seen) return;
     this.dirty = false;
     try { this.draw(this.node); } catch (error) { console.error(error); this.node.textContent = `This chart could not be drawn: ${error.message}`; }
