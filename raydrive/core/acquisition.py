@@ -70,7 +70,7 @@ class LogEI:
         """
         parts = []
         for (process, _, best), alpha in zip(self.members, self._alphas, strict=True):
-            k, _ = process.kernel(features)
+            k = process.kernel(features)
             v = k @ process.inverse_factor.T
             s = _deviation(process, v)
             parts.append(np.log(s)[:, None] + log_h((best - k @ alpha) / s[:, None]))
@@ -104,7 +104,7 @@ def _log_mean(values: Array) -> Array:
 
 def _member(process: Process, alpha: Array, best: Array, features: Array) -> tuple[Array, Array]:
     """Log EI of M fantasies, ``(m, M)``, and gradients, ``(m, M, p)``."""
-    k, slope = process.kernel(features)
+    k, slopes = process.kernel_with_slopes(features)
     v = k @ process.inverse_factor.T
     s = _deviation(process, v)
     z = (best - k @ alpha) / s[:, None]
@@ -114,17 +114,12 @@ def _member(process: Process, alpha: Array, best: Array, features: Array) -> tup
     ratio = np.exp(log_ndtr(z) - log_part)
     by_mean = -ratio / s[:, None]
     by_deviation = (1.0 - ratio * z) / s[:, None]
-    scaled = features * process.weights
-    # dD_i / df = 2 w (f - f_i): sums over the data are products with its features
-    columns = slope[:, :, None] * alpha[None, :, :]
-    mean_slope = 2.0 * (
-        columns.sum(1)[:, :, None] * scaled[:, None, :] - np.einsum("mnk,np->mkp", columns, process.scaled)
-    )
-    solved = (v @ process.inverse_factor) * slope
-    variance_slope = -4.0 * (solved.sum(1)[:, None] * scaled - solved @ process.scaled)
+    mean_slope = np.einsum("mnp,nk->mkp", slopes, alpha)
+    # s^2 = k(x, x) - k' C^-1 k, and k(x, x) is the same everywhere
+    variance_slope = -2.0 * np.einsum("mn,mnp->mp", v @ process.inverse_factor, slopes)
     gradient = by_mean[:, :, None] * mean_slope
     gradient += (by_deviation * (0.5 / s)[:, None])[:, :, None] * variance_slope[:, None, :]
-    return value, gradient * process.weights
+    return value, gradient
 
 
 @dataclass(frozen=True, slots=True)

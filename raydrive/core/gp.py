@@ -1,17 +1,15 @@
-"""A Gaussian process whose kernel is a Matern 5/2 on weighted squared distances.
+"""A Gaussian process with the kernel of ``kernel``: fitting its hyperparameters, and predicting.
 
-Notation (shapes in parentheses; n observations, p feature columns, d dimensions):
+Notation (shapes in parentheses; n observations):
 
-    F     (n, p)  features; a dimension owns one column or several (``space_features``)
-    w     (d,)    weight of a dimension, its inverse squared length scale
-    s, t          signal and noise variance
-    D     (n, n)  D_ab = sum_j w_j |F_j(a) - F_j(b)|^2
-    K     (n, n)  s (1 + r + r^2 / 3) exp(-r) with r = sqrt(5 D)                                       (1)
-    C     (n, n)  K + diag(t + extra); extra is known additional noise of single observations
-    L     log p(y) = -1/2 y' C^-1 y - 1/2 log det C - n/2 log 2 pi                                     (2)
+    F      (n, p)  features (``space_features``)
+    K      (n, n)  k(F, F), eq. 3 of ``kernel``
+    t              noise variance
+    C      (n, n)  K + diag(t + extra); extra is known additional noise of single observations
+    L      log p(y) = -1/2 y' C^-1 y - 1/2 log det C - n/2 log 2 pi                                     (1)
 
-(1) is Rasmussen & Williams, *Gaussian Processes for Machine Learning* (2006), eq. 4.17; (2) is eq. 2.30, its gradient
-eq. 5.9. Hyperparameters are logarithms, ``theta = (log w, log s, log t)``, and maximise L plus a log prior (MAP).
+(1) is Rasmussen & Williams, *Gaussian Processes for Machine Learning* (2006), eq. 2.30, its gradient eq. 5.9.
+Hyperparameters are logarithms and maximise L plus a log prior (MAP).
 """
 
 from __future__ import annotations
@@ -25,6 +23,8 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.optimize import minimize
 
+from raydrive.core.kernel import Layout, covariance, matern, squared_distances, with_slopes
+
 Array = NDArray[np.float64]
 
 NOISE_FLOOR = 1e-6
@@ -35,25 +35,39 @@ _JITTER = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """A weak belief about the hyperparameters of standardised values on the unit cube."""
+    """What is believed about the hyperparameters of standardised values on the unit cube."""
 
-    both_ends: float = 0.1
-    """Strength of -(b / w + b w): neither flat nor rough without evidence (as in Optuna's GPSampler)."""
+    length: tuple[float, float] = (math.sqrt(1.0 / 6.0), 1.0)
+    """Length scales are log-normal: median for one dimension, growing with sqrt(d) as distances do (Hvarfner et al.,
+    arXiv:2402.02229), and the deviation of the logarithm."""
+    bend: float = 0.35
+    """Deviation of log alpha and log beta: straight without evidence."""
+    alone: tuple[float, float] = (1.0, 1.0)
+    """Shape and rate of the gamma density of u."""
     scale: tuple[float, float] = (2.0, 1.0)
-    """Shape and rate of the gamma density of the signal variance."""
+    """Shape and rate of the gamma density of s."""
     noise: tuple[float, float] = (1.1, 30.0)
-    """Shape and rate of the gamma density of the noise variance: most metrics repeat well."""
+    """Shape and rate of the gamma density of t: most metrics repeat well."""
 
-    def log_density(self, theta: Array) -> tuple[float, Array]:
-        """Returns the log density up to a constant, and its gradient by ``theta``, shape ``(d + 2,)``."""
-        w, s, t = np.exp(theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1])
+    def log_density(self, theta: Array, layout: Layout) -> tuple[float, Array]:
+        """Returns the log density up to a constant, and its gradient by ``theta``."""
+        d = layout.dimensions
         gradient = np.empty_like(theta)
-        gradient[:-2] = self.both_ends / w - self.both_ends * w
-        value = -self.both_ends * float(np.sum(1.0 / w + w))
-        for i, x, (shape, rate) in ((-2, s, self.scale), (-1, t, self.noise)):
-            value += (shape - 1.0) * math.log(x) - rate * x
+        # w = length^-2, so log w is normal too
+        z = (theta[:d] - self.centre(d)) / (2.0 * self.length[1])
+        gradient[:d] = -z / (2.0 * self.length[1])
+        bends = theta[d:-3] / self.bend
+        gradient[d:-3] = -bends / self.bend
+        value = -0.5 * float(z @ z) - 0.5 * float(bends @ bends)
+        for i, (shape, rate) in ((-3, self.alone), (-2, self.scale), (-1, self.noise)):
+            x = math.exp(theta[i])
+            value += (shape - 1.0) * theta[i] - rate * x
             gradient[i] = shape - 1.0 - rate * x
         return value, gradient
+
+    def centre(self, dimensions: int) -> float:
+        """Returns the mean of log w."""
+        return -2.0 * math.log(self.length[0]) - math.log(dimensions)
 
 
 @dataclass(frozen=True)
@@ -62,52 +76,43 @@ class Data:
 
     features: Array
     """Shape ``(n, p)``."""
-    owner: NDArray[np.intp]
-    """Shape ``(p,)``: the dimension each column belongs to."""
+    layout: Layout
     values: Array
     """Shape ``(n,)``, standardised."""
     extra: Array
     """Shape ``(n,)``: noise variance beyond the common one, 0 or more."""
 
-    @property
-    def dimensions(self) -> int:
-        """Number of dimensions, so of weights."""
-        return int(self.owner.max()) + 1
-
-
-def matern(d: Array) -> tuple[Array, Array]:
-    """Returns the Matern 5/2 correlation at weighted squared distances and its derivative by them, shaped as ``d``."""
-    r = np.sqrt(5.0 * d)
-    e = np.exp(-r)
-    slope = (1.0 + r) * e
-    return slope + (5.0 / 3.0) * d * e, (-5.0 / 6.0) * slope
-
-
-def squared_distances(a: Array, b: Array) -> Array:
-    """Returns ``|a_i - b_j|^2``, shape ``(len(a), len(b))``.
-
-    By the binomial formula: one matrix product instead of n m p differences. What cancels is below 1e-15, and (1) is
-    linear in D at 0, so nothing is lost.
-    """
-    d: Array = a @ (-2.0 * b.T)
-    d += np.einsum("ij,ij->i", a, a)[:, None]
-    d += np.einsum("ij,ij->i", b, b)[None, :]
-    return np.maximum(d, 0.0, out=d)
+    def thinned(self, most: int) -> Data:
+        """Returns at most ``most`` observations: the best half of that, and of the others every so many-th."""
+        n = len(self.values)
+        if n <= most:
+            return self
+        order = np.argsort(self.values, kind="stable")
+        best, rest = order[: most // 2], order[most // 2 :]
+        some = rest[np.linspace(0, len(rest) - 1, most - len(best)).astype(int)]
+        keep = np.sort(np.concatenate([best, some]))
+        return Data(self.features[keep], self.layout, self.values[keep], self.extra[keep])
 
 
 def log_likelihood(theta: Array, data: Data) -> tuple[float, Array]:
-    """Returns (2) and its gradient by ``theta``, shape ``(d + 2,)``.
+    """Returns (1) and its gradient by ``theta``.
 
     Raises:
         FloatingPointError: If C is not positive definite to working precision.
     """
-    w, s, t = np.exp(theta[:-2]), math.exp(theta[-2]), math.exp(theta[-1])
-    n = len(data.values)
-    scaled = data.features * np.sqrt(w)[data.owner]
-    d = squared_distances(scaled, scaled)
-    d.flat[:: n + 1] = 0.0
-    k, slope = matern(d)
-    c = s * k
+    layout, n = data.layout, len(data.values)
+    share, s, t = math.exp(theta[-3]) / layout.dimensions, math.exp(theta[-2]), math.exp(theta[-1])
+    f = layout.coordinates(data.features, theta)
+    apart = np.empty((layout.dimensions, n, n))
+    alone_slope = np.empty_like(apart)
+    alone_sum = np.zeros((n, n))
+    for j, block in enumerate(layout.blocks):
+        apart[j] = squared_distances(f[:, block], f[:, block])
+        apart[j].flat[:: n + 1] = 0.0
+        alone, alone_slope[j] = matern(apart[j])
+        alone_sum += alone
+    whole, whole_slope = matern(apart.sum(0))
+    c = s * whole + share * alone_sum
     c.flat[:: n + 1] += t + data.extra
     lower = _cholesky(c)
     alpha = lapack.dpotrs(lower, data.values, lower=1)[0]
@@ -120,12 +125,30 @@ def log_likelihood(theta: Array, data: Data) -> tuple[float, Array]:
     g = 0.5 * (np.outer(alpha, alpha) - inverse)
     gradient = np.empty_like(theta)
     gradient[-1] = t * float(np.sum(np.diagonal(g)))
-    gradient[-2] = s * float(np.vdot(g, k))
-    # sum_ab h_ab (f_a - f_b)^2 = 2 (sum_a f_a^2 h_a. - f' H f), for all columns at once
-    h = g * slope
-    columns = 2.0 * s * (h.sum(1) @ scaled**2 - np.einsum("ij,ij->j", scaled, h @ scaled))
-    gradient[:-2] = np.bincount(data.owner, columns, minlength=len(w))
+    gradient[-2] = s * float(np.vdot(g, whole))
+    gradient[-3] = share * float(np.vdot(g, alone_sum))
+    # dL/dD_j; D_j is proportional to w_j
+    by_distance = alone_slope
+    by_distance *= share
+    by_distance += s * whole_slope
+    by_distance *= g
+    gradient[: layout.dimensions] = np.einsum("jab,jab->j", by_distance, apart)
+    gradient[layout.dimensions : -3] = _by_bends(theta, data, f, by_distance)
     return value, gradient
+
+
+def _by_bends(theta: Array, data: Data, f: Array, by_distance: Array) -> Array:
+    """The gradient by log alpha and log beta, shape ``(2 m,)``."""
+    layout = data.layout
+    if not len(layout.bent):
+        return np.empty(0)
+    _, by_alpha, by_beta = layout.slopes(data.features, theta)
+    own = layout.owner[layout.bent]
+    h = by_distance[own]
+    # dL/df_a = 4 sum_b h_ab (f_a - f_b), as h is symmetric and D_ab = (f_a - f_b)^2
+    x = f[:, layout.bent].T
+    by_f = 4.0 * (h.sum(2) * x - np.einsum("jab,jb->ja", h, x)) * np.exp(0.5 * theta[own])[:, None]
+    return np.concatenate([np.einsum("ja,aj->j", by_f, by_alpha), np.einsum("ja,aj->j", by_f, by_beta)])
 
 
 def _cholesky(c: Array) -> Array:
@@ -140,14 +163,15 @@ def _cholesky(c: Array) -> Array:
     return factor
 
 
-def bounds(dimensions: int) -> list[tuple[float, float]]:
+def bounds(layout: Layout) -> list[tuple[float, float]]:
     """Returns the box of ``theta``: length scales of 0.01 to 100 ranges, noise from its floor to twice the variance."""
-    return [(-9.2, 9.2)] * dimensions + [(-4.6, 4.6), (math.log(NOISE_FLOOR), 0.7)]
+    bends = [(-1.2, 1.2)] * (2 * len(layout.bent))
+    return [(-9.2, 9.2)] * layout.dimensions + bends + [(-7.0, 4.6), (-4.6, 4.6), (math.log(NOISE_FLOOR), 0.7)]
 
 
-def start(dimensions: int) -> Array:
+def start(layout: Layout) -> Array:
     """Returns the hyperparameters a fit begins from without other knowledge: lengths and signal 1, a little noise."""
-    return np.array([0.0] * dimensions + [0.0, math.log(1e-2)])
+    return np.array([0.0] * (layout.size - 3) + [-1.0, 0.0, math.log(1e-2)])
 
 
 def fit(data: Data, starts: list[Array], prior: Prior, iterations: int = 60) -> tuple[Array, float]:
@@ -155,15 +179,15 @@ def fit(data: Data, starts: list[Array], prior: Prior, iterations: int = 60) -> 
 
     Args:
         data: Observations; n = 0 gives the mode of the prior near the first start.
-        starts: Each of shape ``(d + 2,)``; clipped into ``bounds``.
+        starts: Clipped into ``bounds``.
         prior: Added to the likelihood.
         iterations: Of L-BFGS-B (Byrd et al. 1995), at most, for each start.
     """
-    box = bounds(data.dimensions)
+    box = bounds(data.layout)
     low, high = np.array(box).T
 
     def loss(theta: Array) -> tuple[float, Array]:
-        belief, slope = prior.log_density(theta)
+        belief, slope = prior.log_density(theta, data.layout)
         try:
             fitness, gradient = log_likelihood(theta, data)
         except FloatingPointError:
@@ -191,36 +215,23 @@ class Process:
 
     data: Data
     theta: Array
-    """Shape ``(d + 2,)``."""
 
     @cached_property
-    def weights(self) -> Array:
-        """Square roots of w by feature column, shape ``(p,)``."""
-        return np.asarray(np.exp(0.5 * self.theta[:-2])[self.data.owner])
+    def coordinates(self) -> Array:
+        """``Layout.coordinates`` of the data, shape ``(n, p)``."""
+        return self.data.layout.coordinates(self.data.features, self.theta)
 
     @cached_property
     def signal(self) -> float:
-        """Signal variance s."""
-        return math.exp(self.theta[-2])
-
-    @cached_property
-    def noise(self) -> float:
-        """Noise variance t."""
-        return math.exp(self.theta[-1])
-
-    @cached_property
-    def scaled(self) -> Array:
-        """Features times ``weights``, shape ``(n, p)``."""
-        return self.data.features * self.weights
+        """Variance of the function before any data, s + u."""
+        return math.exp(self.theta[-2]) + math.exp(self.theta[-3])
 
     @cached_property
     def inverse_factor(self) -> Array:
         """Inverse of the lower Cholesky factor of C, shape ``(n, n)``: points are many, so products beat solves."""
         n = len(self.data.values)
-        d = squared_distances(self.scaled, self.scaled)
-        d.flat[:: n + 1] = 0.0
-        c = self.signal * matern(d)[0]
-        c.flat[:: n + 1] += self.noise + self.data.extra
+        c = covariance(self.coordinates, self.coordinates, self.data.layout, self.theta)
+        c.flat[:: n + 1] = self.signal + math.exp(self.theta[-1]) + self.data.extra
         inverse: Array = lapack.dtrtri(_cholesky(c), lower=1)[0]
         return inverse
 
@@ -229,10 +240,20 @@ class Process:
         """C^-1 y, shape ``(n,)``."""
         return np.asarray(self.inverse_factor.T @ (self.inverse_factor @ self.data.values))
 
-    def kernel(self, features: Array) -> tuple[Array, Array]:
-        """Returns the covariance of points with the data and its derivative by D, each of shape ``(m, n)``."""
-        k, slope = matern(squared_distances(features * self.weights, self.scaled))
-        return self.signal * k, self.signal * slope
+    def kernel(self, features: Array) -> Array:
+        """Returns the covariance of points with the data, shape ``(m, n)``."""
+        layout = self.data.layout
+        return covariance(layout.coordinates(features, self.theta), self.coordinates, layout, self.theta)
+
+    def kernel_with_slopes(self, features: Array) -> tuple[Array, Array]:
+        """Returns the covariance of points with the data, ``(m, n)``, and its derivative by features, ``(m, n, p)``."""
+        layout = self.data.layout
+        k, slopes = with_slopes(layout.coordinates(features, self.theta), self.coordinates, layout, self.theta)
+        chain = np.ones(features.shape)
+        if len(layout.bent):
+            chain[:, layout.bent] = layout.slopes(features, self.theta)[0]
+        slopes *= (chain * np.exp(0.5 * self.theta[layout.owner]))[:, None, :]
+        return k, slopes
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Returns mean and deviation of the function (without noise) at points.
@@ -243,17 +264,18 @@ class Process:
         Returns:
             Two arrays of shape ``(m,)``; R&W eqs. 2.25 and 2.26.
         """
-        k, _ = self.kernel(features)
+        k = self.kernel(features)
         v = k @ self.inverse_factor.T
         variance = self.signal - np.einsum("ij,ij->i", v, v)
         return k @ self.alpha, np.sqrt(np.maximum(variance, 1e-12 * self.signal))
 
     def joint(self, features: Array) -> tuple[Array, Array]:
         """Returns mean ``(m,)`` and covariance ``(m, m)`` of the function at points."""
-        k, _ = self.kernel(features)
+        k = self.kernel(features)
         v = k @ self.inverse_factor.T
-        scaled = features * self.weights
-        prior = self.signal * matern(squared_distances(scaled, scaled))[0]
+        layout = self.data.layout
+        x = layout.coordinates(features, self.theta)
+        prior = covariance(x, x, layout, self.theta)
         return k @ self.alpha, prior - v @ v.T
 
     def with_points(self, features: Array, values: Array) -> Process:
@@ -284,11 +306,11 @@ def spread(process: Process, prior: Prior, members: int, rng: np.random.Generato
         return [theta]
 
     def gradient(at: Array) -> Array:
-        return log_likelihood(at, process.data)[1] + prior.log_density(at)[1]
+        return log_likelihood(at, process.data)[1] + prior.log_density(at, process.data.layout)[1]
 
     step, size = 1e-2, len(theta)
     curvature = np.array([gradient(theta + e) - gradient(theta - e) for e in step * np.eye(size)]) / (-2.0 * step)
     values, vectors = np.linalg.eigh(0.5 * (curvature + curvature.T))
     draws = rng.standard_normal((members - 1, size)) / np.sqrt(np.maximum(values, 1.0))
-    low, high = np.array(bounds(process.data.dimensions)).T
+    low, high = np.array(bounds(process.data.layout)).T
     return [theta, *np.clip(theta + draws @ vectors.T, low, high)]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from raydrive.core import gp
 from raydrive.core.acquisition import Effort, LogEI, candidates, maximise
 from raydrive.core.experience import Experience
+from raydrive.core.kernel import Layout
 from raydrive.core.model_sampler import ModelSampler
 from raydrive.core.outcomes import Scale, scale_of
 from raydrive.core.records import Params
@@ -25,9 +26,13 @@ _FIRST = 8
 """Observations of the smallest of the nested fits."""
 _WHOLE = 2048
 """Finite spaces up to this size are looked at as a whole."""
-_FRESH = 48
-"""Observations up to which each fit also begins from scratch."""
-_CACHED = 32
+_EACH = 64
+"""Observations up to which hyperparameters are fitted for each proposal; beyond it at each level."""
+_FRESH = 96
+"""Observations up to which the fit at a level also begins from scratch."""
+_FITTED = 200
+"""Observations that hyperparameters are fitted to at most."""
+_CACHED = 64
 _APART = 0.02
 """Distance in feature space that proposals keep from open trials: two at once in one place answer one question."""
 
@@ -52,6 +57,16 @@ class Recipe:
     """Observations used beyond that."""
 
 
+def _level(count: int) -> int:
+    """The number of observations, at most ``count``, of the fit that later ones start from.
+
+    There are 8 levels a doubling up to 512 observations, 2 beyond.
+    """
+    power = 2 ** int(math.log2(max(count, _FIRST)))
+    step = max(4, power // 8) if count < 512 else power // 2
+    return max(_FIRST, count - count % step)
+
+
 class GpSampler(ModelSampler):
     """Log expected improvement under a Gaussian process; arguments of ``ModelSampler``, and a recipe."""
 
@@ -70,6 +85,7 @@ class GpSampler(ModelSampler):
         self._recipe = recipe
         self._fits: dict[tuple[bytes, ...], Array] = {}
         self._all: Array | None = None
+        self._layout = Layout(self._features.owner, self._features.numbers)
 
     def importance(self, history: Sequence[Seen]) -> dict[str, float]:
         """Returns how much each dimension matters to the model: inverse length scales as shares of 1.
@@ -83,15 +99,16 @@ class GpSampler(ModelSampler):
         experience = self._reader.read(history)
         if len(experience.values) < 3:
             return {}
-        theta = self._process(self._chosen(experience))[0].theta
-        inverse = np.exp(0.5 * theta[:-2])
+        theta = self._theta(experience, len(experience.values))
+        inverse = np.exp(0.5 * theta[: len(self._space.dimensions)])
         names = [dimension.name for dimension in self._space.dimensions]
         return {name: float(x) for name, x in zip(names, inverse / inverse.sum(), strict=True)}
 
     def _propose(self, experience: Experience, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         f, effort = self._features, self._recipe.effort
         chosen = self._chosen(experience)
-        process, scale = self._process(chosen)
+        data, scale = self._data(chosen, len(chosen.values))
+        process = gp.Process(data, self._theta(experience, len(experience.values)))
         score = self._score(process, chosen, rng)
         free = self._free(experience)
         order = np.argsort(process.data.values, kind="stable")
@@ -164,7 +181,7 @@ class GpSampler(ModelSampler):
             noise > 0.0, (np.nan_to_num(noise) * scale.slope(np.nan_to_num(values, nan=scale.best))) ** 2, 0.0
         )
         f = self._features
-        return gp.Data(f.features(experience.rows[:count]), f.owner, scale(values), np.minimum(extra, 4.0)), scale
+        return gp.Data(f.features(experience.rows[:count]), self._layout, scale(values), np.minimum(extra, 4.0)), scale
 
     def _process(self, experience: Experience) -> tuple[gp.Process, Scale]:
         n = len(experience.values)
@@ -172,22 +189,24 @@ class GpSampler(ModelSampler):
         return gp.Process(data, self._theta(experience, n)), scale
 
     def _theta(self, experience: Experience, count: int) -> Array:
-        """Hyperparameters of the first ``count`` observations, warm from those of the first 8, 16, 32, ... of them.
+        """Hyperparameters of the first ``count`` observations, warm from those of a few observations less.
 
-        So the warm start is a function of the history too: a fresh sampler, which has to go through all of these fits,
-        arrives at the same numbers as one that remembers them.
+        So the warm start is a function of the history too: a fresh sampler, which has to go through all the levels
+        below, arrives at the same numbers as one that remembers them.
         """
+        level = _level(count)
+        if count > _EACH:
+            count = level
         key = tuple(part[:count].tobytes() for part in (experience.rows, experience.values, experience.noise))
         found = self._fits.get(key)
         if found is None:
-            data, _ = self._data(experience, count)
-            starts = [gp.start(data.dimensions)]
+            starts = []
             if count > _FIRST:
-                warm = self._theta(experience, _FIRST * 2 ** int(math.log2((count - 1) / _FIRST)))
-                nested = math.log2(count / _FIRST).is_integer()
-                # a fresh start too while fits are cheap, later at each doubling: the warm one may sit in a lesser mode
-                starts = [warm, *starts] if count <= _FRESH or (nested and count <= 256) else [warm]
-            found, _ = gp.fit(data, starts, self._recipe.prior, 60 if count <= 256 else 25)
+                starts.append(self._theta(experience, level if level < count else _level(level - 1)))
+            if count <= _FIRST or (count == level and count <= _FRESH):
+                starts.append(gp.start(self._layout))  # the warm one may sit in a lesser mode
+            data = self._data(experience, count)[0].thinned(_FITTED)
+            found, _ = gp.fit(data, starts, self._recipe.prior, 40 if count == level else 15)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found

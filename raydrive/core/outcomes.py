@@ -1,4 +1,4 @@
-"""From trials to numbers a model can learn from: failures, early-stopped trials, scales.
+"""From trials to numbers a model can learn from: failures, long tails, scales.
 
 Everything here is for minimisation; the caller turns the sign.
 """
@@ -22,28 +22,37 @@ class Scale:
 
     best: float
     unit: float
-    """Distance from the best to the median value, the ruler of the clip and of the bend."""
+    """Distance from the best to the median value, the ruler of the tail and of the bend."""
+    worst: float
+    """The z of the worst finite value, which is what failures count as; z = (value - best) / unit."""
     bend: float
-    """The c of log(z + c) with z = (value - best) / unit; infinity = no bend."""
+    """The c of log(z + c); infinity = no bend."""
     mean: float
     deviation: float
 
     def __call__(self, values: Array) -> Array:
         """Returns standardised values; whatever is not finite counts as the worst."""
-        z = (np.where(np.isfinite(values), values, np.inf) - self.best) / self.unit
-        return (_bent(np.minimum(z, 2.0), self.bend) - self.mean) / self.deviation
+        z = np.where(np.isfinite(values), (values - self.best) / self.unit, self.worst)
+        return (_bent(_soft(z), self.bend) - self.mean) / self.deviation
 
     def slope(self, values: Array) -> Array:
         """Returns the derivative of the standardised by the raw value; turns raw noise into standardised noise."""
-        z = np.clip((values - self.best) / self.unit, 0.0, 2.0)
-        inner = 1.0 if np.isinf(self.bend) else 1.0 / (z + self.bend)
+        z = np.maximum((values - self.best) / self.unit, 0.0)
+        inner = 1.0 / np.maximum(z, 1.0)
+        if np.isfinite(self.bend):
+            inner = inner / (_soft(z) + self.bend)
         return np.asarray(inner / (self.unit * self.deviation))
 
     def back(self, value: float) -> float:
         """Returns the raw value of a standardised one."""
         y = value * self.deviation + self.mean
         z = y if np.isinf(self.bend) else float(np.exp(min(y, 50.0))) - self.bend
-        return self.best + self.unit * z
+        return self.best + self.unit * (z if z <= 1.0 else float(np.exp(min(z - 1.0, 50.0))))
+
+
+def _soft(z: Array) -> Array:
+    """Returns z up to 1, the median; 1 + log z beyond."""
+    return np.asarray(np.where(z > 1.0, 1.0 + np.log(np.maximum(z, 1.0)), z))
 
 
 def _bent(z: Array, bend: float) -> Array:
@@ -53,21 +62,24 @@ def _bent(z: Array, bend: float) -> Array:
 def scale_of(values: Array, bend: bool = True) -> Scale:
     """Returns the scale for values of which some may not be finite.
 
-    Values beyond the median by more than the distance from the best to the median are clipped: how bad a bad trial was
-    teaches nothing about the good ones. Where good values lie close together beside a long bad tail, log(z + c)
-    spreads them; c is chosen by the normal likelihood with its Jacobian, as Box and Cox (1964) choose their power. It
-    is concave, so the good end is never compressed.
+    Values worse than the median enter by the logarithm: how bad a bad trial was says little about the good ones, but
+    which way things get better says much. Where good values lie close together beside a long bad tail, log(z + c)
+    spreads them; c is chosen by the normal likelihood with its Jacobian, as Box and Cox (1964) choose their power.
+    Both are concave, so the good end is never compressed.
     """
     finite = values[np.isfinite(values)]
     if not len(finite):
-        return Scale(0.0, 1.0, np.inf, 2.0, 1.0)
+        return Scale(0.0, 1.0, 0.0, np.inf, 0.0, 1.0)
     best = float(finite.min())
-    unit = float(np.median(finite)) - best
+    # halves, so that the difference of two huge numbers is one too
+    unit = 2.0 * (float(np.median(finite / 2.0)) - best / 2.0)
     if unit <= 1e-12 * max(1.0, abs(best)):
-        unit = float(np.mean(finite)) - best
-    if unit <= 1e-12 * max(1.0, abs(best)):
+        unit = 2.0 * (float(np.mean(finite / 2.0)) - best / 2.0)
+    if unit <= 1e-12 * max(1.0, abs(best)) or not np.isfinite(unit):
         unit = 1.0
-    z = np.minimum((np.where(np.isfinite(values), values, np.inf) - best) / unit, 2.0)
+    worst = max(2.0, float((finite.max() - best) / unit))
+    z = np.where(np.isfinite(values), (values - best) / unit, worst)
+    z = _soft(z)
     chosen, fitness = np.inf, _normality(z, np.inf)
     if bend and len(finite) >= 5:
         for level in _LEVELS:
@@ -76,12 +88,13 @@ def scale_of(values: Array, bend: bool = True) -> Scale:
                 chosen, fitness = level, here
     y = _bent(z, chosen)
     deviation = float(y.std())
-    return Scale(best, unit, chosen, float(y.mean()), deviation if deviation > 1e-9 else 1.0)
+    return Scale(best, unit, worst, chosen, float(y.mean()), deviation if deviation > 1e-9 else 1.0)
 
 
 def _normality(z: Array, bend: float) -> float:
+    """Log likelihood of values cut at 2, where the bad tail tells nothing about the good end."""
     inner = z[z < 2.0]
-    y = _bent(z, bend)
+    y = _bent(np.minimum(z, 2.0), bend)
     jacobian = (
         0.0 if np.isinf(bend) else -float(np.sum(np.log(inner + bend))) - (len(z) - len(inner)) * np.log(2 + bend)
     )

@@ -30,6 +30,8 @@ LISTED = 1024
 UNORDERED = 256
 """A choice of more options than this is taken as ordered as listed: every option apart needs a feature column."""
 
+_MANY = 4
+
 
 @dataclass(frozen=True)
 class Column:
@@ -53,6 +55,11 @@ class Column:
     def count(self) -> int:
         """Number of values; 0 for a continuum."""
         return 0 if self.positions is None else len(self.positions)
+
+    @property
+    def many(self) -> bool:
+        """Whether its one feature column takes many places."""
+        return not self.unordered and self.dimension.parent is None and (self.continuous or self.count >= _MANY)
 
     @property
     def width(self) -> int:
@@ -97,6 +104,9 @@ class Features:
         """The dimension of each feature column, shape ``(p,)``."""
         self.continuous: NDArray[np.intp] = np.array([j for j, c in enumerate(self.columns) if c.continuous], np.intp)
         """Dimensions that are a continuum."""
+        first = np.searchsorted(self.owner, np.arange(len(self.columns)))
+        self.numbers: NDArray[np.intp] = first[[c.many for c in self.columns]]
+        """Feature columns that are the position of a number with enough values to tell where it matters."""
         self._conditional = [
             (j, dimension.parent, dimension.option)
             for j, dimension in enumerate(space.dimensions)

@@ -10,6 +10,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
 from raydrive.core import gp
 from raydrive.core.acquisition import LogEI, log_h
+from raydrive.core.kernel import Layout
 
 SHAPES = [(1, 1), (5, 1), (30, 3), (80, 10)]
 
@@ -18,14 +19,31 @@ def example(n: int, d: int, seed: int = 0) -> tuple[gp.Data, np.ndarray]:
     rng = np.random.default_rng((seed, n, d))
     x = rng.random((n, d))
     y = np.sin(4 * x[:, 0]) + x.sum(1) + 0.1 * rng.standard_normal(n)
-    theta = np.concatenate([rng.normal(0.5, 0.7, d), [0.3, np.log(0.02)]])
-    return gp.Data(x, np.arange(d), y - y.mean(), np.zeros(n)), theta
+    layout = Layout(np.arange(d), np.arange(0, d, 2))
+    bends = rng.normal(0.0, 0.4, 2 * len(layout.bent))
+    theta = np.concatenate([rng.normal(0.5, 0.7, d), bends, [-0.5, 0.3, np.log(0.02)]])
+    return gp.Data(x, layout, y - y.mean(), np.zeros(n)), theta
+
+
+def bent(data: gp.Data, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Points as scikit-learn's kernel, which bends nothing, has to be given them."""
+    out, m = x.copy(), len(data.layout.bent)
+    d = data.layout.dimensions
+    for j, a, b in zip(data.layout.bent, np.exp(theta[d : d + m]), np.exp(theta[d + m : d + 2 * m]), strict=True):
+        out[:, j] = 1 - (1 - x[:, j] ** a) ** b
+    return out
 
 
 def reference(data: gp.Data, theta: np.ndarray) -> GaussianProcessRegressor:
-    kernel = ConstantKernel(np.exp(theta[-2]), "fixed") * Matern(np.exp(-0.5 * theta[:-2]), "fixed", nu=2.5)
+    d = data.layout.dimensions
+    lengths = np.exp(-0.5 * theta[:d])
+    kernel = ConstantKernel(np.exp(theta[-2]), "fixed") * Matern(lengths, "fixed", nu=2.5)
+    for j in range(d):
+        alone = np.where(np.arange(d) == j, lengths, 1e9)
+        kernel += ConstantKernel(np.exp(theta[-3]) / d, "fixed") * Matern(alone, "fixed", nu=2.5)
     noise = np.exp(theta[-1]) + data.extra
-    return GaussianProcessRegressor(kernel, alpha=noise, optimizer=None).fit(data.features, data.values)
+    model = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None)
+    return model.fit(bent(data, theta, data.features), data.values)
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
@@ -33,7 +51,7 @@ def test_posterior_is_scikit_learns(n: int, d: int) -> None:
     data, theta = example(n, d)
     points = np.random.default_rng(1).random((40, d))
     mean, deviation = gp.Process(data, theta).predict(points)
-    expected_mean, expected_deviation = reference(data, theta).predict(points, return_std=True)
+    expected_mean, expected_deviation = reference(data, theta).predict(bent(data, theta, points), return_std=True)
     np.testing.assert_allclose(mean, expected_mean, atol=1e-6)
     np.testing.assert_allclose(deviation, expected_deviation, atol=1e-6)
 
@@ -43,7 +61,7 @@ def test_joint_posterior_is_scikit_learns(n: int, d: int) -> None:
     data, theta = example(n, d)
     points = np.random.default_rng(1).random((7, d))
     mean, covariance = gp.Process(data, theta).joint(points)
-    expected_mean, expected = reference(data, theta).predict(points, return_cov=True)
+    expected_mean, expected = reference(data, theta).predict(bent(data, theta, points), return_cov=True)
     np.testing.assert_allclose(mean, expected_mean, atol=1e-6)
     np.testing.assert_allclose(covariance, expected, atol=1e-6)
 
@@ -58,10 +76,10 @@ def test_marginal_likelihood_is_scikit_learns(n: int, d: int) -> None:
 
 def test_noise_of_single_observations_is_scikit_learns() -> None:
     data, theta = example(20, 2)
-    data = gp.Data(data.features, data.owner, data.values, np.linspace(0, 2, 20))
+    data = gp.Data(data.features, data.layout, data.values, np.linspace(0, 2, 20))
     points = np.random.default_rng(1).random((9, 2))
     mean, _ = gp.Process(data, theta).predict(points)
-    np.testing.assert_allclose(mean, reference(data, theta).predict(points), atol=1e-6)
+    np.testing.assert_allclose(mean, reference(data, theta).predict(bent(data, theta, points)), atol=1e-6)
     assert gp.log_likelihood(theta, data)[0] == pytest.approx(
         reference(data, theta).log_marginal_likelihood_value_, abs=1e-6
     )
@@ -76,17 +94,18 @@ def test_gradient_of_the_likelihood(n: int, d: int) -> None:
 
 def test_gradient_where_a_dimension_owns_several_columns() -> None:
     data, _ = example(25, 4)
-    data = gp.Data(data.features, np.array([0, 1, 1, 2]), data.values, data.extra)
-    theta = np.array([0.4, -0.3, 1.0, 0.1, -3.0])
+    layout = Layout(np.array([0, 1, 1, 2]), np.array([0, 3]))
+    data = gp.Data(data.features, layout, data.values, data.extra)
+    theta = np.array([0.4, -0.3, 1.0, 0.2, -0.3, 0.1, 0.4, -0.6, 0.1, -3.0])
     expected = approx_fprime(theta, lambda t: gp.log_likelihood(t, data)[0], 1e-6)
     np.testing.assert_allclose(gp.log_likelihood(theta, data)[1], expected, atol=1e-3, rtol=1e-4)
 
 
 def test_gradient_of_the_prior() -> None:
-    theta = np.array([0.5, -2.0, 0.3, -4.0])
-    prior = gp.Prior()
-    expected = approx_fprime(theta, lambda t: prior.log_density(t)[0], 1e-7)
-    np.testing.assert_allclose(prior.log_density(theta)[1], expected, atol=1e-4)
+    layout, prior = Layout(np.arange(2), np.array([1])), gp.Prior()
+    theta = np.array([0.5, -2.0, 0.2, -0.4, 0.7, 0.3, -4.0])
+    expected = approx_fprime(theta, lambda t: prior.log_density(t, layout)[0], 1e-7)
+    np.testing.assert_allclose(prior.log_density(theta, layout)[1], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("fantasies", [1, 4])
@@ -125,8 +144,8 @@ def test_log_expected_improvement_is_exact_far_into_the_tail() -> None:
 def test_a_fit_finds_the_dimension_that_matters() -> None:
     x = np.random.default_rng(0).random((40, 3))
     y = np.sin(9 * x[:, 1])
-    data = gp.Data(x, np.arange(3), (y - y.mean()) / y.std(), np.zeros(40))
-    theta, loss = gp.fit(data, [gp.start(3)], gp.Prior())
+    data = gp.Data(x, Layout(np.arange(3)), (y - y.mean()) / y.std(), np.zeros(40))
+    theta, loss = gp.fit(data, [gp.start(Layout(np.arange(3)))], gp.Prior())
     assert np.isfinite(loss)
     assert theta[1] > max(theta[0], theta[2]) + 2.0
     assert np.exp(theta[-1]) < 0.01
@@ -134,8 +153,8 @@ def test_a_fit_finds_the_dimension_that_matters() -> None:
 
 def test_repeated_points_and_equal_values_are_no_trouble() -> None:
     x = np.repeat(np.random.default_rng(0).random((1, 2)), 12, axis=0)
-    data = gp.Data(x, np.arange(2), np.zeros(12), np.zeros(12))
-    theta, _ = gp.fit(data, [gp.start(2)], gp.Prior())
+    data = gp.Data(x, Layout(np.arange(2)), np.zeros(12), np.zeros(12))
+    theta, _ = gp.fit(data, [gp.start(Layout(np.arange(2)))], gp.Prior())
     mean, deviation = gp.Process(data, theta).predict(np.random.default_rng(1).random((5, 2)))
     assert np.all(np.isfinite(mean))
     assert np.all(deviation > 0)
@@ -146,7 +165,7 @@ def test_further_points_are_what_a_new_process_would_know() -> None:
     extra = np.random.default_rng(4).random((3, 2))
     wider = gp.Process(data, theta).with_points(extra, np.array([0.1, 0.2, 0.3]))
     whole = gp.Data(
-        np.vstack([data.features, extra]), data.owner, np.append(data.values, [0.1, 0.2, 0.3]), np.zeros(15)
+        np.vstack([data.features, extra]), data.layout, np.append(data.values, [0.1, 0.2, 0.3]), np.zeros(15)
     )
     points = np.random.default_rng(5).random((4, 2))
     np.testing.assert_allclose(wider.predict(points), gp.Process(whole, theta).predict(points))
@@ -154,9 +173,9 @@ def test_further_points_are_what_a_new_process_would_know() -> None:
 
 def test_members_lie_around_the_mode_and_within_bounds() -> None:
     data, _ = example(30, 3)
-    theta, _ = gp.fit(data, [gp.start(3)], gp.Prior())
+    theta, _ = gp.fit(data, [gp.start(data.layout)], gp.Prior())
     drawn = gp.spread(gp.Process(data, theta), gp.Prior(), 5, np.random.default_rng(0))
     assert len(drawn) == 5
-    low, high = np.array(gp.bounds(3)).T
+    low, high = np.array(gp.bounds(data.layout)).T
     assert all(np.all((low <= t) & (t <= high)) for t in drawn)
     assert gp.spread(gp.Process(data, theta), gp.Prior(), 1, np.random.default_rng(0)) == [theta]
