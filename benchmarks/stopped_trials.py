@@ -61,8 +61,8 @@ def search(units: np.ndarray, curves: np.ndarray, reading: str, seed: int, trial
         pick = left[0]
         if number >= 12 and len(shown) >= 3:
             experience = sampler._reader.read(shown)
-            process, _ = sampler._process(experience)
-            score = sampler._score(process, experience, rng)
+            process, used, _ = sampler._process(experience)
+            score = sampler._score(process, used, rng)
             pick = left[int(np.argmax(score(units[left])))]
         left.remove(pick)
         curve, stopped = train(curves[pick], logged)

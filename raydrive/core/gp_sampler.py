@@ -27,11 +27,15 @@ _FIRST = 8
 _WHOLE = 2048
 """Finite spaces up to this size are looked at as a whole."""
 _EACH = 64
-"""Observations up to which hyperparameters are fitted for each proposal; beyond it at each level."""
-_FRESH = 96
+"""Observations up to which hyperparameters are fitted for each proposal; beyond it for every eighth of a level."""
+_FRESH = 48
 """Observations up to which the fit at a level also begins from scratch."""
 _FITTED = 200
 """Observations that hyperparameters are fitted to at most."""
+_AT_LEVEL = 30
+"""Iterations of a fit that others start from, at most."""
+_BETWEEN = 20
+"""Iterations of any other fit, at most."""
 _CACHED = 64
 _APART = 0.02
 """Distance in feature space that proposals keep from open trials: two at once in one place answer one question."""
@@ -58,13 +62,17 @@ class Recipe:
 
 
 def _level(count: int) -> int:
-    """The number of observations, at most ``count``, of the fit that later ones start from.
+    """The largest of 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, ... that is at most ``count`` (8 if none is).
 
-    There are 8 levels a doubling up to 512 observations, 2 beyond.
+    One or two a doubling, so that a fresh sampler, which has fitted none of them, has few to go through.
     """
     power = 2 ** int(math.log2(max(count, _FIRST)))
-    step = max(4, power // 8) if count < 512 else power // 2
-    return max(_FIRST, count - count % step)
+    return power + power // 2 if power < 128 and count >= power + power // 2 else power
+
+
+def _fitted(count: int) -> int:
+    """The number of observations, at most ``count``, whose hyperparameters serve ``count`` ones."""
+    return count if count <= _EACH else count - count % (_level(count) // 8)
 
 
 class GpSampler(ModelSampler):
@@ -106,9 +114,7 @@ class GpSampler(ModelSampler):
 
     def _propose(self, experience: Experience, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         f, effort = self._features, self._recipe.effort
-        chosen = self._chosen(experience)
-        data, scale = self._data(chosen, len(chosen.values))
-        process = gp.Process(data, self._theta(experience, len(experience.values)))
+        process, chosen, scale = self._process(experience)
         score = self._score(process, chosen, rng)
         free = self._free(experience)
         order = np.argsort(process.data.values, kind="stable")
@@ -183,20 +189,20 @@ class GpSampler(ModelSampler):
         f = self._features
         return gp.Data(f.features(experience.rows[:count]), self._layout, scale(values), np.minimum(extra, 4.0)), scale
 
-    def _process(self, experience: Experience) -> tuple[gp.Process, Scale]:
-        n = len(experience.values)
-        data, scale = self._data(experience, n)
-        return gp.Process(data, self._theta(experience, n)), scale
+    def _process(self, experience: Experience) -> tuple[gp.Process, Experience, Scale]:
+        """The model of a proposal, the observations in it, and how their values are scaled."""
+        chosen = self._chosen(experience)
+        data, scale = self._data(chosen, len(chosen.values))
+        return gp.Process(data, self._theta(experience, len(experience.values))), chosen, scale
 
     def _theta(self, experience: Experience, count: int) -> Array:
-        """Hyperparameters of the first ``count`` observations, warm from those of a few observations less.
+        """Hyperparameters of the first ``count`` observations, warm from those of the level below.
 
-        So the warm start is a function of the history too: a fresh sampler, which has to go through all the levels
-        below, arrives at the same numbers as one that remembers them.
+        So the warm start is a function of the history too, and of few fits: a fresh sampler arrives at the same numbers
+        as one that remembers them.
         """
+        count = _fitted(count)
         level = _level(count)
-        if count > _EACH:
-            count = level
         key = tuple(part[:count].tobytes() for part in (experience.rows, experience.values, experience.noise))
         found = self._fits.get(key)
         if found is None:
@@ -206,7 +212,7 @@ class GpSampler(ModelSampler):
             if count <= _FIRST or (count == level and count <= _FRESH):
                 starts.append(gp.start(self._layout))  # the warm one may sit in a lesser mode
             data = self._data(experience, count)[0].thinned(_FITTED)
-            found, _ = gp.fit(data, starts, self._recipe.prior, 40 if count == level else 15)
+            found, _ = gp.fit(data, starts, self._recipe.prior, _AT_LEVEL if count == level else _BETWEEN)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found
