@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from raydrive.core import gp
 from raydrive.core.acquisition import Effort, LogEI, candidates, maximise
 from raydrive.core.experience import Experience
-from raydrive.core.kernel import Layout
+from raydrive.core.kernel import Layout, squared_distances
 from raydrive.core.model_sampler import ModelSampler
 from raydrive.core.outcomes import Scale, scale_of
 from raydrive.core.records import Params
@@ -62,11 +62,12 @@ class Recipe:
 
 
 def _level(count: int) -> int:
-    """The largest of 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, ... that is at most ``count`` (8 if none is).
+    """The largest of 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 2048, ... that is at most ``count`` (8 if none is).
 
-    One or two a doubling, so that a fresh sampler, which has fitted none of them, has few to go through.
+    Two a doubling, then one, then one in two: a fresh sampler, which has fitted none of them, has few to go through.
     """
-    power = 2 ** int(math.log2(max(count, _FIRST)))
+    exponent = int(math.log2(max(count, _FIRST)))
+    power = 1 << (exponent if exponent < 10 else exponent - (exponent - 9) % 2)
     return power + power // 2 if power < 128 and count >= power + power // 2 else power
 
 
@@ -142,7 +143,7 @@ class GpSampler(ModelSampler):
         def free(rows: Array) -> NDArray[np.bool_]:
             new = np.array([row.tobytes() not in tried for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
             if len(near) and len(rows):
-                new &= np.min(gp.squared_distances(f.features(rows), near), axis=1) >= _APART**2
+                new &= np.min(squared_distances(f.features(rows), near), axis=1) >= _APART**2
             return new
 
         return free
