@@ -214,7 +214,8 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
         assert ray.get(second.start.remote(), timeout=30) == 2
         known = run.refresh().reports
         wait_until(lambda: run.refresh().reports > known + 20)
-        actor = ray.get_actor(run.sweep.open_trials[-1].actor, namespace="raydrive")
+        youngest = [trial.actor for trial in run.sweep.open_trials if trial.began_at is not None][-1]
+        actor = ray.get_actor(youngest, namespace="raydrive")
         with pytest.raises(StaleEpochError, match="epoch 1 is over"):
             ray.get(actor.renew.remote(1))
     finally:
