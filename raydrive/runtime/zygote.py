@@ -40,7 +40,8 @@ BOOT = (
     "from raydrive.runtime import zygote; sys.path.pop(0); zygote.main(sys.argv[2:])"
 )
 """What ``python -c`` runs, with the folder that holds the ``raydrive`` package and the arguments of ``main``."""
-_POOLS = ("numpy", "scipy")
+_POOLS = ("numpy", "scipy", "pyarrow")
+"""Their threads are made anew after a fork: OpenBLAS's, and jemalloc's in pyarrow (pandas brings it along)."""
 _HELPERS = ("cloudpickle", "raydrive.context")
 
 

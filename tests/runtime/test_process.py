@@ -451,6 +451,26 @@ def test_a_module_that_starts_threads_is_not_preloaded(bench: Bench) -> None:
     assert bench.text == "True False\n"
 
 
+def test_pyarrow_is_preloaded_and_works_after_the_fork(bench: Bench) -> None:
+    """With pandas installed, scikit-learn imports it, and its allocator has a thread of its own."""
+
+    def train(params: dict[str, Any]) -> None:
+        import sys
+
+        print("pyarrow" in sys.modules)
+        import pyarrow.compute
+
+        column = pyarrow.chunked_array([list(range(100_000))] * 8)
+        print(pyarrow.compute.sum(column).as_py(), pyarrow.compute.sort_indices(column)[0].as_py())
+
+    async def body(keeper: Keeper) -> Exit:
+        assert keeper.problems == {}
+        return await keeper.run(bench.function(train))
+
+    assert keep(body, preload=["pyarrow"], cwd=str(bench.folder)).code == 0
+    assert bench.text == "True\n39999600000 0\n"
+
+
 def test_installed_modules_are_learned_from_the_first_trial_and_the_users_are_not(bench: Bench) -> None:
     module(bench.folder, "mine", "print('mine imported')")
 
