@@ -2,8 +2,7 @@
 
 The run is real: trivial function trials that log ten values each, until half of them have ended; then everything of
 it is killed. Counted is from the call that resumes it, in a process connected to a Ray that runs already, to the end of
-the first trial; and all bytes of the run's folder. Beside it Ray Tune (actors reused), at 1,000 trials. The largest run
-is one of a million reports, on virtual time: how long its journal takes to be read into a judge that can go on.
+the first trial; and all bytes of the run's folder. Beside it Ray Tune (actors reused), at 1,000 trials.
 
     python benchmarks/resume.py --peers-python .venv-peers/bin/python
 """
@@ -11,7 +10,6 @@ is one of a million reports, on virtual time: how long its journal takes to be r
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -42,11 +40,6 @@ def measure(options: argparse.Namespace, say: Say) -> None:
         ):
             beside = ("Ray Tune", others, reach) if others else ("", None, "")
             say(Figure(f"resume.{trials}.{key}", text, ours, unit, *beside))
-    if not options.quick:
-        took, lines, snapshot = a_million_reports()
-        say(Figure("resume.million", "10,000 trials x 100 reports: read into a judge", [took], "s"))
-        say(Figure("resume.million.lines", "10,000 trials x 100 reports: journal as lines", [lines / 1e6], "MB"))
-        say(Figure("resume.million.snapshot", "10,000 trials x 100 reports: as a snapshot", [snapshot / 1e6], "MB"))
 
 
 def train(params: dict[str, Any]) -> None:
@@ -92,52 +85,6 @@ def raydrive(trials: int) -> tuple[float, int]:
                 time.sleep(0.02)
                 ended = [fact.at for fact in facts_of(resumed) if type(fact).__name__ == "Ended" and fact.at > began]
     return ended[0] - began, left
-
-
-def a_million_reports() -> tuple[float, int, int]:
-    """Returns seconds to read a finished journal, its bytes as lines, and as a snapshot."""
-    from scale import config_of, curves
-
-    from raydrive.core.records import Started
-    from raydrive.core.sweep import Sweep
-    from raydrive.runtime.loop import Loop
-    from raydrive.runtime.simulated import SimulatedRunner
-    from raydrive.storage.compaction import compact, tidy
-    from raydrive.storage.journal import JournalReader, JournalWriter
-    from raydrive.storage.layout import RunLayout
-
-    made, config = curves(), config_of("none", 10_000)
-    with tempfile.TemporaryDirectory() as folder:
-        layout = RunLayout.create(folder, "resume", "resume-1")
-        runner = SimulatedRunner(lambda number, params: made[number % len(made)])
-        writer = JournalWriter.open(layout.journal)
-        loop = Loop(Sweep(config), config.sampling.build(0, True), runner, writer, lambda: runner.now)
-        loop.take([Started(0.0, writer.epoch)])
-        turn = []
-        for fact in runner.facts():
-            turn.append(fact)
-            if len(turn) == 200:
-                loop.take(turn)
-                turn = []
-        loop.take(turn)
-        lines = _bytes(layout)
-        settled = writer.settled
-        if settled is None:
-            raise SystemExit("nothing of the journal is settled")
-        compact(layout.journal, settled)
-        tidy(layout.journal)
-        snapshot = _bytes(layout)
-        began = time.perf_counter()
-        sweep = Sweep(config)
-        sweep.follow(JournalReader(layout.journal).read_blocks())
-        took = time.perf_counter() - began
-    if sweep.reports != loop.sweep.reports:
-        raise SystemExit(f"{sweep.reports} of {loop.sweep.reports} reports were read")
-    return took, lines, snapshot
-
-
-def _bytes(layout: Any) -> int:
-    return sum(entry.stat().st_size for entry in os.scandir(Path(layout.uri.removeprefix("file://"), "journal")))
 
 
 if __name__ == "__main__":
