@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 
 TIMEOUT_S = 5.0
+# A GCS that was just killed closes its connections one by one: for so long an answer that is none is asked again.
+DYING_S = 2.0
 # What an HTTP/2 client says first, with empty settings; a gRPC server such as Ray's GCS answers with its own settings.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 _SETTINGS = 4
@@ -39,6 +42,7 @@ def surely_gone(address: str) -> bool:
     """Whether a cluster is gone for certain: its address is this machine's, and nothing listens there any more.
 
     What another machine does not answer may live on behind a broken network; of this one, "refused" is the truth.
+    What is being killed this moment still holds its port, though it answers nothing any more: it is asked again.
 
     Args:
         address: ``HOST:PORT`` as a driver recorded it.
@@ -49,4 +53,11 @@ def surely_gone(address: str) -> bool:
             probe.bind((host.strip("[]"), 0))  # only an address of this machine can be bound
     except OSError:
         return False
-    return why_unreachable(address) == os.strerror(errno.ECONNREFUSED).lower()
+    until = time.monotonic() + DYING_S
+    while why := why_unreachable(address, timeout_s=DYING_S):
+        if why == os.strerror(errno.ECONNREFUSED).lower():
+            return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return False

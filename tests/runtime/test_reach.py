@@ -80,7 +80,22 @@ def test_what_is_no_host_and_port_is_left_to_ray(address: str) -> None:
     assert why_unreachable(address) == ""
 
 
-def test_only_a_refusal_by_this_machine_proves_that_a_cluster_is_gone() -> None:
+def test_a_cluster_that_is_dying_is_asked_again_until_its_port_is_closed() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def die() -> None:
+        client, _ = server.accept()  # a killed GCS: its port is still open, the connection is dropped
+        server.close()
+        client.close()
+
+    thread = threading.Thread(target=die)
+    thread.start()
+    assert surely_gone(f"127.0.0.1:{server.getsockname()[1]}")
+    thread.join()
+
+
+def test_only_a_refusal_by_this_machine_proves_that_a_cluster_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raydrive.runtime.reach.DYING_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
     assert surely_gone(address)
