@@ -53,7 +53,7 @@ NodeOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for function in (submit, resume, validate):
+    for function in (submit, resume, validate, schema):
         command(app, function)
 
 
@@ -151,6 +151,17 @@ def validate(
     size = "infinite" if space.size is None else str(space.size)
     counts = f"{len(space.expressions)} parameters, {size} configurations, up to {plan.limits.max_total_runs} trials"
     say(f"{config}: valid. {counts}.")
+    return 0
+
+
+def schema() -> int:
+    """Print the JSON Schema of a sweep file: editors complete and underline by it."""
+    import json
+
+    from raydrive.compat.sweep_json_schema import json_schema
+
+    print(json.dumps(json_schema(), indent=1))
+    say("Keep it in a file, and name that in a sweep's first line: # yaml-language-server: $schema=FILE")
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -22,6 +23,16 @@ def _wrong(allowed: str, fix: str = "") -> PydanticCustomError:
     return PydanticCustomError("raydrive", "{allowed}", {"allowed": allowed, "fix": fix})
 
 
+@dataclass(frozen=True, slots=True)
+class _Check(BeforeValidator):
+    """A check that says in JSON Schema what it accepts."""
+
+    accepts: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return dict(self.accepts)
+
+
 def _from_text(value: Any) -> Any:
     """A number written as text, as v2 allows."""
     if isinstance(value, str):
@@ -33,7 +44,7 @@ def _from_text(value: Any) -> Any:
     return value
 
 
-def _number(allowed: str, accept: Callable[[float], bool], *, whole: bool = False) -> BeforeValidator:
+def _number(allowed: str, accept: Callable[[float], bool], *, whole: bool = False) -> _Check:
     def check(value: Any) -> Any:
         number = _from_text(value)
         if not is_number(number):
@@ -42,7 +53,7 @@ def _number(allowed: str, accept: Callable[[float], bool], *, whole: bool = Fals
             raise _wrong(allowed)
         return int(number) if whole else number
 
-    return BeforeValidator(check)
+    return _Check(check, accepts={"type": ["integer" if whole else "number", "string"], "description": allowed})
 
 
 def _text(value: Any) -> str:
@@ -53,7 +64,17 @@ def _text(value: Any) -> str:
     return value
 
 
-def _one_of(*known: str) -> BeforeValidator:
+def any_case(name: str) -> str:
+    """Returns a regular expression for an enum's name as v2 accepts it: any case, PascalCase included.
+
+    >>> any_case("ro_mount")
+    '^[rR][oO][_-]?[mM][oO][uU][nN][tT]$'
+    """
+    letters = ("[_-]?" if letter in "_-" else f"[{letter.lower()}{letter.upper()}]" for letter in name)
+    return f"^{''.join(letters)}$"
+
+
+def _one_of(*known: str) -> _Check:
     """An enum of v2: any case, PascalCase included."""
     folded = {re.sub("[_-]", "", name.casefold()): name for name in known}
 
@@ -63,7 +84,9 @@ def _one_of(*known: str) -> BeforeValidator:
             raise _wrong(", ".join(known), did_you_mean(value, known) if isinstance(value, str) else "")
         return name
 
-    return BeforeValidator(check)
+    patterns = [{"type": "string", "pattern": any_case(name)} for name in known]
+    # An editor offers the names; any spelling of them is valid.
+    return _Check(check, accepts={"anyOf": [{"enum": list(known)}, *patterns]})
 
 
 _UNITS = {"": 1, "b": 1} | {
@@ -93,11 +116,14 @@ def _patterns(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-Text = Annotated[str, BeforeValidator(_text)]
+Text = Annotated[str, _Check(_text, accepts={"type": "string", "pattern": "\\S"})]
 Count = Annotated[int, _number("a whole number of 1 or more", lambda n: n >= 1, whole=True)]
 CountOrNone = Annotated[int, _number("a whole number of 0 or more", lambda n: n >= 0, whole=True)]
 Seconds = Annotated[float, _number("a number of seconds above 0", lambda n: n > 0)]
 Amount = Annotated[float, _number("a number of 0 or more", lambda n: n >= 0)]
+
+
+_TEXTS = {"type": ["string", "array"], "items": {"type": "string"}}
 
 
 class Section(BaseModel):
@@ -214,7 +240,7 @@ class ResourceKeys(Section):
 
     cpus: Amount = 1
     gpus: Amount = 0
-    memory: Annotated[float, BeforeValidator(_memory)] | None = None
+    memory: Annotated[float, _Check(_memory, accepts={"type": ["number", "string"]})] | None = None
     custom: dict[str, Amount] | None = None
     accelerator_type: Text | None = None
 
@@ -223,7 +249,7 @@ class MetricKeys(Section):
     """``raydrive.metrics``: for scripts that only print."""
 
     source: Annotated[str, _one_of("stdout")] = "stdout"
-    pattern: Annotated[list[str], BeforeValidator(_patterns)] | None = None
+    pattern: Annotated[list[str], _Check(_patterns, accepts=_TEXTS)] | None = None
     format: Annotated[str, _one_of("json")] | None = None
 
     @model_validator(mode="after")

@@ -315,6 +315,14 @@ def _keys(kind: type[_Known]) -> list[str]:
     return [spec.name for spec in fields(kind)]
 
 
+def policy_keys() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Returns the settings of each type of policy by its name, and those among them that have no default."""
+    return {
+        name: (tuple(_keys(kind)), tuple(spec.name for spec in fields(kind) if spec.default is MISSING))
+        for name, kind in _TYPES.items()
+    }
+
+
 def _to_json(policy: _Known) -> dict[str, Any]:
     out: dict[str, Any] = {"type": policy.TYPE}
     for name in _keys(type(policy)):

@@ -183,6 +183,13 @@ def test_help_is_light() -> None:
     assert fastest < 0.5
 
 
+def test_the_schema_is_data(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["schema"]) == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out)["title"] == "raydrive sweep"
+    assert "yaml-language-server" in err
+
+
 def test_validate_needs_no_ray(good: str) -> None:
     modules, _ = loaded_by("validate", good)
     assert not modules & {"ray", "scipy", "sklearn", "plotly", "pyarrow"}
