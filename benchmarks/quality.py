@@ -1,6 +1,7 @@
 """How few trials the samplers need: normalised regret on optimisation tasks, beside Optuna when it is installed.
 
     python benchmarks/quality.py [--tasks PATH] [--seeds 3] [--trials 50] [--workers 1,4] [--samplers raydrive,...]
+                                 [--record FILE] [--no-timing | --only-timing [--counts 20,50]]
 
 Tasks are a module with ``tasks()`` (default: ../shared/quality/public/tasks.py); each has ``name``, ``space`` (a list
 of dicts: name, type float | int | choice, low, high, log, q, choices), ``evaluate(params)`` (smaller is better),
@@ -18,6 +19,7 @@ import argparse
 import heapq
 import importlib
 import importlib.util
+import json
 import math
 import sys
 import time
@@ -176,32 +178,83 @@ def load(path: Path) -> list[Any]:
     return list(importlib.import_module(".".join(parts)).tasks())
 
 
-def compare(tasks: list[Any], names: list[str], workers: int, seeds: int, trials: int) -> None:
-    """Plays everything and prints the tables."""
-    table = {name: np.zeros((len(tasks), seeds)) for name in names}
-    cost: dict[str, list[float]] = {name: [] for name in names}
+class Cells:
+    """Regrets of single runs. Each is written down as it ends and not played again, so a cut loses nothing.
+
+    Args:
+        record: A file of JSON lines to go on from and add to; None keeps nothing.
+    """
+
+    def __init__(self, record: Path | None) -> None:
+        self._record = record
+        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
+        if record is not None and record.exists():
+            for line in record.read_text(encoding="utf-8").splitlines():
+                cell = json.loads(line)
+                self._known[cell["sampler"], cell["task"], cell["seed"], cell["workers"], cell["trials"]] = cell
+
+    def get(self, task: Any, name: str, seed: int, workers: int, trials: int) -> dict[str, Any]:
+        """Returns a cell with ``regret`` and ``ms``, the median CPU milliseconds of a suggestion after the first 15."""
+        key = (name, task.name, seed, workers, trials)
+        cell = self._known.get(key)
+        if cell is None:
+            values, cost = play(task, name, seed, workers, min(trials, task.budget))
+            cell = dict(zip(("sampler", "task", "seed", "workers", "trials"), key, strict=True))
+            cell |= {"regret": regret(task, values), "ms": float(np.median(cost[15:] or cost))}
+            self._known[key] = cell
+            if self._record is not None:
+                with self._record.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(cell) + "\n")
+        return cell
+
+
+def compare(tasks: list[Any], names: list[str], each: list[int], seeds: int, trials: int, cells: Cells) -> None:
+    """Plays everything, seed by seed, and prints a table for each number of trials in flight."""
+    found: dict[int, list[Any]] = {workers: [] for workers in each}
+    for seed in range(seeds):
+        for workers in each:
+            rows = [[cells.get(task, name, seed, workers, trials) for name in names] for task in tasks]
+            found[workers].append(rows)
+            means = (f"{name} {np.mean([row[k]['regret'] for row in rows]):.3f}" for k, name in enumerate(names))
+            print(f"  seed {seed}, {workers} in flight: " + ", ".join(means), flush=True)
+    for workers, outcome in found.items():
+        # by seed, task and sampler
+        print(f"\n{trials} trials, {workers} in flight, {seeds} seeds, {len(tasks)} tasks")
+        regrets, cost = (np.array([[[c[x] for c in r] for r in s] for s in outcome]) for x in ("regret", "ms"))
+        show(tasks, names, regrets, cost)
+
+
+def show(tasks: list[Any], names: list[str], regrets: np.ndarray, cost: np.ndarray) -> None:
+    """Prints a table of all samplers, one by task, and how far the first sampler is ahead of each other one."""
+    rank = (regrets[..., :, None] > regrets[..., None, :]).sum(-1) + (
+        (regrets[..., :, None] == regrets[..., None, :]).sum(-1) + 1
+    ) / 2
+    by_seed, order = regrets.mean(axis=1), np.argsort(regrets.mean(axis=(0, 1)), kind="stable")
+    print("| sampler | mean regret | standard error | average rank | less the first | its error | CPU ms |")
+    print("|---|---|---|---|---|---|---|")
+    for k in order:
+        more = by_seed[:, k] - by_seed[:, 0]
+        print(
+            f"| {names[k]} | {by_seed[:, k].mean():.3f} | {error(by_seed[:, k]):.3f} | {rank[..., k].mean():.2f} "
+            f"| {more.mean():+.3f} | {error(more):.3f} | {np.median(cost[..., k]):.1f} |"
+        )
+    print(f"\n| task | {' | '.join(names[k] for k in order)} |\n|---|{'---|' * len(names)}")
     for i, task in enumerate(tasks):
-        for seed in range(seeds):
-            for name in names:
-                values, ms = play(task, name, seed, workers, min(trials, task.budget))
-                table[name][i, seed] = regret(task, values)
-                cost[name].extend(ms[15:])
-        print(f"  {task.name}: " + ", ".join(f"{n} {table[n][i].mean():.3f}" for n in names), flush=True)
-    stacked = np.stack([table[name] for name in names])
-    rank = (stacked[:, None] > stacked[None]).sum(1) + ((stacked[:, None] == stacked[None]).sum(1) + 1) / 2
-    print(f"\n{trials} trials, {workers} in flight, {seeds} seeds, {len(tasks)} tasks")
-    print("| sampler | mean regret | standard error | average rank | CPU ms per suggestion, median |")
-    print("|---|---|---|---|---|")
-    for k, name in sorted(enumerate(names), key=lambda pair: float(table[pair[1]].mean())):
-        by_seed = table[name].mean(axis=0)
-        error = by_seed.std(ddof=1) / math.sqrt(seeds) if seeds > 1 else math.nan
-        print(f"| {name} | {by_seed.mean():.3f} | {error:.3f} | {rank[k].mean():.2f} | {np.median(cost[name]):.1f} |")
+        print(f"| {task.name} | {' | '.join(f'{regrets[:, i, k].mean():.3f}' for k in order)} |")
 
 
-def timing(names: list[str], counts: list[int], repeats: int = 3) -> None:
-    """Prints wall milliseconds of a suggestion after n trials of a smooth function in 10 dimensions."""
+def error(x: np.ndarray) -> float:
+    """Returns the standard error of a mean."""
+    return float(x.std(ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.nan
+
+
+def timing(names: list[str], counts: list[int], repeats: int = 5) -> None:
+    """Prints wall milliseconds of a suggestion after n trials of a smooth function in 10 dimensions.
+
+    The first suggestion of a fresh sampler, which has to fit from nothing, stands apart from those that follow.
+    """
     space = [dict(name=f"x{j}", type="float", low=0.0, high=1.0, log=False, q=None, choices=None) for j in range(10)]
-    print("\nWall ms per suggestion, median, 10 float dimensions, after n trials")
+    print("\nWall ms per suggestion, median (first one of a fresh sampler), 10 float dimensions, after n trials")
     print(f"| sampler | {' | '.join(map(str, counts))} |\n|---|{'---|' * len(counts)}")
     for name in names:
         kind, option = SAMPLERS[name]
@@ -209,18 +262,20 @@ def timing(names: list[str], counts: list[int], repeats: int = 3) -> None:
         for count in counts:
             sampler, rng = kind(space, 0, option), np.random.default_rng(0)
             points = rng.random((count, 10))
-            values = ((points - 0.4) ** 2) @ np.geomspace(3, 0.03, 10) + 0.01 * rng.standard_normal(count)
-            _fill(sampler, points, values)
+            _fill(sampler, points, _bowl(points) + 0.01 * rng.standard_normal(count))
             spent = []
-            for _ in range(repeats):
+            for _ in range(1 + repeats):
                 before = time.perf_counter()
                 answer = sampler.ask()
                 spent.append((time.perf_counter() - before) * 1e3)
-                x = np.array(list(answer[1].values())) if answer else points[0]
                 if answer:
-                    sampler.tell(answer[0], float(((x - 0.4) ** 2) @ np.geomspace(3, 0.03, 10)))
-            row.append(f"{np.median(spent):.0f}")
+                    sampler.tell(answer[0], float(_bowl(np.array([[*answer[1].values()]]))[0]))
+            row.append(f"{np.median(spent[1:]):.0f} ({spent[0]:.0f})")
         print(f"| {name} | {' | '.join(row)} |", flush=True)
+
+
+def _bowl(points: np.ndarray) -> np.ndarray:
+    return np.asarray(((points - 0.4) ** 2) @ np.geomspace(3, 0.03, 10))
 
 
 def _fill(sampler: Any, points: np.ndarray, values: np.ndarray) -> None:
@@ -246,7 +301,10 @@ def main() -> int:
     words.add_argument("--trials", type=int, default=50)
     words.add_argument("--workers", default="1,4")
     words.add_argument("--samplers", default=",".join(SAMPLERS))
+    words.add_argument("--record", type=Path, help="JSON lines of runs played already; the others are added")
     words.add_argument("--no-timing", action="store_true")
+    words.add_argument("--only-timing", action="store_true", help="milliseconds a suggestion, no tasks")
+    words.add_argument("--counts", default="20,50,100,500", help="trials after which suggestions are timed")
     given = words.parse_args()
     names = [name for name in given.samplers.split(",") if name]
     unknown = [name for name in names if name not in SAMPLERS]
@@ -258,17 +316,18 @@ def main() -> int:
         print(f"left out, not installed here: {', '.join(missing)} (pip install optuna, and torch for GPSampler)")
         names = [name for name in names if name not in missing]
     path = given.tasks or PUBLIC
-    if not path.exists():
+    if given.only_timing:
+        pass
+    elif not path.exists():
         print(f"no tasks at {path}: name a task module with --tasks PATH", file=sys.stderr)
         # the default tasks are not part of the repository; only a path that was asked for must exist
         if given.tasks:
             return 2
     else:
-        tasks = load(path)
-        for workers in map(int, given.workers.split(",")):
-            compare(tasks, names, workers, given.seeds, given.trials)
+        each = [int(workers) for workers in given.workers.split(",")]
+        compare(load(path), names, each, given.seeds, given.trials, Cells(given.record))
     if not given.no_timing:
-        timing(names, [20, 50, 100, 500])
+        timing(names, [int(count) for count in given.counts.split(",")])
     return 0
 
 
