@@ -39,6 +39,8 @@ ALL = [
     "first_result",
     "scripts",
     "unmodified",
+    "resume",
+    "long_run",
 ]
 QUICK = ["startup", "bookkeeping", "sleepers", "early_stop", "scripts"]
 WORSE = 1.5

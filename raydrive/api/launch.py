@@ -95,6 +95,9 @@ def resume(
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
 
+    Returns:
+        The run, refreshed.
+
     Raises:
         ConfigError: If a limit is out of range, or the run is over and no limit was raised.
         ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
@@ -110,7 +113,8 @@ def resume(
     cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
     check_storage(run.layout.uri, run.config.trial.resources)
     start_driver(run.layout, connection.outlives, changed)
-    return HyperDriveRun.open(run.layout.uri)
+    run.refresh()  # not opened anew: a million reports take a second to read
+    return run
 
 
 def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool) -> None:

@@ -102,6 +102,11 @@ class HyperDriveRun(Charts):
     def _read_on(self) -> None:
         self.sweep.follow(self._reader.read_blocks())
 
+    @property
+    def notices(self) -> list[str]:
+        """What of its record does not count, in words: a torn line, what a driver wrote that had been replaced."""
+        return list(self._reader.notices)
+
     def heartbeat(self) -> dict[str, Any]:
         """Returns the driver's last sign of life (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}."""
         raw = self.layout.read_driver()

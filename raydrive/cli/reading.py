@@ -94,7 +94,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "saved_s": round(summary.saving.seconds, 1),
             "waiting": "; ".join(waiting),
             "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
-            "notice": "; ".join([*notices(run.sweep), *filter(None, [str(heartbeat.get("notice", ""))])]),
+            "notice": "; ".join([*notices(run.sweep), *run.notices, *filter(None, [str(heartbeat.get("notice", ""))])]),
             "storage": run.uri,
             **_lineage(run, output),
         },

@@ -129,6 +129,8 @@ def resume(
     with only_data():
         run = launching.resume(run, address=target, limits=limits, force=force)
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
+    for text in run.notices:
+        say(f"Note: {text}")
     if detach:
         print(run.id)
         return 0

@@ -392,6 +392,8 @@ def _why(exit_: Exit, prepared: Prepared) -> str:
     """The last words of a failed process."""
     if exit_.code == 0:
         return ""
-    if exit_.oom:
+    words = exit_.error or prepared.last_words()
+    if exit_.oom and exit_.code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # itself, or below a shell
         return "out of memory: the kernel killed it"
-    return exit_.error or prepared.last_words()
+    # A process of its tree, or another one of the node: what the script itself says of its end is not hidden.
+    return f"{words} (meanwhile the kernel killed a process for want of memory)" if exit_.oom else words

@@ -5,6 +5,7 @@ A folder without a manifest is the remains of an upload that was interrupted; no
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -55,12 +56,17 @@ def publish(
     number = max((found for found, _ in _folders(layout, trial)), default=0) + 1
     folder = layout.checkpoint(trial, number)
     files: dict[str, dict[str, Any]] = {}
-    for name, path in local_files(local):
-        digest = _digest(path)
-        size = folder.child(FILES).put_file(path, name)
-        files[name] = {"size": size, "sha256": digest}
-    manifest = Manifest(number, attempt, interval, value, at, files)
-    folder.write_whole(MANIFEST, json.dumps(asdict(manifest)).encode())
+    try:
+        for name, path in local_files(local):
+            digest = _digest(path)
+            size = folder.child(FILES).put_file(path, name)
+            files[name] = {"size": size, "sha256": digest}
+        manifest = Manifest(number, attempt, interval, value, at, files)
+        folder.write_whole(MANIFEST, json.dumps(asdict(manifest)).encode())
+    except StorageError:
+        with contextlib.suppress(StorageError):  # on a full disk a part left by each try would keep it full
+            _remove(folder)
+        raise
     return manifest
 
 
@@ -139,6 +145,8 @@ def pinned(layout: RunLayout, trial: int) -> int | None:
 def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto: int | None = None) -> list[int]:
     """Deletes all checkpoints but the last ones, the one with the best value, and the one an attempt goes on from.
 
+    What uploads left that were interrupted goes too.
+
     Args:
         layout: The run.
         trial: Number of the trial.
@@ -163,10 +171,17 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto
         kept = pinned(layout, trial)
         gone = [number for number in gone if number != kept]
     for number in gone:
-        folder = layout.checkpoint(trial, number)
-        folder.delete(MANIFEST)  # first: a reader must never see a manifest of files that are being deleted
-        folder.delete_tree()
+        _remove(layout.checkpoint(trial, number))
+    newest = complete[-1].number if complete else 0
+    for number, folder in _folders(layout, trial):
+        if number < newest and not folder.exists(MANIFEST):
+            folder.delete_tree()
     return gone
+
+
+def _remove(folder: Folder) -> None:
+    folder.delete(MANIFEST)  # first: a reader must never see a manifest of files that are being deleted
+    folder.delete_tree()
 
 
 def _folders(layout: RunLayout, trial: int) -> list[tuple[int, Folder]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,10 +14,14 @@ from typing import Any
 
 import cloudpickle
 import psutil
+import pytest
 
 from raydrive.context import Run
 from raydrive.core.config import RunConfig
-from raydrive.runtime.trial_actor import TrialActor
+from raydrive.runtime import guard, publisher
+from raydrive.runtime.process import Exit
+from raydrive.runtime.trial_actor import TrialActor, _why
+from raydrive.runtime.workspace import TrialFiles
 from raydrive.storage.code import store_function
 from raydrive.storage.layout import RunLayout, new_run_id
 from raydrive.testing.runners import function_config
@@ -170,3 +175,78 @@ def test_what_cannot_begin_for_want_of_storage_is_lost_and_not_failed(tmp_path: 
             assert "is damaged" in event[3]
 
     asyncio.run(main())
+
+
+def test_an_upload_is_no_matter_of_training_and_only_the_next_save_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(params: dict[str, Any]) -> None:
+        run = Run.get_context()
+        Path("state").mkdir()
+        for k in range(1, 7):
+            Path("state/k").write_text(str(k))
+            run.log("score", k)
+            if k in (1, 5):
+                run.save_checkpoint("state")
+                run.log("saved", k)
+
+    arrived = threading.Event()
+    real = publisher.publish
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        assert arrived.wait(20)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(publisher, "publish", slow)
+
+    async def main() -> None:
+        driver = Driver()
+        driver.open.set()
+        layout, config = a_run(tmp_path, train, keep_checkpoints=2)
+        async with an_actor(layout, config, driver) as actor:
+            result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
+            scores = [1.0, 2.0, 3.0, 4.0, 5.0]
+            await until(lambda: [event[4] for event in driver.events if event[0] == "report" and event[3]] == scores)
+            await asyncio.sleep(0.3)  # the second save waits, and nothing comes after it
+            assert [event[5] for event in driver.events if event[0] == "report" and not event[3]] == [{"saved": 1}]
+            assert not [event for event in driver.events if event[0] == "checkpoint"]
+            arrived.set()
+            rest = await asyncio.wait_for(result, 20)
+            last = [*driver.events, *rest]
+            assert [event[2:] for event in last if event[0] == "checkpoint"] == [(1, "1"), (5, "2")]
+            assert last[-1][0] == "ended"
+            assert last[-1][2] == 0
+        # What was saved is what the folder held then, though training had gone on before the upload began.
+        for number, k in ((1, "1"), (2, "5")):
+            assert layout.checkpoint(0, number).child("files").read_bytes("k") == k.encode()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("exit_", "why"),
+    [
+        (Exit(code=-9, oom=True), "out of memory: the kernel killed it"),
+        (Exit(code=137, oom=True), "out of memory: the kernel killed it"),
+        (Exit(code=1, oom=True), "worker 3 died (meanwhile the kernel killed a process for want of memory)"),
+        (Exit(code=1), "worker 3 died"),
+    ],
+)
+def test_a_kill_for_want_of_memory_is_named(tmp_path: Path, exit_: Exit, why: str) -> None:
+    layout, config = a_run(tmp_path, print)
+    prepared = TrialFiles(layout.uri, layout.run_id, config).prepare(0, 1)
+    prepared.log.write_text("epoch 1\nworker 3 died\n")
+    assert _why(exit_, prepared) == why
+    prepared.clean()
+
+
+def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, machine = tmp_path / "memory.events", tmp_path / "vmstat"
+    monkeypatch.setattr(guard, "_oom_files", lambda: [(str(group), "oom_kill"), (str(machine), "oom_kill")])
+    assert guard.oom_kills() == 0
+    machine.write_text("nr_free_pages 1\noom_kill 7\n")
+    assert guard.oom_kills() == 7
+    group.write_text("low 0\noom 5\noom_kill 2\n")  # those of this control group say more than the machine's
+    assert guard.oom_kills() == 2

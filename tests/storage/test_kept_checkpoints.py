@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from raydrive.core.errors import StorageError
 from raydrive.runtime.publisher import recover
 from raydrive.storage.checkpoints import manifests, pin, pinned, prune, publish
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.local import LocalFolder
 
 
 def run_with(tmp_path: Path, values: list[float | None]) -> RunLayout:
@@ -76,3 +81,64 @@ def test_a_torn_pin_keeps_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     layout = run_with(tmp_path, [None] * 2)
     layout.checkpoints(0).write_whole("resumed.json", b'{"attempt": 2')
     assert prune(layout, 0, keep_last=1, maximize=True) == [1]
+
+
+class Interrupted(BaseException):
+    """The process is killed here."""
+
+
+@pytest.mark.parametrize("end", [StorageError("the disk is full"), Interrupted()])
+@pytest.mark.parametrize("step", range(8))
+def test_a_checkpoint_counts_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, end: BaseException
+) -> None:
+    """Before or after any of the writes of an upload: three files, and then the manifest."""
+    layout = run_with(tmp_path, [None])
+    saved = tmp_path / "later"
+    (saved / "deep").mkdir(parents=True)
+    for name in ("a", "b", "deep/c"):
+        (saved / name).write_text(name)
+    writes: list[str] = []
+
+    def wrapped(real: Any) -> Any:
+        def write(*arguments: Any, **options: Any) -> Any:
+            if len(writes) * 2 == step:
+                raise end
+            done = real(*arguments, **options)
+            writes.append(str(arguments[-1]))
+            if len(writes) * 2 == step + 1:
+                raise end
+            return done
+
+        return write
+
+    with monkeypatch.context() as patch:
+        for name in ("put_file", "write_whole"):
+            patch.setattr(LocalFolder, name, wrapped(getattr(LocalFolder, name)))
+        with pytest.raises(type(end)):
+            publish(layout, 0, saved, attempt=1, interval=2, value=None, at=2.0)
+    whole = step == 7 and isinstance(end, Interrupted)  # killed after its last write: it is all there
+    assert numbers(layout) == ([1, 2] if whole else [1])
+    found = recover(layout, 0, 2, "2", 2, tmp_path / "here", lambda text: None)
+    assert found is not None
+    assert found.number == (2 if whole else 1)
+    # What a try left does not stay in the way of the next one, nor on the disk.
+    folder = layout.checkpoints(0).local_path
+    assert folder is not None
+    left = {path.name for path in folder.iterdir() if path.is_dir()}
+    if isinstance(end, StorageError):
+        assert left == {"00001"}
+    again = publish(layout, 0, saved, attempt=1, interval=2, value=None, at=3.0)
+    publish(layout, 0, saved, attempt=1, interval=3, value=None, at=4.0)
+    prune(layout, 0, keep_last=2, maximize=True)
+    kept = {path.name for path in folder.iterdir() if path.is_dir()}
+    assert kept == {f"{found.number:05d}", f"{again.number:05d}", f"{again.number + 1:05d}"}
+    assert len(again.files) == 3
+
+
+def test_an_upload_under_way_is_not_taken_for_the_remains_of_one(tmp_path: Path) -> None:
+    layout = run_with(tmp_path, [None] * 2)
+    begun = layout.checkpoint(0, 3)
+    begun.child("files").write_whole("state", b"3")
+    assert prune(layout, 0, keep_last=1, maximize=True) == [1]
+    assert begun.child("files").exists("state")

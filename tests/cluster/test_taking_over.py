@@ -1,0 +1,117 @@
+"""``raydrive resume`` while somebody else has the run: the refusal, ``--force``, two at once, and new limits."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal import RAYDRIVE, environment, raydrive
+
+from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Run, Workspace, uniform
+from raydrive.core.records import Began
+from raydrive.storage.journal import JournalReader
+from raydrive.testing.aftermath import check_run
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+
+def wait_until(condition: Any, timeout_s: float = 60.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_live_driver_is_left_alone_unless_forced_and_of_two_who_force_one_goes_on(cluster: str, storage: str) -> None:
+    gate = Path(storage + "-gate")
+
+    def train(params: dict[str, Any]) -> None:
+        run = Run.get_context()
+        for k in range(10):
+            run.log("score", params["x"] + k)
+        while not gate.exists():
+            run.log("waits", 1)
+            time.sleep(0.05)
+
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}),
+        *("score", "maximize", 3, 2),
+        run_config=train,
+        seed=0,
+        resources=Resources(cpus=0.5),
+    )
+    run = Experiment(Workspace(storage), "taken").submit(config)
+    wait_until(lambda: run.refresh().counts["Running"] == 2 and len(run.sweep.curves.values(1)) == 10)
+    before = [(trial.number, trial.attempt, trial.pid) for trial in run.sweep.trials if trial.pid]
+    resume = ["resume", run.id, "--address", cluster, "--storage", storage]
+    live = run.heartbeat()
+    refused = raydrive(*resume)
+    assert refused.returncode == 5
+    assert f"run {run.id} has a live driver: its last heartbeat is " in refused.stderr
+    assert f"from pid {live['pid']} at {live['address']}" in refused.stderr
+    assert f"Watch it with 'raydrive watch {run.id}'" in refused.stderr
+    assert "wait until 30 s have passed, or take over with --force" in refused.stderr
+    assert run.refresh().state == "Running"
+    assert run.sweep.epoch == 1
+
+    limits = ["--max-total-trials", "5", "--max-concurrent-trials", "3", "--timeout", "5000"]
+    both = [
+        subprocess.Popen(
+            [RAYDRIVE, *resume, "--force", "--detach", *limits],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=90) for process in both]
+    codes = sorted(process.returncode for process in both)
+    # Who came second took over from the first; that one either did not notice, or says so.
+    assert codes in ([0, 0], [0, 5]), said
+    assert all("Traceback" not in talk for _, talk in said), said
+    wait_until(lambda: run.refresh() and run.sweep.limits.max_total_runs == 5 and run.refresh().counts["Running"] == 3)
+    assert run.sweep.limits.max_concurrent_runs == 3
+    assert run.sweep.limits.max_duration_s == 5000
+    gate.touch()
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert [trial.state for trial in run.sweep.trials] == ["Completed"] * 5
+    assert check_run(run.uri) == []
+    # What trained was adopted: nothing began twice.
+    began = [(fact.trial, fact.attempt) for fact, _ in JournalReader(run.layout.journal).read() if type(fact) is Began]
+    assert len(began) == len(set(began))
+    after = {(trial.number, trial.attempt, trial.pid) for trial in run.sweep.trials}
+    assert set(before) <= after
+    assert raydrive(*resume, "--max-total-trials", "2").returncode == 2
+
+
+def test_what_does_not_count_is_said(storage: str, cluster: str) -> None:
+    """A line that was never finished, and what a driver wrote that had been replaced."""
+
+    def train(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", params["x"])
+
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}), "score", "maximize", 2, run_config=train, seed=0
+    )
+    run = Experiment(Workspace(storage), "torn").submit(config)
+    run.wait_for_completion()
+    place = run.layout.journal.local_path
+    assert place is not None
+    newest = max(place.glob("e0001-*.jsonl"))
+    with newest.open("ab") as file:
+        file.write(b'[{"type": "reported"')
+    resumed = raydrive("resume", run.id, "--address", cluster, "--storage", storage, "--max-total-trials", "3")
+    assert resumed.returncode == 0, resumed.stderr
+    text = f"an unfinished line (20 bytes) at the end of segment {newest.name} left out"
+    assert f"Note: {text}" in resumed.stderr
+    assert text in raydrive("status", run.id, "--storage", storage).stdout
+    newest.rename(place / "elsewhere")
+    missing = raydrive("status", run.id, "--storage", storage)
+    assert missing.returncode == 5
+    assert f"segment {newest.name} is missing or damaged" in missing.stderr
+    assert "Hint: restore the file from a backup of the storage" in missing.stderr
