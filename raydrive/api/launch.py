@@ -21,6 +21,7 @@ from raydrive.core.heritage import dump
 from raydrive.core.lineage import Lineage
 from raydrive.storage.code import snapshot, store_code, store_function
 from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.storage.usable import check_usable
 
 START_TIMEOUT_S = 120.0
 STALE_S = 30.0
@@ -48,10 +49,12 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     from raydrive.runtime import cluster
     from raydrive.runtime.probe import check_storage
 
-    # What can be refused is refused before anything is left behind: first the code, then the cluster, then the folder.
+    # What can be refused is refused before anything is left behind: first the code, then whether the storage can
+    # be used at all (starting a cluster takes a while), then the cluster, then the folder.
     descent = trace(submission, storage)
     pickled = pickle_function(submission.function) if submission.function is not None else b""
     code = snapshot(submission.source_directory, storage) if submission.source_directory is not None else None
+    check_usable(storage)
     connection = cluster.connect(address)
     cluster.check_feasible(submission.config.trial.resources, may_grow=cluster.autoscaling())
     check_storage(storage, submission.config.trial.resources)

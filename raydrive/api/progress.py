@@ -151,7 +151,8 @@ def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
         lines += [f"Its driver stopped: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
         return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
     if summary.why:
-        lines.append(f"{summary.state}: {one_line(summary.why)}.")
+        why = one_line(summary.why)
+        lines.append(f"{summary.state}: {why}{'' if why.endswith(('.', '?', '!')) else '.'}")
     child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
     if child is None:
         return [*lines, *_without_best(run, summary)]

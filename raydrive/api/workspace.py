@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean
 
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
@@ -73,11 +73,14 @@ class Workspace:
         """
         return sorted({entry.experiment for entry in self._entries()})
 
-    def runs(self, experiment: str | None = None) -> Iterator[HyperDriveRun]:
+    def runs(
+        self, experiment: str | None = None, *, unreadable: Callable[[str, RaydriveError], None] | None = None
+    ) -> Iterator[HyperDriveRun]:
         """Yields the runs, newest first.
 
         Args:
             experiment: Only those of one experiment.
+            unreadable: Gets id and error of each run that cannot be read, so that the others follow; None raises.
 
         Raises:
             StorageError: If the storage cannot be read.
@@ -85,11 +88,19 @@ class Workspace:
         from raydrive.api.run import HyperDriveRun
 
         for entry in self._entries():
-            if experiment in (None, entry.experiment):
-                yield HyperDriveRun.open(entry.uri)
+            if experiment not in (None, entry.experiment):
+                continue
+            try:
+                run = HyperDriveRun.open(entry.uri)
+            except RaydriveError as error:
+                if unreadable is None:
+                    raise
+                unreadable(entry.run_id, error)
+                continue
+            yield run
 
     def get_run(self, run: str) -> HyperDriveRun:
-        """Returns a run by its id, a unique prefix of it, or ``last``.
+        """Returns a run by its id, a unique prefix of it, ``last``, or the path or URI of its folder.
 
         Raises:
             RunNotFoundError: If no run, or more than one, answers to it.

@@ -9,7 +9,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Runs the command line and exits with its code."""
-    if len(sys.argv) > 1 and sys.argv[1] == "log" and "--help" not in sys.argv:
+    if len(sys.argv) > 1 and sys.argv[1] == "log" and not {"--help", "-h"} & {*sys.argv}:
         # Called once per value by scripts in any language: no typer, no ray, nothing that takes time to import.
         from raydrive.wire import log_main
 

@@ -37,12 +37,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None = those of this process.
 
     Returns:
-        The exit code: 0 done, 1 the run failed, 2 wrong usage or config, 3 the primary metric was never logged,
-        4 cancelled without a result, 5 cluster or storage unreachable, 130 interrupted.
+        The exit code: 0 done, 1 the run failed, 2 wrong usage or config, 3 no trial has a finite value of the primary
+        metric, 4 cancelled without a result, 5 cluster or storage unreachable, 130 interrupted.
     """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="raydrive")
     except SystemExit as ended:
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            return 0  # the reader (head, less) has gone: that is its right, and no failure of ours
         return ended.code if isinstance(ended.code, int) else 0
     except ConfigError as error:
         count = len(error.problems)
@@ -60,6 +62,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) has gone: that is its right. Keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder that is none: the system's answer is the user's to read
+        name = f"{error.filename}: " if error.filename is not None else ""
+        say(f"Error: {name}{error.strerror or error}. The traceback is in {_keep_traceback()}")
+        return 1
     except Exception as error:  # a bug of ours: the user gets a sentence, the traceback goes to a file
         say(f"Error: raydrive failed with {type(error).__name__}: {error}")
         say(f"This is a bug of raydrive. The traceback is in {_keep_traceback()}")

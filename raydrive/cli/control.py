@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 def cancel(
     run_name: RunArgument,
     trial: Annotated[
-        int | None, typer.Argument(metavar="[TRIAL]", help="Only this trial.", min=0, show_default=False)
+        int | None, typer.Argument(metavar="TRIAL", help="Only this trial.", min=0, show_default=False)
     ] = None,
     storage: StorageOption = None,
 ) -> int:
@@ -120,7 +120,9 @@ def _storage(flag: str | None) -> dict[str, Any]:
 
 
 def _cluster(flag: str | None) -> list[dict[str, Any]]:
-    address = resolve(flag, "RAY_ADDRESS", "--address")
+    from raydrive.api.workspace import read_settings
+
+    address = resolve(flag, "RAY_ADDRESS", "--address", read_settings().get("address"))
     if address in (None, "local"):
         return [_check("cluster", True, f"none given: an embedded one with {os.cpu_count()} cores would be started")]
     from raydrive.core.errors import RaydriveError

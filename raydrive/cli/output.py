@@ -9,12 +9,15 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from raydrive.api.wording import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 EXIT_INTERRUPTED = 130
 SCHEMA_VERSION = 1
@@ -31,13 +34,24 @@ class Format(str, enum.Enum):
 
 OutputOption = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
 StorageOption = Annotated[
-    str | None, typer.Option("--storage", help="Folder or URI below which runs are kept.", show_default=False)
+    str | None,
+    typer.Option(
+        "--storage",
+        help="Folder or URI below which runs are kept; else RAYDRIVE_STORAGE, raydrive.toml, ~/raydrive.",
+        show_default=False,
+    ),
 ]
 AddressOption = Annotated[
     str | None,
-    typer.Option("--address", help="Ray cluster: auto, HOST:PORT, or local.", show_default=False),
+    typer.Option(
+        "--address",
+        help="Ray cluster: auto, HOST:PORT, or local; else RAY_ADDRESS, raydrive.toml, local.",
+        show_default=False,
+    ),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, a unique prefix of it, or 'last'.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run, a unique beginning of it, its folder, or last.")
+]
 
 
 def command(app: typer.Typer, function: Callable[..., int], name: str | None = None) -> None:
@@ -138,28 +152,89 @@ def _plain(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict | list) else "" if value is None else value
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, digits: int = 6) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.{digits}g}"
     return json.dumps(value) if isinstance(value, dict | list) else one_line(str(value))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Prints rows as wide as they are; where the terminal is narrower, with hyperparameters and prose in one column."""
     from rich.console import Console
+
+    # Piped output is not squeezed into 80 columns: lines stay whole for grep and awk.
+    width = None if sys.stdout.isatty() else WIDE
+    console = Console(highlight=False, width=width, no_color=bool(os.environ.get("NO_COLOR")))
+    cells = {key.removeprefix("param_"): [_shown(row.get(key)) for row in rows] for key in names}
+    numeric = {key for key in names if all(isinstance(row.get(key), int | float | None) for row in rows)}
+    right = {key.removeprefix("param_") for key in numeric}
+    if _needs(cells) > console.width:
+        narrow = _narrow(rows, names)
+        if _needs(narrow) - sum(max(0, _widest(key, narrow[key]) - PROSE_WIDTH) for key in PROSE & {*narrow}) <= (
+            console.width
+        ):
+            cells = narrow
+        else:
+            console.width = WIDE  # the terminal breaks the lines: no cell is cut
+    _print_columns(console, cells, right)
+
+
+WIDE = 100_000
+"""Columns enough for any line."""
+DETAILS = "details"
+PROSE = {"why", "advice", "found", "policy", DETAILS}
+"""Columns whose words may go on in the next line."""
+PROSE_WIDTH = 16
+"""What such a column needs at least."""
+
+
+def _narrow(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[str]]:
+    """Returns headers and cells for a narrow terminal."""
+    folded = [key for key in names if key.startswith("param_")]
+    folded += [key for key in names if folded and key in PROSE]
+    cells = {_broken(key): [_shown(row.get(key), 4) for row in rows] for key in names if key not in folded}
+    if folded:
+        cells[DETAILS] = ["\n".join(_details(row, folded)) for row in rows]
+    return cells
+
+
+def _broken(header: str) -> str:
+    return header if header in PROSE else header.replace(" ", "\n")
+
+
+def _details(row: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
+    params = [key for key in keys if key.startswith("param_") and row.get(key) is not None]
+    yield " ".join(f"{key.removeprefix('param_')}={_shown(row[key], 4)}" for key in params)
+    yield from (_shown(row.get(key)) for key in keys if key in PROSE and row.get(key))
+
+
+def _widest(header: str, cells: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(cell_len(line) for text in (header, *cells) for line in text.split("\n"))
+
+
+def _needs(columns: Mapping[str, Sequence[str]]) -> int:
+    return sum(_widest(key, cells) for key, cells in columns.items()) + GAP * max(0, len(columns) - 1)
+
+
+GAP = 2
+"""Blanks between columns."""
+
+
+def _print_columns(console: Console, columns: Mapping[str, Sequence[str]], right: Collection[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    numeric = {key for key in names if all(isinstance(row.get(key), int | float | None) for row in rows)}
-    for key in names:
-        table.add_column(key.removeprefix("param_"), justify="right" if key in numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(row.get(key))) for key in names))
-    # Piped output is not squeezed into 80 columns: lines stay whole for grep and awk.
-    width = None if sys.stdout.isatty() else 100_000
-    Console(highlight=False, width=width, no_color=bool(os.environ.get("NO_COLOR"))).print(table)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for key in columns:
+        justify: Literal["left", "right"] = "right" if key.replace("\n", " ") in right else "left"
+        table.add_column(Text(key), justify=justify, overflow="fold", no_wrap=key not in PROSE)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def resolve(flag: str | None, variable: str, what: str, *fallbacks: str | None) -> str | None:

@@ -46,7 +46,7 @@ def list_runs(
     """List the runs, newest first."""
     rows: list[dict[str, object]] = []
     space = workspace(storage)
-    for run in space.runs(experiment):
+    for run in space.runs(experiment, unreadable=lambda name, error: say(f"Note: {error}")):
         if len(rows) == limit:
             break
         state, summary = standing(run)

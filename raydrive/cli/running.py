@@ -14,7 +14,12 @@ from raydrive.cli.output import command, say
 from raydrive.cli.submitting import WithOption
 from raydrive.core.errors import RaydriveError
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)]
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", exists=True, dir_okay=False, show_default=False, help="A script (.py) or notebook (.ipynb)."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -101,13 +106,16 @@ def convert(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to write; default: print it.", show_default=False)
     ] = None,
-    node: Annotated[str, typer.Option(help="The sweep node, where FILE is a pipeline.", show_default=False)] = "",
+    node: Annotated[
+        str, typer.Option(metavar="NAME", help="The sweep node, where FILE is a pipeline.", show_default=False)
+    ] = "",
     site: WithOption = None,
 ) -> int:
     """Turn a v1 script or notebook, or a v2 YAML, into a sweep file of raydrive's, and say what changed.
 
-    A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit. No
-    run is started, but whatever stands above that line happens.
+    A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit.
+
+    No run is started, but whatever stands above that line happens.
     """
     from raydrive.compat.converting import converted, recorded, wanted_from
 

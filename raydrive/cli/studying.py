@@ -70,18 +70,24 @@ def report(
 
 def studio(
     run_name: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Open this run; without it, the list.", show_default=False)
+        str | None, typer.Argument(metavar="RUN", help="Open this run; without it, the list.", show_default=False)
     ] = None,
     storage: StorageOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; any but 127.0.0.1 asks for a token.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address to listen on; any but 127.0.0.1 asks for a token.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 = any free one.", min=0, max=65535)] = DEFAULT_PORT,
     token: Annotated[
-        str | None, typer.Option(help="Ask for this token (or RAYDRIVE_STUDIO_TOKEN).", show_default=False)
+        str | None,
+        typer.Option(help="Ask every viewer for this token.", show_default=False),
     ] = None,
     allow_cancel: Annotated[bool, typer.Option("--allow-cancel", help="Let viewers end runs and trials.")] = False,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> int:
-    """Watch runs live in a browser, on this machine or through a port-forward."""
+    """Watch runs live in a browser, on this machine or through a port-forward.
+
+    The token may also stand in the variable RAYDRIVE_STUDIO_TOKEN, where a list of processes does not show it.
+    """
     from raydrive.storage.layout import find_run
     from raydrive.studio.server import Settings, serve
 
@@ -125,13 +131,15 @@ def whatif(
                 raise ConfigError(Problem("--policy", repr(policy), allowed, f"It is no JSON: {error}.")) from error
         chosen = [policy_from_json(raw, "--policy")]
     story = open_story(run_name, storage)
-    outcomes = [what_if(story, one) for one in ([] if policy else [story.config.policy]) + chosen]
+    own = story.config.policy.to_json()
+    others = [one for one in chosen if policy or policy_from_json(one, "--policy").to_json() != own]
+    outcomes = [what_if(story, one) for one in ([] if policy else [story.config.policy]) + others]
     if output is Format.JSON:
         emit_json({"run": story.layout.run_id, "outcomes": [one.to_json() for one in outcomes]})
         return 0
     rows = [
         {
-            "policy": one.text,
+            "policy": f"{one.text} (as it was)" if one.policy == own and not policy else one.text,
             "would stop": len(one.stopped),
             "trains_s": round(one.trained_s, 1),
             "saves_s": round(one.saved_s, 1),

@@ -116,6 +116,7 @@ def resume(
 ) -> int:
     """Go on with an interrupted run, or extend a finished one, from its storage alone."""
     from raydrive.api import launch as launching
+    from raydrive.api.workspace import read_settings
     from raydrive.cli.reading import open_run
 
     wanted = {
@@ -124,7 +125,7 @@ def resume(
         "max_duration_s": timeout,
     }
     run = open_run(run_name, storage)
-    target = resolve(address, "RAY_ADDRESS", "--address")
+    target = resolve(address, "RAY_ADDRESS", "--address", read_settings().get("address"))
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
         run = launching.resume(run, address=target, limits=limits, force=force)
@@ -151,7 +152,9 @@ def validate(
     plan = loaded.submission.config
     space = plan.sampling.space
     size = "infinite" if space.size is None else str(space.size)
-    counts = f"{len(space.expressions)} parameters, {size} configurations, up to {plan.limits.max_total_runs} trials"
+    many = len(space.expressions)
+    counts = f"{many} parameter{'s' * (many != 1)}, {size} configuration{'s' * (size != '1')}, "
+    counts += f"up to {plan.limits.max_total_runs} trial{'s' * (plan.limits.max_total_runs != 1)}"
     say(f"{config}: valid. {counts}.")
     return 0
 
@@ -266,7 +269,9 @@ def exit_code(run: HyperDriveRun) -> int:
         return 4
     if run.sweep.metric_missing:
         return 3
-    return 1 if finished.state == "Failed" else 0
+    if finished.state == "Failed":
+        return 1
+    return 0 if run.sweep.best is not None else 3  # nothing but NaN was logged, or nothing at all
 
 
 def interrupt_on_signals() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +57,9 @@ def recorded(file: Path) -> Submission:
         return replace(found.submission, source_directory=source.absolute() if source is not None else None)
     except Exception as error:
         fix = "It is run up to its first experiment.submit."
-        raise ConfigError(Problem(str(file), f"{type(error).__name__}: {error}", allowed, fix)) from error
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        place = f"{file}:{lines[-1]}" if lines and file.suffix != ".ipynb" else str(file)
+        raise ConfigError(Problem(place, f"{type(error).__name__}: {error}", allowed, fix)) from error
     finally:
         Experiment.recorder = None
         sys.argv, sys.path[:] = before[0], before[1]

@@ -14,7 +14,7 @@ from raydrive.compat.sweep_problems import problems_of
 from raydrive.compat.sweep_schema import InputKeys, OutputKeys
 from raydrive.compat.yaml_source import Node
 from raydrive.core.arguments import format_value
-from raydrive.core.errors import Problem
+from raydrive.core.errors import Problem, did_you_mean
 from raydrive.storage.fetching import FETCHED, WEB, scheme_of
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
@@ -196,6 +196,18 @@ def read_code(raw: str, root: Node, base: Path, problems: list[Problem]) -> Path
         found, fix = f"{raw!r}, which is a file", "Name its folder; all of it is snapshot."
     problems.append(Problem(where, found, "a folder that exists", fix, place))
     return None
+
+
+def check_script(command: Any, source: Path | None, root: Node, problems: list[Problem]) -> None:
+    """Notes a Python script that is not in the snapshot: each trial would fail, a cluster's start later."""
+    begins = re.match(r"\s*python[0-9.]*\s+([\w./-]+\.py)(?:\s|\Z)", command) if isinstance(command, str) else None
+    if begins is None or source is None or begins[1].startswith("/") or (source / begins[1]).is_file():
+        return
+    there = sorted(path.relative_to(source).as_posix() for path in source.glob("*.py"))[:10]
+    fix = did_you_mean(begins[1], there) or "Paths of the command start from trial.code."
+    found = f"{begins[1]!r}, and there is no such file in {source}"
+    allowed = f"a script of that folder{': ' + ', '.join(there) if there else ''}"
+    problems.append(Problem("trial.command", found, allowed, fix, root.locate("trial.command")))
 
 
 def local_path(text: str, base: Path) -> Path | None:

@@ -24,6 +24,7 @@ from raydrive.compat.sweep_data import (
     DataMapping,
     Inputs,
     Outputs,
+    check_script,
     data_warnings,
     read_code,
     read_inputs,
@@ -146,6 +147,7 @@ class _Reader:
         outputs = read_outputs(self._mapping("outputs"), self.root, self.problems)
         code = _dig(self.raw, "trial.code")
         source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+        check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
         settings = self._mapping("raydrive")
         parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)

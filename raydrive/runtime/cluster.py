@@ -62,8 +62,13 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
             ray.init("local", include_dashboard=False, num_cpus=num_cpus, **options)
         else:
             ray.init(address=explicit, **options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises whatever comes, a bare Exception where a node starts too slowly
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if explicit == "local":
+            raise ClusterError(
+                f"Ray could not be started on this machine: {first.rstrip('.')}. Hint: when the machine is busy, try "
+                "again; Ray's own logs are in /tmp/ray/session_latest/logs"
+            ) from error
         raise _no_cluster(explicit, first) from error
     return Connection(_gcs_address(), embedded=explicit == "local", outlives=explicit != "local")
 

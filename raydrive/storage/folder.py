@@ -37,6 +37,7 @@ _ERRNO_HINTS = {
     errno.EPERM: "this user may not do that there: check owner and mode of the folder",
     errno.EROFS: "the file system is mounted read-only",
     errno.ENOENT: "it does not exist: check the path, and that the file system is mounted on this node",
+    errno.EEXIST: "a file stands where a folder should be, or somebody was faster",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "there is a folder of that name",
     errno.EMFILE: "too many files are open: raise ulimit -n",
@@ -82,6 +83,8 @@ def redact(uri: str) -> str:
     if not _SCHEME.match(uri):
         return uri
     parts = urllib.parse.urlsplit(uri)
+    if "@" not in parts.netloc and not parts.query:
+        return uri
     host = parts.netloc
     if "@" in host and parts.scheme not in ("abfs", "abfss"):  # abfs: container@account is no secret
         host = "***@" + host.rpartition("@")[2]

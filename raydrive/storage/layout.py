@@ -273,7 +273,7 @@ def find_run(storage: Place, reference: str) -> RunInfo:
     Args:
         storage: The workspace's storage.
         reference: A run id, a unique beginning of one, or ``last`` for the newest; ``EXPERIMENT/`` in front narrows
-            the search.
+            the search. Also the path or URI of a run's folder, wherever that is.
 
     Raises:
         RunNotFoundError: If no run is meant, naming those with similar names.
@@ -281,7 +281,9 @@ def find_run(storage: Place, reference: str) -> RunInfo:
         StorageError: If the storage cannot be listed.
     """
     root = as_folder(storage)
-    experiment, slash, rest = reference.rpartition("/")
+    experiment, slash, rest = reference.rstrip("/").rpartition("/")
+    if slash and (there := _run_at(reference)) is not None:
+        return there
     runs = list_runs(root, experiment if slash else None)
     if not runs:
         where = f"experiment {experiment!r} of {root}" if slash else str(root)
@@ -301,6 +303,17 @@ def find_run(storage: Place, reference: str) -> RunInfo:
     near = near or [name for name in reversed(ids) if rest and rest in name][:3]
     text = f"did you mean {' or '.join(near)}?" if near else f"the newest are {', '.join(ids[:-6:-1])}"
     raise RunNotFoundError(f"no run {reference!r} in {root}: {text}")
+
+
+def _run_at(reference: str) -> RunInfo | None:
+    """Returns the run whose folder a path or URI names, None where there is none."""
+    if "://" not in reference and not os.path.isfile(os.path.join(os.path.expanduser(reference), _CONFIG)):
+        return None
+    layout = RunLayout.open(as_folder(os.path.abspath(reference) if "://" not in reference else reference))
+    if not layout.folder.exists(_CONFIG):
+        return None
+    born = _born(layout.folder, layout.run_id, 0.0)
+    return RunInfo(layout.run_id, layout.experiment, born[0] if born else 0.0, layout.folder)
 
 
 def _born(folder: Folder, name: str, changed: float) -> tuple[float, float] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from raydrive.core.config import RunConfig
-from raydrive.core.errors import JournalError
+from raydrive.core.errors import ConfigError, JournalError, StorageError
 from raydrive.core.heritage import NOTHING, Heritage, load
 from raydrive.storage.layout import RunLayout
 
@@ -17,9 +17,17 @@ def read_given(layout: RunLayout) -> tuple[RunConfig, Heritage]:
         RunNotFoundError: If the folder is not a run's.
         ConfigError: If a newer raydrive wrote the configuration.
         JournalError: If the heritage is damaged.
-        StorageError: If a file cannot be read.
+        StorageError: If a file cannot be read, or the configuration is damaged.
     """
-    config = RunConfig.from_json(json.loads(layout.read_config()))
+    try:
+        config = RunConfig.from_json(json.loads(layout.read_config()))
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise StorageError(
+            f"cannot read the configuration of run {layout.run_id}: {layout.folder}/config.json is damaged "
+            f"({type(error).__name__}: {error}). Hint: put the file back from a copy; all else of the run is untouched"
+        ) from error
     if not config.lineage:
         return config, NOTHING
     try:

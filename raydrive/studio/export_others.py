@@ -16,6 +16,7 @@ from raydrive.studio.story import Story
 
 _MLFLOW_STATES = {COMPLETED: "FINISHED", FAILED: "FAILED"}
 _BATCH = 500
+_OPTUNA_TARGET = "an Optuna storage URL, such as sqlite:///study.db"
 
 
 def library(name: str, extra: str) -> Any:
@@ -44,14 +45,17 @@ def to_optuna(story: Story, target: str) -> list[str]:
     """
     optuna = library("optuna", "optuna")
     if not target:
-        raise ConfigError(Problem("--output", "nothing", "an Optuna storage URL, such as sqlite:///study.db"))
+        raise ConfigError(Problem("--output", "nothing", _OPTUNA_TARGET))
+    if "://" not in target:
+        raise ConfigError(Problem("--output", repr(target), _OPTUNA_TARGET))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     direction = "maximize" if story.config.metric.maximize else "minimize"
     name = story.layout.run_id
     try:
         study = optuna.create_study(study_name=name, storage=target, direction=direction)
     except optuna.exceptions.DuplicatedStudyError as error:
-        raise RaydriveError(f"{target} has a study {name!r} already; nothing was written") from error
+        fix = "Delete it there (optuna delete-study), or choose another -o."
+        raise RaydriveError(f"{target} has a study {name!r} already; nothing was written. {fix}") from error
     study.set_user_attr("raydrive_run", story.layout.run_id)
     study.set_user_attr("metric", story.config.metric.name)
     documents = Documents(story)

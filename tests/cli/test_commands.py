@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import resource
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 
-from raydrive.cli.app import run
+from raydrive.cli.app import app, run
 from raydrive.cli.control import _check
 from raydrive.cli.output import Format, emit, emit_one, resolve
+from raydrive.compat.sweep_yaml import load_sweep
 
+MAIN = "from raydrive.cli import main; main()"
 BAD = Path(__file__).parent.parent / "bad_configs"
 GOOD = """
 type: sweep
@@ -225,3 +230,117 @@ def test_a_cell_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_check_gives_advice_only_when_it_fails() -> None:
     assert _check("x", True, "fine", "do it")["advice"] == ""
     assert _check("x", False, "broken", "do it")["advice"] == "do it"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _on_terminal(monkeypatch: pytest.MonkeyPatch, width: int, rows: list[dict[str, object]]) -> list[str]:
+    screen = _Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    emit(rows, Format.TABLE, name="rows")
+    return [line.rstrip() for line in re.sub("\x1b\\[[0-9;]*m", "", screen.getvalue()).splitlines()]
+
+
+def test_a_narrow_terminal_folds_hyperparameters_and_cuts_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {f"param_{name}": 0.123456789 for name in ("learning_rate", "momentum", "weight_decay")}
+    row = {"trial": 7, "state": "Completed", "best": 0.98765432, **params, "why": "ended by itself after 30 intervals"}
+    wide = _on_terminal(monkeypatch, 200, [row])
+    assert wide[0].split() == ["trial", "state", "best", "learning_rate", "momentum", "weight_decay", "why"]
+    narrow = _on_terminal(monkeypatch, 60, [row])
+    assert max(map(len, narrow)) <= 60
+    assert "  7  Completed  0.9877  learning_rate=0.1235" in narrow[1]
+    words = " ".join(narrow).split()
+    assert {"momentum=0.1235", "weight_decay=0.1235", "intervals", "Completed"} <= set(words)
+
+
+def test_what_fits_no_terminal_keeps_its_lines_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "experiment-20261125-170130-4bea"
+    lines = _on_terminal(monkeypatch, 40, [{"run": name, "experiment": "experiment", "status": "Completed"}])
+    assert lines[1].split() == [name, "experiment", "Completed"]
+
+
+def test_help_fits_80_columns_and_says_what_everything_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for info in app.registered_commands:
+        if info.callback is None:
+            continue
+        name = info.name or info.callback.__name__
+        assert run([name, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert "…" not in text, name
+        assert "[[" not in text, name
+        assert max(map(len, text.splitlines())) <= 80
+        for argument, hint in typing.get_type_hints(info.callback, include_extras=True).items():
+            for told in getattr(hint, "__metadata__", ()):
+                assert told.help, (name, argument)
+
+
+def test_a_reader_that_has_gone_is_no_failure(good: str) -> None:
+    command = f"{sys.executable} -c '{MAIN}' submit {good} --dry-run | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.stdout, "Traceback" in done.stderr) == ("0\n", False)
+
+
+def test_a_full_disk_is_not_a_bug_of_ours(good: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, "submit", good, "--dry-run"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("place", ["file", "below_a_file"])
+def test_a_storage_that_cannot_be_used_is_refused_before_ray_is_started(
+    tmp_path: Path, good: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def connect(*_: object, **__: object) -> None:
+        raise AssertionError("Ray was started")
+
+    monkeypatch.setattr("raydrive.runtime.cluster.connect", connect)
+    (tmp_path / "file").write_text("")
+    before = sorted(tmp_path.iterdir())
+    storage = tmp_path / "file" if place == "file" else tmp_path / "file" / "runs"
+    assert run(["submit", good, "--storage", str(storage)]) == 5
+    assert "a file stands where a folder should be" in capfd.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_script_that_is_not_there_is_refused_at_its_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train.py").write_text("")
+    path = tmp_path / "sweep.yaml"
+    path.write_text(GOOD.replace('command: "python train.py', 'code: ., command: "python trian.py'))
+    assert run(["validate", str(path)]) == 2
+    err = capfd.readouterr().err
+    assert "sweep.yaml:4:" in err
+    assert "trial.command: found 'trian.py'" in err
+    assert "Did you mean 'train.py'?" in err
+    path.write_text(path.read_text().replace("trian", "train"))
+    assert run(["validate", str(path)]) == 0
+    assert "1 parameter, 3 configurations, up to 3 trials" in capfd.readouterr().err
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(storage: Path, good: str, capfd: pytest.CaptureFixture[str]) -> None:
+    for name, config in (("good-20260101-000000-0001", ""), ("good-20260101-000000-0002", "junk{")):
+        folder = storage / "good" / name
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(config or json.dumps(load_sweep(good).submission.config.to_json()))
+    assert run(["list", "-o", "json"]) == 0
+    out, err = capfd.readouterr()
+    assert [row["run"] for row in json.loads(out)["runs"]] == ["good-20260101-000000-0001"]
+    assert "cannot read the configuration of run good-20260101-000000-0002" in err
+    assert run(["status", "good-20260101-000000-0002"]) == 5
+    assert "config.json is damaged" in capfd.readouterr().err
+    assert run(["status", str(storage / "good" / "good-20260101-000000-0001"), "--storage", "elsewhere"]) == 0
+    assert "good-20260101-000000-0001" in capfd.readouterr().out

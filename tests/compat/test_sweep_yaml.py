@@ -233,6 +233,7 @@ early_termination: {type: MedianStopping, delay_evaluation: '5', evaluation_inte
 
 def test_an_azure_file_is_read_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.py").write_text("")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "iris.csv").write_text("1,2")
     (tmp_path / "job.yml").write_text(AZURE)

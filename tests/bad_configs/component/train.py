@@ -1,0 +1,1 @@
+print("never run: the sweep files beside it are wrong")
