@@ -34,7 +34,7 @@ def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
     """
     data: bytes | None = None
     folder = layout.trial(trial)
-    if _inside(name) and not folder.is_folder(name):
+    if is_inside(name) and not folder.is_folder(name):
         data = folder.read_or_none(name)
         attempt = _attempt_of(name)
         if data is None and attempt is not None:
@@ -52,7 +52,7 @@ def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int
         StorageError: If it cannot be read, or the copy not be written.
     """
     folder = layout.trial(trial)
-    if _inside(name) and not folder.is_folder(name) and folder.exists(name):
+    if is_inside(name) and not folder.is_folder(name) and folder.exists(name):
         return folder.get_file(name, target)
     data = read_file(layout, trial, name)  # a log in parts, or no such file
     Folder.open(target.absolute().parent).write_whole(target.name, data)
@@ -122,7 +122,8 @@ def _attempt_of(name: str) -> int | None:
     return int(number) if file == LOG_NAME and number.isdecimal() and number != folder else None
 
 
-def _inside(name: str) -> bool:
+def is_inside(name: str) -> bool:
+    """Whether a relative name stays below the folder it starts from."""
     return all(part not in ("", ".", "..") for part in name.split("/"))
 
 

@@ -21,7 +21,8 @@ from typing import Any
 
 from aiohttp import web
 
-from raydrive.core.errors import ConfigError, RaydriveError, RunNotFoundError
+from raydrive.core.errors import ConfigError, RaydriveError, RunNotFoundError, TrialError
+from raydrive.studio.download import send_file
 from raydrive.studio.feed import Feed, Hub
 from raydrive.studio.page import live_page, plotly_js
 from raydrive.studio.runs_page import runs_page
@@ -70,6 +71,7 @@ def make_app(settings: Settings) -> web.Application:
         (f"{run}/events", _events),
         (f"{run}/trials/{{number}}", _trial),
         (f"{run}/trials/{{number}}/log", _log),
+        (f"{run}/trials/{{number}}/file", _file),
         (f"{run}/series", _series),
         (f"{run}/analysis", _analysis),
         (f"{run}/whatif", _whatif),
@@ -256,6 +258,14 @@ async def _log(request: web.Request) -> web.Response:
     trial = feed.story.sweep.trials[number]
     data, end = await asyncio.to_thread(read_log, feed.layout, number, max(1, trial.attempt), start, LOG_BYTES)
     return _json({"text": data.decode("utf-8", "replace"), "to": end, "over": not trial.open})
+
+
+async def _file(request: web.Request) -> web.StreamResponse:
+    feed = await _feed(request)
+    try:
+        return await send_file(request, feed.layout, _number(request, feed), request.query.get("name", ""))
+    except TrialError as error:
+        return _json({"error": str(error)}, 404)
 
 
 async def _series(request: web.Request) -> web.Response:

@@ -38,6 +38,10 @@ export class LiveSource {
   detail(number) { return this.get(`/trials/${number}`); }
   log(number, from) { return this.get(`/trials/${number}/log?from=${from}`); }
   series(name) { return this.get(`/series?name=${encodeURIComponent(name)}`); }
+  // Null for a name that no address can hold (half of a surrogate pair).
+  file(number, name) {
+    try { return `${this.base}/trials/${number}/file?name=${encodeURIComponent(name)}`; } catch { return null; }
+  }
   whatif(policy) { return this.get(`/whatif?policy=${encodeURIComponent(JSON.stringify(policy))}`); }
   cancel(number) {
     const path = number === null ? "/cancel" : `/cancel?trial=${number}`;

@@ -160,7 +160,11 @@ export class TrialPage {
   files(detail) {
     if (!detail) return null;
     const made = detail.checkpoints.map(([name, interval, at]) => el("li", {}, `checkpoint ${name} at interval ${interval}, ${when(at)}`));
-    const files = detail.files.map(([name, size]) => el("li", {}, el("code", {}, name), ` ${bytes(size)}`));
+    const files = detail.files.map(([name, size]) => {
+      const href = this.source.live ? this.source.file(detail.number, name) : null;
+      const shown = el("code", {}, name);
+      return el("li", {}, href ? el("a", { href, download: "", title: "Download" }, shown) : shown, ` ${bytes(size)}`);
+    });
     return el("div", { class: "card" }, el("h3", {}, "Outputs and checkpoints"), el("p", { class: "hint" }, "In ", el("code", {}, detail.folder)), detail.files_note ? el("p", { class: "hint" }, detail.files_note) : null,
       files.length + made.length ? el("ul", { class: "files" }, made, files) : el("p", { class: "hint" }, "None."));
   }
