@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from raydrive.api.ancestry import Descent, bring, trace
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import Submission
 from raydrive.core.config import Limits
-from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError
+from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError, StorageError
 from raydrive.core.heritage import dump
 from raydrive.core.lineage import Lineage
 from raydrive.storage.code import snapshot, store_code, store_function
@@ -39,7 +40,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     Args:
         submission: What to run.
         storage: Folder or URI below which runs are kept.
-        address: Ray address; None = ``RAY_ADDRESS``, then an embedded cluster.
+        address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
 
     Raises:
         ConfigError: If the code is too large, the function cannot be pickled, or an earlier run makes no sense here.
@@ -47,8 +48,14 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
         StorageError: If the run folder cannot be written, or a node of the cluster cannot use the storage.
     """
     from raydrive.runtime import cluster
+    from raydrive.runtime.jobs import is_dashboard
     from raydrive.runtime.probe import check_storage
 
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address is not None and is_dashboard(address):
+        from raydrive.api.remote import launch_by_job
+
+        return _opened(launch_by_job(submission, storage=storage, address=address))
     # What can be refused is refused before anything is left behind: first the code, then whether the storage can
     # be used at all (starting a cluster takes a while), then the cluster, then the folder.
     descent = trace(submission, storage)
@@ -75,6 +82,17 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     return HyperDriveRun.open(layout.uri)
 
 
+def _opened(uri: str) -> HyperDriveRun:
+    """A run that another machine has started; where its storage cannot be read from here, it goes on all the same."""
+    try:
+        return HyperDriveRun.open(uri)
+    except StorageError as error:
+        raise StorageError(
+            f"the run was started and goes on, but {uri} cannot be read from here: {error}. Watch it on a machine that "
+            f"reads that storage: raydrive watch {uri.rstrip('/').rpartition('/')[2]} --storage ..."
+        ) from error
+
+
 def _inherit(descent: Descent, layout: RunLayout) -> Lineage:
     """Brings what earlier runs have into the new run's folder; nothing is left of it where that fails."""
     try:
@@ -94,7 +112,7 @@ def resume(
 
     Args:
         run: The run.
-        address: Ray address; None = ``RAY_ADDRESS``, then an embedded cluster.
+        address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
 
@@ -107,11 +125,17 @@ def resume(
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
     """
     from raydrive.runtime import cluster
+    from raydrive.runtime.jobs import is_dashboard
     from raydrive.runtime.probe import check_storage
 
     changed = dict(limits or {})
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     _check_resumable(run, changed, force)
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address is not None and is_dashboard(address):
+        from raydrive.api.remote import resume_by_job
+
+        return _opened(resume_by_job(run.uri, address=address, limits=changed, force=force))
     connection = cluster.connect(address)
     cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
     check_storage(run.layout.uri, run.config.trial.resources)

@@ -121,9 +121,12 @@ class HyperDriveRun(Charts):
         if self.sweep.finished:
             return summary.state
         heartbeat = self.heartbeat()
-        if heartbeat.get("state") == INTERRUPTED:
+        heard = heartbeat.get("at", 0.0)
+        if heartbeat.get("epoch", 0) < self.sweep.epoch:  # its predecessor's: this driver has only just begun
+            heard = max(heard, self.sweep.last_at)
+        elif heartbeat.get("state") == INTERRUPTED:
             return INTERRUPTED
-        if heartbeat and time.time() - heartbeat.get("at", 0.0) > SILENT_S:
+        if heartbeat and time.time() - heard > SILENT_S:
             return NOT_RESPONDING
         return summary.state
 

@@ -43,7 +43,8 @@ class Workspace:
 
     Args:
         storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
-        address: ``auto``, ``HOST:PORT`` or ``local``; None = ``RAY_ADDRESS``, then an embedded local cluster.
+        address: ``auto``, ``HOST:PORT``, ``http://HOST:8265`` (the dashboard; storage must be shared) or ``local``;
+            None = ``RAY_ADDRESS``, then an embedded local cluster.
     """
 
     def __init__(self, storage: str | os.PathLike[str] | None = None, address: str | None = None) -> None:

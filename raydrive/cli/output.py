@@ -45,7 +45,7 @@ AddressOption = Annotated[
     str | None,
     typer.Option(
         "--address",
-        help="Ray cluster: auto, HOST:PORT, or local; else RAY_ADDRESS, raydrive.toml, local.",
+        help="Ray cluster: auto, HOST:PORT, http://HOST:8265, or local; else RAY_ADDRESS, raydrive.toml, local.",
         show_default=False,
     ),
 ]

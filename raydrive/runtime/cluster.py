@@ -50,7 +50,7 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
     if explicit.startswith(("http://", "https://", "ray://")):
         raise ClusterError(
             f"--address {explicit}: found a {explicit.split(':')[0]} address; allowed: auto or HOST:PORT of the "
-            "cluster's GCS (usually port 6379). Run raydrive on a machine of the cluster, or as a Ray job on it."
+            "cluster's GCS (usually port 6379); submit and resume also take http://HOST:8265, the dashboard's."
         )
     if unreachable := why_unreachable(explicit):
         raise _no_cluster(explicit, unreachable)

@@ -7,6 +7,7 @@ reports queue into the next group commit meanwhile) and asking an expensive samp
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -110,6 +111,9 @@ class Driver:
         async with self._starting:
             if self._loop is None:
                 await self._start()
+                # Whoever waits for this driver looks at the heartbeat next, and would find its predecessor's.
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._heartbeat("Running"), HEARTBEAT_S)
         return self._epoch
 
     async def report(self, trial: int, attempt: int, epoch: int, events: Sequence[tuple[Any, ...]]) -> bool:

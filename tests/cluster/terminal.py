@@ -33,7 +33,7 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", **changes}
 
 
-def raydrive(*arguments: object, timeout: float = 60.0, **changes: Any) -> subprocess.CompletedProcess[str]:
+def raydrive(*arguments: object, timeout: float = 120.0, **changes: Any) -> subprocess.CompletedProcess[str]:
     """Runs one command to its end; ``cwd`` and environment variables by keyword."""
     cwd = changes.pop("cwd", None)
     return subprocess.run(
@@ -76,7 +76,7 @@ def code(folder: Path, **files: str) -> None:
         (folder / "code" / name.replace("_", ".")).write_text(text, encoding="utf-8")
 
 
-def wait_until(condition: Callable[[], Any], timeout: float = 40.0, what: str = "it") -> Any:
+def wait_until(condition: Callable[[], Any], timeout: float = 90.0, what: str = "it") -> Any:
     """Waits for something to become true and returns it."""
     end = time.monotonic() + timeout
     while not (value := condition()):
@@ -144,7 +144,7 @@ class Terminal:
         """All that was written, without them."""
         return PLAIN.sub("", self.raw)
 
-    def wait_for(self, pattern: str, timeout: float = 40.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout: float = 90.0) -> re.Match[str]:
         """Waits until something is on the screen."""
 
         def look() -> re.Match[str] | None:
@@ -160,7 +160,7 @@ class Terminal:
         """Presses a key."""
         os.write(self._screen, key.encode())
 
-    def wait(self, timeout: float = 40.0) -> int:
+    def wait(self, timeout: float = 90.0) -> int:
         """Waits for the end; returns the exit code."""
         code = self.process.wait(timeout)
         self._reader.join(2.0)

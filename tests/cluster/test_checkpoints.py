@@ -42,7 +42,7 @@ def submit(storage: str, target: Any, **options: Any) -> HyperDriveRun:
     return Experiment(Workspace(storage), "checkpoints").submit(config)
 
 
-def wait_until(condition: Any, timeout_s: float = 30.0) -> None:
+def wait_until(condition: Any, timeout_s: float = 90.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

@@ -64,7 +64,7 @@ def one(params: dict[str, Any]) -> None:
     Run.get_context().log("score", params["x"])
 
 
-def wait_until(condition: Any, timeout_s: float = 30.0) -> None:
+def wait_until(condition: Any, timeout_s: float = 90.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

@@ -56,7 +56,7 @@ def submit(storage: str, function: Any = train, lease_s: float = 180.0, **option
     return Experiment(Workspace(storage), "recovery").submit(config)
 
 
-def wait_until(condition: Any, timeout_s: float = 30.0) -> None:
+def wait_until(condition: Any, timeout_s: float = 90.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

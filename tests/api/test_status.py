@@ -1,0 +1,59 @@
+"""How a run stands, told from its folder alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from raydrive import HyperDriveRun, RandomParameterSampling, uniform
+from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.records import Started
+from raydrive.core.records import dump as line_of
+from raydrive.storage.journal import JournalWriter
+from raydrive.storage.layout import RunLayout
+
+
+def a_run(storage: Path, started: dict[int, float]) -> RunLayout:
+    """A run whose drivers, by epoch, began at these times."""
+    layout = RunLayout.create(storage, "e", "e-20261125-120000-0000")
+    config = RunConfig(
+        experiment="e",
+        metric=Metric(name="score", goal=PrimaryMetricGoal.MAXIMIZE),
+        sampling=RandomParameterSampling({"x": uniform(0, 1)}),
+        limits=Limits(max_total_runs=4, max_concurrent_runs=1),
+        trial=TrialSpec(kind="function"),
+        seed=3,
+    )
+    layout.write_config(json.dumps(config.to_json()).encode())
+    for epoch, at in started.items():
+        JournalWriter.open(layout.journal).append([line_of(Started(at, epoch), ())])
+    return layout
+
+
+@pytest.mark.parametrize(
+    ("epoch", "state", "age_s", "status"),
+    [
+        (2, "Running", 1.0, "Running"),
+        (2, "Interrupted", 1.0, "Interrupted"),
+        (2, "Running", 1000.0, "NotResponding"),
+        (1, "Interrupted", 1.0, "Running"),  # the one before was interrupted; its successor has not spoken yet
+        (1, "Running", 1000.0, "Running"),
+    ],
+)
+def test_the_heartbeat_of_a_predecessor_says_nothing(
+    tmp_path: Path, epoch: int, state: str, age_s: float, status: str
+) -> None:
+    now = time.time()
+    layout = a_run(tmp_path, {1: now - 2000, 2: now - 5})
+    layout.write_driver(json.dumps({"state": state, "at": now - age_s, "epoch": epoch}).encode())
+    assert HyperDriveRun.open(layout.uri).get_status() == status
+
+
+def test_a_successor_that_never_spoke_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    now = time.time()
+    layout = a_run(tmp_path, {1: now - 2000, 2: now - 1000})
+    layout.write_driver(json.dumps({"state": "Interrupted", "at": now - 1500, "epoch": 1}).encode())
+    assert HyperDriveRun.open(layout.uri).get_status() == "NotResponding"

@@ -1,0 +1,140 @@
+"""Runs that are submitted through a Ray dashboard, from a machine that sees nothing else of the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from terminal import code, environment, raydrive, write_config
+
+from raydrive import Experiment, HyperDriveConfig, HyperDriveRun, RandomParameterSampling, Workspace, uniform
+from raydrive.core.errors import ClusterError, ConfigError
+
+pytestmark = pytest.mark.ray
+
+STEPS = """
+echo "in $(pwd)"
+for k in 1 2 3; do raydrive log score=$1; done
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def dashboard() -> Iterator[str]:
+    """A cluster with a dashboard, of another process; gives the dashboard's address."""
+    port, web, agent = free_port(), free_port(), free_port()
+    folder = tempfile.mkdtemp(prefix="rd-", dir="/tmp")
+    tools = Path(sys.executable).parent
+    start = [str(tools / "ray"), "start", "--head", f"--port={port}", "--num-cpus=2", f"--temp-dir={folder}"]
+    start += ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={web}"]
+    # Jobs are started by the agent, whose usual port another cluster of this machine may hold.
+    start += [f"--dashboard-agent-listen-port={agent}", "--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"  # jobs begin with `python`, as Ray's documentation has them
+    try:
+        subprocess.run(start, env=environment(PATH=path), check=True, capture_output=True, timeout=120)
+        yield f"http://127.0.0.1:{web}"
+    finally:
+        found = [each for each in psutil.process_iter(["cmdline"]) if folder in " ".join(each.info["cmdline"] or [])]
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGTERM)
+        for process in psutil.wait_procs(found, timeout=10)[1]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    code(tmp_path, steps_sh=STEPS)
+    return write_config(tmp_path / "sweep.yml", "sh steps.sh ${{search_space.x}}", {"x": [1, 3, 2]})
+
+
+def train(params: dict[str, float]) -> None:
+    from raydrive import Run
+
+    Run.get_context().log("score", params["x"])
+
+
+def test_a_run_goes_by_a_job_and_is_watched_from_storage(dashboard: str, config: Path, tmp_path: Path) -> None:
+    storage = str(tmp_path / "shared")
+    done = raydrive("submit", config, "--address", dashboard, "--storage", storage, timeout=180)
+    assert done.returncode == 0, done.stderr
+    assert "INFO" not in done.stderr
+    run = HyperDriveRun.open(storage + "/sweep/" + done.stderr.split("Run ")[1].split(" ")[0])
+    assert run.get_status() == "Completed"
+    best = run.get_best_run_by_primary_metric()
+    assert best is not None
+    assert best.params == {"x": 3}
+
+    more = raydrive(
+        "resume", run.id, "--storage", storage, "--address", dashboard, "--max-total-trials", 4, "--detach", timeout=180
+    )
+    assert more.returncode == 0 or "exhausted" in more.stderr, more.stderr
+    refused = raydrive("resume", run.id, "--storage", storage, "--address", dashboard)
+    assert refused.returncode == 2
+
+
+def test_what_the_cluster_refuses_is_said_here(dashboard: str, config: Path, tmp_path: Path) -> None:
+    storage = str(tmp_path / "shared")
+    large = raydrive(
+        "submit", config, "--address", dashboard, "--storage", storage, "--set", "raydrive.resources.cpus=64",
+        timeout=180,
+    )  # fmt: skip
+    assert large.returncode == 5
+    assert "64 CPU" in large.stderr
+    assert "Traceback" not in large.stderr
+    assert not list(Path(tmp_path).glob("shared/sweep/*"))
+
+    relative = raydrive("submit", config, "--address", dashboard, "--storage", "runs")
+    assert relative.returncode == 2
+    assert "'runs', a path of this machine" in relative.stderr
+
+
+def test_a_python_function_goes_too(dashboard: str, tmp_path: Path) -> None:
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}), "score", "maximize", 2, run_config=train, seed=1
+    )
+    run = Experiment(Workspace(tmp_path, dashboard), "function").submit(config)
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert len(run.sweep.trials) == 2
+
+
+def test_an_address_without_a_dashboard(config: Path, tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    done = raydrive("submit", config, "--address", nobody, "--storage", tmp_path / "shared")
+    assert done.returncode == 5
+    assert f"no Ray dashboard that takes jobs answers at {nobody}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_job_that_fails_says_why(dashboard: str, tmp_path: Path) -> None:
+    from raydrive.runtime.jobs import run_job
+
+    with pytest.raises(ClusterError, match=r"(?s)failed:.*No module named '?raydrive_of_another_name.*pip install"):
+        run_job(dashboard, "python -m raydrive_of_another_name", tmp_path, timeout_s=60.0)
+    with pytest.raises(ClusterError, match="did not end within 1 s"):
+        run_job(dashboard, "sleep 60", tmp_path, timeout_s=1.0)
+
+
+def test_storage_of_this_machine_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}), "score", "maximize", 2, run_config=train, seed=1
+    )
+    with pytest.raises(ConfigError, match="all nodes of the cluster share"):
+        Experiment(Workspace("~/runs", "http://127.0.0.1:1"), "function").submit(config)
