@@ -177,8 +177,8 @@ async def _feed(request: web.Request) -> Feed:
     return await request.app[_HUB].feed(request.match_info["experiment"], request.match_info["run"])
 
 
-def _number(request: web.Request, feed: Feed) -> int:
-    text, count = request.match_info["number"], len(feed.story.pasts)
+def _number(text: str, feed: Feed) -> int:
+    count = len(feed.story.pasts)
     if not text.isdecimal() or not int(text) < count:
         raise web.HTTPNotFound(text=json.dumps({"error": f"no trial {text}"}), content_type="application/json")
     return int(text)
@@ -245,7 +245,7 @@ async def _trial(request: web.Request) -> web.Response:
     from raydrive.studio.detail import detail
 
     feed = await _feed(request)
-    number = _number(request, feed)
+    number = _number(request.match_info["number"], feed)
     return _json(await feed.ask(lambda story, _: detail(story, number)))
 
 
@@ -253,7 +253,7 @@ async def _log(request: web.Request) -> web.Response:
     from raydrive.storage.files import read_log
 
     feed = await _feed(request)
-    number = _number(request, feed)
+    number = _number(request.match_info["number"], feed)
     start = max(0, int(request.query["from"])) if request.query.get("from", "").isdecimal() else 0
     trial = feed.story.sweep.trials[number]
     data, end = await asyncio.to_thread(read_log, feed.layout, number, max(1, trial.attempt), start, LOG_BYTES)
@@ -303,8 +303,7 @@ async def _cancel(request: web.Request) -> web.Response:
     from raydrive.api.run import HyperDriveRun
 
     feed = await _feed(request)
-    text = request.query.get("trial", "")
-    number = int(text) if text.isdecimal() else None
+    number = _number(request.query["trial"], feed) if "trial" in request.query else None
     run = await asyncio.to_thread(HyperDriveRun, feed.layout)
     done = await asyncio.to_thread(run.cancel_trial, number, "canceled in the studio")
     return _json({"canceled": done})

@@ -130,6 +130,8 @@ def test_nothing_can_be_written_unless_allowed(serve: Serve, storage: Path) -> N
     assert get(served, f"{PAGE}/cancel", "POST", X_Raydrive="cancel")[0] in (404, 405)
     allowed = serve(storage, allow_cancel=True)
     assert get(allowed, f"{PAGE}/cancel", "POST")[0] == 403, "another site's form has no such header"
+    unknown = get(allowed, f"{PAGE}/cancel?trial=x", "POST", X_Raydrive="cancel")
+    assert unknown[0] == 404, "a trial that is none must not end the whole run"
     assert '"may_cancel":true' in get(allowed, PAGE)[1]
     assert '"may_cancel":false' in get(served, PAGE)[1]
 
