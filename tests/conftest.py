@@ -21,6 +21,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 # Without bytecode every process that Ray starts compiles Ray from source: 2 to 3 times the start-up time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Small matrices on a busy machine: BLAS threads wait for each other's cores, and tests of the sampler take ten times as
+# long. Ray gives its workers one thread for the same reason.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A shell starts what runs in its background with SIGINT ignored, and what the tests start inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -127,6 +127,20 @@ def test_sixteen_at_once_are_different(algorithm: str) -> None:
     assert np.median(apart.min(axis=1)) > 0.02
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_start_is_a_scrambled_sobol_sequence(algorithm: str) -> None:
+    """Of the first eight points each eighth of each dimension gets one; another seed scrambles otherwise."""
+    space = {f"x{j}": uniform(0, 1) for j in range(5)}
+    starts = []
+    for seed in (0, 1):
+        sampler = BayesianParameterSampling(space, algorithm=algorithm).build(seed, False)
+        suggestions = [sampler.ask(number, [Seen(n, {}, None, RUNNING) for n in range(number)]) for number in range(8)]
+        starts.append(np.array([[*suggestion.params.values()] for suggestion in suggestions if suggestion]))
+    for points in starts:
+        assert np.array_equal(np.sort(np.floor(8 * points), axis=0), np.repeat(np.arange(8)[:, None], 5, axis=1))
+    assert not np.allclose(*starts)
+
+
 def test_given_points_come_first_and_once() -> None:
     points = [{"x": 0.25, "k": "b"}, {"x": 0.5, "k": "a"}, {"x": 0.25, "k": "b"}]
     space = {"x": uniform(0, 1), "k": choice("a", "b")}
@@ -285,6 +299,26 @@ def test_without_comparison_the_last_value_stands() -> None:
         assert ending.value == 0.7
     assert Endings([]).estimate([math.nan]) is None
     assert Endings([]).estimate([]) is None
+
+
+def test_estimated_ends_are_nearer_than_last_values() -> None:
+    """Power laws of different speeds, noisy, broken off where median stopping would; not a curve helped to write it."""
+    rng = np.random.default_rng(0)
+    k = np.arange(1, 41)
+    ends = 0.1 + 0.4 * rng.random(60)
+    speeds = 0.3 + 0.8 * rng.random(60)
+    curves = ends[:, None] + (1 - ends[:, None]) * k ** -speeds[:, None] + 0.003 * rng.standard_normal((60, 40))
+    stopped = curves[:, 4] > np.median(curves[:, 4])
+    endings = Endings([list(curve) for curve in curves[~stopped]])
+    off_end, off_last, noise = [], [], []
+    for curve in curves[stopped]:
+        ending = endings.estimate(list(curve[:5]))
+        assert ending is not None
+        off_end.append(ending.value - curve.min())
+        off_last.append(curve[:5].min() - curve.min())
+        noise.append(ending.noise)
+    assert np.mean(np.abs(off_end)) < 0.6 * np.mean(off_last)
+    assert np.mean(np.abs(off_end) < 2 * np.array(noise)) > 0.7  # and the noise says how sure they are
 
 
 def test_curves_may_hold_anything() -> None:

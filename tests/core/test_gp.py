@@ -9,8 +9,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
 from raydrive.core import gp
-from raydrive.core.acquisition import LogEI, log_h
+from raydrive.core.acquisition import Effort, LogEI, candidates, log_h, maximise
 from raydrive.core.kernel import Layout
+from raydrive.core.space import Space, choice, randint, uniform
+from raydrive.core.space_features import Features
 
 SHAPES = [(1, 1), (5, 1), (30, 3), (80, 10)]
 
@@ -122,6 +124,28 @@ def test_gradient_of_expected_improvement(fantasies: int, members: int) -> None:
     for x, slope in zip(points, gradient, strict=True):
         expected = approx_fprime(x, lambda p: score(p[None, :])[0], 1e-7)
         np.testing.assert_allclose(slope, expected, rtol=2e-3, atol=1e-3)
+
+
+def test_the_maximum_over_a_mixed_space_is_found() -> None:
+    """Against every option and level with a fine grid on the continuum, which no search of this effort could afford."""
+    space = Space({"k": choice("a", "b", "c"), "n": randint(9), "x": uniform(0, 1)})
+    features, rng = Features(space), np.random.default_rng(4)
+    rows = features.tidy(rng.random((25, 3)))
+    x = features.features(rows)
+    values = np.sin(7 * rows[:, 2]) + (rows[:, 1] - 0.6) ** 2 + 0.5 * (rows[:, 0] > 0.5)
+    values = (values - values.mean()) / values.std()
+    layout = Layout(features.owner)
+    data = gp.Data(x, layout, values, np.zeros(25))
+    process = gp.Process(data, gp.fit(data, [gp.start(layout)], gp.Prior())[0])
+    score = LogEI(((process, values[:, None], np.array([values.min()])),))
+    grid = np.array(
+        [[(k + 0.5) / 3, (n + 0.5) / 9, u] for k in range(3) for n in range(9) for u in np.linspace(0, 1, 801)]
+    )
+    best = score(features.features(features.tidy(grid))).max()
+    pool = candidates(features, rows[np.argsort(values)[:8]], rng, Effort())
+    found, scores = maximise(features, score, pool, lambda some: np.ones(len(some), bool), rng, Effort())
+    assert scores[0] >= best - 1e-4
+    assert np.array_equal(features.tidy(found[:1]), found[:1])  # an option, a level: nothing between
 
 
 def test_log_expected_improvement_is_exact_far_into_the_tail() -> None:

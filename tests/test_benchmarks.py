@@ -1,0 +1,85 @@
+"""The benchmarks that need no cluster run, go on after a cut, and count as they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+def module(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A script of the folder as a module, under a name of its own."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made: ModuleType = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, made)
+    spec.loader.exec_module(made)
+    return made
+
+
+def run(made: Any, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", [made.__file__, *words])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return int(made.main())
+
+
+def test_quality_prints_regret_rank_and_cost_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quality = module("quality", monkeypatch)
+    tasks = tmp_path / "few_tasks.py"
+    tasks.write_text(
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('own_tasks', {str(FOLDER / 'own_tasks.py')!r})\n"
+        "own = sys.modules['own_tasks'] = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(own)\n"
+        "def tasks():\n    return [task for task in own.tasks() if task.name in ('branin', 'tree5')]\n"
+    )
+    record = tmp_path / "cells.jsonl"
+    words = ["--tasks", str(tasks), "--trials", "17", "--samplers", "raydrive,raydrive-tpe", "--no-timing"]
+    assert run(quality, monkeypatch, *words, "--seeds", "1", "--record", str(record)) == 0
+    assert len(record.read_text().splitlines()) == 2 * 2 * 2  # tasks, samplers, in flight
+    capsys.readouterr()
+    played = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(played[:3]))  # a cut
+    assert run(quality, monkeypatch, *words, "--seeds", "1", "--record", str(record)) == 0
+    cells = [json.loads(line) for line in record.read_text().splitlines()]
+    assert len(cells) == 8
+    assert "".join(played[:3]) == record.read_text()[: len("".join(played[:3]))]
+    assert [cell["regret"] for cell in cells] == [json.loads(line)["regret"] for line in played]
+    out = capsys.readouterr().out
+    assert "17 trials, 4 in flight, 1 seeds, 2 tasks" in out
+    assert "| sampler | mean regret | standard error | average rank |" in out
+    mean = np.mean([cell["regret"] for cell in cells if cell["sampler"] == "raydrive" and cell["workers"] == 1])
+    assert f"| raydrive | {mean:.3f} |" in out
+
+
+def test_quality_times_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    quality = module("quality", monkeypatch)
+    words = ["--only-timing", "--samplers", "raydrive-tpe", "--counts", "12,20", "--clock", "cpu"]
+    assert run(quality, monkeypatch, *words) == 0
+    out = capsys.readouterr().out
+    assert "| sampler | 12 | 20 |" in out
+    assert "in flight" not in out
+
+
+def test_own_tasks_are_as_good_as_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = module("own_tasks", monkeypatch)
+    rng = np.random.default_rng(0)
+    for task in own.tasks():
+        values = [
+            task.evaluate({dim["name"]: own.at(dim, u) for dim, u in zip(task.space, row, strict=True)})
+            for row in rng.random((60, len(task.space)))
+        ]
+        assert np.all(np.isfinite(values)), task.name
+        assert task.optimum < task.rs_median < np.median(values), task.name
+        assert min(values) >= task.optimum - 1e-9, task.name
