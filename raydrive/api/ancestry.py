@@ -310,8 +310,7 @@ def read_source(layout: RunLayout, run: HyperDriveRun | None = None) -> Source:
         config, heritage = read_given(layout)
         sweep = Sweep(config, heritage)
         try:
-            for fact, decisions in JournalReader(layout.journal).read():
-                sweep.apply(fact, decisions)
+            sweep.follow(JournalReader(layout.journal).read_blocks())
         except JournalError as error:
             notice = str(error)
     else:

@@ -508,11 +508,14 @@ def test_ctrl_c_twice_does_not_wait_for_the_grace_period(place: Path, storage: s
         terminal.wait_for("press Ctrl-C again to kill them at once")
         time.sleep(1.0)
         assert len(processes_of(run)) >= 2, "they had 60 s"
+        recorded = status(run, storage)["reports"]
         begin = time.monotonic()
         terminal.press(CTRL_C)
         assert terminal.wait() == 130
         wait_until(lambda: not processes_of(run), 3.0)
         assert time.monotonic() - begin < 15
+    row = status(run, storage)
+    assert (row["status"], row["reports"]) == ("Interrupted", recorded)  # nothing of what was recorded is lost
     # At once, without --force: the driver of a cluster that is gone from this machine is gone for certain.
     result = raydrive("resume", run, "--address", head, "--detach", RAYDRIVE_STORAGE=storage)
     assert (result.returncode, result.stdout) == (0, f"{run}\n"), result.stderr

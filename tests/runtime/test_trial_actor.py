@@ -18,7 +18,7 @@ import pytest
 
 from raydrive.context import Run
 from raydrive.core.config import RunConfig
-from raydrive.runtime import guard, publisher
+from raydrive.runtime import attempt, guard, publisher
 from raydrive.runtime.process import Exit
 from raydrive.runtime.trial_actor import TrialActor, _why
 from raydrive.runtime.workspace import TrialFiles
@@ -78,6 +78,12 @@ async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         await asyncio.sleep(0.02)
+
+
+async def first(look: Callable[[], Any]) -> Any:
+    """What there is, once it is there."""
+    await until(lambda: look() is not None)
+    return look()
 
 
 def test_training_pauses_while_nothing_can_be_recorded_and_goes_on_afterwards(tmp_path: Path) -> None:
@@ -221,6 +227,40 @@ def test_an_upload_is_no_matter_of_training_and_only_the_next_save_waits_for_it(
             assert layout.checkpoint(0, number).child("files").read_bytes("k") == k.encode()
 
     asyncio.run(main())
+
+
+def test_what_cannot_be_sent_makes_logging_wait_and_is_all_there_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than the buffer and the socket hold: the trial waits in ``log()`` until the driver answers again."""
+    done = tmp_path / "logged all"
+
+    def train(params: dict[str, Any]) -> None:
+        for k in range(2000):
+            Run.get_context().log("score", k, description="x" * 1000)
+            Run.get_context().log("text", "x" * 1000)
+        done.touch()
+
+    monkeypatch.setattr(attempt, "MAX_UNSENT", 100)
+
+    async def main() -> None:
+        driver = Driver()
+        async with an_actor(*a_run(tmp_path, train), driver) as actor:
+            result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
+            current = await first(lambda: actor._current)
+            await until(current.is_full)
+            await asyncio.sleep(0.3)
+            held = len(current.unsent)
+            await asyncio.sleep(0.3)
+            assert len(current.unsent) == held < 2000
+            assert not done.exists()
+            driver.open.set()
+            rest = await asyncio.wait_for(result, 30)
+            assert numbers([*driver.events, *rest]) == list(range(1, 4001))
+            assert (rest[-1][0], rest[-1][2]) == ("ended", 0)
+
+    asyncio.run(main())
+    assert done.exists()
 
 
 @pytest.mark.parametrize(
