@@ -263,7 +263,9 @@ async def _log(request: web.Request) -> web.Response:
 async def _file(request: web.Request) -> web.StreamResponse:
     feed = await _feed(request)
     try:
-        return await send_file(request, feed.layout, _number(request.match_info["number"], feed), request.query.get("name", ""))
+        return await send_file(
+            request, feed.layout, _number(request.match_info["number"], feed), request.query.get("name", "")
+        )
     except TrialError as error:
         return _json({"error": str(error)}, 404)
 
