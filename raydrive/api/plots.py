@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.figures import ACCENT, BEST, COLOURS, FAINT, Axes, chart, finish, note, safe
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
 MOST_AXES = 12
+STOPS = 250
+"""Places along an axis of parallel coordinates where a brush may end."""
 
 
 def plot_metrics(run: HyperDriveRun, name: str | None = None, top: int = 0) -> Any:
@@ -145,7 +148,19 @@ def _dimension(axes: Axes, name: str) -> dict[str, Any]:
         out["ticktext"] = [value_text(low), value_text(high)]
     if absent:
         out["tickvals"], out["ticktext"] = [bottom, *out["tickvals"]], ["–", *out["ticktext"]]
+    if steps is None and "tickvals" in out:
+        ticks = sorted([*zip(out["tickvals"], out["ticktext"], strict=True), *_stops(low, high)])
+        out["tickvals"], out["ticktext"] = [at for at, _ in ticks], [text for _, text in ticks]
     return out
+
+
+def _stops(low: float, high: float) -> Iterator[tuple[float, str]]:
+    """Ticks that cannot be seen: plotly lets a brush on an axis with ticks of its own end only at those.
+
+    Ticks of the same text would be one tick; theirs is a number in characters of no width.
+    """
+    for i in range(STOPS + 1):
+        yield low + (high - low) * i / STOPS, f"{i:b}".translate({ord("0"): "\u200b", ord("1"): "\u200c"})
 
 
 def plot_scatter(run: HyperDriveRun, x: str | None = None, y: str | None = None, z: str | None = None) -> Any:

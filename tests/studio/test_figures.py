@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -50,6 +51,12 @@ def test_metrics_best_and_parallel(run: HyperDriveRun, story: Story) -> None:
     assert list(dimensions) == ["learning_rate", "momentum", "units", "optimizer", "accuracy"]
     assert max(dimensions["learning_rate"].values) <= 0, "a log axis"
     assert dimensions["units"].ticktext == ("16", "32", "64", "128")
+    rate = dimensions["learning_rate"]
+    assert rate.tickvals == tuple(sorted(rate.tickvals))
+    assert len(set(rate.ticktext)) == len(rate.ticktext) > 200, "a brush ends where it is let go, not at a power of ten"
+    seen = [float(text) for text in rate.ticktext if text.strip("\u200b\u200c")]
+    assert seen == sorted(seen)
+    assert all(math.log10(one) == round(math.log10(one)) for one in seen)
     assert [one.label for one in run.plot_parallel(["optimizer"]).data[0].dimensions] == ["optimizer", "accuracy"]
 
 
