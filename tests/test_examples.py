@@ -59,3 +59,57 @@ def test_a_config_and_its_script_agree(path: Path) -> None:
     assert (code / words[1]).is_file()
     known = _run(code / words[1], "--help", cwd=code).stdout
     assert [word for word in words if word.startswith("--") and f"{word} " not in known] == []
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_CALL = re.compile(r"(?:^ {4}(?:\$ )?|`|\bvia )raydrive ([a-z][a-z-]+)([^`\n]*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_the_pages_exist_with_their_options(page: Path) -> None:
+    import typer
+
+    from raydrive.cli.app import app
+
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    wrong = []
+    for name, rest in _CALL.findall(page.read_text()):
+        words = rest.partition(" #")[0].split()
+        known = (
+            {flag for one in commands[name].params for flag in (*one.opts, *one.secondary_opts)}
+            if name in commands
+            else set()
+        )
+        flags = [word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)]
+        if name not in commands or not set(flags) <= known | {"-h", "--help"}:
+            wrong.append(f"raydrive {name} {' '.join(words)}")
+    assert wrong == []
+
+
+def test_the_sweep_of_the_readme_is_a_valid_one(tmp_path: Path) -> None:
+    from raydrive.compat.sweep_yaml import load_sweep
+
+    text = (ROOT / "README.md").read_text()
+    block = re.search(r"\n((?: {4}.*\n)* {4}type: sweep\n(?: {4}.*\n)+)", text)
+    assert block is not None
+    sweep = "\n".join(line[4:] for line in block[1].splitlines())
+    (tmp_path / "sweep.yml").write_text(sweep.replace("../examples/digits", str(ROOT / "examples" / "digits")))
+    assert load_sweep(tmp_path / "sweep.yml").submission.config.experiment == "digits"
+
+
+def test_yaml_of_the_pages_is_accepted(tmp_path: Path) -> None:
+    from raydrive.compat.sweep_yaml import load_sweep
+
+    sweep = (ROOT / "configs" / "digits.yaml").read_text().replace("../examples", str(ROOT / "examples"))
+    site = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "coming-from-azure.md").read_text(), flags=re.DOTALL)
+    policy = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "policies.md").read_text(), flags=re.DOTALL)
+    assert (len(site), len(policy)) == (1, 1)
+    (tmp_path / "sweep.yml").write_text(sweep)
+    (tmp_path / "site.yml").write_text(site[0])
+    loaded = load_sweep(tmp_path / "sweep.yml", site=[tmp_path / "site.yml"])
+    assert (loaded.settings.storage, loaded.settings.address) == ("s3://bucket/runs", "ray-head:6379")
+    assert loaded.submission.config.trial.resources.gpus == 1
+    start = sweep.index("early_termination:")
+    other = re.sub(r"early_termination:.*\n(?: .*\n)*", "", sweep[start:])
+    (tmp_path / "sweep.yml").write_text(sweep[:start] + other + "\n" + policy[0])
+    assert load_sweep(tmp_path / "sweep.yml").submission.config.policy.to_json()["slack_factor"] == 0.1

@@ -196,8 +196,16 @@ def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:
         lines += [f"Trial {failed[-1].number} failed: {one_line(failed[-1].why)}"]
         if tail:
             lines += ["Its log ends with:", *(f"  {harmless(line)}" for line in tail)]
+        if "ModuleNotFoundError" in failed[-1].why:
+            lines.append(f"Trials use {python_of(run)}; install it there, or name another with raydrive.python.")
         lines += ["", "Next:", f"  raydrive logs {run.id} {failed[-1].number}"]
     return lines
+
+
+def python_of(run: HyperDriveRun) -> str:
+    """Says which Python a run's trials use."""
+    named = run.config.trial.python
+    return f"the Python {named}" if named else "the Python that raydrive runs in"
 
 
 def next_commands(run: HyperDriveRun, best: int) -> list[str]:

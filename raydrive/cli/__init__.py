@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -14,6 +17,22 @@ def main() -> None:
         from raydrive.wire import log_main
 
         sys.exit(log_main(sys.argv[2:]))
-    from raydrive.cli.app import run
+    from raydrive.cli.app import INTERRUPTED, run
 
-    sys.exit(run())
+    code = run()
+    if code == INTERRUPTED and "ray" in sys.modules:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends without the interpreter's own end: Ray's threads, caught in the middle of their start, can crash that.
+
+    Seen with Ray 2.60: SIGSEGV instead of 130. What Ray started ends with this process.
+    """
+    with contextlib.suppress(Exception, KeyboardInterrupt):
+        sys.modules["ray"].shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

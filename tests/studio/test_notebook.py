@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from recorded import PARAMS, by_hand, config, create, record, write
@@ -80,3 +81,35 @@ def test_a_cell_follows_a_run(storage: Path) -> None:
     assert "Completed" in cell["data"]["text/html"]
     for last in book.cells[2:]:
         assert last.outputs[0]["data"]["text/html"].startswith("<table")
+
+
+VSCODE = (
+    "default-src 'none'; script-src https://*.vscode-cdn.net 'unsafe-inline' 'unsafe-eval'; "
+    "style-src https://*.vscode-cdn.net 'unsafe-inline'; img-src https://*.vscode-cdn.net https: http: data:; "
+    "font-src https://*.vscode-cdn.net https:; connect-src https:; child-src https: data: blob:"
+)
+"""What VS Code's webview of a notebook's outputs allows; a frame without an address of its own takes it over."""
+
+
+def test_cell_and_page_stand_a_webview_like_that_of_vs_code(browser: Any, story: Story, tmp_path: Path) -> None:
+    """HTML put into a page of such a policy: no require.js, no comms, and only the frame's own scripts run."""
+    (tmp_path / "cell.html").write_text(run_cell(story) + frame(story))
+    host = tmp_path / "webview.html"
+    host.write_text(
+        f'<!DOCTYPE html><meta http-equiv="Content-Security-Policy" content="{VSCODE}"><div id="output"></div>'
+    )
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("console", lambda note: note.type == "error" and errors.append(note.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(host.as_uri())
+    page.evaluate(
+        "html => { document.getElementById('output').innerHTML = html; }", (tmp_path / "cell.html").read_text()
+    )
+    assert page.locator("#output svg polyline").count() > 0
+    assert page.locator("#output > div table").first.is_visible()
+    inside = page.frame_locator("#output iframe")
+    page.evaluate("document.querySelector('#output iframe').scrollIntoView()")  # what is not looked at is not drawn
+    inside.locator("#chart-metrics .main-svg").first.wait_for(timeout=60_000)
+    assert errors == []
+    page.close()
