@@ -63,8 +63,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a full disk, a folder that is none: the system's answer is the user's to read
-        name = f"{error.filename}: " if error.filename is not None else ""
-        say(f"Error: {name}{error.strerror or error}. The traceback is in {_keep_traceback()}")
+        if error.filename is not None:
+            say(f"Error: {error.filename}: {error.strerror or error}")
+        else:
+            say(f"Error: {error.strerror or error}. The traceback is in {_keep_traceback()}")
         return 1
     except Exception as error:  # a bug of ours: the user gets a sentence, the traceback goes to a file
         say(f"Error: raydrive failed with {type(error).__name__}: {error}")

@@ -12,12 +12,16 @@ import typer
 
 from raydrive.cli.output import command, say
 from raydrive.cli.submitting import WithOption
-from raydrive.core.errors import RaydriveError
+from raydrive.core.errors import ConfigError, Problem, RaydriveError
 
 FileArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", exists=True, dir_okay=False, show_default=False, help="A script (.py) or notebook (.ipynb)."
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+        help="What is to be read: .py, .ipynb or, for convert, .yml.",
     ),
 ]
 
@@ -81,7 +85,11 @@ def run_notebook(
         say("Error: notebooks need nbclient: pip install 'raydrive[notebook]'")
         return 1
     formats: Any = nbformat  # published without types
-    notebook = formats.read(str(file), as_version=4)
+    try:
+        notebook = formats.read(str(file), as_version=4)
+    except (ValueError, TypeError, KeyError, AttributeError, formats.ValidationError) as error:
+        found = str(error).strip().partition("\n")[0][:200]
+        raise ConfigError(Problem(str(file), found, "a notebook (.ipynb)", "Jupyter writes such files.")) from error
     ours = "from raydrive.compat import azure_names; azure_names."
     first, last = (formats.v4.new_code_cell(f"{ours}{call}()") for call in ("install", "finish"))
     notebook.cells = [first, *notebook.cells, last]

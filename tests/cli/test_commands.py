@@ -344,3 +344,11 @@ def test_a_run_that_cannot_be_read_hides_no_other(storage: Path, good: str, capf
     assert "config.json is damaged" in capfd.readouterr().err
     assert run(["status", str(storage / "good" / "good-20260101-000000-0001"), "--storage", "elsewhere"]) == 0
     assert "good-20260101-000000-0001" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["{}", "x{", '{"cells": 1, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}'])
+def test_what_is_no_notebook_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str) -> None:
+    (tmp_path / "tune.ipynb").write_text(text)
+    assert run(["run-notebook", str(tmp_path / "tune.ipynb")]) == 2
+    assert "allowed: a notebook (.ipynb)" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["tune.ipynb"]
