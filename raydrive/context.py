@@ -33,7 +33,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.lock = threading.RLock()
+        self.lock, self.saving = threading.RLock(), threading.RLock()  # a save may wait long, and nothing else with it
         self.channel = os.environ.get(wire.CHANNEL, "")
         self.client = wire.Client(self.channel) if self.channel else None
         self.offline_id = f"OfflineRun_{uuid.uuid4()}"
@@ -176,7 +176,7 @@ class Run:
         root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), _this()
         if not root:
             return _note("save_checkpoint does nothing outside a trial")
-        with process.lock:
+        with process.saving:
             name = plain.stage_checkpoint(os.fspath(directory), root)
             if process.client is not None:
                 process.client.send(wire.checkpoint_message(name))

@@ -337,6 +337,31 @@ def test_pictures(trial: Trial, tmp_path: Path) -> None:
             run.log_image("x", **wrong)  # type: ignore[arg-type]
 
 
+def test_a_save_that_waits_in_a_thread_of_its_own_holds_nothing_else_up(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, state = tmp_path / "checkpoints", tmp_path / "state"
+    root.mkdir()
+    state.mkdir()
+    (state / "k").write_text("1")
+    (tmp_path / "p.svg").write_text("<svg/>")
+    monkeypatch.setenv(wire.CHECKPOINT_DIR, str(root))
+    run = Run.get_context()
+    run.save_checkpoint(state)
+    saving = threading.Thread(target=run.save_checkpoint, args=(state,))
+    saving.start()
+    run.log("loss", 0.5)
+    run.log_image("curve", path=str(tmp_path / "p.svg"))
+    (marker,) = root.glob("*.done")
+    assert saving.is_alive()  # until the first has arrived, of which the actor takes the marker away
+    marker.unlink()
+    saving.join(20)
+    assert not saving.is_alive()
+    messages = trial.messages()
+    assert ["checkpoint" in message for message in messages] == [True, False, False, True]
+    assert len([path for path in root.iterdir() if path.is_dir()]) == 2
+
+
 # ---------------------------------------------------------------------- anywhere else
 
 
