@@ -24,6 +24,7 @@ from raydrive.storage import journal, remote
 from raydrive.storage.compaction import compact, tidy
 from raydrive.storage.folder import Folder
 from raydrive.storage.journal import JournalReader, JournalRewoundError, JournalWriter
+from raydrive.storage.local import LocalFolder
 from raydrive.storage.remote import ArrowFolder
 from raydrive.storage.segments import Header, Position, Segment, whole_lines
 from raydrive.testing.journal import JournalContract, data_names, entry, lines, numbers
@@ -371,6 +372,33 @@ def test_one_of_two_claims_of_one_epoch_ends_itself(arrow: Folder, monkeypatch: 
     arrow.write_whole(claim, b'{"claim":1,"writer":"another"}\n')
     with pytest.raises(JournalError, match="superseded by epoch 1"):
         first.append(lines(1))
+
+
+def test_a_late_writer_that_cannot_see_its_successor_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS: the node of the old driver answers for a while from its cache that nobody has claimed the next epoch."""
+    old = JournalWriter.open(tmp_path)
+    old.append(lines(1))
+    live, seen = JournalReader(tmp_path), list[int]()
+    seen = _follow(live, seen)
+    new = JournalWriter.open(tmp_path)
+    read = LocalFolder.read_or_none
+
+    def cached(folder: LocalFolder, name: str, start: int = 0, length: int | None = None) -> bytes | None:
+        return None if name == Segment(2, 0).name else read(folder, name, start, length)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFolder, "read_or_none", cached)
+        old.append(lines(2, 4))
+    reader = JournalReader(tmp_path)
+    assert numbers(reader) == [1]
+    assert "2 unconfirmed lines" in reader.notices[0]
+    assert reader.notices[0].endswith("at the end of segment e0001-00000001.jsonl left out")
+    new.append(lines(3))
+    assert numbers(JournalReader(tmp_path)) == [1, 3]
+    assert _follow(live, seen) == [1, 3]
+    with pytest.raises(JournalError, match="superseded by epoch 2"):
+        old.append(lines(5))
+    assert numbers(JournalReader(tmp_path)) == [1, 3]
 
 
 # --------------------------------------------------------------------------------------------- all of it, in any order
