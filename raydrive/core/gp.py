@@ -31,6 +31,8 @@ NOISE_FLOOR = 1e-6
 """Smallest noise variance of standardised values; keeps C well conditioned where points nearly coincide."""
 _LOG_2PI = math.log(2.0 * math.pi)
 _JITTER = 1e-10
+_AT_ONCE = 65_536
+"""Numbers that fit a processor's cache: fewer are worth fewer, larger steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,8 @@ def log_likelihood(theta: Array, data: Data) -> tuple[float, Array]:
     layout, n = data.layout, len(data.values)
     share, s, t = math.exp(theta[-3]) / layout.dimensions, math.exp(theta[-2]), math.exp(theta[-1])
     f = layout.coordinates(data.features, theta)
-    apart = np.empty((layout.dimensions, n, n))
-    alone_slope = np.empty_like(apart)
-    alone_sum = np.zeros((n, n))
-    for j, block in enumerate(layout.blocks):
-        apart[j] = squared_distances(f[:, block], f[:, block])
-        apart[j].flat[:: n + 1] = 0.0
-        alone, alone_slope[j] = matern(apart[j])
-        alone_sum += alone
+    apart = _apart(f, layout)
+    alone_sum, alone_slope = _alone(apart)
     whole, whole_slope = matern(apart.sum(0))
     c = s * whole + share * alone_sum
     c.flat[:: n + 1] += t + data.extra
@@ -135,6 +131,32 @@ def log_likelihood(theta: Array, data: Data) -> tuple[float, Array]:
     gradient[: layout.dimensions] = np.einsum("jab,jab->j", by_distance, apart)
     gradient[layout.dimensions : -3] = _by_bends(theta, data, f, by_distance)
     return value, gradient
+
+
+def _apart(f: Array, layout: Layout) -> Array:
+    """Squared distances in each dimension, shape ``(d, n, n)``."""
+    first = [block.start for block in layout.blocks]
+    x = f.T[first]
+    apart: Array = x[:, :, None] - x[:, None, :]
+    apart *= apart
+    for block in layout.wide:
+        j = layout.owner[block.start]
+        apart[j] = squared_distances(f[:, block], f[:, block])
+        apart[j].flat[:: len(f) + 1] = 0.0
+    return apart
+
+
+def _alone(apart: Array) -> tuple[Array, Array]:
+    """The sum of M over dimensions, ``(n, n)``, and its slopes ``(d, n, n)``."""
+    if apart.size <= _AT_ONCE:
+        alone, slopes = matern(apart)
+        return alone.sum(axis=0), slopes
+    slopes = np.empty_like(apart)
+    total = np.zeros(apart.shape[1:])
+    for j, d in enumerate(apart):
+        alone, slopes[j] = matern(d)
+        total += alone
+    return total, slopes
 
 
 def _by_bends(theta: Array, data: Data, f: Array, by_distance: Array) -> Array:

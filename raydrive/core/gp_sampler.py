@@ -26,7 +26,7 @@ _FIRST = 8
 """Observations of the smallest of the nested fits."""
 _WHOLE = 2048
 """Finite spaces up to this size are looked at as a whole."""
-_EACH = 64
+_EACH = 32
 """Observations up to which hyperparameters are fitted for each proposal; beyond it for every eighth of a level."""
 _FRESH = 48
 """Observations up to which the fit at a level also begins from scratch."""

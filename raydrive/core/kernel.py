@@ -31,6 +31,8 @@ Columns = NDArray[np.intp]
 
 _EDGE = 1e-6
 """Positions are kept this far from 0 and 1, where (1) may have infinite slope."""
+_STRIP = 16_384
+"""Covariances computed at a time."""
 
 
 def _none() -> Columns:
@@ -61,6 +63,11 @@ class Layout:
         """The columns of each dimension."""
         edges = np.searchsorted(self.owner, np.arange(self.dimensions + 1))
         return [slice(int(a), int(b)) for a, b in pairwise(edges)]
+
+    @cached_property
+    def wide(self) -> list[slice]:
+        """The columns of each dimension that owns several."""
+        return [block for block in self.blocks if block.stop - block.start > 1]
 
     def split(self, theta: Array) -> tuple[Array, Array, Array]:
         """Returns the logarithms of w, of alpha and of beta."""
@@ -123,41 +130,60 @@ def squared_distances(a: Array, b: Array) -> Array:
 
 def covariance(a: Array, b: Array, layout: Layout, theta: Array) -> Array:
     """Returns (3) between coordinates (as ``Layout.coordinates`` gives them), shape ``(len(a), len(b))``."""
-    k = _matern_at(np.sqrt(squared_distances(a, b)))
-    k *= math.exp(theta[-2]) * layout.dimensions / math.exp(theta[-3])
+    out = np.empty((len(a), len(b)))
+    # in strips that a processor's cache holds: this is where most of the time of a proposal goes
+    rows = max(1, _STRIP // max(1, len(b)))
+    for i in range(0, len(a), rows):
+        _strip(a[i : i + rows], b, layout, theta, out[i : i + rows])
+    return out
+
+
+def _strip(a: Array, b: Array, layout: Layout, theta: Array, out: Array) -> None:
+    room, more = np.empty_like(out), np.empty_like(out)
+    np.sqrt(squared_distances(a, b), out=out)
+    _matern_at(out, more)
+    out *= math.exp(theta[-2]) * layout.dimensions / math.exp(theta[-3])
     for block in layout.blocks:
-        one = block.stop - block.start == 1
-        k += _matern_at(
-            np.abs(a[:, block] - b[:, block.start]) if one else np.sqrt(squared_distances(a[:, block], b[:, block]))
-        )
-    k *= math.exp(theta[-3]) / layout.dimensions
-    return k
+        if block.stop - block.start == 1:
+            np.subtract(a[:, block], b[:, block.start], out=room)
+            np.abs(room, out=room)
+        else:
+            np.sqrt(squared_distances(a[:, block], b[:, block]), out=room)
+        _matern_at(room, more)
+        out += room
+    out *= math.exp(theta[-3]) / layout.dimensions
 
 
-def _matern_at(distance: Array) -> Array:
-    """Returns (2) at distances, which are overwritten: this is where most of the time of a proposal goes."""
+def _matern_at(distance: Array, room: Array) -> None:
+    """Replaces distances by (2) at them; ``room`` is overwritten."""
     distance *= math.sqrt(5.0)
-    e = np.exp(-distance)
-    square = distance * distance
-    square *= 1.0 / 3.0
-    distance += square
-    distance += 1.0
-    distance *= e
-    return distance
+    np.multiply(distance, 1.0 / 3.0, out=room)
+    room += 1.0
+    room *= distance
+    room += 1.0
+    np.negative(distance, out=distance)
+    np.exp(distance, out=distance)
+    distance *= room
 
 
 def with_slopes(a: Array, b: Array, layout: Layout, theta: Array) -> tuple[Array, Array]:
     """Returns (3) and its derivative by the coordinates of ``a``, shapes ``(m, n)`` and ``(m, n, p)``.
 
-    For few points ``a``.
+    For few points ``a``, whose dimensions are therefore done at once where they own one column.
     """
     k, slope = matern(squared_distances(a, b))
     s, share = math.exp(theta[-2]), math.exp(theta[-3]) / layout.dimensions
     k *= s
     apart = a[:, None, :] - b[None, :, :]
-    out = (2.0 * s) * slope[:, :, None] * apart
-    for block in layout.blocks:
-        alone, slope = matern(squared_distances(a[:, block], b[:, block]))
-        k += share * alone
-        out[:, :, block] += (2.0 * share) * slope[:, :, None] * apart[:, :, block]
-    return k, out
+    alone, slopes = matern(apart * apart)
+    slopes *= share
+    for block in layout.wide:
+        whole, of_block = matern(squared_distances(a[:, block], b[:, block]))
+        alone[:, :, block] = 0.0
+        alone[:, :, block.start] = whole
+        slopes[:, :, block] = (share * of_block)[:, :, None]
+    k += share * alone.sum(axis=2)
+    slopes += s * slope[:, :, None]
+    slopes *= 2.0
+    slopes *= apart
+    return k, slopes
