@@ -12,6 +12,24 @@ if TYPE_CHECKING:
 CALL_TIMEOUT_S = 60.0
 
 
+ASK_TIMEOUT_S = 5.0
+
+
+def ask_own_driver(run: HyperDriveRun) -> dict[str, Any]:
+    """Returns what a driver that this process started says of itself, as in its heartbeat; {} where there is none.
+
+    A storage that is full or away holds no heartbeat: that driver is alive all the same, and waits for it.
+    """
+    from raydrive.api.launch import is_known
+
+    if not is_known(run):
+        return {}
+    try:
+        return dict(call_driver(run, "view", timeout_s=ASK_TIMEOUT_S))
+    except RaydriveError:
+        return {}
+
+
 def call_driver(run: HyperDriveRun, method: str, *arguments: object, timeout_s: float = CALL_TIMEOUT_S) -> Any:
     """Calls a method of a run's driver and returns its answer.
 

@@ -230,6 +230,11 @@ def _create(actor_class: Any, name: str, options: Mapping[str, Any], *arguments:
 _DRIVERS: dict[str, Any] = {}
 
 
+def is_known(run: HyperDriveRun) -> bool:
+    """Whether this process started a run's driver, and so holds its handle."""
+    return run.id in _DRIVERS
+
+
 def is_ours(run: HyperDriveRun) -> bool:
     """Whether a run's driver ends with this process, so that Ctrl-C here means the run."""
     return run.id in _DRIVERS and _EMBEDDED.get(run.id, False)

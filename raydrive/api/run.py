@@ -111,9 +111,14 @@ class HyperDriveRun(Charts):
         """Returns the driver's last sign of life (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}."""
         raw = self.layout.read_driver()
         try:
-            return dict(json.loads(raw)) if raw else {}
+            found = dict(json.loads(raw)) if raw else {}
         except ValueError:
-            return {}
+            found = {}
+        if found.get("state") == "Running" and time.time() - found.get("at", 0.0) > SILENT_S / 3:
+            from raydrive.api.control import ask_own_driver
+
+            found = ask_own_driver(self) or found
+        return found
 
     def get_status(self) -> str:
         """Returns Queued, Running, Completed, Canceled, Failed, Interrupted or NotResponding."""

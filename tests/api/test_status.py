@@ -10,6 +10,7 @@ import pytest
 
 from raydrive import HyperDriveRun, RandomParameterSampling, uniform
 from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.errors import ClusterError
 from raydrive.core.records import Started
 from raydrive.core.records import dump as line_of
 from raydrive.storage.journal import JournalWriter
@@ -57,3 +58,27 @@ def test_a_successor_that_never_spoke_is_not_waited_for_for_ever(tmp_path: Path)
     layout = a_run(tmp_path, {1: now - 2000, 2: now - 1000})
     layout.write_driver(json.dumps({"state": "Interrupted", "at": now - 1500, "epoch": 1}).encode())
     assert HyperDriveRun.open(layout.uri).get_status() == "NotResponding"
+
+
+def test_a_driver_of_this_process_is_asked_when_its_heartbeat_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk: submit must not take the driver for dead, and say what it waits for."""
+    from raydrive.api import control, launch
+
+    now = time.time()
+    layout = a_run(tmp_path, {1: now - 2000})
+    layout.write_driver(json.dumps({"state": "Running", "at": now - 1000, "epoch": 1}).encode())
+    run = HyperDriveRun.open(layout.uri)
+    answers = [{"state": "Running", "at": time.time(), "epoch": 1, "trouble": "storage: the disk is full"}]
+    monkeypatch.setattr(control, "call_driver", lambda *_, **__: answers[0])
+    assert run.get_status() == "NotResponding", "a driver of another process: nobody to ask"
+    monkeypatch.setitem(launch._DRIVERS, run.id, object())
+    assert run.get_status() == "Running"
+    assert run.heartbeat()["trouble"] == "storage: the disk is full"
+
+    def gone(*_: object, **__: object) -> None:
+        raise ClusterError("the driver is gone")
+
+    monkeypatch.setattr(control, "call_driver", gone)
+    assert run.get_status() == "NotResponding"
