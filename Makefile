@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos bench-peers bench-quick quality docs venv browser clean
+.PHONY: help demo test check bench bench-scale chaos bench-peers bench-quick quality docs venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,12 +46,14 @@ check: $(VENV)/installed-test ## Lint, types, layers
 		$$(find raydrive/training/azureml raydrive/training/raydrive_azureml raydrive/training/raydrive_mlflow -name '*.py')
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (half an hour); writes docs/performance.md
-	$(BIN)/python benchmarks/suite.py --write
+bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (20 minutes; TIMES=3 for three times)
+	$(BIN)/python benchmarks/suite.py --write --times $(or $(TIMES),1)
+
+bench-scale: $(VENV)/installed-test ## What the judge costs as a run grows: flat, or this fails (five minutes)
 	$(BIN)/python benchmarks/scale.py
 
-bench-peers: $(VENV)/installed-test $(PEERS)/installed ## The same beside Ray Tune and Optuna, in an environment of their own (an hour)
-	$(BIN)/python benchmarks/suite.py --write --peers-python $(PEERS)/bin/python
+bench-peers: $(VENV)/installed-test $(PEERS)/installed ## The same beside Ray Tune and Optuna, in an environment of their own (20 minutes; TIMES=3)
+	$(BIN)/python benchmarks/suite.py --write --times $(or $(TIMES),1) --peers-python $(PEERS)/bin/python
 
 bench-quick: $(VENV)/installed-test ## Name the ratios that got worse (two minutes)
 	$(BIN)/python benchmarks/suite.py --quick --compare

@@ -79,10 +79,12 @@ def benchmark(description: str, measure: Callable[[argparse.Namespace, Say], Non
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers-python", default="", help="interpreter of an environment with Ray Tune and Optuna")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller sizes")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of what is short; 1 with --quick")
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there, too")
     if add is not None:
         add(parser)
     options = parser.parse_args()
+    options.rounds = 1 if options.quick else options.rounds
     figures: list[Figure] = []
     began = os.getloadavg()[0]
 
@@ -110,7 +112,7 @@ def peer(python: str, script: str, *arguments: object) -> dict[str, Any]:
     command = [os.path.abspath(python), str(Path(__file__).with_name(script)), *map(str, arguments)]
     env = {**os.environ, "PYTHONWARNINGS": "ignore", "RAY_USAGE_STATS_ENABLED": "0"}
     env.pop("PYTHONPATH", None)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env, check=False)
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):

@@ -5,6 +5,7 @@
     python _tune_peer.py sleepers TRIALS SLOTS                       seconds in all, 1 s trials, reuse_actors
     python _tune_peer.py restore TRIALS REPORTS                      seconds to the first trial's end, half done; bytes
     python _tune_peer.py fits TRIALS                                 seconds to the first result, and in all
+    python _tune_peer.py checkpoints MEGABYTES STEP_MS STEPS         ms of a report with a checkpoint; of a local copy
 
 Prints ``RESULT`` and one JSON object.
 """
@@ -14,6 +15,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
+import statistics
 import sys
 import tempfile
 import threading
@@ -27,6 +30,7 @@ from ray import tune
 
 ENDS: list[float] = []
 RESULTS: list[float] = []
+LAST: dict[str, float] = {}
 STARTED = float(os.environ["PEER_STARTED"])
 
 
@@ -119,6 +123,50 @@ def fits(trials: int) -> dict[str, float]:
     return {"first_s": RESULTS[0] - STARTED, "all_s": done - STARTED}
 
 
+def _saver(config: dict[str, int]) -> None:
+    saves, copies = [], []
+    data = os.urandom(1 << 20)
+    with tempfile.TemporaryDirectory() as place:
+        model, copied = os.path.join(place, "model"), os.path.join(place, "copy")
+        os.mkdir(model)
+        for step in range(config["steps"]):
+            with open(os.path.join(model, "weights"), "wb") as file:
+                for _ in range(config["megabytes"]):
+                    file.write(data)
+            began = time.perf_counter()
+            shutil.copytree(model, copied)
+            copies.append(time.perf_counter() - began)
+            shutil.rmtree(copied)
+            began = time.perf_counter()
+            tune.report({"score": step}, checkpoint=tune.Checkpoint.from_directory(model))
+            saves.append(time.perf_counter() - began)
+            time.sleep(config["step_ms"] / 1000)
+    tune.report({"save_ms": 1000 * statistics.median(saves), "copy_ms": 1000 * statistics.median(copies)})
+
+
+class _Last(tune.Callback):
+    def on_trial_result(self, iteration: int, trials: list, trial: object, result: dict, **info: object) -> None:  # type: ignore[type-arg]
+        LAST.update(result)
+
+
+def checkpoints(megabytes: int, step_ms: int, steps: int) -> dict[str, float]:
+    """Median milliseconds of a report that brings a checkpoint, two kept; and of a copy of the same folder."""
+    _start(2)
+    storage = tempfile.mkdtemp()
+    tune.Tuner(
+        _saver,
+        param_space={"megabytes": megabytes, "step_ms": step_ms, "steps": steps},
+        run_config=tune.RunConfig(
+            storage_path=storage,
+            verbose=0,
+            callbacks=[_Last()],
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+        ),
+    ).fit()
+    shutil.rmtree(storage, ignore_errors=True)
+    return {"save_ms": LAST["save_ms"], "copy_ms": LAST["copy_ms"]}
+
+
 class _HalfWay(tune.Callback):
     """Notes each end in a file, and leaves without a word at the one that the environment says (it is pickled)."""
 
@@ -173,6 +221,13 @@ def restore(trials: int, reports: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     kind, *numbers = sys.argv[1:]
-    workloads = {"trivial": trivial, "reports": reports, "sleepers": sleepers, "fits": fits, "restore": restore}
+    workloads = {
+        "trivial": trivial,
+        "reports": reports,
+        "sleepers": sleepers,
+        "fits": fits,
+        "restore": restore,
+        "checkpoints": checkpoints,
+    }
     print("RESULT " + json.dumps({"ray": ray.__version__, **workloads[kind](*map(int, numbers))}), flush=True)
     os._exit(0)  # whatever still runs is not what was asked

@@ -22,7 +22,7 @@ WARM = 20
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures and says."""
     sizes = (100, 400) if options.quick else (100, 1_000, 10_000)
-    rounds = 1 if options.quick else 3
+    rounds = options.rounds
     with embedded_ray():
         floors, ours, cpu = [], [], []
         for _ in range(rounds):  # in turns, so that a busy minute of this machine hits both
@@ -32,6 +32,9 @@ def measure(options: argparse.Namespace, say: Say) -> None:
             cpu.append(cpu_ms)
         say(Figure("trivial.2.floor", "trivial trials, 2 at a time", ours, "/s", "bare fork loop", floors, ">= 0.7"))
         say(Figure("trivial.cpu", "CPU time of a trivial trial, all processes", cpu, "ms"))
+        if options.peers_python:  # what has no peer is measured without them
+            beside_peers(options.peers_python, rounds, say)
+            return
         floors = [fork_floor(16, 400) for _ in range(rounds)]
         wide = [raydrive(400, 16)[0] for _ in range(rounds)]
         say(Figure("trivial.16.floor", "trivial trials, 16 at a time", wide, "/s", "bare fork loop", floors, ">= 0.7"))
@@ -41,18 +44,15 @@ def measure(options: argparse.Namespace, say: Say) -> None:
             what = f"{size:,} trivial trials, 2 at a time"
             say(Figure(f"trivial.{size}.flat", what, rates, "/s", f"{sizes[0]} trials", first, ">= 0.67"))
         say(Figure("trivial.actor", "trivial trials", ours, "/s", "an actor each, bare Ray", [actor_floor(8)]))
-    if options.peers_python:
-        beside_peers(options.peers_python, rounds, say)
 
 
 def beside_peers(python: str, rounds: int, say: Say) -> None:
-    """Measures raydrive and the peers in turns, each with a Ray of its own."""
+    """Measures raydrive and the peers in turns, the peers each with a Ray of their own."""
     ours, default, reuse, optuna = [], [], [], []
     for _ in range(rounds):
-        with embedded_ray():
-            ours.append(raydrive(400, 2)[0])
-        default.append(1 / peer(python, "_tune_peer.py", "trivial", 8, 2, 0)["s"])
-        reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 60, 2, 1)["s"])
+        ours.append(raydrive(400, 2)[0])
+        default.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 0)["s"])
+        reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 1)["s"])
         optuna.append(1 / peer(python, "_optuna_peer.py", 400, 2)["s"])
     say(Figure("trivial.tune", "trivial trials, 2 at a time", ours, "/s", "Ray Tune", default, ">= 100"))
     say(Figure("trivial.tune_reuse", "trivial trials, 2 at a time", ours, "/s", "Tune, reuse_actors", reuse, ">= 20"))
@@ -80,7 +80,7 @@ def raydrive(trials: int, concurrent: int) -> tuple[float, float]:
         seed=0,
         resources=Resources(cpus=0.5),
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Experiment(Workspace(folder), "bookkeeping").submit(config)
         while len(_ends(run)) < WARM:
             time.sleep(0.05)

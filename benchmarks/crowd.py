@@ -23,7 +23,7 @@ PLAYERS = 2
 
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures and says."""
-    seconds, rounds = (8, 1) if options.quick else (20, 3)
+    seconds, rounds = 8 if options.quick else 20, options.rounds
     shares, behind, calls = [], [], []
     for _ in range(rounds):
         with embedded_ray():
@@ -54,7 +54,7 @@ def once(trials: int, seconds: float) -> tuple[float, float, float]:
     from raydrive.storage.journal import JournalReader
     from raydrive.storage.layout import RunLayout
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         layout = RunLayout.create(folder, "crowd", "crowd-1")
         layout.write_config(config_text(trials))
         driver = ray.remote(driver_class()).options(num_cpus=0, max_concurrency=4 * trials).remote(layout.uri)

@@ -19,7 +19,7 @@ from _common import Figure, Say, benchmark, embedded_ray, facts_of, percentile
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures and says."""
     p50, p99 = [], []
-    for _ in range(1 if options.quick else 3):
+    for _ in range(options.rounds):
         with embedded_ray():
             took = [1000 * seconds for seconds in once(20 if options.quick else 100)]
         p50.append(percentile(took, 50))
@@ -61,7 +61,7 @@ def once(trials: int) -> list[float]:
 
     took: dict[str, float] = {}
     over = threading.Event()
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as said:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, tempfile.TemporaryDirectory() as said:
         watcher = threading.Thread(target=watch, args=(Path(said), took, over))
         watcher.start()
         config = HyperDriveConfig(

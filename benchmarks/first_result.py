@@ -19,7 +19,7 @@ from _common import Figure, Say, benchmark, peer
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures in turns with the peer."""
     first, whole, first_tune, whole_tune = [], [], [], []
-    for _ in range(1 if options.quick else 3):
+    for _ in range(options.rounds):
         ours = raydrive()
         first.append(ours["first_s"])
         whole.append(ours["all_s"])
@@ -37,7 +37,7 @@ def measure(options: argparse.Namespace, say: Say) -> None:
 
 def raydrive() -> dict[str, float]:
     """Returns what a fresh process of this file measured."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [sys.executable, __file__, "--child", folder]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():

@@ -66,7 +66,7 @@ def child(trials: int) -> dict[str, float]:
         trial=TrialSpec(kind="function"),
         seed=0,
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         layout = RunLayout.create(folder, "concurrent", "concurrent-1")
         runner = SimulatedRunner(model)
         before = resident()

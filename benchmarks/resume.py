@@ -26,7 +26,7 @@ def measure(options: argparse.Namespace, say: Say) -> None:
     sizes = (200,) if options.quick else (1_000, 10_000)
     for trials in sizes:
         seconds, size, tune_seconds, tune_size = [], [], [], []
-        for _ in range(1 if options.quick or trials > 1_000 else 3):
+        for _ in range(1 if trials > 1_000 else options.rounds):
             took, left = raydrive(trials)
             seconds.append(took)
             size.append(left / 1e6)

@@ -32,9 +32,9 @@ Run.get_context().log("score", parser.parse_args().x)
 
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures in turns."""
-    trials, rounds = (8, 1) if options.quick else (50, 3)
+    trials, rounds = 8 if options.quick else 50, options.rounds
     bare, plain, preloaded = [], [], []
-    with tempfile.TemporaryDirectory() as folder, embedded_ray(2):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, embedded_ray(2):
         Path(folder, "train.py").write_text(SCRIPT)
         for _ in range(rounds):
             bare.append(loop(folder, trials))
@@ -76,7 +76,7 @@ def raydrive(folder: str, trials: int, preload: list[str]) -> float:
         seed=0,
         resources=Resources(cpus=1),
     )
-    with tempfile.TemporaryDirectory() as storage:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as storage:
         run = Experiment(Workspace(storage), "scripts").submit(config)
         run.wait_for_completion()
         ends = [fact.at for fact in facts_of(run) if type(fact).__name__ == "Ended"]

@@ -23,7 +23,7 @@ def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures and says."""
     trials = 160 if options.quick else 480
     ours, tunes = [], []
-    for _ in range(1 if options.quick else 3):
+    for _ in range(options.rounds):
         with embedded_ray(SLOTS):
             ours.append(over_ideal(*raydrive(trials + SLOTS)))
         if options.peers_python:
@@ -62,7 +62,7 @@ def raydrive(trials: int) -> tuple[float, int]:
         seed=0,
         resources=Resources(cpus=1),
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Experiment(Workspace(folder), "sleepers").submit(config)
         run.wait_for_completion()
         facts = facts_of(run)

@@ -17,7 +17,7 @@ from _common import Figure, Say, benchmark
 
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures and says."""
-    python, times = sys.executable, 3 if options.quick else 9
+    python, times = sys.executable, 3 if options.quick else max(5, 3 * options.rounds)
     for key, command, bound in (
         ("pass", [python, "-c", "pass"], ""),
         ("import raydrive", [python, "-c", "import raydrive"], "<= 0.1"),

@@ -44,7 +44,7 @@ RUNS = {
 
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures and says."""
-    times = 3 if options.quick else 15
+    times = 3 if options.quick else max(5, 5 * options.rounds)
     with tempfile.TemporaryDirectory(prefix="raydrive-bench-", dir="/tmp") as folder:
         channel = os.path.join(folder, "channel")
         _read(channel)

@@ -83,3 +83,32 @@ def test_own_tasks_are_as_good_as_they_say(monkeypatch: pytest.MonkeyPatch) -> N
         assert np.all(np.isfinite(values)), task.name
         assert task.optimum < task.rs_median < np.median(values), task.name
         assert min(values) >= task.optimum - 1e-9, task.name
+
+
+def test_the_suite_says_how_often_a_figure_was_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    suite = module("suite", monkeypatch)
+    page = tmp_path / "performance.md"
+    page.write_text("before\n" + "\n".join([*suite.MARKS, "between", *suite.PEER_MARKS]) + "\nafter\n")
+    monkeypatch.setattr(suite, "PAGE", page)
+
+    def record(ratio: float, seconds: float) -> dict[str, Any]:
+        figures = [
+            suite.Figure("a", "trials", [ratio * 50], "/s", "floor", [50.0], ">= 0.7"),
+            suite.Figure("b", "import", [seconds, seconds + 2, seconds + 4], "s", reach="<= 5"),
+        ]
+        return {"setting": "raydrive 0, 2 cores, load 1 1 1", "load": "0.1 to 0.2", "figures": figures}
+
+    suite.write_page([{"x": record(0.8, 1)}, {}, {"x": record(0.6, 2)}], suite.MARKS)
+    suite.write_page([{"y": record(0.9, 1)}], suite.PEER_MARKS)
+    text = page.read_text()
+    assert "| trials | 35 (30 to 40) /s | floor: 50 (50 to 50) | 0.7 (0.6 to 0.8) | >= 0.7: **in 1 of 2** |" in text
+    assert "| import | 3.5 (3 to 4) s |  |  | <= 5: in 2 of 2 |" in text
+    assert "| import | 3 (1 to 5) s |  |  | <= 5: yes |" in text
+    assert (
+        text.index("`benchmarks/x.py` (load 0.1 to 0.2, 0.1 to 0.2)")
+        < text.index("between")
+        < text.index("`benchmarks/y")
+    )
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import io
+import itertools
 import json
 import math
 import os
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raydrive import wire
+from raydrive import plain, wire
 from raydrive.context import Run, RunEnvironmentError
 
 
@@ -404,3 +405,47 @@ def test_outside_a_trial_everything_prints(capsys: pytest.CaptureFixture[str], t
 def test_a_script_may_insist_on_a_trial() -> None:
     with pytest.raises(RunEnvironmentError, match="RAYDRIVE_CHANNEL is not set"):
         Run.get_context(allow_offline=False)
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_a_checkpoint_is_copied_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: bool) -> None:
+    if not kernel:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    model, root = tmp_path / "model", tmp_path / "root"
+    (model / "deep").mkdir(parents=True)
+    root.mkdir()
+    (model / "deep" / "weights").write_bytes(bytes(range(256)) * 5000)
+    (model / "empty").touch(mode=0o600)
+    (model / "run.sh").write_text("#!/bin/sh\n")
+    (model / "run.sh").chmod(0o755)
+    (model / "link").symlink_to(model / "run.sh")
+    name = plain.stage_checkpoint(str(model), str(root))
+    assert sorted(os.listdir(root)) == [name, f"{name}.done"]
+    copied = root / name
+    assert (copied / "deep" / "weights").read_bytes() == bytes(range(256)) * 5000
+    assert (copied / "empty").read_bytes() == b""
+    assert (copied / "link").read_text() == "#!/bin/sh\n"
+    assert not (copied / "link").is_symlink()
+    assert [(copied / one).stat().st_mode & 0o777 for one in ("empty", "run.sh")] == [0o600, 0o755]
+
+
+def test_a_checkpoint_waits_for_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model").mkdir()
+    root = tmp_path / "root"
+    root.mkdir()
+    waited: list[float] = []
+
+    class Clock:
+        time_ns = itertools.count().__next__
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                next(root.glob("*.done")).unlink()  # it has arrived
+
+    monkeypatch.setattr(plain, "time", Clock)
+    plain.stage_checkpoint(str(tmp_path / "model"), str(root))
+    assert waited == []
+    plain.stage_checkpoint(str(tmp_path / "model"), str(root))
+    assert len(waited) == 3

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from raydrive.core.verdicts import trial_name
 
 WORST = -math.inf
-MARK = 32
+MARK = 128
 """A curve remembers its top and total after every so many intervals, so that a look back is never a long walk."""
 
 
@@ -79,7 +79,7 @@ class _Curve:
         self.total = 0.0
         """Sum of all scores, left to right."""
         self.marks: array[float] | None = None
-        """top and total after 32, 64, 96, ... intervals; most curves are shorter and have none."""
+        """top and total after 128, 256, ... intervals; most curves are shorter and have none."""
         self.start = 0
         """Values that were logged in an earlier run."""
 
@@ -164,6 +164,13 @@ class Curves:
         if interval in self._means:
             insort(self._means[interval], self._mean_until(curve, interval))
         return True
+
+    def settle(self, trial: int) -> None:
+        """Told that a trial is over: its curve gives back the room that was kept for growing."""
+        curve = self._curves.get(trial)
+        if curve is not None:
+            curve.values = curve.values[:]
+            curve.marks = curve.marks[:] if curve.marks is not None else None
 
     def extend(self, trial: int, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Appends a trial's next values at once, as ``add`` does one by one, but for the edge: see ``raise_edge``.

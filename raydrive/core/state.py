@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.curves import Curves
 from raydrive.core.errors import did_you_mean
-from raydrive.core.records import CANCELED, COMPLETED, QUEUED, TERMINAL, Ended, Finish, Launch, Params
+from raydrive.core.records import CANCELED, COMPLETED, QUEUED, TERMINAL, Close, Ended, Finish, Launch, Params
 from raydrive.core.unseen import Seen
+
+LOST_ON_KEPT = 20
+"""So many nodes that a trial was lost on are remembered."""
 
 
 @dataclass(slots=True)
@@ -19,7 +23,7 @@ class Trial:
     number: int
     params: Params
     origin: str
-    details: dict[str, object]
+    details: Mapping[str, object]
     created_at: float
     state: str = QUEUED
     why: str = ""
@@ -62,10 +66,24 @@ class Trial:
     start: int = 0
     """Intervals that it brought from an earlier run; the first of its own is this plus 1."""
 
+    def close(self, decision: Close, at: float) -> None:
+        """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over."""
+        # Interned: nearly all trials of a run end for one of a few reasons.
+        self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
+        self.launch, self.launched_with, self.heard_at = None, (0, None), 0.0
+
     @property
     def open(self) -> bool:
         """True until the trial is closed."""
         return self.state not in TERMINAL
+
+
+_NO_DETAILS: Mapping[str, object] = {}
+
+
+def details_of(given: Mapping[str, object]) -> Mapping[str, object]:
+    """Returns a copy of what a sampler says of a suggestion; most say nothing, and trials share that."""
+    return dict(given) if given else _NO_DETAILS
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,21 +40,20 @@ from raydrive.core.records import (
     Ticked,
 )
 from raydrive.core.state import (
+    LOST_ON_KEPT,
     Best,
     Ending,
     History,
     State,
     Trial,
     backoff_s,
+    details_of,
     duration_text,
     end_text,
     failure_text,
     losses_text,
     missing_text,
 )
-
-LOST_ON_KEPT = 20
-"""So many nodes that a trial was lost on are remembered."""
 
 
 class Sweep:
@@ -242,7 +241,7 @@ class Sweep:
                 if fact.params is None:
                     state.exhausted = True
                 else:
-                    trial = Trial(fact.trial, fact.params, fact.origin, dict(fact.details), fact.at)
+                    trial = Trial(fact.trial, fact.params, fact.origin, details_of(fact.details), fact.at)
                     state.trials.append(trial)
                     state.open[trial.number] = trial
                     self._fold_continued(trial)
@@ -355,7 +354,8 @@ class Sweep:
     def _fold_close(self, decision: Close, at: float) -> None:
         state = self._state
         trial = state.open.pop(decision.trial)
-        trial.state, trial.why, trial.ended_at = decision.state, decision.why, at
+        trial.close(decision, at)
+        self.curves.settle(trial.number)
         counts = state.counts
         counts.add(decision.state, self.curves.length(trial.number) > 0)
         limit = self.limits.first_failures

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import sys
@@ -115,6 +116,7 @@ def oom_kills() -> int:
     return 0
 
 
+@functools.cache
 def _oom_files() -> list[tuple[str, str]]:
     """Files that may hold the count, the most local one first."""
     files = []

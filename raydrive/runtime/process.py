@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from raydrive.runtime import zygote
@@ -251,7 +251,9 @@ class _Link(asyncio.Protocol):
 
 
 def _as_json(job: Job) -> dict[str, Any]:
-    return {**asdict(job), "params": dict(job.params), "env": dict(job.env)}
+    # Not asdict, which copies an environment name by name: half a millisecond of each trial.
+    values = {one.name: getattr(job, one.name) for one in fields(job)}
+    return {**values, "params": dict(job.params), "env": dict(job.env)}
 
 
 def _spawn(python: str, control: int, env: Mapping[str, str] | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -153,7 +154,8 @@ class Publisher:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_S)
             self._wake.clear()
-            await self.sweep()
+            if not self._closing:  # else close() does, once, for the last time
+                await self.sweep()
 
     async def sweep(self, *, last: bool = False) -> None:
         """Publishes all that is ready now.
@@ -161,7 +163,11 @@ class Publisher:
         Args:
             last: Nothing more will be said on the channel: what was not announced yet never will be.
         """
-        for marker in sorted(self._staging.glob(f"*{DONE}"), key=lambda path: path.stat().st_mtime_ns):
+        found: list[str] = []
+        with contextlib.suppress(FileNotFoundError):  # training may have removed it
+            found = [name for name in os.listdir(self._staging) if name.endswith(DONE)]
+        markers = (self._staging / name for name in found)
+        for marker in sorted(markers, key=lambda path: path.stat().st_mtime_ns):
             name = marker.name.removesuffix(DONE)
             if not last and name not in self._announced and marker.stat().st_size:
                 continue  # its word on the channel, which tells the interval it belongs to, is on its way

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import sys
@@ -36,6 +37,9 @@ BATCH_DELAY_S = 0.003
 FIRST_DELAY_S = 0.025
 """The first words of an attempt wait this long: one that ends meanwhile sends everything with its result, which halves
 what a very short trial costs."""
+MAX_FIRST_DELAY_S = 0.25
+"""They wait twice as long as the attempt before took, if that is not more than this: where many trials share few cores
+a short one takes longer, and a second call for each makes it worse."""
 MAX_BATCH = 5_000
 
 
@@ -65,6 +69,7 @@ class TrialActor:
         self._current: Attempt | None = None
         self._sending: asyncio.Future[Any] | None = None
         self._stopping = False
+        self._first_delay_s = FIRST_DELAY_S
         self._heard_at = time.monotonic()
         # From the start: a reservation that comes when the driver is gone for good must not be held for ever.
         self._lease = asyncio.get_running_loop().create_task(self._watch_lease())
@@ -167,6 +172,7 @@ class TrialActor:
 
     async def _supervise(self, current: Attempt, params: Mapping[str, Any], resume_from: str | None) -> None:
         sender = asyncio.get_running_loop().create_task(self._send(current))
+        began = time.monotonic()
         code, error, lost = None, "", ""
         try:
             code, error = await self._execute(current, params, resume_from)
@@ -180,6 +186,9 @@ class TrialActor:
         sender.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await sender
+        delay_s = 2 * (time.monotonic() - began)
+        short = not self._stopping and delay_s <= MAX_FIRST_DELAY_S  # what a policy stops must be heard at once
+        self._first_delay_s = max(FIRST_DELAY_S, delay_s) if short else FIRST_DELAY_S
         current.unsent.append(("lost", time.time(), lost) if lost else ("ended", time.time(), code, error))
         current.done.set_result(current.unsent)
 
@@ -199,7 +208,8 @@ class TrialActor:
             def begin(pid: int) -> None:
                 current.pid, current.began = pid, True
                 gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
-                current.unsent.append(("began", time.time(), os.uname().nodename, pid, gpus, self._name))
+                # Before what it may have logged already: two sockets bring that and this, in any order.
+                current.unsent.insert(0, ("began", time.time(), os.uname().nodename, pid, gpus, self._name))
                 current.wake.set()
 
             def take(messages: Sequence[Mapping[str, Any]]) -> None:
@@ -274,12 +284,13 @@ class TrialActor:
                 self._spec = dataclasses.replace(self._config.trial, inputs=inputs)
             self._keeper = await Keeper.start(
                 preload=self._config.trial.preload,
-                env=self._environment(),
+                env=self._environment,
                 cwd=str(self._files.code_dir or ""),
                 remove=[self._channel.path],
             )
         return self._keeper, self._channel
 
+    @functools.cached_property
     def _environment(self) -> dict[str, str]:
         """What every training process inherits from this node, with the GPUs it may see."""
         env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDRIVE_"))}
@@ -302,7 +313,7 @@ class TrialActor:
         resumed: Resumed | None,
     ) -> Job:
         spec = self._spec
-        env = self._environment()
+        env = dict(self._environment)
         env.update(
             wire.trial_environment(
                 channel=channel,
@@ -337,10 +348,12 @@ class TrialActor:
 
     async def _send(self, current: Attempt) -> None:
         """Sends what was logged, one batch in flight: order and back-pressure for nothing."""
-        delay_s = FIRST_DELAY_S
+        delay_s = self._first_delay_s
         while True:
             await current.wake.wait()
             current.wake.clear()
+            if not current.began:
+                continue
             await asyncio.sleep(delay_s)
             delay_s = BATCH_DELAY_S
             while current.unsent:

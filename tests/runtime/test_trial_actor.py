@@ -20,7 +20,7 @@ from raydrive.context import Run
 from raydrive.core.config import RunConfig
 from raydrive.runtime import attempt, guard, publisher
 from raydrive.runtime.process import Exit
-from raydrive.runtime.trial_actor import TrialActor, _why
+from raydrive.runtime.trial_actor import FIRST_DELAY_S, MAX_FIRST_DELAY_S, TrialActor, _why
 from raydrive.runtime.workspace import TrialFiles
 from raydrive.storage.code import store_function
 from raydrive.storage.layout import RunLayout, new_run_id
@@ -261,6 +261,31 @@ def test_what_cannot_be_sent_makes_logging_wait_and_is_all_there_afterwards(
 
     asyncio.run(main())
     assert done.exists()
+
+
+def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path: Path) -> None:
+    def train(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", 1)
+        time.sleep(params["sleep_s"])
+
+    async def main() -> None:
+        driver = Driver()
+        driver.open.set()
+        async with an_actor(*a_run(tmp_path, train), driver) as actor:
+            await asyncio.wait_for(actor.run(1, 0, 1, {"sleep_s": 0}, None, 0), 30)
+            assert FIRST_DELAY_S <= actor._first_delay_s <= MAX_FIRST_DELAY_S
+            actor._first_delay_s = 60.0  # as after one that took half of that
+            heard = len(driver.events)
+            rest = await asyncio.wait_for(actor.run(1, 1, 1, {"sleep_s": 0.1}, None, 0), 30)
+            assert [event[0] for event in rest] == ["began", "report", "ended"]
+            assert len(driver.events) == heard
+            result = asyncio.ensure_future(actor.run(1, 2, 1, {"sleep_s": 60}, None, 0))
+            await until(lambda: actor._current is not None and bool(actor._current.pid))
+            await actor.stop(1, 2, 1, 5.0)
+            assert (await asyncio.wait_for(result, 30))[-1][2] == -15
+            assert actor._first_delay_s == FIRST_DELAY_S
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
