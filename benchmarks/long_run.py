@@ -177,7 +177,7 @@ def resumed(layout: RunLayout, storage: str, trials: int) -> tuple[float, float]
 
 
 def _more(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tune-trials", type=int, default=1_000, help="at which size Ray Tune is measured")
+    parser.add_argument("--tune-trials", type=int, default=300, help="at which size Ray Tune is measured")
 
 
 if __name__ == "__main__":
