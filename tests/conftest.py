@@ -46,6 +46,7 @@ def old_python() -> str:
 
 ROOMS = {
     "tests/cluster/test_cli.py": "own clusters",
+    "tests/cluster/test_head.py": "own clusters",
     "tests/cluster/test_dashboard.py": "own clusters",
     "tests/chaos/": "own clusters",
     "tests/cluster/": "cluster",
