@@ -32,25 +32,31 @@ def measure(options: argparse.Namespace, say: Say) -> None:
             cpu.append(cpu_ms)
         say(Figure("trivial.2.floor", "trivial trials, 2 at a time", ours, "/s", "bare fork loop", floors, ">= 0.7"))
         say(Figure("trivial.cpu", "CPU time of a trivial trial, all processes", cpu, "ms"))
-        if options.peers_python:  # what has no peer is measured without them
-            beside_peers(options.peers_python, rounds, say)
-            return
-        floors = [fork_floor(16, 400) for _ in range(rounds)]
-        wide = [raydrive(400, 16)[0] for _ in range(rounds)]
-        say(Figure("trivial.16.floor", "trivial trials, 16 at a time", wide, "/s", "bare fork loop", floors, ">= 0.7"))
-        first = [raydrive(sizes[0], 2)[0] for _ in range(rounds)]
-        for size in sizes[1:]:
-            rates = [raydrive(size, 2)[0]]
-            what = f"{size:,} trivial trials, 2 at a time"
-            say(Figure(f"trivial.{size}.flat", what, rates, "/s", f"{sizes[0]} trials", first, ">= 0.67"))
-        say(Figure("trivial.actor", "trivial trials", ours, "/s", "an actor each, bare Ray", [actor_floor(8)]))
+        if not options.peers_python:
+            alone(sizes, rounds, ours, say)
+    if options.peers_python:
+        beside_peers(options.peers_python, rounds, say)
+
+
+def alone(sizes: tuple[int, ...], rounds: int, ours: list[float], say: Say) -> None:
+    """Measures what has no peer; in a Ray that runs."""
+    floors = [fork_floor(16, 400) for _ in range(rounds)]
+    wide = [raydrive(400, 16)[0] for _ in range(rounds)]
+    say(Figure("trivial.16.floor", "trivial trials, 16 at a time", wide, "/s", "bare fork loop", floors, ">= 0.7"))
+    first = [raydrive(sizes[0], 2)[0] for _ in range(rounds)]
+    for size in sizes[1:]:
+        rates = [raydrive(size, 2)[0]]
+        what = f"{size:,} trivial trials, 2 at a time"
+        say(Figure(f"trivial.{size}.flat", what, rates, "/s", f"{sizes[0]} trials", first, ">= 0.67"))
+    say(Figure("trivial.actor", "trivial trials", ours, "/s", "an actor each, bare Ray", [actor_floor(8)]))
 
 
 def beside_peers(python: str, rounds: int, say: Say) -> None:
-    """Measures raydrive and the peers in turns, the peers each with a Ray of their own."""
+    """Measures raydrive and the peers in turns, each with a Ray of its own."""
     ours, default, reuse, optuna = [], [], [], []
     for _ in range(rounds):
-        ours.append(raydrive(400, 2)[0])
+        with embedded_ray():
+            ours.append(raydrive(400, 2)[0])
         default.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 0)["s"])
         reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 1)["s"])
         optuna.append(1 / peer(python, "_optuna_peer.py", 400, 2)["s"])
@@ -86,7 +92,7 @@ def raydrive(trials: int, concurrent: int) -> tuple[float, float]:
             time.sleep(0.05)
         before, at = _cpu_s(), len(_ends(run))
         while len(_ends(run)) < trials // 2 + WARM:  # before the end, when actors and driver go
-            time.sleep(0.05 if trials < 1000 else 2.0)  # reading a long journal takes a share of this machine
+            time.sleep(0.05 if trials < 1000 else trials / 1000)  # reading a long journal takes a share of this machine
         after, till = _cpu_s(), len(_ends(run))
         cpu_ms = 1000 * sum(after[pid] - before[pid] for pid in before.keys() & after.keys()) / max(1, till - at)
         run.wait_for_completion()

@@ -17,7 +17,7 @@ from typing import Any
 
 from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
 
-SIZES = ((1, 0.1, 40), (100, 3.0, 8))
+SIZES = ((1, 0.5, 20), (100, 3.0, 8))
 """Megabytes, seconds of a step, steps."""
 
 

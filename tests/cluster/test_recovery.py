@@ -213,9 +213,15 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     try:
         assert ray.get(second.start.remote(), timeout=30) == 2
         known = run.refresh().reports
-        wait_until(lambda: run.refresh().reports > known + 20)
-        youngest = [trial.actor for trial in run.sweep.open_trials if trial.began_at is not None][-1]
-        actor = ray.get_actor(youngest, namespace="raydrive")
+        training: list[str] = []
+
+        def goes_on() -> bool:  # and some trial trains: between two of them there may be a moment without
+            more = run.refresh().reports > known + 20
+            training[:] = [trial.actor for trial in run.sweep.open_trials if trial.began_at is not None]
+            return more and bool(training)
+
+        wait_until(goes_on)
+        actor = ray.get_actor(training[-1], namespace="raydrive")
         with pytest.raises(StaleEpochError, match="epoch 1 is over"):
             ray.get(actor.renew.remote(1))
     finally:
