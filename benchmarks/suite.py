@@ -49,7 +49,7 @@ ALL = [
     "resume",
     "long_run",
 ]
-PEERED = ["bookkeeping", "sleepers", "reports", "first_result", "checkpoints", "resume", "long_run"]
+PEERED = ["bookkeeping", "sleepers", "reports", "first_result", "checkpoints", "resume"]
 QUICK = ["startup", "bookkeeping", "sleepers", "early_stop", "scripts"]
 WORSE = 1.5
 Records = dict[str, dict[str, Any]]
