@@ -37,7 +37,7 @@ BATCH_DELAY_S = 0.003
 FIRST_DELAY_S = 0.025
 """The first words of an attempt wait this long: one that ends meanwhile sends everything with its result, which halves
 what a very short trial costs."""
-MAX_FIRST_DELAY_S = 0.25
+MAX_FIRST_DELAY_S = 0.5
 """They wait twice as long as the attempt before took, if that is not more than this: where many trials share few cores
 a short one takes longer, and a second call for each makes it worse."""
 MAX_BATCH = 5_000
