@@ -70,6 +70,7 @@ class TrialActor:
         self._sending: asyncio.Future[Any] | None = None
         self._stopping = False
         self._first_delay_s = FIRST_DELAY_S
+        self._short = False
         self._heard_at = time.monotonic()
         # From the start: a reservation that comes when the driver is gone for good must not be held for ever.
         self._lease = asyncio.get_running_loop().create_task(self._watch_lease())
@@ -188,7 +189,8 @@ class TrialActor:
             await sender
         delay_s = 2 * (time.monotonic() - began)
         short = not self._stopping and delay_s <= MAX_FIRST_DELAY_S  # what a policy stops must be heard at once
-        self._first_delay_s = max(FIRST_DELAY_S, delay_s) if short else FIRST_DELAY_S
+        self._first_delay_s = max(FIRST_DELAY_S, delay_s) if short and self._short else FIRST_DELAY_S
+        self._short = short  # one short attempt among long ones says nothing of the next one
         current.unsent.append(("lost", time.time(), lost) if lost else ("ended", time.time(), code, error))
         current.done.set_result(current.unsent)
 
