@@ -203,6 +203,7 @@ def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | 
         raise ClusterError(f"the driver of {layout.run_id} could not start: {_last_line(error)}") from error
     # The handle keeps a driver that is not detached alive as long as this process lives.
     _DRIVERS[layout.run_id] = driver
+    _CONNECTIONS[layout.run_id] = _connection()
     _EMBEDDED[layout.run_id] = not outlives
 
 
@@ -228,16 +229,30 @@ def _create(actor_class: Any, name: str, options: Mapping[str, Any], *arguments:
 
 
 _DRIVERS: dict[str, Any] = {}
+_CONNECTIONS: dict[str, str] = {}
+
+
+def _connection() -> str:
+    """Names this process's connection to Ray; empty without one."""
+    ray = sys.modules.get("ray")
+    return str(ray.get_runtime_context().get_worker_id()) if ray is not None and ray.is_initialized() else ""
+
+
+def _handle(run_id: str) -> Any:
+    """Returns the handle of a driver that this process started; one of a cluster it has left is good for nothing."""
+    if run_id in _DRIVERS and _CONNECTIONS.get(run_id, _connection()) != _connection():
+        del _DRIVERS[run_id]
+    return _DRIVERS.get(run_id)
 
 
 def is_known(run: HyperDriveRun) -> bool:
     """Whether this process started a run's driver, and so holds its handle."""
-    return run.id in _DRIVERS
+    return _handle(run.id) is not None
 
 
 def is_ours(run: HyperDriveRun) -> bool:
     """Whether a run's driver ends with this process, so that Ctrl-C here means the run."""
-    return run.id in _DRIVERS and _EMBEDDED.get(run.id, False)
+    return is_known(run) and _EMBEDDED.get(run.id, False)
 
 
 _EMBEDDED: dict[str, bool] = {}
@@ -251,7 +266,7 @@ def find_driver(run: HyperDriveRun) -> Any:
     """
     from raydrive.runtime import cluster
 
-    known = _DRIVERS.get(run.id)
+    known = _handle(run.id)
     if known is not None:
         return known
     cluster.before_import()

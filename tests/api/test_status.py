@@ -82,3 +82,20 @@ def test_a_driver_of_this_process_is_asked_when_its_heartbeat_cannot_be_written(
 
     monkeypatch.setattr(control, "call_driver", gone)
     assert run.get_status() == "NotResponding"
+
+
+def test_the_handle_of_a_driver_on_a_cluster_that_was_left_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``ray.shutdown()`` and another ``ray.init()`` in the same process: nobody there knows that actor."""
+    from raydrive.api import launch
+
+    now = time.time()
+    layout = a_run(tmp_path, {1: now - 2000})
+    layout.write_driver(json.dumps({"state": "Running", "at": now - 1000, "epoch": 1}).encode())
+    run = HyperDriveRun.open(layout.uri)
+    monkeypatch.setitem(launch._DRIVERS, run.id, object())  # calling a method of it would raise
+    monkeypatch.setitem(launch._CONNECTIONS, run.id, "the connection before")
+    assert run.get_status() == "NotResponding"
+    assert not launch.is_known(run)
+    assert not launch.is_ours(run)
