@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import ClusterError
-from raydrive.runtime.cluster import before_import
+from raydrive.runtime.cluster import TOKEN_FILE, before_import
 
 POLL_S = 0.25
 STARTING_S = 60.0
@@ -40,6 +40,7 @@ def run_job(
         ClusterError: If the job fails or does not end in time; with the end of its output.
     """
     before_import()
+    from ray.exceptions import AuthenticationError
     from ray.job_submission import JobStatus, JobSubmissionClient
 
     for name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging"):
@@ -58,6 +59,11 @@ def run_job(
         if status == JobStatus.SUCCEEDED:
             return str(client.get_job_logs(job))
         raise _failed(address, job, "failed", client)
+    except AuthenticationError as error:
+        raise ClusterError(
+            f"the Ray dashboard at {address} asks for a token: keep it in {TOKEN_FILE} or RAY_AUTH_TOKEN, and set "
+            "RAY_AUTH_MODE=token before Python starts"
+        ) from error
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         if isinstance(error, ClusterError):
             raise

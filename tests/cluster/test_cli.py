@@ -456,6 +456,15 @@ def window(*arguments: object, **options: Any) -> Iterator[Terminal]:
         terminal.close()
 
 
+def trials_with_processes(run: str) -> set[str]:
+    """The trials of a run that have a training process; each has several."""
+    found = set()
+    for pid in processes_of(run):
+        with contextlib.suppress(psutil.Error):
+            found.add(psutil.Process(pid).environ().get("RAYDRIVE_TRIAL_ID", ""))
+    return found
+
+
 def begun(terminal: Terminal) -> str:
     """Waits until two trials train; returns the run's id."""
     run = terminal.wait_for(r"Run (\S+) in ").group(1)
@@ -519,7 +528,8 @@ def test_ctrl_c_twice_does_not_wait_for_the_grace_period(place: Path, storage: s
     # At once, without --force: the driver of a cluster that is gone from this machine is gone for certain.
     result = raydrive("resume", run, "--address", head, "--detach", RAYDRIVE_STORAGE=storage)
     assert (result.returncode, result.stdout) == (0, f"{run}\n"), result.stderr
-    wait_until(lambda: len(processes_of(run)) >= 2)
+    wait_until(lambda: status(run, storage)["running"] == 2)
+    wait_until(lambda: trials_with_processes(run) == {f"{run}_0", f"{run}_1"})
     live = raydrive("resume", run, "--address", head, RAYDRIVE_STORAGE=storage)
     assert live.returncode == 5
     assert "has a live driver" in live.stderr

@@ -105,5 +105,7 @@ def test_what_the_other_tool_refuses_is_told(story: Story, monkeypatch: pytest.M
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     with pytest.raises(RaydriveError, match=r"mlflow at http://127.0.0.1:9 did not take the run"):
         export_run(story, "mlflow", "http://127.0.0.1:9")
-    with pytest.raises(RaydriveError, match="optuna at nonsense did not take the run"):
+    with pytest.raises(RaydriveError, match=r"optuna at sqlite:////no/such/folder/study.db did not take the run"):
+        export_run(story, "optuna", "sqlite:////no/such/folder/study.db")
+    with pytest.raises(ConfigError, match="found 'nonsense'; allowed: an Optuna storage URL"):
         export_run(story, "optuna", "nonsense")

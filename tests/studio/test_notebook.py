@@ -88,7 +88,9 @@ VSCODE = (
     "style-src https://*.vscode-cdn.net 'unsafe-inline'; img-src https://*.vscode-cdn.net https: http: data:; "
     "font-src https://*.vscode-cdn.net https:; connect-src https:; child-src https: data: blob:"
 )
-"""What VS Code's webview of a notebook's outputs allows, as far as we know; a frame without an address of its own takes it over."""
+"""What VS Code's webview of a notebook's outputs allows, as far as we know.
+
+A frame without an address of its own takes it over."""
 
 
 def test_cell_and_page_stand_a_webview_like_that_of_vs_code(browser: Any, story: Story, tmp_path: Path) -> None:
