@@ -16,18 +16,19 @@ from typing import Any
 
 from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
 
-WARM = 20
+WARM = 100
+"""Trials before the clock starts, for the floor and for us: Ray starts workers in the background at first."""
 
 
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures and says."""
     sizes = (100, 400) if options.quick else (100, 1_000, 10_000)
-    rounds = options.rounds
+    rounds, count = options.rounds, 400 if options.quick else 1_000
     with embedded_ray():
         floors, ours, cpu = [], [], []
         for _ in range(rounds):  # in turns, so that a busy minute of this machine hits both
-            floors.append(fork_floor(2, 400))
-            rate, cpu_ms = raydrive(400, 2)
+            floors.append(fork_floor(2, count))
+            rate, cpu_ms = raydrive(count, 2)
             ours.append(rate)
             cpu.append(cpu_ms)
         say(Figure("trivial.2.floor", "trivial trials, 2 at a time", ours, "/s", "bare fork loop", floors, ">= 0.7"))
@@ -40,8 +41,8 @@ def measure(options: argparse.Namespace, say: Say) -> None:
 
 def alone(sizes: tuple[int, ...], rounds: int, ours: list[float], say: Say) -> None:
     """Measures what has no peer; in a Ray that runs."""
-    floors = [fork_floor(16, 400) for _ in range(rounds)]
-    wide = [raydrive(400, 16)[0] for _ in range(rounds)]
+    floors = [fork_floor(16, 1_000) for _ in range(rounds)]
+    wide = [raydrive(1_000, 16)[0] for _ in range(rounds)]
     say(Figure("trivial.16.floor", "trivial trials, 16 at a time", wide, "/s", "bare fork loop", floors, ">= 0.7"))
     first = [raydrive(sizes[0], 2)[0] for _ in range(rounds)]
     for size in sizes[1:]:
@@ -56,7 +57,7 @@ def beside_peers(python: str, rounds: int, say: Say) -> None:
     ours, default, reuse, optuna = [], [], [], []
     for _ in range(rounds):
         with embedded_ray():
-            ours.append(raydrive(400, 2)[0])
+            ours.append(raydrive(1_000, 2)[0])
         default.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 0)["s"])
         reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 1)["s"])
         optuna.append(1 / peer(python, "_optuna_peer.py", 400, 2)["s"])
@@ -73,14 +74,14 @@ def train(params: dict[str, Any]) -> None:
 
 
 def raydrive(trials: int, concurrent: int) -> tuple[float, float]:
-    """Returns trials per second after the first ``WARM``, and CPU milliseconds per trial."""
+    """Returns trials per second from when every actor has had one (and ``WARM`` have ended), CPU ms per trial."""
     from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Workspace, uniform
 
     config = HyperDriveConfig(
         RandomParameterSampling({"x": uniform(0, 1)}),
         "score",
         "maximize",
-        trials + WARM,
+        trials + WARM + (0 if concurrent <= 2 else 100 * concurrent),
         concurrent,
         run_config=train,
         seed=0,
@@ -88,20 +89,29 @@ def raydrive(trials: int, concurrent: int) -> tuple[float, float]:
     )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Experiment(Workspace(folder), "bookkeeping").submit(config)
-        while len(_ends(run)) < WARM:
-            time.sleep(0.05)
-        before, at = _cpu_s(), len(_ends(run))
-        while len(_ends(run)) < trials // 2 + WARM:  # before the end, when actors and driver go
-            time.sleep(0.05 if trials < 1000 else trials / 1000)  # reading a long journal takes a share of this machine
-        after, till = _cpu_s(), len(_ends(run))
-        cpu_ms = 1000 * sum(after[pid] - before[pid] for pid in before.keys() & after.keys()) / max(1, till - at)
+        # Looking costs little: a refresh reads what is new. It still is a share of a small machine, so it is rare.
+        at = _ended(run, WARM)
+        before = _cpu_s()
+        till = _ended(run, at + trials // 3)  # before the end, when actors and driver go
+        after = _cpu_s()
+        cpu_ms = 1000 * sum(after[pid] - before[pid] for pid in before.keys() & after.keys()) / (till - at)
         run.wait_for_completion()
-        ends = _ends(run)
-    return (len(ends) - WARM) / (ends[-1] - ends[WARM - 1]), cpu_ms
+        facts = facts_of(run)
+    actors = {fact.trial: fact.actor for fact in facts if type(fact).__name__ == "Began"}
+    ends = [(fact.at, actors[fact.trial]) for fact in facts if type(fact).__name__ == "Ended"]
+    first: dict[str, float] = {}
+    for end, actor in ends[: -(trials // 2)]:
+        first.setdefault(actor, end)
+    begin = max(*first.values(), ends[WARM - 1][0])
+    counted = [end for end, _ in ends if end >= begin]
+    return (len(counted) - 1) / (counted[-1] - begin), cpu_ms
 
 
-def _ends(run: Any) -> list[float]:
-    return [fact.at for fact in facts_of(run) if type(fact).__name__ == "Ended"]
+def _ended(run: Any, count: int) -> int:
+    """Waits until so many trials have ended; returns how many have."""
+    while (ended := run.refresh().counts["Completed"]) < count:
+        time.sleep(0.1)
+    return int(ended)
 
 
 def _cpu_s() -> dict[int, float]:
@@ -139,7 +149,7 @@ def fork_floor(concurrent: int, trials: int) -> float:
             return float(said)
 
     actors = [Forker.remote() for _ in range(concurrent)]
-    ray.get([actor.run.remote(0.5) for actor in actors for _ in range(max(1, WARM // concurrent))])
+    ray.get([actor.run.remote(0.5) for actor in actors for _ in range(1 + WARM // concurrent)])
     return _rate(lambda index: actors[index].run.remote(0.5), concurrent, trials)
 
 

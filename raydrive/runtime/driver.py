@@ -128,7 +128,7 @@ class Driver:
         await self._in_charge()
         if epoch != self._epoch:  # not adopted yet, or never: what it says is asked for, or withdrawn, by its adoption
             raise StaleEpochError(f"this is the driver of epoch {self._epoch}, not {epoch}: wait for your adoption")
-        hold_s = self._pace.call(time.monotonic())
+        hold_s = self._pace.call(time.monotonic(), trial)
         await self._record(to_facts(trial, attempt, events))
         state = self._sweep.trials[trial]
         goes_on = state.attempt == attempt and state.open and not state.stop_by

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import heapq
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ def play(senders: int, rest_s: float, seconds: float) -> tuple[float, float]:
     while queue[0][0] < seconds:
         now, sender = heapq.heappop(queue)
         calls.append(now)
-        hold_s = pace.call(now)
+        hold_s = pace.call(now, sender)
         heapq.heappush(queue, (now + hold_s + rest_s, sender))
     late = [now for now in calls if now > seconds - 4]
     return len(late) / 4, hold_s
@@ -41,11 +42,18 @@ def test_a_crowd_is_held_no_longer_than_the_most() -> None:
     assert hold_s == MAX_HOLD_S
 
 
+def test_a_crowd_that_comes_at_once_is_held_after_a_second() -> None:
+    pace = Pace()
+    for index in range(3_001):
+        held_s = pace.call(index / 3_000, index % 600)
+    assert held_s == pytest.approx(600 / CALLS_PER_S)
+
+
 def test_the_hold_ends_with_the_crowd() -> None:
     pace = Pace()
     for index in range(20_000):
-        held_s = pace.call(index / 2_000)
+        held_s = pace.call(index / 2_000, index % 100)
     assert held_s > 0
     for second in range(10, 40):
-        held_s = pace.call(float(second + 1))
+        held_s = pace.call(float(second + 1), 0)
     assert held_s == 0.0
