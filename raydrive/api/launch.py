@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,14 +48,13 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
         StorageError: If the run folder cannot be written, or a node of the cluster cannot use the storage.
     """
     from raydrive.runtime import cluster
-    from raydrive.runtime.jobs import is_dashboard
+    from raydrive.runtime.jobs import dashboard_of
     from raydrive.runtime.probe import check_storage
 
-    address = address or os.environ.get("RAY_ADDRESS")
-    if address is not None and is_dashboard(address):
+    if dashboard := dashboard_of(address):
         from raydrive.api.remote import launch_by_job
 
-        return _opened(launch_by_job(submission, storage=storage, address=address))
+        return _opened(launch_by_job(submission, storage=storage, address=dashboard))
     # What can be refused is refused before anything is left behind: first the code, then whether the storage can
     # be used at all (starting a cluster takes a while), then the cluster, then the folder.
     descent = trace(submission, storage)
@@ -125,21 +124,21 @@ def resume(
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
     """
     from raydrive.runtime import cluster
-    from raydrive.runtime.jobs import is_dashboard
+    from raydrive.runtime.jobs import dashboard_of
     from raydrive.runtime.probe import check_storage
 
     changed = dict(limits or {})
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     _check_resumable(run, changed, force)
-    address = address or os.environ.get("RAY_ADDRESS")
-    if address is not None and is_dashboard(address):
+    if dashboard := dashboard_of(address):
         from raydrive.api.remote import resume_by_job
 
-        return _opened(resume_by_job(run.uri, address=address, limits=changed, force=force))
-    connection = cluster.connect(address)
-    cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
-    check_storage(run.layout.uri, run.config.trial.resources)
-    start_driver(run.layout, connection.outlives, changed)
+        resume_by_job(run.uri, address=dashboard, limits=changed, force=force)
+    else:
+        connection = cluster.connect(address)
+        cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
+        check_storage(run.layout.uri, run.config.trial.resources)
+        start_driver(run.layout, connection.outlives, changed)
     run.refresh()  # not opened anew: a million reports take a second to read
     return run
 
@@ -202,9 +201,7 @@ def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | 
     except (RayError, ValueError) as error:
         raise ClusterError(f"the driver of {layout.run_id} could not start: {_last_line(error)}") from error
     # The handle keeps a driver that is not detached alive as long as this process lives.
-    _DRIVERS[layout.run_id] = driver
-    _CONNECTIONS[layout.run_id] = _connection()
-    _EMBEDDED[layout.run_id] = not outlives
+    _STARTED[layout.run_id] = _Started(driver, _connection(), embedded=not outlives)
 
 
 def _create(actor_class: Any, name: str, options: Mapping[str, Any], *arguments: object) -> Any:
@@ -228,8 +225,19 @@ def _create(actor_class: Any, name: str, options: Mapping[str, Any], *arguments:
             time.sleep(0.1)
 
 
-_DRIVERS: dict[str, Any] = {}
-_CONNECTIONS: dict[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A driver that this process started."""
+
+    handle: Any
+    connection: str
+    """The connection to Ray that the handle belongs to."""
+    embedded: bool
+    """Whether it ends with this process."""
+
+
+_STARTED: dict[str, _Started] = {}
+"""By run id."""
 
 
 def _connection() -> str:
@@ -238,24 +246,21 @@ def _connection() -> str:
     return str(ray.get_runtime_context().get_worker_id()) if ray is not None and ray.is_initialized() else ""
 
 
-def _handle(run_id: str) -> Any:
-    """Returns the handle of a driver that this process started; one of a cluster it has left is good for nothing."""
-    if run_id in _DRIVERS and _CONNECTIONS.get(run_id, _connection()) != _connection():
-        del _DRIVERS[run_id]
-    return _DRIVERS.get(run_id)
+def _started(run: HyperDriveRun) -> _Started | None:
+    """Returns a run's driver if this process started it; one of a cluster it has left is good for nothing."""
+    found = _STARTED.get(run.id)
+    return found if found is not None and found.connection == _connection() else None
 
 
 def is_known(run: HyperDriveRun) -> bool:
     """Whether this process started a run's driver, and so holds its handle."""
-    return _handle(run.id) is not None
+    return _started(run) is not None
 
 
 def is_ours(run: HyperDriveRun) -> bool:
     """Whether a run's driver ends with this process, so that Ctrl-C here means the run."""
-    return is_known(run) and _EMBEDDED.get(run.id, False)
-
-
-_EMBEDDED: dict[str, bool] = {}
+    started = _started(run)
+    return started is not None and started.embedded
 
 
 def find_driver(run: HyperDriveRun) -> Any:
@@ -266,9 +271,9 @@ def find_driver(run: HyperDriveRun) -> Any:
     """
     from raydrive.runtime import cluster
 
-    known = _handle(run.id)
+    known = _started(run)
     if known is not None:
-        return known
+        return known.handle
     cluster.before_import()
     import ray
 

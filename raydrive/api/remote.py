@@ -62,8 +62,8 @@ def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
         return _ask(address, request, bundle)
 
 
-def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: bool) -> str:
-    """Goes on with a recorded run on the cluster behind a dashboard; returns the URI of its folder.
+def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: bool) -> None:
+    """Goes on with a recorded run on the cluster behind a dashboard.
 
     Args:
         uri: The run's folder, as the cluster's nodes see it.
@@ -77,7 +77,7 @@ def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: b
         StorageError: If the cluster cannot read the run.
     """
     with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
-        return _ask(address, {"resume": uri, "limits": dict(limits), "force": force}, Path(folder))
+        _ask(address, {"resume": uri, "limits": dict(limits), "force": force}, Path(folder))
 
 
 def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,14 @@ TAIL_LINES = 8
 """Lines of a failed job's output that its error shows."""
 
 
-def is_dashboard(address: str | None) -> bool:
-    """Whether an address is that of a dashboard, ``http://HOST:8265``."""
-    return address is not None and address.startswith(("http://", "https://"))
+def dashboard_of(address: str | None) -> str | None:
+    """Returns an address if it is that of a dashboard, ``http://HOST:8265``; None for any other.
+
+    Args:
+        address: As a user gave it; None = ``RAY_ADDRESS``.
+    """
+    wanted = address or os.environ.get("RAY_ADDRESS", "")
+    return wanted if wanted.startswith(("http://", "https://")) else None
 
 
 def run_job(
@@ -64,9 +70,7 @@ def run_job(
             f"the Ray dashboard at {address} asks for a token: keep it in {TOKEN_FILE} or RAY_AUTH_TOKEN, and set "
             "RAY_AUTH_MODE=token before Python starts"
         ) from error
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        if isinstance(error, ClusterError):
-            raise
+    except (RuntimeError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ClusterError(
             f"no Ray dashboard that takes jobs answers at {address}: {first.rstrip('.')}. Give the address of the "

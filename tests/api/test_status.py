@@ -17,8 +17,8 @@ from raydrive.storage.journal import JournalWriter
 from raydrive.storage.layout import RunLayout
 
 
-def a_run(storage: Path, started: dict[int, float]) -> RunLayout:
-    """A run whose drivers, by epoch, began at these times."""
+def a_run(storage: Path, started: dict[int, float], **heartbeat: object) -> HyperDriveRun:
+    """A run whose drivers, by epoch, began at these times, with the heartbeat that one of them left."""
     layout = RunLayout.create(storage, "e", "e-20261125-120000-0000")
     config = RunConfig(
         experiment="e",
@@ -31,7 +31,8 @@ def a_run(storage: Path, started: dict[int, float]) -> RunLayout:
     layout.write_config(json.dumps(config.to_json()).encode())
     for epoch, at in started.items():
         JournalWriter.open(layout.journal).append([line_of(Started(at, epoch), ())])
-    return layout
+    layout.write_driver(json.dumps(heartbeat).encode())
+    return HyperDriveRun.open(layout.uri)
 
 
 @pytest.mark.parametrize(
@@ -48,16 +49,14 @@ def test_the_heartbeat_of_a_predecessor_says_nothing(
     tmp_path: Path, epoch: int, state: str, age_s: float, status: str
 ) -> None:
     now = time.time()
-    layout = a_run(tmp_path, {1: now - 2000, 2: now - 5})
-    layout.write_driver(json.dumps({"state": state, "at": now - age_s, "epoch": epoch}).encode())
-    assert HyperDriveRun.open(layout.uri).get_status() == status
+    run = a_run(tmp_path, {1: now - 2000, 2: now - 5}, state=state, at=now - age_s, epoch=epoch)
+    assert run.get_status() == status
 
 
 def test_a_successor_that_never_spoke_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     now = time.time()
-    layout = a_run(tmp_path, {1: now - 2000, 2: now - 1000})
-    layout.write_driver(json.dumps({"state": "Interrupted", "at": now - 1500, "epoch": 1}).encode())
-    assert HyperDriveRun.open(layout.uri).get_status() == "NotResponding"
+    run = a_run(tmp_path, {1: now - 2000, 2: now - 1000}, state="Interrupted", at=now - 1500, epoch=1)
+    assert run.get_status() == "NotResponding"
 
 
 def test_a_driver_of_this_process_is_asked_when_its_heartbeat_cannot_be_written(
@@ -67,13 +66,11 @@ def test_a_driver_of_this_process_is_asked_when_its_heartbeat_cannot_be_written(
     from raydrive.api import control, launch
 
     now = time.time()
-    layout = a_run(tmp_path, {1: now - 2000})
-    layout.write_driver(json.dumps({"state": "Running", "at": now - 1000, "epoch": 1}).encode())
-    run = HyperDriveRun.open(layout.uri)
+    run = a_run(tmp_path, {1: now - 2000}, state="Running", at=now - 1000, epoch=1)
     answers = [{"state": "Running", "at": time.time(), "epoch": 1, "trouble": "storage: the disk is full"}]
     monkeypatch.setattr(control, "call_driver", lambda *_, **__: answers[0])
     assert run.get_status() == "NotResponding", "a driver of another process: nobody to ask"
-    monkeypatch.setitem(launch._DRIVERS, run.id, object())
+    monkeypatch.setitem(launch._STARTED, run.id, launch._Started(object(), launch._connection(), embedded=True))
     assert run.get_status() == "Running"
     assert run.heartbeat()["trouble"] == "storage: the disk is full"
 
@@ -91,11 +88,9 @@ def test_the_handle_of_a_driver_on_a_cluster_that_was_left_is_not_used(
     from raydrive.api import launch
 
     now = time.time()
-    layout = a_run(tmp_path, {1: now - 2000})
-    layout.write_driver(json.dumps({"state": "Running", "at": now - 1000, "epoch": 1}).encode())
-    run = HyperDriveRun.open(layout.uri)
-    monkeypatch.setitem(launch._DRIVERS, run.id, object())  # calling a method of it would raise
-    monkeypatch.setitem(launch._CONNECTIONS, run.id, "the connection before")
+    run = a_run(tmp_path, {1: now - 2000}, state="Running", at=now - 1000, epoch=1)
+    left = launch._Started(object(), "the connection before", embedded=True)  # calling a method of it would raise
+    monkeypatch.setitem(launch._STARTED, run.id, left)
     assert run.get_status() == "NotResponding"
     assert not launch.is_known(run)
     assert not launch.is_ours(run)
