@@ -17,10 +17,11 @@ def main() -> None:
         from raydrive.wire import log_main
 
         sys.exit(log_main(sys.argv[2:]))
-    from raydrive.cli.app import INTERRUPTED, run
+    from raydrive.cli.app import run
+    from raydrive.cli.output import EXIT_INTERRUPTED
 
     code = run()
-    if code == INTERRUPTED and "ray" in sys.modules:
+    if code == EXIT_INTERRUPTED and "ray" in sys.modules:
         _leave(code)
     sys.exit(code)
 

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 import typer
 
 from raydrive.cli import control, reading, running, studying, submitting
-from raydrive.cli.output import say
+from raydrive.cli.output import EXIT_INTERRUPTED, say
 from raydrive.core.errors import ConfigError, RaydriveError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="raydrive",
@@ -57,7 +55,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         say("Interrupted.")
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has gone: that is its right. Keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -160,6 +160,17 @@ def _shown(value: Any, digits: int = 6) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else one_line(str(value))
 
 
+WIDE = 100_000
+"""Columns enough for any line."""
+GAP = 2
+"""Blanks between columns."""
+DETAILS = "details"
+PROSE = {"why", "advice", "found", "policy", DETAILS}
+"""Columns whose words may go on in the next line."""
+PROSE_WIDTH = 16
+"""What such a column needs at least."""
+
+
 def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     """Prints rows as wide as they are; where the terminal is narrower, with hyperparameters and prose in one column."""
     from rich.console import Console
@@ -168,26 +179,14 @@ def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     width = None if sys.stdout.isatty() else WIDE
     console = Console(highlight=False, width=width, no_color=bool(os.environ.get("NO_COLOR")))
     cells = {key.removeprefix("param_"): [_shown(row.get(key)) for row in rows] for key in names}
-    numeric = {key for key in names if all(isinstance(row.get(key), int | float | None) for row in rows)}
-    right = {key.removeprefix("param_") for key in numeric}
-    if _needs(cells) > console.width:
+    numeric = [key for key in names if all(isinstance(row.get(key), int | float | None) for row in rows)]
+    if _needs(cells, WIDE) > console.width:
         narrow = _narrow(rows, names)
-        if _needs(narrow) - sum(max(0, _widest(key, narrow[key]) - PROSE_WIDTH) for key in PROSE & {*narrow}) <= (
-            console.width
-        ):
+        if _needs(narrow, PROSE_WIDTH) <= console.width:
             cells = narrow
         else:
             console.width = WIDE  # the terminal breaks the lines: no cell is cut
-    _print_columns(console, cells, right)
-
-
-WIDE = 100_000
-"""Columns enough for any line."""
-DETAILS = "details"
-PROSE = {"why", "advice", "found", "policy", DETAILS}
-"""Columns whose words may go on in the next line."""
-PROSE_WIDTH = 16
-"""What such a column needs at least."""
+    _print_columns(console, cells, {key.removeprefix("param_") for key in numeric})
 
 
 def _narrow(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[str]]:
@@ -216,12 +215,10 @@ def _widest(header: str, cells: Sequence[str]) -> int:
     return max(cell_len(line) for text in (header, *cells) for line in text.split("\n"))
 
 
-def _needs(columns: Mapping[str, Sequence[str]]) -> int:
-    return sum(_widest(key, cells) for key, cells in columns.items()) + GAP * max(0, len(columns) - 1)
-
-
-GAP = 2
-"""Blanks between columns."""
+def _needs(columns: Mapping[str, Sequence[str]], prose_width: int) -> int:
+    """How wide a table is whose columns of prose are no wider than that."""
+    widths = [min(_widest(key, cells), prose_width if key in PROSE else WIDE) for key, cells in columns.items()]
+    return sum(widths) + GAP * max(0, len(widths) - 1)
 
 
 def _print_columns(console: Console, columns: Mapping[str, Sequence[str]], right: Collection[str]) -> None:

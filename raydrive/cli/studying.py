@@ -118,9 +118,9 @@ def whatif(
     """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
     from raydrive.core.errors import ConfigError, Problem
     from raydrive.core.policies import policy_from_json
-    from raydrive.studio.whatif import CHOICES, what_if
+    from raydrive.studio.whatif import choices, outcomes
 
-    chosen: list[Any] = list(CHOICES)
+    chosen = None
     if policy:
         raw: Any = policy
         if policy.strip()[:1] in '{["':
@@ -131,15 +131,14 @@ def whatif(
                 raise ConfigError(Problem("--policy", repr(policy), allowed, f"It is no JSON: {error}.")) from error
         chosen = [policy_from_json(raw, "--policy")]
     story = open_story(run_name, storage)
-    own = story.config.policy.to_json()
-    others = [one for one in chosen if policy or policy_from_json(one, "--policy").to_json() != own]
-    outcomes = [what_if(story, one) for one in ([] if policy else [story.config.policy]) + others]
+    own = story.config.policy
+    found = outcomes(story, chosen or choices(own))
     if output is Format.JSON:
-        emit_json({"run": story.layout.run_id, "outcomes": [one.to_json() for one in outcomes]})
+        emit_json({"run": story.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
     rows = [
         {
-            "policy": f"{one.text} (as it was)" if one.policy == own and not policy else one.text,
+            "policy": f"{one.text} (as it was)" if one.policy == own.to_json() and not policy else one.text,
             "would stop": len(one.stopped),
             "trains_s": round(one.trained_s, 1),
             "saves_s": round(one.saved_s, 1),
@@ -149,13 +148,13 @@ def whatif(
             "best lost": "yes" if one.lost_best else "no",
             "unknown": one.unknown,
         }
-        for one in outcomes
+        for one in found
     ]
     emit(rows, output, name="outcomes")
-    if len(outcomes) == 1 and output is Format.TABLE:
-        for trial, interval, why in outcomes[0].stopped:
+    if len(found) == 1 and output is Format.TABLE:
+        for trial, interval, why in found[0].stopped:
             print(f"trial {trial} at interval {interval}: {why}")
-    if any(one.unknown for one in outcomes):
+    if any(one.unknown for one in found):
         say(
             "unknown: trials that this run stopped and the policy would have let go on. What they would have reached "
             "is not known; the further training they would have cost is estimated."

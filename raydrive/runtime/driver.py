@@ -317,8 +317,7 @@ class Driver:
             self._post([Ticked(time.time())])
 
     async def _beat(self) -> None:
-        while not self._over.is_set() and self._loop is not None:
-            await self._heartbeat("Running")
+        while not self._over.is_set() and self._loop is not None:  # start() has written the first heartbeat
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 await asyncio.get_running_loop().run_in_executor(self._io, self._writer_check)
@@ -327,6 +326,8 @@ class Driver:
                 return
             except StorageError:
                 pass  # the next write says so
+            if not self._over.is_set():
+                await self._heartbeat("Running")
 
     async def _renew(self) -> None:
         """Keeps the trials' leases alive; apart from the heartbeat, which waits for a storage that hangs."""

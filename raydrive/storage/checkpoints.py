@@ -172,9 +172,10 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto
         gone = [number for number in gone if number != kept]
     for number in gone:
         _remove(layout.checkpoint(trial, number))
-    newest = complete[-1].number if complete else 0
+    known = {manifest.number for manifest in complete}
+    newest = max(known, default=0)
     for number, folder in _folders(layout, trial):
-        if number < newest and not folder.exists(MANIFEST):
+        if number < newest and number not in known and not folder.exists(MANIFEST):
             folder.delete_tree()
     return gone
 

@@ -16,7 +16,6 @@ from raydrive.studio.story import Story
 
 _MLFLOW_STATES = {COMPLETED: "FINISHED", FAILED: "FAILED"}
 _BATCH = 500
-_OPTUNA_TARGET = "an Optuna storage URL, such as sqlite:///study.db"
 
 
 def library(name: str, extra: str) -> Any:
@@ -44,10 +43,9 @@ def to_optuna(story: Story, target: str) -> list[str]:
         RaydriveError: If the storage has a study of this name already.
     """
     optuna = library("optuna", "optuna")
-    if not target:
-        raise ConfigError(Problem("--output", "nothing", _OPTUNA_TARGET))
     if "://" not in target:
-        raise ConfigError(Problem("--output", repr(target), _OPTUNA_TARGET))
+        allowed = "an Optuna storage URL, such as sqlite:///study.db"
+        raise ConfigError(Problem("--output", repr(target) if target else "nothing", allowed))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     direction = "maximize" if story.config.metric.maximize else "minimize"
     name = story.layout.run_id

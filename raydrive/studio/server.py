@@ -61,6 +61,7 @@ def make_app(settings: Settings) -> web.Application:
     """
     app = web.Application(middlewares=[_guard(settings), _errors])
     app[_HUB] = Hub(settings.storage)
+    app.on_response_prepare.append(_harden)
     app.on_shutdown.append(_close)
     run = "/runs/{experiment}/{run}"
     routes: list[tuple[str, Handler]] = [
@@ -146,14 +147,16 @@ def _guard(settings: Settings) -> Any:
                 raise moved
         elif (request.url.host or "") not in LOOPBACK:
             raise web.HTTPForbidden(text="Open this studio as http://localhost or with a token (--token).\n")
-        response = await handler(request)
-        if not response.prepared:
-            response.headers.setdefault("Cache-Control", "no-store")
-            response.headers["X-Content-Type-Options"] = "nosniff"
-            response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+        return await handler(request)
 
     return guard
+
+
+async def _harden(request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer says to the browser, streams included."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
 
 
 @web.middleware
@@ -224,9 +227,7 @@ async def _events(request: web.Request) -> web.StreamResponse:
     generation, entry = -1, 0
     if seen.count(".") == 1 and all(part.isdecimal() for part in seen.split(".")):
         generation, entry = map(int, seen.split("."))
-    response = web.StreamResponse(
-        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    )
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
     await response.write(b"retry: 2000\n\n")
     with contextlib.suppress(ConnectionResetError):  # the viewer has left

@@ -12,7 +12,7 @@ and told apart as ``beyond_s``; what they would have reached is not guessed.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -146,12 +146,20 @@ def in_advance(story: Story) -> list[dict[str, Any]]:
     """Returns the outcomes of ``CHOICES`` and of the run's own policy; nothing for a run too large to play so often."""
     if story.sweep.reports > MOST_REPORTS_IN_ADVANCE or not story.sweep.reports:
         return []
-    own = story.config.policy.to_json()
-    others = (policy_from_json(raw).to_json() for raw in CHOICES)
-    free = play(story, NoTerminationPolicy())
     few = None if story.sweep.reports <= MOST_REPORTS_FOR_ALL else FEW
-    asked = [own, *(raw for raw in others if raw != own)][:few]
-    return [what_if(story, raw, free).to_json() for raw in asked]
+    return [outcome.to_json() for outcome in outcomes(story, choices(story.config.policy)[:few])]
+
+
+def choices(own: Policy) -> list[Policy]:
+    """Returns a run's own policy, and those of ``CHOICES`` that are others."""
+    others = map(policy_from_json, CHOICES)
+    return [own, *(one for one in others if one.to_json() != own.to_json())]
+
+
+def outcomes(story: Story, policies: Iterable[Policy]) -> list[Outcome]:
+    """Returns what several policies would have done; see ``what_if``."""
+    free = play(story, NoTerminationPolicy())
+    return [what_if(story, one, free) for one in policies]
 
 
 def _left(story: Story) -> dict[int, float]:
