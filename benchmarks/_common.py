@@ -161,6 +161,34 @@ def facts_of(run: Any) -> list[Any]:
     return [fact for fact, _ in JournalReader(run.layout.journal).read()]
 
 
+def sweep_of(
+    run_config: Any, trials: int, at_once: int, *, cpus: float = 1.0, space: dict[str, Any] | None = None, **more: Any
+) -> Any:
+    """Returns the configuration of a run: random sampling of ``space`` (else of a number x), the most of ``score``."""
+    from raydrive import HyperDriveConfig, RandomParameterSampling, Resources, uniform
+
+    sampling = RandomParameterSampling(space if space is not None else {"x": uniform(0, 1)})
+    named = {"run_config": run_config, "seed": 0, "resources": Resources(cpus=cpus), **more}
+    return HyperDriveConfig(sampling, "score", "maximize", trials, at_once, **named)
+
+
+def ends_when_all_work(facts: Sequence[Any], warm: int = 1, left: int = 0) -> list[float]:
+    """Returns when trials ended, from when every actor has had one on: many actors that start at once say nothing.
+
+    Args:
+        facts: Of the run.
+        warm: At least so many trials end before.
+        left: An actor that works only when so many trials are left is not waited for.
+    """
+    actors = {fact.trial: fact.actor for fact in facts if type(fact).__name__ == "Began"}
+    ends = [(fact.at, actors[fact.trial]) for fact in facts if type(fact).__name__ == "Ended"]
+    first: dict[str, float] = {}
+    for end, actor in ends[: len(ends) - left]:
+        first.setdefault(actor, end)
+    begin = max(*first.values(), ends[warm - 1][0])
+    return [end for end, _ in ends if end >= begin]
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """Returns the nearest-rank percentile."""
     ordered = sorted(values)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
+from _common import Figure, Say, benchmark, embedded_ray, ends_when_all_work, facts_of, peer, sweep_of
 
 WARM = 100
 """Trials before the clock starts, for the floor and for us: Ray starts workers in the background at first."""
@@ -75,18 +75,9 @@ def train(params: dict[str, Any]) -> None:
 
 def raydrive(trials: int, concurrent: int) -> tuple[float, float]:
     """Returns trials per second from when every actor has had one (and ``WARM`` have ended), CPU ms per trial."""
-    from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Workspace, uniform
+    from raydrive import Experiment, Workspace
 
-    config = HyperDriveConfig(
-        RandomParameterSampling({"x": uniform(0, 1)}),
-        "score",
-        "maximize",
-        trials + WARM + (0 if concurrent <= 2 else 100 * concurrent),
-        concurrent,
-        run_config=train,
-        seed=0,
-        resources=Resources(cpus=0.5),
-    )
+    config = sweep_of(train, trials + WARM + (0 if concurrent <= 2 else 100 * concurrent), concurrent, cpus=0.5)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Experiment(Workspace(folder), "bookkeeping").submit(config)
         # Looking costs little: a refresh reads what is new. It still is a share of a small machine, so it is rare.
@@ -97,14 +88,8 @@ def raydrive(trials: int, concurrent: int) -> tuple[float, float]:
         cpu_ms = 1000 * sum(after[pid] - before[pid] for pid in before.keys() & after.keys()) / (till - at)
         run.wait_for_completion()
         facts = facts_of(run)
-    actors = {fact.trial: fact.actor for fact in facts if type(fact).__name__ == "Began"}
-    ends = [(fact.at, actors[fact.trial]) for fact in facts if type(fact).__name__ == "Ended"]
-    first: dict[str, float] = {}
-    for end, actor in ends[: -(trials // 2)]:
-        first.setdefault(actor, end)
-    begin = max(*first.values(), ends[WARM - 1][0])
-    counted = [end for end, _ in ends if end >= begin]
-    return (len(counted) - 1) / (counted[-1] - begin), cpu_ms
+    counted = ends_when_all_work(facts, WARM, left=trials // 2)
+    return (len(counted) - 1) / (counted[-1] - counted[0]), cpu_ms
 
 
 def _ended(run: Any, count: int) -> int:

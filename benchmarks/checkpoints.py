@@ -15,7 +15,7 @@ import statistics
 import tempfile
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
+from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer, sweep_of
 
 SIZES = ((1, 0.5, 20), (100, 3.0, 8))
 """Megabytes, seconds of a step, steps."""
@@ -86,7 +86,7 @@ def train(params: dict[str, Any]) -> None:
 
 def raydrive(megabytes: int, step_s: float, steps: int) -> tuple[float, float]:
     """Returns the median milliseconds of a save and of a copy."""
-    from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Workspace, choice
+    from raydrive import Experiment, Workspace, choice
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         space = {
@@ -95,16 +95,7 @@ def raydrive(megabytes: int, step_s: float, steps: int) -> tuple[float, float]:
             "steps": choice(steps),
             "at": choice(tempfile.gettempdir()),
         }
-        config = HyperDriveConfig(
-            RandomParameterSampling(space),
-            "score",
-            "maximize",
-            1,
-            1,
-            run_config=train,
-            seed=0,
-            resources=Resources(cpus=1),
-        )
+        config = sweep_of(train, 1, 1, space=space)
         run = Experiment(Workspace(folder), "checkpoints").submit(config)
         run.wait_for_completion()
         facts = facts_of(run)

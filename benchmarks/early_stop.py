@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, facts_of, percentile
+from _common import Figure, Say, benchmark, embedded_ray, facts_of, percentile, sweep_of
 
 
 def measure(options: argparse.Namespace, say: Say) -> None:
@@ -48,32 +48,20 @@ def train(params: dict[str, Any]) -> None:
 
 def once(trials: int) -> list[float]:
     """Returns seconds from just before log() to when neither the process nor its child exists, by trial."""
-    from raydrive import (
-        BanditPolicy,
-        Experiment,
-        HyperDriveConfig,
-        RandomParameterSampling,
-        Resources,
-        Workspace,
-        choice,
-        uniform,
-    )
+    from raydrive import BanditPolicy, Experiment, Workspace, choice, uniform
 
     took: dict[str, float] = {}
     over = threading.Event()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, tempfile.TemporaryDirectory() as said:
         watcher = threading.Thread(target=watch, args=(Path(said), took, over))
         watcher.start()
-        config = HyperDriveConfig(
-            RandomParameterSampling({"folder": choice(said), "x": uniform(0, 1)}),
-            "score",
-            "maximize",
+        config = sweep_of(
+            train,
             trials + 1,
             1,
+            cpus=0.5,
+            space={"folder": choice(said), "x": uniform(0, 1)},
             policy=BanditPolicy(slack_factor=0.1),
-            run_config=train,
-            seed=0,
-            resources=Resources(cpus=0.5),
         )
         run = Experiment(Workspace(folder), "early-stop").submit(config)
         run.wait_for_completion()

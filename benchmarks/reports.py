@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
+from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer, sweep_of
 
 
 def measure(options: argparse.Namespace, say: Say) -> None:
@@ -72,7 +72,7 @@ def once(trials: int, reports: int, metrics: int) -> tuple[float, float, float]:
 
     The time runs from the first report to the last write of the journal, the ends of the trials included.
     """
-    from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Workspace, choice
+    from raydrive import Experiment, Workspace, choice
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, tempfile.TemporaryDirectory() as meet:
         space = {
@@ -82,16 +82,7 @@ def once(trials: int, reports: int, metrics: int) -> tuple[float, float, float]:
             "trials": choice(trials),
             "trial": choice(*range(trials)),
         }
-        config = HyperDriveConfig(
-            RandomParameterSampling(space),
-            "score",
-            "maximize",
-            trials,
-            trials,
-            run_config=train,
-            seed=0,
-            resources=Resources(cpus=0.5),
-        )
+        config = sweep_of(train, trials, trials, cpus=0.5, space=space)
         run = Experiment(Workspace(folder), "reports").submit(config)
         run.wait_for_completion()
         written = max(path.stat().st_mtime for path in Path(folder).rglob("journal/*"))

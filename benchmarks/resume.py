@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, peer
+from _common import Figure, Say, benchmark, embedded_ray, peer, sweep_of
 
 REPORTS = 10
 
@@ -57,22 +57,13 @@ def raydrive(trials: int) -> tuple[float, int]:
     import ray
 
     import raydrive.runtime.cluster as cluster
-    from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Workspace, uniform
+    from raydrive import Experiment, Workspace
     from raydrive.api.launch import driver_name, resume
     from raydrive.api.run import HyperDriveRun
     from raydrive.core.records import Ended
     from raydrive.storage.journal import JournalReader
 
-    config = HyperDriveConfig(
-        RandomParameterSampling({"x": uniform(0, 1)}),
-        "score",
-        "maximize",
-        trials,
-        2,
-        run_config=train,
-        seed=0,
-        resources=Resources(cpus=1),
-    )
+    config = sweep_of(train, trials, 2)
     with tempfile.TemporaryDirectory() as folder:
         with embedded_ray(cpus=2):
             run = Experiment(Workspace(folder), "resume").submit(config)

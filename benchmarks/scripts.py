@@ -17,7 +17,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from _common import Figure, Say, benchmark, embedded_ray, facts_of
+from _common import Figure, Say, benchmark, embedded_ray, facts_of, sweep_of
 
 SCRIPT = """
 import argparse
@@ -56,26 +56,9 @@ def loop(folder: str, trials: int) -> float:
 
 def raydrive(folder: str, trials: int, preload: list[str]) -> float:
     """Returns the median seconds from one trial's end to the next one's."""
-    from raydrive import (
-        Experiment,
-        HyperDriveConfig,
-        RandomParameterSampling,
-        Resources,
-        ScriptRunConfig,
-        Workspace,
-        uniform,
-    )
+    from raydrive import Experiment, ScriptRunConfig, Workspace
 
-    config = HyperDriveConfig(
-        RandomParameterSampling({"x": uniform(0, 1)}),
-        "score",
-        "maximize",
-        trials + 1,
-        1,
-        run_config=ScriptRunConfig(folder, "train.py", preload=preload),
-        seed=0,
-        resources=Resources(cpus=1),
-    )
+    config = sweep_of(ScriptRunConfig(folder, "train.py", preload=preload), trials + 1, 1)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as storage:
         run = Experiment(Workspace(storage), "scripts").submit(config)
         run.wait_for_completion()

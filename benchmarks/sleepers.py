@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer
+from _common import Figure, Say, benchmark, embedded_ray, ends_when_all_work, facts_of, peer, sweep_of
 
 SLOTS = 16
 
@@ -50,31 +50,16 @@ def train(params: dict[str, Any]) -> None:
 
 def raydrive(trials: int) -> tuple[float, int]:
     """Returns seconds from the first end of each slot on, and how many trials ended in them."""
-    from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Workspace, uniform
+    from raydrive import Experiment, Workspace
 
-    config = HyperDriveConfig(
-        RandomParameterSampling({"x": uniform(0, 1)}),
-        "score",
-        "maximize",
-        trials,
-        SLOTS,
-        run_config=train,
-        seed=0,
-        resources=Resources(cpus=1),
-    )
+    config = sweep_of(train, trials, SLOTS)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Experiment(Workspace(folder), "sleepers").submit(config)
         run.wait_for_completion()
         facts = facts_of(run)
-    actors = {fact.trial: fact.actor for fact in facts if type(fact).__name__ == "Began"}
-    ends = [(fact.at, actors[fact.trial]) for fact in facts if type(fact).__name__ == "Ended"]
-    first: dict[str, float] = {}
-    for end, actor in ends:
-        first.setdefault(actor, end)
-    at = max(first.values())
-    full = [end for end, _ in ends if end >= at]
+    full = ends_when_all_work(facts)
     # The slots are not in step: what ends within the last second is a wave that no whole second was counted for.
-    return full[-SLOTS] - at, len(full) - SLOTS
+    return full[-SLOTS] - full[0], len(full) - SLOTS
 
 
 if __name__ == "__main__":

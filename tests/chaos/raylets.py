@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 HOOK = Path(__file__).parent / "hook"
+HOOKS = Path(__file__).parents[1] / "hooks"
 # A node is declared dead after seconds instead of a quarter of a minute, and the run goes on that much sooner.
 QUICK_DEATH = {
     "RAY_health_check_period_ms": "1000",
@@ -29,7 +30,7 @@ class Raylets:
     def __init__(self, folder: Path, storage: Path, nodes: int = 3) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         storage.mkdir(parents=True, exist_ok=True)
-        path = os.pathsep.join(filter(None, [str(HOOK), os.environ.get("PYTHONPATH", "")]))
+        path = os.pathsep.join(filter(None, [str(HOOK), str(HOOKS), os.environ.get("PYTHONPATH", "")]))
         self._env = {
             **QUICK_DEATH,
             "PYTHONPATH": path,

@@ -8,18 +8,16 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import heads
 import psutil
 import pytest
 from terminal import (
@@ -82,38 +80,11 @@ if kind == "raises":
 """
 
 
-def _processes_in(folder: str) -> set[int]:
-    found = set()
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if any(folder in word for word in process.cmdline()):
-                found.update({process.pid, *(child.pid for child in process.children(recursive=True))})
-    return found - {os.getpid()}
-
-
 @pytest.fixture(scope="module")
 def head() -> Iterator[str]:
     """A cluster of another process, as ``ray start --head`` leaves it; gives its address."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    folder = tempfile.mkdtemp(prefix="rd-", dir="/tmp")  # Ray's socket paths must stay short
-    start = ["start", "--head", f"--port={port}", "--num-cpus=4", "--include-dashboard=false", "--disable-usage-stats"]
-    subprocess.run(
-        [str(Path(sys.executable).parent / "ray"), *start, f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"],
-        env=environment(),
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    yield f"127.0.0.1:{port}"
-    pids = _processes_in(folder)
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    _, left = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=5)
-    for process in left:
-        process.kill()
-    shutil.rmtree(folder, ignore_errors=True)
+    with heads.head("--include-dashboard=false") as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")

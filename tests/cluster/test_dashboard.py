@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+import heads
 import pytest
 from terminal import code, environment, raydrive, write_config
 
@@ -29,34 +24,16 @@ for k in 1 2 3; do raydrive log score=$1; done
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def dashboard() -> Iterator[str]:
     """A cluster with a dashboard, of another process; gives the dashboard's address."""
-    port, web, agent = free_port(), free_port(), free_port()
-    folder = tempfile.mkdtemp(prefix="rd-", dir="/tmp")
-    tools = Path(sys.executable).parent
-    start = [str(tools / "ray"), "start", "--head", f"--port={port}", "--num-cpus=2", f"--temp-dir={folder}"]
-    start += ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={web}"]
+    web, agent = heads.free_port(), heads.free_port()
+    options = ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={web}"]
     # Jobs are started by the agent, whose usual port another cluster of this machine may hold.
-    start += [f"--dashboard-agent-listen-port={agent}", "--node-ip-address=127.0.0.1", "--disable-usage-stats"]
-    path = f"{tools}{os.pathsep}{os.environ['PATH']}"  # jobs begin with `python`, as Ray's documentation has them
-    try:
-        subprocess.run(start, env=environment(PATH=path), check=True, capture_output=True, timeout=120)
+    options.append(f"--dashboard-agent-listen-port={agent}")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with heads.head(*options, num_cpus=2, PATH=path):  # jobs begin with `python`, as Ray's documentation has them
         yield f"http://127.0.0.1:{web}"
-    finally:
-        found = [each for each in psutil.process_iter(["cmdline"]) if folder in " ".join(each.info["cmdline"] or [])]
-        for process in found:
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(signal.SIGTERM)
-        for process in psutil.wait_procs(found, timeout=10)[1]:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -146,7 +123,7 @@ def test_a_python_function_goes_too(dashboard: str, tmp_path: Path) -> None:
 
 
 def test_an_address_without_a_dashboard(config: Path, tmp_path: Path) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
+    nobody = f"http://127.0.0.1:{heads.free_port()}"
     done = raydrive("submit", config, "--address", nobody, "--storage", tmp_path / "shared")
     assert done.returncode == 5
     assert f"no Ray dashboard that takes jobs answers at {nobody}" in done.stderr

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import signal
-import socket
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import heads
 import psutil
 import pytest
-from terminal import code, environment, processes_of, raydrive, wait_until, write_config
+from terminal import code, processes_of, raydrive, wait_until, write_config
 
 from raydrive import HyperDriveRun
 from raydrive.core.records import Lost
@@ -32,33 +27,14 @@ while [ ! -e "$RAYDRIVE_FILES_DIR/../../enough" ]; do raydrive log score=$1; sle
 @pytest.fixture
 def head() -> Iterator[str]:
     """A cluster whose head keeps its state in RocksDB; gives its address."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    folder = tempfile.mkdtemp(prefix="rd-", dir="/tmp")  # Ray's socket paths must stay short
-    start = ["start", "--head", f"--port={port}", "--num-cpus=4", "--include-dashboard=false", "--disable-usage-stats"]
-    subprocess.run(
-        [str(Path(sys.executable).parent / "ray"), *start, f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"],
-        env=environment(
-            RAY_gcs_storage="rocksdb",
-            RAY_gcs_storage_path=f"{folder}/state",
-            RAY_gcs_rpc_server_reconnect_timeout_s="120",
-        ),
-        check=True,
-        capture_output=True,
-        timeout=90,
-    )
-    assert os.listdir(f"{folder}/state"), "it keeps its state somewhere else"
-    yield f"127.0.0.1:{port}"
-    for pid in [process.pid for process in psutil.process_iter() if _is_of(process, folder)]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_of(process: psutil.Process, folder: str) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return process.pid != os.getpid() and any(folder in word for word in process.cmdline())
-    return False
+    kept = {
+        "RAY_gcs_storage": "rocksdb",
+        "RAY_gcs_storage_path": "{folder}/state",
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "120",
+    }
+    with heads.head("--include-dashboard=false", **kept) as (address, folder):
+        assert os.listdir(f"{folder}/state"), "it keeps its state somewhere else"
+        yield address
 
 
 def gcs_at(address: str) -> psutil.Process:

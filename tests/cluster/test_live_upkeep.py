@@ -77,7 +77,10 @@ def files(run: HyperDriveRun) -> tuple[list[Segment], list[Snapshot]]:
 def test_segments_go_while_the_run_goes_on_and_nobody_who_follows_it_notices(tmp_path: Path) -> None:
     script, gate = tmp_path / "long.py", tmp_path / "gate"
     script.write_text(LONG)
-    path = f"{Path(__file__).parent / 'small'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
+    here = Path(__file__).parent
+    path = os.pathsep.join(
+        filter(None, [str(here / "small"), str(here.parent / "hooks"), os.environ.get("PYTHONPATH")])
+    )
     process = subprocess.Popen(
         [sys.executable, script, tmp_path / "storage", gate],
         stdout=subprocess.PIPE,

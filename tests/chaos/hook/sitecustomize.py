@@ -15,11 +15,11 @@ knows nothing of this: its modules are changed here when they are imported.
 
 import errno
 import functools
-import importlib.machinery
 import json
 import os
-import sys
 import time
+
+import changing
 
 FOLDER, STORAGE = os.environ.get("CHAOS_FOLDER", ""), os.environ.get("CHAOS_STORAGE", "-")
 
@@ -116,23 +116,6 @@ def _change_trial_actor(module):
 _CHANGES = {"raydrive.storage.local": _change_local, "raydrive.runtime.trial_actor": _change_trial_actor}
 
 
-class _Finder(importlib.machinery.PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        change = _CHANGES.get(name)
-        spec = super().find_spec(name, path, target) if change is not None else None
-        if spec is None or spec.loader is None:
-            return None
-        run = spec.loader.exec_module
-
-        def exec_module(module):
-            run(module)
-            change(module)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
 if FOLDER:
     os.fsync, os.fdatasync = _wrap_sync(os.fsync), _wrap_sync(os.fdatasync)
-    sys.meta_path.insert(0, _Finder)
+    changing.change(_CHANGES)

@@ -4,8 +4,7 @@ What takes a run of minutes to come to happens within seconds then. The product 
 changed here when they are imported.
 """
 
-import importlib.machinery
-import sys
+import changing
 
 
 def _change_upkeep(module):
@@ -20,28 +19,10 @@ def _change_journal(module):
     module.JournalWriter.open.__func__.__kwdefaults__["roll_bytes"] = 8_000
 
 
-_CHANGES = {
-    "raydrive.runtime.upkeep": _change_upkeep,
-    "raydrive.storage.compaction": _change_compaction,
-    "raydrive.storage.journal": _change_journal,
-}
-
-
-class _Finder(importlib.machinery.PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        change = _CHANGES.get(name)
-        spec = super().find_spec(name, path, target) if change is not None else None
-        if spec is None or spec.loader is None:
-            return None
-        run = spec.loader.exec_module
-
-        def exec_module(module):
-            run(module)
-            change(module)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
-sys.meta_path.insert(0, _Finder)
+changing.change(
+    {
+        "raydrive.runtime.upkeep": _change_upkeep,
+        "raydrive.storage.compaction": _change_compaction,
+        "raydrive.storage.journal": _change_journal,
+    }
+)
