@@ -29,7 +29,7 @@ from itertools import chain
 from typing import Any
 
 from raydrive.core import records
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
@@ -41,6 +41,7 @@ from raydrive.core.records import Ended, Reported, Started
 from raydrive.core.samplers import RandomParameterSampling
 from raydrive.core.space import choice, loguniform, quniform, randint, uniform
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.runtime.loop import Loop, Memory, Writer
 from raydrive.runtime.simulated import SimulatedRunner
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
     from raydrive.core.bayes import BayesianParameterSampling
-    from raydrive.core.config import PrimaryMetricGoal, Resources
     from raydrive.core.errors import (
         ClusterError,
         ConfigError,
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
         randint,
         uniform,
     )
+    from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
     from raydrive.studio.notebook import RunDetails
 
 _HOMES = {
@@ -53,7 +53,7 @@ _HOMES = {
     "raydrive.api.tuning": ("tune",),
     "raydrive.api.workspace": ("Experiment", "Workspace"),
     "raydrive.core.bayes": ("BayesianParameterSampling",),
-    "raydrive.core.config": ("PrimaryMetricGoal", "Resources"),
+    "raydrive.core.trial_spec": ("PrimaryMetricGoal", "Resources"),
     "raydrive.core.errors": (
         "ClusterError",
         "ConfigError",

@@ -388,7 +388,7 @@ class Run:
             error_code: A short name for it.
         """
         why = ": ".join(str(part) for part in (error_code, error_details) if part is not None)
-        self._state("Failed", why)
+        self._state(wire.FAILED, why)
 
     def _state(self, state: str, why: str) -> None:
         this = _this()

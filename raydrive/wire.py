@@ -57,6 +57,9 @@ AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
 
+FAILED = "Failed"
+"""The state of a trial that says itself that it failed."""
+
 TRIAL_VARIABLES = (
     CHANNEL,
     RUN_ID,

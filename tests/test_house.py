@@ -36,7 +36,13 @@ MOST_LINES_OF_A_FILE = 450
 MOST_LINES_OF_A_FUNCTION = 60
 # Who may import Ray when it is itself imported, and who inside functions only.
 RAY_AT_ONCE = ("raydrive.runtime.driver", "raydrive.runtime.slots", "raydrive.runtime.trial_actor")
-RAY_INSIDE_FUNCTIONS = ("raydrive.runtime.cluster", "raydrive.runtime.jobs", "raydrive.runtime.probe", "raydrive.api")
+RAY_INSIDE_FUNCTIONS = (
+    "raydrive.runtime.cluster",
+    "raydrive.runtime.embedded",
+    "raydrive.runtime.jobs",
+    "raydrive.runtime.probe",
+    "raydrive.api",
+)
 # A pure core gets time, randomness and contents of files as arguments.
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "select", "signal", "socket", "subprocess", "threading", "urllib"),

@@ -14,11 +14,12 @@ from raydrive.api.ancestry import trace
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submission import Submission
 from raydrive.core.arguments import format_value
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""

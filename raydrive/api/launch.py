@@ -182,8 +182,8 @@ def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | 
     import ray
     from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
+    from raydrive.runtime.actors import Driver
     from raydrive.runtime.cluster import NAMESPACE
-    from raydrive.runtime.driver import Driver
 
     options: dict[str, Any] = {"namespace": NAMESPACE, "num_cpus": 0, "max_restarts": -1}
     if outlives:
@@ -325,7 +325,7 @@ def _installed(module: ModuleType) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    from raydrive.runtime.driver import versions
+    from raydrive.runtime.cluster import versions
 
     return versions()
 

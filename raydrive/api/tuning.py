@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.api.config import HyperDriveConfig, ScriptRunConfig, TrainFunction
 from raydrive.api.workspace import Experiment, Workspace
-from raydrive.core.config import PrimaryMetricGoal, Resources
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
 from raydrive.core.policies import Policy
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling, Sampling
+from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun

@@ -17,8 +17,9 @@ from raydrive.api.submission import Submission
 from raydrive.api.workspace import nearest_settings
 from raydrive.compat import azure_names
 from raydrive.compat.sweep_yaml import load_sweep
-from raydrive.core.config import DAY_S, Limits, RunConfig, TrialSpec
+from raydrive.core.config import DAY_S, Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.trial_spec import TrialSpec
 
 
 class _Recorded(BaseException):

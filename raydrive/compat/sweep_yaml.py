@@ -38,12 +38,13 @@ from raydrive.compat.sweep_problems import problems_of, without_echoes
 from raydrive.compat.sweep_schema import MetricKeys, OwnKeys, SweepKeys
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
 from raydrive.core.space import Space, parse_space
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""

@@ -14,11 +14,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from raydrive.core.config import TrialSpec
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
-from raydrive.core.records import Params
+from raydrive.core.trial_spec import TrialSpec
+
+if TYPE_CHECKING:  # a trial actor imports this module, and has no other use for the records
+    from raydrive.core.records import Params
 
 SCOPES = ("search_space", "inputs", "outputs")
 """What a reference in a command may point at."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raydrive.core.records import FAILED
+from raydrive import wire
 from raydrive.runtime.publisher import Publisher
 
 Event = tuple[Any, ...]
@@ -48,7 +48,7 @@ class Attempt:
         for message in messages:
             at, metrics = message.get("t") or time.time(), message.get("m") or {}
             tags = message.get("tags") or {}
-            if message.get("state") == FAILED:
+            if message.get("state") == wire.FAILED:
                 self.said_failed = str(message.get("why") or "the script called run.fail()")
             if "checkpoint" in message and self.publisher is not None:
                 self.publisher.announce(str(message["checkpoint"]))

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.core.config import Resources
 from raydrive.core.errors import ClusterError
+from raydrive.core.trial_spec import Resources
+from raydrive.runtime.embedded import start_ray
 from raydrive.runtime.reach import why_unreachable
 
 NAMESPACE = "raydrive"
@@ -58,8 +59,7 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
     options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     try:
         if explicit == "local":
-            # The address is given explicitly: ray.init() alone would join whatever cluster runs on this machine.
-            ray.init("local", include_dashboard=False, num_cpus=num_cpus, **options)
+            start_ray(num_cpus, **options)
         else:
             ray.init(address=explicit, **options)
     except Exception as error:  # Ray raises whatever comes, a bare Exception where a node starts too slowly
@@ -212,3 +212,17 @@ def why_waiting(resources: Resources) -> str:
         return f"waiting for one node to have {describe(wanted)} free, or for its process to start"
     have = describe({name: free.get(name, 0.0) for name in short})
     return f"waiting for {describe(short)}; free in the cluster: {have}"
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that a run's record names."""
+    import platform
+    from importlib import metadata
+
+    import ray
+
+    return {
+        "raydrive": metadata.version("raydrive"),
+        "ray": ray.__version__,
+        "python": platform.python_version(),
+    }

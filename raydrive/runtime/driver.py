@@ -21,6 +21,7 @@ from raydrive.core.errors import JournalError, StaleEpochError, StorageError
 from raydrive.core.heritage import sampler_of
 from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep import Sweep
+from raydrive.runtime.cluster import versions
 from raydrive.runtime.loop import Batch, Loop
 from raydrive.runtime.pacing import Pace
 from raydrive.runtime.slots import Slots, to_facts
@@ -381,15 +382,3 @@ class Driver:
         if self._upkeep is not None:
             await self._upkeep.finish(LINGER_S)
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions that a run's record names."""
-    import platform
-    from importlib import metadata
-
-    return {
-        "raydrive": metadata.version("raydrive"),
-        "ray": ray.__version__,
-        "python": platform.python_version(),
-    }

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from raydrive.core.config import RunConfig
 from raydrive.core.printed import PrintedReader
+from raydrive.core.trial_spec import TrialConfig
 
 PERIOD_S = 0.1
 """How often a growing log is looked at."""
@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 
 @contextlib.asynccontextmanager
 async def printed_metrics(
-    log: Path, config: RunConfig, take: Callable[[Sequence[dict[str, Any]]], object], full: Callable[[], bool]
+    log: Path, config: TrialConfig, take: Callable[[Sequence[dict[str, Any]]], object], full: Callable[[], bool]
 ) -> AsyncIterator[None]:
     """Hands on what a script prints while the body runs it, and the rest at its end.
 

@@ -19,8 +19,8 @@ from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Reported, Stop
 from raydrive.core.state import Trial
+from raydrive.runtime.actors import TrialActor
 from raydrive.runtime.cluster import NAMESPACE, actor_options, why_waiting
-from raydrive.runtime.trial_actor import TrialActor
 
 ADOPTION_S = 90.0
 """How long a new driver waits for an actor that trains to answer; Ray takes up to 66 s to notice a hung node."""

@@ -19,8 +19,8 @@ from typing import Any
 
 from raydrive import wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
-from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError, StorageError
+from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard
 from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
 from raydrive.runtime.channel import Channel
@@ -56,7 +56,7 @@ class TrialActor:
     """
 
     def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
-        self._config = RunConfig.from_json(config)
+        self._config = TrialConfig.from_json(config)
         self._spec = self._config.trial
         """As on this node: with inputs that were brought here."""
         self._run_id = run_id

@@ -9,8 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from raydrive.core.config import RunConfig
 from raydrive.core.errors import StorageError
+from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.fetching import fetch
@@ -111,10 +111,10 @@ class TrialFiles:
     Args:
         uri: The run folder.
         run_id: Name of the run.
-        config: The run's configuration.
+        config: What the run's trials need of its configuration.
     """
 
-    def __init__(self, uri: str, run_id: str, config: RunConfig) -> None:
+    def __init__(self, uri: str, run_id: str, config: TrialConfig) -> None:
         self._layout = RunLayout.open(uri)
         self._root = private_folder() / run_id
         self._spec = config.trial

@@ -22,7 +22,7 @@ from typing import Any
 
 from raydrive.context import Run
 from raydrive.core import records
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, Policy
 from raydrive.core.records import (
     CANCELED,
@@ -41,6 +41,7 @@ from raydrive.core.records import (
 from raydrive.core.samplers import GridParameterSampling
 from raydrive.core.space import choice
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.testing.judge import check_journal, picture
 
 Train = Callable[[dict[str, Any]], object]

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from raydrive import HyperDriveRun, RandomParameterSampling, uniform
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ClusterError
 from raydrive.core.records import Started
 from raydrive.core.records import dump as line_of
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.storage.journal import JournalWriter
 from raydrive.storage.layout import RunLayout
 

@@ -22,8 +22,8 @@ from raydrive.core.arguments import (
     substitute,
     trial_argv,
 )
-from raydrive.core.config import TrialSpec
 from raydrive.core.errors import ConfigError
+from raydrive.core.trial_spec import TrialSpec
 
 NOTHING: dict[str, str] = {}
 

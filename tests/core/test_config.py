@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.config import FORMAT_WITH_LINEAGE, Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.config import FORMAT_WITH_LINEAGE, Limits, RunConfig
 from raydrive.core.errors import ConfigError
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
 from raydrive.core.space import choice, loguniform, uniform
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 
 
 def config_of(**fields: Any) -> RunConfig:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import JournalError
 from raydrive.core.heritage import NOTHING, RESUMED, Ancestor, Heritage, dump, load, misfit, sampler_of
 from raydrive.core.inheriting import inherit, named
@@ -23,6 +23,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, Began, Ended, Lau
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
 from raydrive.core.space import choice, loguniform, parse_space, uniform
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.unseen import Seen
 from raydrive.testing.judge import check
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from raydrive.core import records
 from raydrive.core.blocks import Block, Other
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import JournalError
 from raydrive.core.heritage import NOTHING, Ancestor, Heritage, sampler_of
 from raydrive.core.heritage import dump as dump_heritage
@@ -53,6 +53,7 @@ from raydrive.core.records import (
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
 from raydrive.core.space import choice, uniform
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.runtime.loop import Loop, Memory
 from raydrive.testing.judge import check, check_journal, picture
 

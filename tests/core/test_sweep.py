@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from raydrive.core import records
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, Policy
 from raydrive.core.records import (
     CANCELED,
@@ -37,6 +37,7 @@ from raydrive.core.samplers import RandomParameterSampling
 from raydrive.core.space import uniform
 from raydrive.core.state import losses_text
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.testing.judge import check, check_journal, picture
 
 Decisions = tuple[Decision, ...]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from raydrive import RandomParameterSampling, uniform
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.printed import PrintedMetrics
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.runtime.printed_log import printed_metrics
 
 

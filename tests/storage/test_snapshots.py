@@ -17,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core.blocks import Block
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import JournalError
 from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import Ended, Entry, Fact, Launch, Params, Reported, Stop, Suggested, Ticked, dump
 from raydrive.core.samplers import RandomParameterSampling
 from raydrive.core.space import choice, uniform
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.runtime import upkeep
 from raydrive.runtime.simulated import simulate
 from raydrive.runtime.upkeep import Upkeep

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from raydrive.core.config import Limits, Metric, PrimaryMetricGoal, Resources, RunConfig, TrialSpec
+from raydrive.core.config import Limits, RunConfig
 from raydrive.core.heritage import NOTHING, Heritage
 from raydrive.core.heritage import dump as dump_heritage
 from raydrive.core.inheriting import inherit
@@ -23,6 +23,7 @@ from raydrive.core.records import Began, Checkpointed, Ended, Lost, Reported, St
 from raydrive.core.samplers import RandomParameterSampling, Sampling
 from raydrive.core.space import choice, loguniform, uniform
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.runtime.simulated import simulate
 from raydrive.storage.journal import JournalWriter
 from raydrive.storage.layout import RunLayout

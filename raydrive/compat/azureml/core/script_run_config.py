@@ -11,8 +11,8 @@ from raydrive.api.config import ScriptRunConfig as Native
 from raydrive.compat.azure_notes import NotHereError, note
 from raydrive.compat.azureml.core.dataset import values_of
 from raydrive.compat.site import here
-from raydrive.core.config import Resources, TrialSpec
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.trial_spec import Resources, TrialSpec
 
 
 class ScriptRunConfig(Native):

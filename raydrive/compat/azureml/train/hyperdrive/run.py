@@ -8,7 +8,7 @@ from typing import Any
 from raydrive.api.run import HyperDriveRun as Native
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.azureml.core.run import Run
-from raydrive.core.config import PrimaryMetricGoal
+from raydrive.core.trial_spec import PrimaryMetricGoal
 from raydrive.storage.layout import RunLayout, find_run
 
 

@@ -11,7 +11,7 @@ from raydrive.api.config import HyperDriveConfig as Native
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.site import here
 from raydrive.compat.sweep_yaml import DATA_MAPPING
-from raydrive.core.config import PrimaryMetricGoal, Resources
+from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
 
 _OWN = (
     "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures", "storage_patience_s",

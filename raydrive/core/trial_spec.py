@@ -1,0 +1,167 @@
+"""What a run optimises and what one trial of it runs: all that a trial actor has to know of a run.
+
+Apart from the rest of the configuration, because a trial actor waits for its imports before it can begin: sampling and
+policies would take several times as long as this.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.printed import PrintedMetrics
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number; True and False are none."""
+    # NaN compares as false; unlike isfinite(), this may be asked of a whole number beyond the floats.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+class PrimaryMetricGoal(enum.Enum):
+    """Whether the primary metric is to grow or to shrink."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+    @classmethod
+    def from_str(cls, text: str) -> PrimaryMetricGoal:
+        """Returns the goal named ``maximize`` or ``minimize`` in any case.
+
+        Raises:
+            ConfigError: If the text is neither.
+        """
+        try:
+            return cls(text.strip().casefold())
+        except (ValueError, AttributeError):
+            fix = did_you_mean(str(text), ["maximize", "minimize"])
+            raise ConfigError(Problem("primary_metric_goal", repr(text), "maximize or minimize", fix)) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a run optimises."""
+
+    name: str
+    goal: PrimaryMetricGoal
+
+    @property
+    def maximize(self) -> bool:
+        """True when larger values are better."""
+        return self.goal is PrimaryMetricGoal.MAXIMIZE
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Metric:
+        """Returns what ``RunConfig.to_json`` has under ``metric``."""
+        return cls(name=raw["name"], goal=PrimaryMetricGoal(raw["goal"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one trial reserves on the cluster."""
+
+    cpus: float = 1
+    """CPU cores, 0 or more; fractions below 1 share a core."""
+    gpus: float = 0
+    """GPUs: a fraction below 1 shares one, above 1 whole numbers only."""
+    memory: float | None = None
+    """Bytes of memory Ray sets aside; None = not counted."""
+    custom: Mapping[str, float] = field(default_factory=dict)
+    """Custom resources by name, as given to ``ray start --resources``."""
+    accelerator_type: str | None = None
+    """Such as ``A100``; None = any."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            Problem(f"resources.{where}", repr(amount), "a number of 0 or more")
+            for where, amount in (
+                ("cpus", self.cpus),
+                ("gpus", self.gpus),
+                ("memory", 0 if self.memory is None else self.memory),
+                *((f"custom.{name}", amount) for name, amount in self.custom.items()),
+            )
+            if not is_number(amount) or amount < 0
+        ]
+        for where, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if is_number(amount) and amount > 1 and amount != int(amount):
+                problems.append(Problem(f"resources.{where}", repr(amount), "a fraction below 1, or a whole number"))
+        if problems:
+            raise ConfigError(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSpec:
+    """What a trial runs, and how."""
+
+    kind: str
+    """``command``: a shell line with ``${{search_space.x}}``; ``script``: a Python script with v1 arguments;
+    ``function``: a pickled Python function."""
+    command: str = ""
+    """The shell line of a ``command``."""
+    script: str = ""
+    """Path of a ``script`` below the code snapshot; the name of a ``function``."""
+    arguments: tuple[str, ...] = ()
+    """Fixed arguments of a ``script``; the hyperparameters follow them, sorted by name."""
+    code_sha256: str = ""
+    """Name of the code snapshot or pickled function in the run's ``code`` folder; empty = none."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Values of ``${{inputs.x}}``."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Folders of ``${{outputs.x}}``, below the trial's outputs."""
+    fetched: Mapping[str, str] = field(default_factory=dict)
+    """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
+    output_files: tuple[str, ...] = ()
+    """Names among ``outputs`` that stand for files: the trial makes them, not we."""
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    python: str = ""
+    """Interpreter of scripts; empty = the one raydrive runs in."""
+    preload: tuple[str, ...] = ()
+    """Modules imported once per trial actor, before trials are forked from it."""
+    resources: Resources = Resources()
+    grace_s: float = 5.0
+    """Seconds between SIGTERM and SIGKILL when a trial is stopped."""
+    reuse_actors: bool = True
+    """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
+    lease_s: float = 180.0
+    """Seconds a trial goes on without hearing from a driver: more than a driver needs to come back from a lost node."""
+    storage_patience_s: float = 600.0
+    """Seconds a trial trains on while nothing it logs can be recorded; then it is paused until something can."""
+    keep_checkpoints: int = 1
+    """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
+    resume_argument: bool = False
+    """Whether a resumed script gets ``--resume-from DIR``."""
+    metrics: PrintedMetrics | None = None
+    """How metrics are found in what the script prints; None = it logs them."""
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> TrialSpec:
+        """Returns what ``RunConfig.to_json`` has under ``trial``."""
+        trial = dict(raw)
+        trial["resources"] = Resources(**trial["resources"])
+        for name in ("arguments", "preload", "output_files"):
+            trial[name] = tuple(trial.get(name, ()))
+        if trial.get("metrics") is not None:
+            trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])
+        return cls(**trial)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialConfig:
+    """The part of a run's configuration that its trials need."""
+
+    experiment: str
+    metric: Metric
+    trial: TrialSpec
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> TrialConfig:
+        """Returns it from what ``RunConfig.to_json`` wrote; that it is sound was checked there."""
+        return cls(
+            experiment=raw["experiment"],
+            metric=Metric.from_json(raw["metric"]),
+            trial=TrialSpec.from_json(raw["trial"]),
+        )
