@@ -15,10 +15,15 @@ NAMES = ("start_api_server", "start_monitor", "start_log_monitor")
 
 def test_ray_is_as_it_was_afterwards_whatever_happened() -> None:
     before = {name: getattr(Node, name) for name in NAMES}, services.get_node
-    with pytest.raises(OSError, match="no room"), _only_what_is_used():
-        assert all(getattr(Node, name) is not before[0][name] for name in NAMES)
-        assert services.get_node is not before[1]
-        raise OSError("no room")
+
+    def fail_while_starting() -> None:
+        with _only_what_is_used():
+            assert all(getattr(Node, name) is not before[0][name] for name in NAMES)
+            assert services.get_node is not before[1]
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        fail_while_starting()
     assert ({name: getattr(Node, name) for name in NAMES}, services.get_node) == before
 
 
