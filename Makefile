@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+CODE_SERVER := .code-server
 # The first interpreter on PATH that raydrive supports; `make PYTHON=/path/to/python3.12 demo` chooses another.
 PYTHON ?= $(shell for p in python3 python python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -14,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-scale chaos bench-peers bench-quick quality docs venv browser clean
+.PHONY: help demo test check bench bench-scale chaos bench-peers bench-quick quality docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,10 +72,13 @@ docs: $(VENV)/installed-test ## Check README and docs: links resolve, layers and
 screenshots: $(VENV)/installed-test browser ## Make the pictures of docs/studio.md again
 	$(BIN)/python docs/screenshots.py
 
+vscode: $(VENV)/installed-test browser $(CODE_SERVER)/installed ## Look at a notebook in the real VS Code (three minutes; npm, Node 20, a C++ compiler)
+	$(BIN)/python tests/vscode/look.py --code-server $(CODE_SERVER)
+
 venv: $(VENV)/installed-test ## Make .venv with raydrive (editable) and the test tools
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) .venv-scripts $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-scripts $(PEERS) $(CODE_SERVER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last and depend on pyproject.toml: an interrupted or outdated environment is completed.
@@ -93,6 +97,11 @@ $(PEERS)/installed: | $(BIN)/python
 	@echo "Installing Ray Tune and Optuna into $(PEERS) ..."
 	@$(BIN)/python -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet "ray[tune]==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("ray"))')" 'optuna>=5' scikit-learn
+	@touch $@
+
+$(CODE_SERVER)/installed: tests/vscode/install.sh
+	@echo "Installing VS Code (code-server) into $(CODE_SERVER) ..."
+	@sh tests/vscode/install.sh $(CODE_SERVER)
 	@touch $@
 
 $(BIN)/python:

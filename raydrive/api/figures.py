@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,25 +18,51 @@ COLOURS = {RUNNING: "#2f7ed8", COMPLETED: "#26997a", CANCELED: "#c98a04", FAILED
 BEST, ACCENT, FAINT = "#0b7a4b", "#2b62d9", "#8a94a6"
 CONFIG = {"showSendToCloud": False, "displaylogo": False}
 """plotly.js otherwise shows a button that uploads the chart to its maker."""
+FOUND_BY_PLOTLY = (
+    *("plotly_mimetype", "plotly_mimetype+notebook", "vscode", "nteract", "cocalc", "jupyterlab"),
+    *("colab", "kaggle", "azure", "databricks"),
+)
+"""What plotly chooses by itself in a kernel. The first six leave drawing to an extension of the front end, which VS
+Code need not have; the others fetch plotly.js from its maker's network."""
+HEIGHT = 450
+"""Pixels of a figure that does not say."""
 MOST_LABEL = 40
 
 
 @cache
 def chart_class() -> Any:
-    """Returns a ``go.Figure`` that is shown, saved and displayed with ``CONFIG`` unless told otherwise."""
+    """Returns a ``go.Figure`` that is shown, saved and displayed with ``CONFIG`` unless told otherwise.
+
+    In a notebook it brings plotly's own output and, beside it, HTML with plotly.js inside: whatever a front end can
+    show, VS Code without any extension and exported notebooks too, and nothing is asked of the network.
+    """
     import plotly.graph_objects as go
 
     class Chart(go.Figure):  # type: ignore[misc]
         """A plotly figure without the button that uploads it."""
 
         def show(self, *args: Any, **more: Any) -> Any:
-            return super().show(*args, **_kept(more))
+            if args or "renderer" in more or not _left_to_us():
+                return super().show(*args, **_kept(more))
+            from IPython.display import display
+
+            return display(self._repr_mimebundle_(**more), raw=True)  # type: ignore[no-untyped-call]
 
         def _ipython_display_(self) -> None:
             self.show()
 
         def _repr_mimebundle_(self, *args: Any, **more: Any) -> Any:
-            return super()._repr_mimebundle_(*args, **_kept(more))
+            more = _kept(more)
+            if not _left_to_us():
+                return super()._repr_mimebundle_(*args, **more)
+            from raydrive.api.framed import figure_html
+
+            figure = {**json.loads(self.to_json()), "config": more["config"]}
+            html = figure_html(figure, int(self.layout.height or HEIGHT))
+            return {"application/vnd.plotly.v1+json": figure, "text/html": html, "text/plain": "plotly figure"}
+
+        def _repr_html_(self) -> str:
+            return str(self.to_html(full_html=False, include_plotlyjs=True))
 
         def to_html(self, *args: Any, **more: Any) -> Any:
             return super().to_html(*args, **_kept(more))
@@ -43,6 +71,13 @@ def chart_class() -> Any:
             return super().write_html(*args, **_kept(more))
 
     return Chart
+
+
+def _left_to_us() -> bool:
+    """Whether this is a notebook's kernel in which nobody has said how plotly's figures are to be shown."""
+    import plotly.io as pio
+
+    return "PLOTLY_RENDERER" not in os.environ and pio.renderers.default in FOUND_BY_PLOTLY
 
 
 def _kept(more: dict[str, Any]) -> dict[str, Any]:

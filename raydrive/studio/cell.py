@@ -118,7 +118,9 @@ def _table(story: Story, now: float) -> str:
             *(_number(params.get(name)) for name in names),
             _text(item.why, 120),
         ]
-        body.append("<tr>" + "".join(f'<td style="{_CELL}">{value}</td>' for value in values) + "</tr>")
+        looks = [_CELL + ";white-space:nowrap"] * (len(values) - 1) + [_CELL]
+        cells = (f'<td style="{look}">{value}</td>' for look, value in zip(looks, values, strict=True))
+        body.append(f"<tr>{''.join(cells)}</tr>")
     titles = "".join(f'<th style="{_CELL}">{_text(name, 30)}</th>' for name in head)
     more = f"<div>{len(sweep.trials) - len(rows)} more trials</div>" if len(sweep.trials) > len(rows) else ""
     inside = f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody>"

@@ -42,30 +42,30 @@ class RunDetails:
         Args:
             render_lib: Accepted for HyperDrive's sake.
             widget_settings: Accepted for HyperDrive's sake.
-            page: Also show the whole page with all charts (about 5 MB in the notebook): at once (True), never (False),
+            page: Also show the whole page with all charts (about 3 MB in the notebook): at once (True), never (False),
                 or once the run is over (None).
         """
         try:
             from IPython import get_ipython
-            from IPython.display import HTML, display
+            from IPython.display import display
         except ImportError:
             get_ipython = None
         if get_ipython is None or get_ipython() is None:
             print(repr(self.run))
             return
         story = open_story(self.run.layout)
-        handle = display(HTML(run_cell(story)), display_id=True)  # type: ignore[no-untyped-call]
+        handle = display(self._output(run_cell(story)), raw=True, display_id=True)  # type: ignore[no-untyped-call]
         over = story.sweep.finished is not None
         below: Any = None
         if page or (page is None and over):
-            display(HTML(frame(story)))  # type: ignore[no-untyped-call]
+            display(self._output(frame(story)), raw=True)  # type: ignore[no-untyped-call]
         elif page is None:
-            below = display(HTML(""), display_id=True)  # type: ignore[no-untyped-call]
+            below = display(self._output(""), raw=True, display_id=True)  # type: ignore[no-untyped-call]
         if over or handle is None:
             return
         self._closed.clear()
         self._thread = threading.Thread(
-            target=self._follow, args=(story, handle, below, HTML), name="raydrive-run-details", daemon=True
+            target=self._follow, args=(story, handle, below), name="raydrive-run-details", daemon=True
         )
         self._thread.start()
 
@@ -86,7 +86,11 @@ class RunDetails:
             self._thread.join(timeout_s)
         return self._thread is None or not self._thread.is_alive()
 
-    def _follow(self, story: Story, handle: Any, below: Any, make: Any) -> None:
+    def _output(self, text: str) -> dict[str, str]:
+        """An output of a cell; not as IPython's ``HTML``, which warns of frames wherever it sees one."""
+        return {"text/html": text, "text/plain": repr(self.run)}
+
+    def _follow(self, story: Story, handle: Any, below: Any) -> None:
         shown = ""
         while True:
             ended = self._closed.wait(UPDATE_S)
@@ -94,12 +98,12 @@ class RunDetails:
                 story.refresh()
                 text = run_cell(story)
                 if text != shown:
-                    handle.update(make(text))
+                    handle.update(self._output(text), raw=True)
                     shown = text
                 if story.sweep.finished is not None and below is not None and not ended:
-                    below.update(make(frame(story)))
+                    below.update(self._output(frame(story)), raw=True)
             except RaydriveError as error:  # a storage that is away for a moment comes back
-                handle.update(make(f"{shown}<p>{html.escape(str(error))}</p>"))
+                handle.update(self._output(f"{shown}<p>{html.escape(str(error))}</p>"), raw=True)
             if ended or story.sweep.finished is not None:
                 return
 
@@ -111,12 +115,8 @@ def frame(story: Story, height: int = PAGE_HEIGHT) -> str:
         story: The run.
         height: Pixels.
     """
+    from raydrive.api.framed import frame_html
     from raydrive.studio.page import report_page
     from raydrive.studio.report import report_data
 
-    page = report_page(report_data(story), story.layout.run_id)
-    inside = html.escape(page, quote=True)
-    return (
-        f'<iframe srcdoc="{inside}" sandbox="allow-scripts allow-downloads" width="100%" height="{height}" '
-        'style="border:1px solid #ccc;border-radius:8px" title="raydrive run"></iframe>'
-    )
+    return frame_html(report_page(report_data(story), story.layout.run_id, packed=True), height)

@@ -21,10 +21,11 @@ from typing import Any
 
 from aiohttp import web
 
+from raydrive.api.framed import plotly_js
 from raydrive.core.errors import ConfigError, RaydriveError, RunNotFoundError, TrialError
 from raydrive.studio.download import send_file
 from raydrive.studio.feed import Feed, Hub
-from raydrive.studio.page import live_page, plotly_js
+from raydrive.studio.page import live_page
 from raydrive.studio.runs_page import runs_page
 
 KEEP_ALIVE_S = 15.0

@@ -38,6 +38,17 @@ SPACE: dict[str, Any] = {
 PARAMS = {"learning_rate": 0.1, "momentum": 0.5, "units": 16, "optimizer": "sgd"}
 """One configuration of ``SPACE``."""
 COMMAND = "python train.py " + " ".join(f"--{name.replace('_', '-')} ${{{{search_space.{name}}}}}" for name in SPACE)
+VSCODE = (
+    "default-src 'none'; script-src 'self' https://*.vscode-cdn.net 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' https://*.vscode-cdn.net 'unsafe-inline'; "
+    "img-src 'self' https://*.vscode-cdn.net https: http: data:; font-src 'self' https://*.vscode-cdn.net https:; "
+    "connect-src https:; child-src https: data:"
+)
+"""The policy of VS Code's webview of a notebook's outputs; read from a running one, and ``make vscode`` reads it again.
+
+It has it where ``notebook.experimental.enableCsp`` is set, and none otherwise. A frame without an address of its own
+takes it over.
+"""
 Model = Callable[[int, Any], Sequence[tuple[float, float]]]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import PARAMS, by_hand, config, create, record, write
+from recorded import PARAMS, VSCODE, by_hand, config, create, record, write
 
 from raydrive.studio.cell import run_cell
 from raydrive.studio.notebook import RunDetails, frame
@@ -64,7 +64,7 @@ def test_a_cell_follows_a_run(storage: Path) -> None:
     book.cells = [
         nbformat.v4.new_code_cell(
             "from raydrive import HyperDriveRun, RunDetails\n"
-            f"run = HyperDriveRun.open({layout.uri!r})\ndetails = RunDetails(run)\ndetails.show(page=False)"
+            f"run = HyperDriveRun.open({layout.uri!r})\ndetails = RunDetails(run)\ndetails.show()"
         ),
         nbformat.v4.new_code_cell(
             f"import pathlib\nbefore = run.get_status()\npathlib.Path({str(storage / 'go')!r}).touch()\n"
@@ -76,42 +76,70 @@ def test_a_cell_follows_a_run(storage: Path) -> None:
     NotebookClient(book, timeout=100, kernel_name="python3").execute()
     thread.join()
     assert book.cells[1].outputs[0]["text"].strip() == "Running True"
-    (cell,) = book.cells[0].outputs
+    cell, page = book.cells[0].outputs
     assert "trials 6 of 6" in cell["data"]["text/html"], "the first cell shows the end of the run"
     assert "Completed" in cell["data"]["text/html"]
+    assert page["data"]["text/html"].startswith("<iframe"), "and the page stands below it"
     for last in book.cells[2:]:
         assert last.outputs[0]["data"]["text/html"].startswith("<table")
 
 
-VSCODE = (
-    "default-src 'none'; script-src https://*.vscode-cdn.net 'unsafe-inline' 'unsafe-eval'; "
-    "style-src https://*.vscode-cdn.net 'unsafe-inline'; img-src https://*.vscode-cdn.net https: http: data:; "
-    "font-src https://*.vscode-cdn.net https:; connect-src https:; child-src https: data: blob:"
-)
-"""What VS Code's webview of a notebook's outputs allows, as far as we know.
+def test_cell_page_and_figure_stand_the_policy_of_vs_codes_webview(
+    browser: Any, story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTML put into a page of such a policy: no require.js, no comms, and only the frames' own scripts run."""
+    from raydrive.api.run import HyperDriveRun
 
-A frame without an address of its own takes it over."""
-
-
-def test_cell_and_page_stand_a_webview_like_that_of_vs_code(browser: Any, story: Story, tmp_path: Path) -> None:
-    """HTML put into a page of such a policy: no require.js, no comms, and only the frame's own scripts run."""
-    (tmp_path / "cell.html").write_text(run_cell(story) + frame(story))
+    in_a_kernel(monkeypatch)
+    figure = HyperDriveRun(story.layout).plot_metrics()._repr_mimebundle_()["text/html"]
     host = tmp_path / "webview.html"
     host.write_text(
         f'<!DOCTYPE html><meta http-equiv="Content-Security-Policy" content="{VSCODE}"><div id="output"></div>'
     )
     page = browser.new_page()
     errors: list[str] = []
+    asked: list[str] = []
     page.on("console", lambda note: note.type == "error" and errors.append(note.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(host.as_uri())
     page.evaluate(
-        "html => { document.getElementById('output').innerHTML = html; }", (tmp_path / "cell.html").read_text()
+        "html => { document.getElementById('output').innerHTML = html; }", run_cell(story) + frame(story) + figure
     )
     assert page.locator("#output svg polyline").count() > 0
     assert page.locator("#output > div table").first.is_visible()
-    inside = page.frame_locator("#output iframe")
-    page.evaluate("document.querySelector('#output iframe').scrollIntoView()")  # what is not looked at is not drawn
-    inside.locator("#chart-metrics .main-svg").first.wait_for(timeout=60_000)
+    for number, chart in enumerate(("#chart-metrics", "#figure")):
+        frames = page.locator("#output iframe")
+        frames.nth(number).scroll_into_view_if_needed()  # what is not looked at is not drawn
+        inside = page.frame_locator("#output iframe").nth(number)
+        inside.locator(f"{chart} .main-svg").first.wait_for(timeout=60_000)
     assert errors == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:", "about:"))] == []
     page.close()
+
+
+def in_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a notebook's kernel where nobody has chosen how plotly shows its figures."""
+    import plotly.io as pio
+
+    monkeypatch.delenv("PLOTLY_RENDERER", raising=False)
+    monkeypatch.setattr(pio.renderers, "_default_name", "plotly_mimetype")
+
+
+def test_a_figure_brings_plotlys_output_and_html(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    import plotly.io as pio
+
+    from raydrive.api.run import HyperDriveRun
+
+    figure = HyperDriveRun(story.layout).plot_best()
+    in_a_kernel(monkeypatch)
+    bundle = figure._repr_mimebundle_()
+    assert list(bundle) == ["application/vnd.plotly.v1+json", "text/html", "text/plain"]
+    assert bundle["application/vnd.plotly.v1+json"]["config"]["showSendToCloud"] is False
+    assert len(bundle["text/html"]) < 2_500_000
+    with monkeypatch.context() as chosen:  # what somebody has chosen stands
+        chosen.setattr(pio.renderers, "_default_name", "json")
+        assert list(figure._repr_mimebundle_()) == ["application/json"]
+    monkeypatch.setenv("PLOTLY_RENDERER", "plotly_mimetype")
+    assert "text/html" not in figure._repr_mimebundle_()
+    assert "cdn.plot.ly" not in figure._repr_html_()[-2000:]

@@ -10,11 +10,12 @@ import pytest
 from recorded import START, Watched, by_hand, config, create, learning, record, retried, warm_started, write
 from test_page import CHARTS, traces
 
+from raydrive.api.framed import as_data
 from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import Started, dump
 from raydrive.core.space import choice, uniform
 from raydrive.storage.layout import RunLayout
-from raydrive.studio.page import MODULES, as_data, bundle, report_page, static
+from raydrive.studio.page import MODULES, bundle, report_page, static
 from raydrive.studio.report import report_data, write_report
 from raydrive.studio.story import open_story
 
