@@ -6,14 +6,18 @@ import contextlib
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
+from raydrive.runtime.desk import Desk
+from raydrive.runtime.lodging import hold, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.fetching import fetch
+from raydrive.storage.folder import failure
 from raydrive.storage.layout import LOG_NAME, RunLayout
 from raydrive.storage.transfer import LogUploader, upload_tree
 
@@ -37,6 +41,10 @@ class Prepared:
     trial: int
     scratch: Path
     """Folder of this attempt on this node, beside the working directory. Removed when the attempt is over."""
+    desk: Desk | None = None
+    """Holds ``cwd`` and ``scratch``, and is kept for the next attempt where this one left nothing there."""
+    put_back: Callable[[Desk], None] = lambda desk: None
+    """Takes the desk when it is free again."""
 
     @property
     def staging(self) -> Path:
@@ -86,8 +94,11 @@ class Prepared:
 
     def clean(self) -> None:
         """Removes what only this attempt needed on this node."""
-        _remove(self.cwd, PUBLISHED, ())
-        _remove(self.scratch, (), (self.staging.name,))
+        if self.desk is None:
+            _remove(self.cwd, PUBLISHED, ())
+            _remove(self.scratch, (), (self.staging.name,))
+        elif self.desk.clear():
+            self.put_back(self.desk)
         if self.uploader is not None:
             shutil.rmtree(self.files, ignore_errors=True)
 
@@ -121,6 +132,8 @@ class TrialFiles:
         self._code: Path | None = None
         self._function: Path | None = None
         self._work = self._root / "work"
+        self._held: int | None = None
+        self._desks: list[Desk] = []
 
     @property
     def code_dir(self) -> Path | None:
@@ -144,6 +157,9 @@ class TrialFiles:
         Raises:
             StorageError: If it is missing or damaged.
         """
+        if self._held is None:
+            self._held = hold(self._root)
+            sweep(self._root.parent)
         self._work.mkdir(parents=True, exist_ok=True)
         sha256 = self._spec.code_sha256
         if not sha256:
@@ -180,14 +196,24 @@ class TrialFiles:
         local = self._layout.trial(trial).local_path
         files = local if local is not None else self._root / "files" / name
         log_folder = files / f"attempt-{attempt}" if local is not None else files
-        cwd = make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
+        desk = self._desk(name, files) if self._code is None else None
+        cwd = desk.cwd if desk else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
         log_folder.mkdir(parents=True, exist_ok=True)
         log = log_folder / LOG_NAME
         uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt))
-        scratch = self._root / "scratch" / name
-        (scratch / "checkpoints").mkdir(parents=True)
-        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch)
+        scratch = desk.scratch if desk else self._root / "scratch" / name
+        (scratch / "checkpoints").mkdir(parents=True, exist_ok=desk is not None)
+        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, desk, self._desks.append)
 
-    def remove(self) -> None:
-        """Removes what the run left on this node; other actors of the run must be gone."""
-        shutil.rmtree(self._root, ignore_errors=True)
+    def _desk(self, name: str, files: Path) -> Desk:
+        """A free desk, laid for the trial whose files these are.
+
+        Raises:
+            StorageError: If it cannot be made.
+        """
+        try:
+            desk = self._desks.pop() if self._desks else Desk(self._work / name)
+            desk.lay(files)
+        except OSError as error:
+            raise failure("make the working directory", str(self._work / name), error) from error
+        return desk

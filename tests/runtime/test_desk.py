@@ -1,0 +1,63 @@
+"""The folders of an attempt without code: laid, used, and taken again only when nothing was left in them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from raydrive.runtime.desk import Desk
+
+
+def test_what_is_written_into_outputs_and_logs_is_in_the_trial_it_was_laid_for(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk")
+    for number in range(3):
+        files = tmp_path / f"trial-{number}"
+        desk.lay(files)
+        assert sorted(os.listdir(desk.cwd)) == ["logs", "outputs"]
+        (desk.cwd / "outputs" / "model").write_text(str(number))
+        (desk.cwd / "logs" / "notes").write_text(str(number))
+        assert desk.clear()
+    for number in range(3):
+        assert (tmp_path / f"trial-{number}/outputs/model").read_text() == str(number)
+        assert (tmp_path / f"trial-{number}/logs/notes").read_text() == str(number)
+
+
+def test_making_the_next_place_takes_one_inode(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk")
+    (tmp_path / "trial").mkdir()
+    desk.lay(tmp_path / "trial")
+    inodes = {path: path.lstat().st_ino for path in sorted((tmp_path / "desk").rglob("*"))}
+    assert desk.clear()
+    desk.lay(tmp_path / "trial")
+    changed = [path.name for path, inode in inodes.items() if path.lstat().st_ino != inode]
+    assert changed in (["trial"], [])  # the freed one may be given out again
+
+
+LEFT: dict[str, Callable[[Desk], object]] = {
+    "a file": lambda desk: (desk.cwd / "model.bin").write_text("x"),
+    "a hidden folder": lambda desk: (desk.cwd / ".cache").mkdir(),
+    "a file in the scratch folder": lambda desk: (desk.scratch / "resume").mkdir(),
+    "a checkpoint": lambda desk: (desk.staging / "7").mkdir(),
+    "no outputs": lambda desk: os.unlink(desk.cwd / "outputs"),
+    "other outputs": lambda desk: (os.unlink(desk.cwd / "outputs"), os.symlink("/tmp", desk.cwd / "outputs")),
+    "real outputs": lambda desk: (os.unlink(desk.cwd / "outputs"), (desk.cwd / "outputs").mkdir()),
+    "no working directory": lambda desk: shutil.rmtree(desk.cwd),
+    "nothing": lambda desk: shutil.rmtree(desk.cwd.parent),
+    "no staging": lambda desk: os.rmdir(desk.staging),
+    "no permission": lambda desk: os.chmod(desk.cwd, 0o500),
+}
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_a_desk_with_something_left_is_removed(tmp_path: Path, left: str) -> None:
+    desk = Desk(tmp_path / "desk")
+    desk.lay(tmp_path / "trial")
+    (desk.cwd / "outputs/kept").write_text("kept")
+    LEFT[left](desk)
+    assert not desk.clear()
+    assert not (tmp_path / "desk").exists()
+    assert (tmp_path / "trial/outputs/kept").read_text() == "kept"

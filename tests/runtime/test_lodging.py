@@ -1,0 +1,92 @@
+"""Folders of runs on a node: held, let go, swept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from raydrive.runtime import lodging
+from raydrive.runtime.lodging import KEPT_S, SWEEP_S, hold, sweep
+
+OLD_S = KEPT_S + 60
+
+
+def a_folder(root: Path, name: str, age_s: float) -> Path:
+    folder = root / name
+    held = hold(folder)
+    (folder / "inputs").mkdir()
+    (folder / "inputs" / "data").write_bytes(b"x" * 1000)
+    os.utime(folder / ".held", (time.time() - age_s, time.time() - age_s))
+    os.close(held)
+    return folder
+
+
+def test_what_nobody_has_held_for_a_day_goes_and_the_rest_stays(tmp_path: Path) -> None:
+    old, young = a_folder(tmp_path, "old", OLD_S), a_folder(tmp_path, "young", 60)
+    (tmp_path / "not-ours").mkdir()
+    (tmp_path / "1-2.sock").touch()
+    sweep(tmp_path)
+    assert not old.exists()
+    assert (young / "inputs/data").exists()
+    assert (tmp_path / "not-ours").exists()
+    assert (tmp_path / "1-2.sock").exists()
+
+
+def test_what_another_process_holds_stays_however_old_and_goes_after_that_process(tmp_path: Path) -> None:
+    old = a_folder(tmp_path, "old", OLD_S)
+    code = (
+        "import sys, os; from pathlib import Path; from raydrive.runtime.lodging import hold; hold(Path(sys.argv[1]));"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(old)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        os.utime(old / ".held", (time.time() - OLD_S, time.time() - OLD_S))
+        sweep(tmp_path)
+        assert (old / "inputs/data").exists()
+        holder.kill()  # as Ray ends an actor
+    os.unlink(tmp_path / ".swept")
+    sweep(tmp_path)
+    assert not old.exists()
+
+
+def test_a_node_is_swept_once_an_hour(tmp_path: Path) -> None:
+    sweep(tmp_path)
+    old = a_folder(tmp_path, "old", OLD_S)
+    sweep(tmp_path)
+    assert old.exists()
+    before = time.time() - SWEEP_S - 1
+    os.utime(tmp_path / ".swept", (before, before))
+    sweep(tmp_path)
+    assert not old.exists()
+
+
+def test_holding_makes_a_folder_anew_that_was_swept_at_that_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = a_folder(tmp_path, "old", OLD_S)
+    flock, swept = lodging.fcntl.flock, []
+
+    def late(descriptor: int, operation: int) -> None:
+        if operation == lodging.fcntl.LOCK_SH and not swept:
+            swept.append(True)
+            sweep(tmp_path)
+            assert not old.exists()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(lodging.fcntl, "flock", late)
+    held = hold(old)
+    assert swept
+    assert (old / ".held").exists()
+    os.close(held)
+
+
+def test_a_place_that_cannot_be_swept_is_no_failure(tmp_path: Path) -> None:
+    sweep(tmp_path / "missing")
