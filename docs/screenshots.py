@@ -104,7 +104,7 @@ def _clip(page: Any, parts: tuple[str, str] | None) -> dict[str, float]:
     top, bottom = 0.0, height
     if parts:
         first, last = (page.locator(one).first.bounding_box() for one in parts)
-        top, bottom = max(0.0, first["y"] - 14), min(height, last["y"] + last["height"] + 24)
+        top, bottom = max(0.0, first["y"] - 10), min(height, last["y"] + last["height"] + 10)
     return {"x": 0, "y": top, "width": WIDTH, "height": bottom - top}
 
 

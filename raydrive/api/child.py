@@ -11,7 +11,7 @@ from raydrive.core.arguments import trial_argv
 from raydrive.core.errors import TrialError, did_you_mean
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
-from raydrive.core.summary import seconds_of
+from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
 from raydrive.storage.files import list_files, read_file, read_log
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class Run:
         return self.parent.sweep.curves.best(self.number)
 
     def get_status(self) -> str:
-        """Returns Queued, Running, Completed, Canceled or Failed."""
+        """Returns Queued, Running, Completed, Canceled or Failed; Interrupted if the run is and it was open."""
         self.parent.refresh()
-        return str(self._trial.state)
+        return state_of(self._trial, self._trial.open and self.parent.get_status() == INTERRUPTED)
 
     def get_metrics(self, name: str | None = None) -> dict[str, Any]:
         """Returns what it logged: a scalar where a name was logged once, else a list.
@@ -90,11 +90,10 @@ class Run:
         """Returns the trial as HyperDrive describes it; the arguments stand under ``runDefinition``."""
         from raydrive.api.run import utc
 
-        self.parent.refresh()
-        trial, spec = self._trial, self.parent.config.trial
+        status, trial, spec = self.get_status(), self._trial, self.parent.config.trial
         return {
             "runId": self.id,
-            "status": trial.state,
+            "status": status,
             "startTimeUtc": utc(trial.created_at),
             "endTimeUtc": utc(trial.ended_at),
             "duration_s": seconds_of(trial, time.time()),

@@ -6,8 +6,8 @@ import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.wording import clock, number, value_text
-from raydrive.core.summary import ranked, row
+from raydrive.api.wording import clock, number, standing, value_text
+from raydrive.core.summary import INTERRUPTED, ranked, row
 
 if TYPE_CHECKING:
     from raydrive.api.child import Run
@@ -29,17 +29,18 @@ class Rows(list[dict[str, Any]]):
 
 def run_html(run: HyperDriveRun) -> str:
     """Returns a run as HTML: where it stands and its best trials."""
-    summary = run.refresh()
+    status, summary = standing(run)
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
     about = {
         "run": run.id,
-        "status": run.get_status(),
+        "status": status,
         "why": summary.why,
-        "trials": f"{summary.total} of {summary.max_total_runs} ({counts})",
+        "trials": f"{summary.done} of {summary.max_total_runs} ({counts})",
         f"best {run.config.metric.name}": number(summary.best.value if summary.best else None),
         "elapsed": clock(summary.elapsed_s),
     }
-    rows = [row(run.sweep, trial, run.sweep.last_at) for trial in ranked(run.sweep, top=TOP)]
+    best, interrupted = ranked(run.sweep, top=TOP), status == INTERRUPTED
+    rows = [row(run.sweep, trial, run.sweep.last_at, interrupted=interrupted) for trial in best]
     names = list(dict.fromkeys(name for item in rows for name in item.params))
     lines = [
         [

@@ -15,7 +15,7 @@ from rich.text import Text
 from raydrive.api.wording import clock, counts_text, ids_text, number, one_line, params_text, value_text
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.state import Trial
-from raydrive.core.summary import Summary, ranked, seconds_of
+from raydrive.core.summary import INTERRUPTED, Summary, ranked, seconds_of
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -86,7 +86,8 @@ class Picture:
         room = max(4, height - 1 - len(lines) - len(waiting))
         # What ended last gets at least a third of what is left; what runs gets the rest, and gives back what it spares.
         share = room - min(room // 3, 2 * WHY_LINES + 2) if self._ended.last else room
-        table = self._running(running, width, max(3, min(share, len(running) + 2))) if running else []
+        title = "interrupted" if state == INTERRUPTED else "running"
+        table = self._running(running, width, max(3, min(share, len(running) + 2)), title) if running else []
         lines += table + waiting + self._last(width, room - len(table))
         return [_cut(line, width) for line in lines[: max(1, height - 1)]]
 
@@ -106,7 +107,7 @@ class Picture:
         line.append(f" · {_seconds(summary.elapsed_s)}", style="dim")
         if summary.why:
             line.append(f" · {one_line(summary.why)}", style="yellow")
-        done = sum(summary.counts[state] for state in (COMPLETED, CANCELED, FAILED))
+        done = summary.done
         size = BAR if width >= NARROW else BAR // 2
         filled = round(size * min(1.0, done / max(1, summary.max_total_runs)))
         bar = Text().append("━" * filled, style="green")
@@ -124,14 +125,14 @@ class Picture:
             lines.append(found)
         return [*lines, Text()]
 
-    def _running(self, trials: Sequence[Trial], width: int, room: int) -> list[Text]:
+    def _running(self, trials: Sequence[Trial], width: int, room: int, title: str) -> list[Text]:
         rows = max(1, room - 2)  # header, and an empty line below
         hidden = len(trials) - rows
         if hidden > 0:  # a line for those that are left out
             rows -= 1
             hidden += 1
         shown = trials[: max(1, rows)]
-        columns = self._values("running", shown) + self._params(shown)
+        columns = self._values(title, shown) + self._params(shown)
         lines = _table(self._fit(columns, width), [_style(trial) for trial in shown])
         for line, trial in zip(lines[1:], shown, strict=True):
             if trial.stop_by:
@@ -139,7 +140,7 @@ class Picture:
             elif trial.losses > 1:
                 line.append(f"{GAP}lost {trial.losses} times", style="yellow")
         if hidden > 0:
-            lines.append(Text(f"and {len(trials) - len(shown)} more running", style="dim"))
+            lines.append(Text(f"and {len(trials) - len(shown)} more {title}", style="dim"))
         return [*lines, Text()]
 
     def _ranking(self, trials: Sequence[Trial], width: int, room: int) -> list[Text]:

@@ -12,7 +12,7 @@ from raydrive.api.markup import Rows
 from raydrive.core.errors import RaydriveError, StorageError, TrialError
 from raydrive.core.lineage import Lineage
 from raydrive.core.records import CANCELED, FAILED, Reported
-from raydrive.core.summary import Summary, ranked, row, row_json, summarize
+from raydrive.core.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
 from raydrive.core.sweep import Sweep
 from raydrive.storage.journal import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 POLL_S = 0.2
 SILENT_S = 30.0
 """A driver that has been silent for so long is reported as not responding."""
-NOT_RESPONDING, INTERRUPTED = "NotResponding", "Interrupted"
+NOT_RESPONDING = "NotResponding"
 
 
 class HyperDriveRun(Charts):
@@ -282,13 +282,13 @@ class HyperDriveRun(Charts):
             Dicts with ``run_id``, ``hyperparameters`` (a JSON string, as HyperDrive gives it),
             ``best_primary_metric`` and ``status``.
         """
-        self.refresh()
+        interrupted = self.get_status() == INTERRUPTED
         rows = [
             {
                 "run_id": self.child_id(trial.number),
                 "hyperparameters": json.dumps(trial.params),
                 "best_primary_metric": self.sweep.curves.best(trial.number),
-                "status": trial.state,
+                "status": state_of(trial, interrupted),
             }
             for trial in ranked(self.sweep)
         ]
@@ -339,9 +339,8 @@ class HyperDriveRun(Charts):
 
     def rows(self) -> Rows:
         """Returns the trials as flat dicts, by number; a list that a notebook shows as a table."""
-        self.refresh()
-        now = time.time()
-        return Rows(row_json(row(self.sweep, trial, now)) for trial in self.sweep.trials)
+        interrupted, now = self.get_status() == INTERRUPTED, time.time()
+        return Rows(row_json(row(self.sweep, trial, now, interrupted=interrupted)) for trial in self.sweep.trials)
 
     def trials_table(self) -> pyarrow.Table:
         """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why."""

@@ -59,8 +59,10 @@ def params_text(params: Mapping[str, Any]) -> str:
 
 def counts_text(summary: Summary) -> str:
     """Returns how many trials are in which state: ``4 running · 2 queued · 8 completed``."""
+    from raydrive.core.summary import INTERRUPTED
+
     counts = summary.counts
-    parts = [f"{counts[state]} {state.lower()}" for state in (RUNNING, QUEUED, COMPLETED) if counts[state]]
+    parts = [f"{counts[state]} {state.lower()}" for state in (RUNNING, QUEUED, INTERRUPTED, COMPLETED) if counts[state]]
     if counts[CANCELED]:
         stopped = summary.saving.stopped
         parts.append(f"{counts[CANCELED]} canceled" + (f" ({stopped} by the policy)" if stopped else ""))
@@ -82,7 +84,7 @@ def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
         summary: Its summary.
         state: What to call it when the summary cannot know (Interrupted, NotResponding); empty = the summary's.
     """
-    parts = [f"{run.id}  {state or summary.state}", f"{summary.total}/{summary.max_total_runs} trials"]
+    parts = [f"{run.id}  {state or summary.state}", f"{summary.done}/{summary.max_total_runs} trials"]
     if counts := counts_text(summary):
         parts.append(counts)
     if summary.best is not None:
@@ -93,12 +95,12 @@ def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
 
 def standing(run: HyperDriveRun) -> tuple[str, Summary]:
     """Returns the status of a run and its summary; the clock of a run whose driver is gone stands still."""
-    from raydrive.core.summary import summarize
+    from raydrive.core.summary import INTERRUPTED, summarize
 
     status, summary = run.get_status(), run.refresh()
     if status != summary.state:  # Interrupted, NotResponding: nobody works on it
         last_heard = float(run.heartbeat().get("at") or run.sweep.last_at)
-        summary = summarize(run.sweep, max(last_heard, run.sweep.last_at))
+        summary = summarize(run.sweep, max(last_heard, run.sweep.last_at), interrupted=status == INTERRUPTED)
     return status, summary
 
 

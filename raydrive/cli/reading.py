@@ -43,7 +43,7 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="So many at most, the newest first.", min=1)] = 50,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """List the runs, newest first."""
+    """List the runs, newest first; trials are those that are over, of all that may be launched."""
     rows: list[dict[str, object]] = []
     space = workspace(storage)
     for run in space.runs(experiment, unreadable=lambda name, error: say(f"Note: {error}")):
@@ -55,7 +55,7 @@ def list_runs(
                 "run": run.id,
                 "experiment": run.experiment,
                 "status": state,
-                "trials": f"{summary.total}/{summary.max_total_runs}",
+                "trials": f"{summary.done}/{summary.max_total_runs}",
                 "metric": run.config.metric.name,
                 "best": summary.best.value if summary.best else None,
                 "elapsed_s": round(summary.elapsed_s, 1),

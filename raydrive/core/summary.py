@@ -10,6 +10,11 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, 
 from raydrive.core.state import Best, Trial, losses_text
 from raydrive.core.sweep import Sweep
 
+INTERRUPTED = "Interrupted"
+"""A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
+
+It is the driver's word, not the journal's: who reads a run tells the functions below."""
+
 
 @dataclass(frozen=True, slots=True)
 class Saving:
@@ -53,9 +58,9 @@ class Summary:
     """Queued, Running, Completed, Canceled or Failed."""
     why: str
     counts: dict[str, int]
-    """Trials by state, all five states present."""
+    """Trials by state, all five states and ``INTERRUPTED`` present."""
     total: int
-    """Trials so far."""
+    """Trials launched so far, as the counts add up."""
     max_total_runs: int
     best: Best | None
     reports: int
@@ -64,24 +69,32 @@ class Summary:
     metric_missing: bool
     """True when nothing logged the primary metric though some trial ended well."""
 
+    @property
+    def done(self) -> int:
+        """Trials that are over: what "so many of ``max_total_runs``" means wherever it is said."""
+        return sum(self.counts[state] for state in (COMPLETED, CANCELED, FAILED))
 
-def summarize(sweep: Sweep, now: float) -> Summary:
+
+def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary:
     """Returns the summary of a run at a time.
 
     Args:
         sweep: The run.
         now: Seconds since the epoch; the time of the last fact for a run that is over.
+        interrupted: Whether its driver was: then no trial trains or waits for room.
     """
     at = sweep.last_at if sweep.finished else now
     running = sum(trial.state == RUNNING for trial in sweep.open_trials)
     counts = {QUEUED: len(sweep.open_trials) - running, RUNNING: running, **sweep.count}
+    if interrupted:
+        counts |= {QUEUED: 0, RUNNING: 0, INTERRUPTED: len(sweep.open_trials)}
     finished = sweep.finished
     state = finished.state if finished else (RUNNING if sweep.epoch else QUEUED)
     ending = sweep.ending.why if sweep.ending else ""
     return Summary(
         state=state,
         why=finished.why if finished else ending,
-        counts={name: counts.get(name, 0) for name in (QUEUED, RUNNING, COMPLETED, CANCELED, FAILED)},
+        counts={name: counts.get(name, 0) for name in (QUEUED, RUNNING, INTERRUPTED, COMPLETED, CANCELED, FAILED)},
         total=len(sweep.trials),
         max_total_runs=sweep.limits.max_total_runs,
         best=sweep.best,
@@ -92,6 +105,11 @@ def summarize(sweep: Sweep, now: float) -> Summary:
     )
 
 
+def state_of(trial: Trial, interrupted: bool) -> str:
+    """Returns a trial's state; ``INTERRUPTED`` for one that is open in a run whose driver was interrupted."""
+    return INTERRUPTED if interrupted and trial.open else trial.state
+
+
 def seconds_of(trial: Trial, now: float) -> float | None:
     """Returns the training time of all attempts of a trial until ``now``, None before the first began."""
     if trial.began_at is None:
@@ -99,12 +117,19 @@ def seconds_of(trial: Trial, now: float) -> float | None:
     return trial.trained_s + max(0.0, now - trial.began_at)
 
 
-def row(sweep: Sweep, trial: Trial, now: float) -> Row:
-    """Returns one trial as a table row."""
+def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) -> Row:
+    """Returns one trial as a table row.
+
+    Args:
+        sweep: The run.
+        trial: One of its trials.
+        now: Seconds since the epoch.
+        interrupted: Whether the run's driver was.
+    """
     values = sweep.curves.values(trial.number)
     return Row(
         number=trial.number,
-        state=trial.state,
+        state=state_of(trial, interrupted),
         params=trial.params,
         last=values[-1] if len(values) else None,
         best=sweep.curves.best(trial.number),

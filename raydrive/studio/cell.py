@@ -8,11 +8,13 @@ import time
 
 from raydrive.core.columns import flat
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
-from raydrive.core.summary import ranked, row, seconds_of, summarize
+from raydrive.core.summary import INTERRUPTED, ranked, row, seconds_of
 from raydrive.studio.document import thin
+from raydrive.studio.standing import standing
 from raydrive.studio.story import Story
 
 COLOURS = {RUNNING: "#2f7ed8", COMPLETED: "#26997a", CANCELED: "#c98a04", FAILED: "#d1495b", QUEUED: "#8a94a6"}
+COLOURS[INTERRUPTED] = "#8661c1"
 MOST_ROWS = 15
 MOST_LINES = 150
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 62, 26
@@ -27,7 +29,8 @@ def run_cell(story: Story, now: float | None = None) -> str:
         now: Seconds since the epoch; None = the clock's.
     """
     now = time.time() if now is None else now
-    summary = summarize(story.sweep, now)
+    stands = standing(story, now)
+    summary, now = stands.summary, stands.now
     best = summary.best
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
     value = (
@@ -41,9 +44,9 @@ def run_cell(story: Story, now: float | None = None) -> str:
         saved = f" · early termination saved {_clock(summary.saving.seconds)}"
     return (
         '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
-        f"<div><b>{_text(story.layout.run_id)}</b> {_state(summary.state)} · trials {summary.total} of "
+        f"<div><b>{_text(story.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "
         f"{summary.max_total_runs} ({counts}) · {value} · {_clock(summary.elapsed_s)}{saved}</div>{why}"
-        f"{drawing(story)}{_table(story, now)}</div>"
+        f"{drawing(story)}{_table(story, now, stands.state == INTERRUPTED)}</div>"
     )
 
 
@@ -98,10 +101,11 @@ def drawing(story: Story) -> str:
     )
 
 
-def _table(story: Story, now: float) -> str:
+def _table(story: Story, now: float, interrupted: bool) -> str:
     sweep = story.sweep
     shown = {trial.number: trial for trial in [*sweep.open_trials[:5], *ranked(sweep, top=MOST_ROWS)]}
-    rows = [row(sweep, trial, trial.ended_at or now) for trial in list(shown.values())[:MOST_ROWS]]
+    chosen = list(shown.values())[:MOST_ROWS]
+    rows = [row(sweep, trial, trial.ended_at or now, interrupted=interrupted) for trial in chosen]
     if not rows:
         return ""
     names = list(dict.fromkeys(name for item in rows for name in flat(item.params)))[:8]

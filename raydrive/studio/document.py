@@ -15,11 +15,11 @@ from typing import Any
 
 from raydrive.core.columns import Column, columns_of, flat
 from raydrive.core.config import RunConfig
-from raydrive.core.summary import Summary, seconds_of, summarize
+from raydrive.core.summary import Summary, seconds_of
 from raydrive.storage.folder import redact
-from raydrive.storage.layout import RunLayout
 from raydrive.studio.lineage import ancestor_curves, family
 from raydrive.studio.overlay import policy_line, policy_text
+from raydrive.studio.standing import Standing, standing
 from raydrive.studio.story import Past, Series, Story, detail_value
 
 FORMAT = 1
@@ -28,7 +28,6 @@ MOST_CURVE_POINTS = 250_000
 """Points of curves in one document; beyond that every curve is thinned, keeping its lowest and highest values."""
 FEWEST_PER_CURVE = 16
 MOST_PER_CURVE = 1000
-SILENT_S = 30.0
 ROW = (
     *("number", "state", "why", "stop_by", "best", "best_at", "last", "intervals", "created", "began", "ended"),
     *("seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note"),
@@ -114,9 +113,9 @@ class Documents:
         Args:
             now: Seconds since the epoch; None = the clock's.
         """
-        story, now = self.story, time.time() if now is None else now
-        sweep = story.sweep
-        summary = summarize(sweep, now)
+        story, sweep = self.story, self.story.sweep
+        stands = standing(story, time.time() if now is None else now)
+        summary, now = stands.summary, stands.now
         longest = max((sweep.curves.length(trial.number) for trial in sweep.trials), default=0)
         best = summary.best
         return {
@@ -124,17 +123,18 @@ class Documents:
             "generation": story.generation,
             "entries": story.entries,
             "now": now,
-            "run": self._run(summary, now),
+            "run": self._run(stands),
             "row": list(ROW),
             "params": [column.to_json() for column in self.columns()],
             "metrics": list(story.metric_names),
             "counts": summary.counts,
             "total": summary.total,
+            "done": summary.done,
             "max_total": summary.max_total_runs,
             "reports": summary.reports,
             "best": None if best is None else {"trial": best.trial, "value": best.value, "interval": best.interval},
             "rises": [[at, trial, interval, short(value)] for at, trial, interval, value in story.rises],
-            "epochs": [[epoch, at] for epoch, at in story.epochs],
+            "epochs": [list(one) for one in story.epochs],
             "policy": policy_line(story.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
             "trouble": story.trouble,
@@ -142,23 +142,17 @@ class Documents:
             "lineage": self._family,
         }
 
-    def _run(self, summary: Summary, now: float) -> dict[str, Any]:
+    def _run(self, stands: Standing) -> dict[str, Any]:
         story, sweep, config = self.story, self.story.sweep, self.story.config
-        over = sweep.finished is not None
-        beat = {} if over else heartbeat(story.layout)
-        state = summary.state
-        if not over and beat.get("state") == "Interrupted":
-            state = "Interrupted"
-        elif not over and beat and now - float(beat.get("at", now)) > SILENT_S:
-            state = "NotResponding"
+        summary, beat = stands.summary, stands.beat
         return {
             "id": story.layout.run_id,
             "experiment": config.experiment,
             "display_name": config.display_name,
             "lineage": config.lineage.to_json() if config.lineage else None,
             "uri": redact(story.layout.uri),
-            "state": state,
-            "over": over,
+            "state": stands.state,
+            "over": sweep.finished is not None,
             "why": summary.why,
             "waiting": sorted(set(map(str, dict(beat.get("waiting", {})).values())))[:5],
             "trouble": str(beat.get("trouble", "")),
@@ -217,10 +211,8 @@ class Documents:
             entry: Count of entries that the reader has seen; 0 = none.
             now: Seconds since the epoch; None = the clock's.
         """
-        now = time.time() if now is None else now
-        if self.story.sweep.finished:
-            now = self.story.sweep.last_at
         head = self.head(now)
+        now = float(head["now"])
         columns, limit = self.columns(), self.curve_limit()
         changed = [number for number, past in enumerate(self.story.pasts) if past.changed > entry or not entry]
         out = {"head": head, "rows": [self.row(number, columns, limit, now) for number in changed]}
@@ -248,20 +240,6 @@ def shared_config(config: RunConfig) -> dict[str, Any]:
         one["uri"] = redact(one["uri"])
     raw["trial"]["environment_variables"] = dict.fromkeys(raw["trial"]["environment_variables"], "(not shown)")
     return raw
-
-
-def heartbeat(layout: RunLayout) -> dict[str, Any]:
-    """Returns the driver's last sign of life, nothing where there is none or it cannot be read."""
-    import json
-
-    from raydrive.core.errors import StorageError
-
-    try:
-        raw = layout.read_driver()
-        found = json.loads(raw) if raw else {}
-    except (StorageError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _last(past: Past, name: str) -> Any:

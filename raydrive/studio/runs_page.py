@@ -10,8 +10,8 @@ from typing import Any
 from raydrive.core.errors import StorageError
 from raydrive.storage.folder import redact
 from raydrive.storage.layout import RunInfo, RunLayout, list_runs
-from raydrive.studio.document import heartbeat
 from raydrive.studio.page import static
+from raydrive.studio.standing import heartbeat
 
 MOST_RUNS = 300
 

@@ -105,7 +105,8 @@ class Story:
         self.sweep = Sweep(self.config, self.heritage)
         self.pasts: list[Past] = []
         self.entries = 0
-        self.epochs: list[tuple[int, float]] = []
+        self.epochs: list[tuple[int, float, float]] = []
+        """Each driver: its number, when it took charge, and the seconds worked on the run before it."""
         self.rises: list[tuple[float, int, int, float]] = []
         """Each new best of the run: time, trial, interval, value."""
         self.metric_names: dict[str, None] = {}
@@ -173,7 +174,7 @@ class Story:
             case Checkpointed():
                 self._touch(fact.trial).checkpoints.append((fact.name, fact.interval, fact.at))
             case Started():
-                self.epochs.append((fact.epoch, fact.at))
+                self.epochs.append((fact.epoch, fact.at, self.sweep.elapsed_s(fact.at)))
 
     def _reported(self, fact: Reported) -> None:
         past = self._touch(fact.trial)

@@ -11,8 +11,9 @@ import pytest
 from raydrive import HyperDriveRun, RandomParameterSampling, uniform
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ClusterError
-from raydrive.core.records import Started
+from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
+from raydrive.core.sweep import Sweep
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.storage.journal import JournalWriter
 from raydrive.storage.layout import RunLayout
@@ -95,3 +96,34 @@ def test_the_handle_of_a_driver_on_a_cluster_that_was_left_is_not_used(
     assert run.get_status() == "NotResponding"
     assert not launch.is_known(run)
     assert not launch.is_ours(run)
+
+
+def test_the_trials_of_an_interrupted_run_are_interrupted_wherever_they_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from raydrive.api.markup import run_html
+    from raydrive.api.wording import counts_text, standing
+    from raydrive.cli.output import Format
+    from raydrive.cli.reading import list_runs, status
+
+    now = time.time()
+    run = a_run(tmp_path, {1: now - 100}, state="Interrupted", at=now - 50, epoch=1)
+    sweep = Sweep(run.config)
+    facts: list[Fact] = [Suggested(now - 90, 0, {"x": 0.5}, "random"), Began(now - 89, 0, 1)]
+    facts += [Reported(now - 80, 0, 1, 1, 1, 0.5), Ended(now - 70, 0, 1, 0)]
+    facts += [Suggested(now - 60, 1, {"x": 0.6}, "random"), Began(now - 59, 1, 1)]
+    sweep.handle(Started(now - 100, 1))
+    JournalWriter.open(run.layout.journal).append([line_of(fact, sweep.handle(fact)) for fact in facts])
+    state, summary = standing(run)
+    assert state == "Interrupted"
+    assert counts_text(summary) == "1 interrupted · 1 completed"
+    assert summary.elapsed_s == pytest.approx(50.0, abs=0.1), "until it was last heard of"
+    assert [row["state"] for row in run.rows()] == ["Completed", "Interrupted"]
+    assert [child.get_status() for child in run.get_children()].count("Interrupted") == 1
+    assert "1 of 4 (1 interrupted, 1 completed)" in run_html(run)
+    status(run.id, str(tmp_path), Format.JSON)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["trials"], told["running"], told["interrupted"], told["completed"]) == (2, 0, 1, 1)
+    list_runs(str(tmp_path), None, 50, Format.JSON)
+    (row,) = json.loads(capsys.readouterr().out)["runs"]
+    assert row["trials"] == "1/4", "those that are over, as in the live table"

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import START, Watched, by_hand, config, create, learning, record, retried, warm_started, write
+from recorded import PARAMS, START, Watched, by_hand, config, create, learning, record, retried, warm_started, write
 from test_page import CHARTS, traces
 
 from raydrive.api.framed import as_data
 from raydrive.core.policies import BanditPolicy
-from raydrive.core.records import Started, dump
+from raydrive.core.records import Began, Ended, Reported, Started, Suggested, dump
 from raydrive.core.space import choice, uniform
+from raydrive.core.sweep import Sweep
 from raydrive.storage.layout import RunLayout
+from raydrive.studio.cell import run_cell
 from raydrive.studio.page import MODULES, bundle, report_page, static
 from raydrive.studio.report import report_data, write_report
 from raydrive.studio.story import open_story
@@ -128,6 +130,40 @@ def test_where_a_warm_started_run_comes_from(watched: Watched, tmp_path: Path) -
     page.evaluate("location.hash = '#/trial/0'")
     page.wait_for_selector(".trial h2")
     assert "goes on with a trial of an earlier run" in page.inner_text(".trial")
+    assert watched.errors == []
+
+
+def test_an_interruption_is_no_time_and_its_trials_do_not_run(watched: Watched, tmp_path: Path) -> None:
+    """Worked on for 30 s, left alone for 1,000 s, worked on for 20 s and interrupted again."""
+    run_config = config(3)
+    sweep, lines = Sweep(run_config), []
+    for fact in (
+        Started(START, 1),
+        Suggested(START, 0, PARAMS, "random"),
+        Began(START + 1, 0, 1, "node-1", 5, "0"),
+        Reported(START + 10, 0, 1, 1, 1, 0.5),
+        Suggested(START + 12, 1, PARAMS, "random"),
+        Began(START + 13, 1, 1, "node-1", 6, "0"),
+        Reported(START + 30, 1, 1, 1, 1, 0.6),
+        Started(START + 1030, 2),
+        Reported(START + 1040, 1, 1, 2, 2, 0.7),
+        Ended(START + 1045, 1, 1, 0),
+    ):
+        lines.append(dump(fact, sweep.handle(fact)))
+    layout = create(tmp_path / "s", run_config)
+    write(layout, lines)
+    layout.write_driver(json.dumps({"state": "Interrupted", "epoch": 2, "at": START + 1050}).encode())
+    page = opened(watched, layout, tmp_path)
+    assert page.inner_text("#run-state") == "Interrupted"
+    tiles = page.inner_text(".tiles")
+    assert "1 of 3" in tiles
+    assert "1 interrupted, 1 completed" in tiles
+    assert "50.0 s" in tiles, "elapsed"
+    watched.see("chart-best")
+    assert page.evaluate("document.getElementById('chart-best').data[1].x") == [10, 30, 40, 45]
+    assert page.evaluate("document.getElementById('chart-best').data[0].x") == [50, 45]
+    assert page.locator("#trials .state.interrupted").count() == 1
+    assert "Interrupted" in run_cell(open_story(layout))
     assert watched.errors == []
 
 

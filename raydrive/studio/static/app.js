@@ -53,7 +53,7 @@ class Header {
       head.notices.length ? el("p", { class: "hint" }, head.notices.join("; ")) : null,
       el("div", { class: "tiles" },
         tile(`best ${run.metric}`, best ? num(best.value) : "–", best ? el("a", { href: `#/trial/${best.trial}` }, `trial ${best.trial}, interval ${best.interval}`) : `no value yet; to ${run.goal}`),
-        tile("trials", `${head.total} of ${head.max_total}`, STATES.filter((s) => counts[s]).map((s) => `${counts[s]} ${s.toLowerCase()}`).join(", ") || "none yet", bar),
+        tile("trials", `${head.done} of ${head.max_total}`, STATES.filter((s) => counts[s]).map((s) => `${counts[s]} ${s.toLowerCase()}`).join(", ") || "none yet", bar),
         tile("elapsed", clock(run.elapsed_s), `since ${when(run.started)}`),
         tile("training time", clock(saving.trained_s), `${head.reports} reports`),
         tile("early termination", saving.stopped ? `saved ${clock(saving.seconds)}` : "–", saving.stopped

@@ -68,11 +68,18 @@ export class WhatIf {
     this.store = store; this.source = source;
     this.form = el("div", { class: "controls" });
     this.result = el("div", { id: "whatif-result" });
-    this.node = el("div", {}, this.form, this.result);
+    this.node = el("div", { class: "whatif" }, this.form, this.result);
     this.built = false;
   }
 
-  update(what) { if (what !== "selection" && !this.built && this.store.trials.length) { this.built = true; if (this.source.live) this.build("bandit"); else this.choices(); } }
+  update(what) {
+    if (!this.built && !this.store.trials.length) fill(this.result, el("p", { class: "empty" }, "No trials yet."));
+    if (what !== "selection" && !this.built && this.store.trials.length) {
+      this.built = true;
+      fill(this.result);
+      if (this.source.live) this.build("bandit"); else this.choices();
+    }
+  }
 
   choices() {
     const all = this.source.whatifs();

@@ -198,6 +198,14 @@ export class MetricsChart {
   }
 }
 
+// Seconds worked on the run until a time: what lies between a driver's last word and its successor's first does not count.
+export function worked(epochs, at) {
+  const i = epochs.findLastIndex(([, began]) => began <= at);
+  if (i < 0) return 0;
+  const [, began, before] = epochs[i], next = epochs[i + 1];
+  return next ? Math.min(before + at - began, next[2]) : before + at - began;
+}
+
 export class BestChart {
   constructor(store) {
     this.store = store; this.by = remembered("best-by", "time");
@@ -210,20 +218,20 @@ export class BestChart {
   update() { this.frame.soil(); }
 
   draw() {
-    const { store } = this, { head } = store, start = head.run.started || 0;
+    const { store } = this, { head } = store, passed = (at) => worked(head.epochs, at), whole = passed(head.run.last);
     if (!head.rises.length) return empty(this.plotNode, "No trial has logged a finite value.");
-    const time = this.by === "time", unit = (head.run.last - start) > 7200 ? [3600, "hours"] : (head.run.last - start) > 180 ? [60, "minutes"] : [1, "seconds"];
+    const time = this.by === "time", unit = whole > 7200 ? [3600, "hours"] : whole > 180 ? [60, "minutes"] : [1, "seconds"];
     const ended = store.trials.filter((t) => t.best !== null);
-    const place = (t) => (time ? ((t.ended || head.now) - start) / unit[0] : t.number);
+    const place = (t) => (time ? passed(t.ended || head.now) / unit[0] : t.number);
     const traces = [{ type: ended.length > 3000 ? "scattergl" : "scatter", mode: "markers", name: "trials", x: ended.map(place), y: ended.map((t) => t.best),
       customdata: ended.map((t) => t.number), hoverinfo: "text", hovertext: ended.map((t) => describe(store, t)),
       marker: { size: 6, color: css("--faint"), opacity: ended.map((t) => (store.isSelected(t.number) ? 0.55 : 0.1)) } }];
     const x = [], y = [], text = [];
     if (time) {
       for (const [at, trial, interval, value] of head.rises) {
-        x.push((at - start) / unit[0]); y.push(value); text.push(`${num(value)}<br>trial ${trial}, interval ${interval}<br>after ${clock(at - start)}`);
+        x.push(passed(at) / unit[0]); y.push(value); text.push(`${num(value)}<br>trial ${trial}, interval ${interval}<br>after ${clock(passed(at))}`);
       }
-      x.push((head.run.last - start) / unit[0]); y.push(y[y.length - 1]); text.push("");
+      x.push(whole / unit[0]); y.push(y[y.length - 1]); text.push("");
     } else {
       const sign = store.maximize ? 1 : -1;
       let top = null;

@@ -1,6 +1,7 @@
 // What the page knows: the run, its trials and what is selected. Views listen and draw.
 
-export const STATES = ["Running", "Completed", "Canceled", "Failed", "Queued"];
+export const STATES = ["Running", "Interrupted", "Completed", "Canceled", "Failed", "Queued"];
+const OPEN = ["Running", "Queued"];
 
 export class Store {
   constructor() {
@@ -25,8 +26,12 @@ export class Store {
       const trial = {};
       names.forEach((name, i) => { trial[name] = row[i]; });
       trial.p = {};
+      trial.recorded = trial.state;
       this.trials[trial.number] = trial;
     }
+    // That its driver was interrupted is said of the run; its open trials then neither train nor wait for room.
+    const interrupted = this.head.run.state === "Interrupted";
+    for (const trial of this.trials) trial.state = interrupted && OPEN.includes(trial.recorded) ? "Interrupted" : trial.recorded;
     const params = this.head.params;
     for (const trial of this.trials) params.forEach((column, i) => { trial.p[column.name] = trial.params[i] ?? null; });
     this.reselect();
