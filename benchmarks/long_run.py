@@ -109,7 +109,7 @@ def written(storage: str, trials: int) -> tuple[RunLayout, int]:
     runner, lines, looked = SimulatedRunner(lambda number, params: made[number % len(made)]), 0, 0
     runner.now = time.time() - 4 * 3600.0
     with JournalWriter.open(layout.journal) as writer:
-        loop = Loop(Sweep(config), config.sampling.build(0, True), runner, None, lambda: runner.now)
+        loop = Loop(Sweep(config, lean=True), config.sampling.build(0, True), runner, None, lambda: runner.now)
         loop.writer = writer
         for facts in chain([[Started(runner.now, writer.epoch)]], turns(runner)):
             batch = loop.judge(facts)
@@ -153,7 +153,7 @@ def reading(layout: RunLayout, trials: int, how: str) -> float:
 
     config = config_of(trials)
     began = time.perf_counter()
-    sweep = Sweep.replay(config, getattr(JournalReader(layout.journal), how)())
+    sweep = Sweep.replay(config, getattr(JournalReader(layout.journal), how)(), lean=True)
     took = time.perf_counter() - began
     if sweep.reports != trials * REPORTS:
         raise SystemExit(f"{sweep.reports:,} reports were read")

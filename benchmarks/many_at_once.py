@@ -71,7 +71,7 @@ def child(trials: int) -> dict[str, float]:
         layout = RunLayout.create(folder, "concurrent", "concurrent-1")
         runner = SimulatedRunner(model)
         before = resident()
-        sweep = Sweep(config)
+        sweep = Sweep(config, lean=True)
         writer = JournalWriter.open(layout.journal)
         loop = Loop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
         loop.take([Started(0.0, writer.epoch)])

@@ -127,7 +127,7 @@ def measure(policy: str, trials: int, made: list[list[tuple[float, float]]]) -> 
     """Runs a sweep and times what it takes: reports in one clock, everything about trials in the other."""
     config, writer = config_of(policy, trials), Counter()
     runner = SimulatedRunner(lambda number, params: made[number % len(made)])
-    sweep = Sweep(config)
+    sweep = Sweep(config, lean=True)
     loop = Loop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     late, clock = trials - max(25, trials // 10), time.process_time
@@ -172,7 +172,7 @@ def replay_us(policy: str, trials: int, made: list[list[tuple[float, float]]]) -
     run(config, writer, made)
     gc.collect()
     start = time.process_time()
-    Sweep.replay(config, map(records.load, writer.lines))
+    Sweep.replay(config, map(records.load, writer.lines), lean=True)
     return (time.process_time() - start) / len(writer.lines) * 1e6
 
 
@@ -180,7 +180,7 @@ def run(
     config: RunConfig, writer: Writer | None, made: Sequence[Sequence[tuple[float, float]]], reports: int = REPORTS
 ) -> Sweep:
     runner = SimulatedRunner(lambda number, params: made[number % len(made)][:reports])
-    sweep = Sweep(config)
+    sweep = Sweep(config, lean=True)
     loop = Loop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     for fact in runner.facts():

@@ -19,6 +19,9 @@ with nothing else so far is worse than any that has a finite value, and equal to
 Cost per report: O(log k) for the edge, and one binary search and one ``memmove`` in each column kept at its interval;
 columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values, 0.5 for
 marks, 8 for each column the report is in, and about 300 a trial.
+
+Told what is asked of trials that are over (``Needs``), curves give up the values of a trial that is settled. Columns
+that will be asked for are made before that, so that every answer stays the same.
 """
 
 from __future__ import annotations
@@ -26,44 +29,18 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import KeysView, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from raydrive.core.comparisons import Median, Standing
+from raydrive.core.kept import Needs, Over
 from raydrive.core.verdicts import trial_name
 
 WORST = -math.inf
 MARK = 128
 """A curve remembers its top and total after every so many intervals, so that a look back is never a long walk."""
-
-
-class Standing(NamedTuple):
-    """Where a trial stands among the trials that have as many intervals."""
-
-    n: int
-    """Trials compared, the trial itself included; 1 or more."""
-    worse: int
-    """Trials that are strictly worse."""
-    equal: int
-    """Trials that are equal, the trial itself included; 1 or more."""
-
-    @property
-    def rank(self) -> int:
-        """1 for the best; trials that are equal share the better rank."""
-        return self.n - self.worse - self.equal + 1
-
-
-class Median(NamedTuple):
-    """The median of the trials' running means."""
-
-    value: float
-    """Half way between the two middle means when n is even. Infinite, on the bad side, when the worse one is."""
-    n: int
-    """Trials compared, 1 or more."""
-    better: float
-    """The better of the two middle means; the median itself when n is odd."""
 
 
 class _Curve:
@@ -88,20 +65,34 @@ class Curves:
     """All trials' values of the primary metric, by trial and interval.
 
     Trial numbers are any integers; negative ones are free for trials of earlier runs.
+
+    Args:
+        maximize: Whether larger values are better.
+        needs: What is asked of trials that are over; None = everything, so that their values are kept.
     """
 
-    __slots__ = ("_curves", "_edge", "_edge_at", "_means", "_names", "_tops", "maximize")
+    __slots__ = (
+        "_complete_to", "_curves", "_edge", "_edge_at", "_means", "_names", "_needs", "_over", "_tops", "_unsorted",
+        "maximize",
+    )  # fmt: skip
 
-    def __init__(self, maximize: bool) -> None:
+    def __init__(self, maximize: bool, needs: Needs | None = None) -> None:
         self.maximize = maximize
         """True when larger values are better."""
         self._curves: dict[int, _Curve] = {}
+        self._needs = needs
+        self._over: dict[int, Over] = {}
+        """Trials whose values were given up; none of them is among ``_curves``."""
+        self._complete_to = 0
+        """Length of the longest of them: all columns that are needed up to there exist."""
         # The staircase of the edge: intervals, ascending, at which it rises, and (score, value, trial) there.
         self._edge_at: list[int] = []
         self._edge: list[tuple[float, float, int]] = []
         # Columns of tops and of means by interval, ascending scores.
         self._tops: dict[int, array[float]] = {}
         self._means: dict[int, array[float]] = {}
+        self._unsorted: set[int] = set()
+        """Intervals whose columns ``extend`` has appended to."""
         self._names: dict[int, str] = {}
 
     def begin(self, trial: int, values: Sequence[float], name: str = "") -> None:
@@ -138,7 +129,7 @@ class Curves:
         """
         curve = self._curves.get(trial)
         if curve is None:
-            if interval != 1:
+            if interval != 1 or trial in self._over:
                 return False
             curve = self._curves[trial] = _Curve()
         values = curve.values
@@ -159,6 +150,8 @@ class Curves:
             if curve.marks is None:
                 curve.marks = array("d")
             curve.marks.extend((curve.top, curve.total))
+        if interval in self._unsorted:
+            self._sort(interval)
         if interval in self._tops:
             insort(self._tops[interval], curve.top)
         if interval in self._means:
@@ -166,11 +159,30 @@ class Curves:
         return True
 
     def settle(self, trial: int) -> None:
-        """Told that a trial is over: its curve gives back the room that was kept for growing."""
+        """Told that a trial is over: its curve gives up the values, or else the room that was kept for growing."""
         curve = self._curves.get(trial)
-        if curve is not None:
+        if curve is None:
+            return
+        if self._needs is None:
             curve.values = curve.values[:]
             curve.marks = curve.marks[:] if curve.marks is not None else None
+            return
+        length = len(curve.values)
+        if length > self._complete_to:
+            self._complete_columns(self._needs, length)
+        top = curve.values[curve.top_at - 1] if curve.top_at else None
+        best, best_at = (self.best(trial), self.best_interval(trial)) if curve.start else (top, curve.top_at or None)
+        self._over[trial] = Over(length, curve.values[-1], top, curve.top_at, best, best_at)
+        del self._curves[trial]
+
+    def _complete_columns(self, needs: Needs, length: int) -> None:
+        """Makes the columns that will be asked for at intervals of a trial whose values go."""
+        for k in needs.between(self._complete_to, length):
+            if needs.means and k not in self._means:
+                self._means[k] = self._column(k, means=True)
+            if needs.tops and k not in self._tops:
+                self._tops[k] = self._column(k, means=False)
+        self._complete_to = length
 
     def extend(self, trial: int, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Appends a trial's next values at once, as ``add`` does one by one, but for the edge: see ``raise_edge``.
@@ -203,9 +215,29 @@ class Curves:
         if len(fresh):
             curve.top = float(scores[fresh[-1]])
             curve.top_at = done + int(fresh[-1]) + 1
-        self._tops.clear()  # made again where a policy asks
-        self._means.clear()
+        self._enter(done, best[1:], totals[1:])
         return fresh
+
+    def _enter(self, done: int, tops: NDArray[np.float64], totals: NDArray[np.float64]) -> None:
+        """Appends what a trial has at the intervals after ``done`` to the columns that are kept; sorted when asked."""
+        if self._means:
+            means = np.minimum(totals / np.arange(done + 1, done + 1 + len(totals)), tops)
+            self._append(self._means, done, means)
+        if self._tops:
+            self._append(self._tops, done, tops)
+
+    def _append(self, columns: dict[int, array[float]], done: int, entries: NDArray[np.float64]) -> None:
+        for k, entry in enumerate(entries.tolist(), done + 1):
+            column = columns.get(k)
+            if column is not None:
+                column.append(entry)
+                self._unsorted.add(k)
+
+    def _sort(self, k: int) -> None:
+        self._unsorted.remove(k)
+        for columns in (self._means, self._tops):
+            if columns.get(k):
+                np.frombuffer(columns[k]).sort()
 
     def raise_edge(self, trials: NDArray[np.int64], intervals: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Puts finite values that ``extend`` took on the edge, in the order they were logged; all ``(n,)``."""
@@ -219,25 +251,45 @@ class Curves:
             self._raise_edge(*row)
 
     @property
-    def trials(self) -> KeysView[int]:
-        """Trials with at least one value, in the order of their first ones."""
-        return self._curves.keys()
+    def trials(self) -> Collection[int]:
+        """Trials with at least one value, in the order of their first ones; before them those without values left."""
+        return (*self._over, *self._curves) if self._over else self._curves.keys()
 
     def length(self, trial: int) -> int:
         """Returns how many intervals a trial has; 0 for one that never logged the metric."""
         curve = self._curves.get(trial)
-        return len(curve.values) if curve is not None else 0
+        if curve is not None:
+            return len(curve.values)
+        over = self._over.get(trial)
+        return over.length if over is not None else 0
+
+    def gave_up(self, trial: int) -> bool:
+        """Returns whether a trial is over and its values are in the journal only."""
+        return trial in self._over
 
     def values(self, trial: int) -> Sequence[float]:
         """Returns a trial's values as logged, interval 1 first.
 
         It is the live ``array('d')``, not a copy: it grows with the trial, and must not be changed.
+
+        Raises:
+            LookupError: If they were given up.
         """
         curve = self._curves.get(trial)
+        if curve is None and trial in self._over:
+            raise self._gone(trial)
         return curve.values if curve is not None else ()
+
+    def last(self, trial: int) -> float | None:
+        """Returns a trial's latest value, None without one."""
+        if trial in self._over:
+            return self._over[trial].last
+        return self._curves[trial].values[-1] if trial in self._curves else None
 
     def best(self, trial: int) -> float | None:
         """Returns the best value a trial has logged in this run so far, None without a finite one."""
+        if trial in self._over:
+            return self._over[trial].best
         interval = self.best_interval(trial)
         return self._curves[trial].values[interval - 1] if interval is not None else None
 
@@ -245,7 +297,7 @@ class Curves:
         """Returns the interval at which a trial first had its ``best``, None without one."""
         curve = self._curves.get(trial)
         if curve is None:
-            return None
+            return self._over[trial].best_at if trial in self._over else None
         if not curve.start:
             return curve.top_at or None
         own = [self._score(value) for value in curve.values[curve.start :]]
@@ -254,14 +306,23 @@ class Curves:
 
     def top(self, trial: int) -> float | None:
         """Returns a trial's best value, those logged in an earlier run included; None without a finite one."""
+        if trial in self._over:
+            return self._over[trial].top
         curve = self._curves.get(trial)
         return curve.values[curve.top_at - 1] if curve is not None and curve.top_at else None
 
     def best_until(self, trial: int, k: int) -> float | None:
-        """Returns a trial's best value over its intervals 1..k (as far as it has them), None without a finite one."""
+        """Returns a trial's best value over its intervals 1..k (as far as it has them), None without a finite one.
+
+        Raises:
+            LookupError: If its best came later and its values were given up.
+        """
         curve = self._curves.get(trial)
         if curve is None:
-            return None
+            over = self._over.get(trial)
+            if over is not None and k < over.top_at:
+                raise self._gone(trial)
+            return over.top if over is not None else None
         if k >= curve.top_at:
             return curve.values[curve.top_at - 1] if curve.top_at else None
         top = self._top_until(curve, k)
@@ -281,10 +342,15 @@ class Curves:
         """Returns the median, over the trials with k intervals or more, of the mean of their values 1..k.
 
         None when no trial has k intervals.
+
+        Raises:
+            LookupError: If the policy did not say that it asks for this, and values were given up.
         """
         column = self._means.get(k)
         if column is None:
-            column = self._means[k] = self._column(k, means=True)
+            column = self._means[k] = self._asked_column(k, means=True)
+        if k in self._unsorted:
+            self._sort(k)
         n = len(column)
         if not n:
             return None
@@ -298,13 +364,18 @@ class Curves:
 
         Raises:
             ValueError: If the trial has fewer than k intervals.
+            LookupError: If its values were given up, or the policy did not say that it asks for this.
         """
         curve = self._curves.get(trial)
         if curve is None or len(curve.values) < k:
+            if trial in self._over:
+                raise self._gone(trial)
             raise ValueError(f"trial {trial} has {self.length(trial)} intervals, asked for its standing at {k}")
         column = self._tops.get(k)
         if column is None:
-            column = self._tops[k] = self._column(k, means=False)
+            column = self._tops[k] = self._asked_column(k, means=False)
+        if k in self._unsorted:
+            self._sort(k)
         top = self._top_until(curve, k)
         worse = bisect_left(column, top)
         return Standing(len(column), worse, bisect_right(column, top, worse) - worse)
@@ -329,6 +400,14 @@ class Curves:
             at -= 1
         self._edge_at[at:end] = [interval]
         self._edge[at:end] = [(score, value, trial)]
+
+    def _gone(self, trial: int) -> LookupError:
+        return LookupError(f"{self.name(trial)} is over and its values are in the journal only: see core.kept.Needs")
+
+    def _asked_column(self, k: int, means: bool) -> array[float]:
+        if k <= self._complete_to:
+            raise LookupError(f"a policy asks for interval {k}, which its needs() does not name: {self._needs}")
+        return self._column(k, means)
 
     def _column(self, k: int, means: bool) -> array[float]:
         """Sorts what the trials have at interval k: once, when first asked; ``add`` keeps it up after that."""

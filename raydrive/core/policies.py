@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Protocol
 
 from raydrive.core.curves import Curves
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.kept import Needs
 from raydrive.core.verdicts import Verdict, bandit_why, median_why, truncation_why
 
 ROUNDING = 1e-12
@@ -30,7 +31,11 @@ ROUNDING = 1e-12
 
 
 class Policy(Protocol):
-    """Says of a trial that just logged a value whether it goes on. Changes nothing and remembers nothing."""
+    """Says of a trial that just logged a value whether it goes on. Changes nothing and remembers nothing.
+
+    One that also has ``needs() -> Needs`` (``core/kept.py``) says what it asks of trials that are
+    over, and the driver need not keep their values. Without it, it may ask for anything.
+    """
 
     def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
         """Judges a trial.
@@ -110,6 +115,10 @@ class BanditPolicy:
             return best / (1 + factor) if best >= 0 else best - abs(best) * (factor / (1 + factor))
         return best * (1 + factor) if best >= 0 else best + abs(best) * factor
 
+    def needs(self) -> Needs:
+        """Returns what it asks of trials that are over: nothing but the edge."""
+        return Needs()
+
     def to_json(self) -> dict[str, Any]:
         """Returns the v2 form."""
         return _to_json(self)
@@ -152,6 +161,10 @@ class MedianStoppingPolicy:
             return Verdict(False, f"median: no finite median of the running means of {n} trials at interval {interval}")
         stop = own is None or _worse(own, median.value, abs(own), curves.maximize)
         return Verdict(stop, partial(median_why, own, interval, median.value, median.n, stop, curves.maximize))
+
+    def needs(self) -> Needs:
+        """Returns what it asks of trials that are over: medians."""
+        return Needs(means=True, every=self.evaluation_interval, first=self.delay_evaluation)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the v2 form."""
@@ -200,6 +213,10 @@ class TruncationSelectionPolicy:
         stop = rank > n - worst
         return Verdict(stop, partial(truncation_why, own, interval, rank, n, worst, self.truncation_percentage, stop))
 
+    def needs(self) -> Needs:
+        """Returns what it asks of trials that are over: where a trial stands among them."""
+        return Needs(tops=True, every=self.evaluation_interval, first=self.delay_evaluation)
+
     def to_json(self) -> dict[str, Any]:
         """Returns the v2 form."""
         return _to_json(self)
@@ -214,6 +231,10 @@ class NoTerminationPolicy:
     def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
         """Looks at no interval."""
         return None
+
+    def needs(self) -> Needs:
+        """Returns what it asks of trials that are over: nothing."""
+        return Needs()
 
     def to_json(self) -> dict[str, Any]:
         """Returns ``{"type": "none"}``."""

@@ -66,6 +66,8 @@ class Sampling(ABC):
     """The ``type`` in JSON and YAML."""
     learns: ClassVar[bool] = False
     """Whether ``build`` also takes ``before``, trials of earlier runs to learn from (a sequence of ``Seen``)."""
+    reads_curves: ClassVar[bool] = True
+    """Whether the sampler looks at ``Seen.curve``. Those of trials that are over go where a class says False."""
     space: Space
     seed: int | None
 
@@ -133,6 +135,7 @@ class RandomParameterSampling(Sampling):
     """
 
     name = "random"
+    reads_curves = False
 
     def __init__(
         self,
@@ -187,6 +190,7 @@ class GridParameterSampling(Sampling):
     """
 
     name = "grid"
+    reads_curves = False
 
     def __init__(self, parameter_space: Mapping[str, Any] | Space, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(parameter_space, properties)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.curves import Curves
 from raydrive.core.errors import did_you_mean
-from raydrive.core.records import CANCELED, COMPLETED, QUEUED, TERMINAL, Close, Ended, Finish, Launch, Params
+from raydrive.core.kept import packed, plain
+from raydrive.core.records import CANCELED, COMPLETED, QUEUED, TERMINAL, Close, Ended, Finish, Launch, Params, Stop
 from raydrive.core.unseen import Seen
 
 LOST_ON_KEPT = 20
@@ -66,8 +67,16 @@ class Trial:
     start: int = 0
     """Intervals that it brought from an earlier run; the first of its own is this plus 1."""
 
-    def close(self, decision: Close, at: float) -> None:
-        """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over."""
+    def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
+        """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.
+
+        Args:
+            decision: In which state, and why.
+            at: When.
+            names: See ``kept.packed``; None: the hyperparameters stay as they are.
+        """
+        if names is not None:
+            self.params = packed(self.params, names)
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at = None, (0, None), 0.0
@@ -152,12 +161,13 @@ class History(Sequence[Seen]):
         return self._seen(self._trials[index])
 
     def _seen(self, trial: Trial) -> Seen:
+        gave_up = self._curves.gave_up(trial.number)
         return Seen(
             number=trial.number,
-            params=trial.params,
+            params=plain(trial.params),
             value=self._curves.top(trial.number),
             state=trial.state,
-            curve=self._curves.values(trial.number),
+            curve=() if gave_up else self._curves.values(trial.number),
             stopped=trial.stop_by == "policy",
         )
 
@@ -225,6 +235,16 @@ class State:
     ending: Ending | None = None
     finished: Finish | None = None
     reports: int = 0
+    names: dict[tuple[str, ...], tuple[str, ...]] | None = None
+    """Of hyperparameters, as ``kept.packed`` shares them; None where those of trials that are over stay as they are."""
+
+    def overdue(self, limit_s: float | None, at: float) -> Iterator[Stop]:
+        """Yields what stops the trials whose attempt has run for longer than the limit of one."""
+        for trial in self.open.values():
+            if limit_s is None or trial.began_at is None or trial.stop_by or at < trial.began_at + limit_s:
+                continue
+            why = f"timeout: ran for {duration_text(limit_s)}, the limit of one attempt"
+            yield Stop(trial.number, trial.attempt, why, "timeout")
 
 
 def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:

@@ -126,14 +126,13 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         now: Seconds since the epoch.
         interrupted: Whether the run's driver was.
     """
-    values = sweep.curves.values(trial.number)
     return Row(
         number=trial.number,
         state=state_of(trial, interrupted),
         params=trial.params,
-        last=values[-1] if len(values) else None,
+        last=sweep.curves.last(trial.number),
         best=sweep.curves.best(trial.number),
-        intervals=len(values),
+        intervals=sweep.curves.length(trial.number),
         seconds=seconds_of(trial, now),
         why=trial.why or (losses_text(trial) if trial.open else ""),
         attempt=trial.attempt,

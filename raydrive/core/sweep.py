@@ -17,6 +17,7 @@ from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
 from raydrive.core.folding import Folds, fold_pieces
 from raydrive.core.heritage import FIRST_CHECKPOINT, NOTHING, Heritage
+from raydrive.core.kept import needs_of
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -62,18 +63,20 @@ class Sweep:
     Args:
         config: The frozen configuration of the run.
         heritage: What it got from earlier runs.
+        lean: Whether to forget of trials that are over what neither policy nor sampler asks for: see ``kept.py``.
 
     Raises:
         ValueError: If the heritage belongs to another configuration.
     """
 
-    def __init__(self, config: RunConfig, heritage: Heritage = NOTHING) -> None:
+    def __init__(self, config: RunConfig, heritage: Heritage = NOTHING, *, lean: bool = False) -> None:
+        needs = needs_of(config.policy, config.sampling) if lean else None
         self.config = config
         self.heritage = heritage
         self.limits = config.limits
-        self.curves = Curves(maximize=config.metric.maximize)
+        self.curves = Curves(config.metric.maximize, needs)
         heritage.begin(config, self.curves)
-        self._state = State()
+        self._state = State(names=None if needs is None else {})
         self.history = History(self._state.trials, self.curves)
 
     # ------------------------------------------------------------------ reading
@@ -224,9 +227,11 @@ class Sweep:
         fold_pieces(pieces, self._state, self.curves, Folds(self.apply, self._fold_decision, self.config.lineage))
 
     @classmethod
-    def replay(cls, config: RunConfig, pieces: Iterable[Piece], heritage: Heritage = NOTHING) -> Sweep:
-        """Returns the sweep whose journal is ``pieces``."""
-        sweep = cls(config, heritage)
+    def replay(
+        cls, config: RunConfig, pieces: Iterable[Piece], heritage: Heritage = NOTHING, *, lean: bool = False
+    ) -> Sweep:
+        """Returns the sweep whose journal is ``pieces``; the other arguments are those of the constructor."""
+        sweep = cls(config, heritage, lean=lean)
         sweep.follow(pieces)
         return sweep
 
@@ -354,7 +359,7 @@ class Sweep:
     def _fold_close(self, decision: Close, at: float) -> None:
         state = self._state
         trial = state.open.pop(decision.trial)
-        trial.close(decision, at)
+        trial.close(decision, at, state.names)
         self.curves.settle(trial.number)
         counts = state.counts
         counts.add(decision.state, self.curves.length(trial.number) > 0)
@@ -380,7 +385,7 @@ class Sweep:
                 trial = state.trials[fact.trial]
                 yield Stop(trial.number, trial.attempt, fact.why, "user")
             case Ticked():
-                yield from self._timeouts(fact.at)
+                yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
         if state.ending and not state.finished:
             for trial in self.open_trials:
                 if not trial.stop_by:
@@ -426,15 +431,6 @@ class Sweep:
     def _launch(self, trial: Trial, not_before: float | None = None) -> Launch:
         interval = trial.checkpoint_interval if trial.checkpoint else 0
         return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval, not_before)
-
-    def _timeouts(self, at: float) -> Iterator[Decision]:
-        limit_s = self.limits.trial_timeout_s
-        if limit_s is None:
-            return
-        for trial in self.open_trials:
-            if trial.began_at is not None and not trial.stop_by and at >= trial.began_at + limit_s:
-                why = f"timeout: ran for {duration_text(limit_s)}, the limit of one attempt"
-                yield Stop(trial.number, trial.attempt, why, "timeout")
 
     def _finish(self) -> Iterator[Decision]:
         state = self._state

@@ -184,7 +184,7 @@ class Driver:
         config, heritage = read_given(self._layout)
         writer = JournalWriter.open(self._layout.journal)
         self._epoch, self._writer_check = writer.epoch, writer.check
-        sweep = Sweep.replay(config, JournalReader(self._layout.journal).read_blocks(), heritage)
+        sweep = Sweep.replay(config, JournalReader(self._layout.journal).read_blocks(), heritage, lean=True)
         me = ray.get_runtime_context().current_actor
         run_id = self._layout.run_id
         self._slots = Slots(config, self._uri, run_id, me, writer.epoch, self._post, self._record)

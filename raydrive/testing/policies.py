@@ -17,7 +17,10 @@ import random
 from collections.abc import Iterator, Sequence
 
 from raydrive.core.curves import Curves
+from raydrive.core.kept import needs_of
 from raydrive.core.policies import Policy, policy_from_json
+from raydrive.core.samplers import RandomParameterSampling
+from raydrive.core.space import uniform
 from raydrive.core.verdicts import Verdict
 
 Events = Sequence[tuple[int, float]]
@@ -94,6 +97,26 @@ class PolicyContract:
                     for trial in range(7):
                         curves.add(trial, k, value)
                         assert not _stops(policy.judge(trial, k, curves)), (value, k)
+
+    def test_it_asks_for_no_more_of_trials_that_are_over_than_it_says(self) -> None:
+        """A driver forgets the rest. A policy without ``needs`` may ask for anything."""
+        policy = self.make()
+        needs = needs_of(policy, RandomParameterSampling({"x": uniform(0, 1)}))
+        if needs is None:
+            return
+        for _, trial, k, events in _runs():
+            for maximize in (True, False):
+                others = [(number, value) for number, value in events if number != trial]
+                mine = [value for number, value in events if number == trial]
+                lean, whole = Curves(maximize, needs), _fill(others, maximize)
+                for number, value in others:
+                    lean.add(number, lean.length(number) + 1, value)
+                for number in list(lean.trials):
+                    lean.settle(number)
+                for at, value in enumerate(mine[:k], 1):
+                    lean.add(trial, at, value)
+                    whole.add(trial, at, value)
+                    assert policy.judge(trial, at, lean) == policy.judge(trial, at, whole)
 
     def test_nan_and_both_infinities_are_the_same(self) -> None:
         """Whichever of the three was logged: it is never a best, it never raises, and it changes no other verdict."""

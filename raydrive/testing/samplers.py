@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
@@ -119,6 +120,17 @@ class SamplerContract:
         assert len({sampling.space.key(seen.params) for seen in history}) == len(history)
         assert len(history) == sampling.space.size
         assert sampler.ask(len(history), history) is None
+
+    def test_who_says_that_it_reads_no_curves_does_without(self) -> None:
+        """Where its class says ``reads_curves = False``, a driver forgets those of trials that are over."""
+        for parameter_space, limit in self._spaces():
+            sampling = self.sampling(parameter_space, 7)
+            if vars(type(sampling)).get("reads_curves", True):
+                return
+            sampler, history = sampling.build(7, True), list[Seen]()
+            for suggestion in self._proposals(parameter_space, limit):
+                assert sampler.ask(len(history), history) == suggestion
+                history.append(replace(told(len(history), suggestion), curve=()))
 
     def test_trials_from_elsewhere_are_not_tried_again(self) -> None:
         """Configurations that other trials had (resumed ones) count as tried, however they came into the history."""

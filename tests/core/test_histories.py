@@ -24,6 +24,7 @@ from raydrive.core.errors import JournalError
 from raydrive.core.heritage import NOTHING, Ancestor, Heritage, sampler_of
 from raydrive.core.heritage import dump as dump_heritage
 from raydrive.core.heritage import load as load_heritage
+from raydrive.core.kept import Packed, needs_of
 from raydrive.core.lineage import Continued, Lineage, Parent
 from raydrive.core.policies import (
     BanditPolicy,
@@ -52,6 +53,7 @@ from raydrive.core.records import (
 )
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
 from raydrive.core.space import choice, uniform
+from raydrive.core.summary import row, summarize
 from raydrive.core.sweep import Sweep
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.runtime.loop import Loop, Memory
@@ -62,7 +64,9 @@ POLICIES = (
     BanditPolicy(slack_amount=0.2),
     BanditPolicy(slack_factor=0.1, evaluation_interval=2, delay_evaluation=1),
     MedianStoppingPolicy(),
+    MedianStoppingPolicy(evaluation_interval=2, delay_evaluation=3),
     TruncationSelectionPolicy(50),
+    TruncationSelectionPolicy(34, delay_evaluation=2),
 )
 VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None, 10**400)
 
@@ -336,3 +340,73 @@ def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
     assert history.runner.finished == history.sweep.finished
     assert sorted(history.runner.closed) == [trial.number for trial in history.sweep.trials]
     check_journal(run[0], history.memory.lines, run[1])
+
+
+def told(sweep: Sweep) -> dict[str, Any]:
+    """What a judge that forgets values of trials that are over still tells of everything."""
+    curves, numbers = sweep.curves, range(len(sweep.trials))
+    trials = [replace(trial, params=dict(trial.params)) for trial in sweep.trials]
+    return {
+        "trials": repr(trials),
+        "curves": [
+            repr([f(n) for f in (curves.length, curves.last, curves.best, curves.best_interval, curves.top)])
+            for n in numbers
+        ],
+        "open": {trial.number: repr(curves.values(trial.number)) for trial in sweep.open_trials},
+        "rows": repr([row(sweep, trial, 9e9) for trial in trials]),
+        "summary": repr(summarize(sweep, 9e9)),
+        "seen": [(repr(replace(seen, curve=())), type(seen.params)) for seen in sweep.history],
+        "metric_missing": sweep.metric_missing,
+        "edge": [curves.edge(k) for k in range(1, 12)],
+    }
+
+
+def asked(sweep: Sweep) -> dict[int, str]:
+    """Medians, and where open trials stand, at each interval at which the policy of the run may ask."""
+    curves, needs = sweep.curves, needs_of(sweep.config.policy, sweep.config.sampling)
+    assert needs is not None
+    found: dict[int, str] = {}
+    for k in needs.between(0, 12):
+        able = [trial.number for trial in sweep.open_trials if curves.length(trial.number) >= k]
+        median = curves.median_of_means(k) if needs.means else None
+        ranks = [curves.standing(number, k) for number in able] if needs.tops else []
+        found[k] = repr((median, ranks, [curves.best_until(number, k) for number in able]))
+    return found
+
+
+@given(runs(), tapes)
+def test_a_lean_judge_decides_and_tells_what_a_whole_one_does(run: Given, tape: list[int]) -> None:
+    """Live and replayed, at every prefix; values of trials that are over are gone, and nothing that is asked for."""
+    history, read = History(run), 0
+    live, replayed = Sweep(*run, lean=True), Sweep(*run, lean=True)
+    for number in tape:
+        history.step(number)
+        for line in history.memory.lines[read:]:
+            fact, decisions = records.load(line)
+            assert live.accepts(fact)
+            assert live.handle(fact) == decisions
+            replayed.apply(fact, decisions)
+        read = len(history.memory.lines)
+        assert told(live) == told(replayed) == told(history.sweep)
+    assert asked(live) == asked(replayed) == asked(history.sweep)
+    for trial in live.trials:
+        over = not trial.open and live.curves.length(trial.number) > 0
+        assert live.curves.gave_up(trial.number) == over
+        assert isinstance(trial.params, dict if trial.open else Packed)
+
+
+@given(runs(), tapes, st.lists(st.integers(0, 130), max_size=3))
+def test_a_lean_judge_takes_up_a_run_by_blocks(run: Given, tape: list[int], cuts: list[int]) -> None:
+    entries = [records.load(line) for line in played(run, tape).memory.lines]
+    whole = Sweep.replay(run[0], entries, run[1])
+    bounds = sorted({0, len(entries), *(min(cut, len(entries)) for cut in cuts)})
+    lean = Sweep(*run, lean=True)
+    for at, (start, end) in enumerate(pairwise(bounds)):
+        lean.follow([block_of(entries[start:end])] if at % 3 != 1 else entries[start:end])
+        if at == 1:
+            asked(lean)  # columns that are there already are kept up
+    assert told(lean) == told(whole)
+    assert asked(lean) == asked(whole)
+    for trial in whole.open_trials:
+        fact = Reported(2000.0, trial.number, trial.attempt, 10**6, whole.curves.length(trial.number) + 1, 0.25)
+        assert lean.handle(fact) == whole.handle(fact)

@@ -1,0 +1,110 @@
+"""What a judge that stands for long keeps of trials that are over: what policy and sampler ask for, and no more.
+
+The journal holds everything; readers (status, charts, the studio) replay it whole. The driver's own judge answers
+policy and sampler alone, and a run may have a hundred thousand trials that are over.
+"""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a policy asks of trials that are over, beside the edge and each trial's length, last, best and top value."""
+
+    means: bool = False
+    """``Curves.median_of_means``."""
+    tops: bool = False
+    """``Curves.standing``."""
+    every: int = 1
+    """At multiples of this interval, 1 or more."""
+    first: int = 0
+    """At no interval before this one."""
+
+    def between(self, done: int, end: int) -> range:
+        """Returns the intervals after ``done``, ``end`` included, at which the policy asks."""
+        begin = max(done + 1, self.first)
+        return range(-(-begin // self.every) * self.every, end + 1, self.every)
+
+
+def needs_of(policy: object, sampling: object) -> Needs | None:
+    """Returns what the policy and the sampler of a run ask of trials that are over; None = everything.
+
+    A policy says so with a method ``needs``, a way of sampling with ``reads_curves = False``. Who says nothing gets
+    everything. A subclass has to say it again, for it may ask for more than its parent.
+    """
+    if vars(type(sampling)).get("reads_curves", True) or "needs" not in vars(type(policy)):
+        return None
+    found: Needs | None = policy.needs()  # type: ignore[attr-defined]
+    return found
+
+
+@dataclass(slots=True)
+class Over:
+    """What is kept of the curve of a trial that is over."""
+
+    length: int
+    last: float
+    top: float | None
+    """Best value, one of an earlier run included; None without a finite one."""
+    top_at: int
+    best: float | None
+    """Best value of this run."""
+    best_at: int | None
+
+
+class Packed(Mapping[str, Any]):
+    """Hyperparameters in a quarter of the room: their names, shared by the trials of a run, and their values as bytes.
+
+    Reading one unpacks all: for trials that are over, of which hardly anybody asks. Made by ``packed``.
+    """
+
+    __slots__ = ("_names", "_values")
+
+    def __init__(self, names: tuple[str, ...], values: bytes) -> None:
+        self._names = names
+        self._values = values
+
+    def plain(self) -> dict[str, Any]:
+        """Returns them as a dict of the caller's own."""
+        return dict(zip(self._names, marshal.loads(self._values), strict=True))
+
+    def __getitem__(self, name: str) -> Any:
+        return self.plain()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return repr(self.plain())
+
+
+def packed(params: Mapping[str, Any], names: dict[tuple[str, ...], tuple[str, ...]]) -> Mapping[str, Any]:
+    """Returns hyperparameters packed; as they are, where packing would not give back equal ones.
+
+    Args:
+        params: JSON values by name, as a sampler or a journal gives them.
+        names: The names met so far in this run; those of ``params`` are put there.
+    """
+    if type(params) is not dict:
+        return params
+    key, values = tuple(params), tuple(params.values())
+    try:
+        data = marshal.dumps(values)
+    except ValueError:  # no JSON value
+        return params
+    if marshal.loads(data) != values:  # NaN; and a number of numpy's would become bytes
+        return params
+    return Packed(names.setdefault(key, key), data)
+
+
+def plain(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns hyperparameters that may be packed as who reads them expects them."""
+    return params.plain() if isinstance(params, Packed) else params
