@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from raydrive.storage.layout import RunLayout
 from raydrive.studio.document import Documents
+from raydrive.studio.standing import standing
 from raydrive.studio.story import Story
 
 T = TypeVar("T")
@@ -34,9 +36,11 @@ class Feed:
         self._documents: Documents | None = None
         self._lock = asyncio.Lock()
         self._changed = asyncio.Condition()
-        self._cache: dict[tuple[int, int], tuple[str, str]] = {}
+        self._cache: dict[tuple[int, int, str], tuple[str, str]] = {}
         self._answers: dict[tuple[str, int], Any] = {}
         self._watchers = 0
+        self.state = ""
+        """How the run stands: a driver that is interrupted or silent writes no entry that would say so."""
         self.closed = False
         """Set when the server goes: whoever watches leaves."""
         self._poller: asyncio.Task[None] | None = None
@@ -53,8 +57,13 @@ class Feed:
 
     def _first(self) -> tuple[Story, Documents]:
         story = Story(self.layout)
-        story.refresh()
+        self._read(story)
         return story, Documents(story)
+
+    def _read(self, story: Story) -> bool:
+        before, changed = self.state, story.refresh()
+        self.state = standing(story, time.time()).state
+        return changed or self.state != before
 
     @property
     def story(self) -> Story:
@@ -96,11 +105,11 @@ class Feed:
             story = self.story
             fresh = generation != story.generation or entry > story.entries
             start = 0 if fresh else entry
-            key = (start, story.entries)
+            key = (start, story.entries, self.state)
             if key not in self._cache:
                 text = await asyncio.to_thread(self._text, start)
                 # Viewers are at the newest entry or at 0; older starts are rare reconnects.
-                self._cache = {k: v for k, v in self._cache.items() if k[1] == story.entries}
+                self._cache = {k: v for k, v in self._cache.items() if k[1:] == key[1:]}
                 self._cache[key] = (self.mark, text)
             mark, text = self._cache[key]
             return ("changes" if start else "whole"), mark, text
@@ -125,11 +134,12 @@ class Feed:
             self._poller.cancel()
             self._poller = None
 
-    async def wait(self, mark: str, timeout_s: float) -> bool:
-        """Waits until the run is no longer at ``mark``; returns whether that happened in time."""
+    async def wait(self, seen: tuple[str, str], timeout_s: float) -> bool:
+        """Waits until the run's ``mark`` and ``state`` are no longer those; returns whether that happened in time."""
         async with self._changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: self.closed or self.mark != mark), timeout_s)
+                news = self._changed.wait_for(lambda: self.closed or (self.mark, self.state) != seen)
+                await asyncio.wait_for(news, timeout_s)
             except asyncio.TimeoutError:
                 return False
         return True
@@ -147,7 +157,7 @@ class Feed:
     async def refresh(self) -> None:
         """Reads what is new."""
         async with self._lock:
-            changed = await asyncio.to_thread(self.story.refresh)
+            changed = await asyncio.to_thread(self._read, self.story)
         if changed:
             async with self._changed:
                 self._changed.notify_all()

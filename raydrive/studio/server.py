@@ -233,12 +233,14 @@ async def _events(request: web.Request) -> web.StreamResponse:
     await response.write(b"retry: 2000\n\n")
     with contextlib.suppress(ConnectionResetError):  # the viewer has left
         async with feed:
+            state = ""
             while not feed.closed:
-                if f"{generation}.{entry}" != feed.mark:
+                if (f"{generation}.{entry}", state) != (feed.mark, feed.state):
+                    state = feed.state
                     name, mark, text = await feed.since(generation, entry)
                     await response.write(f"event: {name}\nid: {mark}\ndata: {text}\n\n".encode())
                     generation, entry = map(int, mark.split("."))
-                if not await feed.wait(f"{generation}.{entry}", KEEP_ALIVE_S):
+                if not await feed.wait((f"{generation}.{entry}", state), KEEP_ALIVE_S):
                     await response.write(b": still here\n\n")
     return response
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,18 @@ def test_a_log_is_followed(serve: Serve, storage: Path, watched: Watched) -> Non
     page.wait_for_function("document.querySelector('pre.log')?.textContent.includes('epoch 1')")
     log.write_whole("log.txt", b"epoch 1\nepoch 2 <script>\n", durable=False)
     page.wait_for_function("document.querySelector('pre.log')?.textContent.includes('epoch 2 <script>')")
+
+
+def test_an_interruption_arrives_though_no_entry_says_so(serve: Serve, storage: Path, watched: Watched) -> None:
+    run_config = config(2)
+    layout = create(storage, run_config, RUN)
+    write(layout, by_hand(run_config, [(PARAMS, [0.1, 0.2], 0, "")])[:-1])
+    page = watched.open(f"{serve(storage).url}{PAGE}")
+    page.wait_for_function("document.querySelector('#trials .state.running')")
+    layout.write_driver(json.dumps({"state": "Interrupted", "epoch": 1, "at": time.time()}).encode())
+    page.wait_for_function("document.querySelector('#run-state').textContent === 'Interrupted'")
+    page.wait_for_function("document.querySelector('#trials .state.interrupted')")
+    assert watched.errors == []
 
 
 def test_an_empty_storage_and_a_run_without_a_journal(serve: Serve, storage: Path) -> None:
