@@ -57,6 +57,10 @@ AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
 
+BUFFER_BYTES = 1 << 20
+"""So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
+200 short lines, after which ``log()`` waits for the reader to get a core; most of that is its own book-keeping."""
+
 FAILED = "Failed"
 """The state of a trial that says itself that it failed."""
 
@@ -282,6 +286,8 @@ class Client:
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
             while True:
                 connection.connect(self.path)
                 with contextlib.suppress(OSError):

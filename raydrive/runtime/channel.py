@@ -18,6 +18,11 @@ from raydrive import wire
 MAX_LINE_BYTES = 64 << 20
 """A longer line is dropped: nothing that is logged is so big, and it must not fill the actor's memory."""
 
+REST_S = 0.002
+"""Between two looks at a process that logs without a pause: each one takes its core from it for a moment."""
+BUSY_S = 0.005
+"""A process whose lines come in such a distance logs without a pause."""
+
 Take = Callable[[Sequence[wire.Message]], None]
 
 
@@ -150,12 +155,15 @@ class _Reader(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._size = 0
         self._paused = False
+        self._read_at = 0.0
+        self._rest: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._channel._opened(self)
 
     def data_received(self, data: bytes) -> None:
+        self._rest_if_busy()
         # Parts of a long line are joined once, when its end has come.
         head, newline, rest = data.partition(b"\n")
         self._size += len(head)
@@ -177,15 +185,35 @@ class _Reader(asyncio.Protocol):
         # What is left is a line that its writer was killed in the middle of: nothing that was ever logged.
         self._channel._closed(self)
 
+    def _rest_if_busy(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now - self._read_at < BUSY_S and self._transport is not None and not self._paused:
+            self._transport.pause_reading()
+            self._rest = loop.call_later(REST_S, self._look)
+        self._read_at = now
+
+    def _look(self) -> None:
+        """The rest is over."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+            if self._transport is not None and not self._paused:
+                self._transport.resume_reading()
+
     def pause(self) -> None:
         if self._transport is not None and not self._paused:
             self._paused = True
-            self._transport.pause_reading()
+            if self._rest is None:
+                self._transport.pause_reading()
 
     def resume(self) -> None:
-        if self._transport is not None and self._paused:
+        """Reads again, at once."""
+        if self._paused:
             self._paused = False
-            self._transport.resume_reading()
+            if self._rest is None and self._transport is not None:
+                self._transport.resume_reading()
+        self._look()
 
     def abort(self) -> None:
         if self._transport is not None:

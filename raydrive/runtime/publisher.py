@@ -22,6 +22,8 @@ from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch
 from raydrive.storage.layout import RunLayout
 
 DONE = ".done"
+LET_GO_S = 0.02
+"""A checkpoint that was announced is published so much later."""
 POLL_S = 0.5
 CONFIRM_S = 5.0
 """So long the end of an attempt waits until its last checkpoint is recorded, so that the one before can go."""
@@ -154,6 +156,9 @@ class Publisher:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_S)
             self._wake.clear()
+            if self._announced and not self._closing:
+                # Training goes on now: reading, hashing and syncing at once would take its core and its disk from it.
+                await asyncio.sleep(LET_GO_S)
             if not self._closing:  # else close() does, once, for the last time
                 await self.sweep()
 

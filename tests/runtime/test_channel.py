@@ -191,3 +191,55 @@ def test_a_folder_that_others_can_enter_is_not_used(monkeypatch: pytest.MonkeyPa
     usual.rmdir()
     usual.symlink_to(tmp_path)
     assert private_folder() == made[-1]
+
+
+class Transport:
+    """Notes whether it would be read."""
+
+    def __init__(self) -> None:
+        self.reads = True
+        self.calls = 0
+
+    def pause_reading(self) -> None:
+        assert self.reads, "asyncio refuses to pause twice"
+        self.reads, self.calls = False, self.calls + 1
+
+    def resume_reading(self) -> None:
+        assert not self.reads, "asyncio refuses to resume what is read"
+        self.reads = True
+
+
+def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look takes its core from it for a moment; one that logs now and then is read at once."""
+
+    async def scenario() -> None:
+        got: list[int] = []
+        hub = channels.Channel()
+        hub.take = lambda messages: got.extend(message["k"] for message in messages)
+        reader, transport = channels._Reader(hub), Transport()
+        reader.connection_made(transport)  # type: ignore[arg-type]
+        monkeypatch.setattr(channels, "BUSY_S", 0.0)  # no two lines are so close
+        reader.data_received(b'{"k": 1}\n')
+        reader.data_received(b'{"k": 2}\n')
+        assert transport.reads
+        assert transport.calls == 0
+        monkeypatch.setattr(channels, "BUSY_S", 60.0)  # all are
+        reader.data_received(b'{"k": 3}\n')
+        assert not transport.reads
+        await asyncio.sleep(0.05)
+        assert transport.reads
+        reader.data_received(b'{"k": 4}\n')
+        hub.resume()  # as when the process has ended: nothing is waited for
+        assert transport.reads
+        reader.data_received(b'{"k": 5}\n')
+        hub.pause()  # in the middle of a rest
+        await asyncio.sleep(0.05)
+        assert not transport.reads
+        hub.resume()
+        assert transport.reads
+        hub.pause()
+        hub.resume()
+        assert transport.reads
+        assert got == [1, 2, 3, 4, 5]
+
+    asyncio.run(scenario())
