@@ -137,17 +137,12 @@ def setting() -> str:
 
 @contextlib.contextmanager
 def embedded_ray(cpus: int = 8) -> Iterator[None]:
-    """Starts a Ray of its own and ends it; the number of CPUs is what Ray counts, not what there is."""
+    """Starts a Ray of its own, as raydrive does, and ends it; the number of CPUs is what Ray counts, not what there is."""
     import ray
 
-    ray.init(
-        "local",
-        num_cpus=cpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        namespace="raydrive",
-    )
+    from raydrive.runtime.embedded import start_ray
+
+    start_ray(cpus, log_to_driver=False, logging_level="ERROR", namespace="raydrive")
     try:
         yield
     finally:
