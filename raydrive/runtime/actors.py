@@ -4,10 +4,14 @@ Ray imports an actor's class wherever it is created, and wherever a handle of it
 classes the submitting process, the driver and every trial actor would each import all of it, and somebody would wait
 for that each time; so an actor imports its own work in its own process, when it is created there. Each call is
 described where its work is.
+
+What is there when an actor is made stays as long as the actor, so it is frozen: Ray has all its workers collect garbage
+every ten seconds, at the same moment, and on a node with many actors the trials would wait for that.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +47,7 @@ class Driver:
         from raydrive.runtime import driver
 
         self._work = driver.Driver(uri, limits)
+        gc.freeze()
 
     async def start(self) -> int:
         """Takes charge of the run."""
@@ -85,6 +90,7 @@ class TrialActor:
         from raydrive.runtime import trial_actor
 
         self._work = trial_actor.TrialActor(uri, run_id, config, driver, epoch, name)
+        gc.freeze()
 
     async def ping(self) -> int:
         """Answers with the process id of the actor."""
