@@ -137,7 +137,7 @@ def setting() -> str:
 
 @contextlib.contextmanager
 def embedded_ray(cpus: int = 8) -> Iterator[None]:
-    """Starts a Ray of its own, as raydrive does, and ends it; the number of CPUs is what Ray counts, not what there is."""
+    """Starts a Ray of its own, as raydrive does, and ends it; ``cpus`` is what Ray counts, not what there is."""
     import ray
 
     from raydrive.runtime.embedded import start_ray
