@@ -167,6 +167,12 @@ def sweep_of(
     return HyperDriveConfig(sampling, "score", "maximize", trials, at_once, **named)
 
 
+def ends_of(facts: Sequence[Any]) -> list[tuple[float, str]]:
+    """Returns when each trial ended, in that order, and the name of its actor."""
+    actors = {fact.trial: fact.actor for fact in facts if type(fact).__name__ == "Began"}
+    return [(fact.at, actors[fact.trial]) for fact in facts if type(fact).__name__ == "Ended"]
+
+
 def ends_when_all_work(facts: Sequence[Any], warm: int = 1, left: int = 0) -> list[float]:
     """Returns when trials ended, from when every actor has had one on: many actors that start at once say nothing.
 
@@ -175,8 +181,7 @@ def ends_when_all_work(facts: Sequence[Any], warm: int = 1, left: int = 0) -> li
         warm: At least so many trials end before.
         left: An actor that works only when so many trials are left is not waited for.
     """
-    actors = {fact.trial: fact.actor for fact in facts if type(fact).__name__ == "Began"}
-    ends = [(fact.at, actors[fact.trial]) for fact in facts if type(fact).__name__ == "Ended"]
+    ends = ends_of(facts)
     first: dict[str, float] = {}
     for end, actor in ends[: len(ends) - left]:
         first.setdefault(actor, end)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, facts_of, peer, sweep_of
+from _common import Figure, Say, benchmark, embedded_ray, ends_of, facts_of, peer, sweep_of
 
 SLOTS = 16
 
@@ -53,12 +53,10 @@ def raydrive(trials: int) -> float:
         run = Experiment(Workspace(folder), "sleepers").submit(config)
         run.wait_for_completion()
         facts = facts_of(run)
-    slots = {fact.trial: fact.actor for fact in facts if type(fact).__name__ == "Began"}
     ends: dict[str, list[float]] = {}
-    for fact in facts:
-        if type(fact).__name__ == "Ended":
-            ends.setdefault(slots[fact.trial], []).append(fact.at)
-    return sum(slot[-1] - slot[0] for slot in ends.values()) / sum(len(slot) - 1 for slot in ends.values())
+    for end, slot in ends_of(facts):
+        ends.setdefault(slot, []).append(end)
+    return sum(of[-1] - of[0] for of in ends.values()) / sum(len(of) - 1 for of in ends.values())
 
 
 if __name__ == "__main__":

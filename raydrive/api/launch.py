@@ -72,7 +72,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     elif code is not None:
         sha256 = store_code(layout, code)
     config = dataclasses.replace(
-        config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=_versions()
+        config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=cluster.versions()
     )
     if descent.lineage:
         config = dataclasses.replace(config, lineage=_inherit(descent, layout))
@@ -322,12 +322,6 @@ def _installed(module: ModuleType) -> bool:
         return True
     parts = Path(file).parts
     return "site-packages" in parts or "dist-packages" in parts or Path(file).is_relative_to(sys.base_prefix)
-
-
-def _versions() -> dict[str, str]:
-    from raydrive.runtime.cluster import versions
-
-    return versions()
 
 
 def _last_line(error: BaseException) -> str:

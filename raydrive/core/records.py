@@ -322,12 +322,8 @@ def _parse(text: str) -> Any:
 
 def _report(raw: dict[str, Any]) -> Reported:
     """Returns what ``from_json`` does for a report; nearly all lines are of this kind."""
-    value, metrics, step, tags = (
-        raw.get("value"),
-        raw.get("metrics", _NOTHING),
-        raw.get("step"),
-        raw.get("tags", _NOTHING),
-    )
+    value, step = raw.get("value"), raw.get("step")
+    metrics, tags = raw.get("metrics", _NOTHING), raw.get("tags", _NOTHING)
     if metrics:
         metrics = decoded(metrics)
     if value.__class__ is dict:

@@ -240,8 +240,10 @@ class State:
 
     def overdue(self, limit_s: float | None, at: float) -> Iterator[Stop]:
         """Yields what stops the trials whose attempt has run for longer than the limit of one."""
+        if limit_s is None:
+            return
         for trial in self.open.values():
-            if limit_s is None or trial.began_at is None or trial.stop_by or at < trial.began_at + limit_s:
+            if trial.began_at is None or trial.stop_by or at < trial.began_at + limit_s:
                 continue
             why = f"timeout: ran for {duration_text(limit_s)}, the limit of one attempt"
             yield Stop(trial.number, trial.attempt, why, "timeout")

@@ -36,12 +36,7 @@ _without_addons()
 
 
 class Driver:
-    """The driver actor of a run; see ``raydrive.runtime.driver``.
-
-    Args:
-        uri: The run folder; ``config.json`` is there already.
-        limits: Limits that a resume changes.
-    """
+    """The driver actor of a run; takes what ``raydrive.runtime.driver.Driver`` takes."""
 
     def __init__(self, uri: str, limits: Mapping[str, Any] | None = None) -> None:
         from raydrive.runtime import driver
@@ -75,16 +70,7 @@ class Driver:
 
 
 class TrialActor:
-    """A trial actor; see ``raydrive.runtime.trial_actor``.
-
-    Args:
-        uri: The run folder.
-        run_id: Name of the run.
-        config: The run's configuration as JSON.
-        driver: Handle of the driver actor.
-        epoch: Epoch of that driver.
-        name: The actor's own name, by which the next driver finds it.
-    """
+    """A trial actor; takes what ``raydrive.runtime.trial_actor.TrialActor`` takes."""
 
     def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
         from raydrive.runtime import trial_actor

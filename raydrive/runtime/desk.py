@@ -11,7 +11,8 @@ import os
 import shutil
 from pathlib import Path
 
-_FOLDERS = ("outputs", "logs")
+from raydrive.storage.code import PUBLISHED
+
 _TRIAL = "trial"
 
 
@@ -34,7 +35,7 @@ class Desk:
         self.staging = self.scratch / "checkpoints"
         self.cwd.mkdir(parents=True)
         self.staging.mkdir(parents=True)
-        for name in _FOLDERS:
+        for name in PUBLISHED:
             os.symlink(f"../{_TRIAL}/{name}", self.cwd / name)
 
     def lay(self, files: Path) -> None:
@@ -46,7 +47,7 @@ class Desk:
         Raises:
             OSError: If something cannot be made.
         """
-        for name in _FOLDERS:
+        for name in PUBLISHED:
             os.makedirs(files / name, exist_ok=True)
         link = f"{self._folder}/.{_TRIAL}"
         os.symlink(os.path.abspath(files), link)
@@ -56,8 +57,8 @@ class Desk:
         """Whether it is as it was made, so that the next attempt may have it; else it is removed."""
         try:
             as_made = (
-                sorted(os.listdir(self.cwd)) == sorted(_FOLDERS)
-                and all(os.readlink(self.cwd / name) == f"../{_TRIAL}/{name}" for name in _FOLDERS)
+                sorted(os.listdir(self.cwd)) == sorted(PUBLISHED)
+                and all(os.readlink(self.cwd / name) == f"../{_TRIAL}/{name}" for name in PUBLISHED)
                 and os.listdir(self.scratch) == [self.staging.name]
                 and not os.listdir(self.staging)
                 and all(os.stat(folder).st_mode & 0o700 == 0o700 for folder in (self.cwd, self.scratch, self.staging))

@@ -41,17 +41,15 @@ def _only_what_is_used() -> Iterator[None]:
     from ray._private import services
     from ray._private.node import Node
 
-    changes: list[tuple[Any, str, Any]] = [(Node, name, _nothing) for name in _UNUSED if hasattr(Node, name)]
+    changes: list[tuple[Any, str, Any]] = [(Node, name, _nothing) for name in _UNUSED]
     if hasattr(services, "get_node"):
         changes.append((services, "get_node", functools.partial(_soon, services.get_node)))
-    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
-    for owner, name, other in changes:
-        setattr(owner, name, other)
-    try:
+    with contextlib.ExitStack() as stack:
+        for owner, name, other in changes:
+            if hasattr(owner, name):
+                stack.callback(setattr, owner, name, getattr(owner, name))
+                setattr(owner, name, other)
         yield
-    finally:
-        for owner, name, method in kept:
-            setattr(owner, name, method)
 
 
 def _soon(get_node: Callable[..., Any], gcs_address: str, node_id: str) -> Any:

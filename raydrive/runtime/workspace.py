@@ -202,7 +202,8 @@ class TrialFiles:
         log = log_folder / LOG_NAME
         uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt))
         scratch = desk.scratch if desk else self._root / "scratch" / name
-        (scratch / "checkpoints").mkdir(parents=True, exist_ok=desk is not None)
+        if desk is None:
+            (scratch / "checkpoints").mkdir(parents=True)
         return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, desk, self._desks.append)
 
     def _desk(self, name: str, files: Path) -> Desk:
