@@ -25,6 +25,7 @@ from raydrive.core.heritage import Ancestor, Heritage, misfit
 from raydrive.core.inheriting import inherit, named
 from raydrive.core.lineage import Continued, Lineage, Parent
 from raydrive.core.policies import NoTerminationPolicy
+from raydrive.core.standing import SILENT_S
 from raydrive.core.state import Trial
 from raydrive.core.sweep import Sweep
 from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, publish
@@ -32,9 +33,6 @@ from raydrive.storage.folder import redact
 from raydrive.storage.journal import JournalReader
 from raydrive.storage.layout import RunLayout, as_folder, find_run
 from raydrive.storage.opening import read_given
-
-SILENT_S = 30.0
-"""A driver that has been silent for so long does not work on its run any more."""
 
 
 @dataclass(frozen=True, slots=True)

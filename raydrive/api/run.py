@@ -12,6 +12,7 @@ from raydrive.api.markup import Rows
 from raydrive.core.errors import RaydriveError, StorageError, TrialError
 from raydrive.core.lineage import Lineage
 from raydrive.core.records import CANCELED, FAILED, Reported
+from raydrive.core.standing import NOT_RESPONDING, SILENT_S, status
 from raydrive.core.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
 from raydrive.core.sweep import Sweep
 from raydrive.storage.journal import JournalReader, JournalRewoundError
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from raydrive.api.child import Run
 
 POLL_S = 0.2
-SILENT_S = 30.0
 """A driver that has been silent for so long is reported as not responding."""
-NOT_RESPONDING = "NotResponding"
 
 
 class HyperDriveRun(Charts):
@@ -125,15 +124,7 @@ class HyperDriveRun(Charts):
         summary = self.refresh()
         if self.sweep.finished:
             return summary.state
-        heartbeat = self.heartbeat()
-        heard = heartbeat.get("at", 0.0)
-        if heartbeat.get("epoch", 0) < self.sweep.epoch:  # its predecessor's: this driver has only just begun
-            heard = max(heard, self.sweep.last_at)
-        elif heartbeat.get("state") == INTERRUPTED:
-            return INTERRUPTED
-        if heartbeat and time.time() - heard > SILENT_S:
-            return NOT_RESPONDING
-        return summary.state
+        return status(self.sweep, self.heartbeat(), time.time())
 
     @property
     def why(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -95,13 +96,12 @@ def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
 
 def standing(run: HyperDriveRun) -> tuple[str, Summary]:
     """Returns the status of a run and its summary; the clock of a run whose driver is gone stands still."""
-    from raydrive.core.summary import INTERRUPTED, summarize
+    from raydrive.core import standing as core
 
-    status, summary = run.get_status(), run.refresh()
-    if status != summary.state:  # Interrupted, NotResponding: nobody works on it
-        last_heard = float(run.heartbeat().get("at") or run.sweep.last_at)
-        summary = summarize(run.sweep, max(last_heard, run.sweep.last_at), interrupted=status == INTERRUPTED)
-    return status, summary
+    run.refresh()
+    beat = {} if run.sweep.finished else run.heartbeat()
+    found = core.standing(run.sweep, beat, time.time())
+    return found.state, found.summary
 
 
 def ids_text(numbers: list[int], most: int = 6) -> str:

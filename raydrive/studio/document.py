@@ -15,11 +15,12 @@ from typing import Any
 
 from raydrive.core.columns import Column, columns_of, flat
 from raydrive.core.config import RunConfig
+from raydrive.core.standing import Standing
 from raydrive.core.summary import Summary, seconds_of
 from raydrive.storage.folder import redact
 from raydrive.studio.lineage import ancestor_curves, family
 from raydrive.studio.overlay import policy_line, policy_text
-from raydrive.studio.standing import Standing, standing
+from raydrive.studio.standing import standing
 from raydrive.studio.story import Past, Series, Story, detail_value
 
 FORMAT = 1

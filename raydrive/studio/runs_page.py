@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from raydrive.core.errors import StorageError
+from raydrive.core.standing import SILENT_S
 from raydrive.storage.folder import redact
 from raydrive.storage.layout import RunInfo, RunLayout, list_runs
 from raydrive.studio.page import static
@@ -59,7 +60,7 @@ def _row(info: RunInfo) -> str:
         metric, name = "(cannot be read)", ""
     beat = heartbeat(layout)
     state = str(beat.get("state", "")) or "–"
-    silent = state in ("Running", "Queued") and time.time() - float(beat.get("at", 0.0)) > 30
+    silent = state in ("Running", "Queued") and time.time() - float(beat.get("at", 0.0)) > SILENT_S
     state = "NotResponding" if silent else state
     begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(info.created))
     link = html.escape(f"/runs/{info.experiment}/{info.run_id}", quote=True)
