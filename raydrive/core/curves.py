@@ -30,13 +30,15 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from raydrive.core.comparisons import Median, Standing
 from raydrive.core.kept import Needs, Over
+from raydrive.core.late import np
 from raydrive.core.verdicts import trial_name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WORST = -math.inf
 MARK = 128

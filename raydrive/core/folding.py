@@ -17,17 +17,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from raydrive.core.blocks import Block, Other, Piece
 from raydrive.core.curves import Curves
+from raydrive.core.late import np
 from raydrive.core.lineage import Lineage
 from raydrive.core.records import Decision, Fact, Started, Suggested
 from raydrive.core.state import Best, State
 
-Ints = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
 
 
 @dataclass(slots=True)

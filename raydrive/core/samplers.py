@@ -13,15 +13,16 @@ import importlib
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
 from raydrive.core.expressions import Choice, RandInt, show
+from raydrive.core.late import np
 from raydrive.core.space import Dimension, Space, parse_space, space_from_json
 from raydrive.core.unseen import Cursor, Rest, Seen, Suggestion, Taken
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _TRIES = 32
 """Random draws that may hit known configurations before the rest of the space is listed instead."""

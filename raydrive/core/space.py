@@ -12,10 +12,7 @@ from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from raydrive.core.distributions import (
     LogNormal,
@@ -41,6 +38,7 @@ from raydrive.core.expressions import (
     show,
     values_at_leaves,
 )
+from raydrive.core.late import np
 from raydrive.core.notation import (
     Reader,
     choice,
@@ -55,6 +53,9 @@ from raydrive.core.notation import (
     uniform,
 )
 from raydrive.core.records import Params
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "Choice",
