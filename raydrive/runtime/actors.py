@@ -39,9 +39,13 @@ class Driver:
     """The driver actor of a run; takes what ``raydrive.runtime.driver.Driver`` takes."""
 
     def __init__(self, uri: str, limits: Mapping[str, Any] | None = None) -> None:
+        from raydrive.runtime import hiring
+
+        first = hiring.hire_first(uri)  # comes up while this one imports its work
+
         from raydrive.runtime import driver
 
-        self._work = driver.Driver(uri, limits)
+        self._work = driver.Driver(uri, limits, first)
         gc.freeze()
 
     async def start(self) -> int:

@@ -42,12 +42,14 @@ class Driver:
     Args:
         uri: The run folder; ``config.json`` is there already.
         limits: Limits that a resume changes.
+        first: Name and handle of a trial actor that was asked for already.
     """
 
-    def __init__(self, uri: str, limits: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, uri: str, limits: Mapping[str, Any] | None = None, first: tuple[str, Any] | None = None) -> None:
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})
+        self._first = first
         self._queue: list[Fact] = []
         self._acks: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
@@ -181,14 +183,19 @@ class Driver:
         return self._loop.sweep
 
     async def _start(self) -> None:
-        config, heritage = read_given(self._layout)
-        writer = JournalWriter.open(self._layout.journal)
-        self._epoch, self._writer_check = writer.epoch, writer.check
-        sweep = Sweep.replay(config, JournalReader(self._layout.journal).read_blocks(), heritage, lean=True)
+        first, self._first = self._first, None
+        try:
+            config, heritage = read_given(self._layout)
+            writer = JournalWriter.open(self._layout.journal)
+            self._epoch, self._writer_check = writer.epoch, writer.check
+            sweep = Sweep.replay(config, JournalReader(self._layout.journal).read_blocks(), heritage, lean=True)
+            sampler = sampler_of(config, heritage)
+        except BaseException:
+            if first is not None:
+                ray.kill(first[1], no_restart=True)
+            raise
         me = ray.get_runtime_context().current_actor
-        run_id = self._layout.run_id
-        self._slots = Slots(config, self._uri, run_id, me, writer.epoch, self._post, self._record)
-        sampler = sampler_of(config, heritage)
+        self._slots = Slots(config, self._uri, me, writer.epoch, self._post, self._record, first)
         self._loop = Loop(sweep, sampler, self._slots, writer, time.time)
         self._queue.append(Started(time.time(), writer.epoch, versions(), self._limits))
         if sweep.trials:
@@ -370,6 +377,8 @@ class Driver:
         if superseded:
             # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
             self._superseded = why
+            if self._slots is not None:
+                self._slots.let_go()
         elif self._slots is not None:
             self._slots.kill_all()
         if not superseded and self._loop is not None:
@@ -379,6 +388,8 @@ class Driver:
     async def _close(self) -> None:
         await self._heartbeat("Running")
         self._over.set()
+        if self._slots is not None:
+            self._slots.kill_all()  # of a run that was over already when this driver began, too
         if self._upkeep is not None:
             await self._upkeep.finish(LINGER_S)
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)

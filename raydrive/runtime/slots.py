@@ -19,8 +19,8 @@ from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Reported, Stop
 from raydrive.core.state import Trial
-from raydrive.runtime.actors import TrialActor
-from raydrive.runtime.cluster import NAMESPACE, actor_options, why_waiting
+from raydrive.runtime.cluster import why_waiting
+from raydrive.runtime.hiring import Hiring
 
 ADOPTION_S = 90.0
 """How long a new driver waits for an actor that trains to answer; Ray takes up to 66 s to notice a hung node."""
@@ -65,29 +65,29 @@ class Slots:
     Args:
         config: The run's configuration.
         uri: The run folder.
-        run_id: Name of the run.
         driver: Handle of the driver, for the reports.
         epoch: The driver's epoch; trial actors send it back.
         post: Takes facts.
         record: Takes facts, and returns once they are recorded.
+        first: Name and handle of an actor that was asked for already.
     """
 
     def __init__(
         self,
         config: RunConfig,
         uri: str,
-        run_id: str,
         driver: Any,
         epoch: int,
         post: Callable[[Sequence[Fact]], Any],
         record: Callable[[Sequence[Fact]], Awaitable[None]],
+        first: tuple[str, Any] | None = None,
     ) -> None:
         self._config = config
-        self._args = (uri, run_id, config.to_json(), driver, epoch)
+        self._hiring = Hiring(uri, config.to_json(), driver)
         self._driver = driver
         self._epoch = epoch
-        self._prefix = f"raydrive:{run_id}:slot:"
-        self._made = 0
+        self._names: set[str] = set()
+        """Of the actors that were asked for, as against those that an earlier driver left."""
         self._post = post
         self._record = record
         self._starting: list[_Slot] = []
@@ -96,18 +96,11 @@ class Slots:
         self._waiting: dict[int, tuple[Launch, float]] = {}  # by trial, with since when; the oldest first
         self._delayed: dict[int, tuple[Launch, asyncio.TimerHandle]] = {}
         self._needed = config.limits.max_concurrent_runs
-        self._closed = False
+        self._closed = self._let_go = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._actor_class = ray.remote(TrialActor)
-        self._options = {
-            **actor_options(config.trial.resources),
-            "max_restarts": 0,
-            "max_task_retries": 0,
-            # Detached and named: it outlives the driver's process, and the next driver finds it and goes on with it.
-            "lifetime": "detached",
-            "namespace": NAMESPACE,
-        }
         self.finished: Finish | None = None
+        if first is not None:
+            self._await(first)
 
     # ------------------------------------------------------------------ TrialRunner
 
@@ -165,11 +158,15 @@ class Slots:
             self._busy[launch.trial] = slot
             self._spawn(self._attend(slot, launch))
         while len(self._starting) < len(self._waiting):
-            self._made += 1
-            name = f"{self._prefix}{self._epoch}-{self._made}"
-            slot = _Slot(self._actor_class.options(name=name, **self._options).remote(*self._args, name))
-            self._starting.append(slot)
-            self._spawn(self._start(slot))
+            self._await(self._hiring.make(self._epoch, f"{self._epoch}-{len(self._names) + 1}"))
+
+    def _await(self, hired: tuple[str, Any]) -> None:
+        """Takes an actor that was asked for; it has work when it has its reservation."""
+        name, actor = hired
+        self._names.add(name)
+        slot = _Slot(actor)
+        self._starting.append(slot)
+        self._spawn(self._start(slot))
 
     async def _start(self, slot: _Slot) -> None:
         """Waits until a new actor has its reservation; that it cannot start is a loss of who has waited longest."""
@@ -198,7 +195,7 @@ class Slots:
         slot.launch = None
         if self._closed:
             self._kill(slot, "the run is over")
-        if slot.killed:
+        if slot.killed or self._let_go:
             return
         self._idle.append(slot)
         self._serve()
@@ -223,6 +220,10 @@ class Slots:
             self._kill(slot, "the run is over")
         self._starting.clear()
         self._idle.clear()
+
+    def let_go(self) -> None:
+        """A newer driver has the actors: from now on nothing is started, and none is killed."""
+        self._closed = self._let_go = True
 
     def interrupt(self, grace_s: float) -> list[Any]:
         """Asks every actor that trains to end its process tree, and starts no more; returns what to wait for."""
@@ -251,6 +252,8 @@ class Slots:
         task.add_done_callback(self._tasks.discard)
 
     def _kill(self, slot: _Slot, why: str) -> None:
+        if self._let_go:
+            return
         slot.killed = slot.killed or why
         with contextlib.suppress(RayError, ValueError):
             ray.kill(slot.actor, no_restart=True)
@@ -269,14 +272,9 @@ class Slots:
         self._spawn(self._take_over(trials))
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
-        # Of all namespaces: this process has that of the job that submitted it, which is the user's business.
-        named = ray.util.list_named_actors(all_namespaces=True)
-        names = {row["name"] for row in named if row["namespace"] == NAMESPACE and row["name"].startswith(self._prefix)}
+        left = self._hiring.left_over(self._names)
         known = {trial.actor for trial in trials}
-        slots: dict[str, _Slot] = {}
-        for name in names:
-            with contextlib.suppress(ValueError):
-                slots[name] = _Slot(ray.get_actor(name, namespace=NAMESPACE))
+        slots = {name: _Slot(actor) for name, actor in left.items()}
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))
@@ -354,8 +352,8 @@ class Slots:
         try:
             # "Unknown, ask again": run() joins an attempt that is already under way.
             events = await _until_known(lambda: slot.actor.run.remote(self._epoch, *payload))
-        except StaleEpochError:  # a newer driver has it: not ours to judge or to kill any more
-            self._closed = True
+        except StaleEpochError:  # a newer driver has it: not ours to judge any more
+            self.let_go()
             return
         except RayError as error:
             facts = [self._death(slot, launch, error)]

@@ -1,0 +1,88 @@
+"""Making a run's trial actors, and finding those that are there.
+
+The first one is asked for before the driver imports what it works with and reads the journal: on an idle machine an
+actor takes as long to come up as that takes, and both are there at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import ray
+
+from raydrive.core.trial_spec import TrialConfig
+from raydrive.runtime.actors import TrialActor
+from raydrive.runtime.cluster import NAMESPACE, actor_options
+from raydrive.storage.layout import RunLayout
+
+
+class Hiring:
+    """Makes and finds the trial actors of one run.
+
+    Args:
+        uri: The run folder.
+        config: The run's configuration as JSON.
+        driver: Handle of the driver, for the reports.
+    """
+
+    def __init__(self, uri: str, config: Mapping[str, Any], driver: Any) -> None:
+        run_id = RunLayout.open(uri).run_id
+        self._prefix = f"raydrive:{run_id}:slot:"
+        self._args = (uri, run_id, config, driver)
+        self._class = ray.remote(TrialActor)
+        self._options = {
+            **actor_options(TrialConfig.from_json(config).trial.resources),
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            # Detached and named: it outlives the driver's process, and the next driver finds it and goes on with it.
+            "lifetime": "detached",
+            "namespace": NAMESPACE,
+        }
+
+    def make(self, epoch: int, label: str) -> tuple[str, Any]:
+        """Asks Ray for an actor; returns its name and its handle at once.
+
+        Args:
+            epoch: Epoch of the driver: the actor obeys none of an earlier one.
+            label: Tells it from the run's other actors.
+
+        Raises:
+            ValueError: If there is one of that label.
+        """
+        name = f"{self._prefix}{label}"
+        return name, self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
+
+    def left_over(self, but: Collection[str] = ()) -> dict[str, Any]:
+        """Returns the run's actors that are alive or starting, by name.
+
+        Args:
+            but: Names to leave out.
+        """
+        # Of all namespaces: a driver has that of the job that submitted it, which is the user's business.
+        named = ray.util.list_named_actors(all_namespaces=True)
+        names = {row["name"] for row in named if row["namespace"] == NAMESPACE and row["name"].startswith(self._prefix)}
+        found: dict[str, Any] = {}
+        for name in sorted(names.difference(but)):
+            with contextlib.suppress(ValueError):
+                found[name] = ray.get_actor(name, namespace=NAMESPACE)
+        return found
+
+
+def hire_first(uri: str) -> tuple[str, Any] | None:
+    """Asks for the first trial actor of a run, for a driver that has just been made; None where there are some already.
+
+    This only saves time: whatever is wrong the driver finds out itself, and says.
+
+    Args:
+        uri: The run folder.
+    """
+    with contextlib.suppress(Exception):
+        layout = RunLayout.open(uri)
+        hiring = Hiring(uri, json.loads(layout.read_config()), ray.get_runtime_context().current_actor)
+        if not hiring.left_over():
+            return hiring.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
+    return None

@@ -1,0 +1,99 @@
+"""The first trial actor of a run, asked for before its driver has read anything."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from raydrive import (
+    Experiment,
+    HyperDriveConfig,
+    HyperDriveRun,
+    RandomParameterSampling,
+    Resources,
+    Run,
+    Workspace,
+    uniform,
+)
+from raydrive.core.records import Began
+from raydrive.storage.journal import JournalReader
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
+
+
+def train(params: dict[str, Any]) -> None:
+    Run.get_context().log("score", params["x"])
+
+
+def submit(storage: str) -> HyperDriveRun:
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}),
+        "score",
+        "maximize",
+        4,
+        2,
+        run_config=train,
+        seed=0,
+        resources=Resources(cpus=0.5),
+    )
+    return Experiment(Workspace(storage), "hiring").submit(config)
+
+
+def actors_of(run: HyperDriveRun) -> list[str]:
+    import ray
+
+    return [row["name"] for row in ray.util.list_named_actors(all_namespaces=True) if f"{run.id}:slot:" in row["name"]]
+
+
+def until_none(run: HyperDriveRun) -> None:
+    end = time.monotonic() + 60
+    while actors_of(run):
+        assert time.monotonic() < end, actors_of(run)
+        time.sleep(0.1)
+
+
+def test_a_run_works_with_the_actor_that_its_driver_asked_for_first_and_leaves_none(storage: str) -> None:
+    run = submit(storage)
+    run.wait_for_completion()
+    began = [fact.actor for fact, _ in JournalReader(run.layout.journal).read() if isinstance(fact, Began)]
+    assert len({actor for actor in began if ":slot:first-" in actor}) == 1
+    assert len(set(began)) <= 2
+    until_none(run)
+
+
+def test_a_driver_of_a_run_that_is_over_keeps_no_reservation(storage: str) -> None:
+    import ray
+
+    from raydrive.runtime.actors import Driver
+    from raydrive.runtime.cluster import NAMESPACE
+
+    run = submit(storage)
+    run.wait_for_completion()
+    driver = ray.remote(Driver).options(num_cpus=0, namespace=NAMESPACE).remote(run.uri)
+    ray.get(driver.start.remote())
+    until_none(run)
+
+
+def test_a_driver_that_cannot_start_keeps_no_reservation(storage: str) -> None:
+    import ray
+
+    from raydrive.runtime.actors import Driver
+    from raydrive.runtime.cluster import NAMESPACE
+
+    run = submit(storage)
+    run.wait_for_completion()
+    folder = run.layout.folder.local_path
+    assert folder is not None
+    given = json.loads((folder / "config.json").read_bytes())
+    for path in (folder / "journal").iterdir():
+        path.unlink()
+    given["policy"] = {"kind": "none such"}  # what a trial actor reads of it is whole
+    (folder / "config.json").write_text(json.dumps(given))
+    driver = ray.remote(Driver).options(num_cpus=0, namespace=NAMESPACE).remote(run.uri)
+    with pytest.raises(ray.exceptions.RayTaskError, match="policy"):
+        ray.get(driver.start.remote())
+    until_none(run)
+    ray.kill(driver)
