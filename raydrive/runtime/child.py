@@ -13,6 +13,7 @@ import errno
 import faulthandler
 import functools
 import importlib.machinery
+import itertools
 import os
 import pickle
 import signal
@@ -126,7 +127,7 @@ def _why_not(program: str, error: OSError | ValueError, env: Mapping[str, str]) 
 def _run_python(job: Mapping[str, Any], status: int) -> int:
     """Runs the function or script in this process, and everything Python does at its end."""
     before = len(sys.modules)
-    _fresh(job["env"])
+    _fresh(job["env"], *job["changes"])
     if job["script"]:
         with contextlib.suppress(ValueError):
             sys.path.remove(job["code_dir"])  # Python would not have it there either
@@ -138,7 +139,8 @@ def _run_python(job: Mapping[str, Any], status: int) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # closed or replaced by the user: theirs to flush
             stream.flush()
-    learned = _installed(list(sys.modules)[before:])
+    # From the end: looking at every name would copy the memory that holds them, which is the helper's.
+    learned = _installed([*itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before))][::-1])
     while len(",".join(learned)) > _MAX_STATUS:
         del learned[len(learned) // 2 :]
     if learned:
@@ -146,12 +148,17 @@ def _run_python(job: Mapping[str, Any], status: int) -> int:
     return code
 
 
-def _fresh(env: Mapping[str, str]) -> None:
-    """Makes a forked interpreter look like one that has just been started with ``env``."""
-    for name in [name for name in os.environ if name not in env]:
+def _fresh(env: Mapping[str, str], removed: list[str], changed: Mapping[str, str]) -> None:
+    """Makes a forked interpreter look like one that has just been started with ``env``.
+
+    Args:
+        env: The complete environment.
+        removed: Names that this process has and ``env`` has not.
+        changed: What ``env`` has and this process has not, or otherwise.
+    """
+    for name in removed:
         del os.environ[name]
-    # The helper was started with nearly the same: each name that is set costs a call of setenv.
-    os.environ.update({name: text for name, text in env.items() if os.environ.get(name) != text})
+    os.environ.update(changed)
     for entry in reversed(env.get("PYTHONPATH", "").split(os.pathsep)):
         if entry and entry not in sys.path:
             sys.path.insert(0, entry)

@@ -47,10 +47,16 @@ class Desk:
         Raises:
             OSError: If something cannot be made.
         """
+        place = os.path.abspath(files)
         for name in PUBLISHED:
-            os.makedirs(files / name, exist_ok=True)
+            try:
+                os.mkdir(f"{place}/{name}")
+            except FileExistsError:
+                pass
+            except FileNotFoundError:
+                os.makedirs(f"{place}/{name}")
         link = f"{self._folder}/.{_TRIAL}"
-        os.symlink(os.path.abspath(files), link)
+        os.symlink(place, link)
         os.rename(link, f"{self._folder}/{_TRIAL}")
 
     def clear(self) -> bool:

@@ -92,6 +92,7 @@ class Keeper:
         python: str | None = None,
         remove: Sequence[str] = (),
         learn: bool = True,
+        forks: bool = False,
     ) -> Keeper:
         """Starts the helper process and waits until it has imported what it is to import.
 
@@ -103,6 +104,7 @@ class Keeper:
             python: The interpreter; the running one when None.
             remove: Files (sockets) that the helper deletes at its end, which comes after that of this process.
             learn: Whether later Python jobs find the installed modules already imported that the first has used.
+            forks: Whether Python jobs will come, so that it gets ready for them before the first one.
 
         Raises:
             OSError: The interpreter cannot be started.
@@ -126,6 +128,7 @@ class Keeper:
                 "code_dir": os.path.abspath(cwd) if cwd else "",
                 "remove": list(remove),
                 "learn": learn,
+                "forks": forks,
             }
         )
         try:

@@ -74,6 +74,8 @@ class TrialActor:
         self._heard_at = time.monotonic()
         # From the start: a reservation that comes when the driver is gone for good must not be held for ever.
         self._lease = asyncio.get_running_loop().create_task(self._watch_lease())
+        # Before the first attempt comes, which takes a while.
+        self._readying = asyncio.get_running_loop().create_task(self._get_ready_early())
 
     async def adopt(self, epoch: int, driver: Any) -> tuple[int, int] | None:
         """Goes over to a new driver; what trains is not disturbed.
@@ -197,7 +199,8 @@ class TrialActor:
     async def _execute(
         self, current: Attempt, params: Mapping[str, Any], resume_from: str | None
     ) -> tuple[int | None, str]:
-        keeper, channel = await self._ready()
+        await self._readying
+        keeper, channel = await self._get_ready()
         prepared = self._files.prepare(current.trial, current.attempt)
         resumed = await self._recover(current, prepared, resume_from)
         publishing = self._publish(current, prepared)
@@ -273,7 +276,12 @@ class TrialActor:
         )
         return asyncio.get_running_loop().create_task(current.publisher.run())
 
-    async def _ready(self) -> tuple[Keeper, Channel]:
+    async def _get_ready_early(self) -> None:
+        """What goes wrong here is the first attempt's business, which tries again."""
+        with contextlib.suppress(Exception):
+            await self._get_ready()
+
+    async def _get_ready(self) -> tuple[Keeper, Channel]:
         """Returns keeper and channel, started on the first call, or after the keeper was lost."""
         if self._channel is None:
             self._channel = Channel()
@@ -289,6 +297,7 @@ class TrialActor:
                 env=self._environment,
                 cwd=str(self._files.code_dir or ""),
                 remove=[self._channel.path],
+                forks=self._spec.kind == "function" or bool(self._spec.preload),
             )
         return self._keeper, self._channel
 

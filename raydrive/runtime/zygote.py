@@ -30,7 +30,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from raydrive.runtime import child, guard
@@ -60,6 +60,8 @@ class Zygote:
         self._learns: bool = state.get("learns", True)
         self._received = bytes.fromhex(state.get("received", ""))
         self._learned: list[str] = []
+        self._env: dict[str, str] | None = None
+        """The environment of this process, where nothing can have changed it since."""
         self._helped = False
         self._tree: guard.Tree | None = None
         self._status = -1
@@ -150,6 +152,7 @@ class Zygote:
 
     def _launch(self, job: dict[str, Any]) -> None:
         job["code_dir"] = self._setup["code_dir"]
+        job["changes"] = self._changes(job["env"])
         self._oom = guard.oom_kills()
         self._status, status = os.pipe()
         parent = os.getpid()
@@ -163,6 +166,16 @@ class Zygote:
         os.close(status)
         self._tree = guard.Tree(pid, job["grace_s"])
         self._send({"began": pid})
+
+    def _changes(self, env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        """Returns names to remove from, and what to set in the environment of this process to make it ``env``.
+
+        Found here, because what a forked process looks at is copied for it. Nearly all of it is the same.
+        """
+        if self._env is None:
+            self._env = dict(os.environ)
+        changed = {name: text for name, text in env.items() if self._env.get(name) != text}
+        return [name for name in self._env if name not in env], changed
 
     def _report(self, tree: guard.Tree) -> None:
         """Tells the actor how the job has ended."""
@@ -199,18 +212,25 @@ class Zygote:
             self._problems[name] = f"importing it {why}, so it is not preloaded: a process with that cannot be forked"
             self._replace()
         self._send({"ready": os.getpid(), "problems": self._problems})
+        if self._setup["forks"]:
+            self._help()
+
+    def _help(self) -> None:
+        """Imports what every Python job needs; a tenth of a second that the first one does not wait for."""
+        if not self._helped:
+            self._helped = True
+            self._import(_HELPERS, {})
+            child.library_roots()  # milliseconds, spent here once
 
     def _warm_up(self, job: dict[str, Any]) -> None:
         """Imports, before a Python job, what makes it and its successors start fast."""
         if job["argv"]:
             return
-        if not self._helped:
-            self._helped = True
-            self._import(_HELPERS, {})
-            child.library_roots()  # milliseconds, spent here once
+        self._help()
         if self._learned and self._learns:
             names, self._learned = self._learned, []
             os.environ.update({name: text for name, text in job["env"].items() if not name.startswith("RAYDRIVE_")})
+            self._env = None
             if self._import(names, {}):
                 self._learns = False
                 self._replace()
@@ -222,6 +242,7 @@ class Zygote:
             names: Modules to import, in this order.
             problems: Receives why a module cannot be imported.
         """
+        self._env = None  # a module may change it
         for name in names:
             with _unsafe_threads() as unsafe:
                 try:
