@@ -101,6 +101,15 @@ def benchmark(description: str, measure: Callable[[argparse.Namespace, Say], Non
         Path(options.json).write_text(json.dumps(record))
 
 
+SHORT_ROUNDS = 3
+"""What takes less than a second or two is measured at least so often: a busy moment of the machine is as long."""
+
+
+def short_rounds(options: argparse.Namespace) -> int:
+    """Returns how often to repeat what is short."""
+    return 1 if options.quick else max(SHORT_ROUNDS, options.rounds)
+
+
 def peer(python: str, script: str, *arguments: object) -> dict[str, Any]:
     """Returns what a peer's script measured, run in the peers' environment.
 

@@ -54,13 +54,18 @@ def alone(sizes: tuple[int, ...], rounds: int, ours: list[float], say: Say) -> N
 
 def beside_peers(python: str, rounds: int, say: Say) -> None:
     """Measures raydrive and the peers in turns, each with a Ray of its own."""
-    ours, default, reuse, optuna = [], [], [], []
+    ours, wide, default, reuse, reuse_wide, optuna = [], [], [], [], [], []
     for _ in range(rounds):
         with embedded_ray():
             ours.append(raydrive(1_000, 2)[0])
+        with embedded_ray():
+            wide.append(raydrive(1_000, 16)[0])
         default.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 0)["s"])
         reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 1)["s"])
+        reuse_wide.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 16, 1)["s"])
         optuna.append(1 / peer(python, "_optuna_peer.py", 400, 2)["s"])
+    what = "trivial trials, 16 at a time"
+    say(Figure("trivial.16.tune_reuse", what, wide, "/s", "Tune, reuse_actors", reuse_wide, ">= 20"))
     say(Figure("trivial.tune", "trivial trials, 2 at a time", ours, "/s", "Ray Tune", default, ">= 100"))
     say(Figure("trivial.tune_reuse", "trivial trials, 2 at a time", ours, "/s", "Tune, reuse_actors", reuse, ">= 20"))
     say(Figure("trivial.optuna", "trivial trials, 2 at a time", ours, "/s", "Optuna, 2 processes", optuna))

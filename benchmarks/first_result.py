@@ -13,13 +13,13 @@ import tempfile
 import time
 from typing import Any
 
-from _common import Figure, Say, benchmark, peer
+from _common import Figure, Say, benchmark, peer, short_rounds
 
 
 def measure(options: argparse.Namespace, say: Say) -> None:
     """Measures in turns with the peer."""
     first, whole, first_tune, whole_tune = [], [], [], []
-    for _ in range(options.rounds):
+    for _ in range(short_rounds(options)):
         ours = raydrive()
         first.append(ours["first_s"])
         whole.append(ours["all_s"])

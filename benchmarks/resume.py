@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, peer, sweep_of
+from _common import Figure, Say, benchmark, embedded_ray, peer, short_rounds, sweep_of
 
 REPORTS = 10
 
@@ -26,7 +26,7 @@ def measure(options: argparse.Namespace, say: Say) -> None:
     sizes = (200,) if options.quick else (1_000, 10_000)
     for trials in sizes:
         seconds, size, tune_seconds, tune_size = [], [], [], []
-        for _ in range(1 if trials > 1_000 else options.rounds):
+        for _ in range(1 if trials > 1_000 else short_rounds(options)):
             took, left = raydrive(trials)
             seconds.append(took)
             size.append(left / 1e6)
