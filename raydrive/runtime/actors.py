@@ -41,11 +41,11 @@ class Driver:
     def __init__(self, uri: str, limits: Mapping[str, Any] | None = None) -> None:
         from raydrive.runtime import hiring
 
-        first = hiring.hire_first(uri)  # comes up while this one imports its work
+        hired = hiring.hire_first(uri)  # comes up while this one imports its work
 
         from raydrive.runtime import driver
 
-        self._work = driver.Driver(uri, limits, first)
+        self._work = driver.Driver(uri, limits, hired)
         gc.freeze()
 
     async def start(self) -> int:

@@ -49,12 +49,7 @@ class Desk:
         """
         place = os.path.abspath(files)
         for name in PUBLISHED:
-            try:
-                os.mkdir(f"{place}/{name}")
-            except FileExistsError:
-                pass
-            except FileNotFoundError:
-                os.makedirs(f"{place}/{name}")
+            os.makedirs(f"{place}/{name}", exist_ok=True)
         link = f"{self._folder}/.{_TRIAL}"
         os.symlink(place, link)
         os.rename(link, f"{self._folder}/{_TRIAL}")

@@ -22,6 +22,7 @@ from raydrive.core.heritage import sampler_of
 from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep import Sweep
 from raydrive.runtime.cluster import versions
+from raydrive.runtime.hiring import Hiring
 from raydrive.runtime.loop import Batch, Loop
 from raydrive.runtime.pacing import Pace
 from raydrive.runtime.slots import Slots, to_facts
@@ -42,14 +43,14 @@ class Driver:
     Args:
         uri: The run folder; ``config.json`` is there already.
         limits: Limits that a resume changes.
-        first: Name and handle of a trial actor that was asked for already.
+        hiring: Makes trial actors, and may have asked for the first one; None = one of the driver's own.
     """
 
-    def __init__(self, uri: str, limits: Mapping[str, Any] | None = None, first: tuple[str, Any] | None = None) -> None:
+    def __init__(self, uri: str, limits: Mapping[str, Any] | None = None, hiring: Hiring | None = None) -> None:
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})
-        self._first = first
+        self._hiring = hiring
         self._queue: list[Fact] = []
         self._acks: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
@@ -183,7 +184,6 @@ class Driver:
         return self._loop.sweep
 
     async def _start(self) -> None:
-        first, self._first = self._first, None
         try:
             config, heritage = read_given(self._layout)
             writer = JournalWriter.open(self._layout.journal)
@@ -191,11 +191,12 @@ class Driver:
             sweep = Sweep.replay(config, JournalReader(self._layout.journal).read_blocks(), heritage, lean=True)
             sampler = sampler_of(config, heritage)
         except BaseException:
-            if first is not None:
-                ray.kill(first[1], no_restart=True)
+            if self._hiring is not None and (first := self._hiring.take_first()) is not None:
+                ray.kill(first, no_restart=True)
             raise
         me = ray.get_runtime_context().current_actor
-        self._slots = Slots(config, self._uri, me, writer.epoch, self._post, self._record, first)
+        hiring = self._hiring or Hiring(self._uri, config.to_json(), me)
+        self._slots = Slots(config, hiring, me, writer.epoch, self._post, self._record)
         self._loop = Loop(sweep, sampler, self._slots, writer, time.time)
         self._queue.append(Started(time.time(), writer.epoch, versions(), self._limits))
         if sweep.trials:

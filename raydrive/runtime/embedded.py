@@ -62,18 +62,18 @@ def _only_what_is_used() -> Iterator[None]:
     from ray._private import services, utils
     from ray._private.node import Node
 
-    changes: list[tuple[Any, str, Callable[..., Any]]] = [(Node, name, _nothing) for name in _UNUSED]
-    if hasattr(services, "get_node"):
-        changes.append((services, "get_node", functools.partial(_soon, services.get_node)))
-    if hasattr(services, "start_ray_process"):
-        changes.append((services, "start_ray_process", functools.partial(_start, services.start_ray_process)))
-    # It imports aiohttp and more, 0.2 s, to see whether an agent could be started that is not.
-    changes.append((utils, "get_dashboard_dependency_error", lambda: ImportError("unused")))
+    changes: list[tuple[Any, str, Callable[..., Any]]] = [
+        *((Node, name, _nothing) for name in _UNUSED),
+        (services, "get_node", _soon),
+        (services, "start_ray_process", _start),
+        (utils, "get_dashboard_dependency_error", _no_dashboard),
+    ]
     with contextlib.ExitStack() as stack:
         for owner, name, other in changes:
             if hasattr(owner, name):
-                stack.callback(setattr, owner, name, getattr(owner, name))
-                setattr(owner, name, other)
+                rays = getattr(owner, name)
+                stack.callback(setattr, owner, name, rays)
+                setattr(owner, name, functools.partial(other, rays))
         if not _SETTINGS.keys() & os.environ.keys():
             for name, value in _SETTINGS.items():
                 stack.callback(os.environ.pop, name, None)
@@ -133,6 +133,11 @@ def _soon(get_node: Callable[..., Any], gcs_address: str, node_id: str) -> Any:
         while time.monotonic() < end and all(node.hex() != node_id for node in client.get_all_node_info()):
             time.sleep(0.02)
     return get_node(gcs_address, node_id)
+
+
+def _no_dashboard(get_dashboard_dependency_error: Callable[..., Any]) -> ImportError:
+    """Says why no dashboard can be started, without importing aiohttp and more, 0.2 s, to find that out."""
+    return ImportError("unused")
 
 
 def _nothing(*args: object, **options: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -31,6 +31,8 @@ class Hiring:
 
     def __init__(self, uri: str, config: Mapping[str, Any], driver: Any) -> None:
         run_id = RunLayout.open(uri).run_id
+        self._made: set[str] = set()
+        self._first: Any = None
         self._prefix = f"raydrive:{run_id}:slot:"
         self._args = (uri, run_id, config, driver)
         self._class = ray.remote(TrialActor)
@@ -43,46 +45,56 @@ class Hiring:
             "namespace": NAMESPACE,
         }
 
-    def make(self, epoch: int, label: str) -> tuple[str, Any]:
-        """Asks Ray for an actor; returns its name and its handle at once.
+    def make(self, epoch: int, label: str = "") -> Any:
+        """Asks Ray for an actor; returns its handle at once.
 
         Args:
             epoch: Epoch of the driver: the actor obeys none of an earlier one.
-            label: Tells it from the run's other actors.
+            label: Tells it from the run's other actors; by default the epoch and a number.
 
         Raises:
             ValueError: If there is one of that label.
         """
-        name = f"{self._prefix}{label}"
-        return name, self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
+        name = f"{self._prefix}{label or f'{epoch}-{len(self._made) + 1}'}"
+        self._made.add(name)
+        return self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
 
-    def left_over(self, but: Collection[str] = ()) -> dict[str, Any]:
-        """Returns the run's actors that are alive or starting, by name.
+    def take_first(self) -> Any:
+        """Returns the actor that was asked for before anybody needed one, to the first who asks; else None."""
+        first, self._first = self._first, None
+        return first
 
-        Args:
-            but: Names to leave out.
-        """
+    def left_over(self) -> dict[str, Any]:
+        """Returns the run's actors that are alive or starting and were not made here, by name."""
         # Of all namespaces: a driver has that of the job that submitted it, which is the user's business.
         named = ray.util.list_named_actors(all_namespaces=True)
         names = {row["name"] for row in named if row["namespace"] == NAMESPACE and row["name"].startswith(self._prefix)}
         found: dict[str, Any] = {}
-        for name in sorted(names.difference(but)):
+        for name in sorted(names - self._made):
             with contextlib.suppress(ValueError):
                 found[name] = ray.get_actor(name, namespace=NAMESPACE)
         return found
 
+    def foresee(self) -> None:
+        """Asks for the first actor, unless there are some of the run already."""
+        if not self.left_over():
+            self._first = self.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
 
-def hire_first(uri: str) -> tuple[str, Any] | None:
-    """Asks for the first trial actor of a run, for a driver that has just been made; None where there are some already.
+
+def hire_first(uri: str) -> Hiring | None:
+    """Asks for the first trial actor of a run, for a driver that has just been made.
 
     This only saves time: whatever is wrong the driver finds out itself, and says.
 
     Args:
         uri: The run folder.
+
+    Returns:
+        What has asked, for the driver to go on with; None where that went wrong.
     """
     with contextlib.suppress(Exception):
-        layout = RunLayout.open(uri)
-        hiring = Hiring(uri, json.loads(layout.read_config()), ray.get_runtime_context().current_actor)
-        if not hiring.left_over():
-            return hiring.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
+        config = json.loads(RunLayout.open(uri).read_config())
+        hiring = Hiring(uri, config, ray.get_runtime_context().current_actor)
+        hiring.foresee()
+        return hiring
     return None

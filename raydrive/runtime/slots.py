@@ -64,30 +64,26 @@ class Slots:
 
     Args:
         config: The run's configuration.
-        uri: The run folder.
+        hiring: Makes and finds the trial actors.
         driver: Handle of the driver, for the reports.
         epoch: The driver's epoch; trial actors send it back.
         post: Takes facts.
         record: Takes facts, and returns once they are recorded.
-        first: Name and handle of an actor that was asked for already.
     """
 
     def __init__(
         self,
         config: RunConfig,
-        uri: str,
+        hiring: Hiring,
         driver: Any,
         epoch: int,
         post: Callable[[Sequence[Fact]], Any],
         record: Callable[[Sequence[Fact]], Awaitable[None]],
-        first: tuple[str, Any] | None = None,
     ) -> None:
         self._config = config
-        self._hiring = Hiring(uri, config.to_json(), driver)
+        self._hiring = hiring
         self._driver = driver
         self._epoch = epoch
-        self._names: set[str] = set()
-        """Of the actors that were asked for, as against those that an earlier driver left."""
         self._post = post
         self._record = record
         self._starting: list[_Slot] = []
@@ -99,7 +95,7 @@ class Slots:
         self._closed = self._let_go = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.finished: Finish | None = None
-        if first is not None:
+        if (first := hiring.take_first()) is not None:
             self._await(first)
 
     # ------------------------------------------------------------------ TrialRunner
@@ -158,12 +154,10 @@ class Slots:
             self._busy[launch.trial] = slot
             self._spawn(self._attend(slot, launch))
         while len(self._starting) < len(self._waiting):
-            self._await(self._hiring.make(self._epoch, f"{self._epoch}-{len(self._names) + 1}"))
+            self._await(self._hiring.make(self._epoch))
 
-    def _await(self, hired: tuple[str, Any]) -> None:
+    def _await(self, actor: Any) -> None:
         """Takes an actor that was asked for; it has work when it has its reservation."""
-        name, actor = hired
-        self._names.add(name)
         slot = _Slot(actor)
         self._starting.append(slot)
         self._spawn(self._start(slot))
@@ -272,9 +266,8 @@ class Slots:
         self._spawn(self._take_over(trials))
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
-        left = self._hiring.left_over(self._names)
         known = {trial.actor for trial in trials}
-        slots = {name: _Slot(actor) for name, actor in left.items()}
+        slots = {name: _Slot(actor) for name, actor in self._hiring.left_over().items()}
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))

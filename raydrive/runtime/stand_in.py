@@ -73,7 +73,6 @@ def asked(host: str, port: str, agent_port: str, *command: str) -> None:
 def _relay(asking: socket.socket, address: tuple[str, int]) -> None:
     """Passes on one conversation, both ways, to its end."""
     with asking, _connected(address) as agent:
-        asking.settimeout(None)
         back = threading.Thread(target=_pass_on, args=(agent, asking), daemon=True)
         back.start()
         _pass_on(asking, agent)

@@ -152,7 +152,8 @@ class Zygote:
 
     def _launch(self, job: dict[str, Any]) -> None:
         job["code_dir"] = self._setup["code_dir"]
-        job["changes"] = self._changes(job["env"])
+        if not job["argv"]:
+            job["changes"] = self._changes(job["env"])
         self._oom = guard.oom_kills()
         self._status, status = os.pipe()
         parent = os.getpid()
@@ -230,7 +231,6 @@ class Zygote:
         if self._learned and self._learns:
             names, self._learned = self._learned, []
             os.environ.update({name: text for name, text in job["env"].items() if not name.startswith("RAYDRIVE_")})
-            self._env = None
             if self._import(names, {}):
                 self._learns = False
                 self._replace()
@@ -242,7 +242,7 @@ class Zygote:
             names: Modules to import, in this order.
             problems: Receives why a module cannot be imported.
         """
-        self._env = None  # a module may change it
+        self._env = None  # a module may change it, and who has it imported may have
         for name in names:
             with _unsafe_threads() as unsafe:
                 try:

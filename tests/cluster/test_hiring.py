@@ -8,16 +8,8 @@ from typing import Any
 
 import pytest
 
-from raydrive import (
-    Experiment,
-    HyperDriveConfig,
-    HyperDriveRun,
-    RandomParameterSampling,
-    Resources,
-    Run,
-    Workspace,
-    uniform,
-)
+import raydrive
+from raydrive import HyperDriveRun, Resources, Run, uniform
 from raydrive.core.records import Began
 from raydrive.storage.journal import JournalReader
 
@@ -28,18 +20,17 @@ def train(params: dict[str, Any]) -> None:
     Run.get_context().log("score", params["x"])
 
 
-def submit(storage: str) -> HyperDriveRun:
-    config = HyperDriveConfig(
-        RandomParameterSampling({"x": uniform(0, 1)}),
-        "score",
-        "maximize",
-        4,
-        2,
-        run_config=train,
-        seed=0,
+def tuned(storage: str) -> HyperDriveRun:
+    return raydrive.tune(
+        train,
+        {"x": uniform(0, 1)},
+        metric="score",
+        max_total_runs=4,
+        max_concurrent_runs=2,
         resources=Resources(cpus=0.5),
+        storage=storage,
+        show_output=False,
     )
-    return Experiment(Workspace(storage), "hiring").submit(config)
 
 
 def actors_of(run: HyperDriveRun) -> list[str]:
@@ -56,8 +47,7 @@ def until_none(run: HyperDriveRun) -> None:
 
 
 def test_a_run_works_with_the_actor_that_its_driver_asked_for_first_and_leaves_none(storage: str) -> None:
-    run = submit(storage)
-    run.wait_for_completion()
+    run = tuned(storage)
     began = [fact.actor for fact, _ in JournalReader(run.layout.journal).read() if isinstance(fact, Began)]
     assert len({actor for actor in began if ":slot:first-" in actor}) == 1
     assert len(set(began)) <= 2
@@ -70,8 +60,7 @@ def test_a_driver_of_a_run_that_is_over_keeps_no_reservation(storage: str) -> No
     from raydrive.runtime.actors import Driver
     from raydrive.runtime.cluster import NAMESPACE
 
-    run = submit(storage)
-    run.wait_for_completion()
+    run = tuned(storage)
     driver = ray.remote(Driver).options(num_cpus=0, namespace=NAMESPACE).remote(run.uri)
     ray.get(driver.start.remote())
     until_none(run)
@@ -83,8 +72,7 @@ def test_a_driver_that_cannot_start_keeps_no_reservation(storage: str) -> None:
     from raydrive.runtime.actors import Driver
     from raydrive.runtime.cluster import NAMESPACE
 
-    run = submit(storage)
-    run.wait_for_completion()
+    run = tuned(storage)
     folder = run.layout.folder.local_path
     assert folder is not None
     given = json.loads((folder / "config.json").read_bytes())
