@@ -83,7 +83,7 @@ class TrialActor:
         gc.freeze()
 
     async def ping(self) -> int:
-        """Answers with the process id of the actor."""
+        """Answers with the process id of the actor, once it is ready."""
         return await self._work.ping()
 
     async def adopt(self, epoch: int, driver: Any) -> tuple[int, int] | None:

@@ -41,6 +41,8 @@ MAX_FIRST_DELAY_S = 0.5
 """They wait twice as long as the attempt before took, if that is not more than this: where many trials share few cores
 a short one takes longer, and a second call for each makes it worse."""
 MAX_BATCH = 5_000
+READY_S = 5.0
+"""So long an actor lets who asks for it wait until it is ready: inputs that are fetched may take minutes."""
 
 
 class TrialActor:
@@ -126,7 +128,11 @@ class TrialActor:
                 os._exit(0)  # the guard ends whatever is left; Ray frees the reservation
 
     async def ping(self) -> int:
-        """Answers with the process id of the actor."""
+        """Answers with the process id of the actor, once it is ready for an attempt.
+
+        One that is given to an actor without its helper waits for that, though another actor may be free before.
+        """
+        await asyncio.wait([self._readying], timeout=min(READY_S, self._config.trial.lease_s / 4))
         return os.getpid()
 
     async def run(
