@@ -11,7 +11,6 @@ import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
 
 from raydrive import wire
 
@@ -22,6 +21,11 @@ REST_S = 0.002
 """Between two looks at a process that logs without a pause: each one takes its core from it for a moment."""
 BUSY_S = 0.005
 """A process whose lines come in such a distance logs without a pause."""
+
+ACCEPT_AGAIN_S = 1.0
+_READ_BYTES = 1 << 18
+_MAX_READS = 100
+"""So many pieces of a connection are read at once: one that never ends must not keep everybody waiting."""
 
 Take = Callable[[Sequence[wire.Message]], None]
 
@@ -41,11 +45,10 @@ class Channel:
         """Called with a sentence when something that was sent cannot be read: the first time since ``drain``."""
         self.bad_lines = 0
         """How many lines could not be read since the last ``drain``."""
-        self._server: asyncio.AbstractServer | None = None
-        self._readers: set[_Reader] = set()
+        self._listening: socket.socket | None = None
+        self._readers: dict[_Reader, None] = {}  # in the order in which they came
         self._paused = False
         self._changed = asyncio.Event()
-        self._fences: set[str] = set()
 
     async def start(self) -> None:
         """Creates the socket and begins to accept connections.
@@ -54,9 +57,19 @@ class Channel:
             OSError: The socket cannot be created.
         """
         path = str(private_folder() / f"{os.getpid()}-{secrets.token_hex(4)}.sock")
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Reader(self), path, backlog=512)
-        self.path = path
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            listening.bind(path)
+            listening.listen(512)
+        except OSError:
+            listening.close()
+            raise
+        self._listening, self.path = listening, path
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._listening is not None:
+            asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
 
     def pause(self) -> None:
         """Stops reading: when the kernel's buffer is full, ``log()`` waits in the training process."""
@@ -82,58 +95,63 @@ class Channel:
         Returns:
             Whether all connections came to their end in time.
         """
+        self._accept()  # a process may have connected, written and ended before anybody looked
+        if not self._paused:
+            for reader in list(self._readers):
+                reader.read()
         complete = True
-        try:
-            await asyncio.wait_for(self._until_empty(), timeout_s)
-        except asyncio.TimeoutError:
-            complete = False
+        if self._readers:
+            try:
+                await asyncio.wait_for(self._until_empty(), timeout_s)
+            except asyncio.TimeoutError:
+                complete = False
         for reader in list(self._readers):
-            reader.abort()
+            reader.close()
         self.bad_lines = 0
         return complete
 
     async def close(self) -> None:
         """Closes all connections and removes the socket."""
-        if self._server is not None:
-            self._server.close()
+        if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening.fileno())
+            self._listening.close()
+            self._listening = None
         for reader in list(self._readers):
-            reader.abort()
+            reader.close()
         if self.path:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
 
     async def _until_empty(self) -> None:
-        # A process may have connected, written and ended before the connection was accepted. Connections are accepted
-        # in order: once one of ours has come through, all earlier ones are among the readers.
-        fence = secrets.token_hex(8)
-        self._fences.add(fence)
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.setblocking(False)
-                await asyncio.get_running_loop().sock_connect(connection, self.path)
-                connection.send(wire.encode({"fence": fence}))
-            while fence in self._fences or self._readers:
-                self._changed.clear()
-                await self._changed.wait()
-        finally:
-            self._fences.discard(fence)
+        while self._readers:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _accept(self) -> None:
+        """Takes all who have connected."""
+        while self._listening is not None:
+            try:
+                connection, _ = self._listening.accept()
+            except BlockingIOError:
+                return
+            except OSError:  # no descriptors left: they wait in the queue, and must not be looked at all the time
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(self._listening.fileno())
+                loop.call_later(ACCEPT_AGAIN_S, self._listen)
+                return
+            reader = _Reader(self, connection)
+            self._readers[reader] = None
+            if not self._paused:
+                reader.resume()
 
     # ------------------------------------------------------------------ what the readers say
 
-    def _opened(self, reader: _Reader) -> None:
-        self._readers.add(reader)
-        if self._paused:
-            reader.pause()
-
     def _closed(self, reader: _Reader) -> None:
-        self._readers.discard(reader)
+        self._readers.pop(reader, None)
         self._changed.set()
 
     def _read(self, lines: Sequence[bytes]) -> None:
         messages, bad = wire.decode(lines)
-        if messages and "fence" in messages[-1] and messages[-1]["fence"] in self._fences:
-            self._fences.discard(messages.pop()["fence"])
-            self._changed.set()
         if messages:
             self.take(messages)
         if bad:
@@ -146,24 +164,92 @@ class Channel:
             self.notice(text)
 
 
-class _Reader(asyncio.Protocol):
-    """One connection: cuts what arrives into lines."""
+class _Reader:
+    """One connection: cuts what arrives into lines. It reads nothing before ``resume``.
 
-    def __init__(self, channel: Channel) -> None:
+    On the bare socket, for a very short trial spends more on a transport of asyncio's than on all it logs.
+    """
+
+    def __init__(self, channel: Channel, connection: socket.socket) -> None:
+        connection.setblocking(False)
         self._channel = channel
-        self._transport: asyncio.Transport | None = None
+        self._socket = connection
+        self._fd = connection.fileno()
+        self._loop = asyncio.get_running_loop()
         self._parts: list[bytes] = []
         self._size = 0
-        self._paused = False
+        self._paused = True
+        self._watched = False
         self._read_at = 0.0
         self._rest: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._channel._opened(self)
+    def read(self) -> None:
+        """Reads what there is now."""
+        for _ in range(_MAX_READS):
+            if self._paused:
+                return
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                data = b""
+            if not data:
+                # What is left is a line that its writer was killed in the middle of: nothing that was ever logged.
+                self.close()
+                return
+            self._take(data)
 
-    def data_received(self, data: bytes) -> None:
-        self._rest_if_busy()
+    def pause(self) -> None:
+        self._paused = True
+        self._watch(False)
+
+    def resume(self) -> None:
+        """Reads again, at once."""
+        self._paused = False
+        self._look()
+
+    def close(self) -> None:
+        """Reads no more; what was not read is dropped."""
+        self._paused = True
+        self._look()
+        self._watch(False)
+        self._socket.close()
+        self._channel._closed(self)
+
+    def _on_readable(self) -> None:
+        now = self._loop.time()
+        if now - self._read_at < BUSY_S:
+            self._watch(False)
+            self._rest = self._loop.call_later(REST_S, self._look)
+        self._read_at = now
+        # One piece, and then whoever else has something to say.
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._take(data)
+        else:
+            self.close()
+
+    def _look(self) -> None:
+        """The rest is over."""
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        self._watch(not self._paused)
+
+    def _watch(self, watched: bool) -> None:
+        if watched and not self._watched:
+            self._loop.add_reader(self._fd, self._on_readable)
+        elif self._watched and not watched:
+            self._loop.remove_reader(self._fd)
+        self._watched = watched
+
+    def _take(self, data: bytes) -> None:
         # Parts of a long line are joined once, when its end has come.
         head, newline, rest = data.partition(b"\n")
         self._size += len(head)
@@ -180,44 +266,6 @@ class _Reader(asyncio.Protocol):
         if too_long:
             self._channel._complain(f"a line of more than {MAX_LINE_BYTES >> 20} MiB was logged and dropped")
         self._channel._read([first, *lines])
-
-    def connection_lost(self, error: Exception | None) -> None:
-        # What is left is a line that its writer was killed in the middle of: nothing that was ever logged.
-        self._channel._closed(self)
-
-    def _rest_if_busy(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if now - self._read_at < BUSY_S and self._transport is not None and not self._paused:
-            self._transport.pause_reading()
-            self._rest = loop.call_later(REST_S, self._look)
-        self._read_at = now
-
-    def _look(self) -> None:
-        """The rest is over."""
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
-            if self._transport is not None and not self._paused:
-                self._transport.resume_reading()
-
-    def pause(self) -> None:
-        if self._transport is not None and not self._paused:
-            self._paused = True
-            if self._rest is None:
-                self._transport.pause_reading()
-
-    def resume(self) -> None:
-        """Reads again, at once."""
-        if self._paused:
-            self._paused = False
-            if self._rest is None and self._transport is not None:
-                self._transport.resume_reading()
-        self._look()
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
 
 
 def private_folder() -> Path:

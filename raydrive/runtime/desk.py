@@ -35,8 +35,11 @@ class Desk:
         self.staging = self.scratch / "checkpoints"
         self.cwd.mkdir(parents=True)
         self.staging.mkdir(parents=True)
-        for name in PUBLISHED:
-            os.symlink(f"../{_TRIAL}/{name}", self.cwd / name)
+        self._links = {f"{self.cwd}/{name}": f"../{_TRIAL}/{name}" for name in PUBLISHED}
+        self._folders = [str(self.cwd), str(self.scratch), str(self.staging)]
+        self._next, self._trial = f"{folder}/.{_TRIAL}", f"{folder}/{_TRIAL}"
+        for link, target in self._links.items():
+            os.symlink(target, link)
 
     def lay(self, files: Path) -> None:
         """Lays it for a trial.
@@ -49,20 +52,20 @@ class Desk:
         """
         place = os.path.abspath(files)
         for name in PUBLISHED:
-            os.makedirs(f"{place}/{name}", exist_ok=True)
-        link = f"{self._folder}/.{_TRIAL}"
-        os.symlink(place, link)
-        os.rename(link, f"{self._folder}/{_TRIAL}")
+            make_folder(f"{place}/{name}")
+        os.symlink(place, self._next)
+        os.rename(self._next, self._trial)
 
     def clear(self) -> bool:
         """Whether it is as it was made, so that the next attempt may have it; else it is removed."""
+        cwd, scratch, staging = self._folders
         try:
             as_made = (
-                sorted(os.listdir(self.cwd)) == sorted(PUBLISHED)
-                and all(os.readlink(self.cwd / name) == f"../{_TRIAL}/{name}" for name in PUBLISHED)
-                and os.listdir(self.scratch) == [self.staging.name]
-                and not os.listdir(self.staging)
-                and all(os.stat(folder).st_mode & 0o700 == 0o700 for folder in (self.cwd, self.scratch, self.staging))
+                sorted(os.listdir(cwd)) == sorted(PUBLISHED)
+                and all(os.readlink(link) == target for link, target in self._links.items())
+                and os.listdir(scratch) == [self.staging.name]
+                and not os.listdir(staging)
+                and all(os.stat(folder).st_mode & 0o700 == 0o700 for folder in self._folders)
             )
         except OSError:
             as_made = False
@@ -73,3 +76,18 @@ class Desk:
     def remove(self) -> None:
         """Removes it, with what was left in it."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def make_folder(path: str) -> None:
+    """Makes a folder, and those above it; nothing where it exists. One call of the system in most cases.
+
+    Raises:
+        OSError: If it cannot be made, or something else is there.
+    """
+    try:
+        os.mkdir(path)
+    except FileNotFoundError:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise

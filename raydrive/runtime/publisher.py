@@ -119,12 +119,28 @@ class Publisher:
         self._confirming = asyncio.Event()
         self._wake = asyncio.Event()
         self._closing = False
-        self._running = asyncio.Event()
-        """Set when ``run`` has ended: two at once would publish the same folder twice."""
+        self._later: asyncio.TimerHandle | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Publishes what appears from now on, until closed or cancelled."""
+        self._later = asyncio.get_running_loop().call_later(POLL_S, self._watch_now)
+
+    def cancel(self) -> None:
+        """Stops at once; nothing after ``close``."""
+        for what in (self._later, self._watching):
+            if what is not None:
+                what.cancel()
+
+    def _watch_now(self) -> None:
+        # A task only when there may be something: most trials save nothing, and short ones pay for each task.
+        if self._watching is None and not self._closing:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     def announce(self, name: str) -> None:
         """Told on the channel that ``name`` is ready: what was logged before it belongs to it."""
         self._announced[name] = self._progress()
+        self._watch_now()
         self._wake.set()
 
     def confirm(self, number: int) -> None:
@@ -137,30 +153,27 @@ class Publisher:
         """Publishes the rest; to be called when nothing more will be said on the channel."""
         self._closing = True
         self._wake.set()
-        await self._running.wait()
+        if self._later is not None:
+            self._later.cancel()
+        if self._watching is not None:
+            await asyncio.wait([self._watching])  # two at once would publish the same folder twice
         await self.sweep(last=True)
         if self._last:
             with contextlib.suppress(asyncio.TimeoutError):  # a driver that is away: one more is kept
                 await asyncio.wait_for(self._confirming.wait(), CONFIRM_S)
             await asyncio.get_running_loop().run_in_executor(None, self._prune)
 
-    async def run(self) -> None:
-        """Publishes what appears, until closed."""
-        try:
-            await self._watch()
-        finally:
-            self._running.set()
-
     async def _watch(self) -> None:
+        """Begins with a look."""
         while not self._closing:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
             self._wake.clear()
-            if self._announced and not self._closing:
+            if self._announced:
                 # Training goes on now: reading, hashing and syncing at once would take its core and its disk from it.
                 await asyncio.sleep(LET_GO_S)
             if not self._closing:  # else close() does, once, for the last time
                 await self.sweep()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_S)
 
     async def sweep(self, *, last: bool = False) -> None:
         """Publishes all that is ready now.

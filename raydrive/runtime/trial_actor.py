@@ -209,7 +209,7 @@ class TrialActor:
         keeper, channel = await self._get_ready()
         prepared = self._files.prepare(current.trial, current.attempt)
         resumed = await self._recover(current, prepared, resume_from)
-        publishing = self._publish(current, prepared)
+        publisher = self._publish(current, prepared)
         shipping = asyncio.get_running_loop().create_task(ship(prepared)) if prepared.uploader is not None else None
         try:
             job = self._job(current, params, prepared, channel.path, resumed)
@@ -237,13 +237,12 @@ class TrialActor:
             channel.take = current.add
             channel.resume()
             await channel.drain()
-            if current.publisher is not None:
-                await current.publisher.close()
+            await publisher.close()
             if current.said_failed and exit_.code == 0:
                 return 1, current.said_failed
             return exit_.code, _why(exit_, prepared)
         finally:
-            publishing.cancel()
+            publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
                 await until_shipped(prepared, self._config.trial.storage_patience_s)
@@ -261,14 +260,14 @@ class TrialActor:
         current.interval = resumed.interval if resumed is not None else 0
         return resumed
 
-    def _publish(self, current: Attempt, prepared: Prepared) -> asyncio.Task[None]:
+    def _publish(self, current: Attempt, prepared: Prepared) -> Publisher:
         """Begins to publish the checkpoints that the attempt leaves."""
 
         def published(manifest: Manifest) -> None:
             current.unsent.append(("checkpoint", time.time(), manifest.interval, str(manifest.number)))
             current.wake.set()
 
-        current.publisher = Publisher(
+        publisher = current.publisher = Publisher(
             prepared.layout,
             current.trial,
             current.attempt,
@@ -280,7 +279,8 @@ class TrialActor:
             patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,
         )
-        return asyncio.get_running_loop().create_task(current.publisher.run())
+        publisher.start()
+        return publisher
 
     async def _get_ready_early(self) -> None:
         """What goes wrong here is the first attempt's business, which tries again."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from raydrive.core.errors import StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
-from raydrive.runtime.desk import Desk
+from raydrive.runtime.desk import Desk, make_folder
 from raydrive.runtime.lodging import hold, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.fetching import fetch
@@ -127,6 +127,9 @@ class TrialFiles:
 
     def __init__(self, uri: str, run_id: str, config: TrialConfig) -> None:
         self._layout = RunLayout.open(uri)
+        place = self._layout.trial(0).local_path
+        self._trials = place.parent if place is not None else None
+        """Folder of the trials' folders, where the storage is local."""
         self._root = private_folder() / run_id
         self._spec = config.trial
         self._code: Path | None = None
@@ -193,13 +196,13 @@ class TrialFiles:
             StorageError: If something cannot be made.
         """
         name = f"{trial:05d}-{attempt}-{secrets.token_hex(2)}"
-        local = self._layout.trial(trial).local_path
-        files = local if local is not None else self._root / "files" / name
-        log_folder = files / f"attempt-{attempt}" if local is not None else files
+        local = self._trials
+        files = Path(f"{local}/{trial:05d}") if local is not None else self._root / "files" / name
         desk = self._desk(name, files) if self._code is None else None
         cwd = desk.cwd if desk else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
-        log_folder.mkdir(parents=True, exist_ok=True)
-        log = log_folder / LOG_NAME
+        log_folder = f"{files}/attempt-{attempt}" if local is not None else str(files)
+        make_folder(log_folder)
+        log = Path(f"{log_folder}/{LOG_NAME}")
         uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt))
         scratch = desk.scratch if desk else self._root / "scratch" / name
         if desk is None:

@@ -39,6 +39,12 @@ def listen(body: Callable[[Channel, list[wire.Message]], Awaitable[Any]]) -> Any
     return asyncio.run(main())
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
 async def write(channel: Channel, count: int, who: str = "me") -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, channel.path, str(count), who)
 
@@ -193,22 +199,6 @@ def test_a_folder_that_others_can_enter_is_not_used(monkeypatch: pytest.MonkeyPa
     assert private_folder() == made[-1]
 
 
-class Transport:
-    """Notes whether it would be read."""
-
-    def __init__(self) -> None:
-        self.reads = True
-        self.calls = 0
-
-    def pause_reading(self) -> None:
-        assert self.reads, "asyncio refuses to pause twice"
-        self.reads, self.calls = False, self.calls + 1
-
-    def resume_reading(self) -> None:
-        assert not self.reads, "asyncio refuses to resume what is read"
-        self.reads = True
-
-
 def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look takes its core from it for a moment; one that logs now and then is read at once."""
 
@@ -216,30 +206,38 @@ def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypat
         got: list[int] = []
         hub = channels.Channel()
         hub.take = lambda messages: got.extend(message["k"] for message in messages)
-        reader, transport = channels._Reader(hub), Transport()
-        reader.connection_made(transport)  # type: ignore[arg-type]
+        ours, theirs = socket.socketpair()
+        reader = channels._Reader(hub, ours)
+        hub._readers[reader] = None
+        hub.resume()
+
+        async def say(k: int) -> None:
+            theirs.sendall(b'{"k": %d}\n' % k)
+            await until(lambda: got[-1:] == [k])
+
         monkeypatch.setattr(channels, "BUSY_S", 0.0)  # no two lines are so close
-        reader.data_received(b'{"k": 1}\n')
-        reader.data_received(b'{"k": 2}\n')
-        assert transport.reads
-        assert transport.calls == 0
+        await say(1)
+        await say(2)
+        assert reader._watched
         monkeypatch.setattr(channels, "BUSY_S", 60.0)  # all are
-        reader.data_received(b'{"k": 3}\n')
-        assert not transport.reads
-        await asyncio.sleep(0.05)
-        assert transport.reads
-        reader.data_received(b'{"k": 4}\n')
+        monkeypatch.setattr(channels, "REST_S", 0.02)
+        await say(3)
+        assert not reader._watched
+        await until(lambda: reader._watched)
+        await say(4)
         hub.resume()  # as when the process has ended: nothing is waited for
-        assert transport.reads
-        reader.data_received(b'{"k": 5}\n')
+        assert reader._watched
+        await say(5)
         hub.pause()  # in the middle of a rest
         await asyncio.sleep(0.05)
-        assert not transport.reads
+        assert not reader._watched
         hub.resume()
-        assert transport.reads
+        assert reader._watched
         hub.pause()
         hub.resume()
-        assert transport.reads
+        assert reader._watched
+        theirs.close()
+        await until(lambda: not hub._readers)
         assert got == [1, 2, 3, 4, 5]
 
     asyncio.run(scenario())
