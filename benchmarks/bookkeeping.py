@@ -1,4 +1,4 @@
-"""What a trial costs beside its training: trivial trials, each in a process of its own.
+"""What a trial costs beside its training: trivial trials, each in a process of its own, or in one that is reused.
 
 Beside it, in the same run: a hand-written Ray program that forks (the floor), one with an actor for each trial, and,
 where an environment with the peers is given, Ray Tune with and without reuse of actors, and Optuna with processes.
@@ -25,14 +25,20 @@ def measure(options: argparse.Namespace, say: Say) -> None:
     sizes = (100, 400) if options.quick else (100, 1_000, 10_000)
     rounds, count = options.rounds, 400 if options.quick else 1_000
     with embedded_ray():
-        floors, ours, cpu = [], [], []
+        floors, ours, cpu, again, again_cpu = [], [], [], [], []
         for _ in range(rounds):  # in turns, so that a busy minute of this machine hits both
             floors.append(fork_floor(2, count))
             rate, cpu_ms = raydrive(count, 2)
             ours.append(rate)
             cpu.append(cpu_ms)
+            rate, cpu_ms = raydrive(count, 2, reuse_processes=True)
+            again.append(rate)
+            again_cpu.append(cpu_ms)
         say(Figure("trivial.2.floor", "trivial trials, 2 at a time", ours, "/s", "bare fork loop", floors, ">= 0.7"))
         say(Figure("trivial.cpu", "CPU time of a trivial trial, all processes", cpu, "ms"))
+        what = "trivial trials, 2 at a time, reuse_processes"
+        say(Figure("trivial.2.again", what, again, "/s", "a process each", ours))
+        say(Figure("trivial.again.cpu", "CPU time of one, reuse_processes", again_cpu, "ms"))
         if not options.peers_python:
             alone(sizes, rounds, ours, say)
     if options.peers_python:
@@ -54,21 +60,26 @@ def alone(sizes: tuple[int, ...], rounds: int, ours: list[float], say: Say) -> N
 
 def beside_peers(python: str, rounds: int, say: Say) -> None:
     """Measures raydrive and the peers in turns, each with a Ray of its own."""
-    ours, wide, default, reuse, reuse_wide, optuna = [], [], [], [], [], []
+    ours, again, wide, again_wide, default, reuse, reuse_wide, optuna = [], [], [], [], [], [], [], []
     for _ in range(rounds):
         with embedded_ray():
             ours.append(raydrive(1_000, 2)[0])
+            again.append(raydrive(1_000, 2, reuse_processes=True)[0])
         with embedded_ray():
             wide.append(raydrive(1_000, 16)[0])
+            again_wide.append(raydrive(1_000, 16, reuse_processes=True)[0])
         default.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 0)["s"])
         reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 1)["s"])
         reuse_wide.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 16, 1)["s"])
         optuna.append(1 / peer(python, "_optuna_peer.py", 400, 2)["s"])
-    what = "trivial trials, 16 at a time"
-    say(Figure("trivial.16.tune_reuse", what, wide, "/s", "Tune, reuse_actors", reuse_wide, ">= 20"))
-    say(Figure("trivial.tune", "trivial trials, 2 at a time", ours, "/s", "Ray Tune", default, ">= 100"))
-    say(Figure("trivial.tune_reuse", "trivial trials, 2 at a time", ours, "/s", "Tune, reuse_actors", reuse, ">= 20"))
-    say(Figure("trivial.optuna", "trivial trials, 2 at a time", ours, "/s", "Optuna, 2 processes", optuna))
+    two, many, tune = "trivial trials, 2 at a time", "trivial trials, 16 at a time", "Tune, reuse_actors"
+    say(Figure("trivial.tune", two, ours, "/s", "Ray Tune", default, ">= 100"))
+    say(Figure("trivial.tune_reuse", two, ours, "/s", tune, reuse, ">= 20"))
+    say(Figure("trivial.again.tune_reuse", f"{two}, reuse_processes", again, "/s", tune, reuse, ">= 20"))
+    say(Figure("trivial.16.tune_reuse", many, wide, "/s", tune, reuse_wide, ">= 20"))
+    say(Figure("trivial.16.again.tune_reuse", f"{many}, reuse_processes", again_wide, "/s", tune, reuse_wide, ">= 20"))
+    say(Figure("trivial.optuna", two, ours, "/s", "Optuna, 2 processes", optuna))
+    say(Figure("trivial.again.optuna", f"{two}, reuse_processes", again, "/s", "Optuna, 2 processes", optuna))
 
 
 def train(params: dict[str, Any]) -> None:
@@ -78,11 +89,11 @@ def train(params: dict[str, Any]) -> None:
     Run.get_context().log("score", params["x"])
 
 
-def raydrive(trials: int, concurrent: int) -> tuple[float, float]:
+def raydrive(trials: int, concurrent: int, **more: Any) -> tuple[float, float]:
     """Returns trials per second from when every actor has had one (and ``WARM`` have ended), CPU ms per trial."""
     from raydrive import Experiment, Workspace
 
-    config = sweep_of(train, trials + WARM + (0 if concurrent <= 2 else 100 * concurrent), concurrent, cpus=0.5)
+    config = sweep_of(train, trials + WARM + (0 if concurrent <= 2 else 100 * concurrent), concurrent, cpus=0.5, **more)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         run = Experiment(Workspace(folder), "bookkeeping").submit(config)
         # Looking costs little: a refresh reads what is new. It still is a share of a small machine, so it is rare.

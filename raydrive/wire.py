@@ -313,6 +313,12 @@ class Client:
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
+def hang_up() -> None:
+    """Closes the connections of this process, which does not belong to their trial any more."""
+    for client in list(_clients):
+        client.close()
+
+
 def _after_fork() -> None:
     """Gives a forked child connections and locks of its own: lines of two processes on one socket would be mixed."""
     for client in list(_clients):

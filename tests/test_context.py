@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raydrive import plain, wire
+from raydrive import context, plain, wire
 from raydrive.context import Run, RunEnvironmentError
 
 
@@ -207,6 +207,18 @@ def test_metrics_logged_by_this_process_can_be_read_back(trial: Trial) -> None:
     assert run.get_metrics() == {"loss": [1, 2], "acc": 0.5}
     assert run.get_metrics("acc") == {"acc": 0.5}
     assert run.get_metrics("none") == {}
+
+
+def test_a_process_that_leaves_a_trial_forgets_it_and_hands_over_what_it_logged(trial: Trial) -> None:
+    run = Run.get_context()
+    run.log("loss", 1)
+    run.tag("fold", 2)
+    wire.hang_up()
+    context._process = None
+    assert (run.get_metrics(), run.get_tags()) == ({}, {})
+    run.log("loss", 2)
+    assert run.get_metrics() == {"loss": 2}
+    assert [message["m"]["loss"] for message in trial.messages() if "m" in message] == [1, 2]
 
 
 def test_tags_and_state(trial: Trial) -> None:

@@ -117,6 +117,9 @@ class HyperDriveConfig:
         seed: Non-negative; None = drawn at random and recorded.
         grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
         reuse_actors: Whether trials may follow one another in the same actor.
+        reuse_processes: Whether a function is called again in the process of the trial before, instead of in a new
+            one: loaded data, compiled code and a GPU's context are still there, and so is whatever else a trial leaves
+            behind. A function that ends otherwise than by returning costs its process as ever.
         max_attempts: Starts of a trial that fails by itself.
         max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
@@ -150,6 +153,7 @@ class HyperDriveConfig:
         seed: int | None = None,
         grace_s: float = 5.0,
         reuse_actors: bool = True,
+        reuse_processes: bool = False,
         max_attempts: int = 1,
         max_losses: int | None = None,
         first_failures: int = 3,
@@ -162,8 +166,6 @@ class HyperDriveConfig:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         _check_sampling(hyperparameter_sampling)
-        if isinstance(primary_metric_goal, str):
-            primary_metric_goal = PrimaryMetricGoal.from_str(primary_metric_goal)
         self.run_config = run_config
         self.preload = tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
@@ -172,13 +174,14 @@ class HyperDriveConfig:
             self._trial_spec(resources or Resources()),
             grace_s=grace_s,
             reuse_actors=reuse_actors,
+            reuse_processes=reuse_processes,
             keep_checkpoints=keep_checkpoints,
             storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
         )
         self.config = RunConfig(
             experiment="default",
-            metric=Metric(name=primary_metric_name, goal=primary_metric_goal),
+            metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal)),
             sampling=hyperparameter_sampling,
             policy=NoTerminationPolicy() if policy is None else policy,
             limits=Limits(
@@ -227,6 +230,10 @@ class HyperDriveConfig:
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )
+
+
+def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
+    return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
 
 
 def _check_sampling(sampling: Sampling) -> None:

@@ -155,6 +155,11 @@ def _check_names(config: RunConfig) -> list[Problem]:
     if not is_number(config.trial.storage_patience_s) or config.trial.storage_patience_s <= 0:
         found = repr(config.trial.storage_patience_s)
         problems.append(Problem("storage_patience_s", found, "a number of seconds above 0"))
+    if config.trial.reuse_processes and config.trial.kind != "function":
+        fix = "Name in preload what each of its starts imports."
+        problems.append(Problem("reuse_processes", "True for a script", "True where trials are a function", fix))
+    elif config.trial.reuse_processes and not config.trial.reuse_actors:
+        problems.append(Problem("reuse_processes", "True with reuse_actors=False", "True where actors are reused"))
     if not is_number(config.trial.grace_s) or config.trial.grace_s < 0:
         problems.append(Problem("grace_s", repr(config.trial.grace_s), "a number of seconds of 0 or more"))
     return problems

@@ -17,6 +17,7 @@ import itertools
 import os
 import pickle
 import signal
+import socket
 import sys
 import sysconfig
 import threading
@@ -25,7 +26,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from raydrive.runtime import guard
+from raydrive.runtime import again, guard
 
 FAILURE = b"E"
 """First byte of what is written to the status pipe: the sentence that follows says why the job could not start."""
@@ -43,7 +44,9 @@ class CannotStart(Exception):
     """The job cannot be started; the text is a sentence for the user."""
 
 
-def become(job: Mapping[str, Any], status: int, parent: int, close: list[int]) -> NoReturn:
+def become(
+    job: Mapping[str, Any], status: int, parent: int, close: list[int], orders: socket.socket | None = None
+) -> NoReturn:
     """Turns this process into the job and never returns.
 
     Args:
@@ -51,13 +54,14 @@ def become(job: Mapping[str, Any], status: int, parent: int, close: list[int]) -
         status: Write end of the pipe for what the parent should know.
         parent: Process id of the parent.
         close: File descriptors that belong to the parent.
+        orders: Where further jobs come from; None = there are none.
     """
     code = CANNOT_START
     try:
         _settle(job, parent, close)
         if job["argv"]:
             _execute(job["argv"], job["env"])
-        code = _run_python(job, status)
+        code = _run_python(job, status, orders)
     except CannotStart as problem:
         os.write(status, FAILURE + str(problem).encode()[:_MAX_STATUS])
     except BaseException as problem:  # a mistake of ours must not unwind into the parent's code
@@ -70,12 +74,21 @@ def _settle(job: Mapping[str, Any], parent: int, close: list[int]) -> None:
     """Own session, default signals, own streams and working directory."""
     os.setsid()
     guard.die_with_parent(parent)
+    _default_signals()
+    for fd in close:
+        os.close(fd)
+    _sit_down(job)
+
+
+def _default_signals() -> None:
     signal.set_wakeup_fd(-1)
     for number in _OURS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for fd in close:
-        os.close(fd)
+
+
+def _sit_down(job: Mapping[str, Any]) -> None:
+    """Own streams and working directory."""
     try:
         log = os.open(job["log_path"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     except OSError as error:
@@ -124,7 +137,7 @@ def _why_not(program: str, error: OSError | ValueError, env: Mapping[str, str]) 
     return f"{text}{_reason(error)}"
 
 
-def _run_python(job: Mapping[str, Any], status: int) -> int:
+def _run_python(job: Mapping[str, Any], status: int, orders: socket.socket | None) -> int:
     """Runs the function or script in this process, and everything Python does at its end."""
     before = len(sys.modules)
     _fresh(job["env"], *job["changes"])
@@ -133,7 +146,7 @@ def _run_python(job: Mapping[str, Any], status: int) -> int:
             sys.path.remove(job["code_dir"])  # Python would not have it there either
         code = _call(lambda: _run_script(job["script"], job["arguments"]))
     else:
-        code = _call(lambda: _run_function(job["function_path"], job["params"], job["cwd"]))
+        code = _call(lambda: _run_function(job, orders))
     code = _call(threading._shutdown) or code  # type: ignore[attr-defined]  # joins what is not a daemon
     code = _call(atexit._run_exitfuncs) or code
     for stream in (sys.stdout, sys.stderr):
@@ -144,7 +157,8 @@ def _run_python(job: Mapping[str, Any], status: int) -> int:
     while len(",".join(learned)) > _MAX_STATUS:
         del learned[len(learned) // 2 :]
     if learned:
-        os.write(status, MODULES + ",".join(learned).encode())
+        with contextlib.suppress(OSError):  # closed by the user, with all that was open
+            os.write(status, MODULES + ",".join(learned).encode())
     return code
 
 
@@ -181,6 +195,8 @@ def _call(action: Callable[[], object]) -> int:
         action()
     except SystemExit as end:
         return _exit_code(end)
+    except CannotStart:
+        raise
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BaseException as error:
@@ -201,12 +217,24 @@ def _exit_code(end: SystemExit) -> int:
     return 1
 
 
-def _run_function(path: str, params: Mapping[str, Any], cwd: str) -> None:
-    if cwd not in sys.path:
-        sys.path.insert(0, cwd)
-    with open(path, "rb") as file:
+def _run_function(job: Mapping[str, Any], orders: socket.socket | None) -> None:
+    """Calls the function of the job, and of those that follow in this process."""
+    if job["cwd"] not in sys.path:
+        sys.path.insert(0, job["cwd"])
+    with open(job["function_path"], "rb") as file:
         function = pickle.load(file)
-    function(params)
+    for one in again.jobs(job, orders, _begin_again):
+        function(one["params"])
+
+
+def _begin_again(job: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Makes this process, which has had a job before, look to this one as a new process would."""
+    _default_signals()
+    _sit_down(job)
+    again.take_environment(job["env"])
+    again.draw_anew()
+    if job["cwd"] != before["cwd"]:
+        sys.path[:] = [job["cwd"], *(entry for entry in sys.path if entry != before["cwd"])]
 
 
 def _run_script(script: str, arguments: list[str]) -> None:

@@ -33,6 +33,8 @@ class Job:
     """File with a (cloud)pickled function of one argument, called with ``params`` in a forked Python."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """What the function is called with; JSON types."""
+    reuse: bool = False
+    """Whether the function may be called in the process that ran the job before, and the next one in this one's."""
     script: str = ""
     """Python file to run as ``__main__`` in a forked Python; relative to ``cwd``."""
     arguments: tuple[str, ...] = ()

@@ -348,7 +348,8 @@ class TrialActor:
         )
         common = {"cwd": str(prepared.cwd), "env": env, "log_path": str(prepared.log), "grace_s": spec.grace_s}
         if spec.kind == "function":
-            return Job(function_path=str(self._files.function_path), params=params, **common)  # type: ignore[arg-type]
+            reuse, path = spec.reuse_processes, str(self._files.function_path)
+            return Job(function_path=path, params=params, reuse=reuse, **common)  # type: ignore[arg-type]
         outputs = {name: str(prepared.outputs / below) for name, below in spec.outputs.items()}
         for name, path in outputs.items():
             if name not in spec.output_files:

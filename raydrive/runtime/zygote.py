@@ -33,7 +33,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from raydrive.runtime import child, guard
+from raydrive.runtime import again, child, guard
 
 BOOT = (
     "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
@@ -65,8 +65,11 @@ class Zygote:
         self._helped = False
         self._tree: guard.Tree | None = None
         self._status = -1
+        self._reused: again.Reused | None = None
+        """The main process, where it may have further jobs."""
         self._oom = 0
         self._ending = False
+        self._poll = select.poll()
         self._wake, wake = os.pipe()
         for fd in (self._wake, wake):
             os.set_blocking(fd, False)
@@ -79,7 +82,7 @@ class Zygote:
 
     def serve(self) -> None:
         """Serves the actor until it is gone and nothing is left of its last job."""
-        poll = select.poll()
+        poll = self._poll
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         if self._setup:
@@ -95,8 +98,11 @@ class Zygote:
             for fd, _ in poll.poll(None if wait_s is None else wait_s * 1000 + 1):
                 if fd == self._wake:
                     self._drain()
+                elif self._reused is not None and fd == self._reused.socket.fileno():
+                    self._hear_main(self._reused)
                 elif not self._receive():
                     poll.unregister(fd)
+        self._dismiss()
         for path in self._setup.get("remove", ()):
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -151,11 +157,17 @@ class Zygote:
     # ------------------------------------------------------------------ one job
 
     def _launch(self, job: dict[str, Any]) -> None:
+        self._oom = guard.oom_kills()
+        self._tree = self._launch_again(job) or self._fork(job)
+        self._send({"began": self._tree.main})
+
+    def _fork(self, job: dict[str, Any]) -> guard.Tree:
         job["code_dir"] = self._setup["code_dir"]
         if not job["argv"]:
             job["changes"] = self._changes(job["env"])
-        self._oom = guard.oom_kills()
         self._status, status = os.pipe()
+        ours, orders = socket.socketpair() if job["reuse"] else (None, None)
+        close = [*self._owned, self._status, *([ours.fileno()] if ours else [])]
         parent = os.getpid()
         gc.freeze()  # the child's collector then leaves these pages alone, and they stay shared
         with warnings.catch_warnings():
@@ -163,10 +175,13 @@ class Zygote:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            child.become(job, status, parent, [*self._owned, self._status])
+            child.become(job, status, parent, close, orders)
         os.close(status)
-        self._tree = guard.Tree(pid, job["grace_s"])
-        self._send({"began": pid})
+        if ours and orders:
+            orders.close()
+            self._reused = again.Reused(pid, ours)
+            self._poll.register(ours, select.POLLIN)
+        return guard.Tree(pid, job["grace_s"])
 
     def _changes(self, env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         """Returns names to remove from, and what to set in the environment of this process to make it ``env``.
@@ -186,6 +201,7 @@ class Zygote:
         with contextlib.suppress(BlockingIOError):  # a leftover that cannot be killed may hold the other end
             said = os.read(self._status, 1 << 16)
         os.close(self._status)
+        self._release()
         code, error = tree.code, ""
         if said.startswith(child.FAILURE):
             code, error = None, said[1:].decode(errors="replace")
@@ -197,6 +213,45 @@ class Zygote:
         killed = code not in (0, None) and not tree.stopped and guard.oom_kills() > self._oom
         ended = {"code": code, "error": error, "cpu_s": tree.cpu_s, "max_rss_bytes": tree.max_rss_bytes, "oom": killed}
         self._send({"ended": ended})
+
+    # ------------------------------------------------------------------ one process for several jobs
+
+    def _launch_again(self, job: dict[str, Any]) -> guard.Tree | None:
+        """Gives a job to the process that waits for one; None if there is none, or it is not for this job."""
+        tree = self._reused.give(job) if self._reused and job["reuse"] else None
+        if tree is None:
+            self._dismiss()
+        return tree
+
+    def _hear_main(self, reused: again.Reused) -> None:
+        """The main process says that its job is over, or it has gone."""
+        over = reused.hear()
+        tree = self._tree
+        if over is None:
+            if tree is None:
+                self._dismiss()  # it ended while it waited for a job
+            else:
+                self._release()  # its end will be seen as any other's
+        elif tree is not None and (tree.stopped or (why := again.left_below(tree.main))):
+            reused.refuse("" if tree.stopped else why)
+        else:
+            self._tree = None  # it waits for the next one
+            self._send({"ended": {"code": 0, "error": "", "oom": False, **over}})
+
+    def _release(self) -> None:
+        """Has no further jobs for the main process, which ends if it waits for one."""
+        if self._reused is not None:
+            self._poll.unregister(self._reused.socket)
+            self._reused.socket.close()
+            self._reused = None
+
+    def _dismiss(self) -> None:
+        """Ends the process that waits for a job, and returns when nothing is left of it."""
+        waiting = self._reused
+        self._release()
+        if waiting is not None:
+            waiting.end()
+            os.close(self._status)
 
     # ------------------------------------------------------------------ warm imports
 
@@ -225,7 +280,7 @@ class Zygote:
 
     def _warm_up(self, job: dict[str, Any]) -> None:
         """Imports, before a Python job, what makes it and its successors start fast."""
-        if job["argv"]:
+        if job["argv"] or self._reused is not None:
             return
         self._help()
         if self._learned and self._learns:

@@ -345,6 +345,41 @@ def test_actors_are_reused_or_not(storage: str, reuse: bool) -> None:
     assert len(keepers) == (1 if reuse else 3)
 
 
+def test_a_function_is_called_again_in_the_same_process_when_asked(storage: str, tmp_path: Path) -> None:
+    def train(params: dict[str, Any]) -> None:
+        run = Run.get_context()
+        for _ in range(3):
+            run.log("score", params["x"])
+        run.log("pid", os.getpid())
+        run.log("calls", getattr(os, "calls", 0))
+        os.calls = getattr(os, "calls", 0) + 1  # type: ignore[attr-defined]
+        Path("outputs/x.txt").write_text(str(params["x"]))
+        Path("weights").mkdir()
+        Path("weights/x.txt").write_text(str(params["x"]))
+        run.save_checkpoint("weights")
+        print("trial", run.number)
+        if params["x"] == 3:
+            raise ValueError("three")
+
+    sampling = GridParameterSampling({"x": choice(0, 1, 2, 3, 4, 5)})
+    settings = config(
+        train, sampling=sampling, max_total_runs=6, max_concurrent_runs=1, reuse_processes=True, first_failures=0
+    )
+    run = submit(storage, settings)
+    run.wait_for_completion()
+    children = sorted(run.get_children(), key=lambda child: child.number)
+    assert [child.get_status() for child in children] == ["Completed"] * 3 + ["Failed"] + ["Completed"] * 2
+    metrics = [child.get_metrics() for child in children]
+    assert [one["score"] for one in metrics] == [[child.params["x"]] * 3 for child in children]
+    assert [one["calls"] for one in metrics] == [0, 1, 2, 3, 0, 1]
+    assert len({one["pid"] for one in metrics}) == 2
+    for child in children:
+        assert [line for line in child.logs().splitlines() if line.startswith("trial")] == [f"trial {child.number}"]
+        assert len(list((run.layout.folder.local_path / f"trials/{child.number:05d}/checkpoints").rglob("x.txt"))) == 1
+        child.download_file("outputs/x.txt", str(tmp_path / "x.txt"))
+        assert (tmp_path / "x.txt").read_text() == str(child.params["x"])
+
+
 def test_reports_arrive_once_each_in_order_under_load(storage: str) -> None:
     def train(params: dict[str, Any]) -> None:
         run = Run.get_context()

@@ -122,6 +122,8 @@ def test_limits_are_checked(name: str, value: Any) -> None:
         ("primary_metric_name", {"metric": Metric(name=3, goal=PrimaryMetricGoal.MAXIMIZE)}),  # type: ignore[arg-type]
         *(("experiment", {"experiment": name}) for name in ("", ".", "..", ".git", "a/b", "a\\b", "a\0b")),
         *(("seed", {"seed": seed}) for seed in (-1, 1.0, True, None, "0")),
+        ("reuse_processes", {"trial": TrialSpec(kind="script", reuse_processes=True)}),
+        ("reuse_processes", {"trial": TrialSpec(kind="function", reuse_processes=True, reuse_actors=False)}),
         *(("grace_s", {"trial": TrialSpec(kind="script", grace_s=s)}) for s in (-1, math.nan, math.inf, 10**400)),
     ],
 )

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import cloudpickle
 import psutil
@@ -281,6 +282,17 @@ def test_a_function_ends_as_python_does(bench: Bench) -> None:
     assert exit_.code == 0
     assert bench.text == "no newline at the end thread\natexit\n"
     assert not list(bench.folder.glob("mine-*"))
+
+
+def test_a_function_may_close_all_that_is_open(bench: Bench) -> None:
+    def train(params: dict[str, Any]) -> None:
+        import importlib
+        import os
+
+        importlib.import_module("xmlrpc.client")  # which the helper would be told of
+        os.closerange(3, 100)
+
+    assert keep(lambda keeper: keeper.run(bench.function(train))) == Exit(0, cpu_s=ANY, max_rss_bytes=ANY)
 
 
 def test_a_file_that_is_no_function_fails_with_a_traceback(bench: Bench) -> None:
