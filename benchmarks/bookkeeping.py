@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, ends_when_all_work, facts_of, peer, sweep_of
+from _common import Figure, Say, benchmark, embedded_ray, ends_when_all_work, facts_of, peer, short_rounds, sweep_of
 
 WARM = 100
 """Trials before the clock starts, for the floor and for us: Ray starts workers in the background at first."""
@@ -42,7 +42,7 @@ def measure(options: argparse.Namespace, say: Say) -> None:
         if not options.peers_python:
             alone(sizes, rounds, ours, say)
     if options.peers_python:
-        beside_peers(options.peers_python, rounds, say)
+        beside_peers(options, say)
 
 
 def alone(sizes: tuple[int, ...], rounds: int, ours: list[float], say: Say) -> None:
@@ -58,17 +58,22 @@ def alone(sizes: tuple[int, ...], rounds: int, ours: list[float], say: Say) -> N
     say(Figure("trivial.actor", "trivial trials", ours, "/s", "an actor each, bare Ray", [actor_floor(8)]))
 
 
-def beside_peers(python: str, rounds: int, say: Say) -> None:
-    """Measures raydrive and the peers in turns, each with a Ray of its own."""
+def beside_peers(options: argparse.Namespace, say: Say) -> None:
+    """Measures raydrive and the peers in turns, each with a Ray of its own.
+
+    Tune is measured several times, for with reused actors it has two speeds: mostly only one of its actors works.
+    """
+    python = options.peers_python
     ours, again, wide, again_wide, default, reuse, reuse_wide, optuna = [], [], [], [], [], [], [], []
-    for _ in range(rounds):
+    for number in range(short_rounds(options)):
         with embedded_ray():
             ours.append(raydrive(1_000, 2)[0])
             again.append(raydrive(1_000, 2, reuse_processes=True)[0])
         with embedded_ray():
             wide.append(raydrive(1_000, 16)[0])
             again_wide.append(raydrive(1_000, 16, reuse_processes=True)[0])
-        default.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 0)["s"])
+        if number < options.rounds:  # two minutes each
+            default.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 0)["s"])
         reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 1)["s"])
         reuse_wide.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 16, 1)["s"])
         optuna.append(1 / peer(python, "_optuna_peer.py", 400, 2)["s"])

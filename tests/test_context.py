@@ -46,12 +46,16 @@ class Trial:
         self._received: list[bytearray] = []
         self._readers: list[threading.Thread] = []
         self._ended = False
+        self._last = str(folder / "last")
         self._accepter = threading.Thread(target=self._accept)
         self._accepter.start()
 
     def _accept(self) -> None:
-        while not self._ended:
-            connection, _ = self._listener.accept()
+        while True:
+            connection, who = self._listener.accept()
+            if who == self._last:  # those who came before are all accepted
+                connection.close()
+                return
             self._received.append(bytearray())
             reader = threading.Thread(target=self._read, args=(connection, self._received[-1]))
             reader.start()
@@ -69,6 +73,7 @@ class Trial:
         if not self._ended:
             self._ended = True
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
+                last.bind(self._last)
                 last.connect(self._listener.getsockname())
             self._accepter.join(10)
             for reader in self._readers:

@@ -23,6 +23,7 @@ BUSY_S = 0.005
 """A process whose lines come in such a distance logs without a pause."""
 
 ACCEPT_AGAIN_S = 1.0
+"""After so long connections are accepted again where there were no descriptors left."""
 _READ_BYTES = 1 << 18
 _MAX_READS = 100
 """So many pieces of a connection are read at once: one that never ends must not keep everybody waiting."""

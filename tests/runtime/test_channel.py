@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 import stat
 import sys
@@ -197,6 +198,26 @@ def test_a_folder_that_others_can_enter_is_not_used(monkeypatch: pytest.MonkeyPa
     usual.rmdir()
     usual.symlink_to(tmp_path)
     assert private_folder() == made[-1]
+
+
+def test_who_connects_while_there_are_no_descriptors_waits_and_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "ACCEPT_AGAIN_S", 0.05)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        with connect(channel) as connection:
+            connection.sendall(wire.encode({"m": {"n": 1}}))
+            free = os.dup(0)
+            os.close(free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+            try:
+                await asyncio.sleep(0.12)
+                assert not got
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            await until(lambda: bool(got))
+
+    listen(body)
 
 
 def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
