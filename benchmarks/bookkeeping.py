@@ -64,6 +64,10 @@ def beside_peers(options: argparse.Namespace, say: Say) -> None:
     Tune is measured several times, for with reused actors it has two speeds: mostly only one of its actors works.
     """
     python = options.peers_python
+
+    def tune(concurrent: int, reuse: int) -> float:
+        return 1 / peer(python, "_tune_peer.py", "trivial", 100, concurrent, reuse)["s"]
+
     ours, again, wide, again_wide, default, reuse, reuse_wide, optuna = [], [], [], [], [], [], [], []
     for number in range(short_rounds(options)):
         with embedded_ray():
@@ -73,16 +77,18 @@ def beside_peers(options: argparse.Namespace, say: Say) -> None:
             wide.append(raydrive(1_000, 16)[0])
             again_wide.append(raydrive(1_000, 16, reuse_processes=True)[0])
         if number < options.rounds:  # two minutes each
-            default.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 0)["s"])
-        reuse.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 2, 1)["s"])
-        reuse_wide.append(1 / peer(python, "_tune_peer.py", "trivial", 100, 16, 1)["s"])
+            default.append(tune(2, 0))
+        reuse.append(tune(2, 1))
+        reuse_wide.append(tune(16, 1))
         optuna.append(1 / peer(python, "_optuna_peer.py", 400, 2)["s"])
-    two, many, tune = "trivial trials, 2 at a time", "trivial trials, 16 at a time", "Tune, reuse_actors"
+    two, many, reused = "trivial trials, 2 at a time", "trivial trials, 16 at a time", "Tune, reuse_actors"
     say(Figure("trivial.tune", two, ours, "/s", "Ray Tune", default, ">= 100"))
-    say(Figure("trivial.tune_reuse", two, ours, "/s", tune, reuse, ">= 20"))
-    say(Figure("trivial.again.tune_reuse", f"{two}, reuse_processes", again, "/s", tune, reuse, ">= 20"))
-    say(Figure("trivial.16.tune_reuse", many, wide, "/s", tune, reuse_wide, ">= 20"))
-    say(Figure("trivial.16.again.tune_reuse", f"{many}, reuse_processes", again_wide, "/s", tune, reuse_wide, ">= 20"))
+    say(Figure("trivial.tune_reuse", two, ours, "/s", reused, reuse, ">= 20"))
+    say(Figure("trivial.again.tune_reuse", f"{two}, reuse_processes", again, "/s", reused, reuse, ">= 20"))
+    say(Figure("trivial.16.tune_reuse", many, wide, "/s", reused, reuse_wide, ">= 20"))
+    say(
+        Figure("trivial.16.again.tune_reuse", f"{many}, reuse_processes", again_wide, "/s", reused, reuse_wide, ">= 20")
+    )
     say(Figure("trivial.optuna", two, ours, "/s", "Optuna, 2 processes", optuna))
     say(Figure("trivial.again.optuna", f"{two}, reuse_processes", again, "/s", "Optuna, 2 processes", optuna))
 

@@ -68,8 +68,7 @@ class Trial:
 
     def messages(self) -> list[dict[str, Any]]:
         """Everything logged so far; ends the reading."""
-        for client in list(wire._clients):
-            client.close()
+        wire.hang_up()
         if not self._ended:
             self._ended = True
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:

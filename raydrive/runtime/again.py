@@ -120,8 +120,8 @@ def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job]
             return _say(why)
         _tidy()
         used_s = sum(os.times()[:4])
-        max_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        over = {"cpu_s": used_s - cpu_s, "max_rss_bytes": max_rss}
+        max_rss_bytes = guard.max_rss_bytes(resource.getrusage(resource.RUSAGE_SELF))
+        over = {"cpu_s": used_s - cpu_s, "max_rss_bytes": max_rss_bytes}
         cpu_s = used_s
         try:
             orders.sendall(json.dumps(over).encode() + b"\n")
@@ -165,9 +165,7 @@ def _threads() -> list[str]:
 
 def _tidy() -> None:
     """Hands over all that this trial has written, and forgets what was only its own."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # closed or replaced by the user
-            stream.flush()
+    flush()
     wire: Any = sys.modules.get("raydrive.wire")
     context: Any = sys.modules.get("raydrive.context")
     if wire is not None and context is not None:
@@ -176,18 +174,8 @@ def _tidy() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def take_environment(env: Mapping[str, str]) -> None:
-    """Makes the environment of this process ``env``, whatever the trial before has made of it."""
-    for name in [name for name in os.environ if name not in env]:
-        del os.environ[name]
-    os.environ.update({name: text for name, text in env.items() if os.environ.get(name) != text})
-
-
-def draw_anew() -> None:
-    """Seeds ``random`` and numpy's as in a new process."""
-    module = sys.modules.get("random")
-    if module is not None:
-        module.seed()
-    module = sys.modules.get("numpy.random")
-    if module is not None:
-        module.seed()
+def flush() -> None:
+    """Writes what the process has printed."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed or replaced by the user: theirs to flush
+            stream.flush()

@@ -187,19 +187,8 @@ class _Reader:
     def read(self) -> None:
         """Reads what there is now."""
         for _ in range(_MAX_READS):
-            if self._paused:
+            if self._paused or not self._read_piece():
                 return
-            try:
-                data = self._socket.recv(_READ_BYTES)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                data = b""
-            if not data:
-                # What is left is a line that its writer was killed in the middle of: nothing that was ever logged.
-                self.close()
-                return
-            self._take(data)
 
     def pause(self) -> None:
         self._paused = True
@@ -224,17 +213,22 @@ class _Reader:
             self._watch(False)
             self._rest = self._loop.call_later(REST_S, self._look)
         self._read_at = now
-        # One piece, and then whoever else has something to say.
+        self._read_piece()  # one, and then whoever else has something to say
+
+    def _read_piece(self) -> bool:
+        """Reads a piece, or sees the end; returns whether there may be another."""
         try:
             data = self._socket.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError:
             data = b""
         if data:
             self._take(data)
         else:
+            # What is left is a line that its writer was killed in the middle of: nothing that was ever logged.
             self.close()
+        return bool(data)
 
     def _look(self) -> None:
         """The rest is over."""

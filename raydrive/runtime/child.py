@@ -45,7 +45,7 @@ class CannotStart(Exception):
 
 
 def become(
-    job: Mapping[str, Any], status: int, parent: int, close: list[int], orders: socket.socket | None = None
+    job: Mapping[str, Any], status: int, parent: int, close: list[int], orders: socket.socket | None
 ) -> NoReturn:
     """Turns this process into the job and never returns.
 
@@ -149,9 +149,7 @@ def _run_python(job: Mapping[str, Any], status: int, orders: socket.socket | Non
         code = _call(lambda: _run_function(job, orders))
     code = _call(threading._shutdown) or code  # type: ignore[attr-defined]  # joins what is not a daemon
     code = _call(atexit._run_exitfuncs) or code
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # closed or replaced by the user: theirs to flush
-            stream.flush()
+    again.flush()
     # From the end: looking at every name would copy the memory that holds them, which is the helper's.
     learned = _installed([*itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before))][::-1])
     while len(",".join(learned)) > _MAX_STATUS:
@@ -170,9 +168,7 @@ def _fresh(env: Mapping[str, str], removed: list[str], changed: Mapping[str, str
         removed: Names that this process has and ``env`` has not.
         changed: What ``env`` has and this process has not, or otherwise.
     """
-    for name in removed:
-        del os.environ[name]
-    os.environ.update(changed)
+    _change(removed, changed)
     for entry in reversed(env.get("PYTHONPATH", "").split(os.pathsep)):
         if entry and entry not in sys.path:
             sys.path.insert(0, entry)
@@ -180,13 +176,34 @@ def _fresh(env: Mapping[str, str], removed: list[str], changed: Mapping[str, str
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
         finalizer.atexit = False
     # Python reseeds `random` in a forked child, numpy does not: every trial would draw the same numbers.
-    random = sys.modules.get("numpy.random")
-    if random is not None:
-        random.seed()
+    _seed("numpy.random")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not replaced by a preloaded module
             stream.reconfigure(line_buffering=True)
     faulthandler.enable()
+
+
+def changes(present: Mapping[str, str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Returns the names to remove from an environment, and what to set in it, to make it ``env``.
+
+    Nearly all of it is the same, and each name that is set costs a call of setenv.
+    """
+    changed = {name: text for name, text in env.items() if present.get(name) != text}
+    return [name for name in present if name not in env], changed
+
+
+def _change(removed: list[str], changed: Mapping[str, str]) -> None:
+    for name in removed:
+        del os.environ[name]
+    os.environ.update(changed)
+
+
+def _seed(*modules: str) -> None:
+    """Has each of these modules that is loaded draw numbers of its own."""
+    for name in modules:
+        module = sys.modules.get(name)
+        if module is not None:
+            module.seed()
 
 
 def _call(action: Callable[[], object]) -> int:
@@ -231,8 +248,8 @@ def _begin_again(job: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Makes this process, which has had a job before, look to this one as a new process would."""
     _default_signals()
     _sit_down(job)
-    again.take_environment(job["env"])
-    again.draw_anew()
+    _change(*changes(os.environ, job["env"]))
+    _seed("random", "numpy.random")
     if job["cwd"] != before["cwd"]:
         sys.path[:] = [job["cwd"], *(entry for entry in sys.path if entry != before["cwd"])]
 

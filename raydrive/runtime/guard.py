@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import resource
 import signal
 import sys
 import time
@@ -116,6 +117,11 @@ def oom_kills() -> int:
     return 0
 
 
+def max_rss_bytes(usage: resource.struct_rusage) -> int:
+    """Largest resident memory in what the kernel says of a process."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 @functools.cache
 def _oom_files() -> list[tuple[str, str]]:
     """Files that may hold the count, the most local one first."""
@@ -212,7 +218,6 @@ class Tree:
             if pid == 0:
                 return
             self.cpu_s += usage.ru_utime + usage.ru_stime
-            unit = 1 if sys.platform == "darwin" else 1024
-            self.max_rss_bytes = max(self.max_rss_bytes, usage.ru_maxrss * unit)
+            self.max_rss_bytes = max(self.max_rss_bytes, max_rss_bytes(usage))
             if pid == self.main:
                 self.code = os.waitstatus_to_exitcode(status)

@@ -127,9 +127,6 @@ class TrialFiles:
 
     def __init__(self, uri: str, run_id: str, config: TrialConfig) -> None:
         self._layout = RunLayout.open(uri)
-        place = self._layout.trial(0).local_path
-        self._trials = place.parent if place is not None else None
-        """Folder of the trials' folders, where the storage is local."""
         self._root = private_folder() / run_id
         self._spec = config.trial
         self._code: Path | None = None
@@ -196,8 +193,8 @@ class TrialFiles:
             StorageError: If something cannot be made.
         """
         name = f"{trial:05d}-{attempt}-{secrets.token_hex(2)}"
-        local = self._trials
-        files = Path(f"{local}/{trial:05d}") if local is not None else self._root / "files" / name
+        local = self._layout.trial(trial).local_path
+        files = local if local is not None else self._root / "files" / name
         desk = self._desk(name, files) if self._code is None else None
         cwd = desk.cwd if desk else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
         log_folder = f"{files}/attempt-{attempt}" if local is not None else str(files)

@@ -184,14 +184,10 @@ class Zygote:
         return guard.Tree(pid, job["grace_s"])
 
     def _changes(self, env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-        """Returns names to remove from, and what to set in the environment of this process to make it ``env``.
-
-        Found here, because what a forked process looks at is copied for it. Nearly all of it is the same.
-        """
+        """Returns how ``env`` differs; found here, because what a forked process looks at is copied for it."""
         if self._env is None:
             self._env = dict(os.environ)
-        changed = {name: text for name, text in env.items() if self._env.get(name) != text}
-        return [name for name in self._env if name not in env], changed
+        return child.changes(self._env, env)
 
     def _report(self, tree: guard.Tree) -> None:
         """Tells the actor how the job has ended."""

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psutil
 import pytest
+import test_process
 from test_process import Bench, is_alive, keep, until
 
 from raydrive.runtime.process import Exit, Job, Keeper
 
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path)
-    yield bench
-    assert not bench.living(), "processes outlived their keeper"
+bench = test_process.bench
 
 
 def jobs(bench: Bench, function: Callable[[dict[str, Any]], Any], params: Sequence[dict[str, Any]]) -> list[Job]:

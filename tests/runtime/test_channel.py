@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_process import until
 
 from raydrive import wire
 from raydrive.runtime import channel as channels
@@ -38,12 +39,6 @@ def listen(body: Callable[[Channel, list[wire.Message]], Awaitable[Any]]) -> Any
             await channel.close()
 
     return asyncio.run(main())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def write(channel: Channel, count: int, who: str = "me") -> asyncio.subprocess.Process:
@@ -215,7 +210,7 @@ def test_who_connects_while_there_are_no_descriptors_waits_and_is_heard(monkeypa
                 assert not got
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-            await until(lambda: bool(got))
+            await until(lambda: bool(got), "what was said")
 
     listen(body)
 
@@ -234,7 +229,7 @@ def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypat
 
         async def say(k: int) -> None:
             theirs.sendall(b'{"k": %d}\n' % k)
-            await until(lambda: got[-1:] == [k])
+            await until(lambda: got[-1:] == [k], "what was said")
 
         monkeypatch.setattr(channels, "BUSY_S", 0.0)  # no two lines are so close
         await say(1)
@@ -244,7 +239,7 @@ def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypat
         monkeypatch.setattr(channels, "REST_S", 0.02)
         await say(3)
         assert not reader._watched
-        await until(lambda: reader._watched)
+        await until(lambda: reader._watched, "the end of the rest")
         await say(4)
         hub.resume()  # as when the process has ended: nothing is waited for
         assert reader._watched
@@ -258,7 +253,7 @@ def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypat
         hub.resume()
         assert reader._watched
         theirs.close()
-        await until(lambda: not hub._readers)
+        await until(lambda: not hub._readers, "the end of the connection")
         assert got == [1, 2, 3, 4, 5]
 
     asyncio.run(scenario())
