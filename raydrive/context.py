@@ -40,6 +40,7 @@ class _Process:
         self.metrics: dict[str, list[Any]] = {}
         self.tags: dict[str, str] = {}
         self.noted: list[str] = []
+        self.failed = False
 
 
 _process: _Process | None = None
@@ -387,8 +388,8 @@ class Run:
             error_details: What went wrong: a text or an exception.
             error_code: A short name for it.
         """
-        why = ": ".join(str(part) for part in (error_code, error_details) if part is not None)
-        self._state(wire.FAILED, why)
+        _this().failed = True
+        self._state(wire.FAILED, ": ".join(str(part) for part in (error_code, error_details) if part is not None))
 
     def _state(self, state: str, why: str) -> None:
         this = _this()
@@ -411,8 +412,7 @@ class Run:
 
     def _log(self, kind: str, name: str, value: Any, description: str, step: float | None = None) -> None:
         this = _this()
-        if step is not None:
-            step = plain.scalar(step, f"the step of {name!r}", "give a number")
+        step = None if step is None else plain.scalar(step, f"the step of {name!r}", "give a number")
         this.metrics.setdefault(name, []).append(value)
         if this.client is None or not this.client.send(wire.metrics_message({name: value}, step, description)):
             print(f"Attempted to log {kind} metric {name}:\n{value}", flush=True)

@@ -189,7 +189,7 @@ def decode(lines: Sequence[bytes]) -> tuple[list[Message], list[bytes]]:
     try:
         # One call for many lines is twice as fast as one call a line, and bad lines are rare.
         parsed = json.loads(b"[" + b"\n,".join(full) + b"]")
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if parsed is not None and len(parsed) == len(full) and all(type(item) is dict for item in parsed):
         return parsed, []

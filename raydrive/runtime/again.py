@@ -1,9 +1,10 @@
 """Calls a function again in the process that has called it before: ``reuse_processes``.
 
 What trials leave in the process (modules, caches, compiled code, a GPU's context) is there for the next one, which is
-what it is for. The log, the working directory, the environment, signals and the state of ``random`` are each trial's
-own. Only a function that returns, and leaves nothing running, is called again: after an exception, an exit, a stop, or
-with threads and processes left, the process ends as any other does, and the next trial gets a new one.
+what it is for. The log, the working directory, the environment, signals and timers, and the state of ``random`` are
+each trial's own (``slate``). Only a function that returns, and leaves nothing running, is called again: after an
+exception, an exit, ``run.fail()``, a stop, with something to do at its end, or with threads and processes left, the
+process ends as any other does, and the next trial gets a new one.
 
 The helper speaks over a socket of its own to the process, JSON lines. Out, when a job is over: ``{"cpu_s": 0.1,
 "max_rss_bytes": 9e6}``. In: ``{"job": {...}}`` with the fields of ``process.Job``, or ``{"end": why}``, or its end.
@@ -19,21 +20,15 @@ import resource
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from raydrive.runtime import guard
+from raydrive.runtime.slate import Slate
 
 END_S = 5.0
 """So long a process that gets no further job may take over its end."""
-SETTLE_S = 0.1
-"""So long threads have to end that the function has told to."""
-_HARMLESS = "tqdm."
-"""A thread of this package looks after its progress bars as long as the process lives, and touches nothing else."""
-_ONE_TRIAL = {"raydrive_mlflow.ledger": "MLflow takes all that its process logs for one trial"}
-"""Modules that know the trial of their process, and why they cannot have another."""
 
 _Job = Mapping[str, Any]
 
@@ -44,23 +39,22 @@ class Reused:
     Args:
         pid: Its process id.
         connection: The socket to it.
+        grace_s: Seconds it may take over its end, when there is no further job; at most ``END_S``.
     """
 
-    def __init__(self, pid: int, connection: socket.socket) -> None:
+    def __init__(self, pid: int, connection: socket.socket, grace_s: float) -> None:
         self.pid = pid
         self.socket = connection
+        self._grace_s = min(grace_s, END_S)
         self._cpu_s = 0.0
 
     def hear(self) -> dict[str, Any] | None:
-        """Returns what the process says at the end of a job; None when it has gone, or hung up."""
+        """Returns what the process says at the end of a job; None when it has gone, hung up or says something else."""
         try:
-            said = self.socket.recv(1 << 12)
-        except ConnectionError:
-            said = b""
-        if not said:
+            over: dict[str, Any] = json.loads(self.socket.recv(1 << 12))
+            self._cpu_s += over["cpu_s"]
+        except (ConnectionError, ValueError, TypeError, KeyError):
             return None
-        over: dict[str, Any] = json.loads(said)
-        self._cpu_s += over["cpu_s"]
         return over
 
     def give(self, job: Mapping[str, Any]) -> guard.Tree | None:
@@ -69,6 +63,7 @@ class Reused:
         tree.cpu_s -= self._cpu_s  # at its end the kernel counts all it has used
         if tree.step():
             return None
+        guard.signal_all([self.pid], signal.SIGCONT)  # stopped by whomever, it would take nothing
         try:
             self.socket.sendall(json.dumps({"job": job}).encode() + b"\n")
         except OSError:
@@ -86,8 +81,8 @@ class Reused:
 
     def end(self) -> None:
         """Waits until it is gone, after its socket was closed; kills it when that takes too long."""
-        tree = guard.Tree(self.pid, END_S)
-        kill_at = time.monotonic() + END_S
+        tree = guard.Tree(self.pid, self._grace_s)
+        kill_at = time.monotonic() + self._grace_s
         while not tree.step():
             if time.monotonic() > kill_at:
                 tree.stop(0)
@@ -96,7 +91,7 @@ class Reused:
 
 def left_below(main: int) -> str:
     """Why a main process cannot have a further job, whatever it says itself; empty if it can."""
-    left = [pid for pid in guard.descendants(os.getpid()) if pid != main]
+    left = [pid for pid in guard.descendants(os.getpid()) if pid != main and not guard.is_over(pid)]
     return f"processes still run ({', '.join(map(str, left))})" if left else ""
 
 
@@ -108,17 +103,22 @@ def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job]
         orders: The socket to the helper; None = there is no other job.
         begin: Called with each further job and the one before it, before it is yielded.
     """
-    yield first
     if orders is None:
+        yield first
         return
+    slate, me, place = Slate(), os.getpid(), _place(orders)
     lines = orders.makefile("rb")
     job, cpu_s = first, 0.0
     while True:
+        yield job
+        if os.getpid() != me or _place(orders) != place:
+            return  # forked by the function; or the function has closed what it did not open
+        slate.still()
         gc.collect()  # what the function held must not be held beside what it holds next time
-        why = _left_behind()
+        why = _stain(slate)
         if why:
-            return _say(why)
-        _tidy()
+            return _say(why, slate)
+        _tidy(slate)
         used_s = sum(os.times()[:4])
         max_rss_bytes = guard.max_rss_bytes(resource.getrusage(resource.RUSAGE_SELF))
         over = {"cpu_s": used_s - cpu_s, "max_rss_bytes": max_rss_bytes}
@@ -127,55 +127,41 @@ def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job]
             orders.sendall(json.dumps(over).encode() + b"\n")
             order = json.loads(lines.readline() or b"{}")
         except OSError:
-            return None  # the helper is gone, and the kernel ends this process
+            return  # the helper is gone, and the kernel ends this process
         if "job" not in order:
-            return _say(order.get("end", ""))
+            return _say(order.get("end", ""), slate)
         before, job = job, order["job"]
         begin(job, before)
-        yield job
 
 
-def _say(why: str) -> None:
+def _place(orders: socket.socket) -> tuple[int, int] | None:
+    """What tells a socket from all others; None if it is closed."""
+    try:
+        found = os.fstat(orders.fileno())
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _say(why: str, slate: Slate) -> None:
     if why:
         with contextlib.suppress(OSError, ValueError):
-            print(f"raydrive: the next trial gets a new process: {why}", file=sys.stderr, flush=True)
+            print(f"raydrive: the next trial gets a new process: {why}", file=slate.stderr, flush=True)
 
 
-def _left_behind() -> str:
+def _stain(slate: Slate) -> str:
     """Why this process cannot have another trial; empty if it can."""
-    for module, why in _ONE_TRIAL.items():
-        if module in sys.modules:
-            return why
-    until = time.monotonic() + SETTLE_S
-    while threads := _threads():
-        if time.monotonic() > until:
-            return f"threads still run ({', '.join(threads)})"
-        time.sleep(0.002)
-    return ""
+    context: Any = sys.modules.get("raydrive.context")
+    if context is not None and context._process is not None and context._process.failed:
+        return "run.fail() was called"
+    return slate.stain()
 
 
-def _threads() -> list[str]:
-    """Names of other threads, which could log into the next trial."""
-    if threading.active_count() == 1:
-        return []
-    ours = threading.current_thread()
-    others = [thread for thread in threading.enumerate() if thread is not ours]
-    return sorted(thread.name for thread in others if not type(thread).__module__.startswith(_HARMLESS))
-
-
-def _tidy() -> None:
+def _tidy(slate: Slate) -> None:
     """Hands over all that this trial has written, and forgets what was only its own."""
-    flush()
+    slate.wipe()
     wire: Any = sys.modules.get("raydrive.wire")
     context: Any = sys.modules.get("raydrive.context")
     if wire is not None and context is not None:
         wire.hang_up()
         context._process = None  # with the metrics and tags that get_metrics() and get_tags() return
-    signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def flush() -> None:
-    """Writes what the process has printed."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # closed or replaced by the user: theirs to flush
-            stream.flush()

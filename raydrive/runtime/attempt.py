@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from raydrive import wire
@@ -42,24 +43,50 @@ class Attempt:
         """Whether so much is unsent that the channel has to wait."""
         return len(self.unsent) > MAX_UNSENT
 
-    def add(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Counts what the training process logged; the primary metric sets the interval."""
+    def add(self, messages: Sequence[wire.Message]) -> list[wire.Message]:
+        """Counts what the training process logged; the primary metric sets the interval.
+
+        Args:
+            messages: Of whoever writes to the socket: anything may stand in them.
+
+        Returns:
+            Those that cannot be read.
+        """
         name = self.metric
+        odd: list[wire.Message] = []
         for message in messages:
-            at, metrics = message.get("t") or time.time(), message.get("m") or {}
-            tags = message.get("tags") or {}
+            try:
+                at, metrics = float(message.get("t") or time.time()), message.get("m") or {}
+                tags, step = message.get("tags") or {}, message.get("s")
+                value = metrics.get(name)
+                number = as_float(value) if isinstance(value, int | float) else None
+                if step is not None:
+                    float(step)
+                if tags:
+                    tags = {**tags}
+            except (AttributeError, TypeError, ValueError, OverflowError):
+                odd.append(message)
+                continue
             if message.get("state") == wire.FAILED:
                 self.said_failed = str(message.get("why") or "the script called run.fail()")
             if "checkpoint" in message and self.publisher is not None:
                 self.publisher.announce(str(message["checkpoint"]))
             if not metrics and not tags:
                 continue
-            value, interval, number = metrics.get(name), 0, None
-            if isinstance(value, int | float):
+            interval = 0
+            if number is not None:
                 self.interval += 1
-                interval, number = self.interval, float(value)
-                self.value = number
+                interval, self.value = self.interval, number
                 metrics = {key: item for key, item in metrics.items() if key != name} if len(metrics) > 1 else {}
             self.seq += 1
-            self.unsent.append(("report", at, self.seq, interval, number, metrics, message.get("s"), tags))
+            self.unsent.append(("report", at, self.seq, interval, number, metrics, step, tags))
         self.wake.set()
+        return odd
+
+
+def as_float(value: int | float) -> float:
+    """A logged number; a larger integer than there are floats is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

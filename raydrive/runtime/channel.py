@@ -28,7 +28,7 @@ _READ_BYTES = 1 << 18
 _MAX_READS = 100
 """So many pieces of a connection are read at once: one that never ends must not keep everybody waiting."""
 
-Take = Callable[[Sequence[wire.Message]], None]
+Take = Callable[[Sequence[wire.Message]], Sequence[wire.Message] | None]
 
 
 class Channel:
@@ -41,7 +41,7 @@ class Channel:
         self.path = ""
         """Path of the socket, for ``RAYDRIVE_CHANNEL``; empty until ``start``."""
         self.take: Take = lambda messages: None
-        """Called with the messages of each chunk that was read, in order; must not raise."""
+        """Called with the messages of each chunk, in order; returns those it cannot read; never raises."""
         self.notice: Callable[[str], None] = lambda text: None
         """Called with a sentence when something that was sent cannot be read: the first time since ``drain``."""
         self.bad_lines = 0
@@ -96,20 +96,23 @@ class Channel:
         Returns:
             Whether all connections came to their end in time.
         """
-        self._accept()  # a process may have connected, written and ended before anybody looked
-        if not self._paused:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s
+        while True:
+            everybody = self._accept()  # a process may have connected, written and ended before anybody looked
+            taken = list(self._readers)
+            if not self._paused:
+                for reader in taken:
+                    reader.read()
+            complete = await self._wait_until_empty(end)
             for reader in list(self._readers):
-                reader.read()
-        complete = True
-        if self._readers:
-            try:
-                await asyncio.wait_for(self._until_empty(), timeout_s)
-            except asyncio.TimeoutError:
-                complete = False
-        for reader in list(self._readers):
-            reader.close()
+                reader.close()
+            if everybody or loop.time() >= end:
+                break
+            if not taken:  # others hold all descriptors there are
+                await asyncio.sleep(ACCEPT_AGAIN_S)
         self.bad_lines = 0
-        return complete
+        return complete and everybody
 
     async def close(self) -> None:
         """Closes all connections and removes the socket."""
@@ -123,27 +126,32 @@ class Channel:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
 
-    async def _until_empty(self) -> None:
-        while self._readers:
+    async def _wait_until_empty(self, end: float) -> bool:
+        """Waits until all connections have come to their end, or the loop's clock is at ``end``; whether they have."""
+        loop = asyncio.get_running_loop()
+        while self._readers and loop.time() < end:
             self._changed.clear()
-            await self._changed.wait()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), end - loop.time())
+        return not self._readers
 
-    def _accept(self) -> None:
-        """Takes all who have connected."""
+    def _accept(self) -> bool:
+        """Takes all who have connected; False if some had to be left."""
         while self._listening is not None:
             try:
                 connection, _ = self._listening.accept()
             except BlockingIOError:
-                return
+                return True
             except OSError:  # no descriptors left: they wait in the queue, and must not be looked at all the time
                 loop = asyncio.get_running_loop()
                 loop.remove_reader(self._listening.fileno())
                 loop.call_later(ACCEPT_AGAIN_S, self._listen)
-                return
+                return False
             reader = _Reader(self, connection)
             self._readers[reader] = None
             if not self._paused:
                 reader.resume()
+        return True
 
     # ------------------------------------------------------------------ what the readers say
 
@@ -153,8 +161,9 @@ class Channel:
 
     def _read(self, lines: Sequence[bytes]) -> None:
         messages, bad = wire.decode(lines)
-        if messages:
-            self.take(messages)
+        odd = self.take(messages) if messages else None
+        if odd:
+            self._complain(f"a message that was logged cannot be read and was dropped: {str(odd[0])[:200]}", len(odd))
         if bad:
             self._complain(f"a line that was logged is not a JSON object and was dropped: {bad[0][:200]!r}", len(bad))
 

@@ -11,7 +11,7 @@ import builtins
 import contextlib
 import errno
 import faulthandler
-import functools
+import fcntl
 import importlib.machinery
 import itertools
 import os
@@ -19,14 +19,13 @@ import pickle
 import signal
 import socket
 import sys
-import sysconfig
 import threading
 import types
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from raydrive.runtime import again, guard
+from raydrive.runtime import again, guard, slate
 
 FAILURE = b"E"
 """First byte of what is written to the status pipe: the sentence that follows says why the job could not start."""
@@ -90,10 +89,10 @@ def _default_signals() -> None:
 def _sit_down(job: Mapping[str, Any]) -> None:
     """Own streams and working directory."""
     try:
-        log = os.open(job["log_path"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        log = _open(job["log_path"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     except OSError as error:
         raise CannotStart(f"cannot write the log {job['log_path']!r}: {_reason(error)}") from None
-    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    nothing = _open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -103,6 +102,17 @@ def _sit_down(job: Mapping[str, Any]) -> None:
         os.chdir(job["cwd"])
     except OSError as error:
         raise CannotStart(f"cannot start in the directory {job['cwd']!r}: {_reason(error)}") from None
+
+
+def _open(path: str, flags: int) -> int:
+    """Opens a file as none of the three descriptors that a process has from the start, which it may have closed."""
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    if fd > 2:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(fd)
 
 
 def _reason(error: OSError) -> str:
@@ -149,7 +159,7 @@ def _run_python(job: Mapping[str, Any], status: int, orders: socket.socket | Non
         code = _call(lambda: _run_function(job, orders))
     code = _call(threading._shutdown) or code  # type: ignore[attr-defined]  # joins what is not a daemon
     code = _call(atexit._run_exitfuncs) or code
-    again.flush()
+    slate.flush()
     # From the end: looking at every name would copy the memory that holds them, which is the helper's.
     learned = _installed([*itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before))][::-1])
     while len(",".join(learned)) > _MAX_STATUS:
@@ -246,7 +256,6 @@ def _run_function(job: Mapping[str, Any], orders: socket.socket | None) -> None:
 
 def _begin_again(job: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Makes this process, which has had a job before, look to this one as a new process would."""
-    _default_signals()
     _sit_down(job)
     _change(*changes(os.environ, job["env"]))
     _seed("random", "numpy.random")
@@ -278,15 +287,6 @@ def _installed(names: list[str]) -> list[str]:
     found = []
     for name in names:
         file = getattr(sys.modules.get(name), "__file__", None)
-        if isinstance(file, str) and file.startswith(library_roots()):
+        if isinstance(file, str) and slate.is_installed(file):
             found.append(name)
     return found
-
-
-@functools.cache
-def library_roots() -> tuple[str, ...]:
-    """Folders that hold the standard library and installed packages, each with its final separator."""
-    paths = sysconfig.get_paths()
-    roots = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-    roots |= {entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))}
-    return tuple(os.path.join(root, "") for root in roots)

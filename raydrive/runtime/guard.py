@@ -87,6 +87,15 @@ def _scan() -> dict[int, list[int]]:
     return table
 
 
+def is_over(pid: int) -> bool:
+    """Whether a process has ended, though nobody may have asked for its end yet."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] in ("Z", "X")
+    except OSError:
+        return not os.path.exists(f"/proc/{pid}")
+
+
 def signal_all(pids: list[int], number: signal.Signals) -> None:
     """Sends a signal to each process that is still there and ours."""
     for pid in pids:

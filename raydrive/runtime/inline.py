@@ -25,6 +25,7 @@ from raydrive.core.config import RunConfig
 from raydrive.core.heritage import NOTHING, Heritage, sampler_of
 from raydrive.core.records import FAILED, Began, Close, Ended, Fact, Finish, Launch, Reported, Started, Stop, Ticked
 from raydrive.core.sweep import Sweep
+from raydrive.runtime.attempt import as_float
 from raydrive.runtime.loop import Loop, Writer
 
 Train = Callable[[dict[str, Any]], object]
@@ -209,7 +210,7 @@ class _Attempt(wire.Client):
         value, interval = metrics.get(self._runner.metric), 0
         if isinstance(value, int | float):
             self._interval += 1
-            interval = self._interval
+            interval, value = self._interval, as_float(value)
             del metrics[self._runner.metric]
         else:
             value = None

@@ -223,15 +223,18 @@ class TrialActor:
                 current.unsent.insert(0, ("began", time.time(), os.uname().nodename, pid, gpus, self._name))
                 current.wake.set()
 
-            def take(messages: Sequence[Mapping[str, Any]]) -> None:
-                current.add(messages)
+            def take(messages: Sequence[wire.Message]) -> list[wire.Message]:
+                odd = current.add(messages)
                 self._pause_if_unheard(current, prepared)
                 if current.is_full():
                     channel.pause()
+                return odd
 
             channel.take, channel.notice = take, prepared.note
             async with printed_metrics(prepared.log, self._config, take, current.is_full):
                 exit_ = await keeper.run(job, begin)
+            # A process that is kept for the next trial may have been paused at its very last report.
+            guard.signal_all(current.stopped_pids, signal.SIGCONT)
             current.pid, current.stopped_pids = 0, []
             # What the dead process had sent is in the socket's buffer: little, and it must not wait for the driver.
             channel.take = current.add

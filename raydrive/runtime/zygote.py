@@ -33,7 +33,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from raydrive.runtime import again, child, guard
+from raydrive.runtime import again, child, guard, slate
 
 BOOT = (
     "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
@@ -179,7 +179,7 @@ class Zygote:
         os.close(status)
         if ours and orders:
             orders.close()
-            self._reused = again.Reused(pid, ours)
+            self._reused = again.Reused(pid, ours, job["grace_s"])
             self._poll.register(ours, select.POLLIN)
         return guard.Tree(pid, job["grace_s"])
 
@@ -272,7 +272,7 @@ class Zygote:
         if not self._helped:
             self._helped = True
             self._import(_HELPERS, {})
-            child.library_roots()  # milliseconds, spent here once
+            slate.library_roots()  # milliseconds, spent here once
 
     def _warm_up(self, job: dict[str, Any]) -> None:
         """Imports, before a Python job, what makes it and its successors start fast."""

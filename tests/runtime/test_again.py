@@ -12,6 +12,7 @@ import pytest
 import test_process
 from test_process import Bench, is_alive, keep, until
 
+from raydrive import Run
 from raydrive.runtime.process import Exit, Job, Keeper
 
 bench = test_process.bench
@@ -109,6 +110,11 @@ def test_each_job_is_told_what_it_used(bench: Bench) -> None:
         ("subprocess.Popen(['sleep', '60'])", 0, "processes still run ("),
         ("subprocess.Popen(['sleep', '60'], start_new_session=True)", 0, "processes still run ("),
         ("os.closerange(3, 100)", 0, ""),
+        ("os.closerange(3, 100); sys.modules['kept'] = socket.socketpair()", 0, ""),
+        ("_thread.start_new_thread(lambda: time.sleep(9), ()); time.sleep(0.1)", 0, "threads still run (without a"),
+        ("sys.stdout.close()", 0, "sys.stdout or sys.stderr is closed"),
+        ("atexit.register(print, 'bye')", 0, "print was registered with atexit\nbye"),
+        ("Run.get_context().fail('no good')", 0, "run.fail() was called"),
         ("sys.modules['raydrive_mlflow.ledger'] = sys", 0, "MLflow takes all that its process logs for one trial"),
     ],
 )
@@ -116,13 +122,10 @@ def test_whatever_else_happens_the_next_trial_gets_a_new_process(
     bench: Bench, statement: str, code: int, why: str
 ) -> None:
     def train(params: dict[str, Any]) -> None:
-        import os
-        import subprocess
-        import sys
-        import threading
-        import time
+        import importlib
 
-        exec(params["do"], {"os": os, "subprocess": subprocess, "sys": sys, "threading": threading, "time": time})
+        names = ("_thread", "atexit", "os", "socket", "subprocess", "sys", "threading", "time")
+        exec(params["do"], {"Run": Run, **{name: importlib.import_module(name) for name in names}})
 
     ends, pids = run_all(jobs(bench, train, [{"do": "pass"}, {"do": statement}, {"do": "pass"}, {"do": "pass"}]))
     assert [end.code for end in ends] == [0, code, 0, 0]
@@ -130,6 +133,99 @@ def test_whatever_else_happens_the_next_trial_gets_a_new_process(
     assert log_of(bench, 0) == log_of(bench, 2) == ""
     if why:
         assert f"raydrive: the next trial gets a new process: {why}" in log_of(bench, 1)
+
+
+def test_what_would_write_into_another_trial_or_end_it_goes(bench: Bench) -> None:
+    def train(params: dict[str, Any]) -> None:
+        import faulthandler
+        import logging
+        import signal
+        import sys
+        import time
+
+        number = params["x"]
+        print(f"out {number}")
+        logging.getLogger("mine").warning("unheard of")
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("mine").addHandler(logging.FileHandler("train.log"))
+        logging.getLogger("mine").warning("warned %s", number)
+        time.sleep(params["sleep"])
+        while time.process_time() < params["busy_until"]:
+            pass
+        assert sys.excepthook is sys.__excepthook__
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+        sys.excepthook = lambda *_: None
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+        faulthandler.dump_traceback_later(0.3, exit=True)
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+            signal.setitimer(timer, 0.3)
+        sys.stdout = open("mine.txt", "w")  # noqa: SIM115
+        print(f"elsewhere {number}")
+
+    given = [{"x": k, "sleep": 0.5 * (k == 1), "busy_until": 3.0 * (k == 1)} for k in range(3)]
+    ends, pids = run_all(jobs(bench, train, given))
+    assert [end.code for end in ends] == [0, 0, 0]
+    assert len(set(pids)) == 1
+    for k in range(3):
+        words = ["unheard of", f"warned {k}", f"out {k}"]
+        assert sorted(log_of(bench, k).splitlines()) == sorted(words)
+        assert (bench.folder / f"cwd-{k}" / "train.log").read_text() == f"warned {k}\n"
+        assert (bench.folder / f"cwd-{k}" / "mine.txt").read_text() == f"elsewhere {k}\n"
+
+
+def test_what_a_library_does_for_its_process_stays(bench: Bench) -> None:
+    def train(params: dict[str, Any]) -> None:
+        import logging
+        import sys
+        import types
+
+        import psutil
+
+        library = types.FunctionType(  # as if it stood in a file of an installed package
+            compile("atexit.register(print, 'the end', file=err)", psutil.__file__, "exec"),
+            {"atexit": __import__("atexit"), "err": sys.stderr},
+        )
+        library()
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("psutil: %(message)s"))
+        if params["x"] == 0:
+            logging.getLogger("psutil").addHandler(handler)
+        logging.getLogger("psutil").warning("hear me")
+
+    ends, pids = run_all(jobs(bench, train, [{"x": 0}, {"x": 1}]))
+    assert [end.code for end in ends] == [0, 0]
+    assert len(set(pids)) == 1
+    assert log_of(bench, 0) == "psutil: hear me\n"
+    assert log_of(bench, 1).splitlines()[0] == "psutil: hear me"
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_a_log_is_written_whatever_was_closed_before(bench: Bench, closed: tuple[int, ...]) -> None:
+    def train(params: dict[str, Any]) -> None:
+        import os
+        import sys
+
+        print("out", flush=True)
+        print("err", file=sys.stderr)
+        os.system("echo shell; echo wrong >&2")
+        for fd in params["close"]:
+            os.close(fd)
+
+    ends, pids = run_all(jobs(bench, train, [{"close": closed}, {"close": ()}]))
+    assert [end.code for end in ends] == [0, 0]
+    assert len(set(pids)) == 1
+    assert log_of(bench, 1) == "out\nerr\nshell\nwrong\n"
+
+
+def test_a_function_that_forks_and_returns_twice(bench: Bench) -> None:
+    def train(params: dict[str, Any]) -> None:
+        import os
+
+        params["both"] and os.fork()
+
+    ends, _ = run_all(jobs(bench, train, [{"both": number % 2} for number in range(30)]))
+    assert [(end.code, end.error) for end in ends] == [(0, "")] * 30
 
 
 def test_a_progress_bars_thread_and_one_that_is_about_to_end_do_not_matter(bench: Bench) -> None:
@@ -210,10 +306,11 @@ def test_at_the_end_it_ends_as_python_does(bench: Bench) -> None:
 
 def test_one_that_will_not_end_is_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(params: dict[str, Any]) -> None:
-        import atexit
+        import threading
         import time
+        import weakref
 
-        atexit.register(time.sleep, 600)
+        weakref.finalize(threading, time.sleep, 600)
 
     made, pids = jobs(bench, train, [{}]), []
 

@@ -215,6 +215,44 @@ def test_who_connects_while_there_are_no_descriptors_waits_and_is_heard(monkeypa
     listen(body)
 
 
+def test_all_who_wrote_are_heard_where_there_are_fewer_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "ACCEPT_AGAIN_S", 0.05)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        for number in range(60):
+            with connect(channel) as connection:
+                connection.sendall(wire.encode({"m": {"n": number}}))
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 10, limits[1]))
+        held = [os.dup(0) for _ in range(10)]
+        try:
+            assert not await channel.drain(0.2), "there are none at all"
+            for fd in held:
+                os.close(fd)
+            assert await channel.drain()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert [message["m"]["n"] for message in got] == list(range(60))
+
+    listen(body)
+
+
+def test_messages_that_nobody_can_read_are_noticed() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        notices: list[str] = []
+        channel.notice, channel.take = notices.append, lambda messages: messages[1:]
+        with connect(channel) as connection:
+            connection.sendall(b'{"m": {"a": 1}}\n{"m": 5}\n' + b"[" * 100_000 + b"\n")
+        assert await channel.drain()
+        assert [text.partition(":")[0] for text in notices] == [
+            "a message that was logged cannot be read and was dropped"
+        ]
+
+    listen(body)
+
+
 def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look takes its core from it for a moment; one that logs now and then is read at once."""
 

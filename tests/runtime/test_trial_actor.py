@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import math
+import os
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,7 +22,7 @@ import pytest
 from raydrive.context import Run
 from raydrive.core.config import RunConfig
 from raydrive.runtime import attempt, guard, publisher
-from raydrive.runtime.process import Exit
+from raydrive.runtime.process import Exit, Job
 from raydrive.runtime.trial_actor import FIRST_DELAY_S, MAX_FIRST_DELAY_S, TrialActor, _why
 from raydrive.runtime.workspace import TrialFiles
 from raydrive.storage.code import store_function
@@ -114,6 +117,48 @@ def test_training_pauses_while_nothing_can_be_recorded_and_goes_on_afterwards(tm
     asyncio.run(main())
     (log,) = (tmp_path / "storage").rglob("log.txt")
     assert "raydrive: paused: nothing could be recorded for 0.3 s" in log.read_text()
+
+
+def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_path: Path) -> None:
+    def train(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", 1)
+
+    async def main() -> None:
+        driver = Driver()
+        driver.open.set()
+        async with an_actor(*a_run(tmp_path, train, reuse_processes=True), driver) as actor:
+            await actor._readying
+            assert actor._keeper is not None
+            run, pids = actor._keeper.run, []
+
+            async def run_and_pause(job: Job, begin: Callable[[int], None]) -> Exit:
+                exit_ = await run(job, begin)
+                assert actor._current is not None
+                pids.append(actor._current.pid)
+                os.kill(pids[-1], signal.SIGSTOP)
+                actor._current.stopped_pids = [pids[-1]]
+                return exit_
+
+            actor._keeper.run = run_and_pause  # type: ignore[method-assign]
+            for trial in range(3):
+                last = await asyncio.wait_for(actor.run(1, trial, 1, {}, None, 0), 20)
+                assert (last[-1][0], last[-1][2]) == ("ended", 0)
+                assert psutil.Process(pids[-1]).status() != psutil.STATUS_STOPPED
+            assert len(set(pids)) == 1
+
+    asyncio.run(main())
+
+
+def test_numbers_no_float_can_hold_and_messages_nobody_can_read() -> None:
+    async def main() -> None:
+        events = attempt.Attempt(0, 1, 0, "score")
+        odd = [{"m": 5}, {"m": ["score"]}, {"tags": 7}, {"m": {"score": 1}, "t": "now"}, {"m": {"score": 1}, "s": {}}]
+        huge = [{"m": {"score": sign * 10**400}} for sign in (1, -1)]
+        assert events.add([*huge, *odd, {"m": None, "tags": None, "t": None}, {"m": {"score": 2}, "s": 3}]) == odd
+        assert [event[2:5] for event in events.unsent] == [(1, 1, math.inf), (2, 2, -math.inf), (3, 3, 2.0)]
+        assert events.value == 2.0
+
+    asyncio.run(main())
 
 
 def test_a_paused_trial_can_be_stopped(tmp_path: Path) -> None:

@@ -263,6 +263,7 @@ class Watched:
     def __init__(self, browser: Any, dark: bool = False) -> None:
         scheme = "dark" if dark else "light"
         self.page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
+        self.page.set_default_timeout(120_000)  # a large run on a busy machine
         self.requests: list[str] = []
         self.errors: list[str] = []
         self.dialogs: list[str] = []
