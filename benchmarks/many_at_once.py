@@ -40,6 +40,7 @@ def measure(options: argparse.Namespace, say: Say) -> None:
 
 def child(trials: int) -> dict[str, float]:
     """Runs a sweep whose trials are all open at once."""
+    import numpy  # noqa: F401  the judge imports it when it first compares curves: the process's memory, no trial's
     from scale import SPACE, resident
 
     from raydrive import MedianStoppingPolicy, PrimaryMetricGoal, RandomParameterSampling
