@@ -198,8 +198,6 @@ def resident() -> int:
 def memory_in_this_process(policy: str, trials: int, reports: int) -> dict[str, float]:
     made: Sequence[Sequence[tuple[float, float]]] = curves()
     made = Rising(made[0]) if policy == "median" else made
-    import numpy  # noqa: F401  twenty trials may not need it yet
-
     run(config_of(policy, 20), None, made, reports)  # whatever is loaded once
     before = resident()
     sweep = run(config_of(policy, trials), None, made, reports)
