@@ -27,15 +27,17 @@ def measure(options: argparse.Namespace, say: Say) -> None:
     for _ in range(options.rounds):
         with embedded_ray(SLOTS):
             ours.append(100 * (raydrive(trials + SLOTS) - 1))
-        with embedded_ray(SLOTS):
-            again.append(100 * (raydrive(trials + SLOTS, reuse_processes=True) - 1))
+        if not options.quick:
+            with embedded_ray(SLOTS):
+                again.append(100 * (raydrive(trials + SLOTS, reuse_processes=True) - 1))
         if options.peers_python:
             tune = peer(options.peers_python, "_tune_peer.py", "sleepers", trials + SLOTS, SLOTS)
             # Tune does not say which slot a trial had: from the end of the first wave to the end of the last one.
             tunes.append(100 * (tune["s"] / (tune["trials"] / SLOTS) - 1))
     what = f"{trials} trials of 1 s on {SLOTS} slots, over the ideal"
     say(Figure("sleepers", what, ours, "%", reach="<= 2"))
-    say(Figure("sleepers.again", "the same with reuse_processes", again, "%", reach="<= 2"))
+    if again:
+        say(Figure("sleepers.again", "the same with reuse_processes", again, "%", reach="<= 2"))
     if tunes:
         say(Figure("sleepers.tune", "the same on Ray Tune, reuse_actors", tunes, "%"))
 
