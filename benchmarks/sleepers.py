@@ -15,7 +15,7 @@ import tempfile
 import time
 from typing import Any
 
-from _common import Figure, Say, benchmark, embedded_ray, ends_of, facts_of, peer, sweep_of
+from _common import Figure, Say, benchmark, embedded_ray, ends_of, ends_when_all_work, facts_of, peer, sweep_of
 
 SLOTS = 16
 
@@ -62,7 +62,7 @@ def raydrive(trials: int, **more: Any) -> float:
     ends: dict[str, list[float]] = {}
     for end, slot in ends_of(facts):
         ends.setdefault(slot, []).append(end)
-    begin = max(of[0] for of in ends.values())
+    begin = ends_when_all_work(facts)[0]
     counted = [kept for of in ends.values() if (kept := [end for end in of if end >= begin])]
     return sum(of[-1] - of[0] for of in counted) / sum(len(of) - 1 for of in counted)
 

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING
 from raydrive.core.comparisons import Median, Standing
 from raydrive.core.kept import Needs, Over
 from raydrive.core.late import np
+from raydrive.core.trial_spec import as_float
 from raydrive.core.verdicts import trial_name
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ class Curves:
             return False
         try:
             values.append(value)
-        except OverflowError:  # a whole number beyond the floats: as infinite as it gets
-            value = math.inf if value > 0 else -math.inf
+        except OverflowError:
+            value = as_float(value)
             values.append(value)
         score = self._score(value)
         curve.total += score

@@ -19,7 +19,6 @@ import os
 import resource
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -115,10 +114,10 @@ def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job]
             return  # forked by the function; or the function has closed what it did not open
         slate.still()
         gc.collect()  # what the function held must not be held beside what it holds next time
-        why = _stain(slate)
+        why = slate.stain()
         if why:
             return _say(why, slate)
-        _tidy(slate)
+        slate.wipe()
         used_s = sum(os.times()[:4])
         max_rss_bytes = guard.max_rss_bytes(resource.getrusage(resource.RUSAGE_SELF))
         over = {"cpu_s": used_s - cpu_s, "max_rss_bytes": max_rss_bytes}
@@ -147,21 +146,3 @@ def _say(why: str, slate: Slate) -> None:
     if why:
         with contextlib.suppress(OSError, ValueError):
             print(f"raydrive: the next trial gets a new process: {why}", file=slate.stderr, flush=True)
-
-
-def _stain(slate: Slate) -> str:
-    """Why this process cannot have another trial; empty if it can."""
-    context: Any = sys.modules.get("raydrive.context")
-    if context is not None and context._process is not None and context._process.failed:
-        return "run.fail() was called"
-    return slate.stain()
-
-
-def _tidy(slate: Slate) -> None:
-    """Hands over all that this trial has written, and forgets what was only its own."""
-    slate.wipe()
-    wire: Any = sys.modules.get("raydrive.wire")
-    context: Any = sys.modules.get("raydrive.context")
-    if wire is not None and context is not None:
-        wire.hang_up()
-        context._process = None  # with the metrics and tags that get_metrics() and get_tags() return

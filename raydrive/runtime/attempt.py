@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from raydrive import wire
+from raydrive.core.trial_spec import as_float
 from raydrive.runtime.publisher import Publisher
 
 Event = tuple[Any, ...]
@@ -82,11 +82,3 @@ class Attempt:
             self.unsent.append(("report", at, self.seq, interval, number, metrics, step, tags))
         self.wake.set()
         return odd
-
-
-def as_float(value: int | float) -> float:
-    """A logged number; a larger integer than there are floats is infinite."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf

@@ -80,18 +80,25 @@ def _scan() -> dict[int, list[int]]:
     table: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:
-                # The name of the program, in parentheses, may hold anything.
-                parent = int(file.read().rpartition(")")[2].split()[1])
-                table.setdefault(parent, []).append(int(name))
+            with contextlib.suppress(OSError):
+                table.setdefault(int(_stat(int(name))[1]), []).append(int(name))
     return table
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent and the rest of what the kernel says of a process.
+
+    Raises:
+        OSError: If there is none.
+    """
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()  # the name of the program, in parentheses, may hold anything
 
 
 def is_over(pid: int) -> bool:
     """Whether a process has ended, though nobody may have asked for its end yet."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in ("Z", "X")
+        return _stat(pid)[0] in ("Z", "X")
     except OSError:
         return not os.path.exists(f"/proc/{pid}")
 

@@ -25,7 +25,7 @@ from raydrive.core.config import RunConfig
 from raydrive.core.heritage import NOTHING, Heritage, sampler_of
 from raydrive.core.records import FAILED, Began, Close, Ended, Fact, Finish, Launch, Reported, Started, Stop, Ticked
 from raydrive.core.sweep import Sweep
-from raydrive.runtime.attempt import as_float
+from raydrive.core.trial_spec import as_float
 from raydrive.runtime.loop import Loop, Writer
 
 Train = Callable[[dict[str, Any]], object]

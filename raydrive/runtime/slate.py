@@ -53,6 +53,9 @@ class Slate:
         for module, why in _ONE_TRIAL.items():
             if module in sys.modules:
                 return why
+        context: Any = sys.modules.get("raydrive.context")
+        if context is not None and context._process is not None and context._process.failed:
+            return "run.fail() was called"
         if self._at_exit:
             return f"{self._at_exit} was registered with atexit"
         if self.stdout.closed or self.stderr.closed:
@@ -65,7 +68,7 @@ class Slate:
         return ""
 
     def wipe(self) -> None:
-        """Streams, signals and handlers of ``logging`` are as they were, and what was printed is written."""
+        """Hands over all that the trial has written, and forgets what was only its own."""
         flush()
         sys.stdout, sys.stderr, sys.excepthook = self.stdout, self.stderr, self._excepthook
         self._forget_log_handlers()
@@ -75,6 +78,11 @@ class Slate:
                 signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         faulthandler.enable()
+        wire: Any = sys.modules.get("raydrive.wire")
+        context: Any = sys.modules.get("raydrive.context")
+        if wire is not None and context is not None:
+            wire.hang_up()
+            context._process = None  # with the metrics and tags that get_metrics() and get_tags() return
 
     def _note_exit(self, function: _Function, *arguments: Any, **named: Any) -> _Function:
         """Registers, and sees whether it was for the user's own code: libraries do so too, and mean the process."""

@@ -29,6 +29,7 @@ from raydrive.core.records import (
     Suggested,
 )
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import as_float
 from raydrive.storage.journal_reader import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
 from raydrive.storage.opening import read_given
@@ -192,7 +193,7 @@ class Story:
             if isinstance(value, int | float):
                 series = past.series.setdefault(name, Series())
                 series.at.append(fact.interval or fact.step or len(series.at) + 1)
-                series.values.append(_float(value))
+                series.values.append(as_float(value))
             else:
                 past.texts[name] = (value if isinstance(value, str) else json.dumps(value))[:2000]
 
@@ -209,13 +210,6 @@ class Story:
                     past.cut = (interval, line)
             case Close():
                 self._touch(decision.trial)
-
-
-def _float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
 
 
 def _ending(fact: Ended, stop_by: str) -> str:
