@@ -25,7 +25,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from raydrive.runtime import again, guard, slate
+from raydrive.runtime import again, ahead, guard, slate
 
 FAILURE = b"E"
 """First byte of what is written to the status pipe: the sentence that follows says why the job could not start."""
@@ -44,12 +44,12 @@ class CannotStart(Exception):
 
 
 def become(
-    job: Mapping[str, Any], status: int, parent: int, close: list[int], orders: socket.socket | None
+    job: Mapping[str, Any] | None, status: int, parent: int, close: list[int], orders: socket.socket | None
 ) -> NoReturn:
     """Turns this process into the job and never returns.
 
     Args:
-        job: The fields of ``process.Job``.
+        job: The fields of ``process.Job``; None = a Python job that ``orders`` will bring, the only one.
         status: Write end of the pipe for what the parent should know.
         parent: Process id of the parent.
         close: File descriptors that belong to the parent.
@@ -57,10 +57,16 @@ def become(
     """
     code = CANNOT_START
     try:
-        _settle(job, parent, close)
-        if job["argv"]:
+        _settle(parent, close)
+        if job is not None and job["argv"]:
+            _sit_down(job)
             _execute(job["argv"], job["env"])
-        code = _run_python(job, status, orders)
+        _renew()
+        if job is None and orders is not None:
+            job, orders = ahead.next_job(orders), None
+        if job is not None:
+            _sit_down(job)
+            code = _run_python(job, status, orders)
     except CannotStart as problem:
         os.write(status, FAILURE + str(problem).encode()[:_MAX_STATUS])
     except BaseException as problem:  # a mistake of ours must not unwind into the parent's code
@@ -69,14 +75,13 @@ def become(
         os._exit(code)
 
 
-def _settle(job: Mapping[str, Any], parent: int, close: list[int]) -> None:
-    """Own session, default signals, own streams and working directory."""
+def _settle(parent: int, close: list[int]) -> None:
+    """Own session, default signals."""
     os.setsid()
     guard.die_with_parent(parent)
     _default_signals()
     for fd in close:
         os.close(fd)
-    _sit_down(job)
 
 
 def _default_signals() -> None:
@@ -150,7 +155,7 @@ def _why_not(program: str, error: OSError | ValueError, env: Mapping[str, str]) 
 def _run_python(job: Mapping[str, Any], status: int, orders: socket.socket | None) -> int:
     """Runs the function or script in this process, and everything Python does at its end."""
     before = len(sys.modules)
-    _fresh(job["env"], *job["changes"])
+    _furnish(*job["changes"])
     if job["script"]:
         with contextlib.suppress(ValueError):
             sys.path.remove(job["code_dir"])  # Python would not have it there either
@@ -170,18 +175,8 @@ def _run_python(job: Mapping[str, Any], status: int, orders: socket.socket | Non
     return code
 
 
-def _fresh(env: Mapping[str, str], removed: list[str], changed: Mapping[str, str]) -> None:
-    """Makes a forked interpreter look like one that has just been started with ``env``.
-
-    Args:
-        env: The complete environment.
-        removed: Names that this process has and ``env`` has not.
-        changed: What ``env`` has and this process has not, or otherwise.
-    """
-    _change(removed, changed)
-    for entry in reversed(env.get("PYTHONPATH", "").split(os.pathsep)):
-        if entry and entry not in sys.path:
-            sys.path.insert(0, entry)
+def _renew() -> None:
+    """Makes a forked interpreter look like one that has just been started, whatever its job will be."""
     # Finalizers of the parent's objects (its temporary directories, say) are the parent's to run.
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
         finalizer.atexit = False
@@ -191,6 +186,19 @@ def _fresh(env: Mapping[str, str], removed: list[str], changed: Mapping[str, str
         if hasattr(stream, "reconfigure"):  # not replaced by a preloaded module
             stream.reconfigure(line_buffering=True)
     faulthandler.enable()
+
+
+def _furnish(removed: list[str], changed: Mapping[str, str]) -> None:
+    """Gives a forked interpreter the environment of its job.
+
+    Args:
+        removed: Names that this process has and the job has not.
+        changed: What the job has and this process has not, or otherwise.
+    """
+    _change(removed, changed)
+    for entry in reversed(os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        if entry and entry not in sys.path:
+            sys.path.insert(0, entry)
 
 
 def changes(present: Mapping[str, str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:

@@ -18,6 +18,7 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Collection
 
 KILL_PATIENCE_S = 10.0
 """So long SIGKILL is repeated; what is still there then hangs in the kernel (a dead GPU, a dead file server)."""
@@ -75,6 +76,10 @@ def _children(pid: int) -> list[int]:
     return below
 
 
+def _own_children() -> list[int]:
+    return _children(os.getpid())
+
+
 def _scan() -> dict[int, list[int]]:
     """Parent to children, from the ``stat`` file of every process."""
     table: dict[int, list[int]] = {}
@@ -110,16 +115,21 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def kill_below(root: int) -> None:
-    """Kills every process below ``root``; those in the middle of forking included."""
-    seen: set[int] = set()
+def kill_below(root: int, but: Collection[int] = ()) -> None:
+    """Kills every process below ``root``, except those of ``but``; those in the middle of forking included."""
+    seen = set(but)
     for _ in range(100):
         new = [pid for pid in descendants(root) if pid not in seen]
         if not new:
             break
         signal_all(new, signal.SIGSTOP)
         seen.update(new)
-    signal_all(sorted(seen), signal.SIGKILL)
+    signal_all(sorted(seen.difference(but)), signal.SIGKILL)
+
+
+def sees_children() -> bool:
+    """Whether the kernel says which children a process has, so that one of them can be told from the others."""
+    return os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
 
 def oom_kills() -> int:
@@ -160,11 +170,14 @@ class Tree:
     Args:
         main: Process id of the main process, a child of this process and the leader of its process group.
         grace_s: Seconds between SIGTERM and SIGKILL, unless ``stop`` says otherwise.
+        beside: Children of this process that are no part of the tree and have no children; one whose end is seen is
+            taken out. Only where ``sees_children``.
     """
 
-    def __init__(self, main: int, grace_s: float) -> None:
+    def __init__(self, main: int, grace_s: float, beside: set[int] | None = None) -> None:
         self.main = main
         self.grace_s = grace_s
+        self._beside = beside if beside is not None else set()
         self.code: int | None = None
         self.cpu_s = 0.0
         self.max_rss_bytes = 0
@@ -216,10 +229,11 @@ class Tree:
         return max(0.0, self._kill_at - time.monotonic())
 
     def _members(self) -> list[int]:
-        return descendants(os.getpid()) or ([] if self.code is not None else [self.main])
+        below = [pid for pid in descendants(os.getpid()) if pid not in self._beside]
+        return below or ([] if self.code is not None else [self.main])
 
     def _kill(self) -> None:
-        kill_below(os.getpid())
+        kill_below(os.getpid(), self._beside)
         if _libc is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.main, signal.SIGKILL)
@@ -232,7 +246,12 @@ class Tree:
                 self._empty = True
                 return
             if pid == 0:
+                # Children leave the kernel's list only when their end is seen, which is here.
+                self._empty = self.code is not None and bool(self._beside) and self._beside.issuperset(_own_children())
                 return
+            if pid in self._beside:
+                self._beside.remove(pid)
+                continue
             self.cpu_s += usage.ru_utime + usage.ru_stime
             self.max_rss_bytes = max(self.max_rss_bytes, max_rss_bytes(usage))
             if pid == self.main:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.machinery
+import importlib
 import json
 import os
 import select
@@ -28,20 +28,18 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
+import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from raydrive.runtime import again, child, guard, slate
+from raydrive.runtime import again, ahead, child, forkable, guard, slate
 
 BOOT = (
     "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
     "from raydrive.runtime import zygote; sys.path.pop(0); zygote.main(sys.argv[2:])"
 )
 """What ``python -c`` runs, with the folder that holds the ``raydrive`` package and the arguments of ``main``."""
-_POOLS = ("numpy", "scipy", "pyarrow")
-"""Their threads are made anew after a fork: OpenBLAS's, and jemalloc's in pyarrow (pandas brings it along)."""
 _HELPERS = ("cloudpickle", "raydrive.context")
 
 
@@ -67,6 +65,14 @@ class Zygote:
         self._status = -1
         self._reused: again.Reused | None = None
         """The main process, where it may have further jobs."""
+        self._ahead: ahead.Ahead | None = None
+        """The main process of the next job, forked while this one runs."""
+        self._beside: set[int] = set()
+        """Its process id, as long as it is there."""
+        self._learned_all = False
+        """Whether the last job has left nothing to import, so that the next one can be forked already."""
+        self._ahead_at = float("inf")
+        """When to fork it."""
         self._oom = 0
         self._ending = False
         self._poll = select.poll()
@@ -94,8 +100,9 @@ class Zygote:
                 continue
             if self._ending and self._tree is None:
                 break
-            wait_s = self._tree.wait_s() if self._tree is not None else None
-            for fd, _ in poll.poll(None if wait_s is None else wait_s * 1000 + 1):
+            if time.monotonic() >= self._ahead_at:
+                self._fork_ahead()
+            for fd, _ in poll.poll(self._wait_ms()):
                 if fd == self._wake:
                     self._drain()
                 elif self._reused is not None and fd == self._reused.socket.fileno():
@@ -103,9 +110,18 @@ class Zygote:
                 elif not self._receive():
                     poll.unregister(fd)
         self._dismiss()
+        self._dismiss_ahead()
         for path in self._setup.get("remove", ()):
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+    def _wait_ms(self) -> float | None:
+        """Milliseconds until there is something to do, whatever happens; None for no such time."""
+        if self._tree is None:
+            return None
+        due_s = self._tree.wait_s()
+        wait_s = min(self._ahead_at - time.monotonic(), float("inf") if due_s is None else due_s)
+        return None if wait_s == float("inf") else max(0.0, wait_s) * 1000 + 1
 
     def _end(self, *_: object) -> None:
         """The actor is gone, or somebody wants this process to end: end the job first."""
@@ -158,16 +174,36 @@ class Zygote:
 
     def _launch(self, job: dict[str, Any]) -> None:
         self._oom = guard.oom_kills()
-        self._tree = self._launch_again(job) or self._fork(job)
-        self._send({"began": self._tree.main})
-
-    def _fork(self, job: dict[str, Any]) -> guard.Tree:
         job["code_dir"] = self._setup["code_dir"]
         if not job["argv"]:
             job["changes"] = self._changes(job["env"])
-        self._status, status = os.pipe()
+        self._tree = self._launch_again(job) or self._launch_ahead(job) or self._fork(job)
+        self._send({"began": self._tree.main})
+        if not job["argv"] and not job["reuse"] and self._learned_all and guard.sees_children():
+            self._ahead_at = time.monotonic() + ahead.AFTER_S
+
+    def _fork(self, job: dict[str, Any]) -> guard.Tree:
         ours, orders = socket.socketpair() if job["reuse"] else (None, None)
-        close = [*self._owned, self._status, *([ours.fileno()] if ours else [])]
+        pid, self._status = self._forked(job, ours, orders)
+        if ours:
+            self._reused = again.Reused(pid, ours, job["grace_s"])
+            self._poll.register(ours, select.POLLIN)
+        return guard.Tree(pid, job["grace_s"], self._beside)
+
+    def _forked(
+        self, job: dict[str, Any] | None, ours: socket.socket | None, orders: socket.socket | None
+    ) -> tuple[int, int]:
+        """Forks a process for a job; returns its id and the read end of its status pipe.
+
+        Args:
+            job: None = ``orders`` brings it.
+            ours: This process's end of the socket of ``orders``.
+            orders: The other end.
+        """
+        status, theirs = os.pipe()
+        close = [*self._owned, status, *([ours.fileno()] if ours else [])]
+        if job is None:
+            close.append(self._status)  # of the job that runs now
         parent = os.getpid()
         gc.freeze()  # the child's collector then leaves these pages alone, and they stay shared
         with warnings.catch_warnings():
@@ -175,13 +211,11 @@ class Zygote:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            child.become(job, status, parent, close, orders)
-        os.close(status)
-        if ours and orders:
+            child.become(job, theirs, parent, close, orders)
+        os.close(theirs)
+        if orders:
             orders.close()
-            self._reused = again.Reused(pid, ours, job["grace_s"])
-            self._poll.register(ours, select.POLLIN)
-        return guard.Tree(pid, job["grace_s"])
+        return pid, status
 
     def _changes(self, env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         """Returns how ``env`` differs; found here, because what a forked process looks at is copied for it."""
@@ -191,7 +225,7 @@ class Zygote:
 
     def _report(self, tree: guard.Tree) -> None:
         """Tells the actor how the job has ended."""
-        self._tree = None
+        self._tree, self._ahead_at = None, float("inf")
         os.set_blocking(self._status, False)
         said = b""
         with contextlib.suppress(BlockingIOError):  # a leftover that cannot be killed may hold the other end
@@ -203,6 +237,7 @@ class Zygote:
             code, error = None, said[1:].decode(errors="replace")
         elif said.startswith(child.MODULES) and self._learns:
             self._learned = said[1:].decode().split(",")
+        self._learned_all = not self._learned
         if tree.left:
             error = f"{len(tree.left)} processes of the trial cannot be killed: {', '.join(map(str, tree.left))}"
             self._end()  # they are this process's children for ever, so it cannot tell the next job's from them
@@ -249,6 +284,31 @@ class Zygote:
             waiting.end()
             os.close(self._status)
 
+    # ------------------------------------------------------------------ the next job's process
+
+    def _fork_ahead(self) -> None:
+        self._ahead_at = float("inf")
+        ours, orders = socket.socketpair()
+        pid, status = self._forked(None, ours, orders)
+        self._ahead = ahead.Ahead(pid, ours, status)
+        self._beside.add(pid)
+
+    def _launch_ahead(self, job: dict[str, Any]) -> guard.Tree | None:
+        """Gives a job to the process that was forked for it; None if there is none, or it has gone."""
+        waiting = self._ahead
+        if waiting is None or job["argv"] or job["reuse"] or not waiting.give(job):
+            self._dismiss_ahead()
+            return None
+        self._ahead, self._status = None, waiting.status
+        self._beside.discard(waiting.pid)
+        return guard.Tree(waiting.pid, job["grace_s"], self._beside)
+
+    def _dismiss_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.end(gone=self._ahead.pid not in self._beside)
+            self._ahead = None
+            self._beside.clear()
+
     # ------------------------------------------------------------------ warm imports
 
     def _prepare(self) -> None:
@@ -280,6 +340,7 @@ class Zygote:
             return
         self._help()
         if self._learned and self._learns:
+            self._dismiss_ahead()  # it would be without them
             names, self._learned = self._learned, []
             os.environ.update({name: text for name, text in job["env"].items() if not name.startswith("RAYDRIVE_")})
             if self._import(names, {}):
@@ -295,14 +356,14 @@ class Zygote:
         """
         self._env = None  # a module may change it, and who has it imported may have
         for name in names:
-            with _unsafe_threads() as unsafe:
+            with forkable.unsafe_threads() as unsafe:
                 try:
                     importlib.import_module(name)
                 except BaseException as error:  # SystemExit too, for this process must outlive any module
                     problems[name] = f"{type(error).__name__}: {error}"
             if unsafe:
                 return name, "starts threads"
-            if _uses_gpu():
+            if forkable.uses_gpu():
                 return name, "opens a GPU"
         sys.stdout.flush()
         sys.stderr.flush()
@@ -325,52 +386,6 @@ class Zygote:
                 os.set_inheritable(fd, True)
             argv = [sys.executable, "-c", BOOT, package_root(), str(self._control.fileno()), str(file.fileno())]
             os.execv(sys.executable, argv)
-
-
-@contextlib.contextmanager
-def _unsafe_threads() -> Iterator[list[str]]:
-    """Sees whether the body starts threads that a fork would lose; the list it gives is then not empty.
-
-    The libraries inside numpy and scipy start theirs while an extension module is loaded: those are counted apart.
-    """
-    loader = importlib.machinery.ExtensionFileLoader
-    load = loader.create_module
-    safe = 0
-
-    def watch(self: importlib.machinery.ExtensionFileLoader, spec: importlib.machinery.ModuleSpec) -> Any:
-        nonlocal safe
-        before = _threads()
-        module = load(self, spec)
-        if spec.name.partition(".")[0] in _POOLS:
-            safe += _threads() - before
-        return module
-
-    found: list[str] = []
-    before = _threads()
-    loader.create_module = watch  # type: ignore[method-assign]
-    try:
-        yield found
-    finally:
-        loader.create_module = load  # type: ignore[method-assign]
-    if threading.active_count() > 1 or _threads() > before + safe:
-        found.append("threads")
-
-
-def _threads() -> int:
-    """Threads of this process, those outside Python included; 1 where that cannot be seen."""
-    with contextlib.suppress(OSError):
-        return len(os.listdir("/proc/self/task"))
-    return 1
-
-
-def _uses_gpu() -> bool:
-    """Whether a GPU driver is open: its state does not survive a fork."""
-    with contextlib.suppress(OSError):
-        for fd in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/self/fd/{fd}").startswith(("/dev/nvidia", "/dev/kfd")):
-                    return True
-    return False
 
 
 def package_root() -> str:
