@@ -126,7 +126,7 @@ class Zygote:
     def _end(self, *_: object) -> None:
         """The actor is gone, or somebody wants this process to end: end the job first."""
         if not self._ending:
-            self._ending = True
+            self._ending, self._ahead_at = True, float("inf")
             if self._tree is not None:
                 self._tree.stop()
 
@@ -185,7 +185,8 @@ class Zygote:
     def _fork(self, job: dict[str, Any]) -> guard.Tree:
         ours, orders = socket.socketpair() if job["reuse"] else (None, None)
         pid, self._status = self._forked(job, ours, orders)
-        if ours:
+        if ours and orders:
+            orders.close()
             self._reused = again.Reused(pid, ours, job["grace_s"])
             self._poll.register(ours, select.POLLIN)
         return guard.Tree(pid, job["grace_s"], self._beside)
@@ -209,12 +210,15 @@ class Zygote:
         with warnings.catch_warnings():
             # Python 3.12 on warns of any thread; those that can be here (see _import) are safe.
             warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError:
+                os.close(status)
+                os.close(theirs)
+                raise
         if pid == 0:
             child.become(job, theirs, parent, close, orders)
         os.close(theirs)
-        if orders:
-            orders.close()
         return pid, status
 
     def _changes(self, env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
@@ -288,10 +292,16 @@ class Zygote:
 
     def _fork_ahead(self) -> None:
         self._ahead_at = float("inf")
-        ours, orders = socket.socketpair()
-        pid, status = self._forked(None, ours, orders)
-        self._ahead = ahead.Ahead(pid, ours, status)
-        self._beside.add(pid)
+        with contextlib.suppress(OSError):  # no more processes, memory or descriptors: the job that runs has to go on
+            ours, orders = socket.socketpair()
+            try:
+                with orders:
+                    pid, status = self._forked(None, ours, orders)
+            except OSError:
+                ours.close()
+                raise
+            self._ahead = ahead.Ahead(pid, ours, status)
+            self._beside.add(pid)
 
     def _launch_ahead(self, job: dict[str, Any]) -> guard.Tree | None:
         """Gives a job to the process that was forked for it; None if there is none, or it has gone."""

@@ -13,7 +13,7 @@ import pytest
 import test_process
 from test_process import DAEMON, PIDS, Bench, is_alive, keep, module, until, wait_until
 
-from raydrive.runtime import guard
+from raydrive.runtime import ahead, guard
 from raydrive.runtime.process import Exit, Job, Keeper
 
 bench = test_process.bench
@@ -197,6 +197,33 @@ def test_one_that_is_gone_costs_nobody_anything(bench: Bench, when: str) -> None
     keep(body)
     assert running.waiting not in running.pids
     assert len(set(running.pids)) == 4
+
+
+@pytest.mark.parametrize("spare", [0, 2, 3])
+def test_a_job_goes_on_where_none_can_be_forked_beside_it(bench: Bench, spare: int) -> None:
+    pids: list[int] = []
+
+    async def body(keeper: Keeper) -> None:
+        for _ in range(2):
+            assert (await keeper.run(plain(bench))).code == 0
+        helper = psutil.Process(keeper.pid)
+        limits = helper.rlimit(psutil.RLIMIT_NOFILE)
+        job, gate = gated(bench, "a")
+        task = asyncio.create_task(keeper.run(job, pids.append))
+        await until(lambda: len(pids) == 1, "its process")
+        taken = {int(fd) for fd in os.listdir(f"/proc/{helper.pid}/fd")}
+        free = [fd for fd in range(64) if fd not in taken]
+        helper.rlimit(psutil.RLIMIT_NOFILE, (free[spare], limits[1]))  # with two to spare, a socket and no pipe
+        await asyncio.sleep(10 * ahead.AFTER_S)
+        assert [child.pid for child in helper.children()] == pids
+        assert helper.num_fds() == len(taken), "what there was for it has been closed"
+        gate.touch()
+        assert (await task).code == 0
+        helper.rlimit(psutil.RLIMIT_NOFILE, limits)
+        assert (await keeper.run(plain(bench), pids.append)).code == 0
+
+    keep(body)
+    assert len(set(pids)) == 2
 
 
 def test_it_goes_with_the_helper_however_that_ends(bench: Bench) -> None:
