@@ -15,9 +15,14 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from raydrive.runtime import guard
+
 AFTER_S = 0.05
 """So long a job has run when the next one's process is forked. A job that is shorter would only have it in its way: it
 costs as much processor time ahead as afterwards, and half a millisecond more."""
+_TAKE_S = 10.0
+"""So long it may need to take its job, on a machine that is out of breath."""
+_TAKEN = b"\n"
 
 
 class Ahead:
@@ -35,14 +40,17 @@ class Ahead:
         self._socket = connection
 
     def give(self, job: Mapping[str, Any]) -> bool:
-        """Gives it its job, the first and only one; False if it is gone.
+        """Gives it its job, the first and only one; False if it has not taken it: it has gone, or does nothing.
 
         Args:
             job: The fields of ``process.Job``, with the ``changes`` of its environment, which are all it needs of it.
         """
+        # Stopped by whomever, it would take nothing; and one that has been killed just now may still have its socket.
+        guard.signal_all([self.pid], signal.SIGCONT)
         with self._socket, contextlib.suppress(OSError):
+            self._socket.settimeout(_TAKE_S)
             self._socket.sendall(json.dumps({**job, "env": {}}).encode() + b"\n")
-            return True
+            return self._socket.recv(1) == _TAKEN
         return False
 
     def end(self, gone: bool) -> None:
@@ -60,7 +68,7 @@ class Ahead:
 
 
 def next_job(orders: socket.socket) -> dict[str, Any] | None:
-    """Waits for the job of this process; None when there will be none.
+    """Waits for the job of this process, and says that it has it; None when there will be none.
 
     Args:
         orders: The socket to the helper, which is closed afterwards.
@@ -69,5 +77,6 @@ def next_job(orders: socket.socket) -> dict[str, Any] | None:
         line = lines.readline()
         if line.endswith(b"\n"):
             job: dict[str, Any] = json.loads(line)
+            orders.sendall(_TAKEN)
             return job
     return None

@@ -36,7 +36,9 @@ CANNOT_START = 127
 """Exit code of a process that could not become the job, as in shells."""
 
 _PYTHON_RESTORES = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")  # ignored by Python, expected at their default by programs
-_OURS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+OURS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""Signals that the parent handles in its own way, and blocks while it forks: until a child has let go of that way, a
+SIGTERM meant for the child would do there what it does in the parent."""
 
 
 class CannotStart(Exception):
@@ -86,7 +88,7 @@ def _settle(parent: int, close: list[int]) -> None:
 
 def _default_signals() -> None:
     signal.set_wakeup_fd(-1)
-    for number in _OURS:
+    for number in OURS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

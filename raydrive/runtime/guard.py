@@ -76,10 +76,6 @@ def _children(pid: int) -> list[int]:
     return below
 
 
-def _own_children() -> list[int]:
-    return _children(os.getpid())
-
-
 def _scan() -> dict[int, list[int]]:
     """Parent to children, from the ``stat`` file of every process."""
     table: dict[int, list[int]] = {}
@@ -229,11 +225,17 @@ class Tree:
         return max(0.0, self._kill_at - time.monotonic())
 
     def _members(self) -> list[int]:
-        below = [pid for pid in descendants(os.getpid()) if pid not in self._beside]
+        try:
+            below = [pid for pid in descendants(os.getpid()) if pid not in self._beside]
+        except OSError:  # no descriptor to look with
+            below = []
         return below or ([] if self.code is not None else [self.main])
 
     def _kill(self) -> None:
-        kill_below(os.getpid(), self._beside)
+        try:
+            kill_below(os.getpid(), self._beside)
+        except OSError:  # no descriptor to look with: again in a moment
+            signal_all(self._members(), signal.SIGKILL)
         if _libc is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.main, signal.SIGKILL)
@@ -246,8 +248,7 @@ class Tree:
                 self._empty = True
                 return
             if pid == 0:
-                # Children leave the kernel's list only when their end is seen, which is here.
-                self._empty = self.code is not None and bool(self._beside) and self._beside.issuperset(_own_children())
+                self._empty = self.code is not None and bool(self._beside) and self._is_alone()
                 return
             if pid in self._beside:
                 self._beside.remove(pid)
@@ -256,3 +257,12 @@ class Tree:
             self.max_rss_bytes = max(self.max_rss_bytes, max_rss_bytes(usage))
             if pid == self.main:
                 self.code = os.waitstatus_to_exitcode(status)
+
+    def _is_alone(self) -> bool:
+        """Whether what waits beside the tree is all that this process has of children."""
+        try:
+            # Children leave the kernel's list only when their end is seen, which is in _reap.
+            return self._beside.issuperset(_children(os.getpid()))
+        except OSError:  # no descriptor to look with: then nothing may wait, and the end of all children tells
+            signal_all(sorted(self._beside), signal.SIGKILL)
+            return False

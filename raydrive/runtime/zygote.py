@@ -210,14 +210,17 @@ class Zygote:
         with warnings.catch_warnings():
             # Python 3.12 on warns of any thread; those that can be here (see _import) are safe.
             warnings.simplefilter("ignore", DeprecationWarning)
+            signal.pthread_sigmask(signal.SIG_BLOCK, child.OURS)
             try:
                 pid = os.fork()
+                if pid == 0:
+                    child.become(job, theirs, parent, close, orders)
             except OSError:
                 os.close(status)
                 os.close(theirs)
                 raise
-        if pid == 0:
-            child.become(job, theirs, parent, close, orders)
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, child.OURS)
         os.close(theirs)
         return pid, status
 

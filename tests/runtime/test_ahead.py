@@ -199,6 +199,79 @@ def test_one_that_is_gone_costs_nobody_anything(bench: Bench, when: str) -> None
     assert len(set(running.pids)) == 4
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_one_that_is_killed_at_that_moment_has_not_had_the_job(bench: Bench, stopped: bool) -> None:
+    pids: list[int] = []
+
+    async def body(keeper: Keeper) -> None:
+        for number in range(8):
+            running = Running()
+            job, gate = gated(bench, str(number))
+            task = await running.start(keeper, job, plain(bench))
+            gate.touch()
+            await task
+            if stopped:
+                os.kill(running.waiting, signal.SIGSTOP)
+            os.kill(running.waiting, signal.SIGKILL)
+            assert (await keeper.run(plain(bench), pids.append)).code == 0
+            assert pids[-1] != running.waiting
+
+    keep(body)
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_one_that_was_stopped_goes_on(bench: Bench, size: int) -> None:
+    running = Running()
+
+    async def body(keeper: Keeper) -> None:
+        job, gate = gated(bench, "a")
+        task = await running.start(keeper, job, plain(bench))
+        os.kill(running.waiting, signal.SIGSTOP)
+        gate.touch()
+        assert (await task).code == 0
+        job = bench.function(train, params={"text": "x" * size})
+        assert (await keeper.run(job, running.pids.append)).code == 0
+
+    keep(body)
+    assert running.pids[1] == running.waiting
+
+
+def test_without_a_descriptor_to_look_with_a_job_ends_as_it_did(bench: Bench) -> None:
+    running = Running()
+
+    async def body(keeper: Keeper) -> None:
+        job, gate = gated(bench, "a")
+        task = await running.start(keeper, job, plain(bench))
+        helper = psutil.Process(keeper.pid)
+        limits = helper.rlimit(psutil.RLIMIT_NOFILE)
+        helper.rlimit(psutil.RLIMIT_NOFILE, (3, limits[1]))
+        gate.touch()
+        ended = await task
+        assert (ended.code, ended.error) == (0, "")
+        assert not is_alive(running.waiting)
+        helper.rlimit(psutil.RLIMIT_NOFILE, limits)
+        assert (await keeper.run(plain(bench), running.pids.append)).code == 0
+
+    keep(body)
+    assert len(set(running.pids)) == 2
+
+
+def test_sigterm_ends_what_it_is_sent_to_however_young_that_is(bench: Bench) -> None:
+    async def body(keeper: Keeper) -> list[int | None]:
+        codes = []
+        for number in range(20):
+            pids: list[int] = []
+            job, _ = gated(bench, f"never-{number}")
+            task = asyncio.create_task(keeper.run(job, pids.append))
+            while not pids:
+                await asyncio.sleep(0)
+            await keeper.stop(30)  # as soon as there is a process, forked just now or before
+            codes.append((await task).code)
+        return codes
+
+    assert keep(body) == [-signal.SIGTERM] * 20
+
+
 @pytest.mark.parametrize("spare", [0, 2, 3])
 def test_a_job_goes_on_where_none_can_be_forked_beside_it(bench: Bench, spare: int) -> None:
     pids: list[int] = []
