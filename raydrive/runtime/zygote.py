@@ -309,7 +309,8 @@ class Zygote:
     def _launch_ahead(self, job: dict[str, Any]) -> guard.Tree | None:
         """Gives a job to the process that was forked for it; None if there is none, or it has gone."""
         waiting = self._ahead
-        if waiting is None or job["argv"] or job["reuse"] or not waiting.give(job):
+        there = waiting is not None and waiting.pid in self._beside
+        if waiting is None or not there or job["argv"] or job["reuse"] or not waiting.give(job):
             self._dismiss_ahead()
             return None
         self._ahead, self._status = None, waiting.status
