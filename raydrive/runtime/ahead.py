@@ -32,12 +32,15 @@ class Ahead:
         pid: Its process id; a child of this process.
         connection: The socket to it.
         status: Read end of its status pipe (see ``child``).
+        beside: What ``guard.Tree`` leaves alone; holds the process id from now on, until there is a job or an end.
     """
 
-    def __init__(self, pid: int, connection: socket.socket, status: int) -> None:
+    def __init__(self, pid: int, connection: socket.socket, status: int, beside: set[int]) -> None:
         self.pid = pid
         self.status = status
         self._socket = connection
+        self._beside = beside
+        beside.add(pid)
 
     def give(self, job: Mapping[str, Any]) -> bool:
         """Gives it its job, the first and only one; False if it has not taken it: it has gone, or does nothing.
@@ -45,26 +48,30 @@ class Ahead:
         Args:
             job: The fields of ``process.Job``, with the ``changes`` of its environment, which are all it needs of it.
         """
-        # Stopped by whomever, it would take nothing; and one that has been killed just now may still have its socket.
-        guard.signal_all([self.pid], signal.SIGCONT)
+        if self.pid not in self._beside:
+            return False  # its end has been seen, and its process id may be somebody else's
+        guard.signal_all([self.pid], signal.SIGCONT)  # stopped by whomever, it would take nothing
         with self._socket, contextlib.suppress(OSError):
             self._socket.settimeout(_TAKE_S)
             self._socket.sendall(json.dumps({**job, "env": {}}).encode() + b"\n")
-            return self._socket.recv(1) == _TAKEN
+            if self._socket.recv(1) == _TAKEN:  # one that has just been killed may still have had its socket
+                self._beside.remove(self.pid)
+                return True
         return False
 
-    def end(self, gone: bool) -> None:
-        """Ends it; it has nothing to tidy up.
-
-        Args:
-            gone: Whether its end has been seen already, and its process id may be somebody else's.
-        """
+    def end(self) -> None:
+        """Ends it; it has nothing to tidy up."""
         self._socket.close()
         os.close(self.status)
-        if not gone:
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
+        if self.pid in self._beside:
+            self._beside.remove(self.pid)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def suits(job: Mapping[str, Any]) -> bool:
+    """Whether a process that waits can become this job: one in a forked Python, and in a process of its own."""
+    return not job["argv"] and not job["reuse"]
 
 
 def next_job(orders: socket.socket) -> dict[str, Any] | None:

@@ -123,6 +123,7 @@ def kill_below(root: int, but: Collection[int] = ()) -> None:
     signal_all(sorted(seen.difference(but)), signal.SIGKILL)
 
 
+@functools.cache
 def sees_children() -> bool:
     """Whether the kernel says which children a process has, so that one of them can be told from the others."""
     return os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")

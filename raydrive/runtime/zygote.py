@@ -68,7 +68,7 @@ class Zygote:
         self._ahead: ahead.Ahead | None = None
         """The main process of the next job, forked while this one runs."""
         self._beside: set[int] = set()
-        """Its process id, as long as it is there."""
+        """Its process id, as long as it is there and waits."""
         self._learned_all = False
         """Whether the last job has left nothing to import, so that the next one can be forked already."""
         self._ahead_at = float("inf")
@@ -179,7 +179,7 @@ class Zygote:
             job["changes"] = self._changes(job["env"])
         self._tree = self._launch_again(job) or self._launch_ahead(job) or self._fork(job)
         self._send({"began": self._tree.main})
-        if not job["argv"] and not job["reuse"] and self._learned_all and guard.sees_children():
+        if ahead.suits(job) and self._learned_all and guard.sees_children():
             self._ahead_at = time.monotonic() + ahead.AFTER_S
 
     def _fork(self, job: dict[str, Any]) -> guard.Tree:
@@ -303,25 +303,21 @@ class Zygote:
             except OSError:
                 ours.close()
                 raise
-            self._ahead = ahead.Ahead(pid, ours, status)
-            self._beside.add(pid)
+            self._ahead = ahead.Ahead(pid, ours, status, self._beside)
 
     def _launch_ahead(self, job: dict[str, Any]) -> guard.Tree | None:
         """Gives a job to the process that was forked for it; None if there is none, or it has gone."""
         waiting = self._ahead
-        there = waiting is not None and waiting.pid in self._beside
-        if waiting is None or not there or job["argv"] or job["reuse"] or not waiting.give(job):
+        if waiting is None or not ahead.suits(job) or not waiting.give(job):
             self._dismiss_ahead()
             return None
         self._ahead, self._status = None, waiting.status
-        self._beside.discard(waiting.pid)
         return guard.Tree(waiting.pid, job["grace_s"], self._beside)
 
     def _dismiss_ahead(self) -> None:
         if self._ahead is not None:
-            self._ahead.end(gone=self._ahead.pid not in self._beside)
+            self._ahead.end()
             self._ahead = None
-            self._beside.clear()
 
     # ------------------------------------------------------------------ warm imports
 

@@ -6,12 +6,13 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import test_process
-from test_process import DAEMON, PIDS, Bench, is_alive, keep, module, until, wait_until
+from test_process import DAEMON, PIDS, Bench, is_alive, keep, until, wait_until
 
 from raydrive.runtime import ahead, guard
 from raydrive.runtime.process import Exit, Job, Keeper
@@ -31,10 +32,10 @@ def train(params: dict[str, Any]) -> None:
     print("ran", params.get("n"), os.environ.get("ONLY"), os.getcwd(), flush=True)
 
 
-def gated(bench: Bench, name: str, **fields: Any) -> tuple[Job, Any]:
+def gated(bench: Bench, name: str) -> tuple[Job, Path]:
     """A job that runs until the file it comes with is made."""
     gate = bench.folder / f"gate-{name}"
-    return bench.function(train, params={"n": name, "gate": str(gate)}, **fields), gate
+    return bench.function(train, params={"n": name, "gate": str(gate)}), gate
 
 
 async def waiting_beside(keeper: Keeper, main: int) -> int:
@@ -390,8 +391,6 @@ def test_a_job_larger_than_any_buffer(bench: Bench) -> None:
 
 
 def test_scripts_are_forked_ahead_and_programs_and_reused_processes_are_not(bench: Bench) -> None:
-    module(bench.folder, "mine", "")
-
     async def body(keeper: Keeper) -> None:
         pids: list[int] = []
         script = bench.script("import time\ntime.sleep(0.3)")
@@ -401,7 +400,7 @@ def test_scripts_are_forked_ahead_and_programs_and_reused_processes_are_not(benc
         await until(lambda: len(pids) == 1, "the script")
         waiting = await waiting_beside(keeper, pids[0])
         assert (await task).code == 0
-        for job in (bench.python("time = 0\nnote()"), bench.function(train, reuse=True)):
+        for job in (bench.python("note()"), bench.function(train, reuse=True)):
             assert (await keeper.run(job, pids.append)).code == 0
             assert not is_alive(waiting), "it was for another kind of job"
             time.sleep(0.1)
