@@ -36,7 +36,7 @@ class _Process:
         self.lock, self.saving = threading.RLock(), threading.RLock()  # a save may wait long, and nothing else with it
         self.channel = os.environ.get(wire.CHANNEL, "")
         self.client = wire.Client(self.channel) if self.channel else None
-        self.offline_id = f"OfflineRun_{uuid.uuid4()}"
+        self.offline_id = os.environ.get(wire.TRIAL_ID) or f"OfflineRun_{uuid.uuid4()}"  # not where it has a real one
         self.metrics: dict[str, list[Any]] = {}
         self.tags: dict[str, str] = {}
         self.noted: list[str] = []

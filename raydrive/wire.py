@@ -85,6 +85,7 @@ TRIAL_VARIABLES = (
 Scalar = Union[int, float, str]  # noqa: UP007
 Message = Dict[str, Any]  # noqa: UP006
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for each line
 _USAGE = "usage: raydrive log NAME=VALUE [NAME=VALUE ...] [--step N]"
 
 
@@ -173,7 +174,7 @@ def encode(message: Mapping[str, Any]) -> bytes:
     Raises:
         TypeError: A value has no JSON form.
     """
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    return _encode(message).encode() + b"\n"
 
 
 def decode(lines: Sequence[bytes]) -> tuple[list[Message], list[bytes]]:

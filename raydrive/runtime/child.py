@@ -6,6 +6,9 @@ It ends as ``python script.py`` would: the codes of ``SystemExit``, a traceback 
 
 from __future__ import annotations
 
+# What ``signal`` is made of: its own functions make enums of all numbers and handlers that they take and return, and a
+# forked process pays for each page that this touches.
+import _signal  # type: ignore[import-not-found]
 import atexit
 import builtins
 import contextlib
@@ -36,6 +39,7 @@ CANNOT_START = 127
 """Exit code of a process that could not become the job, as in shells."""
 
 _PYTHON_RESTORES = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")  # ignored by Python, expected at their default by programs
+set_mask = _signal.pthread_sigmask
 OURS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 """Signals that the parent handles in its own way, and blocks while it forks: until a child has let go of that way, a
 SIGTERM meant for the child would do there what it does in the parent."""
@@ -87,10 +91,10 @@ def _settle(parent: int, close: list[int]) -> None:
 
 
 def _default_signals() -> None:
-    signal.set_wakeup_fd(-1)
+    _signal.set_wakeup_fd(-1)
     for number in OURS:
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        _signal.signal(number, _signal.default_int_handler if number == signal.SIGINT else _signal.SIG_DFL)
+    set_mask(signal.SIG_SETMASK, ())
 
 
 def _sit_down(job: Mapping[str, Any]) -> None:
@@ -184,10 +188,15 @@ def _renew() -> None:
         finalizer.atexit = False
     # Python reseeds `random` in a forked child, numpy does not: every trial would draw the same numbers.
     _seed("numpy.random")
+
+
+def furnish_streams() -> None:
+    """Makes this process's streams those that its forked processes want: it costs each of them nothing then."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not replaced by a preloaded module
             stream.reconfigure(line_buffering=True)
-    faulthandler.enable()
+    with contextlib.suppress(Exception):  # replaced by something that is no file
+        faulthandler.enable()
 
 
 def _furnish(removed: list[str], changed: Mapping[str, str]) -> None:
@@ -215,7 +224,8 @@ def changes(present: Mapping[str, str], env: Mapping[str, str]) -> tuple[list[st
 def _change(removed: list[str], changed: Mapping[str, str]) -> None:
     for name in removed:
         del os.environ[name]
-    os.environ.update(changed)
+    for name, text in changed.items():
+        os.environ[name] = text
 
 
 def _seed(*modules: str) -> None:

@@ -27,7 +27,6 @@ import select
 import signal
 import socket
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterable, Mapping
@@ -210,7 +209,7 @@ class Zygote:
         with warnings.catch_warnings():
             # Python 3.12 on warns of any thread; those that can be here (see _import) are safe.
             warnings.simplefilter("ignore", DeprecationWarning)
-            signal.pthread_sigmask(signal.SIG_BLOCK, child.OURS)
+            child.set_mask(signal.SIG_BLOCK, child.OURS)
             try:
                 pid = os.fork()
                 if pid == 0:
@@ -220,7 +219,7 @@ class Zygote:
                 os.close(theirs)
                 raise
             finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, child.OURS)
+                child.set_mask(signal.SIG_UNBLOCK, child.OURS)
         os.close(theirs)
         return pid, status
 
@@ -342,6 +341,7 @@ class Zygote:
         if not self._helped:
             self._helped = True
             self._import(_HELPERS, {})
+            sys.modules["raydrive"].Run  # noqa: B018  (found now, it need not be looked for in each process)
             slate.library_roots()  # milliseconds, spent here once
 
     def _warm_up(self, job: dict[str, Any]) -> None:
@@ -377,6 +377,7 @@ class Zygote:
                 return name, "opens a GPU"
         sys.stdout.flush()
         sys.stderr.flush()
+        child.furnish_streams()
         gc.collect()
         return None
 
@@ -388,6 +389,8 @@ class Zygote:
             "learns": self._learns,
             "received": self._received.hex(),
         }
+        import tempfile  # not above: what it imports would be copied for each forked process
+
         with tempfile.TemporaryFile() as file:
             file.write(json.dumps(state).encode())
             file.flush()
