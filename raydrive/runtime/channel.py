@@ -272,17 +272,20 @@ class _Reader:
         self._channel._read([first, *lines])
 
 
-def private_folder() -> Path:
+def private_folder(parent: str = "/tmp") -> Path:
     """A folder that only this user can enter, with a path short enough for sockets (108 bytes in all).
+
+    Args:
+        parent: Folder it is in.
 
     Raises:
         OSError: No such folder can be made.
     """
-    folder = Path("/tmp") / f"raydrive-{os.getuid()}"
+    folder = Path(parent) / f"raydrive-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
         return folder
     # Somebody else has made it, or has opened it to others.
-    return Path(tempfile.mkdtemp(prefix="raydrive-", dir="/tmp"))
+    return Path(tempfile.mkdtemp(prefix="raydrive-", dir=parent))

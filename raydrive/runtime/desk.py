@@ -2,11 +2,12 @@
 
 A trial that lasts milliseconds would otherwise spend more time on making and deleting directories than on anything
 else: ext4 looks at every inode that was deleted in the last seconds before it gives out a new one, so that each trial
-pays for all those before it.
+pays for all those before it. So nothing is deleted on a disk: the one link that changes is in memory, where it can be.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -23,23 +24,24 @@ class Desk:
 
     Args:
         folder: To be made; it must not exist.
+        link: Where that link is made; None = in ``folder``.
 
     Raises:
         OSError: If something cannot be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, link: Path | None = None) -> None:
         self._folder = folder
         self.cwd = folder / "work"
         self.scratch = folder / "scratch"
         self.staging = self.scratch / "checkpoints"
         self.cwd.mkdir(parents=True)
         self.staging.mkdir(parents=True)
-        self._links = {f"{self.cwd}/{name}": f"../{_TRIAL}/{name}" for name in PUBLISHED}
+        self._trial = os.path.abspath(link or folder / _TRIAL)
+        self._links = {f"{self.cwd}/{name}": f"{self._trial}/{name}" for name in PUBLISHED}
         self._folders = [str(self.cwd), str(self.scratch), str(self.staging)]
-        self._next, self._trial = f"{folder}/.{_TRIAL}", f"{folder}/{_TRIAL}"
-        for link, target in self._links.items():
-            os.symlink(target, link)
+        for name, target in self._links.items():
+            os.symlink(target, name)
 
     def lay(self, files: Path) -> None:
         """Lays it for a trial.
@@ -51,10 +53,11 @@ class Desk:
             OSError: If something cannot be made.
         """
         place = os.path.abspath(files)
-        for name in PUBLISHED:
-            make_folder(f"{place}/{name}")
-        os.symlink(place, self._next)
-        os.rename(self._next, self._trial)
+        for folder in (place, *(f"{place}/{name}" for name in PUBLISHED)):
+            make_folder(folder)
+        following = f"{self._trial}.next"
+        os.symlink(place, following)
+        os.rename(following, self._trial)
 
     def clear(self) -> bool:
         """Whether it is as it was made, so that the next attempt may have it; else it is removed."""
@@ -76,6 +79,8 @@ class Desk:
     def remove(self) -> None:
         """Removes it, with what was left in it."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(self._trial)
 
 
 def make_folder(path: str) -> None:

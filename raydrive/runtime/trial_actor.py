@@ -24,6 +24,7 @@ from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard
 from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
 from raydrive.runtime.channel import Channel
+from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
@@ -34,12 +35,6 @@ from raydrive.storage.checkpoints import Manifest
 
 BATCH_DELAY_S = 0.003
 """A report waits this long for company."""
-FIRST_DELAY_S = 0.025
-"""The first words of an attempt wait this long: one that ends meanwhile sends everything with its result, which halves
-what a very short trial costs."""
-MAX_FIRST_DELAY_S = 0.5
-"""They wait twice as long as the attempt before took, if that is not more than this: where many trials share few cores
-a short one takes longer, and a second call for each makes it worse."""
 MAX_BATCH = 5_000
 READY_S = 5.0
 """So long an actor lets who asks for it wait until it is ready: inputs that are fetched may take minutes."""
@@ -70,9 +65,10 @@ class TrialActor:
         self._channel: Channel | None = None
         self._current: Attempt | None = None
         self._sending: asyncio.Future[Any] | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self._sends_at: asyncio.TimerHandle | None = None
         self._stopping = False
-        self._first_delay_s = FIRST_DELAY_S
-        self._short = False
+        self._first_words = FirstWords()
         self._heard_at = time.monotonic()
         # From the start: a reservation that comes when the driver is gone for good must not be held for ever.
         self._lease = asyncio.get_running_loop().create_task(self._watch_lease())
@@ -180,7 +176,6 @@ class TrialActor:
     # ------------------------------------------------------------------ one attempt
 
     async def _supervise(self, current: Attempt, params: Mapping[str, Any], resume_from: str | None) -> None:
-        sender = asyncio.get_running_loop().create_task(self._send(current))
         began = time.monotonic()
         code, error, lost = None, "", ""
         try:
@@ -192,13 +187,8 @@ class TrialActor:
                 lost = f"it could not begin: {problem}"
         except Exception as problem:  # whatever went wrong on this side is the attempt's end, never a hang
             code, error = None, f"{type(problem).__name__}: {problem}"
-        sender.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sender
-        delay_s = 2 * (time.monotonic() - began)
-        short = not self._stopping and delay_s <= MAX_FIRST_DELAY_S  # what a policy stops must be heard at once
-        self._first_delay_s = max(FIRST_DELAY_S, delay_s) if short and self._short else FIRST_DELAY_S
-        self._short = short  # one short attempt among long ones says nothing of the next one
+        await self._end_sending()
+        self._first_words.learn(time.monotonic() - began, stopped=self._stopping)
         current.unsent.append(("lost", time.time(), lost) if lost else ("ended", time.time(), code, error))
         current.done.set_result(current.unsent)
 
@@ -221,7 +211,7 @@ class TrialActor:
                 gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
                 # Before what it may have logged already: two sockets bring that and this, in any order.
                 current.unsent.insert(0, ("began", time.time(), os.uname().nodename, pid, gpus, self._name))
-                current.wake.set()
+                self._send_soon(current)
 
             def take(messages: Sequence[wire.Message]) -> list[wire.Message]:
                 odd = current.add(messages)
@@ -305,7 +295,7 @@ class TrialActor:
                 preload=self._config.trial.preload,
                 env=self._environment,
                 cwd=str(self._files.code_dir or ""),
-                remove=[self._channel.path],
+                remove=[self._channel.path, *([str(self._files.link)] if self._files.link else [])],
                 forks=self._spec.kind == "function" or bool(self._spec.preload),
             )
         return self._keeper, self._channel
@@ -367,16 +357,27 @@ class TrialActor:
 
     # ------------------------------------------------------------------ sending
 
+    def _send_soon(self, current: Attempt) -> None:
+        """Begins to send when the first words have waited; a task only then, for short attempts pay for each one."""
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            self._sender = loop.create_task(self._send(current))
+
+        self._sends_at = loop.call_later(self._first_words.wait_s, begin)
+
+    async def _end_sending(self) -> None:
+        if self._sends_at is not None:
+            self._sends_at.cancel()
+        sender, self._sender, self._sends_at = self._sender, None, None
+        if sender is not None:
+            sender.cancel()
+            await asyncio.wait([sender])
+
     async def _send(self, current: Attempt) -> None:
         """Sends what was logged, one batch in flight: order and back-pressure for nothing."""
-        delay_s = self._first_delay_s
         while True:
-            await current.wake.wait()
             current.wake.clear()
-            if not current.began:
-                continue
-            await asyncio.sleep(delay_s)
-            delay_s = BATCH_DELAY_S
             while current.unsent:
                 batch = current.unsent[:MAX_BATCH]
                 if not await self._deliver(current, batch):
@@ -384,6 +385,8 @@ class TrialActor:
                 del current.unsent[: len(batch)]
                 if self._channel is not None and len(current.unsent) < MAX_UNSENT // 2:
                     self._channel.resume()
+            await current.wake.wait()
+            await asyncio.sleep(BATCH_DELAY_S)
 
     async def _deliver(self, current: Attempt, batch: list[Event]) -> bool:
         """Sends one batch until the driver has it; False when it has to be tried again later."""

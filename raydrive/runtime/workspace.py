@@ -134,6 +134,8 @@ class TrialFiles:
         self._work = self._root / "work"
         self._held: int | None = None
         self._desks: list[Desk] = []
+        self.link = _place_in_memory()
+        """Where a desk's link to its trial is made; who ends last removes it. None = there is no such place."""
 
     @property
     def code_dir(self) -> Path | None:
@@ -213,8 +215,21 @@ class TrialFiles:
             StorageError: If it cannot be made.
         """
         try:
-            desk = self._desks.pop() if self._desks else Desk(self._work / name)
-            desk.lay(files)
+            desk = self._desks.pop() if self._desks else Desk(self._work / name, self.link)
+            try:
+                desk.lay(files)
+            except OSError:  # memory may be full, of what others keep there
+                desk.remove()
+                desk = Desk(self._work / name)
+                desk.lay(files)
         except OSError as error:
             raise failure("make the working directory", str(self._work / name), error) from error
         return desk
+
+
+def _place_in_memory() -> Path | None:
+    """A path for a link where making and deleting one costs nothing; None where there is no such place."""
+    try:
+        return private_folder("/dev/shm") / f"{os.getpid()}-{secrets.token_hex(4)}"
+    except OSError:
+        return None

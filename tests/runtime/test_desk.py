@@ -12,8 +12,11 @@ import pytest
 from raydrive.runtime.desk import Desk
 
 
-def test_what_is_written_into_outputs_and_logs_is_in_the_trial_it_was_laid_for(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "desk")
+@pytest.mark.parametrize("link", [None, "elsewhere"])
+def test_what_is_written_into_outputs_and_logs_is_in_the_trial_it_was_laid_for(
+    tmp_path: Path, link: str | None
+) -> None:
+    desk = Desk(tmp_path / "desk", tmp_path / link if link else None)
     for number in range(3):
         files = tmp_path / f"trial-{number}"
         desk.lay(files)
@@ -26,15 +29,22 @@ def test_what_is_written_into_outputs_and_logs_is_in_the_trial_it_was_laid_for(t
         assert (tmp_path / f"trial-{number}/logs/notes").read_text() == str(number)
 
 
-def test_making_the_next_place_takes_one_inode(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "desk")
-    (tmp_path / "trial").mkdir()
-    desk.lay(tmp_path / "trial")
-    inodes = {path: path.lstat().st_ino for path in sorted((tmp_path / "desk").rglob("*"))}
+def test_making_the_next_place_changes_nothing_but_the_link(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    desk = Desk(tmp_path / "desk", link)
+
+    def state() -> dict[Path, tuple[int, int]]:
+        paths = [tmp_path / "desk", *(tmp_path / "desk").rglob("*")]
+        return {path: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in paths}
+
+    desk.lay(tmp_path / "first")
+    before = state()
     assert desk.clear()
-    desk.lay(tmp_path / "trial")
-    changed = [path.name for path, inode in inodes.items() if path.lstat().st_ino != inode]
-    assert changed in (["trial"], [])  # the freed one may be given out again
+    desk.lay(tmp_path / "second")
+    assert state() == before
+    assert link.readlink() == tmp_path / "second"
+    desk.remove()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
 
 
 LEFT: dict[str, Callable[[Desk], object]] = {

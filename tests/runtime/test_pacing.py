@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydrive.runtime.pacing import CALLS_PER_S, MAX_HOLD_S, Pace
+from raydrive.runtime.pacing import CALLS_PER_S, FIRST_DELAY_S, MAX_HOLD_S, FirstWords, Pace
 
 
 def play(senders: int, rest_s: float, seconds: float) -> tuple[float, float]:
@@ -57,3 +57,14 @@ def test_the_hold_ends_with_the_crowd() -> None:
     for second in range(10, 40):
         held_s = pace.call(float(second + 1), 0)
     assert held_s == 0.0
+
+
+def test_first_words_wait_as_long_as_the_last_attempts_let_expect() -> None:
+    words, waits = FirstWords(), []
+    for took_s in (0.1, 0.05, 0.02, 0.03, 0.01, 0.001, 0.001, 0.001, 5.0, 0.1, 0.05):
+        words.learn(took_s, stopped=False)
+        waits.append(words.wait_s)
+    least = FIRST_DELAY_S
+    assert waits == [least, 0.2, 0.2, 0.1, 0.06, 0.06, least, least, least, least, 0.2]
+    words.learn(0.1, stopped=True)
+    assert words.wait_s == least

@@ -22,8 +22,9 @@ import pytest
 from raydrive.context import Run
 from raydrive.core.config import RunConfig
 from raydrive.runtime import attempt, guard, publisher
+from raydrive.runtime.pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
 from raydrive.runtime.process import Exit, Job
-from raydrive.runtime.trial_actor import FIRST_DELAY_S, MAX_FIRST_DELAY_S, TrialActor, _why
+from raydrive.runtime.trial_actor import TrialActor, _why
 from raydrive.runtime.workspace import TrialFiles
 from raydrive.storage.code import store_function
 from raydrive.storage.layout import RunLayout, new_run_id
@@ -318,8 +319,8 @@ def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train), driver) as actor:
             await asyncio.wait_for(actor.run(1, 0, 1, {"sleep_s": 0}, None, 0), 30)
-            assert FIRST_DELAY_S <= actor._first_delay_s <= MAX_FIRST_DELAY_S
-            actor._first_delay_s = 60.0  # as after one that took half of that
+            assert FIRST_DELAY_S <= actor._first_words.wait_s <= MAX_FIRST_DELAY_S
+            actor._first_words.wait_s = 60.0  # as after one that took half of that
             heard = len(driver.events)
             rest = await asyncio.wait_for(actor.run(1, 1, 1, {"sleep_s": 0.1}, None, 0), 30)
             assert [event[0] for event in rest] == ["began", "report", "ended"]
@@ -328,9 +329,36 @@ def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path
             await until(lambda: actor._current is not None and bool(actor._current.pid))
             await actor.stop(1, 2, 1, 5.0)
             assert (await asyncio.wait_for(result, 30))[-1][2] == -15
-            assert actor._first_delay_s == FIRST_DELAY_S
+            assert actor._first_words.wait_s == FIRST_DELAY_S
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("memory_is_full", [False, True])
+def test_the_link_to_a_trial_is_in_memory_where_that_is_possible_and_goes_with_the_actor(
+    tmp_path: Path, memory_is_full: bool
+) -> None:
+    def train(params: dict[str, Any]) -> None:
+        Path("outputs/number").write_text(str(params["number"]))
+
+    async def main() -> Path | None:
+        driver = Driver()
+        driver.open.set()
+        async with an_actor(*a_run(tmp_path, train), driver) as actor:
+            link = actor._files.link
+            if memory_is_full:
+                actor._files.link = tmp_path / "missing" / "link"
+            for number in range(3):
+                events = await asyncio.wait_for(actor.run(1, number, 1, {"number": number}, None, 0), 30)
+                assert events[-1][2] == 0
+            if link is not None:
+                assert link.is_symlink() is not memory_is_full
+        return link
+
+    link = asyncio.run(main())
+    assert link is None or not link.is_symlink()
+    outputs = sorted((tmp_path / "storage").rglob("outputs/number"))
+    assert [path.read_text() for path in outputs] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(
