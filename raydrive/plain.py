@@ -139,18 +139,17 @@ def copy_file(source: PathOrStream, target: str) -> None:
 def stage_checkpoint(directory: str, root: str) -> str:
     """Copies a folder into the checkpoint folder of the trial, for its actor to publish; returns its name there.
 
-    Waits while the one before is still on its way: the actor removes marker and folder when it has arrived.
+    Waits while the one before is still on its way: the actor removes it when it has arrived.
 
     Args:
         directory: The folder to save.
         root: ``RAYDRIVE_CHECKPOINT_DIR``.
     """
-    while any(name.endswith(".done") for name in os.listdir(root)):
+    while any(name.endswith((wire.SAVED, wire.DONE)) for name in os.listdir(root)):
         time.sleep(0.005)
     name = "%d-%d" % (os.getpid(), time.time_ns())  # noqa: UP031  (as old as scripts may be)
     _copy_folder(directory, os.path.join(root, name))
-    with open(os.path.join(root, name + ".done"), "wb", buffering=0) as marker:
-        marker.write(b"announced")  # the channel says so too: what was logged before that belongs to the checkpoint
+    os.rename(os.path.join(root, name), os.path.join(root, name + wire.SAVED))
     return name
 
 

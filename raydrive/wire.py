@@ -61,6 +61,11 @@ BUFFER_BYTES = 1 << 20
 """So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
 200 short lines, after which ``log()`` waits for the reader to get a core; most of that is its own book-keeping."""
 
+DONE = ".done"
+"""What a checkpoint's marker is called after the folder that it stands for."""
+SAVED = ".raydrive"
+"""What the folder of a whole checkpoint is called after its name, where the channel says so too."""
+
 FAILED = "Failed"
 """The state of a trial that says itself that it failed."""
 

@@ -369,14 +369,14 @@ def test_a_save_that_waits_in_a_thread_of_its_own_holds_nothing_else_up(
     saving.start()
     run.log("loss", 0.5)
     run.log_image("curve", path=str(tmp_path / "p.svg"))
-    (marker,) = root.glob("*.done")
-    assert saving.is_alive()  # until the first has arrived, of which the actor takes the marker away
-    marker.unlink()
+    (folder,) = root.glob(f"*{wire.SAVED}")
+    assert saving.is_alive()  # until the first has arrived, which the actor then takes away
+    folder.rename(tmp_path / "arrived")
     saving.join(20)
     assert not saving.is_alive()
     messages = trial.messages()
     assert ["checkpoint" in message for message in messages] == [True, False, False, True]
-    assert len([path for path in root.iterdir() if path.is_dir()]) == 2
+    assert [path.suffix for path in root.iterdir()] == [wire.SAVED]
 
 
 # ---------------------------------------------------------------------- anywhere else
@@ -436,8 +436,8 @@ def test_a_checkpoint_is_copied_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     (model / "run.sh").chmod(0o755)
     (model / "link").symlink_to(model / "run.sh")
     name = plain.stage_checkpoint(str(model), str(root))
-    assert sorted(os.listdir(root)) == [name, f"{name}.done"]
-    copied = root / name
+    assert os.listdir(root) == [name + wire.SAVED]
+    copied = root / (name + wire.SAVED)
     assert (copied / "deep" / "weights").read_bytes() == bytes(range(256)) * 5000
     assert (copied / "empty").read_bytes() == b""
     assert (copied / "link").read_text() == "#!/bin/sh\n"
@@ -458,7 +458,7 @@ def test_a_checkpoint_waits_for_the_one_before(tmp_path: Path, monkeypatch: pyte
         def sleep(seconds: float) -> None:
             waited.append(seconds)
             if len(waited) == 3:
-                next(root.glob("*.done")).unlink()  # it has arrived
+                next(root.iterdir()).rmdir()  # it has arrived
 
     monkeypatch.setattr(plain, "time", Clock)
     plain.stage_checkpoint(str(tmp_path / "model"), str(root))

@@ -1,8 +1,9 @@
 """The trial actor's side of checkpoints: what training left in its checkpoint folder reaches the storage.
 
 Training puts a folder ``NAME`` into ``RAYDRIVE_CHECKPOINT_DIR`` and then an empty file ``NAME.done``;
-``save_checkpoint`` does both and says so on the channel. Uploading runs in a thread here while training goes on; when
-it has ended, folder and marker are removed, which is what the next ``save_checkpoint`` waits for.
+``save_checkpoint`` calls the whole folder ``NAME.raydrive`` and says so on the channel: a marker is a file to make and to
+delete, for which training would wait. Uploading runs in a thread here while training goes on; when it has ended, both are
+removed, which is what the next ``save_checkpoint`` waits for.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from raydrive import wire
 from raydrive.core.errors import StorageError
 from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, pin, prune, publish
 from raydrive.storage.layout import RunLayout
 
-DONE = ".done"
 LET_GO_S = 0.02
 """A checkpoint that was announced is published so much later."""
 POLL_S = 0.5
@@ -183,17 +184,18 @@ class Publisher:
         """
         found: list[str] = []
         with contextlib.suppress(FileNotFoundError):  # training may have removed it
-            found = [name for name in os.listdir(self._staging) if name.endswith(DONE)]
-        markers = (self._staging / name for name in found)
-        for marker in sorted(markers, key=lambda path: path.stat().st_mtime_ns):
-            name = marker.name.removesuffix(DONE)
-            if not last and name not in self._announced and marker.stat().st_size:
+            found = [name for name in os.listdir(self._staging) if name.endswith((wire.DONE, wire.SAVED))]
+        ready = (self._staging / name for name in found)
+        for path in sorted(ready, key=lambda path: path.stat().st_mtime_ns):
+            saved = path.suffix == wire.SAVED
+            name, folder = path.stem, path if saved else path.with_suffix("")
+            if saved and not last and name not in self._announced:
                 continue  # its word on the channel, which tells the interval it belongs to, is on its way
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()
-            folder = self._staging / name
             if folder.is_dir():
                 await self._publish(folder, interval, value)
-            marker.unlink(missing_ok=True)
+            if not saved:
+                path.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _publish(self, folder: Path, interval: int, value: float | None) -> None:
