@@ -1,9 +1,9 @@
 """The trial actor's side of checkpoints: what training left in its checkpoint folder reaches the storage.
 
 Training puts a folder ``NAME`` into ``RAYDRIVE_CHECKPOINT_DIR`` and then an empty file ``NAME.done``;
-``save_checkpoint`` calls the whole folder ``NAME.raydrive`` and says so on the channel, since a marker is a file to make
-and to delete, for which training would wait. Uploading runs in a thread here while training goes on; when it has ended,
-both are removed, which is what the next ``save_checkpoint`` waits for.
+``save_checkpoint`` calls the whole folder ``NAME.raydrive`` and says so on the channel, since a marker is a file to
+make and to delete, for which training would wait. Uploading runs in a thread here while training goes on; when it has
+ended, both are removed, which is what the next ``save_checkpoint`` waits for.
 """
 
 from __future__ import annotations
