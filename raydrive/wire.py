@@ -9,7 +9,8 @@ number of times, in any language; a connection says nothing but such lines and i
         (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
     {"tags": {"fold": "2"}, "t": 1731000000.5}
     {"checkpoint": "2", "t": 1731000000.5}
-        the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete, and so is its marker ``2.done``
+        the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete: its marker ``2.done`` is there, or the
+        folder is called ``2.raydrive``
     {"state": "Completed" | "Failed", "why": "out of patience", "t": 1731000000.5}
 
 Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand for themselves. Nothing is acknowledged:
