@@ -137,7 +137,7 @@ def copy_file(source: PathOrStream, target: str) -> None:
 
 
 def stage_checkpoint(directory: str, root: str) -> str:
-    """Copies a folder into the checkpoint folder of the trial, for its actor to publish; returns its name there.
+    """Copies a folder into the checkpoint folder of the trial, for its actor to publish; returns its name.
 
     Waits while the one before is still on its way: the actor removes it when it has arrived.
 

@@ -135,13 +135,13 @@ def trial_environment(
         TRIAL: str(trial),
         ATTEMPT: str(attempt),
         EXPERIMENT: experiment,
-        PARAMS: json.dumps(dict(params), separators=(",", ":")),
+        PARAMS: _encode(dict(params)),
         FILES_DIR: files_dir,
         OUTPUT_DIR: output_dir or os.path.join(files_dir, "outputs"),
         "PYTHONUNBUFFERED": "1",
     }
     if inputs:
-        environment[INPUTS] = json.dumps(dict(inputs), separators=(",", ":"))
+        environment[INPUTS] = _encode(dict(inputs))
     if checkpoint_dir:
         environment[CHECKPOINT_DIR] = checkpoint_dir
     if resume_from:

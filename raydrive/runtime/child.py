@@ -39,10 +39,11 @@ CANNOT_START = 127
 """Exit code of a process that could not become the job, as in shells."""
 
 _PYTHON_RESTORES = ("SIGPIPE", "SIGXFZ", "SIGXFSZ")  # ignored by Python, expected at their default by programs
-set_mask = _signal.pthread_sigmask
 OURS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 """Signals that the parent handles in its own way, and blocks while it forks: until a child has let go of that way, a
 SIGTERM meant for the child would do there what it does in the parent."""
+set_mask = _signal.pthread_sigmask
+"""``signal.pthread_sigmask`` without its enums; for the parent, too, around each fork."""
 
 
 class CannotStart(Exception):

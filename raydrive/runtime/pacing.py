@@ -16,6 +16,7 @@ FIRST_HOLD_S = 0.005
 FIRST_DELAY_S = 0.025
 """The first words of an attempt wait at least this long."""
 MAX_FIRST_DELAY_S = 0.5
+"""They never wait longer: an attempt that takes more than half of this is not short."""
 
 
 class Pace:

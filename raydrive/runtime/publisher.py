@@ -187,8 +187,9 @@ class Publisher:
             found = [name for name in os.listdir(self._staging) if name.endswith((wire.DONE, wire.SAVED))]
         ready = (self._staging / name for name in found)
         for path in sorted(ready, key=lambda path: path.stat().st_mtime_ns):
-            saved = path.suffix == wire.SAVED
-            name, folder = path.stem, path if saved else path.with_suffix("")
+            saved = path.name.endswith(wire.SAVED)
+            name = path.name.removesuffix(wire.SAVED if saved else wire.DONE)
+            folder = path if saved else self._staging / name
             if saved and not last and name not in self._announced:
                 continue  # its word on the channel, which tells the interval it belongs to, is on its way
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()

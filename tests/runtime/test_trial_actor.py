@@ -334,6 +334,28 @@ def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path
     asyncio.run(main())
 
 
+def test_a_saved_checkpoint_waits_for_its_word_on_the_channel_and_a_marker_for_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with an_actor(*a_run(tmp_path, print), Driver()) as actor:
+            await actor._readying
+            current = attempt.Attempt(0, 1, 0, "score")
+            prepared = actor._files.prepare(0, 1)
+            one = actor._publish(current, prepared)
+            for name in ("7.raydrive", "8.raydrive", "epoch.9"):
+                (prepared.staging / name).mkdir()
+            (prepared.staging / "epoch.9.done").touch()
+            one._announced["8"] = (1, 0.5)  # as announce() does, which also has somebody look at once
+            await one.sweep()
+            assert os.listdir(prepared.staging) == ["7.raydrive"]
+            await one.sweep(last=True)
+            assert os.listdir(prepared.staging) == []
+            assert [event[0] for event in current.unsent] == ["checkpoint"] * 3
+            one.cancel()
+            prepared.clean()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("memory_is_full", [False, True])
 def test_the_link_to_a_trial_is_in_memory_where_that_is_possible_and_goes_with_the_actor(
     tmp_path: Path, memory_is_full: bool
