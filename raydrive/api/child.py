@@ -50,6 +50,12 @@ class Run:
         return str(self._trial.why)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Notices about it, such as files that are missing from the storage; oldest first."""
+        self.parent.refresh()
+        return tuple(self._trial.notes)
+
+    @property
     def lost(self) -> str:
         """How often and on which nodes it was lost with its actor or node, and why the last time; empty if never."""
         self.parent.refresh()
@@ -103,6 +109,7 @@ class Run:
             "gpus": trial.gpus,
             "losses": trial.losses,
             "lost": losses_text(trial),
+            "notes": list(trial.notes),
             "properties": {"origin": trial.origin, "details": json.dumps(trial.details)},
             "runDefinition": {
                 "script": spec.script,

@@ -25,7 +25,7 @@ from raydrive.api.wording import (
     value_text,
 )
 from raydrive.core.records import FAILED
-from raydrive.core.summary import Summary
+from raydrive.core.summary import Summary, trial_notices
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -163,6 +163,7 @@ def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
     lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in child.params.items()]
     lines.append(f"  artifacts: {child.uri}/outputs")
     lines += _better_before(run, best.value if best is not None else None)
+    lines += [f"Note: {one_line(text)}" for text in trial_notices(run.sweep)]
     saving = summary.saving
     if saving.stopped:
         lines += [

@@ -21,6 +21,7 @@ _FIXED = {
     "attempt": pa.int64(),
     "node": pa.string(),
     "gpus": pa.string(),
+    "notes": pa.list_(pa.string()),
 }
 
 

@@ -71,8 +71,6 @@ def list_runs(
 
 def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
     """Say how a run stands."""
-    from raydrive.core.summary import notices
-
     run = open_run(run_name, storage)
     (state, summary), heartbeat = standing(run), run.heartbeat()
     waiting = sorted(set(heartbeat.get("waiting", {}).values())) if run.sweep.finished is None else []
@@ -94,13 +92,21 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "saved_s": round(summary.saving.seconds, 1),
             "waiting": "; ".join(waiting),
             "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
-            "notice": "; ".join([*notices(run.sweep), *run.notices, *filter(None, [str(heartbeat.get("notice", ""))])]),
+            "notice": "; ".join(_notices(run, heartbeat)),
             "storage": run.uri,
             **_lineage(run, output),
         },
         output,
     )
     return 0
+
+
+def _notices(run: HyperDriveRun, heartbeat: dict[str, Any]) -> list[str]:
+    """What a user must not miss: of trials, of the journal, and of the driver."""
+    from raydrive.core.summary import notices, trial_notices
+
+    driver = str(heartbeat.get("notice", ""))
+    return [*notices(run.sweep), *trial_notices(run.sweep), *run.notices, *filter(None, [driver])]
 
 
 def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
@@ -214,6 +220,7 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "interval": found.interval,
         "artifacts": f"{child.uri}/outputs",
         "command": line,
+        "notice": "; ".join(child.notes),
     }
     if output is Format.JSON:
         emit_one({**row, "params": dict(child.params), "files": child.get_file_names()}, output)

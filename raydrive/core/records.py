@@ -23,6 +23,8 @@ Params = Mapping[str, Any]
 # Trial states; the words of HyperDrive's child runs.
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
+OUTPUTS = "outputs"
+"""What a ``Noted`` is about that names files missing from the storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,18 @@ class Checkpointed:
     attempt: int
     interval: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something about a trial that its user must not miss, and that is no end."""
+
+    at: float
+    trial: int
+    attempt: int
+    text: str
+    about: str = ""
+    """``OUTPUTS``: files are missing from the storage; the text becomes part of why the trial ended. Else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +194,15 @@ class Finish:
     why: str
 
 
-Fact = Started | Suggested | Began | Reported | Checkpointed | Ended | Lost | Cancelled | Ticked
+Fact = Started | Suggested | Began | Reported | Checkpointed | Noted | Ended | Lost | Cancelled | Ticked
 Decision = Launch | Stop | Close | Finish
 Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
-_FACTS = {c.__name__: c for c in (Started, Suggested, Began, Reported, Checkpointed, Ended, Lost, Cancelled, Ticked)}
+_FACTS = {
+    c.__name__: c
+    for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
+}
 _DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
 _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}

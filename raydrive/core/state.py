@@ -10,11 +10,28 @@ from typing import overload
 from raydrive.core.curves import Curves
 from raydrive.core.errors import did_you_mean
 from raydrive.core.kept import packed, plain
-from raydrive.core.records import CANCELED, COMPLETED, QUEUED, TERMINAL, Close, Ended, Finish, Launch, Params, Stop
+from raydrive.core.records import (
+    CANCELED,
+    COMPLETED,
+    OUTPUTS,
+    QUEUED,
+    TERMINAL,
+    Close,
+    Ended,
+    Finish,
+    Launch,
+    Noted,
+    Params,
+    Stop,
+)
 from raydrive.core.unseen import Seen
 
 LOST_ON_KEPT = 20
 """So many nodes that a trial was lost on are remembered."""
+
+
+NOTES_KEPT = 20
+"""Number of notices that are recorded of one trial; later ones are left out."""
 
 
 @dataclass(slots=True)
@@ -66,6 +83,26 @@ class Trial:
     checkpoint_interval: int = 0
     start: int = 0
     """Intervals that it brought from an earlier run; the first of its own is this plus 1."""
+
+    notes: tuple[str, ...] = ()
+    """Notices about it (``Noted.text``), each once, oldest first."""
+    missing: tuple[str, ...] = ()
+    """Those of them that are about files missing from the storage."""
+
+    def accepts(self, note: Noted) -> bool:
+        """Whether a notice is of the current attempt, new, and not one too many."""
+        return note.attempt == self.attempt and note.text not in self.notes and len(self.notes) < NOTES_KEPT
+
+    def note(self, note: Noted) -> None:
+        """Keeps a notice. Interned: many trials of a run have the same ones."""
+        text = sys.intern(note.text)
+        self.notes = (*self.notes, text)
+        if note.about == OUTPUTS:
+            self.missing = (*self.missing, text)
+
+    def why_with(self, why: str) -> str:
+        """Returns why it ended, with what is missing of its files."""
+        return "; ".join([why, *self.missing])
 
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
         """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.

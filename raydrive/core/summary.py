@@ -48,6 +48,8 @@ class Row:
     node: str
     gpus: str
     losses: int
+    notes: tuple[str, ...]
+    """Notices that its user must not miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         node=trial.node,
         gpus=trial.gpus,
         losses=trial.losses,
+        notes=trial.notes,
     )
 
 
@@ -151,6 +154,27 @@ def notices(sweep: Sweep, most: int = 3) -> list[str]:
     """
     lost = sorted((trial for trial in sweep.trials if trial.losses > 1), key=lambda trial: -trial.losses)
     return [f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most]]
+
+
+def trial_notices(sweep: Sweep, most: int = 10) -> list[str]:
+    """Returns what was noted of trials, each text once with the trials that it is about.
+
+    Args:
+        sweep: The run.
+        most: Number of texts at most; one more line tells how many are left out.
+    """
+    about: dict[str, list[int]] = {}
+    for trial in sweep.trials:
+        for text in trial.notes:
+            about.setdefault(text, []).append(trial.number)
+    found = []
+    for text, numbers in list(about.items())[:most]:
+        trials = ", ".join(map(str, numbers[:3]))
+        more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
+        found.append(f"trial{'s' * (len(numbers) > 1)} {trials}{more}: {text}")
+    if len(about) > most:
+        found.append(f"{len(about) - most} other notices of trials are left out here; their pages have them")
+    return found
 
 
 def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
@@ -198,4 +222,5 @@ def row_json(item: Row) -> dict[str, Any]:
     out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
+    out["notes"] = list(item.notes)
     return out

@@ -34,6 +34,7 @@ from raydrive.core.records import (
     Finish,
     Launch,
     Lost,
+    Noted,
     Reported,
     Started,
     Stop,
@@ -198,6 +199,8 @@ class Sweep:
         trial = state.open.get(fact.trial)
         if trial is None or fact.attempt != trial.attempt:
             return False
+        if isinstance(fact, Noted):
+            return trial.accepts(fact)
         return not isinstance(fact, Began) or trial.began_at is None
 
     def handle(self, fact: Fact) -> tuple[Decision, ...]:
@@ -259,6 +262,8 @@ class Sweep:
             case Checkpointed():
                 trial = state.trials[fact.trial]
                 trial.checkpoint, trial.checkpoint_interval = fact.name, fact.interval
+            case Noted():
+                state.trials[fact.trial].note(fact)
             case Cancelled():
                 if fact.trial is None:
                     state.ending = Ending(CANCELED, fact.why)
@@ -408,15 +413,15 @@ class Sweep:
         trial = self._state.trials[fact.trial]
         intervals = self.curves.length(fact.trial)
         if trial.stop_by:
-            yield Close(fact.trial, CANCELED, trial.why)
+            yield Close(fact.trial, CANCELED, trial.why_with(trial.why))
         elif fact.exit_code == 0 and intervals:
-            yield Close(fact.trial, COMPLETED, end_text(intervals, trial.start, trial.details))
+            yield Close(fact.trial, COMPLETED, trial.why_with(end_text(intervals, trial.start, trial.details)))
         elif fact.exit_code == 0:
-            yield Close(fact.trial, FAILED, missing_text(self.config.metric.name, trial.logged))
+            yield Close(fact.trial, FAILED, trial.why_with(missing_text(self.config.metric.name, trial.logged)))
         elif trial.failures < self.limits.max_attempts:
             yield self._launch(trial)
         else:
-            yield Close(fact.trial, FAILED, failure_text(fact, trial))
+            yield Close(fact.trial, FAILED, trial.why_with(failure_text(fact, trial)))
 
     def _judge_loss(self, fact: Lost) -> Iterator[Decision]:
         trial = self._state.trials[fact.trial]

@@ -37,7 +37,20 @@ class Attempt:
         """When the oldest batch was sent that the driver has not confirmed, by the monotonic clock."""
         self.stopped_pids: list[int] = []
         """Its process tree while it is paused."""
+        self._noted: set[str] = set()
         self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+
+    def note(self, text: str, about: str = "") -> None:
+        """Has a notice recorded that the trial's user must not miss; each text once.
+
+        Args:
+            text: One sentence.
+            about: ``records.OUTPUTS`` where files are missing from the storage: it becomes part of why the trial ended.
+        """
+        if text not in self._noted:
+            self._noted.add(text)
+            self.unsent.append(("note", time.time(), text, about))
+            self.wake.set()
 
     def is_full(self) -> bool:
         """Whether so much is unsent that the channel has to wait."""

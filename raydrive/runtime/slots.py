@@ -17,7 +17,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryErr
 
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError
-from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Reported, Stop
+from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Noted, Reported, Stop
 from raydrive.core.state import Trial
 from raydrive.runtime.cluster import why_waiting
 from raydrive.runtime.hiring import Hiring
@@ -42,6 +42,8 @@ def to_facts(trial: int, attempt: int, events: Sequence[tuple[Any, ...]]) -> lis
             facts.append(Checkpointed(at, trial, attempt, *event[2:]))
         elif kind == "began":
             facts.append(Began(at, trial, attempt, *event[2:]))
+        elif kind == "note":
+            facts.append(Noted(at, trial, attempt, *event[2:]))
         elif kind == "lost":
             facts.append(Lost(at, trial, attempt, *event[2:]))
         else:

@@ -23,6 +23,7 @@ from raydrive.core.records import (
     Fact,
     Launch,
     Lost,
+    Noted,
     Reported,
     Started,
     Stop,
@@ -172,6 +173,8 @@ class Story:
                     attempt.how = _ending(fact, self.sweep.trials[fact.trial].stop_by)
                 else:
                     attempt.how = f"lost: {fact.why}"
+            case Noted():
+                self._touch(fact.trial)
             case Checkpointed():
                 self._touch(fact.trial).checkpoints.append((fact.name, fact.interval, fact.at))
             case Started():

@@ -36,6 +36,7 @@ from raydrive.core.records import (
     CANCELED,
     COMPLETED,
     FAILED,
+    OUTPUTS,
     Began,
     Cancelled,
     Checkpointed,
@@ -46,6 +47,7 @@ from raydrive.core.records import (
     Finish,
     Launch,
     Lost,
+    Noted,
     Reported,
     Started,
     Stop,
@@ -196,8 +198,10 @@ class History:
             again = known > 0 and number % 7 == 6
             interval = 1 + number % known if again else known + 1
             self._report(trial, attempt, interval, VALUES[number % len(VALUES)], number)
-        elif kind < 24:
+        elif kind == 22:
             self._report(trial, attempt, 0, None, number)
+        elif kind == 23:
+            self.tell(Noted(self.now, trial, attempt, f"notice {number % 40}", ("", OUTPUTS)[number % 2]))
         elif kind == 24 and known:
             self.tell(Checkpointed(self.now, trial, attempt, 1 + number % known, f"{1 + number % known:05}"))
         elif kind == 25:

@@ -23,6 +23,7 @@ from raydrive.core.records import (
     Finish,
     Launch,
     Lost,
+    Noted,
     Record,
     Reported,
     Started,
@@ -31,7 +32,18 @@ from raydrive.core.records import (
     Ticked,
 )
 
-FACTS: tuple[type[Any], ...] = (Started, Suggested, Began, Reported, Checkpointed, Ended, Lost, Cancelled, Ticked)
+FACTS: tuple[type[Any], ...] = (
+    Started,
+    Suggested,
+    Began,
+    Reported,
+    Checkpointed,
+    Noted,
+    Ended,
+    Lost,
+    Cancelled,
+    Ticked,
+)
 DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish)
 
 numbers = st.integers(-(2**70), 2**70) | st.floats()

@@ -15,6 +15,7 @@ from raydrive.core.records import (
     CANCELED,
     COMPLETED,
     FAILED,
+    OUTPUTS,
     QUEUED,
     RUNNING,
     Began,
@@ -27,6 +28,7 @@ from raydrive.core.records import (
     Finish,
     Launch,
     Lost,
+    Noted,
     Reported,
     Started,
     Stop,
@@ -35,7 +37,8 @@ from raydrive.core.records import (
 )
 from raydrive.core.samplers import RandomParameterSampling
 from raydrive.core.space import uniform
-from raydrive.core.state import losses_text
+from raydrive.core.state import NOTES_KEPT, losses_text
+from raydrive.core.summary import trial_notices
 from raydrive.core.sweep import Sweep
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.testing.judge import check, check_journal, picture
@@ -486,6 +489,31 @@ def test_a_relaunch_goes_on_from_the_last_checkpoint(court: Make) -> None:
     one.report(0, 0.4, interval=4)
     assert list(one.sweep.curves.values(0)) == [0.1, 0.2, 0.3, 0.4]
     assert one.sweep.reports == 5
+
+
+# ---------------------------------------------------------------------------------------------- notices
+
+
+def test_a_notice_is_recorded_once_and_what_is_missing_becomes_part_of_the_reason(court: Make) -> None:
+    one = court().running(2)
+    one.report(0, 0.5)
+    for text, about in (("not kept: wandb/", ""), ("a.txt could not be stored", OUTPUTS)):
+        one.tell(Noted(one.at(), 0, 1, text, about))
+    assert not one.sweep.accepts(Noted(one.at(), 0, 1, "not kept: wandb/"))
+    assert not one.sweep.accepts(Noted(one.at(), 1, 2, "of an attempt that is not there"))
+    assert one.sweep.trials[0].notes == ("not kept: wandb/", "a.txt could not be stored")
+    assert not one.sweep.trials[1].notes
+    one.tell(Noted(one.at(), 1, 1, "not kept: wandb/"))
+    assert trial_notices(one.sweep) == ["trials 0, 1: not kept: wandb/", "trial 0: a.txt could not be stored"]
+    one.tell(Ended(one.at(), 0, 1, 0))
+    assert one.sweep.trials[0].why == "ended by itself after 1 interval; a.txt could not be stored"
+    for number in range(NOTES_KEPT - 1):
+        one.tell(Noted(one.at(), 1, 1, f"notice {number}"))
+    assert not one.sweep.accepts(Noted(one.at(), 1, 1, "one too many"))
+    assert trial_notices(one.sweep, most=1) == [
+        "trials 0, 1: not kept: wandb/",
+        "20 other notices of trials are left out here; their pages have them",
+    ]
 
 
 # ---------------------------------------------------------------------------------------------- time

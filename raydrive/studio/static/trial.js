@@ -43,6 +43,7 @@ export class TrialPage {
       el("nav", { class: "trail" }, el("a", { href: "#/" }, "‹ All trials"), el("span", { class: "spring" }), steps(-1), steps(1)),
       el("h2", {}, `Trial ${t.number} `, el("span", { class: `state ${t.state.toLowerCase()}` }, t.state), store.head.best?.trial === t.number ? el("span", { class: "star" }, " ★ the best") : null),
       t.why ? el("p", { class: "why" }, t.why) : null,
+      detail?.notes?.length ? el("ul", { class: "notes" }, detail.notes.map((text) => el("li", {}, text))) : null,
       problem ? el("p", { class: "problem" }, problem) : null,
       el("div", { class: "columns" },
         el("div", { class: "card" }, el("h3", {}, "Hyperparameters"), pairs(params.map(([k, v]) => [k.replace(/^-+/, "") || k, v]))),
