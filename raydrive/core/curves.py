@@ -33,6 +33,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from raydrive.core.comparisons import Median, Standing
+from raydrive.core.edge import Edge
 from raydrive.core.kept import Needs, Over
 from raydrive.core.late import np
 from raydrive.core.trial_spec import as_float
@@ -75,7 +76,7 @@ class Curves:
     """
 
     __slots__ = (
-        "_complete_to", "_curves", "_edge", "_edge_at", "_means", "_names", "_needs", "_over", "_tops", "_unsorted",
+        "_complete_to", "_curves", "_edge", "_means", "_names", "_needs", "_over", "_tops", "_unsorted",
         "maximize",
     )  # fmt: skip
 
@@ -88,9 +89,7 @@ class Curves:
         """Trials whose values were given up; none of them is among ``_curves``."""
         self._complete_to = 0
         """Length of the longest of them: all columns that are needed up to there exist."""
-        # The staircase of the edge: intervals, ascending, at which it rises, and (score, value, trial) there.
-        self._edge_at: list[int] = []
-        self._edge: list[tuple[float, float, int]] = []
+        self._edge = Edge()
         # Columns of tops and of means by interval, ascending scores.
         self._tops: dict[int, array[float]] = {}
         self._means: dict[int, array[float]] = {}
@@ -148,7 +147,7 @@ class Curves:
         if score > curve.top:
             curve.top = score
             curve.top_at = interval
-            self._raise_edge(interval, score, value, trial)
+            self._edge.raise_to(interval, score, value, trial)
         if not interval % MARK:
             if curve.marks is None:
                 curve.marks = array("d")
@@ -244,14 +243,7 @@ class Curves:
 
     def raise_edge(self, trials: NDArray[np.int64], intervals: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Puts finite values that ``extend`` took on the edge, in the order they were logged; all ``(n,)``."""
-        scores = values if self.maximize else -values
-        if self._edge:
-            at = np.searchsorted(np.array(self._edge_at), intervals, side="right")
-            edge = np.array([WORST, *(step[0] for step in self._edge)])
-            above = scores > edge[at]
-            trials, intervals, values, scores = trials[above], intervals[above], values[above], scores[above]
-        for row in zip(intervals.tolist(), scores.tolist(), values.tolist(), trials.tolist(), strict=True):
-            self._raise_edge(*row)
+        self._edge.raise_all(trials, intervals, values, values if self.maximize else -values)
 
     @property
     def trials(self) -> Collection[int]:
@@ -338,8 +330,7 @@ class Curves:
 
         Of equal values the one that was added first wins. None when there is no finite value in those intervals.
         """
-        at = bisect_right(self._edge_at, k)
-        return self._edge[at - 1][1:] if at else None
+        return self._edge.at(k)
 
     def median_of_means(self, k: int) -> Median | None:
         """Returns the median, over the trials with k intervals or more, of the mean of their values 1..k.
@@ -387,22 +378,6 @@ class Curves:
         if not math.isfinite(value):
             return WORST
         return value if self.maximize else -value
-
-    def _raise_edge(self, interval: int, score: float, value: float, trial: int) -> None:
-        """Puts a value on the staircase if it is above the edge at its interval.
-
-        Steps to the right are kept while they are as high: they were there first, so they win the tie.
-        """
-        at = bisect_right(self._edge_at, interval)
-        if at and self._edge[at - 1][0] >= score:
-            return
-        end = at
-        while end < len(self._edge) and self._edge[end][0] < score:
-            end += 1
-        if at and self._edge_at[at - 1] == interval:
-            at -= 1
-        self._edge_at[at:end] = [interval]
-        self._edge[at:end] = [(score, value, trial)]
 
     def _gone(self, trial: int) -> LookupError:
         return LookupError(f"{self.name(trial)} is over and its values are in the journal only: see core.kept.Needs")

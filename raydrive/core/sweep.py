@@ -15,6 +15,7 @@ from dataclasses import replace
 from raydrive.core.blocks import Piece
 from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
+from raydrive.core.deciding import after_end, after_loss, finish, launch
 from raydrive.core.folding import Folds, fold_pieces
 from raydrive.core.heritage import FIRST_CHECKPOINT, NOTHING, Heritage
 from raydrive.core.kept import needs_of
@@ -48,13 +49,8 @@ from raydrive.core.state import (
     History,
     State,
     Trial,
-    backoff_s,
     details_of,
     duration_text,
-    end_text,
-    failure_text,
-    losses_text,
-    missing_text,
 )
 
 
@@ -379,11 +375,12 @@ class Sweep:
         state = self._state
         match fact:
             case Suggested() if fact.params is not None:
-                yield self._launch(state.trials[fact.trial])
+                yield launch(state.trials[fact.trial])
             case Ended():
-                yield from self._judge_end(fact)
+                trial, intervals = state.trials[fact.trial], self.curves.length(fact.trial)
+                yield after_end(fact, trial, intervals, self.limits, self.config.metric)
             case Lost():
-                yield from self._judge_loss(fact)
+                yield after_loss(fact, state.trials[fact.trial], self.limits)
             case Cancelled() if fact.trial is not None:
                 trial = state.trials[fact.trial]
                 yield Stop(trial.number, trial.attempt, fact.why, "user")
@@ -394,7 +391,7 @@ class Sweep:
                 if not trial.stop_by:
                     yield Stop(trial.number, trial.attempt, state.ending.why, "run")
         if not state.open and not state.finished:
-            yield from self._finish()
+            yield from finish(state, self.limits)
 
     def _judge_report(self, fact: Reported) -> Stop | None:
         """The hot path, from fact to folded decision: nothing but a policy's stop can follow from a report."""
@@ -406,44 +403,3 @@ class Sweep:
         stop = Stop(fact.trial, fact.attempt, verdict.why, "policy")
         self._fold_decision(stop, fact.at)
         return stop
-
-    def _judge_end(self, fact: Ended) -> Iterator[Decision]:
-        trial = self._state.trials[fact.trial]
-        intervals = self.curves.length(fact.trial)
-        if trial.stop_by:
-            yield Close(fact.trial, CANCELED, trial.why_with(trial.why))
-        elif fact.exit_code == 0 and intervals:
-            yield Close(fact.trial, COMPLETED, trial.why_with(end_text(intervals, trial.start, trial.details)))
-        elif fact.exit_code == 0:
-            yield Close(fact.trial, FAILED, trial.why_with(missing_text(self.config.metric.name, trial.logged)))
-        elif trial.failures < self.limits.max_attempts:
-            yield self._launch(trial)
-        else:
-            yield Close(fact.trial, FAILED, trial.why_with(failure_text(fact, trial)))
-
-    def _judge_loss(self, fact: Lost) -> Iterator[Decision]:
-        trial = self._state.trials[fact.trial]
-        if trial.stop_by:  # a run that is ending has told all its open trials
-            yield Close(fact.trial, CANCELED, trial.why)
-        elif self.limits.max_losses is not None and trial.losses > self.limits.max_losses:
-            yield Close(fact.trial, FAILED, f"{losses_text(trial)}; max_losses is {self.limits.max_losses}")
-        else:
-            not_before = trial.launched_at + backoff_s(trial.barren)
-            yield self._launch(trial, not_before if not_before > fact.at else None)
-
-    def _launch(self, trial: Trial, not_before: float | None = None) -> Launch:
-        interval = trial.checkpoint_interval if trial.checkpoint else 0
-        return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval, not_before)
-
-    def _finish(self) -> Iterator[Decision]:
-        state = self._state
-        if state.ending:
-            yield Finish(state.ending.state, state.ending.why)
-        elif state.exhausted or len(state.trials) >= self.limits.max_total_runs:
-            counts, total = state.counts, len(state.trials)
-            if total and counts.failed == total:
-                yield Finish(FAILED, f"all {total} trials failed; the last: {state.trials[-1].why}")
-            elif state.exhausted:
-                yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
-            else:
-                yield Finish(COMPLETED, f"max_total_runs of {self.limits.max_total_runs} reached")
