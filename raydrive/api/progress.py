@@ -21,6 +21,7 @@ from raydrive.api.wording import (
     number,
     one_line,
     params_text,
+    saving_text,
     standing,
     value_text,
 )
@@ -164,13 +165,8 @@ def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
     lines.append(f"  artifacts: {child.uri}/outputs")
     lines += _better_before(run, best.value if best is not None else None)
     lines += [f"Note: {one_line(text)}" for text in trial_notices(run.sweep)]
-    saving = summary.saving
-    if saving.stopped:
-        lines += [
-            "",
-            f"Early termination stopped {saving.stopped} of {summary.total} trials and saved about "
-            f"{saving.intervals} intervals, {clock(saving.seconds)} of training ({saving.share:.0%} of all).",
-        ]
+    if saved := saving_text(summary):
+        lines += ["", saved]
     lines += ["", "Next:", *(f"  {command}" for command in next_commands(run, child.number))]
     return lines
 

@@ -12,6 +12,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
+    from raydrive.core.saving import Span
     from raydrive.core.state import Best
     from raydrive.core.summary import Summary
 
@@ -70,6 +71,26 @@ def counts_text(summary: Summary) -> str:
     if counts[FAILED]:
         parts.append(f"{counts[FAILED]} failed")
     return " · ".join(parts)
+
+
+def span_text(span: Span) -> str:
+    """Returns an estimated duration with its bound: ``about 2:10, between 1:30 and 2:50``."""
+    low, high = clock(span.low_s), clock(span.high_s)
+    return f"about {clock(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
+
+
+def saving_text(summary: Summary) -> str:
+    """Returns what early termination saved, in one sentence; empty when it stopped no trial."""
+    saving = summary.saving
+    if not saving.stopped:
+        return ""
+    head = f"Early termination stopped {saving.stopped} of {summary.total} trials"
+    if saving.intervals is None or saving.span is None:
+        return f"{head}; what that saved cannot be estimated: {saving.why}."
+    if not saving.intervals:
+        return f"{head}, and none that were shorter than the completed ones: nothing was saved."
+    share = f"{saving.intervals} intervals ({saving.share:.0%} of all)"
+    return f"{head} and saved about {share}; time of training saved: {span_text(saving.span)}."
 
 
 def best_text(run: HyperDriveRun, best: Best) -> str:

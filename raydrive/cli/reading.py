@@ -14,6 +14,7 @@ from raydrive.cli.output import Format, OutputOption, RunArgument, StorageOption
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.workspace import Workspace
+    from raydrive.core.saving import Saving
 
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
 
@@ -89,7 +90,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "best_trial": summary.best.trial if summary.best else None,
             "reports": summary.reports,
             "elapsed_s": round(summary.elapsed_s, 1),
-            "saved_s": round(summary.saving.seconds, 1),
+            **_saved(summary.saving),
             "waiting": "; ".join(waiting),
             "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
             "notice": "; ".join(_notices(run, heartbeat)),
@@ -107,6 +108,18 @@ def _notices(run: HyperDriveRun, heartbeat: dict[str, Any]) -> list[str]:
 
     driver = str(heartbeat.get("notice", ""))
     return [*notices(run.sweep), *trial_notices(run.sweep), *run.notices, *filter(None, [driver])]
+
+
+def _saved(saving: Saving) -> dict[str, float | None]:
+    """What early termination saved and the bound of that estimate; without figures where nothing tells."""
+    if saving.span is None:
+        return {"saved_s": None, "saved_low_s": None, "saved_high_s": None}
+    span = saving.span
+    return {
+        "saved_s": round(span.seconds, 1),
+        "saved_low_s": round(span.low_s, 1),
+        "saved_high_s": round(span.high_s, 1),
+    }
 
 
 def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:

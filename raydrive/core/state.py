@@ -72,6 +72,13 @@ class Trial:
     ended_at: float | None = None
     trained_s: float = 0.0
     """Seconds that training processes of earlier attempts ran."""
+    gaps: int = 0
+    """How many times between two reports of the primary metric were measured, each within one attempt."""
+    gaps_s: float = 0.0
+    """Their sum in seconds, and that of their squares."""
+    gaps_s2: float = 0.0
+    valued_at: float | None = None
+    """When the current attempt last reported the primary metric."""
     node: str = ""
     pid: int = 0
     gpus: str = ""
@@ -104,6 +111,16 @@ class Trial:
         """Returns why it ended, with what is missing of its files."""
         return "; ".join([why, *self.missing])
 
+    def valued(self, at: float) -> None:
+        """The current attempt reported the primary metric: the time since it last did is a measure of its pace."""
+        before = self.valued_at
+        if before is not None:
+            gap_s = at - before if at > before else 0.0
+            self.gaps += 1
+            self.gaps_s += gap_s
+            self.gaps_s2 += gap_s * gap_s
+        self.valued_at = at
+
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
         """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.
 
@@ -116,7 +133,7 @@ class Trial:
             self.params = packed(self.params, names)
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
-        self.launch, self.launched_with, self.heard_at = None, (0, None), 0.0
+        self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
 
     @property
     def open(self) -> bool:

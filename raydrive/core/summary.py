@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, Params
+from raydrive.core.saving import Saving, saving
 from raydrive.core.state import Best, Trial, losses_text
 from raydrive.core.sweep import Sweep
 
@@ -14,20 +14,6 @@ INTERRUPTED = "Interrupted"
 """A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
 
 It is the driver's word, not the journal's: who reads a run tells the functions below."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saving:
-    """What early termination saved, against the same trials trained as long as the completed ones."""
-
-    stopped: int
-    """Trials the policy stopped."""
-    intervals: int
-    """Intervals not trained."""
-    seconds: float
-    """Training time not spent, at each stopped trial's own pace."""
-    share: float
-    """Part of the whole training that was saved, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,28 +178,6 @@ def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
 
     trials = sorted(sweep.trials, key=key)
     return trials[:top] if top else trials
-
-
-def saving(sweep: Sweep) -> Saving:
-    """Returns what the policy saved.
-
-    The full length of a trial is taken as the median number of intervals of the completed trials (the longest of all
-    when none completed): an estimate, for a stopped trial never shows how long it would have gone on.
-    """
-    stopped = [trial for trial in sweep.trials if trial.stop_by == "policy" and not trial.open]
-    if not stopped:
-        return Saving(0, 0, 0.0, 0.0)
-    lengths = [sweep.curves.length(trial.number) for trial in sweep.trials]
-    completed = [n for n, trial in zip(lengths, sweep.trials, strict=True) if trial.state == COMPLETED]
-    full = round(statistics.median(completed)) if completed else max(lengths)
-    intervals, seconds = 0, 0.0
-    for trial in stopped:
-        left = max(0, full - lengths[trial.number])
-        done = lengths[trial.number] - trial.start
-        intervals += left
-        seconds += left * trial.trained_s / done if done else 0.0
-    trained = sum(lengths) - sum(trial.start for trial in sweep.trials)
-    return Saving(len(stopped), intervals, seconds, intervals / (intervals + trained) if intervals else 0.0)
 
 
 def row_json(item: Row) -> dict[str, Any]:

@@ -303,6 +303,7 @@ class Sweep:
                 trial.logged = tuple(dict.fromkeys((*trial.logged, *fact.metrics)))[:32]
             return False
         trial.logged = ()
+        trial.valued(fact.at)
         value = math.nan if fact.value is None else fact.value
         if not self.curves.add(trial.number, fact.interval, value):
             return False  # a relaunched attempt logs an interval again: the first value stands
@@ -346,7 +347,7 @@ class Sweep:
                 trial = state.trials[decision.trial]
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
-                trial.launched_with = self._progress(trial)
+                trial.launched_with, trial.valued_at = self._progress(trial), None
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by

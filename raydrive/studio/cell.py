@@ -6,6 +6,7 @@ import html
 import math
 import time
 
+from raydrive.api.wording import span_text
 from raydrive.core.columns import flat
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.summary import INTERRUPTED, ranked, row, seconds_of
@@ -39,9 +40,8 @@ def run_cell(story: Story, now: float | None = None) -> str:
         else "no value yet"
     )
     why = f"<div>{_text(summary.why)}</div>" if summary.why else ""
-    saved = ""
-    if summary.saving.stopped:
-        saved = f" · early termination saved {_clock(summary.saving.seconds)}"
+    span = summary.saving.span
+    saved = f" · early termination saved {span_text(span)}" if span is not None and span.seconds else ""
     return (
         '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
         f"<div><b>{_text(story.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "

@@ -169,11 +169,15 @@ class Documents:
     def _saving(self, summary: Summary, now: float) -> dict[str, Any]:
         trained = sum(seconds_of(trial, trial.ended_at or now) or 0.0 for trial in self.story.sweep.trials)
         saving = summary.saving
+        span = saving.span
         return {
             "stopped": saving.stopped,
             "intervals": saving.intervals,
             "seconds": saving.seconds,
+            "low_s": None if span is None else span.low_s,
+            "high_s": None if span is None else span.high_s,
             "share": saving.share,
+            "why": saving.why,
             "trained_s": trained,
             "gpus": self.story.config.trial.resources.gpus,
             "cpus": self.story.config.trial.resources.cpus,
