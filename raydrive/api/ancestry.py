@@ -213,6 +213,7 @@ class _Tracer:
                 state=source.state,
                 learns=sampling.learns,
                 going_on=going_on,
+                metric=self.config.metric,
             )
             found.append(one)
             ancestors += theirs

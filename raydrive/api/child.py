@@ -63,9 +63,9 @@ class Run:
 
     @property
     def best_value(self) -> float | None:
-        """Best finite value of the primary metric so far."""
+        """What it is ranked by: the best finite value of the primary metric so far, or what else the objective is."""
         self.parent.refresh()
-        return self.parent.sweep.curves.best(self.number)
+        return self.parent.sweep.curves.objective(self.number)
 
     def get_status(self) -> str:
         """Returns Queued, Running, Completed, Canceled or Failed; Interrupted if the run is and it was open."""

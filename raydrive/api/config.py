@@ -134,6 +134,8 @@ class HyperDriveConfig:
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
         preload: Modules that function trials are forked with.
         tags: Free text by name, kept with the run.
+        primary_metric_value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max``, or
+            ``mean_last_5``, the mean of the last five (any number). Policies compare bests, as HyperDrive's do.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -165,10 +167,10 @@ class HyperDriveConfig:
         resume_child_runs: ChildLike | Sequence[ChildLike] | None = None,
         preload: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
+        primary_metric_value: str = "best",
     ) -> None:
         _check_sampling(hyperparameter_sampling)
-        self.run_config = run_config
-        self.preload = tuple(preload)
+        self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
@@ -182,7 +184,7 @@ class HyperDriveConfig:
         )
         self.config = RunConfig(
             experiment="default",
-            metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal)),
+            metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=hyperparameter_sampling,
             policy=NoTerminationPolicy() if policy is None else policy,
             limits=Limits(

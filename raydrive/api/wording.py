@@ -94,8 +94,8 @@ def saving_text(summary: Summary) -> str:
 
 
 def best_text(run: HyperDriveRun, best: Best) -> str:
-    """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``."""
-    return f"best {one_line(run.config.metric.name)} {number(best.value)} (trial {best.trial})"
+    """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
+    return f"best {one_line(run.config.metric.label)} {number(best.value)} (trial {best.trial})"
 
 
 def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:

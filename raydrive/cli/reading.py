@@ -86,6 +86,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             **{name.lower(): count for name, count in summary.counts.items()},
             "metric": run.config.metric.name,
             "goal": run.config.metric.goal.value,
+            "objective": run.config.metric.value,
             "best": summary.best.value if summary.best else None,
             "best_trial": summary.best.trial if summary.best else None,
             "reports": summary.reports,
@@ -167,7 +168,8 @@ def trials(
         rows = [rows[trial.number] for trial in ranked(run.sweep)]
     rows = rows[:top] if top else rows
     params = list(dict.fromkeys(key for row in rows for key in row if key.startswith("param_")))
-    columns = ["trial", "state", "best", "last", "intervals", "seconds", *params, "why"]
+    ranking = run.config.metric.value
+    columns = ["trial", "state", *dict.fromkeys((ranking, "best", "last")), "intervals", "seconds", *params, "why"]
     if output is not Format.TABLE:
         columns += ["attempt", "node", "gpus", "losses"]
     emit(rows, output, name="trials", columns=columns)
@@ -229,6 +231,7 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "id": child.id,
         "status": child.get_status(),
         "metric": run.config.metric.name,
+        "objective": run.config.metric.value,
         "value": found.value,
         "interval": found.interval,
         "artifacts": f"{child.uri}/outputs",

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from raydrive.core.errors import did_you_mean
 from raydrive.core.expressions import is_number
+from raydrive.core.objective import ALLOWED, BEST, NAMES, PATTERN, is_objective
 from raydrive.core.printed import pattern_problem
 
 
@@ -87,6 +88,18 @@ def _one_of(*known: str) -> _Check:
     patterns = [{"type": "string", "pattern": any_case(name)} for name in known]
     # An editor offers the names; any spelling of them is valid.
     return _Check(check, accepts={"anyOf": [{"enum": list(known)}, *patterns]})
+
+
+def _objective_value() -> _Check:
+    """What of a curve counts: a few names, and a mean of any number of values."""
+
+    def check(value: Any) -> str:
+        name = value.strip().casefold() if isinstance(value, str) else value
+        if not is_objective(name):
+            raise _wrong(ALLOWED, did_you_mean(name, NAMES) if isinstance(name, str) else "")
+        return str(name)
+
+    return _Check(check, accepts={"anyOf": [{"enum": list(NAMES)}, {"type": "string", "pattern": PATTERN}]})
 
 
 _UNITS = {"": 1, "b": 1} | {
@@ -201,6 +214,8 @@ class ObjectiveKeys(Section):
 
     goal: Annotated[str, _one_of("maximize", "minimize")]
     primary_metric: Text
+    value: Annotated[str, _objective_value()] = BEST
+    """raydrive's own: what of a trial's values it is ranked by."""
 
 
 class LimitKeys(Section):

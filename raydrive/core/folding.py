@@ -115,7 +115,8 @@ def _fold_window(
         state.reports += end - start
         state.clock.last_at = max(state.clock.last_at, float(block.at[start:end].max()))
     if taken.rows:
-        _fold_best(block, np.sort(np.concatenate(taken.rows)), state, curves.maximize)
+        if curves.by_best:
+            _fold_best(block, np.sort(np.concatenate(taken.rows)), state, curves.maximize)
         tops = np.sort(np.concatenate(taken.tops))
         curves.raise_edge(block.trial[tops], block.interval[tops], block.value[tops])
 

@@ -10,6 +10,7 @@ from typing import overload
 from raydrive.core.curves import Curves
 from raydrive.core.errors import did_you_mean
 from raydrive.core.kept import packed, plain
+from raydrive.core.objective import BEST
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -151,7 +152,7 @@ def details_of(given: Mapping[str, object]) -> Mapping[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best value of the primary metric so far, and who logged it first."""
+    """The best objective value so far, whose it is, and the interval it belongs to."""
 
     trial: int
     value: float
@@ -194,11 +195,18 @@ class Counts:
 
 
 class History(Sequence[Seen]):
-    """What samplers see: trial n at index n, as it stands now."""
+    """What samplers see: trial n at index n, as it stands now.
 
-    def __init__(self, trials: Sequence[Trial], curves: Curves) -> None:
+    Args:
+        trials: The run's.
+        curves: The run's.
+        objective: Name of what of a curve is its trial's value.
+    """
+
+    def __init__(self, trials: Sequence[Trial], curves: Curves, objective: str = BEST) -> None:
         self._trials = trials
         self._curves = curves
+        self._objective = objective
         self._copies: list[Seen] = []
         self._pending: list[int] = []
 
@@ -219,10 +227,11 @@ class History(Sequence[Seen]):
         return Seen(
             number=trial.number,
             params=plain(trial.params),
-            value=self._curves.top(trial.number),
+            value=self._curves.overall(trial.number),
             state=trial.state,
             curve=() if gave_up else self._curves.values(trial.number),
             stopped=trial.stop_by == "policy",
+            objective=self._objective,
         )
 
     def frozen(self) -> tuple[Seen, ...]:
@@ -291,6 +300,14 @@ class State:
     reports: int = 0
     names: dict[tuple[str, ...], tuple[str, ...]] | None = None
     """Of hyperparameters, as ``kept.packed`` shares them; None where those of trials that are over stay as they are."""
+
+    def lead(self, found: tuple[int, float, int] | None) -> None:
+        """Takes the best trial as it stands now; the record stays the same object while it says the same."""
+        best = self.best
+        if found is None:
+            self.best = None
+        elif best is None or repr((best.trial, best.value, best.interval)) != repr(found):
+            self.best = Best(*found)
 
     def overdue(self, limit_s: float | None, at: float) -> Iterator[Stop]:
         """Yields what stops the trials whose attempt has run for longer than the limit of one."""

@@ -9,6 +9,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, 
 from raydrive.core.saving import Saving, saving
 from raydrive.core.state import Best, Trial, losses_text
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric
 
 INTERRUPTED = "Interrupted"
 """A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
@@ -25,6 +26,8 @@ class Row:
     params: Params
     last: float | None
     best: float | None
+    objective: tuple[str, float | None]
+    """What trials are ranked by, and its value: ``("best", 0.9)``."""
     intervals: int
     seconds: float | None
     """Training time of all attempts so far; None before the first began."""
@@ -120,6 +123,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         params=trial.params,
         last=sweep.curves.last(trial.number),
         best=sweep.curves.best(trial.number),
+        objective=(sweep.config.metric.value, sweep.curves.objective(trial.number)),
         intervals=sweep.curves.length(trial.number),
         seconds=seconds_of(trial, now),
         why=trial.why or (losses_text(trial) if trial.open else ""),
@@ -164,7 +168,7 @@ def trial_notices(sweep: Sweep, most: int = 10) -> list[str]:
 
 
 def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
-    """Returns the trials best first; those without a finite value follow by number.
+    """Returns the trials by their objective values, best first; those without one follow by number.
 
     Args:
         sweep: The run.
@@ -173,16 +177,42 @@ def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
     sign = -1.0 if sweep.config.metric.maximize else 1.0
 
     def key(trial: Trial) -> tuple[bool, float, int]:
-        best = sweep.curves.best(trial.number)
-        return (best is None, 0.0 if best is None else sign * best, trial.number)
+        value = sweep.curves.objective(trial.number)
+        return (value is None, 0.0 if value is None else sign * value, trial.number)
 
     trials = sorted(sweep.trials, key=key)
     return trials[:top] if top else trials
 
 
+def value_by(sweep: Sweep, trial: int, metric: Metric) -> float | None:
+    """Returns a trial's value by the objective of another run, which has this one as a parent; None without one."""
+    if metric.value == sweep.config.metric.value:
+        return sweep.curves.objective(trial)
+    return metric.objective.find(sweep.curves.values(trial), sweep.trials[trial].start)[0]
+
+
+def best_by(sweep: Sweep, metric: Metric) -> Best | None:
+    """Returns the best trial by the objective of another run, which has this one as a parent; None without one."""
+    if metric.value == sweep.config.metric.value:
+        return sweep.best
+    best: Best | None = None
+    for trial in sweep.trials:
+        value, interval = metric.objective.find(sweep.curves.values(trial.number), trial.start)
+        if value is None or interval is None:
+            continue
+        if best is None or (value > best.value if metric.maximize else value < best.value):
+            best = Best(trial.number, value, interval)
+    return best
+
+
 def row_json(item: Row) -> dict[str, Any]:
-    """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them."""
+    """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them.
+
+    What trials are ranked by stands under its name: ``best`` and ``last`` are there always, ``mean_last_5`` where it is
+    the objective.
+    """
     out: dict[str, Any] = {"trial": item.number, "state": item.state}
+    out.update([item.objective])
     out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)

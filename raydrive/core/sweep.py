@@ -71,10 +71,10 @@ class Sweep:
         self.config = config
         self.heritage = heritage
         self.limits = config.limits
-        self.curves = Curves(config.metric.maximize, needs)
+        self.curves = Curves(config.metric.maximize, needs, config.metric.objective)
         heritage.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
-        self.history = History(self._state.trials, self.curves)
+        self.history = History(self._state.trials, self.curves, config.metric.value)
 
     # ------------------------------------------------------------------ reading
 
@@ -90,7 +90,12 @@ class Sweep:
 
     @property
     def best(self) -> Best | None:
-        """The best value over everything logged; the first that achieved it wins ties."""
+        """The trial with the best objective value; of equal best points the one that was logged first.
+
+        Where the objective is no best point: of equal values that of the lowest trial number. It may get worse then.
+        """
+        if not self.curves.by_best:
+            self._state.lead(self.curves.leader())
         return self._state.best
 
     @property
@@ -307,7 +312,7 @@ class Sweep:
         value = math.nan if fact.value is None else fact.value
         if not self.curves.add(trial.number, fact.interval, value):
             return False  # a relaunched attempt logs an interval again: the first value stands
-        if state.best is None or self._better(value, state.best.value):
+        if self.curves.by_best and (state.best is None or self._better(value, state.best.value)):
             kept = self.curves.values(trial.number)[-1]  # as a float, which a whole number of any size is not
             if math.isfinite(kept):
                 state.best = Best(trial.number, kept, fact.interval)

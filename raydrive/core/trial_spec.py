@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.objective import BEST, Objective
 from raydrive.core.printed import PrintedMetrics
 
 
@@ -57,6 +58,18 @@ class Metric:
 
     name: str
     goal: PrimaryMetricGoal
+    value: str = "best"
+    """What of a trial's values is its result: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+
+    @property
+    def objective(self) -> Objective:
+        """What trials are ranked by."""
+        return Objective.of(self.value, self.maximize)
+
+    @property
+    def label(self) -> str:
+        """The name for people, with what of its values counts where that is not the best one: ``accuracy (last)``."""
+        return self.name if self.value == BEST else f"{self.name} ({self.value})"
 
     @property
     def maximize(self) -> bool:
@@ -66,7 +79,7 @@ class Metric:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Metric:
         """Returns what ``RunConfig.to_json`` has under ``metric``."""
-        return cls(name=raw["name"], goal=PrimaryMetricGoal(raw["goal"]))
+        return cls(name=raw["name"], goal=PrimaryMetricGoal(raw["goal"]), value=raw.get("value", BEST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

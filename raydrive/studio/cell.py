@@ -35,7 +35,7 @@ def run_cell(story: Story, now: float | None = None) -> str:
     best = summary.best
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
     value = (
-        f"best {_text(story.config.metric.name)} <b>{best.value:.6g}</b> (trial {best.trial})"
+        f"best {_text(story.config.metric.label)} <b>{best.value:.6g}</b> (trial {best.trial})"
         if best
         else "no value yet"
     )
@@ -109,14 +109,14 @@ def _table(story: Story, now: float, interrupted: bool) -> str:
     if not rows:
         return ""
     names = list(dict.fromkeys(name for item in rows for name in flat(item.params)))[:8]
-    head = ["trial", "state", story.config.metric.name, "intervals", "time", *names, "why it ended"]
+    head = ["trial", "state", story.config.metric.label, "intervals", "time", *names, "why it ended"]
     body = []
     for item in rows:
         params = flat(item.params)
         values = [
             str(item.number),
             _state(item.state),
-            _number(item.best),
+            _number(item.objective[1]),
             str(item.intervals),
             _clock(seconds_of(sweep.trials[item.number], sweep.trials[item.number].ended_at or now)),
             *(_number(params.get(name)) for name in names),

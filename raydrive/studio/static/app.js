@@ -53,7 +53,7 @@ class Header {
       run.waiting.length ? el("p", { class: "hint" }, `Waiting: ${run.waiting.join("; ")}`) : null,
       head.notices.length ? el("p", { class: "hint" }, head.notices.join("; ")) : null,
       el("div", { class: "tiles" },
-        tile(`best ${run.metric}`, best ? num(best.value) : "–", best ? el("a", { href: `#/trial/${best.trial}` }, `trial ${best.trial}, interval ${best.interval}`) : `no value yet; to ${run.goal}`),
+        tile(`best ${run.label}`, best ? num(best.value) : "–", best ? el("a", { href: `#/trial/${best.trial}` }, `trial ${best.trial}, interval ${best.interval}`) : `no value yet; to ${run.goal}`),
         tile("trials", `${head.done} of ${head.max_total}`, STATES.filter((s) => counts[s]).map((s) => `${counts[s]} ${s.toLowerCase()}`).join(", ") || "none yet", bar),
         tile("elapsed", clock(run.elapsed_s), `since ${when(run.started)}`),
         tile("training time", clock(saving.trained_s), `${head.reports} reports`),
@@ -84,7 +84,7 @@ function facts(store) {
   for (const t of store.trials) origins[t.origin || "unknown"] = (origins[t.origin || "unknown"] || 0) + 1;
   const resumed = store.trials.filter((t) => t.tries.some((one) => one[7]));
   const { space, ...how } = sampling;
-  return el("dl", { class: "pairs" }, line("metric", `${metric.name}, ${metric.goal}`), line("sampling", how),
+  return el("dl", { class: "pairs" }, line("metric", `${metric.name}, ${metric.goal}${metric.value ? `, ${metric.value}` : ""}`), line("sampling", how),
     Object.entries(space || {}).map(([name, one]) => line(`  ${name}`, one)), line("policy", policy), line("limits", limits),
     line("trial", trial.command || trial.script || trial.kind), line("resources", trial.resources), line("seed", seed), line("tags", tags), line("versions", versions), line("storage", uri),
     line("where its points come from", Object.entries(origins).map(([k, v]) => `${v} ${k}`).join(", ") || "–"),
