@@ -196,7 +196,7 @@ def _better_before(run: HyperDriveRun, best: float | None) -> list[str]:
 
 
 def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:
-    lines = [f"No trial logged a finite value of {run.config.metric.name!r}{_counted(run)}."]
+    lines = [f"No trial logged a finite value of {run.config.metric.label!r}."]
     failed = [trial for trial in run.sweep.trials if trial.state == FAILED]
     if failed:
         from raydrive.api.child import Run
@@ -209,11 +209,6 @@ def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:
             lines.append(f"Trials use {python_of(run)}; install it there, or name another with raydrive.python.")
         lines += ["", "Next:", f"  raydrive logs {run.id} {failed[-1].number}"]
     return lines
-
-
-def _counted(run: HyperDriveRun) -> str:
-    """What of the values had to be finite, where that is not just any of them."""
-    return "" if run.sweep.curves.by_best else f" that counts ({run.config.metric.value})"
 
 
 def python_of(run: HyperDriveRun) -> str:

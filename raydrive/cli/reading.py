@@ -57,12 +57,15 @@ def list_runs(
                 "experiment": run.experiment,
                 "status": state,
                 "trials": f"{summary.done}/{summary.max_total_runs}",
-                "metric": run.config.metric.name,
+                "metric": run.config.metric.label if output is Format.TABLE else run.config.metric.name,
+                "objective": run.config.metric.value,
                 "best": summary.best.value if summary.best else None,
                 "elapsed_s": round(summary.elapsed_s, 1),
             }
         )
-    columns = ("run", "experiment", "status", "trials", "metric", "best", "elapsed_s")
+    columns = ["run", "experiment", "status", "trials", "metric", "best", "elapsed_s"]
+    if output is not Format.TABLE:
+        columns.append("objective")
     if not rows and output is Format.TABLE:
         say(f"No runs in {space.storage}.")
         return 0
@@ -207,7 +210,7 @@ def best(run_name: RunArgument = "last", storage: StorageOption = None, output: 
     """Print the best trial: its parameters, metric, files and command."""
     run = open_run(run_name, storage)
     if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
-        say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.name!r}.")
+        say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.label!r}.")
         return 3
     print_best(run, output)
     return 0
