@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from raydrive.core.errors import did_you_mean
 from raydrive.core.expressions import is_number
-from raydrive.core.objective import ALLOWED, BEST, NAMES, PATTERN, is_objective
+from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
 from raydrive.core.printed import pattern_problem
 
 
@@ -214,7 +214,7 @@ class ObjectiveKeys(Section):
 
     goal: Annotated[str, _one_of("maximize", "minimize")]
     primary_metric: Text
-    value: Annotated[str, _objective_value()] = BEST
+    value: Annotated[str, _objective_value()] | None = None
     """raydrive's own: what of a trial's values it is ranked by."""
 
 

@@ -40,6 +40,7 @@ from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.objective import BEST
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
@@ -329,7 +330,7 @@ _OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage
 
 
 def _metric(keys: ObjectiveKeys) -> Metric:
-    return Metric(name=keys.primary_metric, goal=PrimaryMetricGoal.from_str(keys.goal), value=keys.value)
+    return Metric(name=keys.primary_metric, goal=PrimaryMetricGoal.from_str(keys.goal), value=keys.value or BEST)
 
 
 def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:

@@ -58,6 +58,14 @@ def problems_of(text: str = SWEEP, *overrides: str, site: tuple[Path, ...] = ())
     return [str(problem) for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize(("written", "value"), [("last", "last"), ("Min", "min"), ("mean_last_5", "mean_last_5")])
+def test_what_of_a_curve_counts(written: str, value: str) -> None:
+    text = SWEEP.replace("  primary_metric: accuracy", f"  primary_metric: accuracy\n  value: {written}")
+    assert config_of(text).metric.value == value
+    assert config_of(SWEEP, f"objective.value={written}").metric.value == value
+    assert config_of().metric.value == "best"
+
+
 # --- broken files ----------------------------------------------------------------------------------------------------
 
 
