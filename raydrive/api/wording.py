@@ -75,8 +75,13 @@ def counts_text(summary: Summary) -> str:
 
 def span_text(span: Span) -> str:
     """Returns an estimated duration with its bound: ``about 2:10, between 1:30 and 2:50``."""
-    low, high = clock(span.low_s), clock(span.high_s)
-    return f"about {clock(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
+    low, high = _rough(span.low_s), _rough(span.high_s)
+    return f"about {_rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
+
+
+def _rough(seconds: float) -> str:
+    """An estimated duration: tenths of a second only where there are few seconds."""
+    return f"{seconds:.0f}s" if 9.95 <= seconds < 59.5 else clock(seconds if seconds < 10 else round(seconds))
 
 
 def saving_text(summary: Summary) -> str:
@@ -90,7 +95,7 @@ def saving_text(summary: Summary) -> str:
     if not saving.intervals:
         return f"{head}, and none that were shorter than the completed ones: nothing was saved."
     share = f"{saving.intervals} intervals ({saving.share:.0%} of all)"
-    return f"{head} and saved about {share}; time of training saved: {span_text(saving.span)}."
+    return f"{head} and saved about {share}. Training time saved: {span_text(saving.span)}."
 
 
 def best_text(run: HyperDriveRun, best: Best) -> str:
