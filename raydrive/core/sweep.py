@@ -72,6 +72,7 @@ class Sweep:
         self.heritage = heritage
         self.limits = config.limits
         self.curves = Curves(config.metric.maximize, needs, config.metric.objective)
+        self._keeps_best = self.curves.by_best
         heritage.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
         self.history = History(self._state.trials, self.curves, config.metric.value)
@@ -94,7 +95,7 @@ class Sweep:
 
         Where the objective is no best point: of equal values that of the lowest trial number. It may get worse then.
         """
-        if not self.curves.by_best:
+        if not self._keeps_best:
             self._state.lead(self.curves.leader())
         return self._state.best
 
@@ -312,7 +313,7 @@ class Sweep:
         value = math.nan if fact.value is None else fact.value
         if not self.curves.add(trial.number, fact.interval, value):
             return False  # a relaunched attempt logs an interval again: the first value stands
-        if self.curves.by_best and (state.best is None or self._better(value, state.best.value)):
+        if self._keeps_best and (state.best is None or self._better(value, state.best.value)):
             kept = self.curves.values(trial.number)[-1]  # as a float, which a whole number of any size is not
             if math.isfinite(kept):
                 state.best = Best(trial.number, kept, fact.interval)
