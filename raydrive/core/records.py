@@ -270,7 +270,7 @@ def from_json(raw: Mapping[str, Any]) -> Record:
             raise JournalError(f"a {kind.__name__} without {key!r}: {raw!r:.200}")
         if (value.__class__ is dict and value) or value.__class__ is list:
             value = decoded(value)
-        if value.__class__ not in classes or (key in _COUNTS and value is not None and value < 0):
+        if value.__class__ not in classes or (key in _COUNTS and value is not None and cast(int, value) < 0):
             raise JournalError(f"a {kind.__name__} with {key!r} {value!r:.80}: {raw!r:.200}")
         values.append(value)
     return kind(*values)  # type: ignore[no-any-return]
@@ -339,7 +339,7 @@ def _parse(text: str) -> Any:
     return value if end == len(text) else json.loads(text)
 
 
-def _report(raw: dict[str, Any]) -> Reported:
+def _report(raw: Any) -> Reported:
     """Returns what ``from_json`` does for a report; nearly all lines are of this kind."""
     value, step = raw.get("value"), raw.get("step")
     metrics, tags = raw.get("metrics", _NOTHING), raw.get("tags", _NOTHING)
