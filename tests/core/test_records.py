@@ -243,4 +243,4 @@ def test_the_time_of_a_fact_may_be_any_number(number: float) -> None:
 def test_an_entry_of_wrong_types_is_named(line: str, named: str) -> None:
     with pytest.raises(JournalError) as raised:
         records.load(line)
-    assert namedin str(raised.value)
+    assert named in str(raised.value)
