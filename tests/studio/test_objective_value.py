@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import config, record
+from recorded import Watched, config, record
 
 from raydrive.api.progress import events, last_words
 from raydrive.api.run import HyperDriveRun
@@ -20,6 +20,7 @@ from raydrive.storage.layout import RunLayout
 from raydrive.studio.cell import run_cell
 from raydrive.studio.document import ROW, Documents
 from raydrive.studio.export import export_run, run_json
+from raydrive.studio.report import write_report
 from raydrive.studio.story import open_story
 from raydrive.studio.whatif import what_if
 
@@ -115,3 +116,22 @@ def test_a_what_if_asks_for_the_same_value(layout: RunLayout) -> None:
     assert (outcome.recorded_best, outcome.recorded_best_trial) == (0.7, 2)
     assert outcome.lost_best  # its best of interval 1 was far behind
     assert outcome.best != 0.7
+
+
+def test_the_page_in_a_browser_names_what_counts_and_the_bound_of_a_saving(browser: Any, tmp_path: Path) -> None:
+    policy = BanditPolicy(slack_amount=0.2, delay_evaluation=2)
+    layout = recorded(tmp_path / "storage", "last", policy=policy)
+    write_report(open_story(layout), tmp_path / "report.html")
+    watching = Watched(browser)
+    watching.open((tmp_path / "report.html").as_uri())
+    page = watching.page
+    tiles = page.locator("header .tiles").inner_text().casefold()
+    assert "best accuracy (last)" in tiles
+    assert "trial 2, interval 3" in tiles
+    assert "saved about" in tiles
+    assert "trials stopped; between" in tiles
+    assert "accuracy (last)" in page.locator("#trials thead").inner_text()
+    assert "last accuracy" not in page.locator("#trials thead").inner_text()
+    assert page.locator("#trials tbody tr").first.inner_text().split()[:2] == ["★", "2"]
+    assert watching.errors == []
+    page.close()
