@@ -360,6 +360,7 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapp
         environment_variables=variables,
         python=own.python or "",
         preload=tuple(own.preload or ()),
+        keep=tuple(own.keep or ()),
         metrics=_printed(own.metrics),
         resources=Resources(**resources),
         **_given(

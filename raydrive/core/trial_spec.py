@@ -158,6 +158,8 @@ class TrialSpec:
     """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
     resume_argument: bool = False
     """Whether a resumed script gets ``--resume-from DIR``."""
+    keep: tuple[str, ...] = ()
+    """Patterns, as in .gitignore, of files in the working directory that are kept beside ``outputs`` and ``logs``."""
     metrics: PrintedMetrics | None = None
     """How metrics are found in what the script prints; None = it logs them."""
 
@@ -166,7 +168,7 @@ class TrialSpec:
         """Returns what ``RunConfig.to_json`` has under ``trial``."""
         trial = dict(raw)
         trial["resources"] = Resources(**trial["resources"])
-        for name in ("arguments", "preload", "output_files"):
+        for name in ("arguments", "preload", "output_files", "keep"):
             trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])
