@@ -180,7 +180,6 @@ class HyperDriveConfig:
         _check_sampling(hyperparameter_sampling)
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
-        seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
             self._trial_spec(resources or Resources(), keep),
             grace_s=grace_s,
@@ -205,7 +204,7 @@ class HyperDriveConfig:
                 first_failures=first_failures,
             ),
             trial=trial,
-            seed=secrets.randbits(31) if seed is None else seed,
+            seed=_seed(seed, hyperparameter_sampling),
             tags=dict(tags or {}),
         )
         self._check_lineage()
@@ -248,6 +247,12 @@ class HyperDriveConfig:
 
 def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
+
+
+def _seed(given: int | None, sampling: Sampling) -> int:
+    """The seed of a run: as given, the sampling's, or one drawn at random."""
+    seed: int | None = given if given is not None else getattr(sampling, "seed", None)
+    return secrets.randbits(31) if seed is None else seed
 
 
 def _check_sampling(sampling: Sampling) -> None:

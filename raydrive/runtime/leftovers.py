@@ -138,6 +138,9 @@ def _new(cwd: str, *, with_caches: bool) -> Iterator[tuple[str, os.DirEntry[str]
 
 def _entries(path: str) -> Iterator[os.DirEntry[str]]:
     """What is in a folder; nothing where it cannot be read."""
+    if not os.access(path, os.R_OK | os.X_OK):
+        with contextlib.suppress(OSError):  # a script may close its folder to itself; what is in it counts all the same
+            os.chmod(path, 0o700)
     with contextlib.suppress(OSError), os.scandir(path) as entries:
         yield from entries
 

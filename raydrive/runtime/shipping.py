@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import time
@@ -26,6 +27,8 @@ LOG_PERIOD_S = 3.0
 """How often a growing log is brought to the storage."""
 ROUNDS = 3
 """So often a file is tried that the storage refuses while it takes others."""
+REACHED_S = 1.0
+"""A storage that took something so long ago is not asked whether it is there."""
 _NAMED = 5
 _LOGGED = 1_000
 _REASON = 300
@@ -113,6 +116,8 @@ class _Delivery:
     """Why the storage cannot be reached; empty if it can."""
     _log: str = ""
     """Why the log is not there."""
+    _reached: float = -math.inf
+    """When the storage last took something, by the monotonic clock."""
 
     def trouble(self, why: str) -> None:
         """Notes that something is wrong that nobody thought of: all files stay."""
@@ -148,7 +153,9 @@ class _Delivery:
         places = {"outputs": layout.outputs(trial), "logs": layout.logs(trial), KEPT: layout.kept(trial)}
 
         def check() -> None:
-            is_reachable([prepared.log_folder, *places.values()])
+            if time.monotonic() - self._reached > REACHED_S:
+                is_reachable([prepared.log_folder, *places.values()])
+                self._reached = time.monotonic()
 
         self._log = ""
         try:

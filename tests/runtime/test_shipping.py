@@ -316,6 +316,9 @@ def test_a_checkpoint_is_whole_or_none(bucket: Bucket, tmp_path: Path, kind: str
             while (staging / f"{odd}.done").exists():
                 pass
         (staging / "unfinished").mkdir()
+        (staging / "file.pt").touch()
+        (staging / "file.pt.done").touch()
+        (staging / "nothing.done").touch()
 
     storage = bucket.uri if kind == "s3" else tmp_path / "storage"
     layout, notes, last = run_trial(storage, train, patience_s=60.0)
@@ -326,6 +329,8 @@ def test_a_checkpoint_is_whole_or_none(bucket: Bucket, tmp_path: Path, kind: str
     assert (found / "latest").is_symlink()
     assert notes == {
         "the checkpoint at interval 2 is not in the storage: it would not be whole without pipe (not a file)": OUTPUTS,
+        "the checkpoint file.pt is not in the storage: it is a file, and a checkpoint is a folder": OUTPUTS,
+        "the checkpoint nothing is not in the storage: there is no such folder": OUTPUTS,
         "not kept, for no NAME.done says that they are whole: checkpoint unfinished": "",
     }
 
