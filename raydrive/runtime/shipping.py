@@ -47,7 +47,11 @@ async def ship(prepared: Prepared) -> None:
 
 
 async def deliver(
-    prepared: Prepared, note: Callable[[str, str], None], patience_s: float, saved: Callable[[], Saved] = tuple
+    prepared: Prepared,
+    note: Callable[[str, str], None],
+    patience_s: float,
+    saved: Callable[[], Saved] = tuple,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> None:
     """Brings what an attempt left to where it is kept, has noted what is not there, and removes the rest.
 
@@ -56,6 +60,7 @@ async def deliver(
         note: Takes a notice and what it is about; see ``Noted``.
         patience_s: How long a storage that is away is tried again.
         saved: Returns the files of the attempt's checkpoints, bytes by name: working copies of them are not missed.
+        given_up: Whether somebody has ended the trial meanwhile: a storage that is away is not waited for then.
     """
     bare = prepared.is_bare()  # most function trials log and leave nothing, and short ones pay for each step
     if bare and prepared.uploader is None:
@@ -67,7 +72,7 @@ async def deliver(
         if not bare:
             await loop.run_in_executor(None, delivery.gather, saved())
         if prepared.uploader is not None:
-            await _until_stored(delivery, patience_s)
+            await _until_stored(delivery, patience_s, given_up)
     except Exception as error:  # nothing of this may decide over the trial
         delivery.trouble(f"{type(error).__name__}: {error}")
     for text, about in delivery.notices():
@@ -81,7 +86,7 @@ async def deliver(
     prepared.clean(bare=bare, stays=stays)
 
 
-async def _until_stored(delivery: _Delivery, patience_s: float) -> None:
+async def _until_stored(delivery: _Delivery, patience_s: float, given_up: Callable[[], bool]) -> None:
     """Tries until everything is there, is refused for good, or the storage has been away for too long."""
     pause_s, end, rounds = 0.5, time.monotonic() + patience_s, 0
     loop = asyncio.get_running_loop()
@@ -94,10 +99,12 @@ async def _until_stored(delivery: _Delivery, patience_s: float) -> None:
                 return
         except StorageError as error:
             delivery.away = reason(error)
-            if time.monotonic() > end:
+            if time.monotonic() > end or given_up():
                 return
             delivery.prepared.note(f"{error}; trying again")
-        await asyncio.sleep(pause_s)
+        again_at = time.monotonic() + pause_s
+        while time.monotonic() < again_at and not given_up():
+            await asyncio.sleep(min(0.5, pause_s))
         pause_s = min(2 * pause_s, 30.0)
 
 

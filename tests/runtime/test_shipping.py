@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,12 @@ def bucket(served: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
 
 
 def run_trial(
-    storage: str | Path, train: Callable[[dict[str, Any]], object] | Path, *, patience_s: float = 1.0, **trial: Any
+    storage: str | Path,
+    train: Callable[[dict[str, Any]], object] | Path,
+    *,
+    patience_s: float = 1.0,
+    meanwhile: Callable[[TrialActor], Awaitable[None]] | None = None,
+    **trial: Any,
 ) -> tuple[RunLayout, dict[str, str], Any]:
     """Runs one trial; returns its run, the notices with what they are about, and its last event."""
     layout = RunLayout.create(storage, "contract", new_run_id("contract"))
@@ -83,7 +89,10 @@ def run_trial(
         driver = Driver()
         actor = TrialActor(layout.uri, layout.run_id, config.to_json(), driver, 1, "slot")
         try:
-            rest = await asyncio.wait_for(actor.run(1, 0, 1, {}, None, 0), 60)
+            running = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
+            if meanwhile is not None:
+                await meanwhile(actor)
+            rest = await asyncio.wait_for(running, 60)
             return [*driver.events, *rest]
         finally:
             actor._lease.cancel()
@@ -179,6 +188,31 @@ def test_a_store_that_is_away_for_too_long_costs_the_trial_nothing(bucket: Bucke
     assert (place / "outputs" / "model").read_text() == "weights"
     assert (place / "kept" / "runs" / "events").read_text() == "kept"
     assert "raydrive: missing" in (place / "log.txt").read_text()
+
+
+def test_who_ends_a_trial_does_not_wait_for_a_store_that_is_away(bucket: Bucket) -> None:
+    tried = threading.Event()
+
+    def denies(method: str, key: str) -> bool:
+        if method == "PUT" and "/trials/" in key:
+            tried.set()
+            return True
+        return False
+
+    bucket.denies = denies
+
+    def train(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", 1)
+        Path("outputs/model").write_text("weights")
+
+    async def stop(actor: TrialActor) -> None:
+        while not tried.is_set():
+            await asyncio.sleep(0.05)
+        await actor.stop(1, 0, 1, 1.0)
+
+    _, notes, last = run_trial(bucket.uri, train, patience_s=600.0, meanwhile=stop)
+    assert (last[0], last[2]) == ("ended", 0)
+    assert [note.partition(" (")[0] for note in notes] == ["missing from the storage: log.txt, outputs/model"]
 
 
 def test_a_store_that_comes_back_in_time_has_everything(bucket: Bucket) -> None:
