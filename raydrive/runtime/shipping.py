@@ -30,6 +30,7 @@ ROUNDS = 3
 REACHED_S = 1.0
 """A storage that took something so long ago is not asked whether it is there."""
 _NAMED = 5
+_NAME_CHARS = 300
 _LOGGED = 1_000
 _REASON = 300
 """Characters of a reason that are shown."""
@@ -239,7 +240,9 @@ class _Delivery:
         return f"not kept, for no NAME.done says that they are whole: checkpoint {self._some(words)}" if words else ""
 
     def _some(self, words: list[str]) -> str:
-        """The first few, with the number of the others, which stand in the log."""
-        for word in words[_NAMED:_LOGGED]:
-            self.prepared.note(f"and {word}")
-        return ", ".join(words[:_NAMED]) + (f" and {len(words) - _NAMED} more" if len(words) > _NAMED else "")
+        """The first few, with the number of the others; what is not there as a whole stands in the log."""
+        for number, word in enumerate(words[:_LOGGED]):
+            if number >= _NAMED or len(word) > _NAME_CHARS:
+                self.prepared.note(f"and {word}")
+        shown = [f"{word[:100]}...{word[-150:]}" if len(word) > _NAME_CHARS else word for word in words[:_NAMED]]
+        return ", ".join(shown) + (f" and {len(words) - _NAMED} more" if len(words) > _NAMED else "")
