@@ -141,7 +141,8 @@ class _Delivery:
         taken: set[str] = set()
         for name in ("outputs", "logs"):
             self.failed.update(resolve_links(prepared.files / name, going, prepared.home, name, taken))
-        self.unmarked = [name for name in sorted(os.listdir(prepared.staging)) if not _OURS.fullmatch(name)]
+        with contextlib.suppress(OSError):  # the script may have removed it
+            self.unmarked = [name for name in sorted(os.listdir(prepared.staging)) if not _OURS.fullmatch(name)]
         self.left = look(prepared.cwd, prepared.code, prepared.keep, taken)
         self.left.forget(saved)
         moved = move_kept(self.left.kept, prepared.files / KEPT, prepared.cwd)

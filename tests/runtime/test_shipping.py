@@ -303,6 +303,45 @@ def test_a_trial_that_leaves_nothing_is_told_nothing(bucket: Bucket, tmp_path: P
         assert stored_of(layout) == ["outputs/model"]
 
 
+@pytest.mark.parametrize("kind", ["s3", "local"])
+def test_a_script_that_removes_all_that_is_ours_harms_nothing(bucket: Bucket, tmp_path: Path, kind: str) -> None:
+    def train(params: dict[str, Any]) -> None:
+        import shutil
+
+        Run.get_context().log("score", 1)
+        for name in ("RAYDRIVE_CHECKPOINT_DIR", "RAYDRIVE_OUTPUT_DIR"):
+            shutil.rmtree(Path(os.environ[name]).parent, ignore_errors=True)
+        shutil.rmtree(os.getcwd(), ignore_errors=True)
+
+    _, notes, last = run_trial(bucket.uri if kind == "s3" else tmp_path / "storage", train)
+    assert (last[0], last[2], notes) == ("ended", 0, {})
+
+
+@pytest.mark.parametrize("odd", ["fifo", "folder", "link"])
+def test_outputs_that_are_no_folder_any_more_are_named(tmp_path: Path, odd: str) -> None:
+    def train(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", 1)
+        os.unlink("outputs")
+        if odd == "fifo":
+            os.mkfifo("outputs")
+        elif odd == "folder":
+            os.mkdir("results")
+            Path("results/model").write_text("weights")
+            os.symlink("results", "outputs")
+        else:
+            os.symlink("/usr", "outputs")
+
+    layout, notes, last = run_trial(tmp_path / "storage", train)
+    assert last[2] == 0
+    if odd == "folder":
+        assert (stored_of(layout), notes) == (["outputs/model"], {})
+    else:
+        what = "a link to /usr" if odd == "link" else "a file"
+        ((note, about),) = notes.items()
+        assert note.startswith(f"missing from the storage: outputs (the script put {what} in its place)")
+        assert about == "outputs"
+
+
 def test_a_disk_that_is_full_when_files_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(params: dict[str, Any]) -> None:
         Run.get_context().log("score", 1)
