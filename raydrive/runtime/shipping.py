@@ -211,6 +211,7 @@ class _Delivery:
             (self._missing(), OUTPUTS),
             (self._incomplete(), ""),
             (self.left.text(), ""),
+            (self.left.shared_text(), ""),
         ]
         for text, _ in found:
             if text:
