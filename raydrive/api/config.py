@@ -15,7 +15,7 @@ from raydrive.api.references import ChildLike, RunLike, child_references, run_re
 from raydrive.api.submission import Submission
 from raydrive.core.arguments import format_value
 from raydrive.core.config import Limits, RunConfig
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
@@ -76,12 +76,12 @@ class ScriptRunConfig:
                 problems += error.problems
         if not self.source_directory.is_dir():
             where = str(self.source_directory)
-            problems.append(Problem("source_directory", repr(where), "an existing folder"))
+            problems.append(Problem("source_directory", show(where), "an existing folder"))
         if (script is None) == (command is None):
             found = "neither" if script is None else "both"
             problems.append(Problem("script, command", found, "exactly one of the two"))
         elif script is not None and not problems and not (self.source_directory / script).is_file():
-            problems.append(Problem("script", repr(script), f"a file below {str(self.source_directory)!r}"))
+            problems.append(Problem("script", show(script), f"a file below {str(self.source_directory)!r}"))
         if problems:
             raise ConfigError(problems)
 
@@ -211,7 +211,7 @@ class HyperDriveConfig:
             return target.to_spec(resources)
         if not callable(target):
             allowed = "a ScriptRunConfig, or a function train(params)"
-            raise ConfigError(Problem("run_config", repr(target), allowed))
+            raise ConfigError(Problem("run_config", show(target), allowed))
         _check_function(target)
         name = getattr(target, "__qualname__", type(target).__name__)
         return TrialSpec(kind="function", script=name, preload=self.preload, resources=resources)
@@ -240,14 +240,14 @@ def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
 def _check_sampling(sampling: Sampling) -> None:
     if not hasattr(sampling, "space"):
         allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"
-        raise ConfigError(Problem("hyperparameter_sampling", repr(sampling), allowed))
+        raise ConfigError(Problem("hyperparameter_sampling", show(sampling), allowed))
 
 
 def _check_function(function: TrainFunction) -> None:
     try:
         inspect.signature(function).bind({})
     except TypeError as error:
-        name = getattr(function, "__qualname__", repr(function))
+        name = getattr(function, "__qualname__", show(function))
         allowed = "a function of one argument, the dict of hyperparameters: def train(params)"
         raise ConfigError(Problem("run_config", f"{name} ({error})", allowed)) from None
     except ValueError:

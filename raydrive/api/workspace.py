@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean, show
+from raydrive.core.toml_text import toml_values
 
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
@@ -170,18 +170,18 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, st
     file = Path(path) if path is not None else nearest_settings()
     if file is None:
         return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise ConfigError(Problem(str(file), str(error), "a TOML file with 'storage' and 'address'")) from error
-    raw = raw.get("raydrive", raw)
+    raw = toml_values(text, str(file))
+    below = raw.get("raydrive", raw)
+    if not isinstance(below, dict):
+        raise ConfigError(Problem("raydrive", show(below), "a table of settings", place=str(file)))
+    raw = below
     known = [*_KEYS, *_OTHER_KEYS]
     problems = [
-        Problem(f"{file}: {key}", repr(value), ", ".join(known), did_you_mean(key, known))
+        Problem(f"{file}: {key}", show(value), ", ".join(known), did_you_mean(key, known))
         for key, value in raw.items()
         if key not in known or (key in _KEYS and not isinstance(value, str))
     ]

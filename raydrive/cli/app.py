@@ -47,8 +47,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         count = len(error.problems)
         say(f"{count} problem{'s' * (count != 1)}:" if count > 1 else "1 problem:")
-        for problem in error.problems:
-            say(f"  {problem}")
+        for line in error.lines():
+            say(f"  {line}")
         return error.exit_code
     except RaydriveError as error:
         say(f"Error: {error}")

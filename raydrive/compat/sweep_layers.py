@@ -14,7 +14,7 @@ from raydrive.compat.sweep_problems import keys_of
 from raydrive.compat.sweep_schema import TEXTS, OwnKeys, SweepKeys
 from raydrive.compat.toml_source import parse_toml
 from raydrive.compat.yaml_source import Node, parse_value, parse_yaml
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
 
 def read_text(path: Path, what: str = "a sweep file") -> str:
@@ -56,7 +56,7 @@ def read_site(path: Path, problems: list[Problem]) -> Node | None:
         return None
     if not isinstance(root.value, dict):
         allowed = f"a mapping of settings: {', '.join(keys_of(OwnKeys))}"
-        problems.append(Problem("the file", repr(root.plain()), allowed, place=root.place))
+        problems.append(Problem("the file", show(root.plain()), allowed, place=root.place))
         return None
     if "raydrive" not in root.value:
         return root
@@ -98,7 +98,7 @@ def apply_override(root: Node, text: str, problems: list[Problem]) -> Node:
     place = f"--set {key}"
     if not equals or not key:
         allowed = "KEY=VALUE, such as limits.max_total_trials=5"
-        problems.append(Problem("--set", repr(text), allowed, place=f"--set {text}"))
+        problems.append(Problem("--set", show(text), allowed, place=f"--set {text}"))
         return root
     try:
         node = parse_value(value, place)
@@ -124,7 +124,7 @@ def _placed(root: Node, key: str, node: Node, problems: list[Problem]) -> Node:
         problems.append(Problem(key, f"no item {rest!r}", allowed, place=place))
         return root
     if above.value is not None and not isinstance(above.value, dict):
-        problems.append(Problem(key, f"{here} is {above.value!r}", "a key below a mapping", place=place))
+        problems.append(Problem(key, f"{here} is {show(above.value)}", "a key below a mapping", place=place))
         return root
     parts = re.split(r"\.", rest)
     # A search space's names are the user's own, and a new one comes with its whole expression: this is a misspelling.

@@ -16,7 +16,7 @@ from typing import Any
 
 from raydrive.compat.sweep_layers import read_text
 from raydrive.compat.yaml_source import Node, parse_yaml
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.expressions import is_number
 
 _PARENT_INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.(\w+)\s*\}\}")
@@ -56,7 +56,7 @@ def sweep_of(root: Node, name: str, problems: list[Problem]) -> tuple[Node, str]
             found = f"{len(sweeps)} sweep nodes" if sweeps else "no sweep node"
             fix = f"Say which: --node {sweeps[0]}" if sweeps else ""
             raise ConfigError(Problem("jobs", found, listed, fix, root.locate("jobs")))
-        found = f"{name!r}, which is a {_kind(steps[name])} node" if name in steps else repr(name)
+        found = f"{name!r}, which is a {_kind(steps[name])} node" if name in steps else show(name)
         raise ConfigError(Problem("--node", found, listed, did_you_mean(name, sweeps), root.locate("jobs")))
     node = steps[chosen]
     parts = dict(node.value)
@@ -127,7 +127,7 @@ def _read_component(trial: Node, base: Path, problems: list[Problem]) -> tuple[N
     text = str(trial.value).removeprefix("file:")
     if text.startswith(("azureml:", "azureml://")):
         fix = "Download it: az ml component show --name NAME --version VERSION > component.yml"
-        problems.append(Problem("trial", repr(trial.value), "the file of a component", fix, trial.place))
+        problems.append(Problem("trial", show(trial.value), "the file of a component", fix, trial.place))
         return None
     path = base / text
     with contextlib.suppress(ValueError):
@@ -140,7 +140,7 @@ def _read_component(trial: Node, base: Path, problems: list[Problem]) -> tuple[N
     problems.extend(found)
     kind = node.get("type")
     if not isinstance(node.value, dict) or (kind is not None and str(kind.value).casefold() != "command"):
-        shown = repr(kind.value) if kind is not None else "no mapping"
+        shown = show(kind.value) if kind is not None else "no mapping"
         problems.append(Problem("trial.type", shown, "command: components that run a command", "", node.locate("type")))
         return None
     return node, path.parent.absolute()
@@ -162,7 +162,7 @@ def _merged(root: Node, component: Node, home: Path, problems: list[Problem]) ->
             fix = did_you_mean(name, list(needed))
             allowed = f"an input of the component: {', '.join(needed) or 'none'}"
             place = root.locate(f"search_space.{name}", key=True)
-            problems.append(Problem(f"search_space.{name}", repr(name), allowed, fix, place))
+            problems.append(Problem(f"search_space.{name}", show(name), allowed, fix, place))
     root = _with_inputs(root, needed, swept, problems)
     outputs = component.value.get("outputs")
     for name, item in (outputs.value if outputs is not None and isinstance(outputs.value, dict) else {}).items():
@@ -236,7 +236,7 @@ def _checked(where: str, node: Node, about: Mapping[str, Node], problems: list[P
     elif is_number(value) and ((is_number(low) and value < low) or (is_number(high) and value > high)):
         allowed = " ".join(f"{word} {limit}" for word, limit in (("from", low), ("to", high)) if limit is not None)
     if allowed and "${{" not in str(node.value):
-        problems.append(Problem(where, repr(node.value), f"{allowed}, as the component says", "", node.place))
+        problems.append(Problem(where, show(node.value), f"{allowed}, as the component says", "", node.place))
     return replace(node, value=value)
 
 

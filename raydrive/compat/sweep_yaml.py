@@ -39,7 +39,7 @@ from raydrive.compat.sweep_schema import MetricKeys, OwnKeys, SweepKeys
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
@@ -100,7 +100,7 @@ def load_sweep(
     name = str(path)
     root, problems = parse_yaml(read_text(Path(path)) if text is None else text, name)
     if not isinstance(root.value, dict):
-        found = "a list" if isinstance(root.value, list) else repr(root.value)
+        found = "a list" if isinstance(root.value, list) else show(root.value)
         fix = "A sweep file begins with 'type: sweep'."
         raise ConfigError([*problems, Problem("the file", found, "a mapping of keys to values", fix, root.place)])
     base, note = Path(path).absolute().parent, ""
@@ -108,7 +108,7 @@ def load_sweep(
         root, note = sweep_of(root, node, problems)
     elif node:
         fix = "Leave --node out: the file is one sweep."
-        raise ConfigError([*problems, Problem("--node", repr(node), "a pipeline to take it from", fix, root.place)])
+        raise ConfigError([*problems, Problem("--node", show(node), "a pipeline to take it from", fix, root.place)])
     for file in (defaults, *site):
         settings = read_site(Path(file), problems) if file is not None else None
         if settings is not None:
@@ -219,7 +219,7 @@ class _Reader:
         if isinstance(raw, dict):
             self._logbase(raw.get("logbase"))
             if kind in ("grid", "bayesian") and raw.get("rule") is not None:
-                self._wrong("sampling_algorithm.rule", repr(raw["rule"]), f"no rule: {kind} has none", "Leave it out.")
+                self._wrong("sampling_algorithm.rule", show(raw["rule"]), f"no rule: {kind} has none", "Leave it out.")
         if kind not in ("random", "grid", "bayesian") or rule not in ("random", "sobol"):
             return None  # reported by the schema
         if space is None:
@@ -246,7 +246,7 @@ class _Reader:
         fix = "Multiply the bounds of log expressions by the logarithm of the base to base e."
         if factor is not None:
             fix = f"Multiply the bounds of log expressions by {factor}: -4 becomes {-4 * factor:.6g}."
-        self._wrong("sampling_algorithm.logbase", repr(base), "e: loguniform is exp(uniform)", fix)
+        self._wrong("sampling_algorithm.logbase", show(base), "e: loguniform is exp(uniform)", fix)
 
     def _policy(self) -> Policy:
         try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.trial_spec import TrialSpec
 
 if TYPE_CHECKING:  # a trial actor imports this module, and has no other use for the records
@@ -134,7 +134,7 @@ def check_references(
     for match in re.finditer(r"\$\{\{(?![^{}]*\}\})", command):
         text = command[match.start() : match.start() + 30]
         stray = Reference(scope="", name="", text=text, start=match.start())
-        found.append((stray, Problem(where, repr(text), "${{search_space.NAME}}, closed by two braces")))
+        found.append((stray, Problem(where, show(text), "${{search_space.NAME}}, closed by two braces")))
     return tuple(sorted(found, key=lambda pair: pair[0].start))
 
 
@@ -219,7 +219,7 @@ def trial_argv(
         fixed = [_input_of(argument, spec.inputs) for argument in spec.arguments] if spec.inputs else spec.arguments
         return (python, spec.script, *script_arguments(fixed, params))
     if spec.kind != "command":
-        raise ConfigError(Problem("trial.kind", repr(spec.kind), "script or command: a function has no command line"))
+        raise ConfigError(Problem("trial.kind", show(spec.kind), "script or command: a function has no command line"))
     outputs = {**{name: f"outputs/{below}" for name, below in spec.outputs.items()}, **(output_dirs or {})}
     line = substitute(spec.command, search_space=params, inputs=spec.inputs, outputs=outputs).strip()
     words = split_plain(line)

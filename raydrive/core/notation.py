@@ -198,7 +198,7 @@ class Reader:
         if isinstance(raw, list | tuple | range | set | frozenset) or _is_array(raw):
             fix = "Alternatives are written choice([...]), in YAML {type: choice, values: [...]}."
         elif raw is None or isinstance(raw, str | bool | int | float):
-            fix = f"A fixed value is written choice({raw!r}), in YAML {{type: choice, values: [{raw}]}}."
+            fix = f"A fixed value is written choice({show(raw)}), in YAML {{type: choice, values: [{show(raw)}]}}."
         self._wrong(where, _named(raw), f"an expression: one of {_KNOWN}", fix)
         return None
 
@@ -278,7 +278,7 @@ class Reader:
         if _is_array(raw):
             raw = raw.tolist()
         if not isinstance(raw, list | tuple | range):
-            fix = f"A single option is written [{raw!r}]." if is_number(raw) or isinstance(raw, str) else ""
+            fix = f"A single option is written [{show(raw)}]." if is_number(raw) or isinstance(raw, str) else ""
             if isinstance(raw, set | frozenset):
                 fix = "A set has no fixed order: write sorted(...)."
             self._wrong(f"{where}.values", _named(raw), "a list of one or more options", fix)
@@ -335,7 +335,7 @@ class Reader:
         for key, item in raw.items():
             inner = f"{where}.{key}"
             if not isinstance(key, str):
-                self._wrong(inner, f"key {key!r}", "a text as key", f"Write {str(key)!r}.")
+                self._wrong(inner, f"key {show(key)}", "a text as key", f"Write {show(str(key))}.")
             elif _looks_like_expression(item):
                 out[str(key)] = self.expression(item, inner, depth + 1)
             else:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.printed import PrintedMetrics
 
 
@@ -48,7 +48,7 @@ class PrimaryMetricGoal(enum.Enum):
             return cls(text.strip().casefold())
         except (ValueError, AttributeError):
             fix = did_you_mean(str(text), ["maximize", "minimize"])
-            raise ConfigError(Problem("primary_metric_goal", repr(text), "maximize or minimize", fix)) from None
+            raise ConfigError(Problem("primary_metric_goal", show(text), "maximize or minimize", fix)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Resources:
 
     def __post_init__(self) -> None:
         problems = [
-            Problem(f"resources.{where}", repr(amount), "a number of 0 or more")
+            Problem(f"resources.{where}", show(amount), "a number of 0 or more")
             for where, amount in (
                 ("cpus", self.cpus),
                 ("gpus", self.gpus),
@@ -97,7 +97,7 @@ class Resources:
         ]
         for where, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
             if is_number(amount) and amount > 1 and amount != int(amount):
-                problems.append(Problem(f"resources.{where}", repr(amount), "a fraction below 1, or a whole number"))
+                problems.append(Problem(f"resources.{where}", show(amount), "a fraction below 1, or a whole number"))
         if problems:
             raise ConfigError(problems)
 

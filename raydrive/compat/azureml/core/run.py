@@ -10,7 +10,7 @@ from raydrive.api.child import Run as Child
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.azureml.core.model import Model, keep
 from raydrive.context import Run as TrainingRun
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 
 
 class AnyCase(dict[str, Any]):
@@ -137,7 +137,7 @@ class Run(Child):
         names = [name for name in self.get_file_names() if name == wanted or name.startswith(f"{wanted}/")]
         if not names:
             listed = ", ".join(self.get_file_names()) or "none, as it left no files"
-            raise ConfigError(Problem("model_path", repr(model_path), f"one of its files: {listed}"))
+            raise ConfigError(Problem("model_path", show(model_path), f"one of its files: {listed}"))
         with tempfile.TemporaryDirectory(prefix="raydrive-model-") as folder:
             for name in names:
                 self.download_file(name, str(Path(folder, name)))
