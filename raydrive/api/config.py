@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.ancestry import trace
+from raydrive.api.arguments import SCRIPT, TUNING
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submission import Submission
 from raydrive.core.arguments import format_value
@@ -20,11 +21,13 @@ from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.wanted import checks_arguments
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""
 
 
+@checks_arguments(**SCRIPT)
 class ScriptRunConfig:
     """A training script and what it needs.
 
@@ -59,7 +62,7 @@ class ScriptRunConfig:
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
     ) -> None:
-        self.source_directory = Path(source_directory).expanduser()
+        self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
         self.arguments = tuple(arguments or ())
         self.command = command
@@ -74,13 +77,13 @@ class ScriptRunConfig:
                 self.metrics = PrintedMetrics.of(metrics)
             except ConfigError as error:
                 problems += error.problems
-        if not self.source_directory.is_dir():
+        if not os.path.isdir(self.source_directory):
             where = str(self.source_directory)
             problems.append(Problem("source_directory", show(where), "an existing folder"))
         if (script is None) == (command is None):
             found = "neither" if script is None else "both"
             problems.append(Problem("script, command", found, "exactly one of the two"))
-        elif script is not None and not problems and not (self.source_directory / script).is_file():
+        elif script is not None and not problems and not os.path.isfile(self.source_directory / script):
             problems.append(Problem("script", show(script), f"a file below {str(self.source_directory)!r}"))
         if problems:
             raise ConfigError(problems)
@@ -101,6 +104,7 @@ class ScriptRunConfig:
         return TrialSpec(kind="command", command=command, **common)
 
 
+@checks_arguments(**TUNING)
 class HyperDriveConfig:
     """Everything about a tuning run; the arguments are HyperDrive's, the keyword-only ones are raydrive's.
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raydrive.api.arguments import CONFIG, WORKSPACE
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean, show
 from raydrive.core.toml_text import toml_values
+from raydrive.core.wanted import CALLABLE, NOTHING, TEXT, checks_arguments
 
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
@@ -38,6 +40,7 @@ _OTHER_KEYS = (
 """Site settings that sweep files are laid under; a workspace has no use for them."""
 
 
+@checks_arguments(run=TEXT, unreadable=CALLABLE | NOTHING)
 class Workspace:
     """A storage URI and a Ray address.
 
@@ -121,6 +124,7 @@ class Workspace:
         return f"Workspace(storage={self.storage!r}, address={self.address!r})"
 
 
+@checks_arguments(workspace=WORKSPACE, config=CONFIG)
 class Experiment:
     """A name that groups runs.
 

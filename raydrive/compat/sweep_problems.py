@@ -11,8 +11,7 @@ from pydantic_core import ErrorDetails
 
 from raydrive.compat.sweep_schema import Section, SweepKeys
 from raydrive.compat.yaml_source import Node
-from raydrive.core.errors import Problem, did_you_mean
-from raydrive.core.expressions import show
+from raydrive.core.errors import Problem, did_you_mean, show
 
 
 def path_of(loc: tuple[int | str, ...]) -> str:

@@ -22,18 +22,8 @@ from raydrive.core.distributions import (
     QUniform,
     Uniform,
 )
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
-from raydrive.core.expressions import (
-    MANY,
-    Choice,
-    Expression,
-    RandInt,
-    Value,
-    canonical,
-    field_names,
-    is_number,
-    show,
-)
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.expressions import MANY, Choice, Expression, RandInt, Value, canonical, field_names, is_number
 
 EXPRESSIONS: dict[str, type[Expression]] = {
     cls.kind: cls

@@ -24,7 +24,7 @@ from raydrive.core.distributions import (
     QUniform,
     Uniform,
 )
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.expressions import (
     Choice,
     Expression,
@@ -35,7 +35,6 @@ from raydrive.core.expressions import (
     is_number,
     leaves,
     matches,
-    show,
     values_at_leaves,
 )
 from raydrive.core.late import np

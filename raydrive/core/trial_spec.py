@@ -45,9 +45,9 @@ class PrimaryMetricGoal(enum.Enum):
             ConfigError: If the text is neither.
         """
         try:
-            return cls(text.strip().casefold())
-        except (ValueError, AttributeError):
-            fix = did_you_mean(str(text), ["maximize", "minimize"])
+            return cls(str.strip(text).casefold())
+        except (ValueError, TypeError):
+            fix = did_you_mean(text, ["maximize", "minimize"]) if isinstance(text, str) else ""
             raise ConfigError(Problem("primary_metric_goal", show(text), "maximize or minimize", fix)) from None
 
 
@@ -85,16 +85,27 @@ class Resources:
     """Such as ``A100``; None = any."""
 
     def __post_init__(self) -> None:
+        custom: object = self.custom
+        if not isinstance(custom, Mapping):
+            raise ConfigError(Problem("resources.custom", show(custom), "a mapping of names to numbers"))
         problems = [
             Problem(f"resources.{where}", show(amount), "a number of 0 or more")
             for where, amount in (
                 ("cpus", self.cpus),
                 ("gpus", self.gpus),
                 ("memory", 0 if self.memory is None else self.memory),
-                *((f"custom.{name}", amount) for name, amount in self.custom.items()),
+                *((f"custom.{name}", amount) for name, amount in custom.items() if isinstance(name, str)),
             )
             if not is_number(amount) or amount < 0
         ]
+        problems += [
+            Problem("resources.custom", f"the key {show(name)}", "names of resources: text that is not empty")
+            for name in custom
+            if not isinstance(name, str) or not name
+        ]
+        accelerator: object = self.accelerator_type
+        if accelerator is not None and not isinstance(accelerator, str):
+            problems.append(Problem("resources.accelerator_type", show(accelerator), "text, such as A100"))
         for where, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
             if is_number(amount) and amount > 1 and amount != int(amount):
                 problems.append(Problem(f"resources.{where}", show(amount), "a fraction below 1, or a whole number"))

@@ -130,6 +130,11 @@ def _path(value: Any, where: str) -> list[Problem]:
     return _text(text, where)
 
 
+def _is_whole(value: object) -> bool:
+    """A whole number that can be printed and kept."""
+    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 3_330
+
+
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -181,7 +186,7 @@ NOTHING = kind("None", lambda value: value is None)
 TEXT = Wanted("text", _text)
 PATH = Wanted("a path or URI: text, or a pathlib.Path", _path)
 FLAG = kind("True or False", lambda value: isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"))
-WHOLE = kind("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))
+WHOLE = kind("a whole number", lambda value: _is_whole(value))
 NUMBER = kind("a number", _is_number)
 CALLABLE = kind("a function", callable)
 TEXTS = mapping_of(TEXT, "texts")
@@ -191,7 +196,7 @@ TEXT_LIST = list_of(TEXT, "texts")
 def whole(least: int, words: str = "") -> Wanted:
     """Returns whole numbers from ``least`` on."""
     allowed = words or f"a whole number of {least} or more"
-    return kind(allowed, lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least)
+    return kind(allowed, lambda value: _is_whole(value) and value >= least)
 
 
 def above(least: float, words: str) -> Wanted:

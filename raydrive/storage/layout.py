@@ -22,7 +22,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError
+from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError, show
 from raydrive.storage.folder import Folder
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -286,8 +286,8 @@ def find_run(storage: Place, reference: str) -> RunInfo:
         return there
     runs = list_runs(root, experiment if slash else None)
     if not runs:
-        where = f"experiment {experiment!r} of {root}" if slash else str(root)
-        raise RunNotFoundError(f"no run {reference!r}: there are no runs in {where}. Hint: is the storage right?")
+        where = f"experiment {show(experiment)} of {root}" if slash else str(root)
+        raise RunNotFoundError(f"no run {show(reference)}: there are no runs in {where}. Hint: is the storage right?")
     if rest == "last":
         return runs[-1]
     exact = [run for run in runs if run.run_id == rest]
@@ -297,12 +297,12 @@ def find_run(storage: Place, reference: str) -> RunInfo:
     if found:
         names = ", ".join(f"{run.experiment}/{run.run_id}" if exact else run.run_id for run in reversed(found[-10:]))
         more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-        raise RunNotFoundError(f"{reference!r} means {len(found)} runs: {names}{more}. Hint: write more of the id")
+        raise RunNotFoundError(f"{show(reference)} means {len(found)} runs: {names}{more}. Hint: write more of the id")
     ids = [run.run_id for run in runs]
     near = difflib.get_close_matches(rest, ids, n=3, cutoff=0.5)
     near = near or [name for name in reversed(ids) if rest and rest in name][:3]
     text = f"did you mean {' or '.join(near)}?" if near else f"the newest are {', '.join(ids[:-6:-1])}"
-    raise RunNotFoundError(f"no run {reference!r} in {root}: {text}")
+    raise RunNotFoundError(f"no run {show(reference)} in {root}: {text}")
 
 
 def _run_at(reference: str) -> RunInfo | None:
