@@ -77,12 +77,15 @@ def with_texts(root: Node) -> Node:
         if node is None:
             continue
         if isinstance(node.value, dict):
-            for name, item in node.value.items():
-                if item.text and item.value is not None:
-                    root = root.with_value([*keys, name], replace(item, value=item.text))
+            texts = {name: _as_text(item) for name, item in node.value.items()}
+            root = root.with_value(keys, replace(node, value=texts))
         elif node.text and node.value is not None:
-            root = root.with_value(keys, replace(node, value=node.text))
+            root = root.with_value(keys, _as_text(node))
     return root
+
+
+def _as_text(node: Node) -> Node:
+    return replace(node, value=node.text) if node.text and node.value is not None else node
 
 
 def apply_override(root: Node, text: str, problems: list[Problem]) -> Node:

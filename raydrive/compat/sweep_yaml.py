@@ -262,20 +262,25 @@ class _Reader:
         given = self._mapping("inputs"), self._mapping("outputs")
         known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
         found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
+        if not found:
+            return
+        order = {each.start: number for number, each in enumerate(references(command))}
+        node = self.root.get("trial.command")
+        in_file = references(node.raw) if node is not None else ()
         for reference, problem in found:
             if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
-                self.problems.append(replace(problem, place=self._place_of(reference, command)))
+                place = self._place_of(reference, order, in_file)
+                self.problems.append(replace(problem, place=place))
 
-    def _place_of(self, reference: Reference, command: str) -> str:
+    def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
         """Where a reference stands in the file: folding and quotes move it, but keep the order of references."""
         node = self.root.get("trial.command")
-        if node is None or not node.raw:
+        if node is None or not node.raw or not reference.text:
             return self.root.locate("trial.command")
         if not reference.name:  # never closed
             return node.place_in(max(node.raw.find(reference.text[:20]), 0))
-        order = [each.start for each in references(command)].index(reference.start)
-        in_file = references(node.raw)
-        return node.place_in(in_file[order].start) if order < len(in_file) else node.place
+        number = order[reference.start]
+        return node.place_in(in_file[number].start) if number < len(in_file) else node.place
 
     def _seed(self, keys: SweepKeys, own: OwnKeys, default_seed: int | None) -> int:
         of_sampling = keys.sampling_algorithm.seed

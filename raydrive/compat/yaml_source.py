@@ -26,6 +26,10 @@ MOST_DIGITS = 1_000
 _MOST_MARKS = 10 * MOST_NODES
 """Commas and line ends of a document. Each value needs one, so that an enormous list is refused before it is parsed."""
 
+_MOST_VALUES = f"at most {_MOST_MARKS:,} of them, and {MOST_NODES:,} values"
+_LONGEST_PATH = 10_000
+"""Characters of a path in which its keys are looked for."""
+
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
@@ -143,11 +147,16 @@ class Node:
             return (int(match[1]), where[match.end() :]) if match and int(match[1]) < len(self.value) else None
         if not isinstance(self.value, dict):
             return None
-        fitting = [key for key in self.value if where == key or where.startswith((f"{key}.", f"{key}["))]
-        if not fitting:
-            return None
-        key = max(fitting, key=len)
-        return key, where[len(key) :].removeprefix(".")
+        key = next((begin for begin in _beginnings(where) if begin in self.value), None)
+        return None if key is None else (key, where[len(key) :].removeprefix("."))
+
+
+def _beginnings(where: str) -> Iterator[str]:
+    """The paths that a path may begin with, the longest first."""
+    yield where
+    ends = [match.start() for match in re.finditer(r"[.\[]", where[:_LONGEST_PATH])]
+    for end in reversed(ends):
+        yield where[:end]
 
 
 def core_value(text: str) -> Any:
@@ -211,7 +220,7 @@ def _refuse_enormous(text: str, name: str) -> None:
     marks = text.count("\n") + text.count(",")
     if marks > _MOST_MARKS:
         found = f"{marks:,} lines and commas"
-        raise ConfigError(Problem("the file", found, f"at most {MOST_NODES:,} values", _ENORMOUS, f"{name}:1:1"))
+        raise ConfigError(Problem("the file", found, _MOST_VALUES, _ENORMOUS, f"{name}:1:1"))
 
 
 def _too_deep(place: str) -> Problem:

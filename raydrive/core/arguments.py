@@ -11,12 +11,13 @@ import json
 import math
 import re
 import shlex
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, show
 from raydrive.core.trial_spec import TrialSpec
 
 if TYPE_CHECKING:  # a trial actor imports this module, and has no other use for the records
@@ -29,7 +30,9 @@ _REFERENCE = re.compile(
     # The single braces of early v2 files. Not after '$' or '{': that is the shell's, or a reference of today.
     r"|(?<![${])\{\s*(?P<legacy>(?:search_space|inputs|outputs)\.[^{}\s]+)\s*\}(?!\})"
 )
-_OPTIONAL = re.compile(r"\$\[\[(?P<body>.*?)\]\]", re.DOTALL)
+_OPEN, _CLOSE = "$[[", "]]"
+MOST_COMMAND = 131_000
+"""Bytes of a command. The system passes no longer text to a shell."""
 # What makes a word more than a word when it stands unquoted. '=' is looked at separately: only a leading NAME=value
 # is the shell's.
 _SHELL_CHARACTERS = frozenset("|&;<>()$`*?[]{}~#!\n")
@@ -96,13 +99,15 @@ class Reference:
 
 def references(command: str) -> tuple[Reference, ...]:
     """Returns what a command refers to, in order."""
-    spans = [(match.start("body"), match.end("body")) for match in _OPTIONAL.finditer(command)]
+    spans = _optional_spans(command)
+    begins = [begin for begin, _ in spans]
     found = []
     for match in _REFERENCE.finditer(command):
         body = (match["body"] if match["body"] is not None else match["legacy"]).strip()
         scope, dot, name = body.partition(".")
         known = scope in SCOPES and bool(dot) and bool(name)
-        inside = any(start <= match.start() < end for start, end in spans)
+        before = bisect_right(begins, match.start()) - 1
+        inside = before >= 0 and match.start() < spans[before][1]
         found.append(
             Reference(
                 scope=scope if known else "",
@@ -126,11 +131,20 @@ def check_references(
     """Returns every reference of a command that nothing answers to, with the problem to show."""
     known: dict[str, Mapping[str, Any]] = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
     found = []
+    if len(command.encode(errors="replace")) > MOST_COMMAND:
+        whole = Reference(scope="", name="", text="", start=0)
+        fix = "Put what is long into a script, or into a file."
+        return ((whole, Problem(where, f"{len(command):,} characters", f"at most {MOST_COMMAND:,} bytes", fix)),)
+    names = {scope: {name.lstrip("-") for name in values} for scope, values in known.items()}
     for reference in references(command):
-        if not reference.scope:
-            found.append((reference, _unknown_scope(reference, known, where)))
-        elif _lookup(known[reference.scope], reference.name) is None and not _droppable(reference):
+        if reference.scope and (reference.name.lstrip("-") in names[reference.scope] or _droppable(reference)):
+            continue
+        if len(found) >= MOST_PROBLEMS:  # not shown, and advice takes its time
+            found.append((reference, Problem(where, reference.text, "the name of something that is given")))
+        elif reference.scope:
             found.append((reference, _unknown_name(reference, known, where)))
+        else:
+            found.append((reference, _unknown_scope(reference, known, where)))
     for match in re.finditer(r"\$\{\{(?![^{}]*\}\})", command):
         text = command[match.start() : match.start() + 30]
         stray = Reference(scope="", name="", text=text, start=match.start())
@@ -311,11 +325,28 @@ def _droppable(reference: Reference) -> bool:
 
 
 def _without_absent(command: str, inputs: Mapping[str, Any]) -> str:
-    def keep(match: re.Match[str]) -> str:
-        absent = (r for r in references(match["body"]) if r.scope == "inputs" and _lookup(inputs, r.name) is None)
-        return "" if any(absent) else match["body"].strip()
+    out: list[str] = []
+    last = 0
+    for begin, end in _optional_spans(command):
+        body = command[begin:end]
+        absent = (r for r in references(body) if r.scope == "inputs" and _lookup(inputs, r.name) is None)
+        out += (command[last : begin - len(_OPEN)], "" if any(absent) else body.strip())
+        last = end + len(_CLOSE)
+    return "".join((*out, command[last:]))
 
-    return _OPTIONAL.sub(keep, command)
+
+def _optional_spans(command: str) -> list[tuple[int, int]]:
+    """Where the insides of ``$[[ ]]`` begin and end; in one pass, however many are never closed."""
+    spans = []
+    begin = command.find(_OPEN)
+    while begin >= 0:
+        begin += len(_OPEN)
+        end = command.find(_CLOSE, begin)
+        if end < 0:
+            break
+        spans.append((begin, end))
+        begin = command.find(_OPEN, end + len(_CLOSE))
+    return spans
 
 
 def _unknown_name(reference: Reference, known: Mapping[str, Mapping[str, Any]], where: str) -> Problem:

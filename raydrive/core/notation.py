@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive.core.distributions import (
@@ -22,7 +22,7 @@ from raydrive.core.distributions import (
     QUniform,
     Uniform,
 )
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, show
 from raydrive.core.expressions import MANY, Choice, Expression, RandInt, Value, canonical, field_names, is_number
 
 EXPRESSIONS: dict[str, type[Expression]] = {
@@ -171,6 +171,10 @@ class Reader:
     def _wrong(self, where: str, found: str, allowed: str, fix: str = "") -> None:
         self.problems.append(Problem(where, found, allowed, fix))
 
+    def _near(self, word: str, known: Sequence[str]) -> str:
+        """Advice on a misspelling, which takes a millisecond: problems that are not shown need none."""
+        return did_you_mean(word, known) if len(self.problems) < MOST_PROBLEMS else ""
+
     def expression(self, raw: Any, where: str, depth: int = 0) -> Expression | None:
         """Returns the expression written as ``raw``, or None after noting what is wrong with it."""
         if isinstance(raw, Expression):
@@ -195,7 +199,7 @@ class Reader:
     def _kind(self, name: Any, where: str) -> type[Expression] | None:
         folded = folded_name(name)
         if folded not in EXPRESSIONS:
-            fix = did_you_mean(name, list(EXPRESSIONS)) if isinstance(name, str) else ""
+            fix = self._near(name, list(EXPRESSIONS)) if isinstance(name, str) else ""
             self._wrong(where, show(name), f"one of {_KNOWN}", fix)
             return None
         return EXPRESSIONS[folded]
@@ -213,7 +217,7 @@ class Reader:
         wanted = field_names(cls)
         for key in raw:
             if key != "type" and key not in wanted:
-                fix = did_you_mean(str(key), wanted)
+                fix = self._near(str(key), wanted)
                 self._wrong(f"{where}.{key}", show(raw[key]), f"no such key; {cls.kind} has {', '.join(wanted)}", fix)
         for name in wanted:
             if name not in raw:
