@@ -11,6 +11,7 @@ from raydrive.api.arguments import CONFIG, WORKSPACE
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean, show
 from raydrive.core.toml_text import toml_values
 from raydrive.core.wanted import CALLABLE, NOTHING, TEXT, checks_arguments
+from raydrive.storage.here import current_folder
 
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
@@ -195,6 +196,12 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, st
 
 
 def nearest_settings() -> Path | None:
-    """Returns the ``raydrive.toml`` of this folder or the nearest one above it, None when there is none."""
-    here = Path.cwd()
-    return next((folder / CONFIG_FILE for folder in (here, *here.parents) if (folder / CONFIG_FILE).is_file()), None)
+    """Returns the ``raydrive.toml`` of this folder or the nearest one above it, None when there is none.
+
+    Raises:
+        ConfigError: If this folder was deleted.
+    """
+    here = current_folder()
+    return next(
+        (folder / CONFIG_FILE for folder in (here, *here.parents) if os.path.isfile(folder / CONFIG_FILE)), None
+    )

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,8 +54,10 @@ NodeOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for function in (submit, resume, validate, schema):
-        command(app, function)
+    command(app, submit, outlives_reader=True)
+    command(app, resume, outlives_reader=True)
+    command(app, validate)
+    command(app, schema)
 
 
 def submit(
@@ -249,7 +252,7 @@ def attend(run: HyperDriveRun, output: Format) -> int:
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        silence()  # a terminal that was closed, noticed before its signal came
+        silence(sys.stdout, sys.stderr)  # a terminal that was closed, noticed before its signal came
         return _interrupted(run)
     code = exit_code(run)
     if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
@@ -282,7 +285,7 @@ def interrupt_on_signals() -> None:
 
     def interrupt(number: int, frame: object) -> None:
         if signal.Signals(number).name == "SIGHUP":
-            silence()  # the terminal is gone: writing to it fails
+            silence(sys.stdout, sys.stderr)  # the terminal is gone: writing to it fails
         raise KeyboardInterrupt
 
     for name in ("SIGTERM", "SIGHUP"):

@@ -20,6 +20,7 @@ from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.config import DAY_S, Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.trial_spec import TrialSpec
+from raydrive.storage.here import current_folder
 
 
 class _Recorded(BaseException):
@@ -46,7 +47,7 @@ def recorded(file: Path) -> Submission:
 
     code = _code_of(file)
     Experiment.recorder = staticmethod(record)
-    before, folder = (sys.argv, list(sys.path)), Path.cwd()
+    before, folder = (sys.argv, list(sys.path)), current_folder()
     sys.argv = [str(file)]
     sys.path.insert(0, str(file.parent.absolute()))
     os.chdir(file.parent)

@@ -17,6 +17,7 @@ from raydrive.compat.yaml_source import Node
 from raydrive.core.arguments import format_value
 from raydrive.core.errors import Problem, did_you_mean, show
 from raydrive.storage.fetching import FETCHED, WEB, scheme_of
+from raydrive.storage.here import absolute, current_folder
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _GIT = re.compile(r"git[@+]|.*\.git(?:[#@].*)?\Z")
@@ -39,7 +40,7 @@ class DataMapping:
         rules = {}
         for name, target in raw.items():
             file = re.sub(r":\d+:\d+$", "", root.locate(f"raydrive.input_mapping.{name}"))
-            base = Path.cwd() if file.startswith("--set ") else Path(file).absolute().parent
+            base = current_folder() if file.startswith("--set ") else absolute(file).parent
             path = local_path(target, base)
             rules[name] = target if path is None else str(path) + "/" * target.endswith("/")
         return cls(rules)

@@ -15,6 +15,7 @@ from raydrive.compat.sweep_schema import TEXTS, OwnKeys, SweepKeys
 from raydrive.compat.toml_source import parse_toml
 from raydrive.compat.yaml_source import Node, parse_value, parse_yaml
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.storage.here import current_folder
 
 
 def read_text(path: Path, what: str = "a sweep file") -> str:
@@ -27,7 +28,7 @@ def read_text(path: Path, what: str = "a sweep file") -> str:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.*")]) if path.parent.is_dir() else ""
-        fix = near or f"The current folder is {Path.cwd()}."
+        fix = near or f"The current folder is {current_folder()}."
         raise ConfigError(Problem(str(path), "no such file", what, fix)) from None
     except (IsADirectoryError, NotADirectoryError):
         raise ConfigError(Problem(str(path), "a folder", what)) from None

@@ -8,6 +8,7 @@ places of all values stay those of the files that hold them.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from raydrive.compat.sweep_layers import read_text
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.expressions import is_number
+from raydrive.storage.here import absolute, current_folder
 
 _PARENT_INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.(\w+)\s*\}\}")
 _INPUT = re.compile(r"\$\{\{\s*inputs\.(\w+)\s*\}\}")
@@ -131,7 +133,7 @@ def _read_component(trial: Node, base: Path, problems: list[Problem]) -> tuple[N
         return None
     path = base / text
     with contextlib.suppress(ValueError):
-        path = path.relative_to(Path.cwd())
+        path = path.relative_to(current_folder())
     try:
         node, found = parse_yaml(read_text(path, "the file of a component"), str(path))
     except ConfigError as error:
@@ -143,14 +145,14 @@ def _read_component(trial: Node, base: Path, problems: list[Problem]) -> tuple[N
         shown = show(kind.value) if kind is not None else "no mapping"
         problems.append(Problem("trial.type", shown, "command: components that run a command", "", node.locate("type")))
         return None
-    return node, path.parent.absolute()
+    return node, absolute(path.parent)
 
 
 def _merged(root: Node, component: Node, home: Path, problems: list[Problem]) -> Node:
     parts = {key: component.value[key] for key in _OF_COMPONENT if key in component.value}
     code = parts.get("code")
     if code is not None and isinstance(code.value, str) and not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", code.value):
-        parts["code"] = replace(code, value=str((home / code.value).resolve()))
+        parts["code"] = replace(code, value=os.path.realpath(home / code.value))
     swept = _names(root, "search_space")
     command = parts.get("command")
     if command is not None and isinstance(command.value, str):

@@ -45,6 +45,7 @@ from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
 from raydrive.core.space import Space, parse_space
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.storage.here import absolute
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
@@ -103,7 +104,7 @@ def load_sweep(
         found = "a list" if isinstance(root.value, list) else show(root.value)
         fix = "A sweep file begins with 'type: sweep'."
         raise ConfigError([*problems, Problem("the file", found, "a mapping of keys to values", fix, root.place)])
-    base, note = Path(path).absolute().parent, ""
+    base, note = absolute(path).parent, ""
     if is_pipeline(root):
         root, note = sweep_of(root, node, problems)
     elif node:

@@ -130,7 +130,7 @@ def check_references(
 ) -> tuple[tuple[Reference, Problem], ...]:
     """Returns every reference of a command that nothing answers to, with the problem to show."""
     known: dict[str, Mapping[str, Any]] = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
-    found = []
+    found: list[tuple[Reference, Problem]] = []
     if len(command.encode(errors="replace")) > MOST_COMMAND:
         whole = Reference(scope="", name="", text="", start=0)
         fix = "Put what is long into a script, or into a file."

@@ -258,8 +258,8 @@ def _read(raw: Any, where: str) -> tuple[Space, list[str]]:
         fix = 'For example {"lr": loguniform(-9, -2), "batch_size": choice(32, 64)}.'
         raise ConfigError(Problem(where, show(raw), "a mapping of parameter names to expressions", fix))
     if len(raw) > MOST_PARAMETERS:
-        found = f"{len(raw):,} parameters"
-        raise ConfigError(Problem(where, found, f"at most {MOST_PARAMETERS:,}", "Nobody can search so many."))
+        count = f"{len(raw):,} parameters"
+        raise ConfigError(Problem(where, count, f"at most {MOST_PARAMETERS:,}", "Nobody can search so many."))
     reader = Reader()
     reader.problems.extend(_bad_names(raw, where))
     found = {name: reader.expression(item, f"{where}.{name}") for name, item in raw.items()}

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.storage.here import absolute
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """URI schemes that can be opened; ``wasb`` and ``wasbs`` are rewritten to ``abfs`` and ``abfss``."""
@@ -341,7 +342,7 @@ def _local_path(text: str) -> Path:
     expanded = os.path.expanduser(text)
     if expanded.startswith("~"):
         raise StorageError(f"cannot open {text}: no such user to expand '~' for. Hint: write the path out")
-    return Path(os.path.abspath(expanded))
+    return absolute(expanded)
 
 
 def _path_of_file_uri(uri: str) -> Path:

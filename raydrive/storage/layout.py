@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError, show
 from raydrive.storage.folder import Folder
+from raydrive.storage.here import absolute
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
@@ -309,7 +310,7 @@ def _run_at(reference: str) -> RunInfo | None:
     """Returns the run whose folder a path or URI names, None where there is none."""
     if "://" not in reference and not os.path.isfile(os.path.join(os.path.expanduser(reference), _CONFIG)):
         return None
-    layout = RunLayout.open(as_folder(os.path.abspath(reference) if "://" not in reference else reference))
+    layout = RunLayout.open(as_folder(absolute(reference) if "://" not in reference else reference))
     if not layout.folder.exists(_CONFIG):
         return None
     born = _born(layout.folder, layout.run_id, 0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from raydrive.compat.azure_notes import NotHereError
@@ -11,6 +10,7 @@ from raydrive.compat.azureml.wants import DATA, WORKSPACE
 from raydrive.compat.sweep_data import local_path
 from raydrive.core.errors import show
 from raydrive.core.wanted import NOTHING, PATH, TEXT, WHOLE, checks_arguments
+from raydrive.storage.here import current_folder
 
 
 @checks_arguments(where=PATH, workspace=WORKSPACE, path_on_compute=PATH | NOTHING)
@@ -25,7 +25,7 @@ class DataPlace:
     """
 
     def __init__(self, where: str, file: bool | None = None, name: str = "", direct: bool = False) -> None:
-        path = local_path(where, Path.cwd())
+        path = local_path(where, current_folder())
         self.where = where if path is None else str(path)
         self.local = path is not None
         self.file = path.is_file() if path is not None else bool(file)
