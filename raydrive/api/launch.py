@@ -76,8 +76,9 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     )
     if descent.lineage:
         config = dataclasses.replace(config, lineage=_inherit(descent, layout))
-    layout.write_config(json.dumps(config.to_json(), indent=1).encode())
-    start_driver(layout, connection.outlives)
+    private = bool(config.trial.environment_variables)
+    layout.write_config(json.dumps(config.to_json(), indent=1).encode(), private=private)
+    start_driver(layout, connection.outlives, secrets=secrets)
     return HyperDriveRun.open(layout.uri)
 
 
@@ -133,12 +134,14 @@ def resume(
     if dashboard := dashboard_of(address):
         from raydrive.api.remote import resume_by_job
 
+        refuse_by_job(run.config.trial.secrets)
         resume_by_job(run.uri, address=dashboard, limits=changed, force=force)
     else:
+        secrets = read_secrets(run.config.trial.secrets)
         connection = cluster.connect(address)
         cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
         check_storage(run.layout.uri, run.config.trial.resources)
-        start_driver(run.layout, connection.outlives, changed)
+        start_driver(run.layout, connection.outlives, changed, secrets)
     run.refresh()  # not opened anew: a million reports take a second to read
     return run
 
@@ -167,13 +170,19 @@ def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
     return bool(changed) and more
 
 
-def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | None = None) -> None:
+def start_driver(
+    layout: RunLayout,
+    outlives: bool,
+    limits: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> None:
     """Creates the driver actor of a run and waits until it has taken charge.
 
     Args:
         layout: The run folder.
         outlives: Whether the cluster goes on without this process; then the driver does too.
         limits: Limits that a resume changes.
+        secrets: Values of the trials' secrets by name.
 
     Raises:
         ClusterError: If the driver does not answer in time, or cannot import raydrive.
@@ -189,7 +198,7 @@ def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | 
     if outlives:
         options["lifetime"] = "detached"
     try:
-        driver = _create(ray.remote(Driver), driver_name(layout.run_id), options, layout.uri, dict(limits or {}))
+        driver = _create(ray.remote(Driver), driver_name(layout.run_id), options, layout.uri, dict(limits or {}), dict(secrets or {}))
         ray.get(driver.start.remote(), timeout=START_TIMEOUT_S)
     except RayTaskError as error:
         cause = error.cause if isinstance(error.cause, RaydriveError) else None

@@ -136,7 +136,9 @@ class TrialSpec:
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
-    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    environment_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Further variables, by name: ``env``, ``env:NAME`` or ``file:PATH``, where the value is read when the run starts."""
     python: str = ""
     """Interpreter of scripts; empty = the one raydrive runs in."""
     preload: tuple[str, ...] = ()

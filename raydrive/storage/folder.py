@@ -213,7 +213,7 @@ class Folder(ABC):
         """
 
     @abstractmethod
-    def create_exclusive(self, name: str, data: bytes) -> bool:
+    def create_exclusive(self, name: str, data: bytes, *, private: bool = False) -> bool:
         """Writes a new file, whole and durable, if there is none of this name; tells whether it did.
 
         Raises:

@@ -142,13 +142,17 @@ class RunLayout:
         """Returns the folder of one checkpoint."""
         return self.checkpoints(trial).child(f"{number:05d}")
 
-    def write_config(self, data: bytes) -> None:
+    def write_config(self, data: bytes, *, private: bool = False) -> None:
         """Writes the run's configuration, once.
+
+        Args:
+            data: The configuration.
+            private: Whether only its owner may read it, where a file has a mode: it holds environment variables.
 
         Raises:
             StorageError: If the run has one already, or it cannot be written.
         """
-        if not self.folder.create_exclusive(_CONFIG, data):
+        if not self.folder.create_exclusive(_CONFIG, data, private=private):
             raise StorageError(f"cannot write {self.folder.place_of(_CONFIG)}: the run has its configuration already")
 
     def read_config(self) -> bytes:
