@@ -65,6 +65,10 @@ class Descent:
         return Heritage(self.ancestors, tuple(prefixes))
 
 
+NONE = Descent(Lineage(), (), ())
+"""Of a run that has no earlier ones."""
+
+
 def trace(submission: Submission, storage: str | None) -> Descent:
     """Returns what a submission gets from earlier runs.
 

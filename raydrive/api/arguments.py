@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from raydrive.core.errors import Problem
+from raydrive.core.confidential import ALLOWED, source_problems
+from raydrive.core.errors import HIDDEN, Problem, show
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
 from raydrive.core.wanted import (
@@ -99,6 +100,17 @@ def _variables(value: Any, where: str) -> list[Problem]:
 
 
 VARIABLES = Wanted("a mapping of names to texts", _variables)
+
+
+def _secrets(value: Any, where: str) -> list[Problem]:
+    if not isinstance(value, Mapping):
+        return [Problem(where, HIDDEN if isinstance(value, str) else named(value), f"a mapping of names to {ALLOWED}")]
+    return [
+        one for name, source in value.items() for one in source_problems(name, source, f"{where}.{show(name)[1:-1]}")
+    ]
+
+
+SECRETS = Wanted(f"a mapping of names to {ALLOWED}", _secrets)
 SCRIPT: dict[str, Wanted] = {
     "arguments": ARGUMENTS | NOTHING,
     "command": TEXT | ARGUMENTS | NOTHING,
@@ -106,6 +118,7 @@ SCRIPT: dict[str, Wanted] = {
     "max_run_duration_seconds": above(0, "a number of seconds above 0") | NOTHING,
     "preload": TEXT_LIST,
     "metrics": METRICS | NOTHING,
+    "secrets": SECRETS | NOTHING,
     "resources": RESOURCES,
 }
 """Of ``ScriptRunConfig``."""

@@ -14,14 +14,17 @@ from raydrive.api.ancestry import trace
 from raydrive.api.arguments import SCRIPT, TUNING
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submission import Submission
-from raydrive.core.arguments import format_value
+from raydrive.core.arguments import check_references, format_value
+from raydrive.core.confidential import both_problems
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.passing import unpassable
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.wanted import checks_arguments
+from raydrive.storage.here import absolute
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""
@@ -39,6 +42,8 @@ class ScriptRunConfig:
         environment_variables: Added to the environment of each trial.
         max_run_duration_seconds: Longest time one attempt may take; None = no limit.
         python: Interpreter of the script; None = the one raydrive runs in.
+        secrets: Further variables whose values never reach the storage, by name: ``env`` for the variable of that name
+            where the run is submitted or resumed, ``env:NAME`` for another one, ``file:PATH`` for a file's text.
         metrics: For scripts that only print: a regular expression with named groups, such as
             ``"val_acc=(?P<accuracy>[0-9.]+)"``, or ``{"format": "json"}`` for JSON lines.
         preload: Modules imported once per trial actor; trials are then forked with them loaded. They must not
@@ -61,6 +66,7 @@ class ScriptRunConfig:
         python: str | None = None,
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
@@ -70,7 +76,8 @@ class ScriptRunConfig:
         self.max_run_duration_seconds = max_run_duration_seconds
         self.python = python
         self.preload = tuple(preload)
-        problems: list[Problem] = []
+        self.secrets = {name: _source(source) for name, source in (secrets or {}).items()}
+        problems: list[Problem] = both_problems(self.secrets, self.environment_variables, "secrets")
         self.metrics: PrintedMetrics | None = None
         if metrics is not None:
             try:
@@ -92,6 +99,7 @@ class ScriptRunConfig:
         """Returns the script as what a trial runs."""
         common: dict[str, Any] = {
             "environment_variables": self.environment_variables,
+            "secrets": self.secrets,
             "python": self.python or "",
             "preload": self.preload,
             "resources": resources,
@@ -202,10 +210,23 @@ class HyperDriveConfig:
             seed=secrets.randbits(31) if seed is None else seed,
             tags=dict(tags or {}),
         )
-        self._check_lineage()
+        self._check()
 
-    def _check_lineage(self) -> None:
-        """Checks earlier runs at birth where they can be: ids are looked up where the run is kept."""
+    def _check_command(self) -> None:
+        """Checks at birth what each trial would fail at: references of a command, texts no command line can hold."""
+        spec, space = self.config.trial, self.config.sampling.space
+        problems: list[Problem] = []
+        if spec.kind == "command":
+            known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
+            problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
+        if spec.kind != "function":
+            problems += unpassable(space)
+        if problems:
+            raise ConfigError(problems)
+
+    def _check(self) -> None:
+        """Checks what can be checked at birth; ids of earlier runs are looked up where the run is kept."""
+        self._check_command()
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
             trace(self.to_submission("default"), None)
 
@@ -235,6 +256,12 @@ class HyperDriveConfig:
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )
+
+
+def _source(source: str) -> str:
+    """Where a secret's value comes from; a file by its absolute path, for a resume may start elsewhere."""
+    kind, _, path = source.partition(":")
+    return f"file:{absolute(os.path.expanduser(path))}" if kind == "file" else source
 
 
 def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:

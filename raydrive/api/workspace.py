@@ -36,6 +36,8 @@ _OTHER_KEYS = (
     "max_losses",
     "storage_patience_s",
     "environment_variables",
+    "secrets",
+    "metrics",
     "input_mapping",
 )
 """Site settings that sweep files are laid under; a workspace has no use for them."""

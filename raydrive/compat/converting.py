@@ -17,6 +17,7 @@ from raydrive.api.submission import Submission
 from raydrive.api.workspace import nearest_settings
 from raydrive.compat import azure_names
 from raydrive.compat.sweep_yaml import load_sweep
+from raydrive.core.confidential import looks_secret
 from raydrive.core.config import DAY_S, Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.trial_spec import TrialSpec
@@ -153,7 +154,8 @@ def _trial(config: RunConfig, source: Path | None, base: Path) -> dict[str, Any]
     else:
         trial["command"] = spec.command
     if spec.environment_variables:
-        trial["environment_variables"] = dict(spec.environment_variables)
+        shared = {name: value for name, value in spec.environment_variables.items() if not looks_secret(name)}
+        trial.update({"environment_variables": shared} if shared else {})
     return trial
 
 
@@ -191,6 +193,9 @@ def _own(config: RunConfig) -> dict[str, Any]:
         out["python"] = spec.python
     if spec.preload:
         out["preload"] = list(spec.preload)
+    hidden = {name: "env" for name in spec.environment_variables if looks_secret(name)}
+    if hidden or spec.secrets:
+        out["secrets"] = {**hidden, **spec.secrets}
     default = TrialSpec(kind="command")
     for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s"):
         if getattr(spec, name) != getattr(default, name):
@@ -211,6 +216,9 @@ def _report(config: RunConfig) -> Iterator[str]:
         yield f"max_duration_minutes is limits.timeout, in seconds: {config.limits.max_duration_s or 0:g}."
     yield f"The seed of this conversion, {config.seed}, stands in raydrive.seed; HyperDrive had none."
     yield "What a trial reserves stands in raydrive.resources: set cpus and gpus as your machines have them."
+    hidden = [name for name in config.trial.environment_variables if looks_secret(name)]
+    if hidden:
+        yield f"{', '.join(hidden)}: not written down; raydrive.secrets takes them from the shell you submit from."
     if config.lineage or config.trial.resume_argument:
         yield "Earlier runs to start from are not written down; see raydrive.warm_start and raydrive.resume_child_runs."
 

@@ -36,6 +36,7 @@ from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
 from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
 from raydrive.compat.sweep_problems import problems_of, without_echoes
 from raydrive.compat.sweep_schema import MetricKeys, OwnKeys, SweepKeys
+from raydrive.compat.sweep_variables import confidential_notes, read_sources
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
@@ -46,6 +47,7 @@ from raydrive.core.samplers import Sampling, sampling_from_json
 from raydrive.core.space import Space, parse_space
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.storage.here import absolute
+from raydrive.storage.layout import check_experiment, usable_name
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
@@ -141,6 +143,7 @@ class _Reader:
     def read(self, stem: str, default_seed: int | None) -> Loaded | None:
         """Returns what was read, or None after noting problems."""
         keys = self._keys()
+        self._experiment()
         space = self._space()
         sampling = self._sampling(space)
         policy = self._policy()
@@ -151,6 +154,7 @@ class _Reader:
         source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
         check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
+        secrets = read_sources(self.root, self.problems)
         settings = self._mapping("raydrive")
         parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
         children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
@@ -159,20 +163,20 @@ class _Reader:
         own = keys.raydrive or OwnKeys()
         try:
             config = RunConfig(
-                experiment=keys.experiment_name or stem,
+                experiment=keys.experiment_name or usable_name(stem) or "sweep",
                 display_name=keys.display_name or keys.name or "",
                 tags=_tags(keys),
                 metric=Metric(name=keys.objective.primary_metric, goal=PrimaryMetricGoal.from_str(keys.objective.goal)),
                 sampling=sampling,
                 policy=policy,
                 limits=_limits(keys, own, sampling.space),
-                trial=_trial(keys, own, inputs, outputs, mapping),
+                trial=replace(_trial(keys, own, inputs, outputs, mapping), secrets=secrets),
                 seed=self._seed(keys, own, default_seed),
             )
         except ConfigError as error:
             self._take(error, _PATHS)
             return None
-        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw)]
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
         self.notes += [*unused_notes(keys.trial.command, sampling.space.expressions), *yaml11_notes(self.root)]
         notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
         submission = Submission(
@@ -197,6 +201,14 @@ class _Reader:
             if limits is None or (isinstance(limits, dict) and limits.get("max_total_trials") is None):
                 self._wrong("limits.max_total_trials", "nothing", "a whole number of 1 or more; only a grid needs none")
         return keys
+
+    def _experiment(self) -> None:
+        name = self.raw.get("experiment_name")
+        if isinstance(name, str):
+            try:
+                check_experiment(name)
+            except ConfigError as error:
+                self._take(error, _PATHS)
 
     def _space(self) -> Space | None:
         raw = self.raw.get("search_space")

@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from raydrive.core.errors import Problem, show
+from raydrive.core.errors import HIDDEN, Problem, show
 
-HIDDEN = "(not shown)"
-"""Stands for a value wherever it would be displayed."""
 ALLOWED = "env, env:NAME, or file:PATH"
-_WORDS = frozenset("KEY KEYS PASS PASSPHRASE PAT PWD SAS AUTH DSN".split())
+_WORDS = frozenset(["KEY", "KEYS", "PASS", "PASSPHRASE", "PAT", "PWD", "SAS", "AUTH", "DSN"])
 _PARTS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "APIKEY", "ACCESSKEY", "PRIVATE", "CONNECTIONSTRING")
 _HARMLESS = frozenset({"PWD", "OLDPWD"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -54,4 +52,6 @@ def source_problems(name: object, source: object, where: str) -> list[Problem]:
 def both_problems(secrets: Iterable[str], variables: Iterable[str], where: str) -> list[Problem]:
     """Returns a problem for each name that is a secret and an environment variable too."""
     both = sorted(set(secrets) & set(variables))
-    return [Problem(f"{where}.{name}", f"{name}, which environment_variables has too", "one of the two") for name in both]
+    return [
+        Problem(f"{where}.{name}", f"{name}, which environment_variables has too", "one of the two") for name in both
+    ]

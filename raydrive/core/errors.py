@@ -15,6 +15,7 @@ RaydriveError                 exit code 1
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ from typing import Any
 
 LONGEST_FOUND, LONGEST_ADVICE = 400, 1_500
 """Characters that an error shows of what was found, and of what is allowed; of more, the beginning and the length."""
+HIDDEN = "(not shown)"
+"""Stands for a value that may be confidential, wherever it would be displayed."""
+_SECRET = re.compile(
+    r"environment_variables\.\S*(?:KEY|TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|AUTH|PWD|PAT\b|SAS|CONNECTION_?STRING)",
+    re.IGNORECASE,
+)
 MOST_PROBLEMS = 100
 """Problems that an error shows; of more it shows these and how many there are."""
 MOST_DIGITS = 1_000
@@ -79,7 +86,8 @@ class Problem:
     """``file:line:column`` when the input came from a file; filled in by whoever knows the file."""
 
     def __str__(self) -> str:
-        where, found, place = (_part(text, LONGEST_FOUND) for text in (self.where, self.found, self.place))
+        found = HIDDEN if _SECRET.search(self.where) and self.found != "nothing" else self.found
+        where, found, place = (_part(text, LONGEST_FOUND) for text in (self.where, found, self.place))
         allowed, fix = (_part(text, LONGEST_ADVICE) for text in (self.allowed, self.fix))
         head = f"{place}: {where}" if place else where
         text = f"{head}: found {found}; allowed: {allowed}"

@@ -138,7 +138,7 @@ class TrialSpec:
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
     environment_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict)
-    """Further variables, by name: ``env``, ``env:NAME`` or ``file:PATH``, where the value is read when the run starts."""
+    """Sources of further variables, by name: ``env``, ``env:NAME``, ``file:PATH``; values are read at the start."""
     python: str = ""
     """Interpreter of scripts; empty = the one raydrive runs in."""
     preload: tuple[str, ...] = ()

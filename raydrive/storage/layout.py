@@ -33,6 +33,8 @@ _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
 _CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
 _CHECKED_JSON = re.compile(rb', "checksum": "([0-9a-f]{8})"\}\s*\Z')
 _CHECKED_LINES = re.compile(rb"#([0-9a-f]{8})\n\Z")
+LONGEST_EXPERIMENT = 100
+"""Characters of an experiment's name; a run's id is longer by date, time and a number, and has to be a file's name."""
 LOG_NAME = "log.txt"
 Place = Folder | str | os.PathLike[str]
 """What functions take that need a storage: an open folder, a path or a URI."""
@@ -259,14 +261,19 @@ def check_experiment(name: str) -> None:
     Raises:
         ConfigError: If the name has other characters than letters, digits, ``.``, ``_`` and ``-``, or is too long.
     """
-    if not _EXPERIMENT.fullmatch(name):
+    if not _EXPERIMENT.fullmatch(name) or len(name) > LONGEST_EXPERIMENT:
         raise ConfigError(_name_problem("experiment", name))
 
 
+def usable_name(text: str) -> str:
+    """Returns the nearest name of an experiment to a text; empty if nothing of it can be in one."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:LONGEST_EXPERIMENT]
+
+
 def _name_problem(where: str, name: str) -> Problem:
-    allowed = "1 to 128 letters, digits, '.', '_' or '-', beginning with a letter or digit"
-    usable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")[:128]
-    return Problem(where, repr(name), allowed, f"For example {usable!r}." if usable else "")
+    allowed = f"1 to {LONGEST_EXPERIMENT} letters, digits, '.', '_' or '-', beginning with a letter or digit"
+    usable = usable_name(name)
+    return Problem(where, show(name), allowed, f"For example {usable!r}." if usable else "")
 
 
 def list_experiments(storage: Place) -> list[str]:

@@ -81,6 +81,7 @@ class ScriptRunConfig(Native):
             max_run_duration_seconds=max_run_duration_seconds,
             python=own.python,
             preload=own.preload or (),
+            secrets=own.secrets,
         )
         if environment is not None:
             note(
