@@ -112,14 +112,15 @@ class HyperDriveRun(Charts):
         except JournalRewoundError:
             raise
         except JournalError as error:
-            self._unreadable = str(error)
+            self._unreadable = str(error).replace("raydrive resume RUN", f"raydrive resume {self.id}")
         else:
             self._unreadable = ""
 
     @property
     def damage(self) -> str:
         """What is wrong with the journal, and how many entries can be read; empty when it is whole."""
-        return self._unreadable or missing(self._left, self._reader.entries)
+        lost = missing(self._left, self._reader.entries)
+        return self._unreadable or lost.replace("raydrive resume RUN", f"raydrive resume {self.id}")
 
     @property
     def notices(self) -> list[str]:
@@ -367,7 +368,7 @@ class HyperDriveRun(Charts):
 
     def rows(self) -> Rows:
         """Returns the trials as flat dicts, by number; a list that a notebook shows as a table."""
-        interrupted, now = self.get_status() == INTERRUPTED, time.time()
+        interrupted, now = self.get_status() in (INTERRUPTED, DAMAGED), time.time()
         return Rows(row_json(row(self.sweep, trial, now, interrupted=interrupted)) for trial in self.sweep.trials)
 
     def trials_table(self) -> pyarrow.Table:

@@ -1,8 +1,8 @@
 """Run folders that released versions left are read, judged, compacted and gone on with by this one.
 
 ``tests/formats/0.1.0`` was made by raydrive 0.1.0 (commit 65aa018) on virtual time: a bandit run, a Bayesian one with
-median stopping, one that is warm-started from the first with a trial that goes on, one over three epochs with a snapshot,
-an interrupted one, and one whose segments are objects. ``EXPECTED.json`` is what that version itself read.
+median stopping, one warm-started from the first with a trial that goes on, one over three epochs with a snapshot, an
+interrupted one, and one whose segments are objects. ``EXPECTED.json`` is what that version itself read.
 """
 
 from __future__ import annotations
