@@ -59,16 +59,13 @@ class Wanted:
 
         def problems(value: Any, where: str) -> list[Problem]:
             ours = self.problems(value, where)
-            return ours and (other.problems(value, where) and _better(ours, allowed, where, value))
+            if not ours or not other.problems(value, where):
+                return []
+            # What is wrong inside a value of the right kind says more than that neither of two fits.
+            exact = len(ours) > 1 or ours[0].where != where or ours[0].allowed != self.allowed
+            return ours if exact else [Problem(where, ours[0].found, allowed, ours[0].fix)]
 
         return Wanted(allowed, problems)
-
-
-def _better(ours: list[Problem], allowed: str, where: str, value: object) -> list[Problem]:
-    """What is wrong inside a list says more than that neither of two fits."""
-    if any(one.where != where for one in ours) or len(ours) > 1:
-        return ours
-    return [Problem(where, ours[0].found, allowed, ours[0].fix)]
 
 
 def kind(allowed: str, accepts: Callable[[Any], bool]) -> Wanted:
