@@ -18,7 +18,7 @@ from raydrive.core.arguments import check_references, format_value
 from raydrive.core.confidential import both_problems
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.passing import unpassable
+from raydrive.core.passing import flag_parameters, unpassable
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
@@ -184,7 +184,7 @@ class HyperDriveConfig:
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
-            self._trial_spec(resources or Resources()),
+            self._trial_spec(resources or Resources(), hyperparameter_sampling),
             grace_s=grace_s,
             reuse_actors=reuse_actors,
             reuse_processes=reuse_processes,
@@ -230,10 +230,11 @@ class HyperDriveConfig:
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
             trace(self.to_submission("default"), None)
 
-    def _trial_spec(self, resources: Resources) -> TrialSpec:
+    def _trial_spec(self, resources: Resources, sampling: Sampling) -> TrialSpec:
         target = self.run_config
         if isinstance(target, ScriptRunConfig):
-            return target.to_spec(resources)
+            spec = target.to_spec(resources)
+            return dataclasses.replace(spec, flags=flag_parameters(sampling.space)) if spec.command else spec
         if not callable(target):
             allowed = "a ScriptRunConfig, or a function train(params)"
             raise ConfigError(Problem("run_config", show(target), allowed))

@@ -20,6 +20,7 @@ from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.confidential import looks_secret
 from raydrive.core.config import DAY_S, Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.passing import flag_parameters
 from raydrive.core.trial_spec import TrialSpec
 from raydrive.storage.here import current_folder
 
@@ -149,7 +150,10 @@ def _trial(config: RunConfig, source: Path | None, base: Path) -> dict[str, Any]
     if spec.kind == "script":
         words = [shlex.quote(word) if "${{inputs." not in word else word for word in spec.arguments]
         names = sorted(config.sampling.space.expressions, key=lambda name: (name.lstrip("-"), name))
-        passed = [f"--{name} ${{{{search_space.{name}}}}}" for name in (name.lstrip("-") for name in names)]
+        flags = {name.lstrip("-") for name in flag_parameters(config.sampling.space)}
+        bare = [name.lstrip("-") for name in names]
+        quotes = {name: '"' if name in flags else "" for name in bare}  # one argument each, as HyperDrive passed them
+        passed = [f"--{name} {quotes[name]}${{{{search_space.{name}}}}}{quotes[name]}" for name in bare]
         trial["command"] = " ".join(["python", shlex.quote(spec.script), *words, *passed])
     else:
         trial["command"] = spec.command

@@ -41,6 +41,7 @@ from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.passing import flag_parameters, quoted_notes
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
@@ -170,7 +171,9 @@ class _Reader:
                 sampling=sampling,
                 policy=policy,
                 limits=_limits(keys, own, sampling.space),
-                trial=replace(_trial(keys, own, inputs, outputs, mapping), secrets=secrets),
+                trial=replace(
+                    _trial(keys, own, inputs, outputs, mapping), secrets=secrets, flags=flag_parameters(sampling.space)
+                ),
                 seed=self._seed(keys, own, default_seed),
             )
         except ConfigError as error:
@@ -178,6 +181,7 @@ class _Reader:
             return None
         self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
         self.notes += [*unused_notes(keys.trial.command, sampling.space.expressions), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(keys.trial.command, sampling.space)
         notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
         submission = Submission(
             config=config,

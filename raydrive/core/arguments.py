@@ -12,7 +12,7 @@ import math
 import re
 import shlex
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ _SHELL_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list literal would take fifty lines
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_OPTIONS = re.compile(r"|--?[A-Za-z][\w./:=,@%+-]*(?: +[\w./:=,@%+-]+)*", re.ASCII)
 _INTERPRETER = re.compile(r"(?:.*/)?(python(?:[0-9]+(?:\.[0-9]+)*)?)\Z")
 
 
@@ -152,11 +153,19 @@ def check_references(
     return tuple(sorted(found, key=lambda pair: pair[0].start))
 
 
-def substitute(command: str, *, search_space: Params, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
+def substitute(
+    command: str,
+    *,
+    search_space: Params,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    flags: Collection[str] = (),
+) -> str:
     """Returns the shell line of a command with every reference replaced by its value, quoted for the shell.
 
     Quotes around a reference are respected: inside double or single quotes the value is escaped for those.
-    ``$[[ --flag ${{inputs.x}} ]]`` keeps its inside when every input it names is given, else it is dropped.
+    ``$[[ --flag ${{inputs.x}} ]]`` keeps its inside when every input it names is given, else it is dropped. The value
+    of a parameter in ``flags`` that is a whole word of the command, without quotes, becomes as many words as it has.
 
     >>> substitute("train --lr ${{search_space.lr}}", search_space={"lr": 0.1}, inputs={}, outputs={})
     'train --lr 0.1'
@@ -169,15 +178,33 @@ def substitute(command: str, *, search_space: Params, inputs: Mapping[str, Any],
         raise ConfigError(problem for _, problem in problems)
     known = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
     command = _without_absent(command, inputs)
-    quotes = [quote for quote, _ in _scan(command)]
+    quotes = quotes_of(command)
     out: list[str] = []
     last = 0
     for reference in references(command):
         values = known[reference.scope]
-        value = format_value(values[_lookup(values, reference.name) or ""])
-        out += (command[last : reference.start], _quoted(value, quotes[reference.start]))
+        key = _lookup(values, reference.name) or ""
+        value, quote = format_value(values[key]), quotes[reference.start]
+        is_flag = reference.scope == "search_space" and key in flags and whole_word(command, reference, quote)
+        written = value if is_flag and is_options(value) else _quoted(value, quote)
+        out += (command[last : reference.start], written)
         last = reference.start + len(reference.text)
     return "".join((*out, command[last:]))
+
+
+def whole_word(command: str, reference: Reference, quote: str = "") -> bool:
+    """Whether a reference is a whole word of a command, without quotes."""
+    before, after = command[: reference.start][-1:], command[reference.start + len(reference.text) :][:1]
+    return not quote and (not before or before.isspace()) and (not after or after.isspace())
+
+
+def is_options(value: object) -> bool:
+    """Whether a value is nothing, or options of a command line: words that mean nothing to a shell, from ``-x`` on.
+
+    >>> [is_options(text) for text in ("", "--amp", "--opt adam", "-v -v", "adam", "--x $HOME", "-1")]
+    [True, True, True, True, False, False, False]
+    """
+    return isinstance(value, str) and _OPTIONS.fullmatch(value) is not None
 
 
 def split_plain(command: str) -> list[str] | None:
@@ -235,7 +262,7 @@ def trial_argv(
     if spec.kind != "command":
         raise ConfigError(Problem("trial.kind", show(spec.kind), "script or command: a function has no command line"))
     outputs = {**{name: f"outputs/{below}" for name, below in spec.outputs.items()}, **(output_dirs or {})}
-    line = substitute(spec.command, search_space=params, inputs=spec.inputs, outputs=outputs).strip()
+    line = substitute(spec.command, search_space=params, inputs=spec.inputs, outputs=outputs, flags=spec.flags).strip()
     words = split_plain(line)
     if words is None:
         return ("/bin/bash", "-c", line)
@@ -371,6 +398,11 @@ def _unknown_scope(reference: Reference, known: Mapping[str, Mapping[str, Any]],
         near = did_you_mean(scope, SCOPES)
         fix = near and f"{near[:-1]} as in ${{{{{near.split(chr(39))[1]}.{rest}}}}}?"
     return Problem(where, reference.text, allowed, fix)
+
+
+def quotes_of(command: str) -> list[str]:
+    """Returns of each character of a command which quotes it stands in: none, a single or a double one."""
+    return [quote for quote, _ in _scan(command)]
 
 
 # --- the shell's quoting ---------------------------------------------------------------------------------------------

@@ -130,6 +130,8 @@ class TrialSpec:
     """Name of the code snapshot or pickled function in the run's ``code`` folder; empty = none."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Values of ``${{inputs.x}}``."""
+    flags: tuple[str, ...] = ()
+    """Parameters of a ``command`` whose values are options of a command line; see ``core/passing.py``."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Folders of ``${{outputs.x}}``, below the trial's outputs."""
     fetched: Mapping[str, str] = field(default_factory=dict)
@@ -166,7 +168,7 @@ class TrialSpec:
         """Returns what ``RunConfig.to_json`` has under ``trial``."""
         trial = dict(raw)
         trial["resources"] = Resources(**trial["resources"])
-        for name in ("arguments", "preload", "output_files"):
+        for name in ("arguments", "flags", "preload", "output_files"):
             trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])

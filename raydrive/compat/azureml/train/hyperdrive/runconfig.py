@@ -90,7 +90,7 @@ class HyperDriveConfig(Native):
         if trial.kind == "command":
             names = sorted(name.lstrip("-") for name in hyperparameter_sampling.space.expressions)
             behind = "".join(f" --{name} ${{{{search_space.{name}}}}}" for name in names)
-            trial = dataclasses.replace(trial, command=trial.command + behind)
+            trial = dataclasses.replace(trial, command=trial.command + behind, flags=())
         if mapping.rules:
             rules = {DATA_MAPPING: json.dumps(dict(mapping.rules))}
             trial = dataclasses.replace(trial, environment_variables={**rules, **trial.environment_variables})
