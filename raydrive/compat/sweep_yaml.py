@@ -252,7 +252,8 @@ class _Reader:
         """Type and rule as far as they can be told, even where other keys are wrong."""
         raw = self.raw.get("sampling_algorithm", "random")
         raw = raw if isinstance(raw, dict) else {"type": raw}
-        kind, rule = (str(raw.get(key) or "random").strip().casefold() for key in ("type", "rule"))
+        given = (str(raw.get(key) or "random").strip().casefold() for key in ("type", "rule"))
+        kind, rule = (re.sub("[_-]", "", text) for text in given)  # as the schema reads them
         return ("random", "sobol") if kind == "sobol" else (kind, rule)
 
     def _logbase(self, base: Any) -> None:
