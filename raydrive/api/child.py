@@ -7,17 +7,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raydrive.api.arguments import RUN_OBJECT
 from raydrive.core.arguments import trial_argv
-from raydrive.core.errors import TrialError, did_you_mean
+from raydrive.core.errors import StorageError, TrialError, did_you_mean, show
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
-from raydrive.storage.files import list_files, read_file, read_log
+from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
+from raydrive.storage.files import download_file, list_files, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
 
+@checks_arguments(parent=RUN_OBJECT, output_file_path=PATH | NOTHING, attempt=whole(1) | NOTHING)
 class Run:
     """A child run: one configuration that is, or was, trained.
 
@@ -151,22 +154,33 @@ class Run:
         if name not in names:
             near = did_you_mean(name, names)
             listing = ", ".join(names[:20]) or "none"
-            raise TrialError(f"trial {self.id} has no file {name!r}; its files: {listing}. {near}".rstrip())
+            raise TrialError(f"trial {self.id} has no file {show(name)}; its files: {listing}. {near}".rstrip())
         target = Path(output_file_path or ".").expanduser()
         if target.is_dir() or (output_file_path or "").endswith("/"):
             target = target / Path(name).name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(read_file(self.parent.layout, self.number, name))
+        download_file(self.parent.layout, self.number, name, target)
         return str(target)
 
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
         """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
 
         Raises:
-            StorageError: If one cannot be read.
+            StorageError: If some cannot be read or written; the others are there.
         """
         root = Path(output_directory).expanduser()
-        return [self.download_file(name, str(root / name)) for name in self.get_file_names() if name.startswith(prefix)]
+        copied, failed = list[str](), list[str]()
+        for name in [name for name in self.get_file_names() if name.startswith(prefix)]:
+            try:
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                download_file(self.parent.layout, self.number, name, root / name)
+                copied.append(str(root / name))
+            except (OSError, StorageError) as error:
+                failed.append(f"{name} ({error})")
+        if failed:
+            total = len(failed) + len(copied)
+            raise StorageError(f"{len(failed)} of {total} files could not be copied: {', '.join(failed[:5])}")
+        return copied
 
     def logs(self, attempt: int | None = None) -> str:
         """Returns what it wrote to stdout and stderr.

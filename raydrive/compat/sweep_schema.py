@@ -18,6 +18,7 @@ from raydrive.core.errors import did_you_mean
 from raydrive.core.expressions import is_number
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
 from raydrive.core.printed import pattern_problem
+from raydrive.storage.patterns import check_patterns
 
 
 def _wrong(allowed: str, fix: str = "") -> PydanticCustomError:
@@ -127,6 +128,14 @@ def _patterns(value: Any) -> Any:
             allowed, fix = wrong
             raise _wrong(allowed, f"{pattern!r}: {fix}" if isinstance(value, list) and fix else fix)
     return value if isinstance(value, list) else [value]
+
+
+def _keep(value: Any) -> Any:
+    """A pattern of files, or a list of them."""
+    patterns = value if isinstance(value, list) else [value]
+    for problem in check_patterns(patterns, "keep"):
+        raise _wrong(problem.allowed, f"{problem.found}: {problem.fix}" if problem.fix else "")
+    return patterns
 
 
 Text = Annotated[str, _Check(_text, accepts={"type": "string", "pattern": "\\S"})]
@@ -295,7 +304,10 @@ class OwnKeys(Section):
     max_losses: CountOrNone | None = None
     storage_patience_s: Seconds | None = None
     metrics: MetricKeys | None = None
+    keep: Annotated[list[str], _Check(_keep, accepts=_TEXTS)] | None = None
     environment_variables: dict[str, Text] | None = None
+    secrets: dict[str, Text] | None = None
+    """Variables whose values never reach the storage, and where these are read: env, env:NAME, file:PATH."""
     input_mapping: dict[str, Text] | None = None
     """What Azure ML's names of data stand for: names or beginnings of URIs, and paths or URIs."""
 

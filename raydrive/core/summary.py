@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from raydrive.core.state import Best, Trial, losses_text
 from raydrive.core.sweep import Sweep
 from raydrive.core.trial_spec import Metric
 
+_SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
 INTERRUPTED = "Interrupted"
 """A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
 
@@ -149,16 +151,22 @@ def notices(sweep: Sweep, most: int = 3) -> list[str]:
 def trial_notices(sweep: Sweep, most: int = 10) -> list[str]:
     """Returns what was noted of trials, each text once with the trials that it is about.
 
+    Texts that differ in the sizes of files only are one, without the sizes.
+
     Args:
         sweep: The run.
         most: Number of texts at most; one more line tells how many are left out.
     """
     about: dict[str, list[int]] = {}
+    texts: dict[str, set[str]] = {}
     for trial in sweep.trials:
         for text in trial.notes:
-            about.setdefault(text, []).append(trial.number)
+            bare = _SIZE.sub("", text)
+            texts.setdefault(bare, set()).add(text)
+            about.setdefault(bare, []).append(trial.number)
     found = []
-    for text, numbers in list(about.items())[:most]:
+    for bare, numbers in list(about.items())[:most]:
+        text = bare if len(texts[bare]) > 1 else next(iter(texts[bare]))
         trials = ", ".join(map(str, numbers[:3]))
         more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
         found.append(f"trial{'s' * (len(numbers) > 1)} {trials}{more}: {text}")

@@ -28,7 +28,7 @@ from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
-from raydrive.runtime.shipping import ship, until_shipped
+from raydrive.runtime.shipping import deliver, ship
 from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
@@ -50,9 +50,19 @@ class TrialActor:
         driver: Handle of the driver actor.
         epoch: Epoch of that driver.
         name: The actor's own name, by which the next driver finds it.
+        secrets: Further environment variables of the trials; nowhere but in memory.
     """
 
-    def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
+    def __init__(
+        self,
+        uri: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        driver: Any,
+        epoch: int,
+        name: str,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self._config = TrialConfig.from_json(config)
         self._spec = self._config.trial
         """As on this node: with inputs that were brought here."""
@@ -60,6 +70,7 @@ class TrialActor:
         self._driver = driver
         self._epoch = epoch
         self._name = name
+        self._secrets = dict(secrets or {})
         self._files = TrialFiles(uri, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
@@ -238,8 +249,7 @@ class TrialActor:
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
-                await until_shipped(prepared, self._config.trial.storage_patience_s)
-            prepared.clean()
+            await deliver(prepared, current.note, self._config.trial.storage_patience_s, publisher.saved)
 
     async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
@@ -260,6 +270,12 @@ class TrialActor:
             current.unsent.append(("checkpoint", time.time(), manifest.interval, str(manifest.number)))
             current.wake.set()
 
+        def missing(text: str) -> None:
+            from raydrive.core.records import OUTPUTS  # see shipping.py
+
+            prepared.note(text)
+            current.note(text, OUTPUTS)
+
         publisher = current.publisher = Publisher(
             prepared.layout,
             current.trial,
@@ -268,6 +284,7 @@ class TrialActor:
             progress=lambda: (current.interval, current.value),
             published=published,
             note=prepared.note,
+            missing=missing,
             keep_last=self._config.trial.keep_checkpoints,
             patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,
@@ -311,7 +328,7 @@ class TrialActor:
         if scripts not in path.split(os.pathsep):
             # The environment need not be activated: shell lines find 'raydrive log', and the same python as plain ones.
             env["PATH"] = f"{scripts}{os.pathsep}{path}"
-        env.update(self._config.trial.environment_variables)
+        env.update({**self._config.trial.environment_variables, **self._secrets})
         return with_training_folder(env)
 
     def _job(

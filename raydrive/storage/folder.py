@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.storage.here import absolute
+from raydrive.storage.names import legible
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """URI schemes that can be opened; ``wasb`` and ``wasbs`` are rewritten to ``abfs`` and ``abfss``."""
@@ -109,7 +111,8 @@ def failure(action: str, uri: str, error: BaseException) -> StorageError:
     text = re.sub(r"://[^/\s:@]+:[^/\s@]+@", "://***@", text)
     hint = next((words for pattern, words in _TEXT_HINTS if re.search(pattern, text)), "")
     hint = hint or _ERRNO_HINTS.get(number or 0, "")
-    return StorageError(f"cannot {action} {redact(uri)}: {text}" + (f". Hint: {hint}" if hint else ""))
+    tail = f". Hint: {hint}" if hint else ""
+    return StorageError(f"cannot {action} {legible(redact(uri))}: {legible(text)}{tail}")
 
 
 def check_name(name: str) -> str:
@@ -122,11 +125,6 @@ def check_name(name: str) -> str:
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise ValueError(f"not a name inside a folder: {name!r}")
     return name
-
-
-def is_temporary(name: str) -> bool:
-    """Tells whether a file of this name is a write that has not ended (or never will)."""
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 class Folder(ABC):
@@ -173,6 +171,11 @@ class Folder(ABC):
         """What ``Folder.open`` takes to get here again: an absolute path, or a URI with its options."""
 
     @property
+    def longest_name(self) -> int | None:
+        """Bytes that the name of a file in this folder may have; None = what the file system takes."""
+        return None
+
+    @property
     @abstractmethod
     def local_path(self) -> Path | None:
         """The directory itself when it is on a mounted file system, else None."""
@@ -212,7 +215,7 @@ class Folder(ABC):
         """
 
     @abstractmethod
-    def create_exclusive(self, name: str, data: bytes) -> bool:
+    def create_exclusive(self, name: str, data: bytes, *, private: bool = False) -> bool:
         """Writes a new file, whole and durable, if there is none of this name; tells whether it did.
 
         Raises:
@@ -341,7 +344,7 @@ def _local_path(text: str) -> Path:
     expanded = os.path.expanduser(text)
     if expanded.startswith("~"):
         raise StorageError(f"cannot open {text}: no such user to expand '~' for. Hint: write the path out")
-    return Path(os.path.abspath(expanded))
+    return absolute(expanded)
 
 
 def _path_of_file_uri(uri: str) -> Path:

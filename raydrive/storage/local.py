@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO
 
-from raydrive.storage.folder import Folder, Item, check_name, failure, is_temporary
+from raydrive.storage.folder import Folder, Item, check_name, failure
+from raydrive.storage.names import is_temporary, temporary
 
 # What link() says where the file system has no hard links (FAT, many FUSE mounts).
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
@@ -65,7 +66,7 @@ class LocalFolder(Folder):
             if durable:
                 sync_directory(os.path.dirname(path))
 
-    def create_exclusive(self, name: str, data: bytes) -> bool:
+    def create_exclusive(self, name: str, data: bytes, *, private: bool = False) -> bool:
         """See ``Folder.create_exclusive``.
 
         A hard link to a finished temporary file is exclusive and whole at once, on NFS too. Where there are no hard
@@ -73,7 +74,7 @@ class LocalFolder(Folder):
         """
         path = self._file(name)
         with self._temporary(path, "create") as temporary:
-            _write_new(temporary, data, durable=True)
+            _write_new(temporary, data, durable=True, private=private)
             try:
                 os.link(temporary, path)
             except FileExistsError:
@@ -84,7 +85,7 @@ class LocalFolder(Folder):
                 if error.errno not in _NO_LINKS:
                     raise
                 try:
-                    _write_new(path, data, durable=True)
+                    _write_new(path, data, durable=True, private=private)
                 except FileExistsError:
                     return False
             sync_directory(os.path.dirname(path))
@@ -116,6 +117,23 @@ class LocalFolder(Folder):
         except OSError as error:
             raise failure("list", self.uri, error) from error
         return sorted((item for item in items if item is not None), key=lambda item: item.name)
+
+    def walk(self) -> Iterator[Item]:
+        """See ``Folder.walk``; a link to a folder that it is in, itself or by another, is not followed."""
+        around: tuple[str, ...] = (os.path.realpath(self._path),)
+        stack: list[tuple[LocalFolder, str, tuple[str, ...], Iterator[Item]]] = [(self, "", around, iter(self.list()))]
+        while stack:
+            folder, above, around, left = stack[-1]
+            item = next(left, None)
+            if item is None:
+                stack.pop()
+            elif not item.is_dir:
+                yield Item(above + item.name, item.size, False, item.mtime)
+            else:
+                below = folder.child(item.name)
+                real = os.path.realpath(below.uri)
+                if real not in around:
+                    stack.append((below, f"{above}{item.name}/", (*around, real), iter(below.list())))
 
     def exists(self, name: str = "") -> bool:
         """See ``Folder.exists``."""
@@ -173,14 +191,14 @@ class LocalFolder(Folder):
     def _temporary(self, path: str, action: str) -> Iterator[str]:
         """A free name beside ``path`` (its folder is made); whatever is left of it at the end is removed."""
         folder, name = os.path.split(path)
-        temporary = f"{folder}/.{name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        part = f"{folder}/{temporary(name)}"
         try:
             os.makedirs(folder, exist_ok=True)
             try:
-                yield temporary
+                yield part
             finally:
                 with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+                    os.unlink(part)
         except OSError as error:
             raise failure(action, path, error) from error
 
@@ -215,8 +233,8 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[written:]
 
 
-def _write_new(path: str, data: bytes, *, durable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+def _write_new(path: str, data: bytes, *, durable: bool, private: bool = False) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if private else 0o666)
     try:
         write_all(descriptor, data)
         if durable:
@@ -270,4 +288,10 @@ def _item(entry: os.DirEntry[str]) -> Item | None:
         is_dir = entry.is_dir()
     except FileNotFoundError:  # removed meanwhile, or a dangling link
         return None
+    except OSError:
+        if entry.is_symlink():  # it leads in a circle, or to where this user may not look
+            return None
+        raise
+    if not is_dir and not S_ISREG(stat.st_mode):
+        return None  # a pipe or socket: there is nothing to read, and opening it may take for ever
     return Item(entry.name, 0 if is_dir else stat.st_size, is_dir, stat.st_mtime)
