@@ -8,6 +8,8 @@ from typing import Any
 
 from raydrive.core.confidential import ALLOWED, source_problems
 from raydrive.core.errors import HIDDEN, Problem, show
+from raydrive.core.objective import ALLOWED as ALLOWED_OBJECTIVE
+from raydrive.core.objective import is_objective
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
 from raydrive.core.wanted import (
@@ -52,6 +54,7 @@ POLICY = kind(
 GOAL = TEXT | instance(PrimaryMetricGoal, "a PrimaryMetricGoal")
 RESOURCES = instance(Resources, "Resources(cpus=..., gpus=...)")
 SEED = whole(0)
+OBJECTIVE = kind(ALLOWED_OBJECTIVE, is_objective)
 METRICS = TEXT | TEXT_LIST | instance((PrintedMetrics, Mapping), "{'pattern': ...} or {'format': 'json'}")
 
 
@@ -123,6 +126,7 @@ SCRIPT: dict[str, Wanted] = {
 }
 """Of ``ScriptRunConfig``."""
 TUNING: dict[str, Wanted] = {
+    "primary_metric_value": OBJECTIVE,
     "hyperparameter_sampling": SAMPLING,
     "primary_metric_goal": GOAL,
     "max_total_runs": whole(1),
@@ -145,6 +149,7 @@ TUNING: dict[str, Wanted] = {
 }
 """Of ``HyperDriveConfig``."""
 CALL: dict[str, Wanted] = {
+    "value": OBJECTIVE,
     "train": ANYTHING,
     "space": ANYTHING,
     "goal": GOAL,

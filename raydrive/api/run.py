@@ -266,6 +266,8 @@ class HyperDriveRun(Charts):
     ) -> Run | None:
         """Returns the trial with the best value over everything it logged; ties go to the first that achieved it.
 
+        Where the objective is another value (``last``, ``mean_last_5``), that counts; ties go to the lower number.
+
         Args:
             include_failed: Whether failed trials count.
             include_canceled: Whether trials that were stopped count.
@@ -290,7 +292,7 @@ class HyperDriveRun(Charts):
         if best is not None and self.sweep.trials[best.trial].state not in left_out:
             return Run(self, best.trial)
         for trial in ranked(self.sweep):
-            if trial.state not in left_out and self.sweep.curves.best(trial.number) is not None:
+            if trial.state not in left_out and self.sweep.curves.objective(trial.number) is not None:
                 return Run(self, trial.number)
         return None
 
@@ -313,7 +315,7 @@ class HyperDriveRun(Charts):
             {
                 "run_id": self.child_id(trial.number),
                 "hyperparameters": json.dumps(trial.params),
-                "best_primary_metric": self.sweep.curves.best(trial.number),
+                "best_primary_metric": self.sweep.curves.objective(trial.number),
                 "status": state_of(trial, interrupted),
             }
             for trial in ranked(self.sweep)
@@ -372,7 +374,7 @@ class HyperDriveRun(Charts):
         return Rows(row_json(row(self.sweep, trial, now, interrupted=interrupted)) for trial in self.sweep.trials)
 
     def trials_table(self) -> pyarrow.Table:
-        """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why."""
+        """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why, ..."""
         from raydrive.api.tables import trials_table
 
         return trials_table(self.rows())
@@ -394,9 +396,7 @@ class HyperDriveRun(Charts):
             "startTimeUtc": utc(self.sweep.started_at),
             "endTimeUtc": utc(self.sweep.last_at) if self.sweep.finished else None,
             "properties": {
-                "primary_metric_config": json.dumps(
-                    {"name": self.config.metric.name, "goal": self.config.metric.goal.value}
-                ),
+                "primary_metric_config": json.dumps(self.config.to_json()["metric"]),
                 "runTemplate": "HyperDrive",
                 "best_child_run_id": self.child_id(best.trial) if best else None,
                 "score": best.value if best else None,

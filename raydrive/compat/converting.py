@@ -20,6 +20,7 @@ from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.confidential import looks_secret
 from raydrive.core.config import DAY_S, Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.objective import BEST
 from raydrive.core.passing import flag_parameters
 from raydrive.core.trial_spec import TrialSpec
 from raydrive.storage.here import current_folder
@@ -118,6 +119,8 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
     out["sampling_algorithm"] = {name: sampling[name] for name in ("type", "rule") if name in sampling}
     out["search_space"] = {name.lstrip("-"): expression for name, expression in space.items()}
     out["objective"] = {"goal": config.metric.goal.value, "primary_metric": config.metric.name}
+    if config.metric.value != BEST:
+        out["objective"]["value"] = config.metric.value
     policy = config.policy.to_json()
     if policy.get("type") not in (None, "none"):
         out["early_termination"] = {name: value for name, value in policy.items() if value is not None}
@@ -200,6 +203,8 @@ def _own(config: RunConfig) -> dict[str, Any]:
     hidden = {name: "env" for name in spec.environment_variables if looks_secret(name)}
     if hidden or spec.secrets:
         out["secrets"] = {**hidden, **spec.secrets}
+    if spec.keep:
+        out["keep"] = list(spec.keep)
     default = TrialSpec(kind="command")
     for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s"):
         if getattr(spec, name) != getattr(default, name):

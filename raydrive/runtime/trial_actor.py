@@ -28,7 +28,7 @@ from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
-from raydrive.runtime.shipping import ship, until_shipped
+from raydrive.runtime.shipping import deliver, ship
 from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
@@ -50,18 +50,11 @@ class TrialActor:
         driver: Handle of the driver actor.
         epoch: Epoch of that driver.
         name: The actor's own name, by which the next driver finds it.
-        secrets: Further environment variables of the trials; nowhere but in memory.
+        secrets: Further environment variables of the trials by name; nowhere but in memory. None = none.
     """
 
     def __init__(
-        self,
-        uri: str,
-        run_id: str,
-        config: Mapping[str, Any],
-        driver: Any,
-        epoch: int,
-        name: str,
-        secrets: Mapping[str, str] | None = None,
+        self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str, secrets: Any = None
     ) -> None:
         self._config = TrialConfig.from_json(config)
         self._spec = self._config.trial
@@ -249,8 +242,7 @@ class TrialActor:
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
-                await until_shipped(prepared, self._config.trial.storage_patience_s)
-            prepared.clean()
+            await deliver(prepared, current.note, self._config.trial.storage_patience_s, publisher.saved)
 
     async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
@@ -271,6 +263,12 @@ class TrialActor:
             current.unsent.append(("checkpoint", time.time(), manifest.interval, str(manifest.number)))
             current.wake.set()
 
+        def missing(text: str) -> None:
+            from raydrive.core.records import OUTPUTS  # see shipping.py
+
+            prepared.note(text)
+            current.note(text, OUTPUTS)
+
         publisher = current.publisher = Publisher(
             prepared.layout,
             current.trial,
@@ -279,6 +277,7 @@ class TrialActor:
             progress=lambda: (current.interval, current.value),
             published=published,
             note=prepared.note,
+            missing=missing,
             keep_last=self._config.trial.keep_checkpoints,
             patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,

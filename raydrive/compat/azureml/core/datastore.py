@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from raydrive.compat.azure_notes import note_left_out
 from raydrive.compat.azureml.core.dataset import DataPlace
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
 from raydrive.core.wanted import NOTHING, PATH, checks_arguments, list_of
@@ -66,7 +67,9 @@ class Datastore:
         Raises:
             StorageError: If something cannot be written.
         """
-        self._put(list(local_files(Path(src_dir))), target_path, overwrite)
+        left_out: dict[str, str] = {}
+        self._put(list(local_files(Path(src_dir), left_out)), target_path, overwrite)
+        note_left_out(src_dir, left_out)
         return self.path(target_path)
 
     def upload_files(
