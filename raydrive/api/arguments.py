@@ -149,7 +149,7 @@ TUNING: dict[str, Wanted] = {
 }
 """Of ``HyperDriveConfig``."""
 CALL: dict[str, Wanted] = {
-    "value": OBJECTIVE,
+    "value": ANYTHING,  # as primary_metric_value
     "train": ANYTHING,
     "space": ANYTHING,
     "goal": GOAL,

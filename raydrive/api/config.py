@@ -189,10 +189,8 @@ class HyperDriveConfig:
         tags: Mapping[str, str] | None = None,
         primary_metric_value: str = "best",
     ) -> None:
-        _check_sampling(hyperparameter_sampling)
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
-        seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
             self._trial_spec(resources or Resources(), hyperparameter_sampling, keep),
             grace_s=grace_s,
@@ -202,22 +200,23 @@ class HyperDriveConfig:
             storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
         )
+        limits = Limits(
+            max_total_runs=max_total_runs,
+            max_concurrent_runs=max_concurrent_runs or max_total_runs,
+            max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
+            trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
+            max_attempts=max_attempts,
+            max_losses=max_losses,
+            first_failures=first_failures,
+        )
         self.config = RunConfig(
             experiment="default",
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=hyperparameter_sampling,
             policy=NoTerminationPolicy() if policy is None else policy,
-            limits=Limits(
-                max_total_runs=max_total_runs,
-                max_concurrent_runs=max_concurrent_runs or max_total_runs,
-                max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
-                trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
-                max_attempts=max_attempts,
-                max_losses=max_losses,
-                first_failures=first_failures,
-            ),
+            limits=limits,
             trial=trial,
-            seed=secrets.randbits(31) if seed is None else seed,
+            seed=_seed(seed, hyperparameter_sampling),
             tags=dict(tags or {}),
         )
         self._check()
@@ -282,10 +281,9 @@ def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
 
 
-def _check_sampling(sampling: Sampling) -> None:
-    if not hasattr(sampling, "space"):
-        allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"
-        raise ConfigError(Problem("hyperparameter_sampling", show(sampling), allowed))
+def _seed(seed: int | None, sampling: Sampling) -> int:
+    given = seed if seed is not None else getattr(sampling, "seed", None)
+    return secrets.randbits(31) if given is None else given
 
 
 def _check_function(function: TrainFunction) -> None:
