@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +12,14 @@ from typing import Any
 from raydrive.api.ancestry import trace
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submission import Submission
+from raydrive.api.trainable import check_trainable, name_of
 from raydrive.core.arguments import format_value
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
+from raydrive.core.space import Space
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 
 TrainFunction = Callable[[dict[str, Any]], object]
@@ -172,7 +173,7 @@ class HyperDriveConfig:
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
-            self._trial_spec(resources or Resources()),
+            self._trial_spec(resources or Resources(), hyperparameter_sampling.space),
             grace_s=grace_s,
             reuse_actors=reuse_actors,
             reuse_processes=reuse_processes,
@@ -205,16 +206,12 @@ class HyperDriveConfig:
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
             trace(self.to_submission("default"), None)
 
-    def _trial_spec(self, resources: Resources) -> TrialSpec:
+    def _trial_spec(self, resources: Resources, space: Space) -> TrialSpec:
         target = self.run_config
         if isinstance(target, ScriptRunConfig):
             return target.to_spec(resources)
-        if not callable(target):
-            allowed = "a ScriptRunConfig, or a function train(params)"
-            raise ConfigError(Problem("run_config", repr(target), allowed))
-        _check_function(target)
-        name = getattr(target, "__qualname__", type(target).__name__)
-        return TrialSpec(kind="function", script=name, preload=self.preload, resources=resources)
+        check_trainable(target, space.expressions)
+        return TrialSpec(kind="function", script=name_of(target), preload=self.preload, resources=resources)
 
     def to_submission(self, experiment: str) -> Submission:
         """Returns the configuration as a submission of an experiment.
@@ -241,14 +238,3 @@ def _check_sampling(sampling: Sampling) -> None:
     if not hasattr(sampling, "space"):
         allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"
         raise ConfigError(Problem("hyperparameter_sampling", repr(sampling), allowed))
-
-
-def _check_function(function: TrainFunction) -> None:
-    try:
-        inspect.signature(function).bind({})
-    except TypeError as error:
-        name = getattr(function, "__qualname__", repr(function))
-        allowed = "a function of one argument, the dict of hyperparameters: def train(params)"
-        raise ConfigError(Problem("run_config", f"{name} ({error})", allowed)) from None
-    except ValueError:
-        return  # a builtin without a signature: let it try

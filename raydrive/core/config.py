@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.expressions import has_tuple
 from raydrive.core.lineage import Lineage
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.samplers import Sampling, sampling_from_json
@@ -20,6 +21,12 @@ FORMAT = 1
 """Version of ``config.json``; raised when an older raydrive could misread it."""
 FORMAT_WITH_LINEAGE = 2
 """Version of the ``config.json`` of a run with parents: an older raydrive would go on with it as if it had none."""
+FORMAT_WITH_TUPLES = 3
+"""Version where an option of the search space holds a tuple: an older raydrive would hand trials something else."""
+LONGEST_BYTES = 131_071
+"""So long may an environment variable with its name be on Linux."""
+MOST_VARIABLES_BYTES = 1_500_000
+"""So much may a run's environment variables be together: Linux takes 2 MiB of variables and arguments."""
 DAY_S = 86_400.0
 
 
@@ -62,14 +69,15 @@ class RunConfig:
     """Earlier runs that this one learns from, and trials of theirs that go on here."""
 
     def __post_init__(self) -> None:
-        problems = [*_check_limits(self.limits), *_check_names(self)]
+        variables = _check_variables(self.trial.environment_variables)
+        problems = [*_check_limits(self.limits), *_check_names(self), *variables]
         if problems:
             raise ConfigError(problems)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the configuration as a JSON object; ``from_json`` gives back an equal one."""
         return {
-            "format": FORMAT_WITH_LINEAGE if self.lineage else FORMAT,
+            "format": self._format(),
             "experiment": self.experiment,
             "display_name": self.display_name,
             "tags": dict(self.tags),
@@ -83,6 +91,11 @@ class RunConfig:
             **({"lineage": self.lineage.to_json()} if self.lineage else {}),
         }
 
+    def _format(self) -> int:
+        if any(map(has_tuple, self.sampling.space.expressions.values())):
+            return FORMAT_WITH_TUPLES
+        return FORMAT_WITH_LINEAGE if self.lineage else FORMAT
+
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> RunConfig:
         """Returns the configuration that ``to_json`` wrote.
@@ -90,8 +103,8 @@ class RunConfig:
         Raises:
             ConfigError: If a newer raydrive wrote it, or it was edited into something invalid.
         """
-        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE):
-            allowed = f"{FORMAT} or {FORMAT_WITH_LINEAGE}"
+        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE, FORMAT_WITH_TUPLES):
+            allowed = f"{FORMAT}, {FORMAT_WITH_LINEAGE} or {FORMAT_WITH_TUPLES}"
             raise ConfigError(
                 Problem("format", repr(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
             )
@@ -134,6 +147,23 @@ def _check_limits(limits: Limits) -> list[Problem]:
         value = getattr(limits, name)
         if value is not None and (not is_number(value) or value <= 0):
             problems.append(Problem(name, repr(value), "a number of seconds above 0, or None for no limit"))
+    return problems
+
+
+def _check_variables(variables: Mapping[str, str]) -> list[Problem]:
+    """Linux starts no program with longer variables, or more of them; nodes have some of their own."""
+    fix = "Write it into a file and give its path."
+    allowed = f"{LONGEST_BYTES:,} at most"
+    sizes = {name: len(f"{name}={text}".encode("utf-8", "replace")) for name, text in variables.items()}
+    problems = [
+        Problem(f"environment_variables.{name}", f"{size:,} bytes with its name", allowed, fix)
+        for name, size in sizes.items()
+        if size > LONGEST_BYTES
+    ]
+    total = sum(sizes.values())
+    if total > MOST_VARIABLES_BYTES and not problems:
+        allowed = f"{MOST_VARIABLES_BYTES:,} at most"
+        problems.append(Problem("environment_variables", f"{total:,} bytes in all", allowed, fix))
     return problems
 
 
