@@ -104,7 +104,7 @@ def _other_arguments(target: Any, names: Collection[str]) -> Problem | None:
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     required = [one.name for one in given if one.default is one.empty and one.kind not in variadic]
     keywords = any(one.kind is one.VAR_KEYWORD for one in given)
-    by_name = f"Hand them over by name: lambda params: {name}(**params)."
+    by_name = f"Hand them over by name: lambda params: {name}({_by_name(given, names, keywords)})."
     try:
         signature.bind({})
     except TypeError as error:
@@ -119,7 +119,7 @@ def _other_arguments(target: Any, names: Collection[str]) -> Problem | None:
         others = [one for one in required if one not in bare]
         if len(required) - len(others) > 0:
             fixed = ", ".join(f"{one}=..." for one in others)
-            return _problem(found, f"Hand them over by name: lambda params: {name}(**params, {fixed}).")
+            return _problem(found, f"{by_name[:-2]}, {fixed}).")
         if len(required) > 1:
             fixed = ", ".join(f"{one}=..." for one in required[1:])
             return _problem(found, f"Fix the other arguments: functools.partial({name}, {fixed}).")
@@ -130,6 +130,14 @@ def _other_arguments(target: Any, names: Collection[str]) -> Problem | None:
         otherwise = f"Write def {name}(params), and params[{first.name!r}]."
         return _problem(found, by_name if bare >= set(required) else otherwise)
     return None
+
+
+def _by_name(given: list[inspect.Parameter], names: Collection[str], keywords: bool) -> str:
+    """The arguments of a call that hands hyperparameters over by name."""
+    accepted = {one.name for one in given}
+    if set(names) <= accepted or (keywords and all(map(str.isidentifier, names))):
+        return "**params"
+    return ", ".join(f"{one.lstrip('-')}=params[{one!r}]" for one in names if one.lstrip("-") in accepted)
 
 
 def _no_dict(target: Any, names: Collection[str]) -> Problem | None:

@@ -1,8 +1,8 @@
 """What a training function returns instead of logging it: taken as its last report, and said so.
 
-A number counts as the primary metric where that was never logged; a dict names its metrics itself. What a generator
-yields is reported as it comes, and a coroutine is run. Anything else cannot be recorded, and a line in the trial's log
-says so.
+A number counts as the primary metric, a dict names its metrics itself; the last value once more is no new one. What a
+generator yields is reported as it comes, and a coroutine is run. Anything else cannot be recorded, and a line in the
+trial's log says so.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def _record(result: Any, metric: str, *, yielded: bool) -> None:
     elif not logged:
         _send({metric: value}, f"the function returned {value:.6g}: it is recorded as {metric!r}, its only value")
     elif value != logged[-1]:
-        _note(
-            f"the function returned {value:.6g} after it had logged {metric!r} {len(logged)} times: the number is not "
-            f"recorded; if it is one more value of {metric!r}, return {{{metric!r}: value}}, or log it",
-            durable=True,
+        count = f"{len(logged)} value{'s' if len(logged) > 1 else ''}"
+        _send(
+            {metric: value},
+            f"the function returned {value:.6g} after {count} of {metric!r}: it is recorded as the last",
         )
 
 
