@@ -111,24 +111,33 @@ def resume(
         float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take over from a driver that seems alive.")] = False,
+    up_to: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ENTRY",
+            help="Go on from this entry of a damaged journal; what follows it is left out for good.",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Go on with an interrupted run, or extend a finished one, from its storage alone."""
     from raydrive.api import launch as launching
     from raydrive.api.workspace import read_settings
-    from raydrive.cli.reading import open_run
+    from raydrive.cli.reading import workspace
 
     wanted = {
         "max_total_runs": max_total_trials,
         "max_concurrent_runs": max_concurrent_trials,
         "max_duration_s": timeout,
     }
-    run = open_run(run_name, storage)
+    run = workspace(storage).get_run(run_name)
     target = resolve(address, "RAY_ADDRESS", "--address", read_settings().get("address"))
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
-        run = launching.resume(run, address=target, limits=limits, force=force)
+        run = launching.resume(run, address=target, limits=limits, force=force, up_to=up_to)
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     for text in run.notices:
         say(f"Note: {text}")

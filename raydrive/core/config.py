@@ -10,19 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, did_you_mean
 from raydrive.core.expressions import has_tuple
 from raydrive.core.lineage import Lineage
+from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.samplers import Sampling, sampling_from_json
 from raydrive.core.trial_spec import Metric, TrialSpec, is_number
+from raydrive.core.typed import wrong_types
 
 FORMAT = 1
 """Version of ``config.json``; raised when an older raydrive could misread it."""
 FORMAT_WITH_LINEAGE = 2
 """Version of the ``config.json`` of a run with parents: an older raydrive would go on with it as if it had none."""
-FORMAT_WITH_TUPLES = 3
-"""Version where an option of the search space holds a tuple: an older raydrive would hand trials something else."""
+FORMAT_WITH_OBJECTIVE = 3
+"""Version of the ``config.json`` of a run whose objective is not the best point, or with tuples in its search space: an
+older raydrive would take the one for the best point and the others for dicts."""
 LONGEST_BYTES = 131_071
 """So long may an environment variable with its name be on Linux."""
 MOST_VARIABLES_BYTES = 1_500_000
@@ -76,6 +79,9 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the configuration as a JSON object; ``from_json`` gives back an equal one."""
+        metric = {"name": self.metric.name, "goal": self.metric.goal.value}
+        if self.metric.value != BEST:
+            metric["value"] = self.metric.value
         return {
             "format": self._format(),
             "experiment": self.experiment,
@@ -83,7 +89,7 @@ class RunConfig:
             "tags": dict(self.tags),
             "versions": dict(self.versions),
             "seed": self.seed,
-            "metric": {"name": self.metric.name, "goal": self.metric.goal.value},
+            "metric": metric,
             "sampling": self.sampling.to_json(),
             "policy": self.policy.to_json(),
             "limits": _plain(self.limits),
@@ -92,8 +98,8 @@ class RunConfig:
         }
 
     def _format(self) -> int:
-        if any(map(has_tuple, self.sampling.space.expressions.values())):
-            return FORMAT_WITH_TUPLES
+        if self.metric.value != BEST or any(map(has_tuple, self.sampling.space.expressions.values())):
+            return FORMAT_WITH_OBJECTIVE
         return FORMAT_WITH_LINEAGE if self.lineage else FORMAT
 
     @classmethod
@@ -103,12 +109,12 @@ class RunConfig:
         Raises:
             ConfigError: If a newer raydrive wrote it, or it was edited into something invalid.
         """
-        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE, FORMAT_WITH_TUPLES):
-            allowed = f"{FORMAT}, {FORMAT_WITH_LINEAGE} or {FORMAT_WITH_TUPLES}"
+        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE, FORMAT_WITH_OBJECTIVE):
+            allowed = f"{FORMAT}, {FORMAT_WITH_LINEAGE} or {FORMAT_WITH_OBJECTIVE}"
             raise ConfigError(
                 Problem("format", repr(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
             )
-        return cls(
+        config = cls(
             experiment=raw["experiment"],
             display_name=raw.get("display_name", ""),
             tags=raw.get("tags", {}),
@@ -121,6 +127,9 @@ class RunConfig:
             trial=TrialSpec.from_json(raw["trial"]),
             lineage=Lineage.from_json(raw.get("lineage", {})),
         )
+        if problems := wrong_types(config):
+            raise ConfigError(problems)
+        return config
 
 
 def _plain(value: Any) -> Any:
@@ -171,6 +180,10 @@ def _check_names(config: RunConfig) -> list[Problem]:
     problems = []
     if not isinstance(config.metric.name, str) or not config.metric.name:
         problems.append(Problem("primary_metric_name", repr(config.metric.name), "the name of a logged metric"))
+    value = config.metric.value
+    if not is_objective(value):
+        fix = did_you_mean(value, NAMES) if isinstance(value, str) else ""
+        problems.append(Problem("primary_metric_value", repr(value), ALLOWED, fix))
     bad = set(config.experiment) & set("/\\\0")
     if not config.experiment or bad or config.experiment.startswith("."):
         allowed = "a name without '/' or '\\' that does not begin with '.'"

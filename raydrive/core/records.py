@@ -210,6 +210,10 @@ _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.it
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
+_MOST_BITS = 14_000
+"""Bits of a whole number that Python turns into text: 4,300 digits."""
+
+
 def _encode_number(value: float) -> float | str:
     if math.isfinite(value):
         return value
@@ -229,7 +233,11 @@ def encoded(value: Any) -> Any:
         return {"$dict": out} if len(out) == 1 and not _MARKS.isdisjoint(out) else out  # a user's, that looks like ours
     if isinstance(value, list):
         return [encoded(item) for item in value]
-    return {"$tuple": [encoded(item) for item in value]} if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return {"$tuple": [encoded(item) for item in value]}
+    if value.__class__ is int and value.bit_length() > _MOST_BITS:
+        return {"$float": "Infinity" if value > 0 else "-Infinity"}  # Python neither writes nor reads such numbers
+    return value
 
 
 def decoded(value: Any) -> Any:
@@ -257,7 +265,7 @@ def to_json(record: Record) -> dict[str, Any]:
         value = getattr(record, key)
         if value is None or value == "" or (value == {} and key not in _MAY_BE_NONE[name]):
             continue
-        out[key] = value if value.__class__ is int or value.__class__ is str else encoded(value)
+        out[key] = value if value.__class__ is str else encoded(value)
     return out
 
 
@@ -279,7 +287,7 @@ def from_json(raw: Mapping[str, Any]) -> Record:
             raise JournalError(f"a {kind.__name__} without {key!r}: {raw!r:.200}")
         if (value.__class__ is dict and value) or value.__class__ is list:
             value = decoded(value)
-        if value.__class__ not in classes or (key in _COUNTS and value is not None and value < 0):
+        if value.__class__ not in classes or (key in _COUNTS and value is not None and cast(int, value) < 0):
             raise JournalError(f"a {kind.__name__} with {key!r} {value!r:.80}: {raw!r:.200}")
         values.append(value)
     return kind(*values)  # type: ignore[no-any-return]
@@ -348,7 +356,7 @@ def _parse(text: str) -> Any:
     return value if end == len(text) else json.loads(text)
 
 
-def _report(raw: dict[str, Any]) -> Reported:
+def _report(raw: Any) -> Reported:
     """Returns what ``from_json`` does for a report; nearly all lines are of this kind."""
     value, step = raw.get("value"), raw.get("step")
     metrics, tags = raw.get("metrics", _NOTHING), raw.get("tags", _NOTHING)

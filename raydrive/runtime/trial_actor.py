@@ -24,12 +24,12 @@ from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard
 from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
 from raydrive.runtime.channel import Channel
-from raydrive.runtime.missing_file import hint
+from raydrive.runtime.last_words import why_ended
 from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import printed_metrics
-from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.process import Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
-from raydrive.runtime.shipping import ship, until_shipped
+from raydrive.runtime.shipping import deliver, ship
 from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
@@ -61,7 +61,7 @@ class TrialActor:
         self._driver = driver
         self._epoch = epoch
         self._name = name
-        self._files = TrialFiles(uri, run_id, self._config)
+        self._files = TrialFiles(uri, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
         self._current: Attempt | None = None
@@ -234,13 +234,12 @@ class TrialActor:
             await publisher.close()
             if current.said_failed and exit_.code == 0:
                 return 1, current.said_failed
-            return exit_.code, _why(exit_, prepared, self._spec.submit_dir)
+            return exit_.code, why_ended(exit_, prepared, self._spec.submit_dir)
         finally:
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
-                await until_shipped(prepared, self._config.trial.storage_patience_s)
-            prepared.clean()
+            await deliver(prepared, current.note, self._config.trial.storage_patience_s, publisher.saved)
 
     async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
@@ -261,6 +260,12 @@ class TrialActor:
             current.unsent.append(("checkpoint", time.time(), manifest.interval, str(manifest.number)))
             current.wake.set()
 
+        def missing(text: str) -> None:
+            from raydrive.core.records import OUTPUTS  # see shipping.py
+
+            prepared.note(text)
+            current.note(text, OUTPUTS)
+
         publisher = current.publisher = Publisher(
             prepared.layout,
             current.trial,
@@ -269,6 +274,7 @@ class TrialActor:
             progress=lambda: (current.interval, current.value),
             published=published,
             note=prepared.note,
+            missing=missing,
             keep_last=self._config.trial.keep_checkpoints,
             patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,
@@ -312,8 +318,6 @@ class TrialActor:
         if scripts not in path.split(os.pathsep):
             # The environment need not be activated: shell lines find 'raydrive log', and the same python as plain ones.
             env["PATH"] = f"{scripts}{os.pathsep}{path}"
-        if self._spec.kind == "function":
-            env[wire.FUNCTION] = str(self._files.function_path)
         env.update(self._config.trial.environment_variables)
         return with_training_folder(env)
 
@@ -432,17 +436,3 @@ class TrialActor:
 
 async def _answer(reference: Any) -> Any:
     return await reference
-
-
-def _why(exit_: Exit, prepared: Prepared, submit_dir: str = "") -> str:
-    """The last words of a failed process."""
-    if exit_.code == 0:
-        return ""
-    words = exit_.error or prepared.last_words()
-    if where := hint(words, str(prepared.cwd), submit_dir):
-        prepared.note(where)
-        words = f"{words}. {where}"
-    if exit_.oom and exit_.code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # itself, or below a shell
-        return "out of memory: the kernel killed it"
-    # A process of its tree, or another one of the node: what the script itself says of its end is not hidden.
-    return f"{words} (meanwhile the kernel killed a process for want of memory)" if exit_.oom else words

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.config import FORMAT_WITH_TUPLES, Limits, RunConfig
+from raydrive.core.config import FORMAT_WITH_OBJECTIVE, Limits, RunConfig
 from raydrive.core.errors import ConfigError
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
@@ -67,6 +67,7 @@ FULL = config_of(
         config_of(policy=TruncationSelectionPolicy(20)),
         config_of(sampling=GridParameterSampling({"a": choice((1, 2), {"x": [(3,)]})})),
         config_of(metric=Metric(name="loss/ü", goal=PrimaryMetricGoal.MINIMIZE)),
+        config_of(metric=Metric(name="loss", goal=PrimaryMetricGoal.MINIMIZE, value="mean_last_5")),
     ],
 )
 def test_json_gives_back_an_equal_configuration(config: RunConfig) -> None:
@@ -78,9 +79,23 @@ def test_json_gives_back_an_equal_configuration(config: RunConfig) -> None:
 
 def test_unknown_formats_are_refused() -> None:
     raw = config_of().to_json()
-    for format_ in (FORMAT_WITH_TUPLES + 1, None, "1"):
+    for format_ in (FORMAT_WITH_OBJECTIVE + 1, None, "1"):
         with pytest.raises(ConfigError, match=r"format: found .*Use the raydrive that wrote the run"):
             RunConfig.from_json({**raw, "format": format_})
+
+
+def test_an_objective_that_an_older_raydrive_would_misread_has_a_format_of_its_own() -> None:
+    metric = Metric(name="loss", goal=PrimaryMetricGoal.MINIMIZE, value="last")
+    assert config_of(metric=metric).to_json()["format"] == FORMAT_WITH_OBJECTIVE
+    raw = config_of().to_json()
+    assert "value" not in raw["metric"]
+    assert RunConfig.from_json(raw).metric.value == "best"  # as every run that was recorded before
+
+
+@pytest.mark.parametrize("value", ["", "Best", "median", "mean_last_0", "mean_last_", "mean_last_1e3", None, 5, []])
+def test_what_is_no_objective_value_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"primary_metric_value: found .*allowed: best, last, min, max, or mean_"):
+        config_of(metric=Metric(name="loss", goal=PrimaryMetricGoal.MINIMIZE, value=value))
 
 
 def test_a_configuration_is_frozen() -> None:
@@ -198,7 +213,7 @@ def test_any_sensible_limits_are_taken_and_come_back(values: tuple[Any, ...]) ->
 def test_a_space_with_tuples_is_of_a_format_that_older_versions_refuse() -> None:
     tuples = config_of(sampling=GridParameterSampling({"n": choice((1, 1), {"deep": [(1, 2)]})}))
     raw = json.loads(json.dumps(tuples.to_json()))
-    assert raw["format"] == FORMAT_WITH_TUPLES
+    assert raw["format"] == FORMAT_WITH_OBJECTIVE
     assert RunConfig.from_json(raw).sampling.space.grid_at(0) == {"n": (1, 1)}
     assert RunConfig.from_json(raw).sampling.space.grid_at(1) == {"n": {"deep": [(1, 2)]}}
     assert config_of(sampling=GridParameterSampling({"n": choice([[1, 1], [1, 2]])})).to_json()["format"] == 1

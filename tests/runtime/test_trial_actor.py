@@ -26,10 +26,10 @@ import pytest
 from raydrive.context import Run
 from raydrive.core.config import RunConfig
 from raydrive.runtime import attempt, guard, publisher
-from raydrive.runtime.missing_file import hint
+from raydrive.runtime.last_words import hint, why_ended
 from raydrive.runtime.pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
 from raydrive.runtime.process import Exit, Job
-from raydrive.runtime.trial_actor import TrialActor, _why
+from raydrive.runtime.trial_actor import TrialActor
 from raydrive.runtime.workspace import TrialFiles
 from raydrive.storage.code import store_function
 from raydrive.storage.layout import RunLayout, new_run_id
@@ -399,9 +399,9 @@ def test_the_link_to_a_trial_is_in_memory_where_that_is_possible_and_goes_with_t
 )
 def test_a_kill_for_want_of_memory_is_named(tmp_path: Path, exit_: Exit, why: str) -> None:
     layout, config = a_run(tmp_path, print)
-    prepared = TrialFiles(layout.uri, layout.run_id, config).prepare(0, 1)
+    prepared = TrialFiles(layout.uri, config).prepare(0, 1)
     prepared.log.write_text("epoch 1\nworker 3 died\n")
-    assert _why(exit_, prepared) == why
+    assert why_ended(exit_, prepared) == why
     prepared.clean()
 
 
