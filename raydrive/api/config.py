@@ -24,7 +24,7 @@ from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, Trial
 from raydrive.storage.patterns import check_patterns
 
 TrainFunction = Callable[[dict[str, Any]], object]
-"""A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""
+"""A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
 
 
 class ScriptRunConfig:
@@ -119,7 +119,7 @@ class HyperDriveConfig:
         max_concurrent_runs: Trials at a time; None = all.
         max_duration_minutes: Longest time for the whole run; None = no limit.
         policy: Early termination; None = none.
-        run_config: A ``ScriptRunConfig``, or a function ``train(params)``.
+        run_config: A ``ScriptRunConfig``, or a function ``train(params)``; ``docs/trials.md`` has what one may be.
         resources: What one trial reserves; None = one CPU.
         seed: Non-negative; None = drawn at random and recorded.
         grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.

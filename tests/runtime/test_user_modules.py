@@ -262,3 +262,36 @@ def test_a_pickle_changes_no_module_where_it_is_no_trial(trial: Trial) -> None:
     trial.submit("return square(params)")
     code = "import pickle, sys\nscale = 100\nf = pickle.load(open(sys.argv[1], 'rb'))\nprint(f(2), scale)"
     assert run_script(trial.write("reading.py", code), str(trial.pickled)) == "12 100\n"
+
+
+def test_trials_in_the_users_own_process_need_nothing(trial: Trial) -> None:
+    path = trial.write(
+        "main.py",
+        DEFINITIONS,
+        """
+        def train(params):
+            for method in ("fork", "spawn"):
+                with multiprocessing.get_context(method).Pool(1) as pool:
+                    print(pool.map(square, [2]), pool.map(build, [1]), flush=True)
+            return float(len(pickle.dumps(Net(1))))
+
+        if __name__ == "__main__":
+            from raydrive.runtime.inline import run_inline
+            from raydrive.testing.runners import function_config
+            print(run_inline(function_config(), train).trials[0].state)
+        """,
+    )
+    lines = run_script(path).splitlines()
+    assert lines[:2] == ["[12] [Result(value=1.0)]"] * 2
+    assert lines[-1] == "Completed"
+
+
+def test_a_script_that_another_one_runs_has_a_main_of_its_own(trial: Trial) -> None:
+    """As notebooks do, and ``raydrive run-script``: the globals are not those of ``sys.modules["__main__"]``."""
+    same = "pickle.loads(pickle.dumps(Net(1))) == Net(1), pickle.loads(pickle.dumps(slow))(1)"
+    body = f"def train(params):\n    print({same})"
+    trial.write("user.py", DEFINITIONS, body, SUBMITTING)
+    script = "import sys\nexec(compile(open('user.py').read(), 'user.py', 'exec'), {'__name__': '__main__'})"
+    run_script(trial.write("main.py", script), str(trial.pickled))
+    (exit_,) = trial.run()
+    assert (exit_.code, trial.text) == (0, "True 2\n")
