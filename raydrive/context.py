@@ -21,7 +21,7 @@ import threading
 import uuid
 from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
-from raydrive import plain, wire
+from raydrive import plain, variables, wire
 
 
 class RunEnvironmentError(RuntimeError):
@@ -140,8 +140,7 @@ class Run:
     @property
     def params(self) -> dict[str, Any]:
         """The trial's hyperparameters; empty outside a trial."""
-        params: dict[str, Any] = json.loads(os.environ.get(wire.PARAMS, "") or "{}")
-        return params
+        return variables.read_with_tuples(wire.PARAMS, wire.TUPLES)
 
     @property
     def parent(self) -> ParentRun | None:

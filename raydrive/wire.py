@@ -12,6 +12,7 @@ number of times, in any language; a connection says nothing but such lines and i
         the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete: its marker ``2.done`` is there, or the
         folder is called ``2.raydrive``
     {"state": "Completed" | "Failed", "why": "out of patience", "t": 1731000000.5}
+    {"note": "what its user must not miss", "t": 1731000000.5}
 
 Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand for themselves. Nothing is acknowledged:
 a full socket buffer blocks the writer, which is the back-pressure, and what was written before a process ended is read.
@@ -31,6 +32,8 @@ import time
 import weakref
 from typing import Any, Dict, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
 
+from raydrive import variables
+
 CHANNEL = "RAYDRIVE_CHANNEL"
 """Path of the Unix socket that reads what a trial logs; unset outside a trial."""
 RUN_ID = "RAYDRIVE_RUN_ID"
@@ -44,9 +47,17 @@ ATTEMPT = "RAYDRIVE_ATTEMPT"
 EXPERIMENT = "RAYDRIVE_EXPERIMENT"
 """Name of the experiment."""
 PARAMS = "RAYDRIVE_PARAMS"
-"""The hyperparameters, as one JSON object."""
+"""The hyperparameters, as one JSON object. Beyond 100,000 bytes a file holds it: its path stands in
+``RAYDRIVE_PARAMS_FILE`` then, and this is unset."""
+TUPLES = "RAYDRIVE_PARAMS_TUPLES"
+"""Which lists in it are tuples in Python, as a JSON list of paths such as ``["layers", 0]``; unset when none is."""
 INPUTS = "RAYDRIVE_INPUTS"
-"""The run's inputs, as one JSON object of names and their paths or values; unset when it has none."""
+"""The run's inputs, as one JSON object of names and their paths or values; unset when it has none. As with the
+hyperparameters, ``RAYDRIVE_INPUTS_FILE`` may stand for it."""
+SUBMIT_DIR = "RAYDRIVE_SUBMIT_DIR"
+"""Folder that the run was submitted from, on the machine it was submitted on; trials run elsewhere."""
+FUNCTION = "RAYDRIVE_FUNCTION"
+"""File with the function of a function trial, for the processes that it starts."""
 OUTPUT_DIR = "RAYDRIVE_OUTPUT_DIR"
 """Directory whose files are kept with the trial; also ``./outputs``."""
 FILES_DIR = "RAYDRIVE_FILES_DIR"
@@ -78,12 +89,18 @@ TRIAL_VARIABLES = (
     ATTEMPT,
     EXPERIMENT,
     PARAMS,
+    PARAMS + variables.FILE,
+    TUPLES,
+    TUPLES + variables.FILE,
     INPUTS,
+    INPUTS + variables.FILE,
     OUTPUT_DIR,
     FILES_DIR,
     RESUME_FROM,
     AZURE_RESUME_FROM,
     CHECKPOINT_DIR,
+    SUBMIT_DIR,
+    FUNCTION,
 )
 """All that tells a process that it is a trial, and which."""
 
@@ -108,6 +125,8 @@ def trial_environment(
     output_dir: str = "",
     checkpoint_dir: str = "",
     resume_from: str = "",
+    submit_dir: str = "",
+    large_dir: str = "",
 ) -> dict[str, str]:
     """The variables that tell a training process which trial it is.
 
@@ -117,16 +136,17 @@ def trial_environment(
         trial: Number of the trial in the run, from 0.
         attempt: Which start of the trial this is, from 1.
         experiment: Name of the experiment.
-        params: The trial's hyperparameters, in JSON types.
+        params: The trial's hyperparameters, in JSON types and tuples.
         files_dir: Directory that holds the trial's ``outputs`` and ``logs``.
         inputs: The run's inputs by name; left out when there are none.
         output_dir: Directory of the trial's outputs; ``<files_dir>/outputs`` when empty.
         checkpoint_dir: Directory for the trial's checkpoints; left out when empty.
         resume_from: Directory of the checkpoint to go on from; left out when empty.
+        submit_dir: Folder that the run was submitted from; left out when empty.
+        large_dir: Existing directory for what is too large for a variable; empty = there is none.
 
     Returns:
-        Names and values to add to the environment of the process. ``PYTHONUNBUFFERED`` is among them, so that the log
-        of a running Python script is the log of now.
+        Names and values to add to the environment of the process. With ``PYTHONUNBUFFERED`` its log is that of now.
     """
     environment = {
         CHANNEL: channel,
@@ -135,7 +155,7 @@ def trial_environment(
         TRIAL: str(trial),
         ATTEMPT: str(attempt),
         EXPERIMENT: experiment,
-        PARAMS: _encode(dict(params)),
+        **_hyperparameters(params),
         FILES_DIR: files_dir,
         OUTPUT_DIR: output_dir or os.path.join(files_dir, "outputs"),
         "PYTHONUNBUFFERED": "1",
@@ -146,7 +166,16 @@ def trial_environment(
         environment[CHECKPOINT_DIR] = checkpoint_dir
     if resume_from:
         environment[RESUME_FROM] = environment[AZURE_RESUME_FROM] = resume_from
+    if submit_dir:
+        environment[SUBMIT_DIR] = submit_dir
+    if large_dir:
+        variables.spill(environment, (PARAMS, TUPLES, INPUTS), large_dir)
     return environment
+
+
+def _hyperparameters(params: Mapping[str, Any]) -> dict[str, str]:
+    tuples = variables.tuples_in(params)
+    return {PARAMS: _encode(dict(params)), **({TUPLES: _encode(tuples)} if tuples else {})}
 
 
 def metrics_message(values: Mapping[str, Any], step: float | None = None, description: str = "") -> Message:
@@ -172,6 +201,11 @@ def checkpoint_message(name: str) -> Message:
 def state_message(state: str, why: str = "") -> Message:
     """A line by which a trial says itself how it went: ``"Completed"`` or ``"Failed"``."""
     return {"state": state, "why": why, "t": time.time()}
+
+
+def note_message(text: str) -> Message:
+    """A line with a notice that the trial's user must not miss; it is kept with the trial."""
+    return {"note": text, "t": time.time()}
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from raydrive.api.ancestry import trace
 from raydrive.api.arguments import SCRIPT, TUNING
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submission import Submission
+from raydrive.api.trainable import check_trainable, name_of
 from raydrive.core.arguments import check_references, format_value
 from raydrive.core.confidential import both_problems
 from raydrive.core.config import Limits, RunConfig
@@ -28,7 +28,7 @@ from raydrive.storage.here import absolute
 from raydrive.storage.patterns import check_patterns
 
 TrainFunction = Callable[[dict[str, Any]], object]
-"""A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""
+"""A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
 
 
 @checks_arguments(**SCRIPT)
@@ -130,7 +130,7 @@ class HyperDriveConfig:
         max_concurrent_runs: Trials at a time; None = all.
         max_duration_minutes: Longest time for the whole run; None = no limit.
         policy: Early termination; None = none.
-        run_config: A ``ScriptRunConfig``, or a function ``train(params)``.
+        run_config: A ``ScriptRunConfig``, or a function ``train(params)``; ``docs/trials.md`` has what one may be.
         resources: What one trial reserves; None = one CPU.
         seed: Non-negative; None = drawn at random and recorded.
         grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
@@ -247,11 +247,8 @@ class HyperDriveConfig:
             spec = target.to_spec(resources)
             flags = flag_parameters(sampling.space) if spec.command else ()
             return dataclasses.replace(spec, flags=flags, keep=(*spec.keep, *keep))
-        if not callable(target):
-            allowed = "a ScriptRunConfig, or a function train(params)"
-            raise ConfigError(Problem("run_config", show(target), allowed))
-        _check_function(target)
-        name = getattr(target, "__qualname__", type(target).__name__)
+        check_trainable(target, sampling.space.expressions)
+        name = name_of(target)
         return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
 
     def to_submission(self, experiment: str) -> Submission:
@@ -284,14 +281,3 @@ def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
 def _seed(seed: int | None, sampling: Sampling) -> int:
     given = seed if seed is not None else getattr(sampling, "seed", None)
     return secrets.randbits(31) if given is None else given
-
-
-def _check_function(function: TrainFunction) -> None:
-    try:
-        inspect.signature(function).bind({})
-    except TypeError as error:
-        name = getattr(function, "__qualname__", show(function))
-        allowed = "a function of one argument, the dict of hyperparameters: def train(params)"
-        raise ConfigError(Problem("run_config", f"{name} ({error})", allowed)) from None
-    except ValueError:
-        return  # a builtin without a signature: let it try

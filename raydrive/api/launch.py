@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from raydrive.api.ancestry import Descent, bring
@@ -56,6 +55,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     from raydrive.runtime.jobs import dashboard_of
     from raydrive.runtime.probe import check_storage
 
+    submission = _with_folder(submission)
     if dashboard := dashboard_of(address):
         from raydrive.api.remote import launch_by_job
 
@@ -93,6 +93,17 @@ def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout
     private = bool(config.trial.environment_variables)
     layout.write_config(json.dumps(config.to_json(), indent=1).encode(), private=private)
     return layout
+
+
+def _with_folder(submission: Submission) -> Submission:
+    """A submission that knows the folder it comes from; one that another machine has sent knows it already."""
+    config, folder = submission.config, ""
+    with contextlib.suppress(OSError):  # deleted meanwhile
+        folder = os.getcwd()
+    if config.trial.submit_dir or not folder:
+        return submission
+    trial = dataclasses.replace(config.trial, submit_dir=folder)
+    return dataclasses.replace(submission, config=dataclasses.replace(config, trial=trial))
 
 
 def _opened(uri: str) -> HyperDriveRun:
@@ -374,38 +385,6 @@ def is_driver_of(driver: Any, layout: RunLayout) -> bool | None:
     finally:
         with contextlib.suppress(StorageError):
             layout.folder.delete(name)
-
-
-def pickle_function(function: Callable[..., object]) -> bytes:
-    """Returns a training function as bytes, with the code of its own module unless that one is installed.
-
-    Raises:
-        ConfigError: If it cannot be pickled.
-    """
-    import cloudpickle
-
-    module = sys.modules.get(getattr(function, "__module__", None) or "")
-    local = module is not None and module.__name__ != "__main__" and not _installed(module)
-    if local and module is not None:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        return bytes(cloudpickle.dumps(function))
-    except Exception as error:  # pickling runs the user's __reduce__: anything may come
-        found = f"{getattr(function, '__qualname__', function)!r} ({type(error).__name__}: {error})"
-        fix = "Open files, locks and connections inside the function instead of keeping them outside."
-        raise ConfigError(Problem("run_config", found, "a function that can be pickled", fix)) from error
-    finally:
-        if local and module is not None:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _installed(module: ModuleType) -> bool:
-    """Whether training processes can import a module by its name."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return True
-    parts = Path(file).parts
-    return "site-packages" in parts or "dist-packages" in parts or Path(file).is_relative_to(sys.base_prefix)
 
 
 def _last_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from raydrive.api.ancestry import NONE, Descent, trace
 from raydrive.api.confidential import read_secrets, refuse_by_job
+from raydrive.api.functions import pickle_function
 from raydrive.api.submission import Submission
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.storage.code import Snapshot, snapshot
@@ -50,7 +51,6 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
         ConfigError: With everything that is wrong: names, secrets, earlier runs, interpreter, function, code.
         StorageError: If the storage cannot be used from this machine.
     """
-    from raydrive.api.launch import pickle_function
     from raydrive.api.remote import place_there
     from raydrive.runtime.jobs import dashboard_of
 
@@ -80,7 +80,9 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():
-        pickled = pickle_function(submission.function) if submission.function is not None else b""
+        pickled = submission.pickled
+        if not pickled and submission.function is not None:
+            pickled = pickle_function(submission.function)
     with collected():
         code = snapshot(source, storage) if source is not None else None
     checked = Checked(descent, pickled, code, secrets)

@@ -139,18 +139,16 @@ def _launch(request: Mapping[str, Any]) -> str:
     from raydrive.api.launch import launch
     from raydrive.storage.code import unpack
 
-    function, source = None, None
+    pickled, source = b"", None
     if os.path.exists(FUNCTION):
-        import cloudpickle
-
-        function = cloudpickle.loads(Path(FUNCTION).read_bytes())
+        pickled = Path(FUNCTION).read_bytes()
     elif os.path.exists(CODE):
         source = Path("code").absolute()
         unpack(Path(CODE), source)
     submission = Submission(
         config=RunConfig.from_json(request["config"]),
         source_directory=source,
-        function=function,
+        pickled=pickled,
         resume_from=tuple(RunReference(**one) for one in request["resume_from"]),
         resume_child_runs=tuple(ChildReference(**one) for one in request["resume_child_runs"]),
     )

@@ -42,6 +42,8 @@ class Submission:
     """Folder to take the code snapshot of; None = the command needs none."""
     function: Callable[..., object] | None = None
     """What trials call, for a trial of kind ``function``."""
+    pickled: bytes = b""
+    """The function as ``functions.pickle_function`` made it on another machine."""
     warnings: tuple[str, ...] = ()
     """For the user to read: what was accepted but does not mean here what it seems to."""
     resume_from: tuple[RunReference, ...] = ()

@@ -43,7 +43,7 @@ def _column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     types = {type(value) for value in values if value is not None}
     if types <= {int, float} and len(types) == 2:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    if len(types) <= 1 and not types & {dict, list}:
+    if len(types) <= 1 and not types & {dict, list, tuple}:
         return pa.array(values)
     return pa.array([value if value is None or isinstance(value, str) else json.dumps(value) for value in values])
 

@@ -42,7 +42,8 @@ def tune(
     """Tunes a function (or a script), waits, and returns the run.
 
     Args:
-        train: ``train(params)``, which logs through ``Run.get_context()``; or a ``ScriptRunConfig``.
+        train: ``train(params)``, which logs through ``Run.get_context()`` or returns its result; or a
+            ``ScriptRunConfig``.
         space: Parameter expressions by name.
         metric: The metric to optimise, as it is logged.
         goal: ``maximize`` or ``minimize``.

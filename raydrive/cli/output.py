@@ -170,7 +170,7 @@ def _finite(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict | list) else "" if value is None else value
+    return json.dumps(value) if isinstance(value, dict | list | tuple) else "" if value is None else value
 
 
 def _shown(value: Any, digits: int = 6) -> str:
@@ -178,7 +178,7 @@ def _shown(value: Any, digits: int = 6) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.{digits}g}"
-    return json.dumps(value) if isinstance(value, dict | list) else one_line(str(value))
+    return json.dumps(value) if isinstance(value, dict | list | tuple) else one_line(str(value))
 
 
 WIDE = 100_000

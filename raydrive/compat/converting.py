@@ -22,6 +22,7 @@ from raydrive.core.config import DAY_S, Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.objective import BEST
 from raydrive.core.passing import flag_parameters
+from raydrive.core.records import decoded
 from raydrive.core.trial_spec import TrialSpec
 from raydrive.storage.here import current_folder
 
@@ -117,7 +118,7 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
     if sampling.get("rule") == "random":
         del sampling["rule"]
     out["sampling_algorithm"] = {name: sampling[name] for name in ("type", "rule") if name in sampling}
-    out["search_space"] = {name.lstrip("-"): expression for name, expression in space.items()}
+    out["search_space"] = {name.lstrip("-"): one for name, one in _without_tuples(space).items()}
     out["objective"] = {"goal": config.metric.goal.value, "primary_metric": config.metric.name}
     if config.metric.value != BEST:
         out["objective"]["value"] = config.metric.value
@@ -143,6 +144,12 @@ def wanted_from(file: Path, node: str, base: Path, site: Sequence[Path] = ()) ->
     """
     loaded = load_sweep(file, node=node, site=site, defaults=nearest_settings())
     return converted(loaded.submission, base)
+
+
+def _without_tuples(space: Any) -> dict[str, Any]:
+    """A search space as YAML has it: a command gets lists and tuples alike, as JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(decoded(space)))
+    return plain
 
 
 def _trial(config: RunConfig, source: Path | None, base: Path) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class BayesianParameterSampling(Sampling):
         self.points_to_evaluate: Any = [] if points_to_evaluate is None else points_to_evaluate
         self.initial_points = initial_points
         super().__init__(parameter_space, properties, seed=seed)
-        self.points_to_evaluate = [dict(point) for point in self.points_to_evaluate]
+        self.points_to_evaluate = [dict(self.space.own(point)) for point in self.points_to_evaluate]
 
     def _bad_options(self) -> list[Problem]:
         problems = []

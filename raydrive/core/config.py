@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.expressions import has_tuple
 from raydrive.core.lineage import Lineage
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
@@ -23,7 +24,12 @@ FORMAT = 1
 FORMAT_WITH_LINEAGE = 2
 """Version of the ``config.json`` of a run with parents: an older raydrive would go on with it as if it had none."""
 FORMAT_WITH_OBJECTIVE = 3
-"""Version of the ``config.json`` of a run whose objective is not the best point: an older raydrive would take it so."""
+"""Version of the ``config.json`` of a run whose objective is not the best point, or with tuples in its search space: an
+older raydrive would take the one for the best point and the others for dicts."""
+LONGEST_BYTES = 131_071
+"""So long may an environment variable with its name be on Linux."""
+MOST_VARIABLES_BYTES = 1_500_000
+"""So much may a run's environment variables be together: Linux takes 2 MiB of variables and arguments."""
 DAY_S = 86_400.0
 
 
@@ -66,7 +72,8 @@ class RunConfig:
     """Earlier runs that this one learns from, and trials of theirs that go on here."""
 
     def __post_init__(self) -> None:
-        problems = [*_check_limits(self.limits), *_check_names(self)]
+        variables = _check_variables(self.trial.environment_variables)
+        problems = [*_check_limits(self.limits), *_check_names(self), *variables]
         if problems:
             raise ConfigError(problems)
 
@@ -91,7 +98,7 @@ class RunConfig:
         }
 
     def _format(self) -> int:
-        if self.metric.value != BEST:
+        if self.metric.value != BEST or any(map(has_tuple, self.sampling.space.expressions.values())):
             return FORMAT_WITH_OBJECTIVE
         return FORMAT_WITH_LINEAGE if self.lineage else FORMAT
 
@@ -149,6 +156,23 @@ def _check_limits(limits: Limits) -> list[Problem]:
         value = getattr(limits, name)
         if value is not None and (not is_number(value) or value <= 0):
             problems.append(Problem(name, show(value), "a number of seconds above 0, or None for no limit"))
+    return problems
+
+
+def _check_variables(variables: Mapping[str, str]) -> list[Problem]:
+    """Linux starts no program with longer variables, or more of them; nodes have some of their own."""
+    fix = "Write it into a file and give its path."
+    allowed = f"{LONGEST_BYTES:,} at most"
+    sizes = {name: len(f"{name}={text}".encode("utf-8", "replace")) for name, text in variables.items()}
+    problems = [
+        Problem(f"environment_variables.{name}", f"{size:,} bytes with its name", allowed, fix)
+        for name, size in sizes.items()
+        if size > LONGEST_BYTES
+    ]
+    total = sum(sizes.values())
+    if total > MOST_VARIABLES_BYTES and not problems:
+        allowed = f"{MOST_VARIABLES_BYTES:,} at most"
+        problems.append(Problem("environment_variables", f"{total:,} bytes in all", allowed, fix))
     return problems
 
 

@@ -17,7 +17,10 @@ from typing import Any, ClassVar
 from raydrive.core.errors import ConfigError, Problem, show
 
 Value = Any
-"""A JSON value: None, bool, int, float, str, list or dict; inside a choice's option also an ``Expression``."""
+"""A JSON value (None, bool, int, float, str, list or dict) or a tuple; in a choice's option also an ``Expression``."""
+
+TUPLE = "$tuple"
+"""JSON has no tuples: where they are kept, one is written as an object of this single key with the items as a list."""
 
 MANY = 100_000
 """More options than this are not listed: ``choice`` refuses them, ``options()`` of the others answers None."""
@@ -34,7 +37,7 @@ def is_number(value: object) -> bool:
 
 
 def canonical(value: Value) -> Any:
-    """Returns a hashable stand-in that is equal for equal JSON values; 1 equals 1.0 but not True."""
+    """Returns a hashable stand-in that is equal for equal values; 1 equals 1.0 but not True, (1, 2) equals [1, 2]."""
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, Expression):
@@ -205,6 +208,14 @@ class Choice(Expression):
             total += ways
         return total
 
+    def own(self, value: Value) -> Value:
+        """Returns a value from elsewhere with the tuples of the option it equals: a file makes lists of them."""
+        index = self.index_of(value) if isinstance(value, list | tuple | Mapping) else None
+        if index is None:
+            return value
+        option = self.values[index]
+        return filled(option, values_at_leaves(option, value)) if has_tuple([option, value]) else value
+
     def option_at(self, index: int) -> Value:
         """Returns a copy of option ``index``.
 
@@ -224,8 +235,8 @@ class Choice(Expression):
         return hash((self.kind, len(self.values)))
 
     def to_json(self) -> dict[str, Any]:
-        """Returns ``{"type": "choice", "values": [...]}``."""
-        return {"type": "choice", "values": [copy_of(option, expressions_as_json=True) for option in self.values]}
+        """Returns ``{"type": "choice", "values": [...]}``; a tuple in it is ``{"$tuple": [...]}``."""
+        return {"type": "choice", "values": [as_json(option) for option in self.values]}
 
     def _problems(self) -> list[Problem]:
         if isinstance(self.values, tuple) and 0 < len(self.values) <= MANY:
@@ -274,12 +285,32 @@ def matches(option: Value, value: Value) -> bool:
     return bool(canonical(option) == canonical(value))
 
 
-def copy_of(value: Value, *, expressions_as_json: bool = False) -> Value:
-    """Returns a JSON value with containers of its own, so that nobody can change the space through a trial's params."""
+def copy_of(value: Value) -> Value:
+    """Returns a value with containers of its own, so that nobody can change the space through a trial's params."""
     if isinstance(value, Mapping):
-        return {key: copy_of(item, expressions_as_json=expressions_as_json) for key, item in value.items()}
+        return {key: copy_of(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [copy_of(item, expressions_as_json=expressions_as_json) for item in value]
-    if expressions_as_json and isinstance(value, Expression):
-        return value.to_json()
+        return [copy_of(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple([copy_of(item) for item in value])
     return value
+
+
+def as_json(option: Value) -> Value:
+    """Returns an option in JSON types, ``{"$tuple": [...]}`` for a tuple, with expressions as ``to_json`` has them."""
+    if isinstance(option, Mapping):
+        return {key: as_json(item) for key, item in option.items()}
+    if isinstance(option, list):
+        return [as_json(item) for item in option]
+    if isinstance(option, tuple):
+        return {TUPLE: [as_json(item) for item in option]}
+    return option.to_json() if isinstance(option, Expression) else option
+
+
+def has_tuple(value: Value) -> bool:
+    """Whether there is a tuple in a value or an option, at any depth."""
+    if isinstance(value, Mapping):
+        return any(map(has_tuple, value.values()))
+    if isinstance(value, Choice):
+        return any(map(has_tuple, value.values))
+    return isinstance(value, tuple) or (isinstance(value, list) and any(map(has_tuple, value)))

@@ -17,7 +17,7 @@ from typing import Any
 from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
 from raydrive.core.errors import JournalError, show
-from raydrive.core.expressions import Expression
+from raydrive.core.expressions import Choice, Expression
 from raydrive.core.lineage import Continued
 from raydrive.core.objective import BEST, Objective
 from raydrive.core.records import CANCELED, Params, decoded, encoded
@@ -176,7 +176,7 @@ def _written(expression: Expression) -> str:
     """An expression as it is written in Python, cut short when it is long."""
     raw = expression.to_json()
     kind = raw.pop("type")
-    text = ", ".join(map(show, raw.get("values", raw.values())))
+    text = ", ".join(map(show, expression.values if isinstance(expression, Choice) else raw.values()))
     return f"{kind}({text if len(text) <= 60 else text[:57] + '...'})"
 
 

@@ -33,7 +33,7 @@ def named(space: Space, params: Params) -> tuple[dict[str, object], list[str], l
             out[name] = found[1]
     extra = [name for name, _ in given.values()]
     out.update(dict(given.values()))
-    return out, missing, extra
+    return dict(space.own(out)), missing, extra
 
 
 def inherit(

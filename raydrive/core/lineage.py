@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from raydrive.core.records import Params
+from raydrive.core.records import Params, decoded, encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +116,10 @@ class Lineage:
     def from_json(cls, raw: Mapping[str, Any]) -> Lineage:
         """Returns what ``to_json`` wrote."""
         parents = (Parent(**{**one, "ignored": tuple(one.get("ignored", ()))}) for one in raw.get("parents", ()))
-        continued = (Continued(**one) for one in raw.get("continued", ()))
+        continued = (Continued(**{**one, "params": decoded(one["params"])}) for one in raw.get("continued", ()))
         return cls(parents=tuple(parents), continued=tuple(continued), notes=tuple(raw.get("notes", ())))
 
 
 def _plain(one: Parent | Continued) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(one).items()}
+    out = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(one).items()}
+    return {**out, "params": encoded(one.params)} if isinstance(one, Continued) else out

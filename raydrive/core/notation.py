@@ -23,7 +23,18 @@ from raydrive.core.distributions import (
     Uniform,
 )
 from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, show
-from raydrive.core.expressions import MANY, Choice, Expression, RandInt, Value, canonical, field_names, is_number
+from raydrive.core.expressions import (
+    MANY,
+    TUPLE,
+    Choice,
+    Expression,
+    RandInt,
+    Value,
+    canonical,
+    field_names,
+    is_number,
+)
+from raydrive.core.options import is_series, way_out
 
 EXPRESSIONS: dict[str, type[Expression]] = {
     cls.kind: cls
@@ -36,7 +47,7 @@ _DEEPEST = 32
 """Levels of nesting in an option; more is taken for an object that contains itself."""
 _KEYS = frozenset(name for cls in EXPRESSIONS.values() for name in field_names(cls))
 _KNOWN = ", ".join(EXPRESSIONS)
-_ALLOWED_OPTION = "text, numbers, True, False, None, or dicts and lists of them"
+_ALLOWED_OPTION = "text, numbers, True, False, None, or dicts, lists and tuples of them"
 
 
 def choice(*options: Any) -> Choice:
@@ -44,10 +55,12 @@ def choice(*options: Any) -> Choice:
 
     Args:
         options: The values one by one, or a single list, tuple, range or numpy array of them. A dict may hold nested
-            expressions: ``choice({"kernel": "linear"}, {"kernel": "rbf", "gamma": loguniform(-7, 0)})``.
+            expressions: ``choice({"kernel": "linear"}, {"kernel": "rbf", "gamma": loguniform(-7, 0)})``. Tuples reach
+            a function as tuples (a script gets them as JSON lists); numbers of numpy, and enums that are numbers or
+            text, become Python's own.
 
     Raises:
-        ConfigError: If there is no option, or one that JSON cannot express.
+        ConfigError: If there is no option, or one that cannot be recorded, such as a class; the error has the way out.
     """
     reader = Reader()
     made = reader.choice_arguments(options, "choice")
@@ -262,6 +275,9 @@ class Reader:
         """Returns ``choice(*options)``: one list-like argument holds the options, several are the options."""
         if len(options) == 1 and (isinstance(options[0], list | tuple | range) or _is_array(options[0])):
             return self._choice(options[0], where, depth)
+        if len(options) == 1 and not isinstance(options[0], Expression) and is_series(options[0]):
+            self._wrong(f"{where}.values", _named(options[0]), "a list of one or more options", way_out(options[0]))
+            return None
         bundles = [i for i, option in enumerate(options) if isinstance(option, list | range)]
         for i in bundles:
             fix = "For options that are lists write choice([[...], [...]])."
@@ -273,9 +289,7 @@ class Reader:
             raw = raw.tolist()
         if not isinstance(raw, list | tuple | range):
             fix = f"A single option is written [{show(raw)}]." if is_number(raw) or isinstance(raw, str) else ""
-            if isinstance(raw, set | frozenset):
-                fix = "A set has no fixed order: write sorted(...)."
-            self._wrong(f"{where}.values", _named(raw), "a list of one or more options", fix)
+            self._wrong(f"{where}.values", _named(raw), "a list of one or more options", fix or way_out(raw))
             return None
         if not 0 < len(raw) <= MANY:
             fix = "For many numbers use randint or quniform." if len(raw) else ""
@@ -316,15 +330,17 @@ class Reader:
             self._wrong(where, show(raw), "a finite number", "Write 'nan' or 'inf' as text if the script wants that.")
         elif isinstance(raw, Mapping):
             return self._dict(raw, where, depth)
-        elif isinstance(raw, list | tuple | range) or _is_array(raw):
-            items = raw.tolist() if _is_array(raw) else raw
-            return [self.option(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(items)]
+        elif isinstance(raw, list) or type(raw) is tuple:
+            items = [self.option(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(raw)]
+            return items if isinstance(raw, list) else tuple(items)
         else:
-            fix = "A set has no fixed order: write sorted(...)." if isinstance(raw, set | frozenset) else ""
-            self._wrong(where, _named(raw), _ALLOWED_OPTION, fix)
+            self._wrong(where, _named(raw), _ALLOWED_OPTION, way_out(raw))
         return None
 
-    def _dict(self, raw: Mapping[Any, Any], where: str, depth: int) -> dict[str, Value]:
+    def _dict(self, raw: Mapping[Any, Any], where: str, depth: int) -> Value:
+        if len(raw) == 1 and isinstance(raw.get(TUPLE), list):  # as ``Choice.to_json`` writes one
+            items = enumerate(raw[TUPLE])
+            return tuple([self.option(item, f"{where}[{i}]", depth + 1) for i, item in items])
         out = {}
         for key, item in raw.items():
             inner = f"{where}.{key}"

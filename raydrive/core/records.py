@@ -219,14 +219,21 @@ def _encode_number(value: float) -> float | str:
     return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
+_MARKS = frozenset({"$float", "$tuple", "$dict"})
+"""Single keys of the objects that stand for what JSON does not know."""
+
+
 def encoded(value: Any) -> Any:
-    """Returns a value for JSON, which knows neither NaN nor infinities; ``decoded`` gives it back."""
+    """Returns a value for JSON, which knows no NaN, no infinities and no tuples; ``decoded`` gives it back."""
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": _encode_number(value)}
     if isinstance(value, Mapping):
-        return {str(key): encoded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+        out = {str(key): encoded(item) for key, item in value.items()}
+        return {"$dict": out} if len(out) == 1 and not _MARKS.isdisjoint(out) else out  # a user's, that looks like ours
+    if isinstance(value, list):
         return [encoded(item) for item in value]
+    if isinstance(value, tuple):
+        return {"$tuple": [encoded(item) for item in value]}
     if value.__class__ is int and value.bit_length() > _MOST_BITS:
         return {"$float": "Infinity" if value > 0 else "-Infinity"}  # Python neither writes nor reads such numbers
     return value
@@ -235,10 +242,14 @@ def encoded(value: Any) -> Any:
 def decoded(value: Any) -> Any:
     """Returns what ``encoded`` was given."""
     if isinstance(value, dict):
-        if len(value) == 1 and "$float" in value:
-            name = value["$float"]
-            if isinstance(name, str) and name in _NON_FINITE:  # else the user's own dict, which happens to look alike
-                return _NON_FINITE[name]
+        if len(value) == 1:
+            ((mark, item),) = value.items()
+            if mark == "$float" and isinstance(item, str) and item in _NON_FINITE:
+                return _NON_FINITE[item]
+            if mark == "$tuple" and isinstance(item, list):
+                return tuple([decoded(one) for one in item])
+            if mark == "$dict" and isinstance(item, dict):
+                return {key: decoded(one) for key, one in item.items()}
         return {key: decoded(item) for key, item in value.items()}
     if isinstance(value, list):
         return [decoded(item) for item in value]

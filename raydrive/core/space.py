@@ -178,6 +178,14 @@ class Space:
         """Returns something hashable that is equal for equal configurations (1 and 1.0 are equal, 1 and True not)."""
         return tuple(canonical(params.get(name, _MISSING)) for name in self._nodes)
 
+    def own(self, params: Params) -> Params:
+        """Returns a configuration from elsewhere with the tuples of this space."""
+        expressions = self.expressions
+        return {
+            name: found.own(value) if isinstance(found := expressions.get(name), Choice) else value
+            for name, value in params.items()
+        }
+
     def contains(self, params: Params) -> bool:
         """Tells whether these are exactly the parameters of the space, each with a value it can draw."""
         return params.keys() == self.expressions.keys() and all(

@@ -151,6 +151,8 @@ class TrialSpec:
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
+    submit_dir: str = ""
+    """Folder that the run was submitted from; empty = not known."""
     environment_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Sources of further variables, by name: ``env``, ``env:NAME``, ``file:PATH``; values are read at the start."""

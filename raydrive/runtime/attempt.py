@@ -14,6 +14,8 @@ from raydrive.runtime.publisher import Publisher
 Event = tuple[Any, ...]
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
+LONGEST_NOTE = 1_000
+"""Characters of a notice that a trial sends."""
 
 
 class Attempt:
@@ -68,6 +70,8 @@ class Attempt:
         name = self.metric
         odd: list[wire.Message] = []
         for message in messages:
+            if "note" in message:
+                self.note(str(message["note"])[:LONGEST_NOTE])
             try:
                 at, metrics = float(message.get("t") or time.time()), message.get("m") or {}
                 tags, step = message.get("tags") or {}, message.get("s")

@@ -18,7 +18,6 @@ import fcntl
 import importlib.machinery
 import itertools
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -28,13 +27,16 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from raydrive.runtime import again, ahead, guard, slate
+from raydrive import variables, wire
+from raydrive.runtime import again, ahead, guard, slate, user_modules
 
 FAILURE = b"E"
 """First byte of what is written to the status pipe: the sentence that follows says why the job could not start."""
 MODULES = b"M"
 """First byte of what is written to the status pipe: names of installed modules that the job has imported follow."""
 _MAX_STATUS = 60_000  # a pipe takes 64 KiB without a reader
+_OURS = frozenset({__file__, os.path.join(os.path.dirname(__file__), "returned.py")})
+"""Files of ours in which a traceback of the user's code begins."""
 CANNOT_START = 127
 """Exit code of a process that could not become the job, as in shells."""
 
@@ -139,14 +141,17 @@ def _execute(argv: list[str], env: Mapping[str, str]) -> NoReturn:
     try:
         os.execvpe(argv[0], argv, env)
     except (OSError, ValueError) as error:
-        raise CannotStart(_why_not(argv[0], error, env)) from None
+        raise CannotStart(_why_not(argv, error, env)) from None
 
 
-def _why_not(program: str, error: OSError | ValueError, env: Mapping[str, str]) -> str:
-    """Says in a sentence why ``program`` cannot be executed, and what to do."""
+def _why_not(argv: list[str], error: OSError | ValueError, env: Mapping[str, str]) -> str:
+    """Says in a sentence why a program cannot be executed, and what to do."""
+    program = argv[0]
     text = f"cannot start {program!r}: "
     if isinstance(error, ValueError):
         return f"{text}{error}"
+    if error.errno == errno.E2BIG:
+        return f"{text}{variables.too_long(argv, env)}"
     is_path = os.path.dirname(program) != ""
     if error.errno == errno.ENOENT and is_path and os.path.exists(program):
         return f"{text}the interpreter named in its first line does not exist"
@@ -249,7 +254,7 @@ def _call(action: Callable[[], object]) -> int:
         return 128 + signal.SIGINT
     except BaseException as error:
         traceback = error.__traceback__
-        while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        while traceback is not None and traceback.tb_frame.f_code.co_filename in _OURS:
             traceback = traceback.tb_next  # the user's traceback starts with the user's code
         sys.excepthook(type(error), error.with_traceback(traceback), traceback)
         return 1
@@ -269,16 +274,20 @@ def _run_function(job: Mapping[str, Any], orders: socket.socket | None) -> None:
     """Calls the function of the job, and of those that follow in this process."""
     if job["cwd"] not in sys.path:
         sys.path.insert(0, job["cwd"])
-    with open(job["function_path"], "rb") as file:
-        function = pickle.load(file)
+    function = user_modules.load(job["function_path"])
     for one in again.jobs(job, orders, _begin_again):
-        function(one["params"])
+        params = one["params"]
+        result = function(variables.with_tuples(params, one["tuples"]) if one["tuples"] else params)
+        if result is not None:
+            from raydrive.runtime import returned  # not above: few functions return something
+
+            returned.take(result, one["metric"])
 
 
 def _begin_again(job: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Makes this process, which has had a job before, look to this one as a new process would."""
     _sit_down(job)
-    _change(*changes(os.environ, job["env"]))
+    _change(*changes(os.environ, {**job["env"], wire.FUNCTION: job["function_path"]}))
     _seed("random", "numpy.random")
     if job["cwd"] != before["cwd"]:
         sys.path[:] = [job["cwd"], *(entry for entry in sys.path if entry != before["cwd"])]

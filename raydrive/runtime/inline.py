@@ -22,10 +22,25 @@ from typing import Any
 
 from raydrive import context, wire
 from raydrive.core.config import RunConfig
+from raydrive.core.expressions import copy_of
 from raydrive.core.heritage import NOTHING, Heritage, sampler_of
-from raydrive.core.records import FAILED, Began, Close, Ended, Fact, Finish, Launch, Reported, Started, Stop, Ticked
+from raydrive.core.records import (
+    FAILED,
+    Began,
+    Close,
+    Ended,
+    Fact,
+    Finish,
+    Launch,
+    Noted,
+    Reported,
+    Started,
+    Stop,
+    Ticked,
+)
 from raydrive.core.sweep import Sweep
 from raydrive.core.trial_spec import as_float
+from raydrive.runtime import returned
 from raydrive.runtime.loop import Loop, Writer
 
 Train = Callable[[dict[str, Any]], object]
@@ -58,6 +73,7 @@ class InlineRunner:
         self._train = train
         self._files = files
         self._now = now
+        self._submit_dir = config.trial.submit_dir or os.getcwd()
         self._queue: deque[Launch] = deque()
         self._unbegun: deque[Fact] = deque()
         self._current: _Attempt | None = None
@@ -121,6 +137,8 @@ class InlineRunner:
             params=launch.params,
             files_dir=str(folder),
             resume_from=str(saved) if saved.is_dir() else "",
+            submit_dir=self._submit_dir,
+            large_dir=str(folder),
         )
 
     @property
@@ -155,7 +173,7 @@ class _Attempt(wire.Client):
         (folder / "outputs").mkdir(parents=True, exist_ok=True)
         gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         self._loop.take([Began(self._runner.time(), trial, attempt, platform.node(), os.getpid(), gpus)])
-        params: dict[str, Any] = json.loads(json.dumps(dict(self.launch.params)))  # the function's own, to change
+        params: dict[str, Any] = copy_of(self.launch.params)  # the function's own, to change
         with context.in_process(self._runner.environment(self.launch, folder), self):
             code, error = self._call(train, params)
         with self._mutex:
@@ -166,13 +184,17 @@ class _Attempt(wire.Client):
 
     def _call(self, train: Train, params: dict[str, Any]) -> tuple[int, str]:
         try:
-            train(params)
+            result = train(params)
+            if result is not None:
+                returned.take(result, self._runner.metric)
         except TrialStopped:
             return STOPPED, ""
         except SystemExit as end:
             return _exit_code(end), ""
         except Exception as error:
-            user = error.__traceback__.tb_next if error.__traceback__ else None  # from the user's first line on
+            user = error.__traceback__
+            while user is not None and user.tb_frame.f_code.co_filename in (__file__, returned.__file__):
+                user = user.tb_next  # from the user's first line on
             text = "".join(traceback.format_exception(type(error), error, user))
             print(text, end="", file=sys.stderr)
             return 1, text[-_TAIL:]
@@ -202,6 +224,8 @@ class _Attempt(wire.Client):
             raise TrialStopped(self.stop.why if self.stop is not None else "the run cannot go on")
 
     def _take(self, message: Mapping[str, Any]) -> None:
+        if "note" in message:
+            self._loop.take([Noted(self._runner.time(), self.launch.trial, self.launch.attempt, str(message["note"]))])
         if message.get("state") == FAILED:
             self._said_failed = str(message.get("why") or "the script called run.fail()")
         metrics, tags = message.get("m") or {}, message.get("tags") or {}

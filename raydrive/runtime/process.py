@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
+from raydrive import variables
 from raydrive.runtime import zygote
 
 LOST = "the process that supervises the trial (pid {pid}) is gone; the trial was ended with it"
@@ -32,7 +33,9 @@ class Job:
     function_path: str = ""
     """File with a (cloud)pickled function of one argument, called with ``params`` in a forked Python."""
     params: Mapping[str, Any] = field(default_factory=dict)
-    """What the function is called with; JSON types."""
+    """What the function is called with; JSON types and tuples."""
+    metric: str = ""
+    """What a number that the function returns is recorded as."""
     reuse: bool = False
     """Whether the function may be called in the process that ran the job before, and the next one in this one's."""
     script: str = ""
@@ -258,7 +261,7 @@ class _Link(asyncio.Protocol):
 def _as_json(job: Job) -> dict[str, Any]:
     # Not asdict, which copies an environment name by name: half a millisecond of each trial.
     values = {one.name: getattr(job, one.name) for one in fields(job)}
-    return {**values, "params": dict(job.params), "env": dict(job.env)}
+    return {**values, "params": dict(job.params), "tuples": variables.tuples_in(job.params), "env": dict(job.env)}
 
 
 def _spawn(python: str, control: int, env: Mapping[str, str] | None) -> None:

@@ -17,16 +17,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raydrive import wire
+from raydrive import variables, wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard
 from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
 from raydrive.runtime.channel import Channel
+from raydrive.runtime.last_words import why_ended
 from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import printed_metrics
-from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.process import Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
 from raydrive.runtime.shipping import deliver, ship
 from raydrive.runtime.training import with_training_folder
@@ -237,7 +238,7 @@ class TrialActor:
             await publisher.close()
             if current.said_failed and exit_.code == 0:
                 return 1, current.said_failed
-            return exit_.code, _why(exit_, prepared)
+            return exit_.code, why_ended(exit_, prepared, self._spec.submit_dir)
         finally:
             publisher.cancel()
             if shipping is not None:
@@ -349,17 +350,23 @@ class TrialActor:
                 files_dir=str(prepared.files),
                 checkpoint_dir=str(prepared.staging),
                 resume_from=str(resumed.path) if resumed is not None else "",
+                submit_dir=spec.submit_dir,
+                large_dir=str(prepared.scratch),
             )
         )
         common = {"cwd": str(prepared.cwd), "env": env, "log_path": str(prepared.log), "grace_s": spec.grace_s}
         if spec.kind == "function":
             reuse, path = spec.reuse_processes, str(self._files.function_path)
-            return Job(function_path=path, params=params, reuse=reuse, **common)  # type: ignore[arg-type]
+            name = self._config.metric.name
+            return Job(function_path=path, params=params, metric=name, reuse=reuse, **common)  # type: ignore[arg-type]
         outputs = {name: str(prepared.outputs / below) for name, below in spec.outputs.items()}
         for name, path in outputs.items():
             if name not in spec.output_files:
                 os.makedirs(path, exist_ok=True)
-        env.update(sweep_variables(spec, params, outputs))
+        repeated, left_out = variables.fitting(sweep_variables(spec, params, outputs))
+        env.update(repeated)
+        if left_out:
+            prepared.note(f"too long for a variable: {', '.join(left_out[:3])}; Run.get_context().params has the value")
         argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
         if resumed is not None and spec.resume_argument:
             argv = with_resume_argument(argv, str(resumed.path))
@@ -435,14 +442,3 @@ class TrialActor:
 
 async def _answer(reference: Any) -> Any:
     return await reference
-
-
-def _why(exit_: Exit, prepared: Prepared) -> str:
-    """The last words of a failed process."""
-    if exit_.code == 0:
-        return ""
-    words = exit_.error or prepared.last_words()
-    if exit_.oom and exit_.code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # itself, or below a shell
-        return "out of memory: the kernel killed it"
-    # A process of its tree, or another one of the node: what the script itself says of its end is not hidden.
-    return f"{words} (meanwhile the kernel killed a process for want of memory)" if exit_.oom else words

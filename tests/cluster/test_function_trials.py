@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -459,3 +462,53 @@ def test_bayesian_sampling_thinks_beside_the_reports(storage: str) -> None:
     best = run.sweep.best
     assert best is not None
     assert best.value > -0.01
+
+
+@dataclasses.dataclass
+class Model:
+    width: int
+
+
+def widen(model: Model) -> Model:
+    return Model(model.width + 1)
+
+
+def test_what_is_defined_beside_a_function_is_found_by_name_and_what_it_returns_is_recorded(
+    storage: str, tmp_path: Path
+) -> None:
+    def train(params: dict[str, Any]) -> dict[str, Any]:
+        assert params == Run.get_context().params
+        for method in ("fork", "spawn"):
+            with multiprocessing.get_context(method).Pool(1) as pool:
+                assert pool.map(widen, [Model(1)]) == [Model(2)]
+        with open("outputs/model.pkl", "wb") as file:
+            pickle.dump(Model(params["shape"][1]), file)
+        print("here", os.environ["RAYDRIVE_SUBMIT_DIR"], os.getcwd())
+        return {"score": sum(params["shape"]), "loss": 0.5}
+
+    settings = config(train, sampling=GridParameterSampling({"shape": choice((1, 1), (1, 2))}), max_total_runs=2)
+    run = submit(storage, settings)
+    run.wait_for_completion()
+    best = HyperDriveRun.open(run.uri).get_best_run_by_primary_metric()
+    assert best is not None
+    assert (best.params, best.get_metrics()) == ({"shape": (1, 2)}, {"score": 3, "loss": 0.5})
+    assert best.notes[0].startswith("the function returned values and they are recorded as its last report: score")
+    with open(best.download_file("outputs/model.pkl", str(tmp_path / "model.pkl")), "rb") as file:
+        assert pickle.load(file) == Model(2)
+    (line,) = [line for line in best.logs().splitlines() if line.startswith("here")]
+    assert line.split()[1] == os.getcwd() != line.split()[2]
+
+
+def test_a_trial_that_goes_on_has_the_tuples_of_its_space(storage: str) -> None:
+    def train(params: dict[str, Any]) -> float:
+        return float(params["shape"][1] if type(params["shape"]) is tuple else -1)
+
+    first = submit(storage, config(train, {"shape": choice([[1, 7]])}, max_total_runs=1))
+    first.wait_for_completion()
+    space = {"shape": choice([(1, 7), (1, 8)])}
+    run = submit(storage, config(train, space, max_total_runs=1, resume_child_runs=[first.get_child(0)]))
+    run.wait_for_completion()
+    assert (run.get_child(0).params, run.get_child(0).get_metrics()["score"]) == ({"shape": (1, 7)}, 7)
+    again = submit(storage, config(train, space, max_total_runs=1, resume_child_runs=[run.get_child(0)]))
+    again.wait_for_completion()
+    assert again.get_child(0).params == HyperDriveRun.open(again.uri).get_child(0).params == {"shape": (1, 7)}

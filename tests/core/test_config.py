@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raydrive.core.bayes import BayesianParameterSampling
 from raydrive.core.config import FORMAT_WITH_OBJECTIVE, Limits, RunConfig
 from raydrive.core.errors import ConfigError, show
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
@@ -64,6 +65,7 @@ FULL = config_of(
         config_of(sampling=GridParameterSampling({"a": choice(1, "b", {"type": choice(1.5, 2)})})),
         config_of(sampling=RandomParameterSampling({"a": uniform(0, 1)}, rule="sobol", seed=3)),
         config_of(policy=TruncationSelectionPolicy(20)),
+        config_of(sampling=GridParameterSampling({"a": choice((1, 2), {"x": [(3,)]})})),
         config_of(metric=Metric(name="loss/ü", goal=PrimaryMetricGoal.MINIMIZE)),
         config_of(metric=Metric(name="loss", goal=PrimaryMetricGoal.MINIMIZE, value="mean_last_5")),
     ],
@@ -206,3 +208,41 @@ def test_any_sensible_limits_are_taken_and_come_back(values: tuple[Any, ...]) ->
     names = ("max_total_runs", "max_concurrent_runs", "max_duration_s", "trial_timeout_s", "max_attempts")
     config = config_of(limits=dict(zip((*names, "first_failures"), values, strict=True)))
     assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_a_space_with_tuples_is_of_a_format_that_older_versions_refuse() -> None:
+    tuples = config_of(sampling=GridParameterSampling({"n": choice((1, 1), {"deep": [(1, 2)]})}))
+    raw = json.loads(json.dumps(tuples.to_json()))
+    assert raw["format"] == FORMAT_WITH_OBJECTIVE
+    assert RunConfig.from_json(raw).sampling.space.grid_at(0) == {"n": (1, 1)}
+    assert RunConfig.from_json(raw).sampling.space.grid_at(1) == {"n": {"deep": [(1, 2)]}}
+    assert config_of(sampling=GridParameterSampling({"n": choice([[1, 1], [1, 2]])})).to_json()["format"] == 1
+
+
+def test_points_to_evaluate_have_the_tuples_of_the_space() -> None:
+    sampling = BayesianParameterSampling({"n": choice((1, 1), (1, 2))}, points_to_evaluate=[{"n": [1, 2]}])
+    again = RunConfig.from_json(json.loads(json.dumps(config_of(sampling=sampling).to_json()))).sampling
+    assert again == sampling
+    first = again.build(0, True).ask(0, [])
+    assert first is not None
+    assert first.params == {"n": (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({"TABLE": "x" * 131_066}, "TABLE: found 131,072 bytes with its name"),
+        ({"T": "ü" * 70_000}, "T: found 140,002 bytes with its name"),
+    ],
+)
+def test_a_variable_that_no_program_can_be_started_with_is_refused(variables: dict[str, str], found: str) -> None:
+    trial = TrialSpec(kind="command", command="true", environment_variables={"A": "1", **variables})
+    with pytest.raises(ConfigError, match=rf"environment_variables\.{found}; allowed: 131,071 at most. .*a file"):
+        config_of(trial=trial)
+    config_of(trial=replace(trial, environment_variables={"TABLE": "x" * 131_065}))
+
+
+def test_variables_that_are_too_much_together_are_refused() -> None:
+    trial = TrialSpec(kind="command", command="true", environment_variables={f"V{i}": "x" * 100_000 for i in range(17)})
+    with pytest.raises(ConfigError, match=r"environment_variables: found 1,700,0\d\d bytes in all"):
+        config_of(trial=trial)

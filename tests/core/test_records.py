@@ -211,6 +211,19 @@ def test_every_kind_is_known_and_frozen() -> None:
             setattr(record, fields(kind)[0].name, 2)
 
 
+def test_tuples_and_dicts_that_look_like_our_marks_are_read_back_as_they_were() -> None:
+    params = {"a": (1, (2, [3.5, ()])), "b": {"$tuple": [1]}, "c": {"$float": "NaN"}, "d": {"$dict": {"x": (1,)}}}
+    fact = Suggested(1.0, 0, params)
+    line = records.dump(fact, [Launch(0, 1, params)])
+    again, (launch,) = records.load(line)
+    assert again == fact
+    assert isinstance(again, Suggested)
+    assert isinstance(launch, Launch)
+    assert repr(again.params) == repr(launch.params) == repr(params)
+    before = records.load('[{"kind":"Suggested","at":1.0,"trial":0,"params":{"a":[1,[2]]}}]\n')
+    assert before == (Suggested(1.0, 0, {"a": [1, [2]]}), ())
+
+
 def test_a_number_that_python_cannot_write_is_infinite() -> None:
     fact = Reported(1.0, 0, 1, 1, 1, 10**5000, {"loss": -(10**5000), "table": [10**5000, 10**400]})
     (again, _) = records.load(records.dump(fact, ()))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import datetime
+import decimal
 import enum
+import fractions
 import itertools
 import json
 import math
+import pathlib
 import pickle
 import statistics
 import warnings
@@ -376,7 +382,7 @@ class Word(str, enum.Enum):
         ((np.array([0.1, 0.2]),), (0.1, 0.2)),
         ((np.array([[1, 2], [3, 4]]),), ([1, 2], [3, 4])),
         (([[1, 2], [3]],), ([1, 2], [3])),
-        (((1, 2), (3, 4)), ([1, 2], [3, 4])),
+        (((1, 2), (3, 4)), ((1, 2), (3, 4))),
         ((np.float32(0.5), np.int64(3), np.bool_(True), np.str_("a")), (0.5, 3, True, "a")),
         ((np.array(3),), (3,)),
         ((None, True, "x", 1.5), (None, True, "x", 1.5)),
@@ -384,7 +390,7 @@ class Word(str, enum.Enum):
         ((5,), (5,)),
         (("abc",), ("abc",)),
         ((Colour.RED, Word.GREEN), (3, "green")),
-        (({"a": (1, np.int64(2))}, {}), ({"a": [1, 2]}, {})),
+        (({"a": (1, np.int64(2))}, {}), ({"a": (1, 2)}, {})),
         ((1, True, "1", 1.5), (1, True, "1", 1.5)),
         (({"a": {"b": {"type": "resnet", "depth": 3}}},), ({"a": {"b": {"type": "resnet", "depth": 3}}},)),
         (({"type": "normal", "mu": 0, "sigma": 1},), ({"type": "normal", "mu": 0, "sigma": 1},)),
@@ -758,3 +764,87 @@ def test_expressions_compare_and_hash() -> None:
     assert Space({"a": randint(1), "b": randint(1)}) != Space({"b": randint(1), "a": randint(1)})
     with pytest.raises(AttributeError):
         uniform(0, 1).min_value = 3  # type: ignore[misc]
+
+
+# ---------------------------------------------------------------------- tuples, and what cannot be an option
+
+
+def test_tuples_are_kept_at_any_depth_and_equal_lists() -> None:
+    space = Space({"a": choice([(1, 1), (1, (2, 3)), [4, (5,)], {"x": (6, "u"), "y": [7]}])})
+    options = [space.grid_at(i)["a"] for i in range(space.size or 0)]
+    assert options == [(1, 1), (1, (2, 3)), [4, (5,)], {"x": (6, "u"), "y": [7]}]
+    assert [type(option) for option in options] == [tuple, tuple, list, dict]
+    again = parse_space(json.loads(json.dumps(space.to_json())))
+    assert again == space
+    assert [again.grid_at(i)["a"] for i in range(4)] == options
+    assert again.sample(np.random.default_rng(3)) == space.sample(np.random.default_rng(3))
+    # Whoever has lists for them (a script's JSON, a run of before) means the same.
+    for option in options:
+        listed = json.loads(json.dumps({"a": option}))
+        assert space.contains(listed)
+        assert space.key(listed) == space.key({"a": option})
+        assert space.unit(listed).tolist() == space.unit({"a": option}).tolist()
+        assert space.own(listed) == {"a": option}
+
+
+def test_a_list_and_a_tuple_of_the_same_items_are_one_option() -> None:
+    with pytest.warns(UserWarning, match="options listed more than once"):
+        assert choice([[1, 2], (1, 2), 3]).values == ([1, 2], 3)
+
+
+def test_nobody_can_change_a_tuple_of_the_space() -> None:
+    space = Space({"a": choice((1, [2]), 3)})
+    space.grid_at(0)["a"][1].append(3)
+    assert space.grid_at(0) == {"a": (1, [2])}
+
+
+class Plain(enum.Enum):
+    RED = 1
+
+
+@dataclasses.dataclass
+class Layers:
+    width: int = 3
+
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+@pytest.mark.parametrize(
+    ("option", "fix"),
+    [
+        ({1, 2}, "sorted(...)"),
+        (frozenset({1}), "sorted(...)"),
+        (b"x", "params['x'].encode()"),
+        (pathlib.Path("/data"), "Path(params['x'])"),
+        (Plain.RED, "'RED', and look it up in the training code: Plain[params['x']]"),
+        (Layers(), "Layers(**params['x'])"),
+        (Layers, "Choose among names"),
+        (len, "Choose among names"),
+        (lambda x: x, "Choose among names"),
+        (object(), "Choose among names"),
+        (np.array([1, 2]), "numpy.asarray(params['x'])"),
+        (range(3), "tuple(range(...))"),
+        (Pair(1, 2), "a dict, or tuple(...)"),
+        (decimal.Decimal("0.1"), "Write float(...)"),
+        (fractions.Fraction(1, 3), "Write float(...)"),
+        (datetime.date(2020, 1, 1), ".isoformat()"),
+        (1j, "[real, imaginary]"),
+        ({"a": 1}.keys(), "Write list(...)"),
+        (math.nan, "as text"),
+        ({3: "x"}, "Write '3'."),
+    ],
+)
+def test_what_would_not_arrive_as_it_is_has_a_way_out(option: Any, fix: str) -> None:
+    for options in ([1, option], [{"deep": [option]}, 2]):
+        with pytest.raises(ConfigError) as caught:
+            choice(options)
+        (problem,) = caught.value.problems
+        assert fix in problem.fix
+        assert problem.allowed
+
+
+@pytest.mark.parametrize("options", [{"a": 1}.keys(), {"a": 1}.values(), iter([1, 2]), (x for x in [1]), map(str, [])])
+def test_a_series_that_is_no_list_has_a_way_out(options: Any) -> None:
+    with pytest.raises(ConfigError, match=r"Write list\(\.\.\.\)"):
+        choice(options)

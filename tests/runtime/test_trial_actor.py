@@ -7,9 +7,13 @@ import dataclasses
 import json
 import math
 import os
+import shlex
 import signal
+import subprocess
+import sys
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,9 +26,10 @@ import pytest
 from raydrive.context import Run
 from raydrive.core.config import RunConfig
 from raydrive.runtime import attempt, guard, publisher
+from raydrive.runtime.last_words import hint, why_ended
 from raydrive.runtime.pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
 from raydrive.runtime.process import Exit, Job
-from raydrive.runtime.trial_actor import TrialActor, _why
+from raydrive.runtime.trial_actor import TrialActor
 from raydrive.runtime.workspace import TrialFiles
 from raydrive.storage.code import store_function
 from raydrive.storage.layout import RunLayout, new_run_id
@@ -53,7 +58,7 @@ class Driver:
 def a_run(tmp_path: Path, function: Callable[[dict[str, Any]], object], **trial: Any) -> tuple[RunLayout, RunConfig]:
     layout = RunLayout.create(tmp_path / "storage", "contract", new_run_id("contract"))
     config = function_config()
-    sha256 = store_function(layout, cloudpickle.dumps(function))
+    sha256 = "" if trial.get("command") else store_function(layout, cloudpickle.dumps(function))
     config = dataclasses.replace(config, trial=dataclasses.replace(config.trial, code_sha256=sha256, **trial))
     layout.write_config(json.dumps(config.to_json()).encode())
     return layout, config
@@ -396,7 +401,7 @@ def test_a_kill_for_want_of_memory_is_named(tmp_path: Path, exit_: Exit, why: st
     layout, config = a_run(tmp_path, print)
     prepared = TrialFiles(layout.uri, config).prepare(0, 1)
     prepared.log.write_text("epoch 1\nworker 3 died\n")
-    assert _why(exit_, prepared) == why
+    assert why_ended(exit_, prepared) == why
     prepared.clean()
 
 
@@ -410,3 +415,84 @@ def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(
     assert guard.oom_kills() == 7
     group.write_text("low 0\noom 5\noom_kill 2\n")  # those of this control group say more than the machine's
     assert guard.oom_kills() == 2
+
+
+def test_a_file_that_is_in_the_folder_of_submission_is_named(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "data").mkdir(parents=True)
+    (home / "data/x.csv").write_text("1")
+
+    def train(params: dict[str, Any]) -> None:
+        assert Path(os.environ["RAYDRIVE_SUBMIT_DIR"], "data/x.csv").read_text() == "1"
+        Path("data/x.csv").read_text()
+
+    async def main() -> None:
+        layout, config = a_run(tmp_path / "runs", train, submit_dir=str(home))
+        async with an_actor(layout, config, Driver()) as actor:
+            events = await actor.run(1, 0, 1, {"x": 1}, None, 0)
+            assert events[-1][0] == "ended"
+            where = f"data/x.csv is in the folder of submission, {home}, and a trial runs in a folder of its own"
+            assert f"No such file or directory: 'data/x.csv'. {where}" in events[-1][3]
+            assert where in (layout.folder.local_path / "trials/00000/attempt-1/log.txt").read_text()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'data/x.csv'", "data/x.csv"),
+        ("cat: data/x.csv: No such file or directory", "data/x.csv"),
+        ("FileNotFoundError: data/x.csv not found.", "data/x.csv"),
+        ("OSError: Unable to open file (unable to open file: name = 'data/x.csv', errno = 2)", "data/x.csv"),
+        ("Error in file(file, \"rt\") : cannot open file 'data/x.csv'", "data/x.csv"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'data'", "data"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'data/y.csv'", ""),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '/data/x.csv'", ""),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'here.txt'", ""),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '.'", ""),
+        ("ValueError: 'data/x.csv' has no header", ""),
+        ("", ""),
+    ],
+)
+def test_only_what_is_there_and_not_here_is_named(tmp_path: Path, words: str, found: str) -> None:
+    home, work = tmp_path / "home", tmp_path / "work"
+    (home / "data").mkdir(parents=True)
+    work.mkdir()
+    for place in (home / "data/x.csv", home / "here.txt", work / "here.txt"):
+        place.touch()
+    assert hint(words, str(work), str(home)).startswith(f"{found} is in the folder" if found else "")
+    assert bool(hint(words, str(work), str(home))) == bool(found)
+    assert hint(words, str(work), "") == ""
+
+
+def test_large_hyperparameters_reach_functions_and_commands(tmp_path: Path) -> None:
+    table = {"rows": [(number, "x" * 10) for number in range(20_000)]}
+
+    def train(params: dict[str, Any]) -> None:
+        run = Run.get_context()
+        assert params == run.params == {"table": table, "pair": (1, (2,))}
+        assert type(params["table"]["rows"][0]) is type(run.params["pair"][1]) is tuple
+        subprocess.run(["true"], check=True)
+        run.log("score", len(params["table"]["rows"]))
+
+    code = "import json, os; print(len(json.load(open(os.environ['RAYDRIVE_PARAMS_FILE']))['table']['rows']))"
+    params = {"table": table, "pair": (1, (2,))}
+
+    async def main(**trial: Any) -> tuple[list[Any], str]:
+        layout, config = a_run(tmp_path / uuid.uuid4().hex, train, **trial)
+        async with an_actor(layout, config, Driver()) as actor:
+            events = await actor.run(1, 0, 1, params, None, 0)
+            return events, (layout.folder.local_path / "trials/00000/attempt-1/log.txt").read_text()
+
+    events, _ = asyncio.run(main())
+    assert (events[-1][2], numbers(events)) == (0, [1])
+    python = shlex.quote(sys.executable)
+    events, log = asyncio.run(main(kind="command", command=f'{python} -c "{code}"'))
+    assert (events[-1][2], log.splitlines()[-1]) == (0, "20000")
+    assert "AZUREML_SWEEP_table" in log
+    events, _ = asyncio.run(main(kind="command", command="echo ${{search_space.table}}"))
+    assert events[-1][2] is None
+    assert "argument list too long" in events[-1][3]
+    assert "its argument 1 has" in events[-1][3]
+    assert "Run.get_context().params" in events[-1][3]

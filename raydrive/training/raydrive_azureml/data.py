@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from typing import Any, Callable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
+from raydrive import variables
 from raydrive_azureml.absent import NotInATrial
 
 MAPPING = "RAYDRIVE_DATA_MAPPING"
@@ -26,7 +27,7 @@ _downloads: dict[str, str] = {}
 
 def inputs() -> dict[str, str]:
     """Returns the run's inputs by name."""
-    found: dict[str, str] = json.loads(os.environ.get("RAYDRIVE_INPUTS") or "{}")
+    found: dict[str, str] = variables.read("RAYDRIVE_INPUTS", "{}")
     return found
 
 
