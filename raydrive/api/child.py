@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.arguments import trial_argv
-from raydrive.core.errors import TrialError, did_you_mean
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
-from raydrive.storage.files import list_files, read_file, read_log
+from raydrive.storage.files import download_file, list_files, read_file, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -145,28 +145,32 @@ class Run:
 
         Raises:
             TrialError: If it has no such file.
-            StorageError: If it cannot be read.
+            StorageError: If it cannot be read, or is a link that leaves the run's folder.
         """
-        names = self.get_file_names()
-        if name not in names:
-            near = did_you_mean(name, names)
-            listing = ", ".join(names[:20]) or "none"
-            raise TrialError(f"trial {self.id} has no file {name!r}; its files: {listing}. {near}".rstrip())
         target = Path(output_file_path or ".").expanduser()
         if target.is_dir() or (output_file_path or "").endswith("/"):
             target = target / Path(name).name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(read_file(self.parent.layout, self.number, name))
+        if target.exists() and not target.is_file():  # a terminal, a pipe: it is written to and not replaced
+            target.write_bytes(read_file(self.parent.layout, self.number, name))
+        else:
+            download_file(self.parent.layout, self.number, name, target)
         return str(target)
 
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
         """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
 
+        What is no file of the trial (a link that leaves the run's folder, a link to a folder, a FIFO) is left out with
+        a warning.
+
         Raises:
             StorageError: If one cannot be read.
         """
-        root = Path(output_directory).expanduser()
-        return [self.download_file(name, str(root / name)) for name in self.get_file_names() if name.startswith(prefix)]
+        root, skipped = Path(output_directory).expanduser(), list[str]()
+        names = [name for name in list_files(self.parent.layout, self.number, skipped) if name.startswith(prefix)]
+        copies = [self.download_file(name, str(root / name)) for name in names]
+        if left_out := [text for text in skipped if text.startswith(prefix)]:
+            warnings.warn(f"of trial {self.id} these were not copied: {', '.join(left_out[:20])}", stacklevel=2)
+        return copies
 
     def logs(self, attempt: int | None = None) -> str:
         """Returns what it wrote to stdout and stderr.

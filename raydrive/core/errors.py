@@ -4,7 +4,8 @@ RaydriveError                 exit code 1
 ├── ConfigError               exit code 2: bad input; carries every problem found, not the first
 ├── StorageError              exit code 5: a file that cannot be read or written
 │   ├── RunNotFoundError      exit code 2: no such run, or an ambiguous prefix
-│   └── JournalError          the record of a run is damaged; says what can still be read
+│   ├── JournalError          the record of a run is damaged; says what can still be read
+│   └── RefusedFileError      what stands there is not read: a link that leaves the run's folder, a FIFO, a device
 ├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
 ├── StaleEpochError           a driver of the past spoke up; a newer one owns the run
 └── TrialError                a question about a trial that has no answer (no best trial, no such file)
@@ -68,6 +69,10 @@ class RunNotFoundError(StorageError):
 
 class JournalError(StorageError):
     """The journal of a run is damaged; the message names the segment and what can still be read."""
+
+
+class RefusedFileError(StorageError):
+    """What stands in the place of a file is not opened: a link that leads out of the folder, a FIFO, a device."""
 
 
 class ClusterError(RaydriveError):

@@ -13,15 +13,22 @@ READ_LIMIT = 64 << 20
 """Bytes that ``read_log`` returns at most, unless told otherwise."""
 
 
-def list_files(layout: RunLayout, trial: int) -> list[str]:
+def list_files(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> list[str]:
     """Returns the names of a trial's files: ``attempt-1/log.txt``, ``logs/...``, ``outputs/...``; no checkpoints.
 
     A log that an object store keeps in parts is one name here.
 
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        skipped: Gets the names of what is no file of the trial, with the reason: links that leave the run's folder,
+            links to folders, FIFOs.
+
     Raises:
         StorageError: If the storage cannot be listed.
+        RefusedFileError: If the trial's folder is a link that leaves the run's.
     """
-    names = {_shown(item) for item in layout.trial(trial).walk() if not item.name.startswith("checkpoints/")}
+    names = {_shown(item) for item in layout.trial(trial).walk(skipped) if not item.name.startswith("checkpoints/")}
     return sorted(names)
 
 
@@ -31,6 +38,7 @@ def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
     Raises:
         TrialError: If there is no such file.
         StorageError: If it cannot be read.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
     """
     data: bytes | None = None
     folder = layout.trial(trial)
@@ -50,6 +58,7 @@ def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int
     Raises:
         TrialError: If there is no such file.
         StorageError: If it cannot be read, or the copy not be written.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
     """
     folder = layout.trial(trial)
     if is_inside(name) and not folder.is_folder(name) and folder.exists(name):
@@ -74,6 +83,7 @@ def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit:
 
     Raises:
         StorageError: If the log cannot be read.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
     """
     folder = layout.attempt(trial, attempt)
     if start < 0:
@@ -119,12 +129,12 @@ def _shown(item: Item) -> str:
 def _attempt_of(name: str) -> int | None:
     folder, _, file = name.partition("/")
     number = folder.removeprefix("attempt-")
-    return int(number) if file == LOG_NAME and number.isdecimal() and number != folder else None
+    return int(number) if file == LOG_NAME and number.isdecimal() and number != folder and len(number) < 10 else None
 
 
 def is_inside(name: str) -> bool:
     """Whether a relative name stays below the folder it starts from."""
-    return all(part not in ("", ".", "..") for part in name.split("/"))
+    return all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/"))
 
 
 def _no_file(layout: RunLayout, trial: int, name: str) -> TrialError:
