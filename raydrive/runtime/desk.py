@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 from raydrive.storage.code import PUBLISHED
+from raydrive.storage.contained import remove_tree
 
 _TRIAL = "trial"
 
@@ -78,7 +78,7 @@ class Desk:
 
     def remove(self) -> None:
         """Removes it, with what was left in it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
         with contextlib.suppress(OSError):
             os.unlink(self._trial)
 

@@ -12,15 +12,15 @@ import asyncio
 import contextlib
 import math
 import os
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive import wire
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, pin, prune, publish
+from raydrive.storage.contained import remove_tree
 from raydrive.storage.layout import RunLayout
 
 LET_GO_S = 0.02
@@ -88,6 +88,7 @@ class Publisher:
         keep_last: How many of the newest to keep.
         patience_s: How long an upload that fails is tried again; meanwhile the next ``save_checkpoint`` waits.
         maximize: Whether larger values are better.
+        within: Folders that links in a checkpoint may lead to; empty = the one where training puts them.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Publisher:
         keep_last: int,
         patience_s: float,
         maximize: bool,
+        within: Sequence[Path] = (),
     ) -> None:
         self._layout = layout
         self._trial = trial
@@ -114,6 +116,7 @@ class Publisher:
         self._keep_last = keep_last
         self._patience_s = patience_s
         self._maximize = maximize
+        self._within = within or (staging,)
         self._announced: dict[str, tuple[int, float | None]] = {}
         self._last = 0
         self._confirmed = 0
@@ -186,7 +189,7 @@ class Publisher:
         with contextlib.suppress(FileNotFoundError):  # training may have removed it
             found = [name for name in os.listdir(self._staging) if name.endswith((wire.DONE, wire.SAVED))]
         ready = (self._staging / name for name in found)
-        for path in sorted(ready, key=lambda path: path.stat().st_mtime_ns):
+        for path in sorted(ready, key=lambda path: path.lstat().st_mtime_ns):
             saved = path.name.endswith(wire.SAVED)
             name = path.name.removesuffix(wire.SAVED if saved else wire.DONE)
             folder = path if saved else self._staging / name
@@ -197,7 +200,7 @@ class Publisher:
                 await self._publish(folder, interval, value)
             if not saved:
                 path.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
     async def _publish(self, folder: Path, interval: int, value: float | None) -> None:
         loop = asyncio.get_running_loop()
@@ -206,6 +209,9 @@ class Publisher:
         while True:
             try:
                 manifest = await loop.run_in_executor(None, self._upload, folder, interval, finite)
+            except RefusedFileError as error:
+                self._note(f"the checkpoint at interval {interval} is not kept: {error}")
+                return
             except (StorageError, OSError) as error:
                 if time.monotonic() > end:
                     self._note(f"the checkpoint at interval {interval} is given up: {error}")
@@ -228,6 +234,7 @@ class Publisher:
             interval=interval,
             value=value,
             at=time.time(),
+            within=self._within,
         )
         self._prune()
         return done

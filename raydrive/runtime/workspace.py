@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
 from raydrive.runtime.lodging import hold, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
+from raydrive.storage.contained import is_contained, open_within, remove_tree
 from raydrive.storage.fetching import fetch
 from raydrive.storage.folder import failure
 from raydrive.storage.layout import LOG_NAME, RunLayout
@@ -41,6 +41,8 @@ class Prepared:
     trial: int
     scratch: Path
     """Folder of this attempt on this node, beside the working directory. Removed when the attempt is over."""
+    home: Path
+    """The run's folder on this node, in which all of that is."""
     desk: Desk | None = None
     """Holds ``cwd`` and ``scratch``, and is kept for the next attempt where this one left nothing there."""
     put_back: Callable[[Desk], None] = lambda desk: None
@@ -55,6 +57,12 @@ class Prepared:
     def outputs(self) -> Path:
         """Folder of ``./outputs``."""
         return self.files / "outputs"
+
+    @property
+    def within(self) -> tuple[Path, ...]:
+        """Where links of the trial may lead: the run's folders, here and (where it is local) in the storage."""
+        storage = self.layout.folder.local_path
+        return (self.home,) if storage is None else (storage, self.home)
 
     def sync_log(self) -> None:
         """Brings what is new in the log to a storage that is not local.
@@ -73,24 +81,36 @@ class Prepared:
         """
         if self.uploader is not None:
             self.uploader.sync()
-            upload_tree(self.files / "outputs", self.layout.outputs(self.trial))
-            upload_tree(self.files / "logs", self.layout.logs(self.trial))
+            upload_tree(self.files / "outputs", self.layout.outputs(self.trial), self.within)
+            upload_tree(self.files / "logs", self.layout.logs(self.trial), self.within)
 
     def last_words(self) -> str:
         """Returns the last line of the log that says something: of a Python traceback, the exception."""
         try:
-            with self.log.open("rb") as file:
+            with open(open_within(self.within, self.log), "rb") as file:
                 file.seek(0, os.SEEK_END)
                 file.seek(max(0, file.tell() - TAIL_BYTES))
-                lines = file.read().decode("utf-8", "replace").splitlines()
-        except OSError:
+                lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+        except (OSError, RefusedFileError):
             return ""
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def note(self, text: str) -> None:
         """Adds a line of ours to the trial's log."""
-        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
-            file.write(f"raydrive: {text}\n")
+        with contextlib.suppress(OSError, RefusedFileError):
+            log = open_within(self.within, self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            with open(log, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"raydrive: {text}\n")
+
+    def log_trouble(self) -> str:
+        """Returns why the log is not read any more: the trial has put something else in its place; else empty."""
+        try:
+            os.close(open_within(self.within, self.log))
+        except RefusedFileError as error:
+            return f"its log is not read any more: {error}"
+        except OSError as error:
+            return f"its log is not there any more: {error.strerror}" if self.uploader is None else ""
+        return ""
 
     def clean(self) -> None:
         """Removes what only this attempt needed on this node."""
@@ -100,7 +120,7 @@ class Prepared:
         elif self.desk.clear():
             self.put_back(self.desk)
         if self.uploader is not None:
-            shutil.rmtree(self.files, ignore_errors=True)
+            remove_tree(self.files)
 
 
 def _remove(folder: Path, links: tuple[str, ...], folders: tuple[str, ...]) -> None:
@@ -113,7 +133,7 @@ def _remove(folder: Path, links: tuple[str, ...], folders: tuple[str, ...]) -> N
             os.rmdir(f"{path}/{name}")
         os.rmdir(path)
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 class TrialFiles:
@@ -197,16 +217,18 @@ class TrialFiles:
         name = f"{trial:05d}-{attempt}-{secrets.token_hex(2)}"
         local = self._layout.trial(trial).local_path
         files = local if local is not None else self._root / "files" / name
+        if local is not None and not is_contained([str(self._layout.folder.local_path)], str(local)):
+            raise RefusedFileError(f"cannot use {local}: another trial has put a link there that leaves the run's")
         desk = self._desk(name, files) if self._code is None else None
         cwd = desk.cwd if desk else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
         log_folder = f"{files}/attempt-{attempt}" if local is not None else str(files)
         make_folder(log_folder)
         log = Path(f"{log_folder}/{LOG_NAME}")
-        uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt))
+        uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt), (self._root,))
         scratch = desk.scratch if desk else self._root / "scratch" / name
         if desk is None:
             (scratch / "checkpoints").mkdir(parents=True)
-        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, desk, self._desks.append)
+        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, self._root, desk, self._desks.append)
 
     def _desk(self, name: str, files: Path) -> Desk:
         """A free desk, laid for the trial whose files these are.

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from raydrive.core.errors import StorageError
 from raydrive.storage.folder import Folder
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.local import open_source
 from raydrive.storage.transfer import local_files
 
 MANIFEST = "manifest.json"
@@ -46,20 +48,39 @@ class Manifest:
 
 
 def publish(
-    layout: RunLayout, trial: int, local: Path, *, attempt: int, interval: int, value: float | None, at: float
+    layout: RunLayout,
+    trial: int,
+    local: Path,
+    *,
+    attempt: int,
+    interval: int,
+    value: float | None,
+    at: float,
+    within: Sequence[Path] = (),
 ) -> Manifest:
     """Copies a local folder into the storage as the next checkpoint of a trial.
 
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        local: The folder.
+        attempt: Number of the attempt that saved it.
+        interval: How often the primary metric had been logged.
+        value: Its last value.
+        at: Seconds since the epoch.
+        within: Folders that links in it may lead to; empty = all are followed.
+
     Raises:
+        RefusedFileError: If the folder is a link to elsewhere, or one is in it.
         StorageError: If it cannot be written; then it does not count, and it may be tried again.
     """
     number = max((found for found, _ in _folders(layout, trial)), default=0) + 1
     folder = layout.checkpoint(trial, number)
     files: dict[str, dict[str, Any]] = {}
     try:
-        for name, path in local_files(local):
-            digest = _digest(path)
-            size = folder.child(FILES).put_file(path, name)
+        for name, path in local_files(local, within):
+            digest = _digest(path, within)
+            size = folder.child(FILES).put_file(path, name, within=within)
             files[name] = {"size": size, "sha256": digest}
         manifest = Manifest(number, attempt, interval, value, at, files)
         folder.write_whole(MANIFEST, json.dumps(asdict(manifest)).encode())
@@ -190,9 +211,9 @@ def _folders(layout: RunLayout, trial: int) -> list[tuple[int, Folder]]:
     return [(int(item.name), root.child(item.name)) for item in root.list() if item.is_dir and item.name.isdigit()]
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, within: Sequence[Path] = ()) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_source(path, within) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

@@ -61,8 +61,8 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
         The descriptor, in blocking mode.
 
     Raises:
-        RefusedFileError: If something else stands there.
-        OSError: If it cannot be opened.
+        RefusedFileError: If a FIFO, a socket or a device stands there.
+        OSError: If it cannot be opened, or is a folder.
     """
     return _regular(path, flags, None, path)
 
@@ -85,6 +85,32 @@ def open_contained(roots: Sequence[str], name: str, flags: int = os.O_RDONLY) ->
     place = os.path.join(roots[0], name)
     with _folder_of(roots, name) as (folder, last):
         return _regular(last, flags | os.O_NOFOLLOW, folder, place)
+
+
+def open_within(roots: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
+    """Opens a regular file by its path; no link on the way may lead out of all roots.
+
+    Args:
+        roots: Folders that links may lead to.
+        path: The file.
+        flags: As for ``os.open``; ``O_CREAT`` makes the file, and no folder.
+
+    Returns:
+        The descriptor, in blocking mode.
+
+    Raises:
+        RefusedFileError: If it is no regular file, or a link leads out of all roots.
+        OSError: If it cannot be opened, or there is none.
+    """
+    for whole, folders in (
+        (os.path.abspath(path), [os.path.abspath(root) for root in roots]),
+        (os.path.realpath(path), [os.path.realpath(root) for root in roots]),
+    ):
+        for root in folders:
+            if whole.startswith(f"{root}/"):
+                others = (other for other in folders if other != root)
+                return open_contained((root, *others), whole[len(root) + 1 :], flags)
+    raise _leads_out(os.fspath(path), os.path.realpath(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +257,11 @@ def _reach(roots: Sequence[str], name: str) -> tuple[int, str]:
                 return _step(root, real[len(root) + 1 :])
             except _LinkError:  # a circle, or it was changed since it was resolved
                 raise RefusedFileError(f"cannot read {place}: a link on the way leads nowhere") from None
-    raise RefusedFileError(
+    raise _leads_out(place, real)
+
+
+def _leads_out(place: str, real: str) -> RefusedFileError:
+    return RefusedFileError(
         f"cannot read {place}: a link leads out of the run's folder, to {real}; what a trial links to is read only "
         "inside that folder. Hint: have the script copy the file into ./outputs"
     )
@@ -272,6 +302,8 @@ def _regular(path: str, flags: int, folder: int | None, place: str) -> int:
     with contextlib.suppress(FileNotFoundError):
         # Looked at first: to open a device may do something, and a FIFO's writer would believe that it is read.
         mode = os.stat(path, dir_fd=folder, follow_symlinks=follow).st_mode
+        if folder is None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not stat.S_ISREG(mode):
             raise _refused(place, mode)
     try:

@@ -19,6 +19,7 @@ from raydrive.storage.contained import (
     list_contained,
     open_contained,
     open_regular,
+    open_within,
     walk_contained,
 )
 from raydrive.storage.folder import Folder, Item, check_name, failure, is_temporary
@@ -334,18 +335,14 @@ def open_source(path: Path, within: Sequence[Path] = ()) -> IO[bytes]:
 
     Args:
         path: The file.
-        within: Folders that no link may lead out of; the file is below one of them. Empty = links are followed.
+        within: Folders that no link may lead out of; empty = links are followed.
 
     Raises:
         StorageError: If it cannot be opened; the message then names it, not the copy.
         RefusedFileError: If it is no regular file, or a link leads out of all folders of ``within``.
     """
     try:
-        if not within:
-            return open(open_regular(str(path)), "rb", buffering=0)
-        above = next((one for one in within if path.is_relative_to(one)), path.parent)
-        others = [str(one) for one in within if one != above]
-        return open(open_contained((str(above), *others), str(path.relative_to(above))), "rb", buffering=0)
+        return open(open_within(within, path) if within else open_regular(str(path)), "rb", buffering=0)
     except OSError as error:
         raise failure("read", str(path), error) from error
 

@@ -9,14 +9,18 @@ of the log is found without a listing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import RefusedFileError, StorageError
+from raydrive.storage.contained import is_contained
 from raydrive.storage.folder import Folder, failure
+from raydrive.storage.local import open_source
 
 LOG_PART_BYTES = 1 << 20
+LEAVES = " (a link that leaves the folder of the run)"
+"""Why a link is left out."""
 
 
 def log_part(number: int) -> str:
@@ -35,35 +39,52 @@ class Uploaded:
     """Names left out, with the reason: dangling links, links to folders, sockets."""
 
 
-def upload_tree(local: Path, folder: Folder) -> Uploaded:
+def upload_tree(local: Path, folder: Folder, within: Sequence[Path] = ()) -> Uploaded:
     """Copies everything below a local directory into a folder, each file whole or not at all.
 
-    Links to files are followed; empty folders are not kept, as object stores have none.
+    Links to files are followed, unless they lead out; empty folders are not kept, as object stores have none.
 
     Args:
         local: The directory; one that does not exist holds nothing.
         folder: Where to.
+        within: Folders that links may lead to; empty = the directory itself.
 
     Raises:
         StorageError: If a file cannot be copied. Those before it are there; to call again is safe.
     """
-    done = Uploaded()
-    for name, path in _files(local, "", done.skipped):
-        done.size += folder.put_file(path, name)
+    done, roots = Uploaded(), within or (local,)
+    for name, path in _files(local, "", done.skipped, roots):
+        try:
+            done.size += folder.put_file(path, name, within=roots)
+        except RefusedFileError as error:  # replaced since it was listed
+            done.skipped.append(f"{name} ({error})")
+            continue
         done.files += 1
     return done
 
 
-def local_files(directory: Path) -> Iterator[tuple[str, Path]]:
+def local_files(directory: Path, within: Sequence[Path] = ()) -> Iterator[tuple[str, Path]]:
     """Yields the name below a local directory and the path of each of its files, links to files included.
+
+    Args:
+        directory: The directory; one that does not exist holds nothing.
+        within: Folders that links may lead to; empty = all are followed.
 
     Raises:
         StorageError: If a folder cannot be read.
+        RefusedFileError: If the directory is a link to elsewhere, or one is in it; that after all files.
     """
-    return _files(directory, "", [])
+    skipped: list[str] = []
+    yield from _files(directory, "", skipped, within)
+    leaving = [text for text in skipped if text.endswith(LEAVES)]
+    if leaving:
+        raise RefusedFileError(f"cannot read all of {directory}: {', '.join(leaving[:10])}")
 
 
-def _files(directory: Path, above: str, skipped: list[str]) -> Iterator[tuple[str, Path]]:
+def _files(directory: Path, above: str, skipped: list[str], within: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    if within and not above and not is_contained([str(root) for root in within], str(directory)):
+        skipped.append(f"{directory.name}{LEAVES}")
+        return
     try:
         with os.scandir(directory) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
@@ -74,7 +95,9 @@ def _files(directory: Path, above: str, skipped: list[str]) -> Iterator[tuple[st
     for entry in found:
         name = above + entry.name
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path), name + "/", skipped)
+            yield from _files(Path(entry.path), name + "/", skipped, within)
+        elif within and entry.is_symlink() and not is_contained([str(root) for root in within], entry.path):
+            skipped.append(f"{name}{LEAVES}")
         elif entry.is_file():
             yield name, Path(entry.path)
         else:
@@ -85,14 +108,16 @@ def _files(directory: Path, above: str, skipped: list[str]) -> Iterator[tuple[st
 class LogUploader:
     """Brings a growing local log to an object store; call ``sync`` now and then, and once at the end."""
 
-    def __init__(self, local: Path, folder: Folder) -> None:
+    def __init__(self, local: Path, folder: Folder, within: Sequence[Path] = ()) -> None:
         """Prepares; nothing is copied yet.
 
         Args:
             local: The log. Only ever appended to.
             folder: The attempt's folder in the storage.
+            within: Folders that no link in the log's place may lead out of; empty = its own.
         """
         self._local = local
+        self._within = within or (local.parent,)
         self._folder = folder
         self._sent = 0
 
@@ -126,9 +151,11 @@ class LogUploader:
 
     def _read(self, start: int) -> bytes:
         try:
-            with self._local.open("rb") as file:
+            with open_source(self._local, self._within) as file:
                 file.seek(start)
                 return file.read(LOG_PART_BYTES)
+        except RefusedFileError:  # the trial has put something else there: nothing of that is brought anywhere
+            return b""
         except OSError as error:
             raise failure("read", str(self._local), error) from error
 

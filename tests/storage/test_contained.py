@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import shutil
@@ -18,6 +19,7 @@ from raydrive.storage.contained import DEEPEST, open_contained, open_regular, re
 from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
 from raydrive.storage.folder import Folder
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.transfer import LogUploader, upload_tree
 
 SECRET = b"root:x:the secret of another user\n"
 
@@ -260,6 +262,46 @@ def test_whoever_changes_a_path_meanwhile_gets_no_other_file(tmp_path: Path, out
     finally:
         stop.set()
         swapping.join()
+
+
+def test_no_upload_leaves_the_run(arrow: Folder, tmp_path: Path, outside: Path) -> None:
+    home = tmp_path / "node/run"
+    outputs, work = home / "files/outputs", home / "work"
+    for folder in (outputs, work):
+        folder.mkdir(parents=True)
+    (work / "best.bin").write_bytes(b"best")
+    (outputs / "best.bin").symlink_to(work / "best.bin")
+    (outputs / "shadow").symlink_to(outside)
+    (outputs / "away").symlink_to(outside.parent)
+    os.mkfifo(outputs / "pipe")
+    done = upload_tree(outputs, arrow, (home,))
+    assert [item.name for item in arrow.walk()] == ["best.bin"]
+    assert sorted(text.partition(" (")[0] for text in done.skipped) == ["away", "pipe", "shadow"]
+    shutil.rmtree(outputs)
+    outputs.symlink_to(outside.parent)
+    assert upload_tree(outputs, arrow.child("more"), (home,)).skipped == [
+        "outputs (a link that leaves the folder of the run)"
+    ]
+    for source in (outside, outputs / "log.txt"):
+        with pytest.raises(RefusedFileError):
+            arrow.put_file(source, "x", within=(home,))
+    assert [item.name for item in arrow.walk()] == ["best.bin"]
+
+
+@pytest.mark.parametrize("instead", INSTEAD)
+def test_what_stands_in_the_place_of_a_log_is_not_uploaded(
+    arrow: Folder, tmp_path: Path, outside: Path, instead: str
+) -> None:
+    log = tmp_path / "node" / "log.txt"
+    log.parent.mkdir()
+    log.write_bytes(b"epoch 1\n")
+    uploader = LogUploader(log, arrow)
+    uploader.sync()
+    log.unlink()
+    INSTEAD[instead](log, outside)
+    with contextlib.suppress(StorageError):
+        uploader.sync()
+    assert [arrow.read_bytes(item.name) for item in arrow.walk()] == [b"epoch 1\n"]
 
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY | os.O_APPEND | os.O_CREAT, os.O_RDWR])
