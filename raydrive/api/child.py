@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.arguments import trial_argv
+from raydrive.core.errors import StorageError
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
@@ -117,7 +118,7 @@ class Run:
                 "arguments": self.arguments,
                 "hyperparameters": dict(trial.params),
             },
-            "logFiles": {name: f"{self.uri}/{name}" for name in self.get_file_names() if name.endswith("log.txt")},
+            "logFiles": {name: f"{self.uri}/{name}" for name in self._listed() if name.endswith("log.txt")},
         }
 
     @property
@@ -132,6 +133,13 @@ class Run:
             StorageError: If the storage cannot be read.
         """
         return list_files(self.parent.layout, self.number)
+
+    def _listed(self) -> list[str]:
+        """Its files; none where they cannot be listed, which does not keep the rest of its details back."""
+        try:
+            return self.get_file_names()
+        except StorageError:
+            return []
 
     def download_file(self, name: str, output_file_path: str | None = None) -> str:
         """Copies one of its files here.
