@@ -190,5 +190,8 @@ def export(
         )
     story = open_story(run_name, storage)
     for text in export_run(story, to, output):
-        print(text)
+        if text.startswith("Note: "):
+            say(text)
+        else:
+            print(text)
     return 0
