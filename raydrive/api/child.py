@@ -64,9 +64,9 @@ class Run:
 
     @property
     def best_value(self) -> float | None:
-        """Best finite value of the primary metric so far."""
+        """What it is ranked by: the best finite value of the primary metric so far, or what else the objective is."""
         self.parent.refresh()
-        return self.parent.sweep.curves.best(self.number)
+        return self.parent.sweep.curves.objective(self.number)
 
     def get_status(self) -> str:
         """Returns Queued, Running, Completed, Canceled or Failed; Interrupted if the run is and it was open."""
@@ -167,18 +167,25 @@ class Run:
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
         """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
 
-        What is no file of the trial (a link that leaves the run's folder, a link to a folder, a FIFO) is left out with
-        a warning.
+        What is no file of the trial (a link that leaves the run's folder, a FIFO) is left out with a warning.
 
         Raises:
-            StorageError: If one cannot be read.
+            StorageError: If some cannot be read or written; the others are there.
         """
         root, skipped = Path(output_directory).expanduser(), list[str]()
-        names = [name for name in list_files(self.parent.layout, self.number, skipped) if name.startswith(prefix)]
-        copies = [self.download_file(name, str(root / name)) for name in names]
+        copied, failed = list[str](), list[str]()
+        for name in [one for one in list_files(self.parent.layout, self.number, skipped) if one.startswith(prefix)]:
+            try:
+                download_file(self.parent.layout, self.number, name, root / name)
+                copied.append(str(root / name))
+            except (OSError, StorageError) as error:
+                failed.append(f"{name} ({error})")
         if left_out := [text for text in skipped if text.startswith(prefix)]:
             warnings.warn(f"of trial {self.id} these were not copied: {', '.join(left_out[:20])}", stacklevel=2)
-        return copies
+        if failed:
+            total = len(failed) + len(copied)
+            raise StorageError(f"{len(failed)} of {total} files could not be copied: {', '.join(failed[:5])}")
+        return copied
 
     def logs(self, attempt: int | None = None) -> str:
         """Returns what it wrote to stdout and stderr.

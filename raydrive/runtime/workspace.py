@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from raydrive.runtime.lodging import hold, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.contained import is_contained, open_within, remove_tree
 from raydrive.storage.fetching import fetch
-from raydrive.storage.folder import failure
+from raydrive.storage.folder import Folder, failure
 from raydrive.storage.layout import LOG_NAME, RunLayout
-from raydrive.storage.transfer import LogUploader, upload_tree
+from raydrive.storage.transfer import LogUploader
 
 TAIL_BYTES = 4096
 """So much of a failed attempt's log is searched for its last words."""
@@ -43,6 +43,10 @@ class Prepared:
     """Folder of this attempt on this node, beside the working directory. Removed when the attempt is over."""
     home: Path
     """The run's folder on this node, in which all of that is."""
+    code: Path | None
+    """The snapshot that the working directory was made from; None without code."""
+    keep: tuple[str, ...]
+    """Patterns of what is kept of the working directory."""
     desk: Desk | None = None
     """Holds ``cwd`` and ``scratch``, and is kept for the next attempt where this one left nothing there."""
     put_back: Callable[[Desk], None] = lambda desk: None
@@ -73,16 +77,14 @@ class Prepared:
         if self.uploader is not None:
             self.uploader.sync()
 
-    def upload(self) -> None:
-        """Brings log, outputs and logs to a storage that is not local.
+    @property
+    def log_folder(self) -> Folder:
+        """The attempt's folder in the storage, with its log."""
+        return self.uploader.folder if self.uploader is not None else Folder.open(self.log.parent)
 
-        Raises:
-            StorageError: If something cannot be written.
-        """
-        if self.uploader is not None:
-            self.uploader.sync()
-            upload_tree(self.files / "outputs", self.layout.outputs(self.trial), self.within)
-            upload_tree(self.files / "logs", self.layout.logs(self.trial), self.within)
+    def is_bare(self) -> bool:
+        """Whether nothing was left in the working directory; one with code holds that at least."""
+        return self.desk is not None and self.desk.is_as_made()
 
     def last_words(self) -> str:
         """Returns the last line of the log that says something: of a Python traceback, the exception."""
@@ -112,14 +114,20 @@ class Prepared:
             return f"its log is not there any more: {error.strerror}" if self.uploader is None else ""
         return ""
 
-    def clean(self) -> None:
-        """Removes what only this attempt needed on this node."""
+    def clean(self, *, bare: bool = False, stays: Sequence[Path] = ()) -> None:
+        """Removes what only this attempt needed on this node.
+
+        Args:
+            bare: Whether ``is_bare`` was found.
+            stays: Folders that are not removed.
+        """
         if self.desk is None:
-            _remove(self.cwd, PUBLISHED, ())
+            if self.cwd not in stays:
+                _remove(self.cwd, PUBLISHED, ())
             _remove(self.scratch, (), (self.staging.name,))
-        elif self.desk.clear():
+        elif bare or (self.cwd not in stays and self.desk.clear()):
             self.put_back(self.desk)
-        if self.uploader is not None:
+        if self.uploader is not None and self.files not in stays:
             remove_tree(self.files)
 
 
@@ -227,7 +235,8 @@ class TrialFiles:
         scratch = desk.scratch if desk else self._root / "scratch" / name
         if desk is None:
             (scratch / "checkpoints").mkdir(parents=True)
-        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, self._root, desk, self._desks.append)
+        rest = (self._root, self._code, self._spec.keep, desk, self._desks.append)
+        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, *rest)
 
     def _desk(self, name: str, files: Path) -> Desk:
         """A free desk, laid for the trial whose files these are.

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from raydrive.core.errors import RefusedFileError
 
 A_FILE, A_FOLDER = "a file", "a folder"
+LINK_TO_FOLDER = f"a link to {A_FOLDER}"
 """Kinds of what stands in a folder; every other kind is why it is left out."""
 DEEPEST = 200
 """Folders nested deeper than this are not looked into."""
@@ -154,7 +155,9 @@ def list_contained(roots: Sequence[str], name: str = "") -> list[Entry]:
 def walk_contained(
     roots: Sequence[str], name: str = "", skipped: MutableSequence[str] | None = None
 ) -> Iterator[Entry]:
-    """Yields every file below a folder, names relative to it, in order of their names; links to folders not entered.
+    """Yields every file below a folder, names relative to it, in order of their names.
+
+    A link to a folder is entered as if that stood there, each such folder once, but not from inside itself.
 
     Args:
         roots: Folders that links may lead to; the name is relative to the first.
@@ -166,22 +169,34 @@ def walk_contained(
         OSError: If the folder itself cannot be listed.
     """
     left_out: MutableSequence[str] = [] if skipped is None else skipped
-    stack: list[tuple[str, Iterator[Entry]]] = [("", iter(_listed(roots, name)))]
+    entered: set[str] = set()
+    start = os.path.realpath(os.path.join(roots[0], name))
+    stack: list[tuple[str, str, Iterator[Entry]]] = [("", start, iter(_listed(roots, name)))]
     while stack:
-        above, entries = stack[-1]
+        above, around, entries = stack[-1]
         entry = next(entries, None)
         if entry is None:
             stack.pop()
-        elif entry.kind == A_FILE:
-            yield Entry(above + entry.name, entry.kind, entry.size, entry.mtime)
-        elif entry.kind != A_FOLDER:
-            left_out.append(f"{above}{entry.name} ({entry.kind})")
+            continue
+        below, real = f"{above}{entry.name}", f"{around}/{entry.name}"
+        if entry.kind == A_FILE:
+            yield Entry(below, entry.kind, entry.size, entry.mtime)
+            continue
+        if entry.kind == LINK_TO_FOLDER:
+            real = os.path.realpath(real)
+        if entry.kind not in (A_FOLDER, LINK_TO_FOLDER):
+            left_out.append(f"{below} ({entry.kind})")
+        elif entry.kind == LINK_TO_FOLDER and (
+            real in entered or any(f"{at}/".startswith(f"{real}/") for _, at, _ in stack)
+        ):
+            left_out.append(f"{below} ({LINK_TO_FOLDER} that is listed)")
         elif len(stack) == DEEPEST:
-            left_out.append(f"{above}{entry.name} (folders nested more than {DEEPEST} deep)")
+            left_out.append(f"{below} (folders nested more than {DEEPEST} deep)")
         else:
-            below = f"{above}{entry.name}"
+            if entry.kind == LINK_TO_FOLDER:
+                entered.add(real)
             try:
-                stack.append((f"{below}/", iter(_listed(roots, f"{name}/{below}".strip("/")))))
+                stack.append((f"{below}/", real, iter(_listed(roots, f"{name}/{below}".strip("/")))))
             except (OSError, RefusedFileError) as error:  # one folder does not decide over the others
                 left_out.append(f"{below} ({getattr(error, 'strerror', None) or error})")
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.storage.names import legible
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """URI schemes that can be opened; ``wasb`` and ``wasbs`` are rewritten to ``abfs`` and ``abfss``."""
@@ -109,7 +110,8 @@ def failure(action: str, uri: str, error: BaseException) -> StorageError:
     text = re.sub(r"://[^/\s:@]+:[^/\s@]+@", "://***@", text)
     hint = next((words for pattern, words in _TEXT_HINTS if re.search(pattern, text)), "")
     hint = hint or _ERRNO_HINTS.get(number or 0, "")
-    return StorageError(f"cannot {action} {redact(uri)}: {text}" + (f". Hint: {hint}" if hint else ""))
+    tail = f". Hint: {hint}" if hint else ""
+    return StorageError(f"cannot {action} {legible(redact(uri))}: {legible(text)}{tail}")
 
 
 def check_name(name: str) -> str:
@@ -122,11 +124,6 @@ def check_name(name: str) -> str:
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise ValueError(f"not a name inside a folder: {name!r}")
     return name
-
-
-def is_temporary(name: str) -> bool:
-    """Tells whether a file of this name is a write that has not ended (or never will)."""
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 class Folder(ABC):
@@ -171,6 +168,11 @@ class Folder(ABC):
     @abstractmethod
     def uri(self) -> str:
         """What ``Folder.open`` takes to get here again: an absolute path, or a URI with its options."""
+
+    @property
+    def longest_name(self) -> int | None:
+        """Bytes that the name of a file in this folder may have; None = what the file system takes."""
+        return None
 
     @property
     @abstractmethod
@@ -311,17 +313,17 @@ class Folder(ABC):
         """
         return self
 
+    @abstractmethod
     def walk(self, skipped: MutableSequence[str] | None = None) -> Iterator[Item]:
         """Yields every file below this folder, names relative to it, in order of their names.
 
         Args:
-            skipped: Gets the names of what is no file, with the reason, in a contained folder; links to folders are
-                among them, for they are not entered there.
+            skipped: Gets the names of what is no file, with the reason, in a contained folder. A link to a folder is
+                entered there, each such folder once, but not from inside itself.
 
         Raises:
             StorageError: If a folder cannot be listed.
         """
-        yield from _walk(self, "")
 
     def read_bytes(self, name: str) -> bytes:
         """Returns a file's content.
@@ -351,14 +353,6 @@ class Folder(ABC):
 
     def __hash__(self) -> int:
         return hash(self.uri)
-
-
-def _walk(folder: Folder, above: str) -> Iterator[Item]:
-    for item in folder.list():
-        if item.is_dir:
-            yield from _walk(folder.child(item.name), f"{above}{item.name}/")
-        else:
-            yield Item(above + item.name, item.size, False, item.mtime)
 
 
 def _local_path(text: str) -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO
 
 from raydrive.core.errors import RefusedFileError
@@ -22,7 +22,8 @@ from raydrive.storage.contained import (
     open_within,
     walk_contained,
 )
-from raydrive.storage.folder import Folder, Item, check_name, failure, is_temporary
+from raydrive.storage.folder import Folder, Item, check_name, failure
+from raydrive.storage.names import is_temporary, temporary
 
 # What link() says where the file system has no hard links (FAT, many FUSE mounts).
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
@@ -154,18 +155,6 @@ class LocalFolder(Folder):
         with open(descriptor, "rb", buffering=0) as reader:
             return LocalFolder(target.absolute().parent)._put(reader, target.name)
 
-    def walk(self, skipped: MutableSequence[str] | None = None) -> Iterator[Item]:
-        """See ``Folder.walk``."""
-        if self._root is None:
-            yield from super().walk(skipped)
-            return
-        try:
-            for found in walk_contained(*self._below(self._root), skipped):
-                if not is_temporary(found.name.rpartition("/")[2]):
-                    yield Item(found.name, found.size, False, found.mtime)
-        except OSError as error:
-            raise failure("list", self.uri, error) from error
-
     def list(self, prefix: str = "") -> Sequence[Item]:
         """See ``Folder.list``; in a contained folder only files and folders, and what links to a file inside it."""
         return self._list_contained(self._root, prefix) if self._root is not None else self._list(prefix)
@@ -196,6 +185,34 @@ class LocalFolder(Folder):
         except OSError as error:
             raise failure("list", self.uri, error) from error
         return sorted((item for item in items if item is not None), key=lambda item: item.name)
+
+    def walk(self, skipped: MutableSequence[str] | None = None) -> Iterator[Item]:
+        """See ``Folder.walk``; a link to a folder that it is in, itself or by another, is not followed."""
+        return self._walk_contained(self._root, skipped) if self._root is not None else self._walk()
+
+    def _walk_contained(self, root: Path, skipped: MutableSequence[str] | None) -> Iterator[Item]:
+        try:
+            for found in walk_contained(*self._below(root), skipped):
+                if not is_temporary(found.name.rpartition("/")[2]):
+                    yield Item(found.name, found.size, False, found.mtime)
+        except OSError as error:
+            raise failure("list", self.uri, error) from error
+
+    def _walk(self) -> Iterator[Item]:
+        around: tuple[str, ...] = (os.path.realpath(self._path),)
+        stack: list[tuple[LocalFolder, str, tuple[str, ...], Iterator[Item]]] = [(self, "", around, iter(self.list()))]
+        while stack:
+            folder, above, around, left = stack[-1]
+            item = next(left, None)
+            if item is None:
+                stack.pop()
+            elif not item.is_dir:
+                yield Item(above + item.name, item.size, False, item.mtime)
+            else:
+                below = folder.child(item.name)
+                real = os.path.realpath(below.uri)
+                if real not in around:
+                    stack.append((below, f"{above}{item.name}/", (*around, real), iter(below.list())))
 
     def exists(self, name: str = "") -> bool:
         """See ``Folder.exists``."""
@@ -278,14 +295,14 @@ class LocalFolder(Folder):
         """A free name beside ``path`` (its folder is made); whatever is left of it at the end is removed."""
         folder, name = os.path.split(path)
         self._check_inside(folder)
-        temporary = f"{folder}/.{name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        part = f"{folder}/{temporary(name)}"
         try:
             os.makedirs(folder, exist_ok=True)
             try:
-                yield temporary
+                yield part
             finally:
                 with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+                    os.unlink(part)
         except OSError as error:
             raise failure(action, path, error) from error
 
@@ -380,4 +397,10 @@ def _item(entry: os.DirEntry[str]) -> Item | None:
         is_dir = entry.is_dir()
     except FileNotFoundError:  # removed meanwhile, or a dangling link
         return None
+    except OSError:
+        if entry.is_symlink():  # it leads in a circle, or to where this user may not look
+            return None
+        raise
+    if not is_dir and not S_ISREG(stat.st_mode):
+        return None  # a pipe or socket: there is nothing to read, and opening it may take for ever
     return Item(entry.name, 0 if is_dir else stat.st_size, is_dir, stat.st_mtime)

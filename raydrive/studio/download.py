@@ -13,7 +13,7 @@ import urllib.parse
 from aiohttp import web
 
 from raydrive.core.errors import RefusedFileError, StorageError, TrialError
-from raydrive.storage.files import is_inside
+from raydrive.storage.files import is_inside, real_name
 from raydrive.storage.folder import Folder
 from raydrive.storage.layout import RunLayout
 
@@ -33,7 +33,7 @@ async def send_file(request: web.Request, layout: RunLayout, number: int, name: 
         TrialError: If there is no such file there, or what stands there is not read: the sentence gives the reason.
         StorageError: If the storage cannot be read.
     """
-    folder = layout.trial(number)
+    folder, name = layout.trial(number), await asyncio.to_thread(real_name, layout, number, name)
     block, size = await asyncio.to_thread(_first, folder, number, name)
     response = web.StreamResponse(headers=headers(name))
     await response.prepare(request)

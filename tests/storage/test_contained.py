@@ -137,12 +137,30 @@ def test_what_is_left_out_is_named_with_the_reason(layout: RunLayout, outside: P
     skipped: list[str] = []
     assert list_files(layout, 3, skipped) == ["attempt-1/log.txt", "outputs/latest.bin", "outputs/model.bin"]
     assert skipped == [
-        "outputs/again (a link to a folder)",
+        "outputs/again (a link to a folder that is listed)",
         "outputs/away (a link that leaves the folder of the run)",
         "outputs/nowhere (a link that leads nowhere)",
         "outputs/pipe (a FIFO)",
         "outputs/shadow (a link that leaves the folder of the run)",
     ]
+
+
+def test_links_to_folders_do_not_multiply(layout: RunLayout) -> None:
+    outputs = layout.outputs(3).local_path
+    assert outputs is not None
+    for number in range(30):  # entered wherever they stand, they would be 30! paths
+        (outputs / f"d{number}").mkdir()
+        (outputs / f"d{number}/x").touch()
+        for other in range(30):
+            (outputs / f"d{number}/to{other}").symlink_to(outputs / f"d{other}")
+    (outputs / "latest").symlink_to("d7")
+    skipped: list[str] = []
+    names = list_files(layout, 3, skipped)
+    assert len(names) <= 2 + 30 * 2
+    assert {f"outputs/d{number}/x" for number in range(30)} <= {*names}
+    assert len(skipped) <= 30 * 30 * 2 + 1
+    (outputs / "d0/last").symlink_to(outputs.parent / "attempt-1")
+    assert "outputs/d0/last/log.txt" in list_files(layout, 3)
 
 
 def test_links_inside_the_run_are_followed(layout: RunLayout, tmp_path: Path) -> None:
@@ -274,13 +292,13 @@ def test_no_upload_leaves_the_run(arrow: Folder, tmp_path: Path, outside: Path) 
     (outputs / "shadow").symlink_to(outside)
     (outputs / "away").symlink_to(outside.parent)
     os.mkfifo(outputs / "pipe")
-    done = upload_tree(outputs, arrow, (home,))
+    done = upload_tree(outputs, arrow, within=(home,))
     assert [item.name for item in arrow.walk()] == ["best.bin"]
     assert sorted(text.partition(" (")[0] for text in done.skipped) == ["away", "pipe", "shadow"]
     shutil.rmtree(outputs)
     outputs.symlink_to(outside.parent)
-    assert upload_tree(outputs, arrow.child("more"), (home,)).skipped == [
-        "outputs (a link that leaves the folder of the run)"
+    assert upload_tree(outputs, arrow.child("more"), within=(home,)).skipped == [
+        ". (a link that leaves the folder of the run)"
     ]
     for source in (outside, outputs / "log.txt"):
         with pytest.raises(RefusedFileError):
