@@ -8,17 +8,20 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raydrive.api.arguments import RUN_OBJECT
 from raydrive.core.arguments import trial_argv
 from raydrive.core.errors import StorageError
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
+from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
 from raydrive.storage.files import download_file, list_files, read_file, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
 
+@checks_arguments(parent=RUN_OBJECT, output_file_path=PATH | NOTHING, attempt=whole(1) | NOTHING)
 class Run:
     """A child run: one configuration that is, or was, trained.
 

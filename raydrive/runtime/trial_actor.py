@@ -50,9 +50,19 @@ class TrialActor:
         driver: Handle of the driver actor.
         epoch: Epoch of that driver.
         name: The actor's own name, by which the next driver finds it.
+        secrets: Further environment variables of the trials; nowhere but in memory.
     """
 
-    def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
+    def __init__(
+        self,
+        uri: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        driver: Any,
+        epoch: int,
+        name: str,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self._config = TrialConfig.from_json(config)
         self._spec = self._config.trial
         """As on this node: with inputs that were brought here."""
@@ -60,6 +70,7 @@ class TrialActor:
         self._driver = driver
         self._epoch = epoch
         self._name = name
+        self._secrets = dict(secrets or {})
         self._files = TrialFiles(uri, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
@@ -320,7 +331,7 @@ class TrialActor:
         if scripts not in path.split(os.pathsep):
             # The environment need not be activated: shell lines find 'raydrive log', and the same python as plain ones.
             env["PATH"] = f"{scripts}{os.pathsep}{path}"
-        env.update(self._config.trial.environment_variables)
+        env.update({**self._config.trial.environment_variables, **self._secrets})
         return with_training_folder(env)
 
     def _job(

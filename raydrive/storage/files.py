@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from raydrive.core.errors import TrialError, did_you_mean
+from raydrive.core.errors import TrialError, did_you_mean, show
 from raydrive.storage.folder import Folder, Item
 from raydrive.storage.layout import LOG_NAME, RunLayout
 from raydrive.storage.names import is_text, storable
@@ -170,4 +170,4 @@ def is_inside(name: str) -> bool:
 def _no_file(layout: RunLayout, trial: int, name: str) -> TrialError:
     names = list_files(layout, trial)
     known = ", ".join(names[:20]) + (" ..." if len(names) > 20 else "") if names else "none"
-    return TrialError(f"trial {trial} has no file {name!r}; it has: {known}. {did_you_mean(name, names)}".rstrip())
+    return TrialError(f"trial {trial} has no file {show(name)}; it has: {known}. {did_you_mean(name, names)}".rstrip())

@@ -12,7 +12,7 @@ import urllib.parse
 
 from aiohttp import web
 
-from raydrive.core.errors import RefusedFileError, StorageError, TrialError
+from raydrive.core.errors import RefusedFileError, StorageError, TrialError, show
 from raydrive.storage.files import is_inside, real_name
 from raydrive.storage.folder import Folder
 from raydrive.storage.layout import RunLayout
@@ -69,7 +69,7 @@ def headers(name: str) -> dict[str, str]:
 
 def _first(folder: Folder, number: int, name: str) -> tuple[bytes, int]:
     """The first block of a file that may be given away, and the file's bytes."""
-    missing = TrialError(f"trial {number} has no file {name!r}")
+    missing = TrialError(f"trial {number} has no file {show(name)}")
     if not is_inside(name):
         raise missing
     try:
