@@ -289,6 +289,12 @@ def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
 
 
+def _seed(given: int | None, sampling: Sampling) -> int:
+    """The seed of a run: as given, the sampling's, or one drawn at random."""
+    seed: int | None = given if given is not None else getattr(sampling, "seed", None)
+    return secrets.randbits(31) if seed is None else seed
+
+
 def _check_sampling(sampling: Sampling) -> None:
     if not hasattr(sampling, "space"):
         allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"

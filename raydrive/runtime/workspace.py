@@ -13,6 +13,7 @@ from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
+from raydrive.runtime.leftovers import sizes_of
 from raydrive.runtime.lodging import hold, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.contained import is_contained, open_within, remove_tree
@@ -106,12 +107,11 @@ class Prepared:
 
     def log_trouble(self) -> str:
         """Returns why the log is not read any more: the trial has put something else in its place; else empty."""
-        try:
-            os.close(open_within(self.within, self.log))
-        except RefusedFileError as error:
-            return f"its log is not read any more: {error}"
-        except OSError as error:
-            return f"its log is not there any more: {error.strerror}" if self.uploader is None else ""
+        with contextlib.suppress(OSError):  # a script that has removed it knows that
+            try:
+                os.close(open_within(self.within, self.log))
+            except RefusedFileError as error:
+                return f"its log is not read any more: {error}"
         return ""
 
     def clean(self, *, bare: bool = False, stays: Sequence[Path] = ()) -> None:
@@ -201,6 +201,7 @@ class TrialFiles:
             partial.rename(self._function)  # another actor of this node may be reading it
         else:
             self._code = unpack_code(self._layout, sha256, self._root / "code")
+            sizes_of(self._code)  # before a trial can change it
 
     def inputs(self) -> dict[str, str]:
         """Returns the values of ``${{inputs.x}}`` on this node; what stands elsewhere is brought here, once per run.
