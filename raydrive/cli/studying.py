@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from raydrive.cli.output import (
     resolve,
     say,
 )
+from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
     from raydrive.studio.story import Story
@@ -63,6 +65,8 @@ def report(
 
     story = open_story(run_name, storage)
     target = output or f"{story.layout.run_id}.html"
+    if os.path.isdir(target):
+        raise ConfigError(Problem("--output", f"{show(target)}, which is a folder", "the name of a file"))
     size = write_report(story, target, logs=logs)
     say(f"{len(story.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
     print(target)

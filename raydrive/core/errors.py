@@ -24,6 +24,8 @@ from typing import Any
 
 LONGEST_FOUND, LONGEST_ADVICE = 400, 1_500
 """Characters that an error shows of what was found, and of what is allowed; of more, the beginning and the length."""
+LONGEST_MESSAGE = 6_000
+"""Characters that the command line shows of any other message."""
 HIDDEN = "(not shown)"
 """Stands for a value that may be confidential, wherever it would be displayed."""
 _SECRET = re.compile(
@@ -64,11 +66,15 @@ def show(value: object) -> str:
 
 def _part(text: str, longest: int) -> str:
     """A part of a problem in one line, shortened: control characters of a name must not reach a terminal."""
-    if len(text) > longest:
-        text = f"{text[: longest // 2]}... ({len(text):,} characters)"
+    text = brief(text, longest)
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def brief(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """Returns a text for people, cut where it gets long: its beginning and its length."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}... ({len(text):,} characters)"
 
 
 @dataclass(frozen=True, slots=True)

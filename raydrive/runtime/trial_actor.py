@@ -50,18 +50,11 @@ class TrialActor:
         driver: Handle of the driver actor.
         epoch: Epoch of that driver.
         name: The actor's own name, by which the next driver finds it.
-        secrets: Further environment variables of the trials; nowhere but in memory.
+        secrets: Further environment variables of the trials by name; nowhere but in memory. None = none.
     """
 
     def __init__(
-        self,
-        uri: str,
-        run_id: str,
-        config: Mapping[str, Any],
-        driver: Any,
-        epoch: int,
-        name: str,
-        secrets: Mapping[str, str] | None = None,
+        self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str, secrets: Any = None
     ) -> None:
         self._config = TrialConfig.from_json(config)
         self._spec = self._config.trial

@@ -21,7 +21,8 @@ from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import StorageError, show
+from raydrive.core.wanted import LONGEST_NAME, unusable
 from raydrive.storage.here import absolute
 from raydrive.storage.names import legible
 
@@ -84,7 +85,10 @@ def redact(uri: str) -> str:
     """Returns the URI without passwords, keys and tokens, fit for messages and logs."""
     if not _SCHEME.match(uri):
         return uri
-    parts = urllib.parse.urlsplit(uri)
+    try:
+        parts = urllib.parse.urlsplit(uri)
+    except ValueError:  # no URI; what in it is a password cannot be told
+        return f"{uri.partition('://')[0]}://***"
     if "@" not in parts.netloc and not parts.query:
         return uri
     host = parts.netloc
@@ -150,9 +154,16 @@ class Folder(ABC):
         from raydrive.storage.local import LocalFolder
 
         text = os.fspath(place)
+        wrong = unusable(text) or ("" if len(text) <= LONGEST_NAME else f"{len(text):,} characters")
+        if wrong:
+            raise StorageError(f"cannot open {show(text)}: no store has a place with {wrong}")
         match = _SCHEME.match(text)
         if match is None:
             return LocalFolder(_local_path(text))
+        try:
+            urllib.parse.urlsplit(text)
+        except ValueError as error:
+            raise StorageError(f"cannot open {redact(text)}: {error}") from error
         scheme = match.group(1).lower()
         if scheme == "file":
             return LocalFolder(_path_of_file_uri(text))
