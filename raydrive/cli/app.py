@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -49,8 +50,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             current_folder()  # without one nothing works: no settings are found, and Ray does not start
         app(args=None if arguments is None else list(arguments), prog_name="raydrive")
     except SystemExit as ended:
-        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
-            return 0  # the reader (head, less) has gone: that is its right, and no failure of ours
+        if _reader_has_gone(ended):
+            _write_nowhere()  # that is its right (head, less), and no failure of ours
+            return 0
         return ended.code if isinstance(ended.code, int) else 0
     except ConfigError as error:
         count = len(error.problems)
@@ -65,8 +67,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         say("Interrupted.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has gone: that is its right. Keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         return 0
     except OSError as error:  # a full disk, a folder that is none: the system's answer is the user's to read
         if error.filename is not None:
@@ -79,6 +80,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
         say(f"This is a bug of raydrive. The traceback is in {_keep_traceback()}")
         return 1
     return 0
+
+
+def _reader_has_gone(ended: BaseException) -> bool:
+    """Whether a command ended since whoever read its output has gone: typer and rich turn that into an exit."""
+    seen: BaseException | None = ended
+    while seen is not None:
+        if isinstance(seen, BrokenPipeError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _write_nowhere() -> None:
+    """Sends what is still in Python's buffers nowhere, so that it does not complain at its exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _check_texts(arguments: Sequence[str]) -> None:

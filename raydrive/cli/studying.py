@@ -131,9 +131,11 @@ def whatif(
         if policy.strip()[:1] in '{["':
             try:
                 raw = json.loads(policy)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
-                raise ConfigError(Problem("--policy", repr(policy), allowed, f"It is no JSON: {error}.")) from error
+                raise ConfigError(
+                    Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")
+                ) from error
         chosen = [policy_from_json(raw, "--policy")]
     story = open_story(run_name, storage)
     own = story.config.policy
@@ -204,5 +206,8 @@ def export(
         )
     story = open_story(run_name, storage)
     for text in export_run(story, to, output):
-        print(text)
+        if text.startswith("Note: "):
+            say(text)
+        else:
+            print(text)
     return 0

@@ -4,6 +4,7 @@ RaydriveError                 exit code 1
 ├── ConfigError               exit code 2: bad input; carries every problem found, not the first
 ├── StorageError              exit code 5: a file that cannot be read or written
 │   ├── RunNotFoundError      exit code 2: no such run, or an ambiguous prefix
+│   ├── RefusedFileError      what stands there is not read: a link that leaves the run's folder, a FIFO, a device
 │   └── JournalError          the journal of a run cannot be written or read on
 │       └── DamagedJournalError   it is damaged; says where, and how many entries can be read
 │           └── NonsenseError         an entry makes no sense after those before it
@@ -153,6 +154,10 @@ class NonsenseError(DamagedJournalError):
 
     entries = 1
     """Number of entries that were being folded."""
+
+
+class RefusedFileError(StorageError):
+    """What stands in the place of a file is not opened: a link that leads out of the folder, a FIFO, a device."""
 
 
 class ClusterError(RaydriveError):

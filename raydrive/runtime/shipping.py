@@ -19,9 +19,10 @@ from raydrive.core.errors import StorageError
 from raydrive.runtime.leftovers import Leftovers, look, move_kept, resolve_links, take_replaced
 from raydrive.runtime.lodging import LEFT_KEPT_S, leave
 from raydrive.runtime.workspace import Prepared
+from raydrive.storage.contained import is_contained
 from raydrive.storage.layout import KEPT, LOG_NAME
 from raydrive.storage.names import legible
-from raydrive.storage.transfer import Uploaded, is_reachable, local_files, reason, upload_tree
+from raydrive.storage.transfer import LEAVES, Uploaded, is_reachable, local_files, reason, upload_tree
 
 LOG_PERIOD_S = 3.0
 """How often a growing log is brought to the storage."""
@@ -139,12 +140,17 @@ class _Delivery:
         going = (prepared.cwd, prepared.scratch)
         self.failed.update(take_replaced(prepared.cwd, prepared.files))
         taken: set[str] = set()
-        for name in ("outputs", "logs"):
+        for name in ("outputs", "logs", KEPT):
+            if not is_contained([str(root) for root in prepared.within], str(prepared.files / name)):
+                self.failed[name] = f"it is {LEAVES}"
+        for name in {"outputs", "logs"} - {*self.failed}:
             self.failed.update(resolve_links(prepared.files / name, going, prepared.home, name, taken))
         with contextlib.suppress(OSError):  # the script may have removed it
             self.unmarked = [name for name in sorted(os.listdir(prepared.staging)) if not _OURS.fullmatch(name)]
         self.left = look(prepared.cwd, prepared.code, prepared.keep, taken)
         self.left.forget(saved)
+        if KEPT in self.failed:
+            return
         moved = move_kept(self.left.kept, prepared.files / KEPT, prepared.cwd)
         self.failed.update({f"{KEPT}/{name}": why for name, why in moved.items()})
 
@@ -174,7 +180,7 @@ class _Delivery:
             self._log = reason(error)
         for name, folder in places.items():
             before = self.trees.setdefault(name, Uploaded())
-            upload_tree(prepared.files / name, folder, before=before, check=check, last=last)
+            upload_tree(prepared.files / name, folder, before=before, check=check, last=last, within=prepared.within)
 
     @property
     def refused(self) -> dict[str, str]:

@@ -236,6 +236,8 @@ class TrialActor:
             channel.resume()
             await channel.drain()
             await publisher.close()
+            if current.began and (trouble := prepared.log_trouble()):
+                current.note(trouble)
             if current.said_failed and exit_.code == 0:
                 return 1, current.said_failed
             return exit_.code, why_ended(exit_, prepared, self._spec.submit_dir)
@@ -284,6 +286,7 @@ class TrialActor:
             keep_last=self._config.trial.keep_checkpoints,
             patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,
+            within=prepared.within,
         )
         publisher.start()
         return publisher

@@ -9,8 +9,8 @@ import pytest
 
 from raydrive.runtime import leftovers
 from raydrive.runtime.leftovers import amount, look, move_kept, resolve_links, sizes_of, take_replaced
-from raydrive.runtime.lodging import remove_tree
 from raydrive.storage.code import SMALL_BYTES, make_workdir
+from raydrive.storage.contained import remove_tree
 
 
 @pytest.fixture
