@@ -126,9 +126,9 @@ SCRIPT: dict[str, Wanted] = {
 }
 """Of ``ScriptRunConfig``."""
 TUNING: dict[str, Wanted] = {
-    "primary_metric_value": OBJECTIVE,
     "hyperparameter_sampling": SAMPLING,
     "primary_metric_goal": GOAL,
+    "primary_metric_value": OBJECTIVE,
     "max_total_runs": whole(1),
     "max_concurrent_runs": whole(1) | NOTHING,
     "max_duration_minutes": above(0, "a number of minutes above 0") | kind("None for no limit", lambda v: v is None),

@@ -200,11 +200,11 @@ def _own(config: RunConfig) -> dict[str, Any]:
         out["python"] = spec.python
     if spec.preload:
         out["preload"] = list(spec.preload)
+    if spec.keep:
+        out["keep"] = list(spec.keep)
     hidden = {name: "env" for name in spec.environment_variables if looks_secret(name)}
     if hidden or spec.secrets:
         out["secrets"] = {**hidden, **spec.secrets}
-    if spec.keep:
-        out["keep"] = list(spec.keep)
     default = TrialSpec(kind="command")
     for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s"):
         if getattr(spec, name) != getattr(default, name):

@@ -32,6 +32,7 @@ from raydrive.storage.checkpoints import (
     publish,
 )
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.names import legible
 
 LET_GO_S = 0.02
 """A checkpoint that was announced is published so much later."""
@@ -220,6 +221,10 @@ class Publisher:
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()
             if folder.is_dir():
                 await self._publish(folder, interval, value)
+            else:
+                what = "it is a file, and a checkpoint is a folder" if folder.exists() else "there is no such folder"
+                self._missing(f"the checkpoint {legible(name)} is not in the storage: {what}")
+                folder.unlink(missing_ok=True)
             if not saved:
                 path.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)

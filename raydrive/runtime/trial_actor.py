@@ -242,7 +242,9 @@ class TrialActor:
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
-            await deliver(prepared, current.note, self._config.trial.storage_patience_s, publisher.saved)
+            stopped, patience_s = self._stopping, self._config.trial.storage_patience_s
+            given_up = lambda: self._stopping and not stopped  # noqa: E731  (a stop of what is done from here on)
+            await deliver(prepared, current.note, patience_s, publisher.saved, given_up)
 
     async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""

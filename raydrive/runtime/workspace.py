@@ -13,6 +13,7 @@ from raydrive.core.errors import StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
+from raydrive.runtime.leftovers import sizes_of
 from raydrive.runtime.lodging import hold, remove_tree, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.fetching import fetch
@@ -182,6 +183,7 @@ class TrialFiles:
             partial.rename(self._function)  # another actor of this node may be reading it
         else:
             self._code = unpack_code(self._layout, sha256, self._root / "code")
+            sizes_of(self._code)  # before a trial can change it
 
     def inputs(self) -> dict[str, str]:
         """Returns the values of ``${{inputs.x}}`` on this node; what stands elsewhere is brought here, once per run.
