@@ -18,7 +18,7 @@ from raydrive.core.arguments import check_references, format_value
 from raydrive.core.confidential import both_problems
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.passing import flag_parameters, unpassable
+from raydrive.core.passing import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
@@ -224,7 +224,8 @@ class HyperDriveConfig:
     def _check_command(self) -> None:
         """Checks at birth what each trial would fail at: references of a command, texts no command line can hold."""
         spec, space = self.config.trial, self.config.sampling.space
-        problems: list[Problem] = []
+        problems = long_names(self.config.metric.name, space)
+        problems += too_long(spec.python, LONGEST_PATH, "python")
         if spec.kind == "command":
             known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
             problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
