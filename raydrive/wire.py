@@ -4,9 +4,11 @@ One JSON object a line, sent to the Unix socket named in ``RAYDRIVE_CHANNEL``. A
 number of times, in any language; a connection says nothing but such lines and is never answered. A line is one of::
 
     {"m": {"accuracy": 0.93}, "t": 1731000000.5, "s": 3, "d": "held-out set"}
-        metrics logged together; "t" seconds since the epoch, "s" the user's step and "d" a description (both optional).
+        metrics logged together; "t" seconds since the epoch, "s" the user's step and "d" a description (all optional).
         A value is a number, a string, a list, a row {"column": scalar} or a table {"column": [scalar, ...]}
         (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
+        "checkpoint" (see below) may stand in the same line: then it holds these values. "r" is the rank of a process
+        among several that train together: the primary metric is taken from rank 0, which is also what no "r" means.
     {"tags": {"fold": "2"}, "t": 1731000000.5}
     {"checkpoint": "2", "t": 1731000000.5}
         the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete: its marker ``2.done`` is there, or the
@@ -15,6 +17,10 @@ number of times, in any language; a connection says nothing but such lines and i
 
 Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand for themselves. Nothing is acknowledged:
 a full socket buffer blocks the writer, which is the back-pressure, and what was written before a process ended is read.
+
+The first value of a step stands: a line that repeats one is no new interval. What cannot be recorded or makes no sense
+is replaced or dropped, and said so once; ``raydrive.core.report_checks`` has the limits (30 deep, names of 500
+characters, whole numbers of 64 bits, times within a minute of the attempt).
 
 Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
 """
@@ -57,6 +63,11 @@ AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 """The same directory, where scripts for HyperDrive's resumed runs look that do not read ``--resume-from``."""
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
+OUTER_RANKS = "RAYDRIVE_OUTER_RANKS"
+"""Names of variables that gave a rank before the trial began, as where ``srun`` has started Ray itself: they do not say
+which process of the trial this is. Unset when there are none."""
+ALL_RANKS = "RAYDRIVE_ALL_RANKS"
+"""Set by a user, to anything but 0: what ranks above 0 log of the primary metric counts, too."""
 
 BUFFER_BYTES = 1 << 20
 """So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
@@ -84,12 +95,23 @@ TRIAL_VARIABLES = (
     RESUME_FROM,
     AZURE_RESUME_FROM,
     CHECKPOINT_DIR,
+    OUTER_RANKS,
 )
 """All that tells a process that it is a trial, and which."""
 
 # Evaluated at run time, hence spelled for Python 3.8.
 Scalar = Union[int, float, str]  # noqa: UP007
 Message = Dict[str, Any]  # noqa: UP006
+
+_RANKS = (
+    ("RANK", "WORLD_SIZE"),  # torchrun, accelerate, deepspeed
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+    ("SLURM_PROCID", "SLURM_NTASKS"),
+    ("JAX_PROCESS_ID", "JAX_NUM_PROCESSES"),
+    ("LOCAL_RANK", "WORLD_SIZE"),  # Lightning's own launcher
+)
+"""Variables by which launchers tell a process its rank, and among how many; the first one that is there counts."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for each line
 _USAGE = "usage: raydrive log NAME=VALUE [NAME=VALUE ...] [--step N]"
@@ -108,6 +130,7 @@ def trial_environment(
     output_dir: str = "",
     checkpoint_dir: str = "",
     resume_from: str = "",
+    outer_ranks: str = "",
 ) -> dict[str, str]:
     """The variables that tell a training process which trial it is.
 
@@ -123,6 +146,7 @@ def trial_environment(
         output_dir: Directory of the trial's outputs; ``<files_dir>/outputs`` when empty.
         checkpoint_dir: Directory for the trial's checkpoints; left out when empty.
         resume_from: Directory of the checkpoint to go on from; left out when empty.
+        outer_ranks: What ``outer_ranks`` returned for the variables that the trial begins with.
 
     Returns:
         Names and values to add to the environment of the process. ``PYTHONUNBUFFERED`` is among them, so that the log
@@ -144,18 +168,60 @@ def trial_environment(
         environment[INPUTS] = _encode(dict(inputs))
     if checkpoint_dir:
         environment[CHECKPOINT_DIR] = checkpoint_dir
+    if outer_ranks:
+        environment[OUTER_RANKS] = outer_ranks
     if resume_from:
         environment[RESUME_FROM] = environment[AZURE_RESUME_FROM] = resume_from
     return environment
 
 
-def metrics_message(values: Mapping[str, Any], step: float | None = None, description: str = "") -> Message:
-    """A line that logs ``values`` together, at the present time."""
+def rank_of(environment: Mapping[str, str]) -> int:
+    """The rank of a process with such variables among those that train together; 0 for one that trains alone."""
+    if environment.get(ALL_RANKS, "0") not in ("", "0"):
+        return 0
+    outer = environment.get(OUTER_RANKS, "").split(",")
+    for name, among in _RANKS:
+        rank, size = environment.get(name, ""), environment.get(among, "")
+        if name in outer or not _is_count(rank) or (not size and name == "LOCAL_RANK"):
+            continue
+        if not _is_count(size) or int(size) > 1:
+            return int(rank)
+    return 0 if "TF_CONFIG" in outer else _tf_rank(environment.get("TF_CONFIG", ""))
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _tf_rank(config: str) -> int:
+    """The rank that ``TF_CONFIG`` gives: the chief, or worker 0 where there is none, has 0, and so has an evaluator."""
+    try:
+        found = json.loads(config or "{}")
+        kind, index = found["task"]["type"], int(found["task"]["index"])
+        return index + ("chief" in found["cluster"]) if kind == "worker" else 0
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return 0
+
+
+def outer_ranks(environment: Mapping[str, str]) -> str:
+    """What ``OUTER_RANKS`` has to be for a trial that begins with these variables."""
+    names = [name for name, _ in _RANKS if environment.get(name, "0") != "0"]
+    return ",".join([*names, "TF_CONFIG"] if "TF_CONFIG" in environment else names)
+
+
+def metrics_message(
+    values: Mapping[str, Any], step: float | None = None, description: str = "", rank: int = 0, checkpoint: str = ""
+) -> Message:
+    """A line that logs ``values`` together, at the present time, and with them a checkpoint that holds them."""
     message: Message = {"m": values, "t": time.time()}
     if step is not None:
         message["s"] = step
     if description:
         message["d"] = description
+    if rank:
+        message["r"] = rank
+    if checkpoint:
+        message["checkpoint"] = checkpoint
     return message
 
 
@@ -351,30 +417,6 @@ def parse_scalar(text: str) -> Scalar:
     return text
 
 
-def _parse_log(arguments: Sequence[str]) -> tuple[dict[str, Scalar], Scalar | None, list[str]]:
-    """Splits the arguments of ``raydrive log`` into values, step and complaints."""
-    values: dict[str, Scalar] = {}
-    step: Scalar | None = None
-    complaints: list[str] = []
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word == "--step" or word.startswith("--step="):
-            text = word[7:] if "=" in word else (rest.pop(0) if rest else "")
-            step = parse_scalar(text)
-            if isinstance(step, str):
-                complaints.append(f"--step: found {text!r}; allowed: a number")
-            continue
-        name, equals, text = word.partition("=")
-        if not equals or not name.strip():
-            complaints.append(f"found {word!r}; allowed: NAME=VALUE, such as accuracy=0.93")
-        else:
-            values[name] = parse_scalar(text)
-    if not values and not complaints:
-        complaints.append("no metric given")
-    return values, step, complaints
-
-
 def log_main(argv: Sequence[str] | None = None) -> int:
     """Logs metrics from a command line: ``raydrive log accuracy=0.93 loss=0.2 --step 3``.
 
@@ -388,7 +430,9 @@ def log_main(argv: Sequence[str] | None = None) -> int:
     if arguments in (["--help"], ["-h"]):
         print(_USAGE)
         return 0
-    values, step, complaints = _parse_log(arguments)
+    from raydrive import plain  # what training logs with does without
+
+    values, step, complaints = plain.parse_log(arguments)
     if complaints:
         print("\n".join([f"raydrive log: {line}" for line in complaints] + [_USAGE]), file=sys.stderr)
         return 2
@@ -397,8 +441,7 @@ def log_main(argv: Sequence[str] | None = None) -> int:
         for name, value in values.items():
             print(f"Attempted to log scalar metric {name}:\n{value}")
         return 0
-    number = step if isinstance(step, (int, float)) else None
-    return 0 if Client(path).send(metrics_message(values, number)) else 5
+    return 0 if Client(path).send(metrics_message(values, step, rank=rank_of(os.environ))) else 5
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ fold reads can tell the difference:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -152,9 +153,18 @@ def _fold_attempt(block: Block, rows: Ints, state: State, curves: Curves, taken:
     trial.logged = ()
     next_rows = _next_rows(rows_with_value, block.interval[rows_with_value], length)
     if len(next_rows):
+        trial.last_step = _last_step(block, next_rows, trial.last_step if length > trial.start else -math.inf)
         tops = curves.extend(number, block.value[next_rows])
         taken.rows.append(next_rows)
         taken.tops.append(next_rows[tops])
+
+
+def _last_step(block: Block, rows: Ints, before: float | None) -> float | None:
+    """The step of the last of a curve's rows, as ``Trial.took`` has it after each of them."""
+    if before is None or block.step is None:
+        return None
+    steps = block.step[rows]
+    return float(steps[-1]) if steps[0] > before and bool((np.diff(steps) > 0).all()) else None
 
 
 def _next_rows(rows: Ints, intervals: Ints, length: int) -> Ints:

@@ -164,6 +164,10 @@ class Launch:
     """Intervals already recorded up to that checkpoint; the attempt's next one is this plus 1."""
     not_before: float | None = None
     """When to start it, seconds since the epoch: later than now after losses without progress in between."""
+    recorded: int | None = None
+    """Intervals that earlier attempts recorded, where ``last_step`` is known."""
+    last_step: float | None = None
+    """The step of the last of them, where each had one and they grew: the attempt's steps are aligned by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +204,7 @@ Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
 _FACTS = {
-    c.__name__: c
-    for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
+    c.__name__: c for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
 }
 _DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from raydrive.core.records import (
     Params,
     Stop,
 )
+from raydrive.core.trial_spec import as_float
 from raydrive.core.unseen import Seen
 
 LOST_ON_KEPT = 20
@@ -81,6 +83,8 @@ class Trial:
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
+    last_step: float | None = None
+    """The step of the last interval, where each interval had one and they grew; None otherwise."""
     start: int = 0
     """Intervals that it brought from an earlier run; the first of its own is this plus 1."""
 
@@ -88,6 +92,16 @@ class Trial:
     """Notices about it (``Noted.text``), each once, oldest first."""
     missing: tuple[str, ...] = ()
     """Those of them that are about files missing from the storage."""
+
+    def took(self, step: object, interval: int) -> None:
+        """An interval was recorded, with or without a step."""
+        known = as_float(step) if isinstance(step, int | float) else math.nan
+        before = -math.inf if interval == self.start + 1 else self.last_step
+        self.last_step = known if before is not None and known > before else None
+
+    def known(self, intervals: int) -> tuple[int | None, float | None]:
+        """Returns what the next attempt's steps are aligned by: the intervals so far, and the step of the last one."""
+        return (None, None) if self.last_step is None else (intervals, self.last_step)
 
     def accepts(self, note: Noted) -> bool:
         """Whether a notice is of the current attempt, new, and not one too many."""
@@ -116,7 +130,7 @@ class Trial:
             self.params = packed(self.params, names)
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
-        self.launch, self.launched_with, self.heard_at = None, (0, None), 0.0
+        self.launch, self.launched_with, self.heard_at, self.last_step = None, (0, None), 0.0, None
 
     @property
     def open(self) -> bool:

@@ -264,9 +264,8 @@ class Sweep:
                 trial.checkpoint, trial.checkpoint_interval = fact.name, fact.interval
             case Noted():
                 state.trials[fact.trial].note(fact)
-            case Cancelled():
-                if fact.trial is None:
-                    state.ending = Ending(CANCELED, fact.why)
+            case Cancelled() if fact.trial is None:
+                state.ending = Ending(CANCELED, fact.why)
             case Started():
                 self._fold_start(fact)
             case Ticked():
@@ -312,14 +311,13 @@ class Sweep:
         value = math.nan if fact.value is None else fact.value
         if not self.curves.add(trial.number, fact.interval, value):
             return False  # a relaunched attempt logs an interval again: the first value stands
-        if state.best is None or self._better(value, state.best.value):
+        trial.took(fact.step, fact.interval)
+        best, maximize = state.best, self.config.metric.maximize
+        if best is None or (value > best.value if maximize else value < best.value):
             kept = self.curves.values(trial.number)[-1]  # as a float, which a whole number of any size is not
             if math.isfinite(kept):
                 state.best = Best(trial.number, kept, fact.interval)
         return True
-
-    def _better(self, left: float, right: float) -> bool:
-        return left > right if self.config.metric.maximize else left < right
 
     def _fold_end(self, fact: Ended | Lost) -> None:
         trial = self._state.trials[fact.trial]
@@ -434,8 +432,8 @@ class Sweep:
             yield self._launch(trial, not_before if not_before > fact.at else None)
 
     def _launch(self, trial: Trial, not_before: float | None = None) -> Launch:
-        interval = trial.checkpoint_interval if trial.checkpoint else 0
-        return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval, not_before)
+        known, saved = trial.known(self.curves.length(trial.number)), (trial.checkpoint, trial.checkpoint_interval)
+        return Launch(trial.number, trial.attempt + 1, trial.params, *saved, not_before, *known)
 
     def _finish(self) -> Iterator[Decision]:
         state = self._state

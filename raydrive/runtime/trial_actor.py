@@ -20,6 +20,7 @@ from typing import Any
 from raydrive import wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
 from raydrive.core.errors import StaleEpochError, StorageError
+from raydrive.core.reports import Recorded
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard
 from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
@@ -132,7 +133,15 @@ class TrialActor:
         return os.getpid()
 
     async def run(
-        self, epoch: int, trial: int, attempt: int, params: Mapping[str, Any], resume_from: str | None, interval: int
+        self,
+        epoch: int,
+        trial: int,
+        attempt: int,
+        params: Mapping[str, Any],
+        resume_from: str | None,
+        interval: int,
+        recorded: int | None = None,
+        last_step: float | None = None,
     ) -> list[Event]:
         """Runs an attempt to its end and returns its last events; joins it when it is under way already.
 
@@ -143,6 +152,8 @@ class TrialActor:
             params: The hyperparameters.
             resume_from: Name of the checkpoint to go on from.
             interval: Intervals that checkpoint holds.
+            recorded: Intervals that earlier attempts recorded, where ``last_step`` is known.
+            last_step: The step of the last of them.
 
         Raises:
             StaleEpochError: If a newer driver has taken over.
@@ -150,7 +161,8 @@ class TrialActor:
         self._hear(epoch)
         current = self._current
         if current is None or (current.trial, current.attempt) != (trial, attempt):
-            current = self._current = Attempt(trial, attempt, interval, self._config.metric.name)
+            known = Recorded.of(recorded, last_step)
+            current = self._current = Attempt(trial, attempt, interval, self._config.metric.name, known)
             self._stopping = False
             work = self._supervise(current, params, resume_from)
             self._task = asyncio.get_running_loop().create_task(work)
@@ -220,7 +232,8 @@ class TrialActor:
                     channel.pause()
                 return odd
 
-            channel.take, channel.notice = take, prepared.note
+            current.log = prepared.note
+            channel.take, channel.notice = take, current.tell
             async with printed_metrics(prepared.log, self._config, take, current.is_full):
                 exit_ = await keeper.run(job, begin)
             # A process that is kept for the next trial may have been paused at its very last report.
@@ -231,8 +244,8 @@ class TrialActor:
             channel.resume()
             await channel.drain()
             await publisher.close()
-            if current.said_failed and exit_.code == 0:
-                return 1, current.said_failed
+            if current.reader.failed_why and exit_.code == 0:
+                return 1, current.reader.failed_why
             return exit_.code, _why(exit_, prepared)
         finally:
             publisher.cancel()
@@ -246,11 +259,11 @@ class TrialActor:
         if name is None:
             return None
         loop = asyncio.get_running_loop()
-        into = prepared.scratch / "resume"
+        into, interval = prepared.scratch / "resume", current.reader.interval
         resumed = await loop.run_in_executor(
-            None, recover, prepared.layout, current.trial, current.attempt, name, current.interval, into, prepared.note
+            None, recover, prepared.layout, current.trial, current.attempt, name, interval, into, prepared.note
         )
-        current.interval = resumed.interval if resumed is not None else 0
+        current.reader.interval = resumed.interval if resumed is not None else 0
         return resumed
 
     def _publish(self, current: Attempt, prepared: Prepared) -> Publisher:
@@ -265,7 +278,7 @@ class TrialActor:
             current.trial,
             current.attempt,
             prepared.staging,
-            progress=lambda: (current.interval, current.value),
+            progress=lambda: current.progress,
             published=published,
             note=prepared.note,
             keep_last=self._config.trial.keep_checkpoints,
@@ -337,6 +350,7 @@ class TrialActor:
                 files_dir=str(prepared.files),
                 checkpoint_dir=str(prepared.staging),
                 resume_from=str(resumed.path) if resumed is not None else "",
+                outer_ranks=wire.outer_ranks(env),
             )
         )
         common = {"cwd": str(prepared.cwd), "env": env, "log_path": str(prepared.log), "grace_s": spec.grace_s}
