@@ -72,7 +72,8 @@ ALL_RANKS = "RAYDRIVE_ALL_RANKS"
 BUFFER_BYTES = 1 << 20
 """So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
 200 short lines, after which ``log()`` waits for the reader to get a core; most of that is its own book-keeping."""
-
+PATIENCE_S = 3.0
+"""So long a process tries to reach a channel that is not there."""
 DONE = ".done"
 """What a checkpoint's marker is called after the folder that it stands for."""
 SAVED = ".raydrive"
@@ -331,21 +332,22 @@ class Client:
                 self._socket = None
 
     def _send(self, line: bytes) -> bool:
-        for last in (False, True):
+        end = time.monotonic() + PATIENCE_S
+        while True:
             try:
                 if self._socket is None:
                     self._socket = self._connect()
                 self._socket.sendall(line)
             except OSError as error:
                 self.close()
-                if last:
+                if time.monotonic() > end:
                     return self._give_up(error)
+                time.sleep(0.02)  # a socket that was removed is made anew
             except BaseException:
                 self.close()  # interrupted in the middle of a line: the next line must not be glued to its head
                 raise
             else:
                 return True
-        return False
 
     def _send_apart(self, line: bytes) -> bool:
         """Sends from within an interrupted ``send``: another connection keeps the two lines apart."""

@@ -30,6 +30,7 @@ class Attempt:
     def __init__(self, trial: int, attempt: int, interval: int, metric: str, recorded: Recorded | None = None) -> None:
         self.trial = trial
         self.attempt = attempt
+        self.metric = metric
         self.unsent: list[Event] = []
         self.publisher: Publisher | None = None
         self.log: Callable[[str], None] = lambda text: None
@@ -42,11 +43,18 @@ class Attempt:
         """When the oldest batch was sent that the driver has not confirmed, by the monotonic clock."""
         self.stopped_pids: list[int] = []
         """Its process tree while it is paused."""
+        self.refused = ""
+        """Why nothing of it can be recorded any more; empty while it can."""
         self.heard_at = 0.0
         """When something it logged was last read, by the monotonic clock; 0 before."""
         self.reader = ReportReader(metric, interval, time.time(), self.tell, recorded, self._announce)
         self._noted: set[str] = set()
         self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+
+    @property
+    def interval(self) -> int:
+        """Intervals so far, those of its checkpoint included."""
+        return self.reader.interval
 
     @property
     def value(self) -> float | None:

@@ -40,6 +40,11 @@ def hold(folder: Path) -> int:
             os.close(held)
 
 
+def is_held(held: int, folder: Path) -> bool:
+    """Whether a folder is still the one that a descriptor of ``hold`` holds: nobody has removed it."""
+    return _same(held, folder / _HELD)
+
+
 def sweep(root: Path) -> None:
     """Removes the folders of runs that nobody has held for a day; at most once an hour, and by one process.
 

@@ -17,26 +17,28 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ray.exceptions import RayError, RayTaskError
+
 from raydrive import wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
-from raydrive.core.errors import StaleEpochError, StorageError
+from raydrive.core.errors import RaydriveError, StaleEpochError, StorageError
+from raydrive.core.report_checks import clean_text
 from raydrive.core.reports import Recorded
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard
-from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
+from raydrive.runtime.attempt import Attempt, Event
 from raydrive.runtime.channel import Channel
+from raydrive.runtime.delivery import Delivery
 from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
+from raydrive.runtime.removal import RemovalWatch, RemovedError
 from raydrive.runtime.shipping import ship, until_shipped
 from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
 
-BATCH_DELAY_S = 0.003
-"""A report waits this long for company."""
-MAX_BATCH = 5_000
 READY_S = 5.0
 """So long an actor lets who asks for it wait until it is ready: inputs that are fetched may take minutes."""
 
@@ -58,16 +60,20 @@ class TrialActor:
         self._spec = self._config.trial
         """As on this node: with inputs that were brought here."""
         self._run_id = run_id
-        self._driver = driver
         self._epoch = epoch
         self._name = name
         self._files = TrialFiles(uri, run_id, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
         self._current: Attempt | None = None
-        self._sending: asyncio.Future[Any] | None = None
-        self._sender: asyncio.Task[None] | None = None
-        self._sends_at: asyncio.TimerHandle | None = None
+        self._delivery = Delivery(
+            driver,
+            epoch,
+            heard=lambda: self._hear(self._epoch),
+            room=self._make_room,
+            is_refusal=_is_refusal,
+            refused=self._refused,
+        )
         self._stopping = False
         self._first_words = FirstWords()
         self._heard_at = time.monotonic()
@@ -90,9 +96,8 @@ class TrialActor:
             StaleEpochError: If a newer driver has taken over already.
         """
         self._hear(epoch)
-        self._driver = driver
-        if self._sending is not None:
-            self._sending.cancel()  # the driver before may never answer, and must not be waited for
+        self._delivery.driver = driver
+        self._delivery.withdraw()
         current = self._current
         if current is None:
             return None
@@ -111,7 +116,7 @@ class TrialActor:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""
         if epoch < self._epoch:
             raise StaleEpochError(f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} is over")
-        self._epoch = epoch
+        self._epoch = self._delivery.epoch = epoch
         self._heard_at = time.monotonic()
 
     async def _watch_lease(self) -> None:
@@ -192,6 +197,8 @@ class TrialActor:
         code, error, lost = None, "", ""
         try:
             code, error = await self._execute(current, params, resume_from)
+        except RemovedError as problem:
+            lost = str(problem)
         except (StorageError, OSError) as problem:
             if current.began or (isinstance(problem, StorageError) and problem.__cause__ is None):
                 code, error = None, f"{type(problem).__name__}: {problem}"
@@ -199,10 +206,17 @@ class TrialActor:
                 lost = f"it could not begin: {problem}"
         except Exception as problem:  # whatever went wrong on this side is the attempt's end, never a hang
             code, error = None, f"{type(problem).__name__}: {problem}"
-        await self._end_sending()
-        self._first_words.learn(time.monotonic() - began, stopped=self._stopping)
-        current.unsent.append(("lost", time.time(), lost) if lost else ("ended", time.time(), code, error))
-        current.done.set_result(current.unsent)
+        try:
+            await self._delivery.end()
+            self._first_words.learn(time.monotonic() - began, stopped=self._stopping)
+        finally:
+            if current.refused and not self._stopping:
+                code, error, lost = None, current.refused, ""
+                current.unsent.clear()  # it would be refused again
+            current.unsent.append(
+                ("lost", time.time(), lost) if lost else ("ended", time.time(), code, clean_text(error))
+            )
+            current.done.set_result(current.unsent)
 
     async def _execute(
         self, current: Attempt, params: Mapping[str, Any], resume_from: str | None
@@ -212,6 +226,7 @@ class TrialActor:
         prepared = self._files.prepare(current.trial, current.attempt)
         resumed = await self._recover(current, prepared, resume_from)
         publisher = self._publish(current, prepared)
+        watch = RemovalWatch(current, channel, prepared, self._files)
         shipping = asyncio.get_running_loop().create_task(ship(prepared)) if prepared.uploader is not None else None
         try:
             job = self._job(current, params, prepared, channel.path, resumed)
@@ -223,7 +238,7 @@ class TrialActor:
                 gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
                 # Before what it may have logged already: two sockets bring that and this, in any order.
                 current.unsent.insert(0, ("began", time.time(), os.uname().nodename, pid, gpus, self._name))
-                self._send_soon(current)
+                self._delivery.begin(current, self._first_words.wait_s)
 
             def take(messages: Sequence[wire.Message]) -> list[wire.Message]:
                 odd = current.add(messages)
@@ -234,6 +249,7 @@ class TrialActor:
 
             current.log = prepared.note
             channel.take, channel.notice = take, current.tell
+            watch.start()
             async with printed_metrics(prepared.log, self._config, take, current.is_full):
                 exit_ = await keeper.run(job, begin)
             # A process that is kept for the next trial may have been paused at its very last report.
@@ -243,11 +259,15 @@ class TrialActor:
             channel.take = current.add
             channel.resume()
             await channel.drain()
+            watch.close()
             await publisher.close()
+            if not self._stopping and (lost := watch.why_lost(exit_.code)):
+                raise RemovedError(lost)
             if current.reader.failed_why and exit_.code == 0:
                 return 1, current.reader.failed_why
             return exit_.code, _why(exit_, prepared)
         finally:
+            watch.close()
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
@@ -298,12 +318,15 @@ class TrialActor:
         if self._channel is None:
             self._channel = Channel()
             await self._channel.start()
-        if self._keeper is None or not self._keeper.alive:
+        self._channel.mend()
+        alive = self._keeper is not None and self._keeper.alive
+        if not alive or not self._files.is_whole():
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(None, self._files.unpack)
             if self._config.trial.fetched:
                 inputs = await loop.run_in_executor(None, self._files.inputs)
                 self._spec = dataclasses.replace(self._config.trial, inputs=inputs)
+        if self._keeper is None or not alive:
             self._keeper = await Keeper.start(
                 preload=self._config.trial.preload,
                 env=self._environment,
@@ -371,58 +394,15 @@ class TrialActor:
 
     # ------------------------------------------------------------------ sending
 
-    def _send_soon(self, current: Attempt) -> None:
-        """Begins to send when the first words have waited; a task only then, for short attempts pay for each one."""
-        loop = asyncio.get_running_loop()
+    def _make_room(self) -> None:
+        if self._channel is not None:
+            self._channel.resume()
 
-        def begin() -> None:
-            self._sender = loop.create_task(self._send(current))
-
-        self._sends_at = loop.call_later(self._first_words.wait_s, begin)
-
-    async def _end_sending(self) -> None:
-        if self._sends_at is not None:
-            self._sends_at.cancel()
-        sender, self._sender, self._sends_at = self._sender, None, None
-        if sender is not None:
-            sender.cancel()
-            await asyncio.wait([sender])
-
-    async def _send(self, current: Attempt) -> None:
-        """Sends what was logged, one batch in flight: order and back-pressure for nothing."""
-        while True:
-            current.wake.clear()
-            while current.unsent:
-                batch = current.unsent[:MAX_BATCH]
-                if not await self._deliver(current, batch):
-                    break
-                del current.unsent[: len(batch)]
-                if self._channel is not None and len(current.unsent) < MAX_UNSENT // 2:
-                    self._channel.resume()
-            await current.wake.wait()
-            await asyncio.sleep(BATCH_DELAY_S)
-
-    async def _deliver(self, current: Attempt, batch: list[Event]) -> bool:
-        """Sends one batch until the driver has it; False when it has to be tried again later."""
-        if current.silent_since is None:
-            current.silent_since = time.monotonic()
-        call = self._driver.report.remote(current.trial, current.attempt, self._epoch, batch)
-        sending = self._sending = asyncio.ensure_future(_answer(call))
-        # When the attempt is over, what is in flight may arrive twice, and is recognised by its seq.
-        sending.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.wait([sending])
-        if sending.cancelled() or sending.exception() is not None:  # any failure means the same: not acknowledged
-            await asyncio.sleep(0.2)
-            current.wake.set()
-            return False
-        self._heard_at = time.monotonic()
-        current.silent_since = None
-        for event in batch:
-            if event[0] == "checkpoint" and current.publisher is not None:
-                current.publisher.confirm(int(event[3]))
-        guard.signal_all(current.stopped_pids, signal.SIGCONT)
-        current.stopped_pids = []
-        return True
+    def _refused(self, current: Attempt, why: str) -> None:
+        """What an attempt logged can never be recorded: it fails, for another attempt would log the same."""
+        current.refused = why
+        if self._keeper is not None:
+            self._keeper.kill()
 
     def _pause_if_unheard(self, current: Attempt, prepared: Prepared) -> None:
         """Stops the process tree at a report when what it logs has not been recorded for too long."""
@@ -435,8 +415,10 @@ class TrialActor:
         guard.signal_all(current.stopped_pids, signal.SIGSTOP)
 
 
-async def _answer(reference: Any) -> Any:
-    return await reference
+def _is_refusal(error: BaseException) -> bool:
+    """Whether a driver raised an error that is none of raydrive's own, or a batch cannot be sent to any driver."""
+    of_the_call = isinstance(error, RayTaskError) or not isinstance(error, RayError)
+    return of_the_call and not isinstance(error, RaydriveError)
 
 
 def _why(exit_: Exit, prepared: Prepared) -> str:

@@ -14,7 +14,7 @@ from raydrive.core.errors import StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
-from raydrive.runtime.lodging import hold, sweep
+from raydrive.runtime.lodging import hold, is_held, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.fetching import fetch
 from raydrive.storage.folder import failure
@@ -134,8 +134,15 @@ class TrialFiles:
         self._work = self._root / "work"
         self._held: int | None = None
         self._desks: list[Desk] = []
+        self._count = 0
+        """How many files the unpacked code has."""
         self.link = _place_in_memory()
         """Where a desk's link to its trial is made; who ends last removes it. None = there is no such place."""
+
+    @property
+    def root(self) -> Path:
+        """The run's folder on this node."""
+        return self._root
 
     @property
     def code_dir(self) -> Path | None:
@@ -159,7 +166,12 @@ class TrialFiles:
         Raises:
             StorageError: If it is missing or damaged.
         """
+        if self._held is not None and not self.is_held():
+            os.close(self._held)
+            self._held = None
         if self._held is None:
+            self._root = private_folder() / self._root.name  # with the rights it has to have, where all of it is gone
+            self._work = self._root / "work"
             self._held = hold(self._root)
             sweep(self._root.parent)
         self._work.mkdir(parents=True, exist_ok=True)
@@ -173,7 +185,22 @@ class TrialFiles:
             partial.write_bytes(data)
             partial.rename(self._function)  # another actor of this node may be reading it
         else:
+            if self._code is not None and self._count != _count(self._code):
+                shutil.rmtree(self._code, ignore_errors=True)
             self._code = unpack_code(self._layout, sha256, self._root / "code")
+            self._count = _count(self._code)
+
+    def is_held(self) -> bool:
+        """Whether the run's folder on this node is still the one that ``unpack`` made."""
+        return self._held is not None and is_held(self._held, self._root)
+
+    def is_whole(self) -> bool:
+        """Whether what ``unpack`` brought is still there: cleaners of ``/tmp`` delete files and folders alike."""
+        if not self.is_held() or not self._work.is_dir():
+            return False
+        if self._function is not None:
+            return self._function.is_file()
+        return self._code is None or _count(self._code) == self._count
 
     def inputs(self) -> dict[str, str]:
         """Returns the values of ``${{inputs.x}}`` on this node; what stands elsewhere is brought here, once per run.
@@ -214,7 +241,11 @@ class TrialFiles:
         Raises:
             StorageError: If it cannot be made.
         """
+        while self._desks and not self._desks[-1].is_as_made():  # somebody has removed it while it was free
+            self._desks.pop().remove()
         try:
+            if self.link is not None and not self.link.parent.is_dir():
+                self.link = _place_in_memory()
             desk = self._desks.pop() if self._desks else Desk(self._work / name, self.link)
             try:
                 desk.lay(files)
@@ -225,6 +256,11 @@ class TrialFiles:
         except OSError as error:
             raise failure("make the working directory", str(self._work / name), error) from error
         return desk
+
+
+def _count(folder: Path) -> int:
+    """How many files and folders are below a folder; 0 where there is none."""
+    return sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
 
 
 def _place_in_memory() -> Path | None:
