@@ -22,7 +22,8 @@ def wrong_types(value: Any, where: str = "") -> list[Problem]:
         where: Path of the value, for the problems.
     """
     problems: list[Problem] = []
-    for name, hint in _hints(type(value)).items():
+    kind: Any = type(value)  # mypy takes a type for hashable or not, by the order in which it reads the modules
+    for name, hint in _hints(kind).items():
         found, place = getattr(value, name), f"{where}.{name}" if where else name
         if not _fits(found, hint):
             problems.append(Problem(place, f"{found!r:.80}", _words(hint)))

@@ -72,7 +72,6 @@ class Driver:
         """Returns what ``driver.json`` holds, fresh."""
         return await self._work.view()
 
-
     async def sees(self, name: str) -> bool:
         """Tells whether a file of this name is in the run folder."""
         return await self._work.sees(name)
