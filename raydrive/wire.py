@@ -332,7 +332,7 @@ class Client:
                 self._socket = None
 
     def _send(self, line: bytes) -> bool:
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + (PATIENCE_S if os.path.isabs(self.path) else 0.0)  # else it is no socket at all
         while True:
             try:
                 if self._socket is None:

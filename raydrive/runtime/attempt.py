@@ -49,6 +49,11 @@ class Attempt:
         """When something it logged was last read, by the monotonic clock; 0 before."""
         self.reader = ReportReader(metric, interval, time.time(), self.tell, recorded, self._announce)
         self._noted: set[str] = set()
+        self._saves_first = False
+        self._known_checkpoint = False
+        self._over = False
+        self._held: Event | None = None
+        """A checkpoint whose values may not have been logged yet."""
         self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
 
     @property
@@ -100,9 +105,54 @@ class Attempt:
         events, odd = self.reader.read(messages, time.time())
         self.unsent += events
         self.heard_at = time.monotonic()
+        if self._held is not None and self.reader.interval > self._held[2]:
+            self._release()
         self.wake.set()
         return odd
 
     def _announce(self, name: str) -> None:
+        self._saves_first = self._saves_first or self.reader.value is None
         if self.publisher is not None:
             self.publisher.announce(name)
+
+    # ------------------------------------------------------------------ checkpoints
+
+    def resumes(self) -> None:
+        """It goes on from a checkpoint."""
+        self._known_checkpoint = True
+
+    def saved(self, interval: int, name: str) -> None:
+        """A checkpoint is in the storage: the driver is told, so that the next attempt goes on from it.
+
+        A script that saves before it logs is killed now and then between the two. The values that its last checkpoint
+        holds were never logged then, and an attempt that goes on from it would never log them: so such a checkpoint
+        counts when a value has come after it, and until then the one before does.
+        """
+        self._release()  # two in a row: it saves more often than it logs
+        self._held = ("checkpoint", time.time(), interval, name)
+        may_lack_values = self._saves_first and interval == self.reader.interval
+        if self._known_checkpoint and may_lack_values and not self._over:
+            if self.publisher is not None:
+                self.publisher.confirm_later(False)
+        else:
+            self._release()
+
+    def is_over(self) -> None:
+        """No other attempt will go on from what it saved: its last checkpoint counts, whatever was logged."""
+        self._over = True
+        self._release()
+
+    def forgo(self) -> None:
+        """Another attempt may go on from what it saved, and nothing more comes of this one."""
+        if self._held is not None:
+            self._held = None
+            self.log("the last checkpoint was saved before its values were logged: the one before it is gone on from")
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._known_checkpoint = True
+            self.unsent.append(held)
+            if self.publisher is not None:
+                self.publisher.confirm_later(True)
+            self.wake.set()

@@ -225,6 +225,8 @@ class TrialActor:
         keeper, channel = await self._get_ready()
         prepared = self._files.prepare(current.trial, current.attempt)
         resumed = await self._recover(current, prepared, resume_from)
+        if resumed is not None:
+            current.resumes()
         publisher = self._publish(current, prepared)
         watch = RemovalWatch(current, channel, prepared, self._files)
         shipping = asyncio.get_running_loop().create_task(ship(prepared)) if prepared.uploader is not None else None
@@ -260,7 +262,10 @@ class TrialActor:
             channel.resume()
             await channel.drain()
             watch.close()
+            if exit_.code == 0 or self._stopping:
+                current.is_over()
             await publisher.close()
+            current.forgo()
             if not self._stopping and (lost := watch.why_lost(exit_.code)):
                 raise RemovedError(lost)
             if current.reader.failed_why and exit_.code == 0:
@@ -290,8 +295,7 @@ class TrialActor:
         """Begins to publish the checkpoints that the attempt leaves."""
 
         def published(manifest: Manifest) -> None:
-            current.unsent.append(("checkpoint", time.time(), manifest.interval, str(manifest.number)))
-            current.wake.set()
+            current.saved(manifest.interval, str(manifest.number))
 
         publisher = current.publisher = Publisher(
             prepared.layout,
