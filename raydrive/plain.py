@@ -7,7 +7,6 @@ Standard library only, nothing newer than Python 3.8.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import threading
@@ -23,7 +22,7 @@ PathOrStream = Union[str, "os.PathLike[str]", IO[bytes], IO[str]]
 MAX_DEPTH = 30
 """Most lists and mappings in each other in one value; the reader of the wire has the same bound."""
 _BEYOND = 1 << 63
-"""Whole numbers from here on become floats: 64 bits are what files of numbers hold."""
+"""Steps are below it, and above it with the other sign: 64 bits are what files of numbers hold."""
 _NEARLY_NUMBERS = r"(?ai)[-+]?(\d*,\d+|\d{1,3}(,\d{3})+\.\d+|\d+(_\d+)+)(e[-+]?\d+)?|[-+]?(\d+\.?\d*|\.\d+) *%"
 """What people write for numbers and no program reads as one: ``1,5``, ``1,234.5``, ``1_000``, ``93 %``."""
 
@@ -41,15 +40,14 @@ class Process:
         self.tags: dict[str, str] = {}
         self.noted: list[str] = []
         self.failed = False
-        self._rank: tuple[str | None, int] | None = None
+        self._rank: int | None = None
 
     @property
     def rank(self) -> int:
-        """Rank of this process among those that train together; looked up again where a script sets it late."""
-        text = os.environ.get("RANK")
-        if self._rank is None or self._rank[0] != text:
-            self._rank = (text, wire.rank_of(os.environ))
-        return self._rank[1]
+        """Rank of this process among those that train together, as its environment has it when it first logs."""
+        if self._rank is None:
+            self._rank = wire.rank_of(os.environ)
+        return self._rank
 
 
 class ExperimentName:
@@ -89,10 +87,8 @@ def scalar(value: Any, where: str, way_out: str) -> Any:
     """
     if isinstance(value, bool):
         return int(value)
-    if type(value) in (float, str):
+    if type(value) in (int, float, str):
         return value
-    if type(value) is int:
-        return value if -_BEYOND <= value < _BEYOND else _as_float(value)
     shape = getattr(value, "shape", ())
     if hasattr(value, "item") and all(size == 1 for size in shape):
         value = value.item()
@@ -100,19 +96,11 @@ def scalar(value: Any, where: str, way_out: str) -> Any:
         return int(value)
     for kind in (str, int, float):
         if isinstance(value, kind):
-            plain = kind(value)
-            return _as_float(plain) if isinstance(plain, int) and abs(plain) >= _BEYOND else plain
+            return kind(value)
     if not hasattr(value, "__len__") and hasattr(value, "__float__"):  # Decimal, Fraction
         return float(value)
     what = f"shape {tuple(shape)}" if shape else repr(value)[:80]
     raise TypeError(f"{where}: found {type(value).__name__} ({what}); expected a number or a string; {way_out}")
-
-
-def _as_float(number: int) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
 
 
 def parse_log(arguments: Sequence[str]) -> tuple[dict[str, wire.Scalar], float | None, list[str]]:

@@ -19,8 +19,7 @@ Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand f
 a full socket buffer blocks the writer, which is the back-pressure, and what was written before a process ended is read.
 
 The first value of a step stands: a line that repeats one is no new interval. What cannot be recorded or makes no sense
-is replaced or dropped, and said so once; ``raydrive.core.report_checks`` has the limits (30 deep, names of 500
-characters, whole numbers of 64 bits, times within a minute of the attempt).
+is replaced or dropped, and said so once: ``raydrive.core.report_checks`` has the limits.
 
 Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
 """
@@ -64,8 +63,7 @@ AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
 OUTER_RANKS = "RAYDRIVE_OUTER_RANKS"
-"""Names of variables that gave a rank before the trial began, as where ``srun`` has started Ray itself: they do not say
-which process of the trial this is. Unset when there are none."""
+"""Variables that gave a rank before the trial began, as where ``srun`` has started Ray: no ranks within the trial."""
 ALL_RANKS = "RAYDRIVE_ALL_RANKS"
 """Set by a user, to anything but 0: what ranks above 0 log of the primary metric counts, too."""
 
@@ -332,7 +330,7 @@ class Client:
                 self._socket = None
 
     def _send(self, line: bytes) -> bool:
-        end = time.monotonic() + (PATIENCE_S if os.path.isabs(self.path) else 0.0)  # else it is no socket at all
+        end = 0.0
         while True:
             try:
                 if self._socket is None:
@@ -340,7 +338,9 @@ class Client:
                 self._socket.sendall(line)
             except OSError as error:
                 self.close()
-                if time.monotonic() > end:
+                now = time.monotonic()
+                end = end or now + (PATIENCE_S if os.path.isabs(self.path) else 0.0)  # else it is no socket at all
+                if now > end:
                     return self._give_up(error)
                 time.sleep(0.02)  # a socket that was removed is made anew
             except BaseException:

@@ -428,15 +428,13 @@ def test_a_report_that_cannot_be_made_logs_and_saves_nothing(
 
 def test_a_process_of_a_higher_rank_says_so(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.get_context()
-    run.log("accuracy", 0.5)
+    run.set_tags({"a": "b"})
     monkeypatch.setenv("RANK", "2")  # as a process does that is told its rank after it was started
     monkeypatch.setenv("WORLD_SIZE", "4")
     run.log("accuracy", 0.5)
     run.report({"accuracy": 0.5})
     run.log_row("table", x=1)
-    monkeypatch.setenv("RANK", "0")
-    run.log("accuracy", 0.5)
-    assert [message.get("r", 0) for message in trial.messages()] == [0, 2, 2, 2, 0]
+    assert [message.get("r", 0) for message in trial.messages()] == [0, 2, 2, 2]
 
 
 @pytest.mark.parametrize("deep", [True, False])
