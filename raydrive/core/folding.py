@@ -167,18 +167,20 @@ def _fold_attempt(block: Block, rows: Ints, state: State, curves: Curves, taken:
     trial.logged = ()
     next_rows = _next_rows(rows_with_value, block.interval[rows_with_value], length)
     if len(next_rows):
-        trial.last_step = _last_step(block, next_rows, trial.last_step if length > trial.start else -math.inf)
+        trial.steps = _steps(block, next_rows, trial.steps, first=length == trial.start)
         tops = curves.extend(number, block.value[next_rows])
         taken.rows.append(next_rows)
         taken.tops.append(next_rows[tops])
 
 
-def _last_step(block: Block, rows: Ints, before: float | None) -> float | None:
-    """The step of the last of a curve's rows, as ``Trial.took`` has it after each of them."""
-    if before is None or block.step is None:
+def _steps(block: Block, rows: Ints, before: tuple[float, float] | None, *, first: bool) -> tuple[float, float] | None:
+    """The steps of a curve's first and last interval, as ``Trial.took`` has them after each of its next rows."""
+    if block.step is None or (before is None and not first):
         return None
     steps = block.step[rows]
-    return float(steps[-1]) if steps[0] > before and bool((np.diff(steps) > 0).all()) else None
+    begin, last = (float(steps[0]), -math.inf) if first or before is None else before
+    grow = not np.isnan(steps).any() and (first or steps[0] > last) and bool((np.diff(steps) > 0).all())
+    return (begin, float(steps[-1])) if grow else None
 
 
 def _next_rows(rows: Ints, intervals: Ints, length: int) -> Ints:

@@ -32,6 +32,8 @@ MAX_DEPTH = 30
 """Most lists and objects in each other in one value."""
 MAX_WHOLE = 1 << 63
 """Whole numbers below it, and above it with the other sign, are kept as they are: 64 bits, as in Parquet and MLflow."""
+RESERVED = "$float"
+"""A name by which the journal spells what JSON has no numbers for."""
 MAX_REASON = 4_000
 """Longest reason that a trial gives for its failure, in characters; the rest is cut off."""
 
@@ -71,6 +73,8 @@ def clean_name(name: str) -> str:
     name = name.strip()
     if len(name) > MAX_NAME:
         return ""
+    if name == RESERVED:
+        return f"{_REPLACEMENT}{name[1:]}"
     if name.isprintable():
         return name
     # Zl and Zp: line and paragraph separators. What joins emojis is no printable character either, and stays.
@@ -100,7 +104,7 @@ def checked_value(value: Any, depth: int = 0) -> Any:
     if depth >= MAX_DEPTH:
         raise TooDeepError
     if isinstance(value, Mapping):
-        if len(value) == 1 and (spelled := value.get("$float")).__class__ is str and spelled in _NON_FINITE:
+        if len(value) == 1 and (spelled := value.get(RESERVED)).__class__ is str and spelled in _NON_FINITE:
             return _NON_FINITE[spelled]  # the journal spells it so, and would read it so
         return {clean_text(str(key)): checked_value(item, depth + 1) for key, item in value.items()}
     return [checked_value(item, depth + 1) for item in value]

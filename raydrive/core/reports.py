@@ -9,7 +9,8 @@ Which value of the primary metric is a new interval:
 - An attempt that goes on from a checkpoint, or begins anew, repeats steps. What was recorded by earlier attempts is
   known as ``Recorded``: a step beyond the last recorded one is the interval after the last recorded one, whatever the
   checkpoint was said to hold; one up to there is no new interval. So it does not matter whether a script saves its
-  checkpoint before or after it logs.
+  checkpoint before or after it logs. A script that goes on from a checkpoint and counts its steps from the beginning
+  again is counted as one without steps from earlier attempts.
 """
 
 from __future__ import annotations
@@ -53,13 +54,15 @@ class Recorded:
 
     intervals: int
     """How many intervals."""
-    step: float
+    first: float
+    """The step of the first one."""
+    last: float
     """The step of the last one."""
 
     @classmethod
-    def of(cls, intervals: int | None, step: float | None) -> Recorded | None:
-        """Returns what a ``Launch`` has under ``recorded`` and ``last_step``; None where steps are not known."""
-        return None if intervals is None or step is None else cls(intervals, step)
+    def of(cls, intervals: int | None, first: float | None, last: float | None) -> Recorded | None:
+        """Returns what a ``Launch`` has under ``recorded``, ``first_step`` and ``last_step``; None for nothing."""
+        return None if intervals is None or first is None or last is None else cls(intervals, first, last)
 
 
 class Steps:
@@ -213,8 +216,10 @@ class ReportReader:
                 self._repeated(f"{self._metric!r} was logged again for step {step:g}")
                 return 0
             recorded = self._recorded
+            if recorded is not None and self.value is None and self.interval > 0 and step <= recorded.first:
+                recorded = self._recorded = None  # it counts its steps from the beginning, though it goes on
             if recorded is not None:
-                if step > recorded.step:
+                if step > recorded.last:
                     self.interval = max(self.interval, recorded.intervals)
                 elif self.interval >= recorded.intervals:
                     self._repeated(

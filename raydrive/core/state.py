@@ -83,8 +83,8 @@ class Trial:
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
-    last_step: float | None = None
-    """The step of the last interval, where each interval had one and they grew; None otherwise."""
+    steps: tuple[float, float] | None = None
+    """Steps of the first and the last interval, where each interval had one and they grew; None otherwise."""
     start: int = 0
     """Intervals that it brought from an earlier run; the first of its own is this plus 1."""
 
@@ -96,12 +96,15 @@ class Trial:
     def took(self, step: object, interval: int) -> None:
         """An interval was recorded, with or without a step."""
         known = as_float(step) if isinstance(step, int | float) else math.nan
-        before = -math.inf if interval == self.start + 1 else self.last_step
-        self.last_step = known if before is not None and known > before else None
+        if interval == self.start + 1:
+            self.steps = (known, known) if known == known else None
+        elif self.steps is not None:
+            first, last = self.steps
+            self.steps = (first, known) if known > last else None
 
-    def known(self, intervals: int) -> tuple[int | None, float | None]:
-        """Returns what the next attempt's steps are aligned by: the intervals so far, and the step of the last one."""
-        return (None, None) if self.last_step is None else (intervals, self.last_step)
+    def known(self, intervals: int) -> tuple[int | None, float | None, float | None]:
+        """Returns what the next attempt is aligned by: intervals so far, steps of the first and the last."""
+        return (None, None, None) if self.steps is None else (intervals, *self.steps)
 
     def accepts(self, note: Noted) -> bool:
         """Whether a notice is of the current attempt, new, and not one too many."""
@@ -130,7 +133,7 @@ class Trial:
             self.params = packed(self.params, names)
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
-        self.launch, self.launched_with, self.heard_at, self.last_step = None, (0, None), 0.0, None
+        self.launch, self.launched_with, self.heard_at, self.steps = None, (0, None), 0.0, None
 
     @property
     def open(self) -> bool:

@@ -430,8 +430,10 @@ class Sweep:
             yield self._launch(trial, not_before if not_before > fact.at else None)
 
     def _launch(self, trial: Trial, not_before: float | None = None) -> Launch:
-        known, saved = trial.known(self.curves.length(trial.number)), (trial.checkpoint, trial.checkpoint_interval)
-        return Launch(trial.number, trial.attempt + 1, trial.params, *saved, not_before, *known)
+        saved, interval = trial.checkpoint, trial.checkpoint_interval
+        recorded, first, last = trial.known(self.curves.length(trial.number))
+        number, attempt, params = trial.number, trial.attempt + 1, trial.params
+        return Launch(number, attempt, params, saved, interval, not_before, recorded, first, last)
 
     def _finish(self) -> Iterator[Decision]:
         state = self._state

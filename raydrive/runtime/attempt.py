@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from raydrive import wire
+from raydrive.core.report_checks import clean_text
 from raydrive.core.reports import Recorded, ReportReader
 from raydrive.runtime.publisher import Publisher
 
@@ -80,7 +81,7 @@ class Attempt:
         """
         if text not in self._noted:
             self._noted.add(text)
-            self.unsent.append(("note", time.time(), text, about))
+            self.unsent.append(("note", time.time(), clean_text(text), about))
             self.wake.set()
 
     def tell(self, text: str) -> None:

@@ -141,7 +141,7 @@ class _Attempt(wire.Client):
         self._loop = loop
         self._mutex = threading.RLock()  # training code may log from several threads
         self._notices: list[str] = []
-        recorded = Recorded.of(launch.recorded, launch.last_step)
+        recorded = Recorded.of(launch.recorded, launch.first_step, launch.last_step)
         self._reader = ReportReader(runner.metric, launch.interval, runner.time(), self._tell, recorded)
         self._trouble: BaseException | None = None
         self._over = False

@@ -350,7 +350,7 @@ class Slots:
     async def _attend(self, slot: _Slot, launch: Launch) -> None:
         """Waits for the end of an attempt; then its slot is free for the next one."""
         payload = (launch.trial, launch.attempt, dict(launch.params), launch.resume_from, launch.interval)
-        known = (launch.recorded, launch.last_step)
+        known = (launch.recorded, launch.first_step, launch.last_step)
         facts: list[Fact]
         try:
             # "Unknown, ask again": run() joins an attempt that is already under way.

@@ -146,6 +146,7 @@ class TrialActor:
         resume_from: str | None,
         interval: int,
         recorded: int | None = None,
+        first_step: float | None = None,
         last_step: float | None = None,
     ) -> list[Event]:
         """Runs an attempt to its end and returns its last events; joins it when it is under way already.
@@ -157,7 +158,8 @@ class TrialActor:
             params: The hyperparameters.
             resume_from: Name of the checkpoint to go on from.
             interval: Intervals that checkpoint holds.
-            recorded: Intervals that earlier attempts recorded, where ``last_step`` is known.
+            recorded: Intervals that earlier attempts recorded, where the next two are known.
+            first_step: The step of the first of them.
             last_step: The step of the last of them.
 
         Raises:
@@ -166,7 +168,7 @@ class TrialActor:
         self._hear(epoch)
         current = self._current
         if current is None or (current.trial, current.attempt) != (trial, attempt):
-            known = Recorded.of(recorded, last_step)
+            known = Recorded.of(recorded, first_step, last_step)
             current = self._current = Attempt(trial, attempt, interval, self._config.metric.name, known)
             self._stopping = False
             work = self._supervise(current, params, resume_from)
@@ -214,7 +216,7 @@ class TrialActor:
                 code, error, lost = None, current.refused, ""
                 current.unsent.clear()  # it would be refused again
             current.unsent.append(
-                ("lost", time.time(), lost) if lost else ("ended", time.time(), code, clean_text(error))
+                ("lost", time.time(), clean_text(lost)) if lost else ("ended", time.time(), code, clean_text(error))
             )
             current.done.set_result(current.unsent)
 

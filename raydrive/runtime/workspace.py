@@ -244,7 +244,7 @@ class TrialFiles:
             self._desks.pop().remove()
         try:
             if self.link is not None and not self.link.parent.is_dir():
-                self.link = _place_in_memory()
+                self.link = _place_in_memory(self.link.name)
             desk = self._desks.pop() if self._desks else Desk(self._work / name, self.link)
             try:
                 desk.lay(files)
@@ -262,9 +262,9 @@ def _count(folder: Path) -> int:
     return sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
 
 
-def _place_in_memory() -> Path | None:
+def _place_in_memory(name: str = "") -> Path | None:
     """A path for a link where making and deleting one costs nothing; None where there is no such place."""
     try:
-        return private_folder("/dev/shm") / f"{os.getpid()}-{secrets.token_hex(4)}"
+        return private_folder("/dev/shm") / (name or f"{os.getpid()}-{secrets.token_hex(4)}")
     except OSError:
         return None

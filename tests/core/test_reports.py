@@ -62,6 +62,7 @@ NUMBERS = (
     | st.booleans()
     | st.sampled_from([10**400, -(10**400), 2**63, -(2**63), 2**64, 1e308, 5e-324, -0.0, math.nan, math.inf])
 )
+TEXTS |= st.sampled_from(["$float", "NaN", "Infinity"])
 SCALARS = st.none() | NUMBERS | TEXTS | st.sampled_from([{"$float": "NaN"}, {"$float": 1}, {"$float": "x"}])
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=8
@@ -70,12 +71,12 @@ TIMES = NUMBERS | TEXTS | st.none() | st.floats(NOW - 100, NOW + 100) | st.sampl
 LINES = st.fixed_dictionaries(
     {},
     optional={
-        "m": st.dictionaries(TEXTS, VALUES, max_size=4) | VALUES,
+        "m": st.dictionaries(TEXTS, VALUES, max_size=4) | VALUES | st.just({"$float": "NaN"}),
         "t": TIMES,
         "s": VALUES,
         "d": VALUES,
         "r": VALUES,
-        "tags": st.dictionaries(TEXTS, VALUES, max_size=3) | VALUES,
+        "tags": st.dictionaries(TEXTS, VALUES, max_size=3) | VALUES | st.just({"$float": "NaN"}),
         "checkpoint": VALUES,
         "state": st.sampled_from(["Completed", "Failed"]) | VALUES,
         "why": VALUES,
@@ -163,6 +164,7 @@ def test_without_a_time_it_is_now() -> None:
         ("a\x00", "a\ufffd"),
         ("\ud800", "\ufffd"),
         ("a\u2028b", "a\ufffdb"),
+        ("$float", "\ufffdfloat"),
         ("x" * MAX_NAME, "x" * MAX_NAME),
         ("", None),
         ("  ", None),
@@ -354,26 +356,33 @@ def steps(*steps: float) -> list[dict[str, Any]]:
 
 
 def test_an_attempt_goes_on_where_its_steps_say_whatever_its_checkpoint_was_said_to_hold() -> None:
-    recorded = Recorded(4, 4)  # steps 1 to 4
+    recorded = Recorded(4, 1, 4)  # steps 1 to 4
     for interval in (2, 3, 4):  # the checkpoint of step 4: saved before, or long before, or after it was logged
         assert Reading(interval=interval, recorded=recorded).curve(*steps(5, 6)) == [(5, 0.5), (6, 0.6)]
 
 
 def test_what_an_attempt_repeats_is_no_new_interval() -> None:
-    reading = Reading(interval=4, recorded=Recorded(4, 4))
+    reading = Reading(interval=4, recorded=Recorded(4, 1, 4))
     assert reading.curve(*steps(4, 5)) == [(5, 0.5)]
     assert "an earlier attempt" in reading.told[0]
     # From an earlier checkpoint, or from nothing: as before, and the first values stand (core.curves).
-    assert Reading(interval=2, recorded=Recorded(4, 4)).curve(*steps(3, 4, 5)) == [(3, 0.3), (4, 0.4), (5, 0.5)]
-    assert [k for k, _ in Reading(recorded=Recorded(4, 4)).curve(*steps(1, 2, 3, 4, 5))] == [1, 2, 3, 4, 5]
+    assert Reading(interval=2, recorded=Recorded(4, 1, 4)).curve(*steps(3, 4, 5)) == [(3, 0.3), (4, 0.4), (5, 0.5)]
+    assert [k for k, _ in Reading(recorded=Recorded(4, 1, 4)).curve(*steps(1, 2, 3, 4, 5))] == [1, 2, 3, 4, 5]
     # Without steps nothing can be aligned.
-    assert Reading(interval=3, recorded=Recorded(4, 4)).curve({"m": {"acc": 0.5}}) == [(4, 0.5)]
+    assert Reading(interval=3, recorded=Recorded(4, 1, 4)).curve({"m": {"acc": 0.5}}) == [(4, 0.5)]
 
 
 def test_there_is_nothing_to_align_by_where_steps_are_not_known() -> None:
-    assert Recorded.of(None, None) is None
-    assert Recorded.of(3, None) is None
-    assert Recorded.of(3, 7.0) == Recorded(3, 7.0)
+    assert Recorded.of(None, None, None) is None
+    assert Recorded.of(3, 1.0, 7.0) == Recorded(3, 1.0, 7.0)
+
+
+def test_an_attempt_that_goes_on_and_counts_its_steps_from_the_beginning_is_not_aligned() -> None:
+    reading = Reading(interval=4, recorded=Recorded(4, 1, 4))
+    assert reading.curve(*steps(1, 2, 3)) == [(5, 0.1), (6, 0.2), (7, 0.3)]
+    assert not reading.told
+    # From nothing it begins with the first step, too, and repeats what was recorded.
+    assert [k for k, _ in Reading(recorded=Recorded(4, 1, 4)).curve(*steps(1, 3, 5))] == [1, 2, 5]
 
 
 def test_tags_that_cannot_be_read_take_no_value_with_them() -> None:

@@ -85,7 +85,7 @@ def trained(layout: RunLayout, config: RunConfig) -> tuple[list[float], list[Lau
             while isinstance(decision, Launch):
                 launches.append(decision)
                 driver.events.clear()
-                known = (decision.recorded, decision.last_step)
+                known = (decision.recorded, decision.first_step, decision.last_step)
                 call = actor.run(1, 0, decision.attempt, {}, decision.resume_from, decision.interval, *known)
                 rest = await asyncio.wait_for(call, 60)
                 events = list({repr(event): event for event in [*driver.events, *rest]}.values())
@@ -136,8 +136,8 @@ def test_a_journal_knows_the_steps_again_after_a_restart() -> None:
     take(Suggested(2.0, 0, {"x": 1.0}))
     for k, step in enumerate((2, 4, 8), 1):
         take(Reported(3.0 + k, 0, 1, k, k, 0.5, {}, step))
-    assert (sweep.trials[0].last_step, Sweep.replay(function_config(), entries).trials[0].last_step) == (8.0, 8.0)
+    assert sweep.trials[0].steps == Sweep.replay(function_config(), entries).trials[0].steps == (2.0, 8.0)
     take(Reported(9.0, 0, 1, 4, 4, 0.5, {}, 3))  # they do not grow: nothing can be aligned by them
-    assert sweep.trials[0].last_step is None
+    assert sweep.trials[0].steps is None
     take(Reported(9.5, 0, 1, 5, 5, 0.5, {}, 99))
-    assert sweep.trials[0].last_step is None
+    assert sweep.trials[0].steps is None
