@@ -22,7 +22,7 @@ def wrong_types(value: Any, where: str = "") -> list[Problem]:
         where: Path of the value, for the problems.
     """
     problems: list[Problem] = []
-    kind: Any = type(value)  # mypy takes a type for hashable or not, by the order in which it reads the modules
+    kind: Any = type(value)
     for name, hint in _hints(kind).items():
         found, place = getattr(value, name), f"{where}.{name}" if where else name
         if not _fits(found, hint):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
+from raydrive.runtime.lodging import remove_tree
 from raydrive.storage.code import PUBLISHED
 
 _TRIAL = "trial"
@@ -102,7 +102,7 @@ class Desk:
 
     def remove(self) -> None:
         """Removes it, with what was left in it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
         with contextlib.suppress(OSError):
             os.unlink(self._trial)
 

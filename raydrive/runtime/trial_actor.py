@@ -34,7 +34,7 @@ from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
 from raydrive.runtime.removal import RemovalWatch, RemovedError
-from raydrive.runtime.shipping import ship, until_shipped
+from raydrive.runtime.shipping import deliver, ship
 from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
@@ -278,8 +278,7 @@ class TrialActor:
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
-                await until_shipped(prepared, self._config.trial.storage_patience_s)
-            prepared.clean()
+            await deliver(prepared, current.note, self._config.trial.storage_patience_s, publisher.saved)
 
     async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
@@ -299,6 +298,12 @@ class TrialActor:
         def published(manifest: Manifest) -> None:
             current.saved(manifest.interval, str(manifest.number))
 
+        def missing(text: str) -> None:
+            from raydrive.core.records import OUTPUTS  # see shipping.py
+
+            prepared.note(text)
+            current.note(text, OUTPUTS)
+
         publisher = current.publisher = Publisher(
             prepared.layout,
             current.trial,
@@ -307,6 +312,7 @@ class TrialActor:
             progress=lambda: current.progress,
             published=published,
             note=prepared.note,
+            missing=missing,
             keep_last=self._config.trial.keep_checkpoints,
             patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,

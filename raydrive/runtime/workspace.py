@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from raydrive.core.errors import StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
-from raydrive.runtime.lodging import hold, is_held, sweep
+from raydrive.runtime.lodging import hold, is_held, remove_tree, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.fetching import fetch
-from raydrive.storage.folder import failure
+from raydrive.storage.folder import Folder, failure
 from raydrive.storage.layout import LOG_NAME, RunLayout
-from raydrive.storage.transfer import LogUploader, upload_tree
+from raydrive.storage.transfer import LogUploader
 
 TAIL_BYTES = 4096
 """So much of a failed attempt's log is searched for its last words."""
@@ -41,6 +40,12 @@ class Prepared:
     trial: int
     scratch: Path
     """Folder of this attempt on this node, beside the working directory. Removed when the attempt is over."""
+    home: Path
+    """The run's folder on this node, in which all of that is."""
+    code: Path | None
+    """The snapshot that the working directory was made from; None without code."""
+    keep: tuple[str, ...]
+    """Patterns of what is kept of the working directory."""
     desk: Desk | None = None
     """Holds ``cwd`` and ``scratch``, and is kept for the next attempt where this one left nothing there."""
     put_back: Callable[[Desk], None] = lambda desk: None
@@ -65,16 +70,14 @@ class Prepared:
         if self.uploader is not None:
             self.uploader.sync()
 
-    def upload(self) -> None:
-        """Brings log, outputs and logs to a storage that is not local.
+    @property
+    def log_folder(self) -> Folder:
+        """The attempt's folder in the storage, with its log."""
+        return self.uploader.folder if self.uploader is not None else Folder.open(self.log.parent)
 
-        Raises:
-            StorageError: If something cannot be written.
-        """
-        if self.uploader is not None:
-            self.uploader.sync()
-            upload_tree(self.files / "outputs", self.layout.outputs(self.trial))
-            upload_tree(self.files / "logs", self.layout.logs(self.trial))
+    def is_bare(self) -> bool:
+        """Whether nothing was left in the working directory; one with code holds that at least."""
+        return self.desk is not None and self.desk.is_as_made()
 
     def last_words(self) -> str:
         """Returns the last line of the log that says something: of a Python traceback, the exception."""
@@ -89,18 +92,24 @@ class Prepared:
 
     def note(self, text: str) -> None:
         """Adds a line of ours to the trial's log."""
-        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"raydrive: {text}\n")
 
-    def clean(self) -> None:
-        """Removes what only this attempt needed on this node."""
+    def clean(self, *, bare: bool = False, stays: Sequence[Path] = ()) -> None:
+        """Removes what only this attempt needed on this node.
+
+        Args:
+            bare: Whether ``is_bare`` was found.
+            stays: Folders that are not removed.
+        """
         if self.desk is None:
-            _remove(self.cwd, PUBLISHED, ())
+            if self.cwd not in stays:
+                _remove(self.cwd, PUBLISHED, ())
             _remove(self.scratch, (), (self.staging.name,))
-        elif self.desk.clear():
+        elif bare or (self.cwd not in stays and self.desk.clear()):
             self.put_back(self.desk)
-        if self.uploader is not None:
-            shutil.rmtree(self.files, ignore_errors=True)
+        if self.uploader is not None and self.files not in stays:
+            remove_tree(self.files)
 
 
 def _remove(folder: Path, links: tuple[str, ...], folders: tuple[str, ...]) -> None:
@@ -113,7 +122,7 @@ def _remove(folder: Path, links: tuple[str, ...], folders: tuple[str, ...]) -> N
             os.rmdir(f"{path}/{name}")
         os.rmdir(path)
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 class TrialFiles:
@@ -133,8 +142,8 @@ class TrialFiles:
         self._work = self._root / "work"
         self._held: int | None = None
         self._desks: list[Desk] = []
-        self._count = 0
-        """How many files the unpacked code has."""
+        self._code_files: list[str] = []
+        """Paths of the unpacked code's files."""
         self.link = _place_in_memory()
         """Where a desk's link to its trial is made; who ends last removes it. None = there is no such place."""
 
@@ -184,10 +193,10 @@ class TrialFiles:
             partial.write_bytes(data)
             partial.rename(self._function)  # another actor of this node may be reading it
         else:
-            if self._code is not None and self._count != _count(self._code):
-                shutil.rmtree(self._code, ignore_errors=True)
+            if self._code is not None and not self._code_is_whole():
+                remove_tree(self._code)
             self._code = unpack_code(self._layout, sha256, self._root / "code")
-            self._count = _count(self._code)
+            self._code_files = _files_below(self._code)
 
     def is_held(self) -> bool:
         """Whether the run's folder on this node is still the one that ``unpack`` made."""
@@ -199,7 +208,10 @@ class TrialFiles:
             return False
         if self._function is not None:
             return self._function.is_file()
-        return self._code is None or _count(self._code) == self._count
+        return self._code is None or self._code_is_whole()
+
+    def _code_is_whole(self) -> bool:
+        return all(map(os.path.lexists, self._code_files))
 
     def inputs(self) -> dict[str, str]:
         """Returns the values of ``${{inputs.x}}`` on this node; what stands elsewhere is brought here, once per run.
@@ -232,7 +244,8 @@ class TrialFiles:
         scratch = desk.scratch if desk else self._root / "scratch" / name
         if desk is None:
             (scratch / "checkpoints").mkdir(parents=True)
-        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, desk, self._desks.append)
+        rest = (self._root, self._code, self._spec.keep, desk, self._desks.append)
+        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, *rest)
 
     def _desk(self, name: str, files: Path) -> Desk:
         """A free desk, laid for the trial whose files these are.
@@ -257,9 +270,13 @@ class TrialFiles:
         return desk
 
 
-def _count(folder: Path) -> int:
-    """How many files and folders are below a folder; 0 where there is none."""
-    return sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
+def _files_below(folder: Path) -> list[str]:
+    """Paths of the files below a folder, without those that Python itself adds."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        found += [os.path.join(place, name) for name in files]
+    return found
 
 
 def _place_in_memory(name: str = "") -> Path | None:

@@ -23,6 +23,7 @@ _TAIL = 1 + DIGITS
 _ENDED = re.compile(rb"\][#+][0-9a-f]{8}")
 _APPEND = re.compile(rb"\]#[0-9a-f]{8}\n")
 _ENTRY = re.compile(rb'\n\[\{"kind":"[^\0\n]*\]\n')
+_CHECKED_JSON = re.compile(rb', "checksum": "([0-9a-f]{8})"\}\s*\Z')
 _HOLE = b"\0" * 8
 """Zero bytes in a row that a write which did not end may leave; fewer are damage."""
 
@@ -76,6 +77,23 @@ def written(data: bytes, *, checked: bool) -> int:
         return end if later else data.rfind(b"\n", 0, hole) + 1
     # A last line that lacks nothing but its newline, in whose place there is another byte, was written to its end.
     return len(data) if checked and _ENDED.fullmatch(data[-1 - _TAIL - 1 : -1]) and end < len(data) else end
+
+
+def checked_json(data: bytes) -> bytes:
+    """Returns the text of a JSON object with a checksum of itself as its last key."""
+    return data[:-1] + b', "checksum": "%08x"}' % crc32(data) if data[-1:] == b"}" and len(data) > 2 else data
+
+
+def unchecked_json(data: bytes) -> bytes | None:
+    """Returns the text that ``checked_json`` was given; None if it is not what was written.
+
+    A text without a checksum, as raydrive 0.1.0 wrote them, is returned as it is.
+    """
+    found = _CHECKED_JSON.search(data)
+    if found is None:
+        return data
+    content = data[: found.start()] + b"}"
+    return content if found[1] == b"%08x" % crc32(content) else None
 
 
 def lines_of(data: bytes) -> list[bytes]:

@@ -9,6 +9,7 @@
   trials/00007/attempt-1/log.txt    stdout and stderr (object stores: log-00000.txt, ... see ``transfer.py``)
   trials/00007/outputs/             what the trial left in ./outputs
   trials/00007/logs/                what the trial left in ./logs
+  trials/00007/kept/                what else of its working directory raydrive.keep names
   trials/00007/checkpoints/00003/   a checkpoint
 """
 
@@ -25,14 +26,15 @@ from hashlib import sha256
 from zlib import crc32
 
 from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError
+from raydrive.storage.checksums import checked_json, unchecked_json
 from raydrive.storage.folder import Folder
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
 _CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
-_CHECKED_JSON = re.compile(rb', "checksum": "([0-9a-f]{8})"\}\s*\Z')
 _CHECKED_LINES = re.compile(rb"#([0-9a-f]{8})\n\Z")
 LOG_NAME = "log.txt"
+KEPT = "kept"
 Place = Folder | str | os.PathLike[str]
 """What functions take that need a storage: an open folder, a path or a URI."""
 
@@ -144,6 +146,10 @@ class RunLayout:
         """Returns the folder of what a trial left in ``./logs``."""
         return self.trial(trial).child("logs")
 
+    def kept(self, trial: int) -> Folder:
+        """Returns the folder of what is kept of a trial's working directory beside those two."""
+        return self.trial(trial).child(KEPT)
+
     def checkpoints(self, trial: int) -> Folder:
         """Returns the folder of a trial's checkpoints, one folder each."""
         return self.trial(trial).child("checkpoints")
@@ -158,7 +164,7 @@ class RunLayout:
         Raises:
             StorageError: If the run has one already, or it cannot be written.
         """
-        if not self.folder.create_exclusive(_CONFIG, _checked_json(data)):
+        if not self.folder.create_exclusive(_CONFIG, checked_json(data)):
             raise StorageError(f"cannot write {self.folder.place_of(_CONFIG)}: the run has its configuration already")
 
     def read_config(self) -> bytes:
@@ -171,7 +177,10 @@ class RunLayout:
         data = self.folder.read_or_none(_CONFIG)
         if not data:
             raise RunNotFoundError(f"{self.folder} is not a run: it has no {_CONFIG}")
-        return self._verified(_CONFIG, data, _CHECKED_JSON, b"}")
+        content = unchecked_json(data)
+        if content is None:
+            raise self._changed(_CONFIG)
+        return content
 
     def write_heritage(self, data: bytes) -> None:
         """Writes what earlier runs brought, once.
@@ -188,20 +197,17 @@ class RunLayout:
         Raises:
             StorageError: If there is no such file, it cannot be read, or is not what was written.
         """
-        return self._verified(_HERITAGE, self.folder.read_bytes(_HERITAGE), _CHECKED_LINES, b"")
+        data = self.folder.read_bytes(_HERITAGE)
+        found = _CHECKED_LINES.search(data)  # raydrive 0.1.0 wrote none
+        if found is not None and found[1] != b"%08x" % crc32(data[: found.start()]):
+            raise self._changed(_HERITAGE)
+        return data[: found.start()] if found else data
 
-    def _verified(self, name: str, data: bytes, form: re.Pattern[bytes], end: bytes) -> bytes:
-        """The content of a file without its checksum; one of raydrive 0.1.0 has none."""
-        found = form.search(data)
-        if found is None:
-            return data
-        content = data[: found.start()] + end
-        if found[1] != b"%08x" % crc32(content):
-            raise StorageError(
-                f"{self.folder.place_of(name)} is damaged: it is not what was written when the run was submitted. "
-                "Hint: put the file back from a copy; all else of the run is untouched"
-            )
-        return content
+    def _changed(self, name: str) -> StorageError:
+        return StorageError(
+            f"{self.folder.place_of(name)} is damaged: it is not what was written when the run was submitted. "
+            "Hint: put the file back from a copy; all else of the run is untouched"
+        )
 
     def sibling(self, experiment: str, run_id: str) -> RunLayout:
         """Returns the layout of another run of the same storage; its folder is not looked at."""
@@ -241,11 +247,6 @@ class RunInfo:
     def uri(self) -> str:
         """The run's folder."""
         return self.folder.uri
-
-
-def _checked_json(data: bytes) -> bytes:
-    """A JSON object with a checksum of its text as the last key."""
-    return data[:-1] + b', "checksum": "%08x"}' % crc32(data) if data[-1:] == b"}" and len(data) > 2 else data
 
 
 def check_experiment(name: str) -> None:

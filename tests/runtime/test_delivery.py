@@ -16,8 +16,10 @@ from ray.exceptions import ActorDiedError, RayTaskError
 from test_trial_actor import Driver, a_run, an_actor, numbers, until
 
 from raydrive.context import Run
+from raydrive.core import records
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.runtime import delivery
+from raydrive.runtime.slots import to_facts
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +146,8 @@ def test_whatever_a_trial_says_its_end_can_be_told(tmp_path: Path) -> None:
             rest = await asyncio.wait_for(actor.run(1, 0, 1, {}, None, 0), 60)
             events = list({repr(event): event for event in [*driver.events, *rest]}.values())  # sent twice, perhaps
             pickle.loads(pickle.dumps(events))
+            for fact in to_facts(0, 1, events):
+                assert records.load(records.dump(fact, ())) == (fact, ())
             assert (events[-1][0], events[-1][2]) == ("ended", 1)  # it said that it failed
             values = [event[4] for event in events if event[0] == "report" and event[3]]
             assert values == [0.5, 0.5, 0.5, float("inf"), 0.5, 2.0]

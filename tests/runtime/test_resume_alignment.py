@@ -136,7 +136,7 @@ def test_a_journal_knows_the_steps_again_after_a_restart() -> None:
     take(Suggested(2.0, 0, {"x": 1.0}))
     for k, step in enumerate((2, 4, 8), 1):
         take(Reported(3.0 + k, 0, 1, k, k, 0.5, {}, step))
-    assert sweep.trials[0].steps == Sweep.replay(function_config(), entries).trials[0].steps == (2.0, 8.0)
+    assert sweep.trials[0].steps == Sweep.replay(function_config(), entries).trials[0].steps == (3, 2.0, 8.0)
     take(Reported(9.0, 0, 1, 4, 4, 0.5, {}, 3))  # they do not grow: nothing can be aligned by them
     assert sweep.trials[0].steps is None
     take(Reported(9.5, 0, 1, 5, 5, 0.5, {}, 99))

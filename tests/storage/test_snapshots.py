@@ -402,6 +402,6 @@ def test_steps_are_known_from_a_snapshot_as_from_its_lines(tmp_path: Path) -> No
     pieces = list(JournalReader(folder).read_blocks())
     assert any(isinstance(piece, Block) for piece in pieces)
     replayed = Sweep.replay(config, pieces)
-    expected = [(1.0, 3.0), (0.5, math.inf), None, None]
+    expected = [(3, 1.0, 3.0), (3, 0.5, math.inf), None, None]
     assert [trial.steps for trial in sweep.trials] == expected
     assert [trial.steps for trial in replayed.trials] == expected
