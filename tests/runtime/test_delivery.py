@@ -150,7 +150,7 @@ def test_whatever_a_trial_says_its_end_can_be_told(tmp_path: Path) -> None:
                 assert records.load(records.dump(fact, ())) == (fact, ())
             assert (events[-1][0], events[-1][2]) == ("ended", 1)  # it said that it failed
             values = [event[4] for event in events if event[0] == "report" and event[3]]
-            assert values == [0.5, 0.5, 0.5, float("inf"), 0.5, 2.0]
+            assert sorted(values) == [0.5, 0.5, 0.5, 0.5, 2.0, float("inf")]  # two connections: in any order
             now = time.time()
             assert all(now - 120 < event[1] < now + 120 for event in events)
             notices = [event[2] for event in events if event[0] == "note"]
