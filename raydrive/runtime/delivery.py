@@ -132,5 +132,15 @@ class Delivery:
         current.wake.set()
 
 
+def pause_if_unheard(current: Attempt, patience_s: float) -> None:
+    """Stops an attempt's process tree at a report when what it logs has not been recorded for so many seconds."""
+    since = current.silent_since
+    if since is None or not current.pid or current.stopped_pids or time.monotonic() - since < patience_s:
+        return
+    current.log(f"paused: nothing could be recorded for {patience_s:g} s; it goes on when the storage is back")
+    current.stopped_pids = [current.pid, *guard.descendants(current.pid)]
+    guard.signal_all(current.stopped_pids, signal.SIGSTOP)
+
+
 async def _answer(reference: Any) -> Any:
     return await reference

@@ -28,7 +28,7 @@ from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard
 from raydrive.runtime.attempt import Attempt, Event
 from raydrive.runtime.channel import Channel
-from raydrive.runtime.delivery import Delivery
+from raydrive.runtime.delivery import Delivery, pause_if_unheard
 from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Exit, Job, Keeper
@@ -53,15 +53,26 @@ class TrialActor:
         driver: Handle of the driver actor.
         epoch: Epoch of that driver.
         name: The actor's own name, by which the next driver finds it.
+        secrets: Further environment variables of the trials; nowhere but in memory.
     """
 
-    def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
+    def __init__(
+        self,
+        uri: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        driver: Any,
+        epoch: int,
+        name: str,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self._config = TrialConfig.from_json(config)
         self._spec = self._config.trial
         """As on this node: with inputs that were brought here."""
         self._run_id = run_id
         self._epoch = epoch
         self._name = name
+        self._secrets = dict(secrets or {})
         self._files = TrialFiles(uri, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
@@ -246,7 +257,7 @@ class TrialActor:
 
             def take(messages: Sequence[wire.Message]) -> list[wire.Message]:
                 odd = current.add(messages)
-                self._pause_if_unheard(current, prepared)
+                pause_if_unheard(current, self._config.trial.storage_patience_s)
                 if current.is_full():
                     channel.pause()
                 return odd
@@ -359,7 +370,7 @@ class TrialActor:
         if scripts not in path.split(os.pathsep):
             # The environment need not be activated: shell lines find 'raydrive log', and the same python as plain ones.
             env["PATH"] = f"{scripts}{os.pathsep}{path}"
-        env.update(self._config.trial.environment_variables)
+        env.update({**self._config.trial.environment_variables, **self._secrets})
         return with_training_folder(env)
 
     def _job(
@@ -415,16 +426,6 @@ class TrialActor:
         current.refused = why
         if self._keeper is not None:
             self._keeper.kill()
-
-    def _pause_if_unheard(self, current: Attempt, prepared: Prepared) -> None:
-        """Stops the process tree at a report when what it logs has not been recorded for too long."""
-        patience_s = self._config.trial.storage_patience_s
-        since = current.silent_since
-        if since is None or not current.pid or current.stopped_pids or time.monotonic() - since < patience_s:
-            return
-        prepared.note(f"paused: nothing could be recorded for {patience_s:g} s; it goes on when the storage is back")
-        current.stopped_pids = [current.pid, *guard.descendants(current.pid)]
-        guard.signal_all(current.stopped_pids, signal.SIGSTOP)
 
 
 def _is_refusal(error: BaseException) -> bool:
