@@ -341,11 +341,14 @@ def _copy(one: Continued, source: Source, layout: RunLayout, number: int) -> Con
         else:
             outputs = source.layout.outputs(one.trial)
             local = Path(folder) / "outputs"
-            for item in outputs.walk():
+            left_out: list[str] = []
+            for item in outputs.walk(left_out):
                 (local / item.name).parent.mkdir(parents=True, exist_ok=True)
                 outputs.get_file(item.name, local / item.name)
                 what, interval = "outputs", len(curve)
                 value = curve[-1] if interval and math.isfinite(curve[-1]) else None
+            if left_out:
+                notes.append(f"of the outputs in {one.run} not copied: {', '.join(left_out[:10])}")
         if what:
             publish(layout, number, local, attempt=0, interval=interval, value=value, at=time.time())
     return dataclasses.replace(one, source=what, interval=interval, note="; ".join(notes))

@@ -8,7 +8,7 @@ from typing import Any
 
 from raydrive.core.confidential import ALLOWED, source_problems
 from raydrive.core.errors import HIDDEN, Problem, show
-from raydrive.core.objective import ALLOWED as OBJECTIVES
+from raydrive.core.objective import ALLOWED as ALLOWED_OBJECTIVE
 from raydrive.core.objective import is_objective
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
@@ -54,7 +54,7 @@ POLICY = kind(
 GOAL = TEXT | instance(PrimaryMetricGoal, "a PrimaryMetricGoal")
 RESOURCES = instance(Resources, "Resources(cpus=..., gpus=...)")
 SEED = whole(0)
-OBJECTIVE = kind(OBJECTIVES, is_objective)
+OBJECTIVE = kind(ALLOWED_OBJECTIVE, is_objective)
 METRICS = TEXT | TEXT_LIST | instance((PrintedMetrics, Mapping), "{'pattern': ...} or {'format': 'json'}")
 
 
@@ -149,6 +149,7 @@ TUNING: dict[str, Wanted] = {
 }
 """Of ``HyperDriveConfig``."""
 CALL: dict[str, Wanted] = {
+    "value": ANYTHING,  # as primary_metric_value
     "train": ANYTHING,
     "space": ANYTHING,
     "goal": GOAL,
@@ -156,6 +157,5 @@ CALL: dict[str, Wanted] = {
     "show_output": FLAG,
     **{name: TUNING[name] for name in ("policy", "max_total_runs", "max_duration_minutes", "resources", "seed")},
     "max_concurrent_runs": whole(1),
-    "value": OBJECTIVE,
 }
 """Of ``tune``."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.arguments import RUN_OBJECT
 from raydrive.core.arguments import trial_argv
-from raydrive.core.errors import StorageError, TrialError, did_you_mean, show
+from raydrive.core.errors import StorageError
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
 from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
-from raydrive.storage.files import download_file, list_files, read_log
+from raydrive.storage.files import download_file, list_files, read_file, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -120,7 +121,7 @@ class Run:
                 "arguments": self.arguments,
                 "hyperparameters": dict(trial.params),
             },
-            "logFiles": {name: f"{self.uri}/{name}" for name in self.get_file_names() if name.endswith("log.txt")},
+            "logFiles": {name: f"{self.uri}/{name}" for name in self._listed() if name.endswith("log.txt")},
         }
 
     @property
@@ -136,6 +137,13 @@ class Run:
         """
         return list_files(self.parent.layout, self.number)
 
+    def _listed(self) -> list[str]:
+        """Its files; none where they cannot be listed, which does not keep the rest of its details back."""
+        try:
+            return self.get_file_names()
+        except StorageError:
+            return []
+
     def download_file(self, name: str, output_file_path: str | None = None) -> str:
         """Copies one of its files here.
 
@@ -148,35 +156,35 @@ class Run:
 
         Raises:
             TrialError: If it has no such file.
-            StorageError: If it cannot be read.
+            StorageError: If it cannot be read, or is a link that leaves the run's folder.
         """
-        names = self.get_file_names()
-        if name not in names:
-            near = did_you_mean(name, names)
-            listing = ", ".join(names[:20]) or "none"
-            raise TrialError(f"trial {self.id} has no file {show(name)}; its files: {listing}. {near}".rstrip())
         target = Path(output_file_path or ".").expanduser()
         if target.is_dir() or (output_file_path or "").endswith("/"):
             target = target / Path(name).name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        download_file(self.parent.layout, self.number, name, target)
+        if target.exists() and not target.is_file():  # a terminal, a pipe: it is written to and not replaced
+            target.write_bytes(read_file(self.parent.layout, self.number, name))
+        else:
+            download_file(self.parent.layout, self.number, name, target)
         return str(target)
 
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
         """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
 
+        What is no file of the trial (a link that leaves the run's folder, a FIFO) is left out with a warning.
+
         Raises:
             StorageError: If some cannot be read or written; the others are there.
         """
-        root = Path(output_directory).expanduser()
+        root, skipped = Path(output_directory).expanduser(), list[str]()
         copied, failed = list[str](), list[str]()
-        for name in [name for name in self.get_file_names() if name.startswith(prefix)]:
+        for name in [one for one in list_files(self.parent.layout, self.number, skipped) if one.startswith(prefix)]:
             try:
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
                 download_file(self.parent.layout, self.number, name, root / name)
                 copied.append(str(root / name))
             except (OSError, StorageError) as error:
                 failed.append(f"{name} ({error})")
+        if left_out := [text for text in skipped if text.startswith(prefix)]:
+            warnings.warn(f"of trial {self.id} these were not copied: {', '.join(left_out[:20])}", stacklevel=2)
         if failed:
             total = len(failed) + len(copied)
             raise StorageError(f"{len(failed)} of {total} files could not be copied: {', '.join(failed[:5])}")

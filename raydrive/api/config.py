@@ -18,7 +18,7 @@ from raydrive.core.arguments import check_references, format_value
 from raydrive.core.confidential import both_problems
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.passing import flag_parameters, unpassable
+from raydrive.core.passing import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
@@ -69,8 +69,8 @@ class ScriptRunConfig:
         python: str | None = None,
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
-        keep: Sequence[str] = (),
         secrets: Mapping[str, str] | None = None,
+        keep: Sequence[str] = (),
     ) -> None:
         self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
@@ -81,10 +81,8 @@ class ScriptRunConfig:
         self.python = python
         self.preload = tuple(preload)
         self.secrets = {name: _source(source) for name, source in (secrets or {}).items()}
-        problems: list[Problem] = both_problems(self.secrets, self.environment_variables, "secrets")
-        unusable = check_patterns(keep, "keep")
-        self.keep = () if unusable else tuple(keep)
-        problems += unusable
+        problems = [*check_patterns(keep, "keep"), *both_problems(self.secrets, self.environment_variables, "secrets")]
+        self.keep = () if problems else tuple(keep)
         self.metrics: PrintedMetrics | None = None
         if metrics is not None:
             try:
@@ -191,7 +189,6 @@ class HyperDriveConfig:
         tags: Mapping[str, str] | None = None,
         primary_metric_value: str = "best",
     ) -> None:
-        seed = _seed_of(hyperparameter_sampling, seed)
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         trial = dataclasses.replace(
@@ -203,20 +200,21 @@ class HyperDriveConfig:
             storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
         )
+        limits = Limits(
+            max_total_runs=max_total_runs,
+            max_concurrent_runs=max_concurrent_runs or max_total_runs,
+            max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
+            trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
+            max_attempts=max_attempts,
+            max_losses=max_losses,
+            first_failures=first_failures,
+        )
         self.config = RunConfig(
             experiment="default",
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=hyperparameter_sampling,
             policy=NoTerminationPolicy() if policy is None else policy,
-            limits=Limits(
-                max_total_runs=max_total_runs,
-                max_concurrent_runs=max_concurrent_runs or max_total_runs,
-                max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
-                trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
-                max_attempts=max_attempts,
-                max_losses=max_losses,
-                first_failures=first_failures,
-            ),
+            limits=limits,
             trial=trial,
             seed=_seed(seed, hyperparameter_sampling),
             tags=dict(tags or {}),
@@ -226,7 +224,8 @@ class HyperDriveConfig:
     def _check_command(self) -> None:
         """Checks at birth what each trial would fail at: references of a command, texts no command line can hold."""
         spec, space = self.config.trial, self.config.sampling.space
-        problems: list[Problem] = []
+        problems = long_names(self.config.metric.name, space)
+        problems += too_long(spec.python, LONGEST_PATH, "python")
         if spec.kind == "command":
             known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
             problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
@@ -247,8 +246,8 @@ class HyperDriveConfig:
             raise ConfigError(problems)
         if isinstance(target, ScriptRunConfig):
             spec = target.to_spec(resources)
-            spec = dataclasses.replace(spec, keep=(*spec.keep, *keep))
-            return dataclasses.replace(spec, flags=flag_parameters(sampling.space)) if spec.command else spec
+            flags = flag_parameters(sampling.space) if spec.command else ()
+            return dataclasses.replace(spec, flags=flags, keep=(*spec.keep, *keep))
         check_trainable(target, sampling.space.expressions)
         name = name_of(target)
         return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
@@ -276,19 +275,10 @@ def _source(source: str) -> str:
     return f"file:{absolute(os.path.expanduser(path))}" if kind == "file" else source
 
 
-def _seed(given: int | None, sampling: Sampling) -> int:
-    """The seed of a run: the one that was given, the sampling's own, or one at random."""
-    known: int | None = given if given is not None else getattr(sampling, "seed", None)
-    return secrets.randbits(31) if known is None else known
-
-
 def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
 
 
-def _seed_of(sampling: Sampling, seed: int | None) -> int | None:
-    """The seed of a run: its own, else that of what certainly is a sampling."""
-    if not hasattr(sampling, "space"):
-        allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"
-        raise ConfigError(Problem("hyperparameter_sampling", show(sampling), allowed))
-    return getattr(sampling, "seed", None) if seed is None else seed
+def _seed(seed: int | None, sampling: Sampling) -> int:
+    given = seed if seed is not None else getattr(sampling, "seed", None)
+    return secrets.randbits(31) if given is None else given

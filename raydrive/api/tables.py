@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from raydrive.core.portable import MOST_WHOLE, NO_SURROGATES, Names, as_text, json_text
 from raydrive.core.records import Reported
+from raydrive.core.trial_spec import as_float
 
+LONGEST_NAME = 10_000
+"""Characters of a column's name."""
 _FIXED = {
     "trial": pa.int64(),
     "state": pa.string(),
@@ -34,18 +37,30 @@ def trials_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     names = list(dict.fromkeys([*_FIXED, *(name for row in rows for name in row)]))
     params = [name for name in names if name not in _FIXED]
     order = ["trial", "state", *params, *[name for name in _FIXED if name not in ("trial", "state")]]
-    return pa.table({name: _column([row.get(name) for row in rows], _FIXED.get(name)) for name in order})
+    shown = Names(NO_SURROGATES, LONGEST_NAME, known=order)
+    return pa.table({shown.of(name): _column([row.get(name) for row in rows], _FIXED.get(name)) for name in order})
 
 
 def _column(values: list[Any], kind: pa.DataType | None) -> pa.Array:
+    if kind == pa.float64():
+        return pa.array([None if value is None else as_float(value) for value in values], kind)
     if kind is not None:
-        return pa.array(values, kind)
+        return pa.array([as_text(value) if isinstance(value, str) else value for value in values], kind)
     types = {type(value) for value in values if value is not None}
     if types <= {int, float} and len(types) == 2:
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    if len(types) <= 1 and not types & {dict, list, tuple}:
+        return pa.array([None if value is None else as_float(value) for value in values], pa.float64())
+    if len(types) <= 1 and not types & {dict, list, tuple, str} and not (types == {int} and _is_large(values)):
         return pa.array(values)
-    return pa.array([value if value is None or isinstance(value, str) else json.dumps(value) for value in values])
+    return pa.array([None if value is None else _text(value) for value in values], pa.string())
+
+
+def _is_large(values: Iterable[int | None]) -> bool:
+    """Whether a whole number is among them that has no place in 64 bits."""
+    return any(value is not None and not -MOST_WHOLE <= value <= MOST_WHOLE for value in values)
+
+
+def _text(value: Any) -> str:
+    return as_text(value) if isinstance(value, str) else json_text(value)
 
 
 def metrics_table(reports: Iterable[Reported], primary: str) -> pa.Table:
@@ -63,9 +78,19 @@ def metrics_table(reports: Iterable[Reported], primary: str) -> pa.Table:
         if fact.interval:
             logged = {primary: fact.value, **logged}
         for name, value in logged.items():
-            number = float(value) if isinstance(value, int | float) else None
-            text = None if number is not None else value if isinstance(value, str) else json.dumps(value)
-            row = (fact.trial, fact.attempt, fact.interval or None, fact.step, fact.at, name, number, text)
+            number = as_float(value) if isinstance(value, int | float) else None
+            text = None if number is not None else _text(value)
+            step = None if fact.step is None else as_float(fact.step)
+            row = (
+                fact.trial,
+                fact.attempt,
+                fact.interval or None,
+                step,
+                as_float(fact.at),
+                as_text(name),
+                number,
+                text,
+            )
             for column, item in zip(columns.values(), row, strict=True):
                 column.append(item)
     kinds = (pa.int64(), pa.int64(), pa.int64(), pa.float64(), pa.float64(), pa.string(), pa.float64(), pa.string())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.functions import inner_function
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
 ALLOWED = "a function of one argument, the dict of hyperparameters: def train(params)"
 _DICT = frozenset(dir(dict))
@@ -64,7 +64,7 @@ def _no_function(target: Any) -> Problem | None:
     if callable(target):
         return None
     allowed = "a ScriptRunConfig, or a function train(params)"
-    found, fix = repr(target)[:80], ""
+    found, fix = show(target), ""
     if target is None:
         found, fix = "None", _ITSELF
     elif isinstance(target, types.CoroutineType | types.GeneratorType):

@@ -12,6 +12,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    _open_closed_streams()
     if len(sys.argv) > 1 and sys.argv[1] == "log" and not {"--help", "-h"} & {*sys.argv}:
         # Called once per value by scripts in any language: no typer, no ray, nothing that takes time to import.
         from raydrive.wire import log_main
@@ -24,6 +25,20 @@ def main() -> None:
     if code == EXIT_INTERRUPTED and "ray" in sys.modules:
         _leave(code)
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Gives this process the streams it was started without (``>&-``): they lead nowhere.
+
+    A file that is opened would else get the number of one, and what is printed would be written into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
 
 
 def _leave(code: int) -> NoReturn:

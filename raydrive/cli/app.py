@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -12,7 +14,7 @@ import typer
 
 from raydrive.cli import control, reading, running, studying, submitting
 from raydrive.cli.output import EXIT_INTERRUPTED, say
-from raydrive.core.errors import ConfigError, RaydriveError
+from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
 from raydrive.storage.here import current_folder
 
 app = typer.Typer(
@@ -39,13 +41,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 the run failed, 2 wrong usage or config, 3 no trial has a finite value of the primary
         metric, 4 cancelled without a result, 5 cluster or storage unreachable, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):  # what a terminal's encoding lacks is written as its number
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
+        _check_texts(sys.argv[1:] if arguments is None else arguments)
         if not {"--help", "-h"} & {*(sys.argv[1:] if arguments is None else arguments)}:
             current_folder()  # without one nothing works: no settings are found, and Ray does not start
         app(args=None if arguments is None else list(arguments), prog_name="raydrive")
     except SystemExit as ended:
-        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
-            return 0  # the reader (head, less) has gone: that is its right, and no failure of ours
+        if _reader_has_gone(ended):
+            _write_nowhere()  # that is its right (head, less), and no failure of ours
+            return 0
         return ended.code if isinstance(ended.code, int) else 0
     except ConfigError as error:
         count = len(error.problems)
@@ -54,26 +61,56 @@ def run(arguments: Sequence[str] | None = None) -> int:
             say(f"  {line}")
         return error.exit_code
     except RaydriveError as error:
-        say(f"Error: {error}")
+        say(f"Error: {brief(str(error))}")
         return error.exit_code
     except KeyboardInterrupt:
         say("Interrupted.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has gone: that is its right. Keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         return 0
     except OSError as error:  # a full disk, a folder that is none: the system's answer is the user's to read
         if error.filename is not None:
-            say(f"Error: {error.filename}: {error.strerror or error}")
+            say(f"Error: {brief(str(error.filename), 400)}: {error.strerror or brief(str(error))}")
         else:
             say(f"Error: {error.strerror or error}. The traceback is in {_keep_traceback()}")
         return 1
     except Exception as error:  # a bug of ours: the user gets a sentence, the traceback goes to a file
-        say(f"Error: raydrive failed with {type(error).__name__}: {error}")
+        say(f"Error: raydrive failed with {type(error).__name__}: {brief(str(error))}")
         say(f"This is a bug of raydrive. The traceback is in {_keep_traceback()}")
         return 1
     return 0
+
+
+def _reader_has_gone(ended: BaseException) -> bool:
+    """Whether a command ended since whoever read its output has gone: typer and rich turn that into an exit."""
+    seen: BaseException | None = ended
+    while seen is not None:
+        if isinstance(seen, BrokenPipeError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _write_nowhere() -> None:
+    """Sends what is still in Python's buffers nowhere, so that it does not complain at its exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _check_texts(arguments: Sequence[str]) -> None:
+    """Refuses what no system passes: found where Python code calls ``run``."""
+    for number, text in enumerate(arguments, 1):
+        try:
+            wrong = "a NUL character" if "\0" in text else ""
+            os.fsencode(text)
+        except UnicodeEncodeError:
+            wrong = "half a character"
+        if wrong:
+            raise ConfigError(Problem(f"argument {number}", f"{show(text)}, with {wrong}", "text"))
 
 
 def _keep_traceback() -> str:

@@ -16,6 +16,7 @@ import typer
 
 from raydrive.api.unbroken import Unbroken
 from raydrive.api.wording import one_line
+from raydrive.core.errors import brief
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -266,6 +267,6 @@ def resolve(flag: str | None, variable: str, what: str, *fallbacks: str | None) 
     told = os.environ.get(variable) or None
     if flag is not None:
         if told is not None and told != flag:
-            say(f"{what} {flag} is used; {variable}={told} is not.")
+            say(f"{what} {brief(flag, 400)} is used; {variable}={brief(told, 400)} is not.")
         return flag
     return told or next((value for value in fallbacks if value), None)

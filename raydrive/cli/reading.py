@@ -10,8 +10,10 @@ import typer
 
 from raydrive.api.wording import standing
 from raydrive.cli.output import Format, OutputOption, RunArgument, StorageOption, command, emit, emit_one, resolve, say
+from raydrive.core.errors import StorageError
 
 if TYPE_CHECKING:
+    from raydrive.api.child import Run
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.workspace import Workspace
     from raydrive.core.saving import Saving
@@ -246,6 +248,15 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "notice": "; ".join(child.notes),
     }
     if output is Format.JSON:
-        emit_one({**row, "params": dict(child.params), "files": child.get_file_names()}, output)
+        emit_one({**row, "params": dict(child.params), "files": _file_names(child)}, output)
     else:
         emit_one({**row, **{f"param_{name.lstrip('-')}": value for name, value in child.params.items()}}, output)
+
+
+def _file_names(child: Run) -> list[str]:
+    """The files of a trial; what keeps them from being listed does not keep the rest from being shown."""
+    try:
+        return child.get_file_names()
+    except StorageError as error:
+        say(f"Note: {error}")
+        return []

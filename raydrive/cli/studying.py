@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from raydrive.cli.output import (
     resolve,
     say,
 )
+from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
     from raydrive.studio.story import Story
@@ -63,6 +65,8 @@ def report(
 
     story = open_story(run_name, storage)
     target = output or f"{story.layout.run_id}.html"
+    if os.path.isdir(target):
+        raise ConfigError(Problem("--output", f"{show(target)}, which is a folder", "the name of a file"))
     size = write_report(story, target, logs=logs)
     say(f"{len(story.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
     print(target)
@@ -127,9 +131,11 @@ def whatif(
         if policy.strip()[:1] in '{["':
             try:
                 raw = json.loads(policy)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
-                raise ConfigError(Problem("--policy", repr(policy), allowed, f"It is no JSON: {error}.")) from error
+                raise ConfigError(
+                    Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")
+                ) from error
         chosen = [policy_from_json(raw, "--policy")]
     story = open_story(run_name, storage)
     own = story.config.policy
@@ -200,5 +206,8 @@ def export(
         )
     story = open_story(run_name, storage)
     for text in export_run(story, to, output):
-        print(text)
+        if text.startswith("Note: "):
+            say(text)
+        else:
+            print(text)
     return 0

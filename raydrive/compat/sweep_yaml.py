@@ -31,6 +31,7 @@ from raydrive.compat.sweep_data import (
     read_outputs,
 )
 from raydrive.compat.sweep_layers import apply_override, read_site, read_text, with_texts
+from raydrive.compat.sweep_lengths import long_texts
 from raydrive.compat.sweep_lineage import read_children, read_parents
 from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
 from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
@@ -157,6 +158,7 @@ class _Reader:
         check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
         secrets = read_sources(self.root, self.problems)
+        self.problems += long_texts(self.root)
         settings = self._mapping("raydrive")
         parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
         children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)

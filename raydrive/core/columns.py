@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.expressions import Choice
+from raydrive.core.portable import json_text, whole_text
 from raydrive.core.space import Space
 
 MOST_STEPS = 12
@@ -41,11 +41,11 @@ def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping) and value:
             out.update(flat(value, name))
         elif isinstance(value, list | tuple | Mapping):
-            out[name] = json.dumps(value)
+            out[name] = json_text(value)
         elif isinstance(value, float) and not math.isfinite(value):
             out[name] = str(value)
         elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
-            out[name] = str(value)  # JavaScript would round it
+            out[name] = whole_text(value)  # JavaScript would round it
         else:
             out[name] = value
     return out

@@ -4,6 +4,7 @@ RaydriveError                 exit code 1
 ├── ConfigError               exit code 2: bad input; carries every problem found, not the first
 ├── StorageError              exit code 5: a file that cannot be read or written
 │   ├── RunNotFoundError      exit code 2: no such run, or an ambiguous prefix
+│   ├── RefusedFileError      what stands there is not read: a link that leaves the run's folder, a FIFO, a device
 │   └── JournalError          the journal of a run cannot be written or read on
 │       └── DamagedJournalError   it is damaged; says where, and how many entries can be read
 │           └── NonsenseError         an entry makes no sense after those before it
@@ -23,6 +24,8 @@ from typing import Any
 
 LONGEST_FOUND, LONGEST_ADVICE = 400, 1_500
 """Characters that an error shows of what was found, and of what is allowed; of more, the beginning and the length."""
+LONGEST_MESSAGE = 6_000
+"""Characters that the command line shows of any other message."""
 HIDDEN = "(not shown)"
 """Stands for a value that may be confidential, wherever it would be displayed."""
 _SECRET = re.compile(
@@ -63,11 +66,15 @@ def show(value: object) -> str:
 
 def _part(text: str, longest: int) -> str:
     """A part of a problem in one line, shortened: control characters of a name must not reach a terminal."""
-    if len(text) > longest:
-        text = f"{text[: longest // 2]}... ({len(text):,} characters)"
+    text = brief(text, longest)
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def brief(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """Returns a text for people, cut where it gets long: its beginning and its length."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}... ({len(text):,} characters)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,10 @@ class NonsenseError(DamagedJournalError):
 
     entries = 1
     """Number of entries that were being folded."""
+
+
+class RefusedFileError(StorageError):
+    """What stands in the place of a file is not opened: a link that leads out of the folder, a FIFO, a device."""
 
 
 class ClusterError(RaydriveError):

@@ -174,7 +174,7 @@ def _fold_attempt(block: Block, rows: Ints, state: State, curves: Curves, taken:
 
 
 def _fold_times(trial: Trial, at: NDArray[np.float64]) -> None:
-    """Measures the times between reports as ``Trial.valued`` does, to the same bit."""
+    """Measures the times between reports as ``Sweep`` does for each, to the same bit."""
     if trial.valued_at is not None:
         at = np.concatenate(([trial.valued_at], at))
     trial.valued_at = float(at[-1])

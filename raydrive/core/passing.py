@@ -16,6 +16,28 @@ from raydrive.core.expressions import Choice, Expression
 from raydrive.core.space import Space
 from raydrive.core.wanted import unusable
 
+LONGEST_NAME = 200
+"""Characters of the name of a parameter, an input or an output: of a variable, and of a folder."""
+LONGEST_TITLE = 1_000
+"""Characters of the name of a metric, and of a run as it is displayed."""
+LONGEST_PATH = 4_096
+"""Characters of a path or an address."""
+
+
+def too_long(text: object, longest: int, where: str) -> list[Problem]:
+    """Returns a problem when a text is longer than what it names can be."""
+    if not isinstance(text, str) or len(text) <= longest:
+        return []
+    return [Problem(where, show(text), f"at most {longest:,} characters", f"It has {len(text):,}.")]
+
+
+def long_names(metric: object, space: Space) -> list[Problem]:
+    """Returns a problem for each name of metric and parameters that is too long."""
+    problems = too_long(metric, LONGEST_TITLE, "primary_metric_name")
+    for name in space.expressions:
+        problems += too_long(name, LONGEST_NAME, f"search_space.{name}")
+    return problems
+
 
 def unpassable(space: Space) -> list[Problem]:
     """Returns a problem for each name and each option of a choice that no command line can hold."""

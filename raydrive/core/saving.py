@@ -53,7 +53,7 @@ FEW = 3
 """Where fewer trials have completed, the usual pace is no more than that of all trials."""
 OUTLYING = 3.0
 """No pace counts as more than so many times the median: a laptop may have slept."""
-LEAST_PACE_S = 1e-6
+LEAST_PACE_S, MOST_PACE_S = 1e-6, 1e9
 NOT_COMPLETED = "no trial has completed"
 NOT_TIMED = "no completed trial has logged the metric twice in one attempt"
 
@@ -105,6 +105,9 @@ class _Rest:
     """What the time limit of a trial leaves; infinite without one."""
 
 
+_NO_REST = _Rest(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
 class Forecast:
     """How long the trials that a run's policy stopped would have gone on.
 
@@ -128,17 +131,16 @@ class Forecast:
         if not completed:
             self.why = NOT_COMPLETED
             return
-        lengths = _Lengths(
-            (sweep.curves.length(trial.number) for trial in completed),
-            (sweep.curves.length(trial.number) for trial in sweep.trials if trial.state != COMPLETED),
-        )
-        paces = _Paces(completed, [trial for trial in sweep.trials if trial.state != COMPLETED])
+        others = [trial for trial in sweep.trials if trial.state != COMPLETED]
+        length_of = sweep.curves.length
+        lengths = _Lengths((length_of(one.number) for one in completed), (length_of(one.number) for one in others))
+        paces = _Paces(completed, others)
         self._pace_error = paces.shared_error
         longest_s = max(trial.gaps_s for trial in completed)
         for trial in stopped:
-            rest, deviation, count = lengths.beyond(sweep.curves.length(trial.number))
+            rest, deviation, count = lengths.beyond(length_of(trial.number))
             if not rest:
-                self._rests[trial.number] = _Rest(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+                self._rests[trial.number] = _NO_REST
                 continue
             found = paces.of(trial)
             if found is None:
@@ -168,7 +170,7 @@ class Forecast:
         total = math.fsum(rest.seconds for rest in rests)
         if not total:
             return Span(0.0, 0.0, 0.0)
-        own = math.fsum(rest.seconds**2 * rest.variance for rest in rests)
+        own = math.fsum(rest.seconds * rest.seconds * rest.variance for rest in rests)
         median = self._pace_error * math.fsum(rest.seconds * rest.borrowed for rest in rests)
         length = math.fsum(rest.seconds * rest.length_error for rest in rests)
         deviation = math.sqrt(own + median**2 + length**2 + (SHARED * total) ** 2) / total
@@ -196,9 +198,16 @@ class _Lengths:
             self._masses.append(ending)
             left -= ending
         self._counts = [counts[end] for end in self._ends]
+        self._known: dict[int, tuple[float, float, int]] = {}
 
     def beyond(self, length: int) -> tuple[float, float, int]:
         """Returns mean and deviation of what longer trials have beyond a length, and how many of them completed."""
+        found = self._known.get(length)
+        if found is None:
+            found = self._known[length] = self._beyond(length)
+        return found
+
+    def _beyond(self, length: int) -> tuple[float, float, int]:
         start = bisect_right(self._ends, length)
         ends, masses, count = self._ends[start:], self._masses[start:], sum(self._counts[start:])
         if not ends:
@@ -216,11 +225,11 @@ class _Paces:
         paces = [_pace_s(trial) for trial in completed if trial.gaps]
         pool = [*paces, *(_pace_s(trial) for trial in others if trial.gaps > 1)] if len(paces) < FEW else paces
         self._usual_s = min(_usual_s(paces), _usual_s(pool)) if paces else None
-        logs = [math.log(one / statistics.median(paces)) for one in paces]
-        spread = math.fsum(one**2 for one in logs)
-        degrees = PRIOR_WEIGHT + max(0, len(logs) - 1)
+        median = statistics.median(paces) if paces else 1.0
+        spread = math.fsum(math.log(one / median) ** 2 for one in paces)
+        degrees = PRIOR_WEIGHT + max(0, len(paces) - 1)
         self._variance = (PRIOR_WEIGHT * PRIOR_DEVIATION**2 + spread) / degrees
-        self.shared_error = math.sqrt(self._variance * (1.0 / max(1, len(logs)) + SELECTED**2))
+        self.shared_error = math.sqrt(self._variance * (1.0 / max(1, len(paces)) + SELECTED**2))
         squares = math.fsum(_variation(trial) * trial.gaps for trial in (*completed, *others))
         freedom = sum(max(0, trial.gaps - 1) for trial in (*completed, *others))
         self.variation = squares / freedom if freedom else UNKNOWN_VARIATION**2
@@ -239,7 +248,7 @@ class _Paces:
 
 
 def _pace_s(trial: Trial) -> float:
-    return max(LEAST_PACE_S, trial.gaps_s / trial.gaps)
+    return min(max(LEAST_PACE_S, trial.gaps_s / trial.gaps), MOST_PACE_S)
 
 
 def _usual_s(paces: Sequence[float]) -> float:
@@ -250,10 +259,10 @@ def _usual_s(paces: Sequence[float]) -> float:
 
 def _variation(trial: Trial) -> float:
     """Squared coefficient of variation of a trial's times between reports; 0 with fewer than two."""
-    if trial.gaps < 2:
-        return 0.0
-    mean = _pace_s(trial)
-    return max(0.0, trial.gaps_s2 / trial.gaps / mean**2 - (trial.gaps_s / trial.gaps / mean) ** 2)
+    mean_s = trial.gaps_s / trial.gaps if trial.gaps > 1 else 0.0
+    square = mean_s * mean_s
+    found = trial.gaps_s2 / trial.gaps / square - 1.0 if square else 0.0
+    return found if 0.0 < found < math.inf else 0.0  # times may be any numbers
 
 
 def saving(sweep: Sweep) -> Saving:

@@ -112,17 +112,6 @@ class Trial:
         """Returns why it ended, with what is missing of its files."""
         return "; ".join([why, *self.missing])
 
-    def valued(self, at: float) -> None:
-        """The current attempt reported the primary metric: the time since it last did is a measure of its pace."""
-        before = self.valued_at
-        self.valued_at = at
-        if before is not None:
-            self.gaps += 1
-            if at > before:
-                gap_s = at - before
-                self.gaps_s += gap_s
-                self.gaps_s2 += gap_s * gap_s
-
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
         """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.
 

@@ -309,7 +309,13 @@ class Sweep:
                 trial.logged = tuple(dict.fromkeys((*trial.logged, *fact.metrics)))[:32]
             return False
         trial.logged = ()
-        trial.valued(fact.at)
+        before, trial.valued_at = trial.valued_at, fact.at
+        if before is not None:  # a measure of its pace, see saving.py
+            gap_s = fact.at - before
+            trial.gaps += 1
+            if gap_s > 0.0:
+                trial.gaps_s += gap_s
+                trial.gaps_s2 += gap_s * gap_s
         value = math.nan if fact.value is None else fact.value
         if not self.curves.add(trial.number, fact.interval, value):
             return False  # a relaunched attempt logs an interval again: the first value stands

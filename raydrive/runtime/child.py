@@ -20,6 +20,7 @@ import itertools
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 import types
@@ -103,7 +104,7 @@ def _default_signals() -> None:
 def _sit_down(job: Mapping[str, Any]) -> None:
     """Own streams and working directory."""
     try:
-        log = _open(job["log_path"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = _open_log(job["log_path"])
     except OSError as error:
         raise CannotStart(f"cannot write the log {job['log_path']!r}: {_reason(error)}") from None
     nothing = _open(os.devnull, os.O_RDONLY)
@@ -116,6 +117,24 @@ def _sit_down(job: Mapping[str, Any]) -> None:
         os.chdir(job["cwd"])
     except OSError as error:
         raise CannotStart(f"cannot start in the directory {job['cwd']!r}: {_reason(error)}") from None
+
+
+def _open_log(path: str) -> int:
+    """Opens the log for what this process prints; an earlier trial may have put a FIFO there, or a link to elsewhere.
+
+    Raises:
+        OSError: If it is no file, or cannot be opened.
+    """
+    try:
+        log = _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        kind = {errno.ELOOP: "a link", errno.ENXIO: "a FIFO or a socket"}.get(error.errno or 0)
+        raise OSError(error.errno, f"{kind} stands there") if kind else error from None
+    if not stat.S_ISREG(os.fstat(log).st_mode):
+        os.close(log)
+        raise OSError(errno.EINVAL, "something else than a file stands there")
+    os.set_blocking(log, True)
+    return log
 
 
 def _open(path: str, flags: int) -> int:

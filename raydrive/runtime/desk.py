@@ -11,8 +11,8 @@ import contextlib
 import os
 from pathlib import Path
 
-from raydrive.runtime.lodging import remove_tree
 from raydrive.storage.code import PUBLISHED
+from raydrive.storage.contained import remove_tree
 
 _TRIAL = "trial"
 

@@ -38,6 +38,8 @@ class Leftovers:
     """Paths by name, of what the patterns name."""
     others: dict[str, int] = field(default_factory=dict)
     """Bytes by name, of the rest."""
+    shared: list[str] = field(default_factory=list)
+    """Names of large files of the code that were changed in place, for all trials of the node."""
     cut: bool = False
     """Whether there was more than was looked at."""
 
@@ -54,6 +56,15 @@ class Leftovers:
                 if all(self.others.get(above + inner) == size for inner, size in files.items()):
                     for inner in files:
                         del self.others[above + inner]
+
+    def shared_text(self) -> str:
+        """Returns what was changed for other trials, too, as one sentence; empty if there is nothing."""
+        if not self.shared:
+            return ""
+        names = ", ".join(map(legible, self.shared[:_NAMED]))
+        more = f" and {len(self.shared) - _NAMED} more" if len(self.shared) > _NAMED else ""
+        why = f"as files of the code above {amount(SMALL_BYTES)} are shared"
+        return f"changed in place for all trials on this node, {why}: {names}{more}"
 
     def text(self) -> str:
         """Returns what is not kept, as one sentence; empty if there is nothing."""
@@ -95,7 +106,7 @@ def look(cwd: Path, code: Path | None, keep: Sequence[str], taken: Collection[st
         keep: Patterns of what is kept.
         taken: Real paths of files and folders that are kept already.
     """
-    found, own = Leftovers(), _sizes(code) if code is not None else {}
+    found, own = Leftovers(), sizes_of(code) if code is not None else {}
     patterns = Patterns(keep) if keep else None
     for count, (name, entry, in_cache) in enumerate(_new(str(cwd), with_caches=patterns is not None)):
         if patterns is None and count >= MOST_NAMES:
@@ -105,7 +116,9 @@ def look(cwd: Path, code: Path | None, keep: Sequence[str], taken: Collection[st
         if wanted is False or (in_cache and not wanted):
             continue
         is_link = entry.is_symlink()
-        if is_link and not (wanted and _is_new_link(entry, code)):
+        if is_link and _is_changed(name, own, code):
+            found.shared.append(name)
+        elif is_link and not (wanted and _is_new_link(entry, code)):
             continue
         with contextlib.suppress(OSError):
             if not is_link and not _is_new_file(name, entry, own, code):
@@ -138,6 +151,9 @@ def _new(cwd: str, *, with_caches: bool) -> Iterator[tuple[str, os.DirEntry[str]
 
 def _entries(path: str) -> Iterator[os.DirEntry[str]]:
     """What is in a folder; nothing where it cannot be read."""
+    if not os.access(path, os.R_OK | os.X_OK):
+        with contextlib.suppress(OSError):  # a script may close its folder to itself; what is in it counts all the same
+            os.chmod(path, 0o700)
     with contextlib.suppress(OSError), os.scandir(path) as entries:
         yield from entries
 
@@ -166,6 +182,17 @@ def _is_taken(path: str, taken: Collection[str]) -> bool:
     return real in taken or any(_is_inside(real, folder) for folder in taken)
 
 
+def _is_changed(name: str, own: dict[str, tuple[int, int]], code: Path | None) -> bool:
+    """Whether a large file of the code is not what it was: it is read-only, which means nothing to root."""
+    if code is None or name not in own:
+        return False
+    with contextlib.suppress(OSError):
+        status = os.stat(code / name)
+        before, own[name] = own[name], (status.st_size, status.st_mtime_ns)
+        return before != own[name]
+    return False
+
+
 def _is_new_link(entry: os.DirEntry[str], code: Path | None) -> bool:
     """Whether a link is not one that ``make_workdir`` made of a large file of the code."""
     with contextlib.suppress(OSError):
@@ -179,8 +206,8 @@ def _same(one: str, other: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4)
-def _sizes(code: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change of the files of a snapshot, in bytes and nanoseconds, by name."""
+def sizes_of(code: Path) -> dict[str, tuple[int, int]]:
+    """Returns size and time of change of the files of a snapshot, in bytes and nanoseconds, by name; looks once."""
     found = {}
     for folder, _, names in os.walk(code):
         for name in names:

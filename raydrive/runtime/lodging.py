@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
-import subprocess
 import time
 from pathlib import Path
+
+from raydrive.storage.contained import remove_tree
 
 KEPT_S = 86_400.0
 """So long a folder stays after an actor has last begun to hold it."""
@@ -101,14 +101,6 @@ def _is_left(folder: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return time.time() - (folder / _LEFT).stat().st_mtime < LEFT_KEPT_S
     return False
-
-
-def remove_tree(folder: Path) -> None:
-    """Removes a folder with all that is in it, nested however deep; what cannot be removed stays."""
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-    except RecursionError:  # Python's goes down by calls
-        subprocess.run(["rm", "-rf", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
 
 
 def _same(held: int, path: Path) -> bool:

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import math
 import os
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,9 @@ from raydrive.storage.checkpoints import (
     prune,
     publish,
 )
+from raydrive.storage.contained import remove_tree
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.names import legible
 
 LET_GO_S = 0.02
 """A checkpoint that was announced is published so much later."""
@@ -106,6 +107,7 @@ class Publisher:
         keep_last: How many of the newest to keep.
         patience_s: How long an upload that fails is tried again; meanwhile the next ``save_checkpoint`` waits.
         maximize: Whether larger values are better.
+        within: Folders that links in a checkpoint may lead to; empty = the one where training puts them.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Publisher:
         keep_last: int,
         patience_s: float,
         maximize: bool,
+        within: Sequence[Path] = (),
     ) -> None:
         self._layout = layout
         self._trial = trial
@@ -134,6 +137,7 @@ class Publisher:
         self._keep_last = keep_last
         self._patience_s = self._patience_now_s = patience_s
         self._maximize = maximize
+        self._within = within or (staging,)
         self._announced: dict[str, tuple[int, float | None]] = {}
         self._saved: deque[Mapping[str, int]] = deque(maxlen=SAVED_KEPT)
         self._last = 0
@@ -211,7 +215,7 @@ class Publisher:
         with contextlib.suppress(FileNotFoundError):  # training may have removed it
             found = [name for name in os.listdir(self._staging) if name.endswith((wire.DONE, wire.SAVED))]
         ready = (self._staging / name for name in found)
-        for path in sorted(ready, key=lambda path: path.stat().st_mtime_ns):
+        for path in sorted(ready, key=lambda path: path.lstat().st_mtime_ns):
             saved = path.name.endswith(wire.SAVED)
             name = path.name.removesuffix(wire.SAVED if saved else wire.DONE)
             folder = path if saved else self._staging / name
@@ -220,9 +224,13 @@ class Publisher:
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()
             if folder.is_dir():
                 await self._publish(folder, interval, value)
+            else:
+                what = "it is a file, and a checkpoint is a folder" if folder.exists() else "there is no such folder"
+                self._missing(f"the checkpoint {legible(name)} is not in the storage: {what}")
+                folder.unlink(missing_ok=True)
             if not saved:
                 path.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
     async def _publish(self, folder: Path, interval: int, value: float | None) -> None:
         loop = asyncio.get_running_loop()
@@ -259,6 +267,7 @@ class Publisher:
             interval=interval,
             value=value,
             at=time.time(),
+            within=self._within,
         )
         self._prune()
         return done

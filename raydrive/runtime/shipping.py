@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import time
@@ -18,15 +19,19 @@ from raydrive.core.errors import StorageError
 from raydrive.runtime.leftovers import Leftovers, look, move_kept, resolve_links, take_replaced
 from raydrive.runtime.lodging import LEFT_KEPT_S, leave
 from raydrive.runtime.workspace import Prepared
+from raydrive.storage.contained import is_contained
 from raydrive.storage.layout import KEPT, LOG_NAME
 from raydrive.storage.names import legible
-from raydrive.storage.transfer import Uploaded, is_reachable, local_files, reason, upload_tree
+from raydrive.storage.transfer import LEAVES, Uploaded, is_reachable, local_files, reason, upload_tree
 
 LOG_PERIOD_S = 3.0
 """How often a growing log is brought to the storage."""
 ROUNDS = 3
 """So often a file is tried that the storage refuses while it takes others."""
+REACHED_S = 1.0
+"""A storage that took something so long ago is not asked whether it is there."""
 _NAMED = 5
+_NAME_CHARS = 300
 _LOGGED = 1_000
 _REASON = 300
 """Characters of a reason that are shown."""
@@ -44,7 +49,11 @@ async def ship(prepared: Prepared) -> None:
 
 
 async def deliver(
-    prepared: Prepared, note: Callable[[str, str], None], patience_s: float, saved: Callable[[], Saved] = tuple
+    prepared: Prepared,
+    note: Callable[[str, str], None],
+    patience_s: float,
+    saved: Callable[[], Saved] = tuple,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> None:
     """Brings what an attempt left to where it is kept, has noted what is not there, and removes the rest.
 
@@ -53,6 +62,7 @@ async def deliver(
         note: Takes a notice and what it is about; see ``Noted``.
         patience_s: How long a storage that is away is tried again.
         saved: Returns the files of the attempt's checkpoints, bytes by name: working copies of them are not missed.
+        given_up: Whether somebody has ended the trial meanwhile: a storage that is away is not waited for then.
     """
     bare = prepared.is_bare()  # most function trials log and leave nothing, and short ones pay for each step
     if bare and prepared.uploader is None:
@@ -64,7 +74,7 @@ async def deliver(
         if not bare:
             await loop.run_in_executor(None, delivery.gather, saved())
         if prepared.uploader is not None:
-            await _until_stored(delivery, patience_s)
+            await _until_stored(delivery, patience_s, given_up)
     except Exception as error:  # nothing of this may decide over the trial
         delivery.trouble(f"{type(error).__name__}: {error}")
     for text, about in delivery.notices():
@@ -78,7 +88,7 @@ async def deliver(
     prepared.clean(bare=bare, stays=stays)
 
 
-async def _until_stored(delivery: _Delivery, patience_s: float) -> None:
+async def _until_stored(delivery: _Delivery, patience_s: float, given_up: Callable[[], bool]) -> None:
     """Tries until everything is there, is refused for good, or the storage has been away for too long."""
     pause_s, end, rounds = 0.5, time.monotonic() + patience_s, 0
     loop = asyncio.get_running_loop()
@@ -91,10 +101,12 @@ async def _until_stored(delivery: _Delivery, patience_s: float) -> None:
                 return
         except StorageError as error:
             delivery.away = reason(error)
-            if time.monotonic() > end:
+            if time.monotonic() > end or given_up():
                 return
             delivery.prepared.note(f"{error}; trying again")
-        await asyncio.sleep(pause_s)
+        again_at = time.monotonic() + pause_s
+        while time.monotonic() < again_at and not given_up():
+            await asyncio.sleep(min(0.5, pause_s))
         pause_s = min(2 * pause_s, 30.0)
 
 
@@ -113,6 +125,8 @@ class _Delivery:
     """Why the storage cannot be reached; empty if it can."""
     _log: str = ""
     """Why the log is not there."""
+    _reached: float = -math.inf
+    """When the storage last took something, by the monotonic clock."""
 
     def trouble(self, why: str) -> None:
         """Notes that something is wrong that nobody thought of: all files stay."""
@@ -126,11 +140,17 @@ class _Delivery:
         going = (prepared.cwd, prepared.scratch)
         self.failed.update(take_replaced(prepared.cwd, prepared.files))
         taken: set[str] = set()
-        for name in ("outputs", "logs"):
+        for name in ("outputs", "logs", KEPT):
+            if not is_contained([str(root) for root in prepared.within], str(prepared.files / name)):
+                self.failed[name] = f"it is {LEAVES}"
+        for name in {"outputs", "logs"} - {*self.failed}:
             self.failed.update(resolve_links(prepared.files / name, going, prepared.home, name, taken))
-        self.unmarked = [name for name in sorted(os.listdir(prepared.staging)) if not _OURS.fullmatch(name)]
+        with contextlib.suppress(OSError):  # the script may have removed it
+            self.unmarked = [name for name in sorted(os.listdir(prepared.staging)) if not _OURS.fullmatch(name)]
         self.left = look(prepared.cwd, prepared.code, prepared.keep, taken)
         self.left.forget(saved)
+        if KEPT in self.failed:
+            return
         moved = move_kept(self.left.kept, prepared.files / KEPT, prepared.cwd)
         self.failed.update({f"{KEPT}/{name}": why for name, why in moved.items()})
 
@@ -148,7 +168,9 @@ class _Delivery:
         places = {"outputs": layout.outputs(trial), "logs": layout.logs(trial), KEPT: layout.kept(trial)}
 
         def check() -> None:
-            is_reachable([prepared.log_folder, *places.values()])
+            if time.monotonic() - self._reached > REACHED_S:
+                is_reachable([prepared.log_folder, *places.values()])
+                self._reached = time.monotonic()
 
         self._log = ""
         try:
@@ -158,7 +180,7 @@ class _Delivery:
             self._log = reason(error)
         for name, folder in places.items():
             before = self.trees.setdefault(name, Uploaded())
-            upload_tree(prepared.files / name, folder, before=before, check=check, last=last)
+            upload_tree(prepared.files / name, folder, before=before, check=check, last=last, within=prepared.within)
 
     @property
     def refused(self) -> dict[str, str]:
@@ -195,6 +217,7 @@ class _Delivery:
             (self._missing(), OUTPUTS),
             (self._incomplete(), ""),
             (self.left.text(), ""),
+            (self.left.shared_text(), ""),
         ]
         for text, _ in found:
             if text:
@@ -225,7 +248,9 @@ class _Delivery:
         return f"not kept, for no NAME.done says that they are whole: checkpoint {self._some(words)}" if words else ""
 
     def _some(self, words: list[str]) -> str:
-        """The first few, with the number of the others, which stand in the log."""
-        for word in words[_NAMED:_LOGGED]:
-            self.prepared.note(f"and {word}")
-        return ", ".join(words[:_NAMED]) + (f" and {len(words) - _NAMED} more" if len(words) > _NAMED else "")
+        """The first few, with the number of the others; what is not there as a whole stands in the log."""
+        for number, word in enumerate(words[:_LOGGED]):
+            if number >= _NAMED or len(word) > _NAME_CHARS:
+                self.prepared.note(f"and {word}")
+        shown = [f"{word[:100]}...{word[-150:]}" if len(word) > _NAME_CHARS else word for word in words[:_NAMED]]
+        return ", ".join(shown) + (f" and {len(words) - _NAMED} more" if len(words) > _NAMED else "")

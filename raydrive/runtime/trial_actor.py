@@ -51,18 +51,11 @@ class TrialActor:
         driver: Handle of the driver actor.
         epoch: Epoch of that driver.
         name: The actor's own name, by which the next driver finds it.
-        secrets: Further environment variables of the trials; nowhere but in memory.
+        secrets: Further environment variables of the trials by name; nowhere but in memory. None = none.
     """
 
     def __init__(
-        self,
-        uri: str,
-        run_id: str,
-        config: Mapping[str, Any],
-        driver: Any,
-        epoch: int,
-        name: str,
-        secrets: Mapping[str, str] | None = None,
+        self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str, secrets: Any = None
     ) -> None:
         self._config = TrialConfig.from_json(config)
         self._spec = self._config.trial
@@ -243,6 +236,8 @@ class TrialActor:
             channel.resume()
             await channel.drain()
             await publisher.close()
+            if current.began and (trouble := prepared.log_trouble()):
+                current.note(trouble)
             if current.said_failed and exit_.code == 0:
                 return 1, current.said_failed
             return exit_.code, why_ended(exit_, prepared, self._spec.submit_dir)
@@ -250,7 +245,9 @@ class TrialActor:
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
-            await deliver(prepared, current.note, self._config.trial.storage_patience_s, publisher.saved)
+            stopped, patience_s = self._stopping, self._config.trial.storage_patience_s
+            given_up = lambda: self._stopping and not stopped  # noqa: E731  (a stop of what is done from here on)
+            await deliver(prepared, current.note, patience_s, publisher.saved, given_up)
 
     async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
@@ -289,6 +286,7 @@ class TrialActor:
             keep_last=self._config.trial.keep_checkpoints,
             patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,
+            within=prepared.within,
         )
         publisher.start()
         return publisher

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
-from raydrive.runtime.lodging import hold, remove_tree, sweep
+from raydrive.runtime.leftovers import sizes_of
+from raydrive.runtime.lodging import hold, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
+from raydrive.storage.contained import is_contained, open_within, remove_tree
 from raydrive.storage.fetching import fetch
 from raydrive.storage.folder import Folder, failure
 from raydrive.storage.layout import LOG_NAME, RunLayout
@@ -61,6 +63,12 @@ class Prepared:
         """Folder of ``./outputs``."""
         return self.files / "outputs"
 
+    @property
+    def within(self) -> tuple[Path, ...]:
+        """Where links of the trial may lead: the run's folders, here and (where it is local) in the storage."""
+        storage = self.layout.folder.local_path
+        return (self.home,) if storage is None else (storage, self.home)
+
     def sync_log(self) -> None:
         """Brings what is new in the log to a storage that is not local.
 
@@ -82,18 +90,29 @@ class Prepared:
     def last_words(self) -> str:
         """Returns the last line of the log that says something: of a Python traceback, the exception."""
         try:
-            with self.log.open("rb") as file:
+            with open(open_within(self.within, self.log), "rb") as file:
                 file.seek(0, os.SEEK_END)
                 file.seek(max(0, file.tell() - TAIL_BYTES))
-                lines = file.read().decode("utf-8", "replace").splitlines()
-        except OSError:
+                lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+        except (OSError, RefusedFileError):
             return ""
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def note(self, text: str) -> None:
         """Adds a line of ours to the trial's log."""
-        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"raydrive: {text}\n")
+        with contextlib.suppress(OSError, RefusedFileError):
+            log = open_within(self.within, self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            with open(log, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"raydrive: {text}\n")
+
+    def log_trouble(self) -> str:
+        """Returns why the log is not read any more: the trial has put something else in its place; else empty."""
+        with contextlib.suppress(OSError):  # a script that has removed it knows that
+            try:
+                os.close(open_within(self.within, self.log))
+            except RefusedFileError as error:
+                return f"its log is not read any more: {error}"
+        return ""
 
     def clean(self, *, bare: bool = False, stays: Sequence[Path] = ()) -> None:
         """Removes what only this attempt needed on this node.
@@ -182,6 +201,7 @@ class TrialFiles:
             partial.rename(self._function)  # another actor of this node may be reading it
         else:
             self._code = unpack_code(self._layout, sha256, self._root / "code")
+            sizes_of(self._code)  # before a trial can change it
 
     def inputs(self) -> dict[str, str]:
         """Returns the values of ``${{inputs.x}}`` on this node; what stands elsewhere is brought here, once per run.
@@ -205,12 +225,14 @@ class TrialFiles:
         name = f"{trial:05d}-{attempt}-{secrets.token_hex(2)}"
         local = self._layout.trial(trial).local_path
         files = local if local is not None else self._root / "files" / name
+        if local is not None and not is_contained([str(self._layout.folder.local_path)], str(local)):
+            raise RefusedFileError(f"cannot use {local}: another trial has put a link there that leaves the run's")
         desk = self._desk(name, files) if self._code is None else None
         cwd = desk.cwd if desk else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
         log_folder = f"{files}/attempt-{attempt}" if local is not None else str(files)
         make_folder(log_folder)
         log = Path(f"{log_folder}/{LOG_NAME}")
-        uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt))
+        uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt), (self._root,))
         scratch = desk.scratch if desk else self._root / "scratch" / name
         if desk is None:
             (scratch / "checkpoints").mkdir(parents=True)

@@ -10,16 +10,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.core.typed import wrong_types
 from raydrive.storage.checksums import checked_json, unchecked_json
 from raydrive.storage.folder import Folder, check_name, failure
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.local import open_source
 from raydrive.storage.names import legible, portable, storable, to_bytes
 from raydrive.storage.transfer import DANGLING_LINK, LINK_TO_FOLDER, local_files
 
@@ -65,12 +66,30 @@ class Manifest:
 
 
 def publish(
-    layout: RunLayout, trial: int, local: Path, *, attempt: int, interval: int, value: float | None, at: float
+    layout: RunLayout,
+    trial: int,
+    local: Path,
+    *,
+    attempt: int,
+    interval: int,
+    value: float | None,
+    at: float,
+    within: Sequence[Path] = (),
 ) -> Manifest:
     """Copies a local folder into the storage as the next checkpoint of a trial: all of it, or it does not count.
 
     Links to files are followed, and links to its own folders are noted. A file whose name the store does not take is
     kept under another one and gets its own again when the checkpoint is fetched.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        local: The folder.
+        attempt: Number of the attempt that saved it.
+        interval: How often the primary metric had been logged.
+        value: Its last value.
+        at: Seconds since the epoch.
+        within: Folders that links in it may lead to; empty = all are followed.
 
     Raises:
         UnstorableCheckpointError: If something in it is no file, or cannot be read.
@@ -81,12 +100,14 @@ def publish(
     files: dict[str, dict[str, Any]] = {}
     try:
         links: dict[str, str] = {}
-        for name, path in _whole(local, links):
+        for name, path in _whole(local, links, within):
             try:
-                digest = _digest(path)
+                digest = _digest(path, within)
+            except RefusedFileError as error:  # replaced since it was looked at
+                raise UnstorableCheckpointError(str(error)) from error
             except OSError as error:
                 raise UnstorableCheckpointError(str(failure("read", legible(str(path)), error))) from error
-            size, odd = _put(folder, name, path, len(files))
+            size, odd = _put(folder, name, path, len(files), within)
             files[name] = {"size": size, "sha256": digest, **({"as": odd} if odd else {})}
         manifest = Manifest(number, attempt, interval, value, at, files, links)
         folder.write_whole(MANIFEST, checked_json(json.dumps(manifest.to_json()).encode()))
@@ -97,7 +118,7 @@ def publish(
     return manifest
 
 
-def _whole(local: Path, links: dict[str, str]) -> Iterator[tuple[str, Path]]:
+def _whole(local: Path, links: dict[str, str], within: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     """The files of a folder that can be kept as a whole.
 
     Raises:
@@ -105,11 +126,11 @@ def _whole(local: Path, links: dict[str, str]) -> Iterator[tuple[str, Path]]:
     """
     left_out: dict[str, str] = {}
     try:
-        found = list(local_files(local, left_out))
+        found = list(local_files(local, left_out, within))
     except StorageError as error:
         raise UnstorableCheckpointError(str(error)) from error
     for name, kind in list(left_out.items()):
-        if kind in (LINK_TO_FOLDER, DANGLING_LINK):
+        if kind in (LINK_TO_FOLDER, DANGLING_LINK) and name != ".":
             target = os.readlink(local / name)
             if _stays(name, target):
                 links[name] = target
@@ -127,7 +148,7 @@ def _stays(name: str, target: str) -> bool:
     return not os.path.isabs(goal) and goal.split("/")[0] != ".."
 
 
-def _put(folder: Folder, name: str, path: Path, number: int) -> tuple[int, str]:
+def _put(folder: Folder, name: str, path: Path, number: int, within: Sequence[Path]) -> tuple[int, str]:
     """Copies a file of a checkpoint.
 
     Args:
@@ -135,6 +156,7 @@ def _put(folder: Folder, name: str, path: Path, number: int) -> tuple[int, str]:
         name: Name of the file in it.
         path: The file.
         number: Of this file, another one for each.
+        within: Folders that no link on the way to the file may lead out of.
 
     Returns:
         Its size in bytes, and where it is if the store does not take its name: the manifest has that.
@@ -145,13 +167,13 @@ def _put(folder: Folder, name: str, path: Path, number: int) -> tuple[int, str]:
     files, other = folder.child(FILES), f"{ODD}/{number:05d}"
     odd = files.local_path is None and storable(name) != name
     if odd or (files.longest_name is not None and len(to_bytes(name)) > files.longest_name):
-        return folder.put_file(path, other), other
+        return folder.put_file(path, other, within=within), other
     try:
-        return files.put_file(path, name), ""
+        return files.put_file(path, name, within=within), ""
     except StorageError:
         if portable(name) == name:
             raise
-        return folder.put_file(path, other), other
+        return folder.put_file(path, other, within=within), other
 
 
 def manifests(layout: RunLayout, trial: int) -> list[Manifest]:
@@ -293,9 +315,9 @@ def _folders(layout: RunLayout, trial: int) -> list[tuple[int, Folder]]:
     return [(int(item.name), root.child(item.name)) for item in root.list() if item.is_dir and item.name.isdigit()]
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, within: Sequence[Path] = ()) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_source(path, within) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

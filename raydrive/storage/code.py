@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.storage.contained import open_regular
 from raydrive.storage.folder import failure
 from raydrive.storage.here import absolute
 from raydrive.storage.layout import Place, RunLayout, as_folder, list_experiments
@@ -234,7 +235,7 @@ def _populate(source: str, target: str, skip: tuple[str, ...] = ()) -> None:
 
 
 def _copy_small(source: str, target: str) -> None:
-    reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    reader = open_regular(source, os.O_RDONLY | os.O_NOFOLLOW)  # another trial may have put a FIFO or a link there
     try:
         stat = os.fstat(reader)
         writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, (stat.st_mode & 0o777) | 0o200)

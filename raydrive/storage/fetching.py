@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import http.client
+import os
 import posixpath
 import secrets
 import shutil
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.storage.contained import open_regular
 from raydrive.storage.folder import SCHEMES, Folder, failure, redact
 from raydrive.storage.names import legible, to_bytes
 
@@ -78,7 +80,7 @@ def fetch(uri: str, cache: Path, *, folder: bool) -> Path:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """One process of this node at a time; a process that dies lets go."""
-    with path.open("w") as file:
+    with open(open_regular(str(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from raydrive.core.errors import TrialError, did_you_mean
+from raydrive.core.errors import TrialError, did_you_mean, show
 from raydrive.storage.folder import Folder, Item
 from raydrive.storage.layout import LOG_NAME, RunLayout
 from raydrive.storage.names import is_text, storable
@@ -14,16 +14,23 @@ READ_LIMIT = 64 << 20
 """Bytes that ``read_log`` returns at most, unless told otherwise."""
 
 
-def list_files(layout: RunLayout, trial: int) -> list[str]:
+def list_files(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> list[str]:
     """Returns the names of a trial's files: ``attempt-1/log.txt``, ``logs/...``, ``outputs/...``; no checkpoints.
 
     A log that an object store keeps in parts is one name here. A name that is not UTF-8, as a directory may hold, is
     escaped as an object store has it; the functions here that take a name know what it means.
 
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        skipped: Gets the names of what is no file of the trial, with the reason: links that leave the run's folder,
+            FIFOs.
+
     Raises:
         StorageError: If the storage cannot be listed.
+        RefusedFileError: If the trial's folder is a link that leaves the run's.
     """
-    return sorted(_names(layout, trial))
+    return sorted(_names(layout, trial, skipped))
 
 
 def real_name(layout: RunLayout, trial: int, name: str) -> str:
@@ -43,9 +50,10 @@ def real_name(layout: RunLayout, trial: int, name: str) -> str:
     return _names(layout, trial).get(name, name)
 
 
-def _names(layout: RunLayout, trial: int) -> dict[str, str]:
+def _names(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> dict[str, str]:
     """The names of a trial's files as they are shown, and as they are."""
-    found = {_shown(item): item.name for item in layout.trial(trial).walk() if not item.name.startswith("checkpoints/")}
+    items = (item for item in layout.trial(trial).walk(skipped) if not item.name.startswith("checkpoints/"))
+    found = {_shown(item): item.name for item in items}
     for name in [name for name in found if not is_text(name)]:
         shown = storable(name)
         while shown in found:
@@ -60,6 +68,7 @@ def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
     Raises:
         TrialError: If there is no such file.
         StorageError: If it cannot be read.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
     """
     data: bytes | None = None
     folder, name = layout.trial(trial), real_name(layout, trial, name)
@@ -79,6 +88,7 @@ def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int
     Raises:
         TrialError: If there is no such file.
         StorageError: If it cannot be read, or the copy not be written.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
     """
     folder, name = layout.trial(trial), real_name(layout, trial, name)
     if is_inside(name) and not folder.is_folder(name) and folder.exists(name):
@@ -103,6 +113,7 @@ def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit:
 
     Raises:
         StorageError: If the log cannot be read.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
     """
     folder = layout.attempt(trial, attempt)
     if start < 0:
@@ -148,15 +159,15 @@ def _shown(item: Item) -> str:
 def _attempt_of(name: str) -> int | None:
     folder, _, file = name.partition("/")
     number = folder.removeprefix("attempt-")
-    return int(number) if file == LOG_NAME and number.isdecimal() and number != folder else None
+    return int(number) if file == LOG_NAME and number.isdecimal() and number != folder and len(number) < 10 else None
 
 
 def is_inside(name: str) -> bool:
     """Whether a relative name stays below the folder it starts from."""
-    return all(part not in ("", ".", "..") for part in name.split("/"))
+    return all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/"))
 
 
 def _no_file(layout: RunLayout, trial: int, name: str) -> TrialError:
     names = list_files(layout, trial)
     known = ", ".join(names[:20]) + (" ..." if len(names) > 20 else "") if names else "none"
-    return TrialError(f"trial {trial} has no file {name!r}; it has: {known}. {did_you_mean(name, names)}".rstrip())
+    return TrialError(f"trial {trial} has no file {show(name)}; it has: {known}. {did_you_mean(name, names)}".rstrip())

@@ -17,11 +17,12 @@ import os
 import re
 import urllib.parse
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import StorageError, show
+from raydrive.core.wanted import LONGEST_NAME, unusable
 from raydrive.storage.here import absolute
 from raydrive.storage.names import legible
 
@@ -84,7 +85,10 @@ def redact(uri: str) -> str:
     """Returns the URI without passwords, keys and tokens, fit for messages and logs."""
     if not _SCHEME.match(uri):
         return uri
-    parts = urllib.parse.urlsplit(uri)
+    try:
+        parts = urllib.parse.urlsplit(uri)
+    except ValueError:  # no URI; what in it is a password cannot be told
+        return f"{uri.partition('://')[0]}://***"
     if "@" not in parts.netloc and not parts.query:
         return uri
     host = parts.netloc
@@ -150,9 +154,16 @@ class Folder(ABC):
         from raydrive.storage.local import LocalFolder
 
         text = os.fspath(place)
+        wrong = unusable(text) or ("" if len(text) <= LONGEST_NAME else f"{len(text):,} characters")
+        if wrong:
+            raise StorageError(f"cannot open {show(text)}: no store has a place with {wrong}")
         match = _SCHEME.match(text)
         if match is None:
             return LocalFolder(_local_path(text))
+        try:
+            urllib.parse.urlsplit(text)
+        except ValueError as error:
+            raise StorageError(f"cannot open {redact(text)}: {error}") from error
         scheme = match.group(1).lower()
         if scheme == "file":
             return LocalFolder(_path_of_file_uri(text))
@@ -202,6 +213,14 @@ class Folder(ABC):
         """
 
     @abstractmethod
+    def size_or_none(self, name: str) -> int | None:
+        """Returns the bytes of a file, or None if there is none of this name.
+
+        Raises:
+            StorageError: If that cannot be found out, or something else than a file stands there.
+        """
+
+    @abstractmethod
     def write_whole(self, name: str, data: bytes, *, durable: bool = True) -> None:
         """Writes a file that appears, or is replaced, as a whole or not at all.
 
@@ -223,11 +242,17 @@ class Folder(ABC):
         """
 
     @abstractmethod
-    def put_file(self, source: Path, name: str) -> int:
+    def put_file(self, source: Path, name: str, *, within: Sequence[Path] = ()) -> int:
         """Copies a local file here, whole or not at all, in bounded memory; returns its bytes.
+
+        Args:
+            source: The local file; what is appended to it meanwhile may be left out.
+            name: The file's name here.
+            within: Local folders that no link on the way to the source may lead out of; empty = links are followed.
 
         Raises:
             StorageError: If either file failed.
+            RefusedFileError: If the source is no regular file, or a link leads out of ``within``.
         """
 
     @abstractmethod
@@ -292,13 +317,25 @@ class Folder(ABC):
             StorageError: If it could not be made.
         """
 
-    def walk(self) -> Iterator[Item]:
+    def contained(self) -> Folder:
+        """Returns this folder so that nothing is read through a link that leads out of it.
+
+        For folders that somebody else writes to, such as a trial; those below it are contained by the same. Object
+        stores have no links.
+        """
+        return self
+
+    @abstractmethod
+    def walk(self, skipped: MutableSequence[str] | None = None) -> Iterator[Item]:
         """Yields every file below this folder, names relative to it, in order of their names.
+
+        Args:
+            skipped: Gets the names of what is no file, with the reason, in a contained folder. A link to a folder is
+                entered there, each such folder once, but not from inside itself.
 
         Raises:
             StorageError: If a folder cannot be listed.
         """
-        yield from _walk(self, "")
 
     def read_bytes(self, name: str) -> bytes:
         """Returns a file's content.
@@ -328,14 +365,6 @@ class Folder(ABC):
 
     def __hash__(self) -> int:
         return hash(self.uri)
-
-
-def _walk(folder: Folder, above: str) -> Iterator[Item]:
-    for item in folder.list():
-        if item.is_dir:
-            yield from _walk(folder.child(item.name), f"{above}{item.name}/")
-        else:
-            yield Item(above + item.name, item.size, False, item.mtime)
 
 
 def _local_path(text: str) -> Path:

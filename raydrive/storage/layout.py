@@ -134,8 +134,8 @@ class RunLayout:
         return self.folder.child("code")
 
     def trial(self, trial: int) -> Folder:
-        """Returns a trial's folder."""
-        return self.folder.child("trials", f"{trial:05d}")
+        """Returns a trial's folder: what is read there never stands outside the run's, whatever the trial linked to."""
+        return self.folder.contained().child("trials", f"{trial:05d}")
 
     def attempt(self, trial: int, attempt: int) -> Folder:
         """Returns the folder of one attempt: its log is ``LOG_NAME`` in there."""

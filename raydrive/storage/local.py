@@ -6,11 +6,22 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from pathlib import Path
 from stat import S_ISREG
 from typing import IO
 
+from raydrive.core.errors import RefusedFileError
+from raydrive.storage.contained import (
+    A_FILE,
+    A_FOLDER,
+    is_contained,
+    list_contained,
+    open_contained,
+    open_regular,
+    open_within,
+    walk_contained,
+)
 from raydrive.storage.folder import Folder, Item, check_name, failure
 from raydrive.storage.names import is_temporary, temporary
 
@@ -22,13 +33,20 @@ _COPY_BYTES = 1 << 20
 class LocalFolder(Folder):
     """A directory of a mounted file system (disk, NFS, FUSE)."""
 
-    __slots__ = ("_path",)
+    __slots__ = ("_path", "_root")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, root: Path | None = None) -> None:
+        """Names a directory.
+
+        Args:
+            path: The directory.
+            root: A directory above it (or itself) that no link may lead out of; None = links are followed.
+        """
         self._path = path
+        self._root = root
 
-    def __reduce__(self) -> tuple[Callable[..., Folder], tuple[str]]:
-        return Folder.open, (str(self._path),)
+    def __reduce__(self) -> tuple[Callable[..., Folder], tuple[Path, Path | None]]:
+        return LocalFolder, (self._path, self._root)
 
     @property
     def uri(self) -> str:
@@ -42,20 +60,44 @@ class LocalFolder(Folder):
 
     def child(self, *names: str) -> LocalFolder:
         """See ``Folder.child``."""
-        return LocalFolder(self._path.joinpath(*map(check_name, names)))
+        return LocalFolder(self._path.joinpath(*map(check_name, names)), self._root)
+
+    def contained(self) -> LocalFolder:
+        """See ``Folder.contained``."""
+        return LocalFolder(self._path, self._path)
 
     def read_or_none(self, name: str, start: int = 0, length: int | None = None) -> bytes | None:
         """See ``Folder.read_or_none``."""
-        path = self._file(name)
         try:
-            with open(path, "rb", buffering=0) as file:
-                if start:
-                    file.seek(start)
-                return _read_exactly(file.fileno(), length)
+            descriptor = self._open(name)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise failure("read", path, error) from error
+            raise failure("read", self._file(name), error) from error
+        try:
+            size = os.fstat(descriptor).st_size
+            if self._root is not None and length is None:
+                length = max(size - start, 0)  # what grows as fast as it is read has no end
+            if start:
+                os.lseek(descriptor, min(start, size), os.SEEK_SET)
+            return _read_exactly(descriptor, length)
+        except OSError as error:
+            raise failure("read", self._file(name), error) from error
+        finally:
+            os.close(descriptor)
+
+    def size_or_none(self, name: str) -> int | None:
+        """See ``Folder.size_or_none``."""
+        try:
+            descriptor = self._open(name)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise failure("look at", self._file(name), error) from error
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
 
     def write_whole(self, name: str, data: bytes, *, durable: bool = True) -> None:
         """See ``Folder.write_whole``: temporary name, fsync, rename, fsync of the directory."""
@@ -91,10 +133,14 @@ class LocalFolder(Folder):
             sync_directory(os.path.dirname(path))
         return True
 
-    def put_file(self, source: Path, name: str) -> int:
+    def put_file(self, source: Path, name: str, *, within: Sequence[Path] = ()) -> int:
         """See ``Folder.put_file``."""
+        with open_source(source, within) as reader:
+            return self._put(reader, name)
+
+    def _put(self, reader: IO[bytes], name: str) -> int:
         path = self._file(name)
-        with open_source(source) as reader, self._temporary(path, "write") as temporary:
+        with self._temporary(path, "write") as temporary:
             size = _copy(reader, temporary)
             os.replace(temporary, path)
             sync_directory(os.path.dirname(path))
@@ -102,10 +148,32 @@ class LocalFolder(Folder):
 
     def get_file(self, name: str, target: Path) -> int:
         """See ``Folder.get_file``."""
-        return LocalFolder(target.absolute().parent).put_file(Path(self._file(name)), target.name)
+        try:
+            descriptor = self._open(name)
+        except OSError as error:
+            raise failure("read", self._file(name), error) from error
+        with open(descriptor, "rb", buffering=0) as reader:
+            return LocalFolder(target.absolute().parent)._put(reader, target.name)
 
     def list(self, prefix: str = "") -> Sequence[Item]:
-        """See ``Folder.list``."""
+        """See ``Folder.list``; in a contained folder only files and folders, and what links to a file inside it."""
+        return self._list_contained(self._root, prefix) if self._root is not None else self._list(prefix)
+
+    def _list_contained(self, root: Path, prefix: str) -> Sequence[Item]:
+        try:
+            found = list_contained(*self._below(root))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise failure("list", self.uri, error) from error
+        chosen = (item for item in found if item.name.startswith(prefix) and not is_temporary(item.name))
+        return [
+            Item(item.name, item.size, item.kind == A_FOLDER, item.mtime)
+            for item in chosen
+            if item.kind in (A_FILE, A_FOLDER)
+        ]
+
+    def _list(self, prefix: str) -> Sequence[Item]:
         items = []
         try:
             with os.scandir(self._path) as entries:
@@ -118,8 +186,19 @@ class LocalFolder(Folder):
             raise failure("list", self.uri, error) from error
         return sorted((item for item in items if item is not None), key=lambda item: item.name)
 
-    def walk(self) -> Iterator[Item]:
+    def walk(self, skipped: MutableSequence[str] | None = None) -> Iterator[Item]:
         """See ``Folder.walk``; a link to a folder that it is in, itself or by another, is not followed."""
+        return self._walk_contained(self._root, skipped) if self._root is not None else self._walk()
+
+    def _walk_contained(self, root: Path, skipped: MutableSequence[str] | None) -> Iterator[Item]:
+        try:
+            for found in walk_contained(*self._below(root), skipped):
+                if not is_temporary(found.name.rpartition("/")[2]):
+                    yield Item(found.name, found.size, False, found.mtime)
+        except OSError as error:
+            raise failure("list", self.uri, error) from error
+
+    def _walk(self) -> Iterator[Item]:
         around: tuple[str, ...] = (os.path.realpath(self._path),)
         stack: list[tuple[LocalFolder, str, tuple[str, ...], Iterator[Item]]] = [(self, "", around, iter(self.list()))]
         while stack:
@@ -153,6 +232,7 @@ class LocalFolder(Folder):
     def delete(self, name: str) -> None:
         """See ``Folder.delete``."""
         path = self._file(name)
+        self._check_inside(os.path.dirname(path))
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -162,6 +242,7 @@ class LocalFolder(Folder):
 
     def delete_tree(self) -> None:
         """See ``Folder.delete_tree``."""
+        self._check_inside(str(self._path.parent))
         try:
             shutil.rmtree(self._path)
         except FileNotFoundError:
@@ -187,10 +268,33 @@ class LocalFolder(Folder):
     def _file(self, name: str) -> str:
         return f"{self._path}/{check_name(name)}"
 
+    def _below(self, root: Path, *names: str) -> tuple[tuple[str], str]:
+        """The root, and a name in this folder relative to it."""
+        return (str(root),), "/".join((*self._path.relative_to(root).parts, *map(check_name, names)))
+
+    def _open(self, name: str) -> int:
+        """Opens a file for reading.
+
+        Raises:
+            RefusedFileError: If it is none, or a link leads out of the root.
+            OSError: If it cannot be opened.
+        """
+        return open_regular(self._file(name)) if self._root is None else open_contained(*self._below(self._root, name))
+
+    def _check_inside(self, folder: str) -> None:
+        """Refuses to write and delete where a link leads out of the root.
+
+        Raises:
+            RefusedFileError: If one does.
+        """
+        if self._root is not None and not is_contained((str(self._root),), folder):
+            raise RefusedFileError(f"cannot change {folder}: a link leads out of the run's folder {self._root}")
+
     @contextlib.contextmanager
     def _temporary(self, path: str, action: str) -> Iterator[str]:
         """A free name beside ``path`` (its folder is made); whatever is left of it at the end is removed."""
         folder, name = os.path.split(path)
+        self._check_inside(folder)
         part = f"{folder}/{temporary(name)}"
         try:
             os.makedirs(folder, exist_ok=True)
@@ -243,24 +347,29 @@ def _write_new(path: str, data: bytes, *, durable: bool, private: bool = False) 
         os.close(descriptor)
 
 
-def open_source(path: Path) -> IO[bytes]:
+def open_source(path: Path, within: Sequence[Path] = ()) -> IO[bytes]:
     """Opens a local file that is to be copied into a storage, without a buffer.
+
+    Args:
+        path: The file.
+        within: Folders that no link may lead out of; empty = links are followed.
 
     Raises:
         StorageError: If it cannot be opened; the message then names it, not the copy.
+        RefusedFileError: If it is no regular file, or a link leads out of all folders of ``within``.
     """
     try:
-        return open(path, "rb", buffering=0)
+        return open(open_within(within, path) if within else open_regular(str(path)), "rb", buffering=0)
     except OSError as error:
         raise failure("read", str(path), error) from error
 
 
 def _copy(reader: IO[bytes], target: str) -> int:
-    size = 0
-    mode = os.fstat(reader.fileno()).st_mode & 0o777
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode | 0o600)
+    size, found = 0, os.fstat(reader.fileno())
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, found.st_mode & 0o777 | 0o600)
     try:
-        while block := reader.read(_COPY_BYTES):
+        # What is appended meanwhile is left out: what grows as fast as it is copied has no end.
+        while size < found.st_size and (block := reader.read(min(_COPY_BYTES, found.st_size - size))):
             write_all(descriptor, block)
             size += len(block)
         os.fsync(descriptor)

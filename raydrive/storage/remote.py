@@ -18,7 +18,7 @@ import os
 import posixpath
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,14 @@ class ArrowFolder(Folder):
             data = file.read_at(left if length is None else min(length, left), start) if left else b""
         return data
 
+    def size_or_none(self, name: str) -> int | None:
+        """See ``Folder.size_or_none``."""
+        from pyarrow import fs
+
+        with self._tried("look at", name):
+            info = self._filesystem.get_file_info(self._file(name))
+        return int(info.size or 0) if info.type == fs.FileType.File else None
+
     def write_whole(self, name: str, data: bytes, *, durable: bool = True) -> None:
         """See ``Folder.write_whole``: one put, durable once answered."""
         path = self._file(name)
@@ -169,15 +177,16 @@ class ArrowFolder(Folder):
         time.sleep(SETTLE_S)
         return self.read_or_none(name) == data
 
-    def put_file(self, source: Path, name: str) -> int:
+    def put_file(self, source: Path, name: str, *, within: Sequence[Path] = ()) -> int:
         """See ``Folder.put_file``."""
         size, path = 0, self._file(name)
         with (
             self._tried("write", name),
-            open_source(source) as reader,
+            open_source(source, within) as reader,
             self._writing(path) as stream,
         ):
-            while block := reader.read(_COPY_BYTES):
+            whole = os.fstat(reader.fileno()).st_size  # what grows as fast as it is copied has no end
+            while size < whole and (block := reader.read(min(_COPY_BYTES, whole - size))):
                 stream.write(block)
                 size += len(block)
         return size
@@ -203,7 +212,7 @@ class ArrowFolder(Folder):
         """See ``Folder.list``."""
         return [item for item in self._select(recursive=False) if item.name.startswith(prefix)]
 
-    def walk(self) -> Iterator[Item]:
+    def walk(self, skipped: MutableSequence[str] | None = None) -> Iterator[Item]:
         """See ``Folder.walk``; one recursive listing."""
         yield from (item for item in self._select(recursive=True) if not item.is_dir)
 

@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import RefusedFileError, StorageError
+from raydrive.storage.contained import is_contained
 from raydrive.storage.folder import Folder, failure
+from raydrive.storage.local import open_source
 from raydrive.storage.names import LONGEST, legible, portable, storable, temporary, to_bytes
 
 LOG_PART_BYTES = 1 << 20
 LINK_TO_FOLDER, DANGLING_LINK = "a link to a folder", "a dangling link"
+LEAVES = "a link that leaves the folder of the run"
 """What such entries are called among those that are left out."""
 
 
@@ -54,11 +57,13 @@ def upload_tree(
     before: Uploaded | None = None,
     check: Callable[[], object] = lambda: None,
     last: bool = True,
+    within: Sequence[Path] = (),
 ) -> Uploaded:
     """Copies everything below a local directory into a folder, each file whole or not at all.
 
-    Links to files are followed; empty folders are not kept, as object stores have none. A file that cannot be copied
-    is among ``missing``, and the others follow. A name that an object store does not take is escaped (``names.py``).
+    Links to files are followed, unless they lead out; empty folders are not kept, as object stores have none. A file
+    that cannot be copied is among ``missing``, and the others follow. A name that an object store does not take is
+    escaped (``names.py``).
 
     Args:
         local: The directory; one that does not exist holds nothing.
@@ -68,6 +73,7 @@ def upload_tree(
             storage is away.
         last: Whether a file whose name is refused is stored under a portable name. It may be that it is not the name:
             better when trying again was in vain.
+        within: Folders that links may lead to; empty = the directory itself.
 
     Raises:
         StorageError: If ``check`` does. What ``before`` then holds is there; to call again is safe.
@@ -75,12 +81,13 @@ def upload_tree(
     done = Uploaded() if before is None else before
     skipped: dict[str, str] = {}
     done.missing = {}
-    files = list(_files(local, skipped, done.missing))
+    roots = within or (local,)
+    files = list(_files(local, skipped, done.missing, roots))
     done.skipped = [f"{legible(name)} ({kind})" for name, kind in skipped.items()]
     names = _Names(folder, {*(name for name, _ in files), *done.renamed.values()})
     for name, path in files:
         if name not in done.done:
-            _upload(name, path, folder, names, done, check, last=last)
+            _upload(name, path, folder, names, done, check, last=last, within=roots)
     return done
 
 
@@ -111,7 +118,15 @@ class _Names:
 
 
 def _upload(
-    name: str, path: Path, folder: Folder, names: _Names, done: Uploaded, check: Callable[[], object], *, last: bool
+    name: str,
+    path: Path,
+    folder: Folder,
+    names: _Names,
+    done: Uploaded,
+    check: Callable[[], object],
+    *,
+    last: bool,
+    within: Sequence[Path],
 ) -> None:
     """Copies one file, or notes why that is not possible.
 
@@ -119,10 +134,10 @@ def _upload(
         StorageError: If ``check`` does.
     """
     first = names.first(name)
-    error = _put(path, folder, first, done)
+    error = _put(path, folder, first, done, within)
     if error is not None:
         check()
-        if last and (other := names.other(name)) != first and _put(path, folder, other, done) is None:
+        if last and (other := names.other(name)) != first and _put(path, folder, other, done, within) is None:
             first, error = other, None
     if error is not None:
         done.missing[name] = reason(error)
@@ -133,9 +148,9 @@ def _upload(
         done.renamed[name] = first
 
 
-def _put(path: Path, folder: Folder, name: str, done: Uploaded) -> StorageError | None:
+def _put(path: Path, folder: Folder, name: str, done: Uploaded, within: Sequence[Path]) -> StorageError | None:
     try:
-        done.size += folder.put_file(path, name)
+        done.size += folder.put_file(path, name, within=within)
     except StorageError as error:
         return error
     except (OSError, ValueError) as error:
@@ -156,24 +171,33 @@ def _bytes(name: str) -> int:
     return len(to_bytes(name))
 
 
-def local_files(directory: Path, left_out: dict[str, str] | None = None) -> Iterator[tuple[str, Path]]:
+def local_files(
+    directory: Path, left_out: dict[str, str] | None = None, within: Sequence[Path] = ()
+) -> Iterator[tuple[str, Path]]:
     """Yields the name below a local directory and the path of each of its files, links to files included.
 
     Args:
         directory: The directory; one that does not exist holds nothing.
         left_out: Gets the names of what is no file, and what it is: a link to a folder, a dangling link, a socket.
+        within: Folders that links may lead to, those to elsewhere are left out, too; empty = all are followed.
 
     Raises:
         StorageError: If a folder cannot be read.
     """
     unread: dict[str, str] = {}
-    yield from _files(directory, {} if left_out is None else left_out, unread)
+    yield from _files(directory, {} if left_out is None else left_out, unread, within)
     for name, why in unread.items():
         raise StorageError(f"{legible(name)} is missing: {why}")
 
 
-def _files(directory: Path, skipped: dict[str, str], unread: dict[str, str]) -> Iterator[tuple[str, Path]]:
+def _files(
+    directory: Path, skipped: dict[str, str], unread: dict[str, str], within: Sequence[Path]
+) -> Iterator[tuple[str, Path]]:
     """In the order of names; a stack, since folders may be nested deeper than Python calls."""
+    roots = [str(root) for root in within]
+    if roots and not is_contained(roots, str(directory)):
+        skipped["."] = LEAVES
+        return
     stack = [_entries(directory, "", unread)]
     while stack:
         found = next(stack[-1], None)
@@ -183,6 +207,8 @@ def _files(directory: Path, skipped: dict[str, str], unread: dict[str, str]) -> 
         name, entry = found
         if entry.is_dir(follow_symlinks=False):
             stack.append(_entries(Path(entry.path), name + "/", unread))
+        elif roots and entry.is_symlink() and not is_contained(roots, entry.path):
+            skipped[name] = LEAVES
         elif _is_file(entry):
             yield name, Path(entry.path)
         else:
@@ -220,14 +246,16 @@ def _kind(entry: os.DirEntry[str]) -> str:
 class LogUploader:
     """Brings a growing local log to an object store; call ``sync`` now and then, and once at the end."""
 
-    def __init__(self, local: Path, folder: Folder) -> None:
+    def __init__(self, local: Path, folder: Folder, within: Sequence[Path] = ()) -> None:
         """Prepares; nothing is copied yet.
 
         Args:
             local: The log. Only ever appended to.
             folder: The attempt's folder in the storage.
+            within: Folders that no link in the log's place may lead out of; empty = its own.
         """
         self._local = local
+        self._within = within or (local.parent,)
         self._folder = folder
         self._sent = 0
 
@@ -266,9 +294,11 @@ class LogUploader:
 
     def _read(self, start: int) -> bytes:
         try:
-            with self._local.open("rb") as file:
+            with open_source(self._local, self._within) as file:
                 file.seek(start)
                 return file.read(LOG_PART_BYTES)
+        except RefusedFileError:  # the trial has put something else there: nothing of that is brought anywhere
+            return b""
         except OSError as error:
             raise failure("read", str(self._local), error) from error
 

@@ -17,6 +17,8 @@ LOG_TAIL = 64 << 10
 """Bytes of a log that a page asks for at first."""
 MOST_POINTS = 1000
 MOST_FILES = 500
+MOST_SKIPPED = 20
+"""Names of what is no file of the trial: links that leave the run's folder, FIFOs."""
 MOST_VERDICTS = 12
 MOST_EARLIER_LOGS, EARLIER_LOG_BYTES = 3, 4 << 10
 
@@ -111,11 +113,17 @@ def _earlier_logs(story: Story, number: int) -> list[list[Any]]:
 def _files(layout: RunLayout, number: int) -> dict[str, Any]:
     folder = layout.trial(number)
     files: list[list[Any]] = []
+    skipped: list[str] = []
+    note = ""
     try:
-        for item in folder.walk():
+        for item in folder.walk(skipped):
             if len(files) == MOST_FILES:
-                return {"files": files, "files_note": f"only the first {MOST_FILES} files are listed"}
+                note = f"only the first {MOST_FILES} files are listed"
+                break
             files.append([item.name if is_text(item.name) else storable(item.name), item.size])
     except StorageError as error:
-        return {"files": files, "files_note": f"the files cannot be listed: {error}"}
-    return {"files": files, "files_note": ""}
+        note = f"the files cannot be listed: {error}"
+    if skipped:
+        more = f" and {len(skipped) - MOST_SKIPPED} more" if len(skipped) > MOST_SKIPPED else ""
+        note = "; ".join(filter(None, [note, f"not listed: {', '.join(skipped[:MOST_SKIPPED])}{more}"]))
+    return {"files": files, "files_note": note}

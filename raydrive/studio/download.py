@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.parse
-from pathlib import Path
 
 from aiohttp import web
 
-from raydrive.core.errors import StorageError, TrialError
+from raydrive.core.errors import RefusedFileError, StorageError, TrialError, show
 from raydrive.storage.files import is_inside, real_name
 from raydrive.storage.folder import Folder
 from raydrive.storage.layout import RunLayout
@@ -22,7 +21,7 @@ BLOCK = 1 << 20
 
 
 async def send_file(request: web.Request, layout: RunLayout, number: int, name: str) -> web.StreamResponse:
-    """Streams a file of a trial, in bounded memory.
+    """Streams a file of a trial, in bounded memory; what is appended to it meanwhile is left out.
 
     Args:
         request: Who asks.
@@ -31,20 +30,26 @@ async def send_file(request: web.Request, layout: RunLayout, number: int, name: 
         name: The file, below the trial's folder.
 
     Raises:
-        TrialError: If there is no such file there.
-        StorageError: If it cannot be read.
+        TrialError: If there is no such file there, or what stands there is not read: the sentence gives the reason.
+        StorageError: If the storage cannot be read.
     """
     folder, name = layout.trial(number), await asyncio.to_thread(real_name, layout, number, name)
-    block = await asyncio.to_thread(_first, folder, number, name)
+    block, size = await asyncio.to_thread(_first, folder, number, name)
     response = web.StreamResponse(headers=headers(name))
     await response.prepare(request)
     at = 0
     while block:
         await response.write(block)
         at += len(block)
-        if len(block) < BLOCK:
+        if at >= size:
             break
-        block = await asyncio.to_thread(_next, folder, name, at)
+        try:
+            following = await asyncio.to_thread(folder.read_or_none, name, at, min(BLOCK, size - at))
+        except StorageError:  # it was replaced or the storage went away: a viewer must see that this is not all
+            if request.transport is not None:
+                request.transport.close()
+            return response
+        block = following or b""
     await response.write_eof()
     return response
 
@@ -62,33 +67,18 @@ def headers(name: str) -> dict[str, str]:
     }
 
 
-def _first(folder: Folder, number: int, name: str) -> bytes:
-    """The first block of a file that may be given away."""
-    missing = TrialError(f"trial {number} has no file {name!r}")
-    if not is_inside(name) or "\0" in name:
+def _first(folder: Folder, number: int, name: str) -> tuple[bytes, int]:
+    """The first block of a file that may be given away, and the file's bytes."""
+    missing = TrialError(f"trial {number} has no file {show(name)}")
+    if not is_inside(name):
         raise missing
-    root = folder.local_path
     try:
-        if root is not None and not _stays(root, name):
-            raise missing
-        data = None if folder.is_folder(name) else folder.read_or_none(name, 0, BLOCK)
+        size = None if folder.is_folder(name) else folder.size_or_none(name)
+        data = None if size is None else folder.read_or_none(name, 0, min(BLOCK, size))
     except (StorageError, ValueError) as error:
-        if isinstance(error, StorageError) and not folder.exists():
+        if isinstance(error, StorageError) and not isinstance(error, RefusedFileError) and not folder.exists():
             raise
-        raise missing from error
-    if data is None:
+        raise TrialError(f"{missing} that can be read: {error}") from error
+    if size is None or data is None:
         raise missing
-    return data
-
-
-def _next(folder: Folder, name: str, at: int) -> bytes:
-    return folder.read_or_none(name, at, BLOCK) or b""
-
-
-def _stays(root: Path, name: str) -> bool:
-    """Whether a path is a plain file below a folder once all links are followed."""
-    try:
-        path = (root / name).resolve(strict=True)
-        return path.is_file() and path.is_relative_to(root.resolve(strict=True))
-    except (OSError, RuntimeError):
-        return False
+    return data, size

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, StorageError
 from raydrive.storage.folder import redact
 from raydrive.studio.document import Documents, shared_config
-from raydrive.studio.export_others import to_mlflow, to_optuna, to_tensorboard
+from raydrive.studio.export_mlflow import to_mlflow
+from raydrive.studio.export_others import to_optuna, to_tensorboard
 from raydrive.studio.story import Story, detail_value
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _OTHERS = ("mlflow", "optuna", "sqlalchemy", "requests")
 
 
 def export_run(story: Story, kind: str, target: str = "") -> list[str]:
-    """Exports a run and returns what was written: paths, or a line about it.
+    """Exports a run and returns what was written: paths, or a line about it; then notes, which begin with ``Note:``.
 
     Args:
         story: The run.

@@ -1,21 +1,28 @@
-"""A run as an Optuna study, TensorBoard event files or MLflow runs; each library is imported when it is asked for."""
+"""A run as an Optuna study or TensorBoard event files; each library is imported when it is asked for."""
 
 from __future__ import annotations
 
 import datetime
 import importlib
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from raydrive.core.columns import Column, flat
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
-from raydrive.core.records import COMPLETED, FAILED
+from raydrive.core.portable import LAST_MOMENT_S, NO_SURROGATES, Names, as_moment, as_step, as_text
+from raydrive.core.records import COMPLETED
 from raydrive.studio.document import Documents
-from raydrive.studio.story import Story
+from raydrive.studio.story import MOST_METRICS, Story
 
-_MLFLOW_STATES = {COMPLETED: "FINISHED", FAILED: "FAILED"}
-_BATCH = 500
+_TAG_CHARACTERS, _LONGEST_TAG = r"[-/\w.]", 500
+"""What TensorBoard shows in the name of a metric; tensorboardX would replace the rest and let two names become one."""
+_LONGEST_PARAM = 500
+"""Characters of a hyperparameter's name in an Optuna study."""
+_SHOWN_NAMES = 20
+_LAST_LOCAL_S = LAST_MOMENT_S - 86_400.0
+"""The last moment that has a date in every time zone."""
 
 
 def library(name: str, extra: str) -> Any:
@@ -58,10 +65,18 @@ def to_optuna(story: Story, target: str) -> list[str]:
     study.set_user_attr("metric", story.config.metric.name)
     study.set_user_attr("objective", story.config.metric.value)
     documents = Documents(story)
-    spread = {column.name: _distribution(optuna, column, documents.params()) for column in documents.columns()}
+    columns = documents.columns()
+    names = Names(NO_SURROGATES, _LONGEST_PARAM, known=[column.name for column in columns])
+    spread = {names.of(column.name): _distribution(optuna, column, documents.params()) for column in columns}
     for trial, params in zip(story.sweep.trials, documents.params(), strict=True):
-        study.add_trial(_frozen(optuna, story, trial, params, spread))
-    return [f"study {name!r} with {len(story.sweep.trials)} trials in {target}"]
+        taken = {names.of(key): _plain(value) for key, value in params.items()}
+        study.add_trial(_frozen(optuna, story, trial, taken, spread))
+    notes = [f"Note: {text}" for text in renamed("the hyperparameter ", names)]
+    return [f"study {name!r} with {len(story.sweep.trials)} trials in {target}", *notes]
+
+
+def _plain(value: Any) -> Any:
+    return as_text(value) if isinstance(value, str) else value
 
 
 def _distribution(optuna: Any, column: Column, rows: list[dict[str, Any]]) -> Any:
@@ -70,7 +85,7 @@ def _distribution(optuna: Any, column: Column, rows: list[dict[str, Any]]) -> An
     values = [row[column.name] for row in rows if row.get(column.name) is not None]
     if column.kind == "category" or not values:
         seen = [*column.values, *(value for value in values if value not in column.values)]
-        return kinds.CategoricalDistribution(seen or ["-"])
+        return kinds.CategoricalDistribution([_plain(value) for value in seen] or ["-"])
     low, high = min([*values, *column.values]), max([*values, *column.values])
     if all(isinstance(value, int) for value in [*values, *column.values]):
         return kinds.IntDistribution(low, high)
@@ -89,11 +104,16 @@ def _frozen(optuna: Any, story: Story, trial: Any, params: dict[str, Any], sprea
         params=used,
         distributions={name: spread[name] for name in used},
         intermediate_values={k: float(value) for k, value in enumerate(curves.values(trial.number), 1)},
-        user_attrs={"raydrive_trial": trial.number, "state": trial.state, "why": trial.why, "node": trial.node},
+        user_attrs={
+            "raydrive_trial": trial.number,
+            "state": trial.state,
+            "why": as_text(trial.why),
+            "node": as_text(trial.node),
+        },
     )
-    frozen.datetime_start = datetime.datetime.fromtimestamp(trial.created_at)
-    ended = trial.ended_at or story.sweep.last_at
-    frozen.datetime_complete = datetime.datetime.fromtimestamp(ended)
+    frozen.datetime_start = datetime.datetime.fromtimestamp(min(as_moment(trial.created_at), _LAST_LOCAL_S))
+    ended = as_moment(trial.ended_at or story.sweep.last_at)
+    frozen.datetime_complete = datetime.datetime.fromtimestamp(min(ended, _LAST_LOCAL_S))
     return frozen
 
 
@@ -111,83 +131,65 @@ def to_tensorboard(story: Story, target: str) -> list[str]:
     summary = importlib.import_module("tensorboardX.summary")
     root = Path(target or f"{story.layout.run_id}-tensorboard").expanduser()
     primary = story.config.metric.name
+    names = Names(_TAG_CHARACTERS, _LONGEST_TAG, is_path=True, known=[primary, *story.metric_names])
+    odd_steps: set[str] = set()
     for trial, past in zip(story.sweep.trials, story.pasts, strict=True):
         writer = board.SummaryWriter(logdir=str(root / f"trial-{trial.number:05d}"), write_to_disk=True)
-        params = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in flat(trial.params).items()}
         best = story.sweep.curves.objective(trial.number)
-        for part in summary.hparams(params, {primary: best if best is not None else math.nan}):
+        for part in summary.hparams(
+            _board_params(trial.params), {names.of(primary): math.nan if best is None else best}
+        ):
             writer.file_writer.add_summary(part)
         for k, (at, value) in enumerate(zip(past.times, story.sweep.curves.values(trial.number), strict=False), 1):
-            writer.add_scalar(primary, value, k, walltime=at)
+            writer.add_scalar(names.of(primary), value, k, walltime=as_moment(at))
         for name, series in past.series.items():
-            for at, value in zip(series.at, series.values, strict=True):
-                writer.add_scalar(name, value, int(at), walltime=trial.created_at)
+            for count, (at, value) in enumerate(zip(series.at, series.values, strict=True), 1):
+                step = as_step(at)
+                if step is None:
+                    odd_steps.add(name)
+                writer.add_scalar(
+                    names.of(name), value, count if step is None else step, walltime=as_moment(trial.created_at)
+                )
         writer.close()
-    return [str(root)]
+    return [str(root), *told(story, names, odd_steps)]
 
 
-def to_mlflow(story: Story, target: str) -> list[str]:
-    """Writes a parent run and a nested run per trial, with parameters, metrics and states.
+def _board_params(params: Any) -> dict[str, Any]:
+    return {as_text(k): v if isinstance(v, bool | int | float) else as_text(v) for k, v in flat(params).items()}
+
+
+def told(story: Story, names: Names, odd_steps: Collection[str] = ()) -> list[str]:
+    """Returns notes on what stands under another name in the other tool, or not at all.
 
     Args:
         story: The run.
-        target: Tracking URI; empty = ``MLFLOW_TRACKING_URI``.
-
-    Raises:
-        ConfigError: If mlflow is not installed, or there is no tracking URI.
+        names: What the metrics are called there.
+        odd_steps: Names of metrics with steps that the tool does not take.
     """
-    import os
-
-    mlflow = library("mlflow", "mlflow")
-    if not (target or os.environ.get("MLFLOW_TRACKING_URI")):
-        raise ConfigError(Problem("--output", "nothing", "a tracking URI, here or in MLFLOW_TRACKING_URI"))
-    client = mlflow.MlflowClient(tracking_uri=target or None)
-    name = story.config.experiment
-    found = client.get_experiment_by_name(name)
-    experiment = found.experiment_id if found else client.create_experiment(name)
-    start = int((story.sweep.started_at or 0.0) * 1000)
-    parent = client.create_run(experiment, start, {"raydrive.run": story.layout.run_id}, story.layout.run_id)
-    best = story.sweep.best
-    if best is not None:
-        client.log_metric(parent.info.run_id, story.config.metric.name, best.value)
-    for trial in story.sweep.trials:
-        tags = {
-            "mlflow.parentRunId": parent.info.run_id,
-            "raydrive.trial": str(trial.number),
-            "raydrive.why": trial.why,
-        }
-        child = client.create_run(
-            experiment, int(trial.created_at * 1000), tags, f"{story.layout.run_id}_{trial.number}"
-        )
-        _log_mlflow(client, mlflow, story, trial.number, child.info.run_id)
-        ended = int((trial.ended_at or story.sweep.last_at) * 1000)
-        client.set_terminated(child.info.run_id, _MLFLOW_STATES.get(trial.state, "KILLED"), ended)
-    client.set_terminated(parent.info.run_id, "FINISHED", int(story.sweep.last_at * 1000))
-    return [f"run {story.layout.run_id!r} with {len(story.sweep.trials)} nested runs in experiment {name!r}"]
+    notes = renamed("", names)
+    texts = {name for past in story.pasts for name in past.texts}
+    if odd_steps:
+        notes.append(f"steps that are no whole number of 64 bits are counted instead: {listed(odd_steps)}")
+    if texts:
+        notes.append(f"values that are no number are not exported: {listed(texts)}")
+    if story.dropped_metrics:
+        left_out = f"{story.dropped_metrics} values of others are not"
+        notes.append(f"only the first {MOST_METRICS} names of metrics are exported; {left_out}")
+    return [f"Note: {text}" for text in notes]
 
 
-def _log_mlflow(client: Any, mlflow: Any, story: Story, number: int, run_id: str) -> None:
-    entities = mlflow.entities
-    past, curve = story.pasts[number], story.sweep.curves.values(number)
-    primary = story.config.metric.name
-    metrics = [
-        entities.Metric(_plain_name(primary), float(value), int(at * 1000), k)
-        for k, (at, value) in enumerate(zip(past.times, curve, strict=False), 1)
-    ]
-    created = int(story.sweep.trials[number].created_at * 1000)
-    for name, series in past.series.items():
-        pairs = zip(series.at, series.values, strict=True)
-        metrics += [entities.Metric(_plain_name(name), float(value), created, int(at)) for at, value in pairs]
-    params = [
-        entities.Param(_plain_name(name), str(value)[:6000])
-        for name, value in flat(story.sweep.trials[number].params).items()
-    ]
-    for start in range(0, len(params), 90):
-        client.log_batch(run_id, params=params[start : start + 90])
-    for start in range(0, len(metrics), _BATCH):
-        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+def renamed(what: str, names: Names) -> list[str]:
+    """Returns a sentence for each name that goes by another one.
+
+    Args:
+        what: What the names are of, in front of each.
+        names: The names.
+    """
+    return [f"{what}{as_text(name)[:80]!r} stands there as {given[:80]!r}" for name, given in names.changed().items()]
 
 
-def _plain_name(name: str) -> str:
-    """MLflow takes letters, digits, ``_-. /`` and ``:`` in names; anything else becomes ``_``."""
-    return "".join(char if char.isalnum() or char in "_-. /:" else "_" for char in name)[:250] or "_"
+def listed(names: Collection[str]) -> str:
+    """Returns names for a sentence, the first of many."""
+    shown = sorted(repr(as_text(name)[:80]) for name in names)
+    more = f" and {len(shown) - _SHOWN_NAMES} more" if len(shown) > _SHOWN_NAMES else ""
+    return ", ".join(shown[:_SHOWN_NAMES]) + more

@@ -209,9 +209,10 @@ class Hub:
 
     def _layout(self, experiment: str, run_id: str) -> RunLayout:
         from raydrive.core.errors import RunNotFoundError
-        from raydrive.storage.layout import find_run
+        from raydrive.storage.layout import list_runs
 
-        info = find_run(self.storage, f"{experiment}/{run_id}")
-        if info.run_id != run_id:
-            raise RunNotFoundError(f"no run {run_id!r} in experiment {experiment!r}")
-        return RunLayout.open(info.folder)
+        # Only runs of this storage: find_run would also take the path of a run's folder, wherever that is.
+        for info in list_runs(self.storage, experiment):
+            if info.run_id == run_id:
+                return RunLayout.open(info.folder)
+        raise RunNotFoundError(f"no run {run_id[:200]!r} in experiment {experiment[:200]!r} of this storage")

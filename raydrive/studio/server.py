@@ -12,8 +12,10 @@ import functools
 import gzip
 import hmac
 import json
+import re
 import secrets
 import sys
+import traceback
 import webbrowser
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -22,12 +24,14 @@ from typing import Any
 from aiohttp import web
 
 from raydrive.api.framed import plotly_js
-from raydrive.core.errors import ConfigError, RaydriveError, RunNotFoundError, TrialError
+from raydrive.core.errors import ConfigError, RaydriveError, RefusedFileError, RunNotFoundError, TrialError
 from raydrive.studio.download import send_file
 from raydrive.studio.feed import Feed, Hub
 from raydrive.studio.page import live_page
 from raydrive.studio.runs_page import runs_page
 
+MOST_DIGITS = 18
+"""Of a number in a request; Python refuses to read one of more than 4,300, and files one of more than 19."""
 KEEP_ALIVE_S = 15.0
 LOG_BYTES = 256 << 10
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -143,7 +147,8 @@ def _guard(settings: Settings) -> Any:
             if not hmac.compare_digest(given.encode(), settings.token.encode()):
                 raise web.HTTPUnauthorized(text="This studio asks for a token: open the address it printed.\n")
             if request.query.get("token") and request.method == "GET":
-                moved = web.HTTPFound(request.path)  # the token leaves the address bar, and with it the history
+                # The token leaves the address bar, and with it the history. Two slashes would name another host.
+                moved = web.HTTPFound(re.sub(r"^[/\\]*", "/", request.rel_url.raw_path))
                 moved.set_cookie(COOKIE, settings.token, httponly=True, samesite="Strict", path="/")
                 raise moved
         elif (request.url.host or "") not in LOOPBACK:
@@ -166,10 +171,17 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except RunNotFoundError as error:
         return _json({"error": str(error)}, 404)
+    except RefusedFileError as error:
+        return _json({"error": str(error)}, 403)
     except ConfigError as error:
         return _json({"error": str(error)}, 400)
     except RaydriveError as error:
         return _json({"error": str(error)}, 502)
+    except web.HTTPException:
+        raise
+    except Exception as error:  # a bug of ours: the viewer gets a sentence, the terminal the traceback
+        traceback.print_exc()
+        return _json({"error": f"raydrive failed with {type(error).__name__}: {error}"}, 500)
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
@@ -182,10 +194,16 @@ async def _feed(request: web.Request) -> Feed:
 
 
 def _number(text: str, feed: Feed) -> int:
-    count = len(feed.story.pasts)
-    if not text.isdecimal() or not int(text) < count:
-        raise web.HTTPNotFound(text=json.dumps({"error": f"no trial {text}"}), content_type="application/json")
-    return int(text)
+    number = _whole(text)
+    if number is None or number >= len(feed.story.pasts):
+        shown = text if len(text) <= 40 else f"{text[:40]}... ({len(text)} characters)"
+        raise web.HTTPNotFound(text=json.dumps({"error": f"no trial {shown}"}), content_type="application/json")
+    return number
+
+
+def _whole(text: str) -> int | None:
+    """A number of a request, of at most ``MOST_DIGITS`` digits; None for everything else."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 async def _runs(request: web.Request) -> web.Response:
@@ -226,8 +244,9 @@ async def _events(request: web.Request) -> web.StreamResponse:
     feed = await _feed(request)
     seen = request.headers.get("Last-Event-ID", "")
     generation, entry = -1, 0
-    if seen.count(".") == 1 and all(part.isdecimal() for part in seen.split(".")):
-        generation, entry = map(int, seen.split("."))
+    marks = [number for part in seen.split(".") if (number := _whole(part)) is not None]
+    if seen.count(".") == 1 and len(marks) == 2:
+        generation, entry = marks
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     await response.prepare(request)
     await response.write(b"retry: 2000\n\n")
@@ -258,7 +277,7 @@ async def _log(request: web.Request) -> web.Response:
 
     feed = await _feed(request)
     number = _number(request.match_info["number"], feed)
-    start = max(0, int(request.query["from"])) if request.query.get("from", "").isdecimal() else 0
+    start = _whole(request.query.get("from", "")) or 0
     trial = feed.story.sweep.trials[number]
     data, end = await asyncio.to_thread(read_log, feed.layout, number, max(1, trial.attempt), start, LOG_BYTES)
     return _json({"text": data.decode("utf-8", "replace"), "to": end, "over": not trial.open})
@@ -296,8 +315,8 @@ async def _whatif(request: web.Request) -> web.Response:
     raw = request.query.get("policy", "")
     try:
         parsed = json.loads(raw)
-    except ValueError as error:
-        raise ConfigError(Problem("policy", repr(raw), "JSON")) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(Problem("policy", repr(raw[:200]), "JSON")) from error
     policy = policy_from_json(parsed, "policy")
     return _json(await feed.ask_once(f"whatif {policy.to_json()}", lambda story, _: what_if(story, policy).to_json()))
 

@@ -7,7 +7,6 @@ into that, incrementally, beside a sweep of its own.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from array import array
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.errors import DamagedJournalError, NonsenseError, StorageError
+from raydrive.core.portable import json_text
 from raydrive.core.records import (
     Began,
     Checkpointed,
@@ -208,10 +208,10 @@ class Story:
                 self.metric_names[name] = None
             if isinstance(value, int | float):
                 series = past.series.setdefault(name, Series())
-                series.at.append(fact.interval or fact.step or len(series.at) + 1)
+                series.at.append(fact.interval or _place(fact.step) or len(series.at) + 1)
                 series.values.append(as_float(value))
             else:
-                past.texts[name] = (value if isinstance(value, str) else json.dumps(value))[:2000]
+                past.texts[name] = (value if isinstance(value, str) else json_text(value))[:2000]
 
     def _decided(self, decision: Decision, at: float) -> None:
         match decision:
@@ -226,6 +226,12 @@ class Story:
                     past.cut = (interval, line)
             case Close():
                 self._touch(decision.trial)
+
+
+def _place(step: float | None) -> float:
+    """Where a step stands on an axis; 0 for one that stands nowhere: infinite, no number, beyond the floats."""
+    place = as_float(step or 0.0)
+    return place if math.isfinite(place) else 0.0
 
 
 def _ending(fact: Ended, stop_by: str) -> str:

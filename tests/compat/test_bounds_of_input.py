@@ -134,6 +134,26 @@ def test_a_path_that_is_too_long_is_one_that_is_not_there(file: Path, key: str) 
     assert "characters)" in str(one)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "name", "display_name", "objective.primary_metric", "raydrive.storage", "raydrive.address", "raydrive.python",
+        "experiment_name", "raydrive.resources.accelerator_type",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_too_long_has_a_bound(file: Path, key: str) -> None:
+    (one,) = problems(file, SWEEP, overrides=[f"{key}={'a' * 100_000}"])
+    assert one.where == key
+    assert one.allowed.startswith(("at most", "1 to 100 letters"))
+
+
+@pytest.mark.parametrize("key", ["search_space", "inputs", "outputs", "tags", "raydrive.environment_variables"])
+def test_a_key_that_is_a_name_has_a_bound(file: Path, key: str) -> None:
+    value = "{type: choice, values: [1]}" if key == "search_space" else "{}" if key == "outputs" else "a"
+    (one,) = problems(file, SWEEP, overrides=[f"{key}.{'a' * 300}={value}"])
+    assert (one.where, one.allowed) == (f"{key}.{'a' * 300}", "at most 200 characters")
+
+
 def test_an_enormous_list_is_refused_before_it_is_parsed(file: Path) -> None:
     huge = with_value("{type: uniform, min_value: 0, max_value: 1}", f"[{'1, ' * 2_500_000}1]")
     (one,) = problems(file, huge)

@@ -144,7 +144,7 @@ def test_what_a_part_of_the_trials_would_have_cost_adds_up() -> None:
     assert [part.seconds for part in parts if part] == [9.0, 9.0, 0.0, 18.0]
 
 
-@pytest.mark.parametrize("pace_s", [0.0, 1e-12, 1e12])
+@pytest.mark.parametrize("pace_s", [0.0, 1e-12, 1e12, 1e300])
 def test_any_pace_gives_finite_figures(pace_s: float) -> None:
     facts = trial(0, *GOOD, start_s=1.0, pace_s=pace_s)
     facts += trial(1, 0.5, start_s=1.0, pace_s=pace_s, at=facts[-1].at, code=-15)

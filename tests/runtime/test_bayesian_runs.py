@@ -101,6 +101,7 @@ def test_reports_are_judged_and_durable_while_the_sampler_thinks() -> None:
         driver._io, driver._thinker = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         driver._asking, driver._tasks, driver._queue, driver._wake = None, [], [], asyncio.Event()
         driver._trouble = driver._last_trouble = ""
+        driver._entries = 0
         sampler.go.set()
         await driver._turn([Started(1.0, 1)], [])
         await asyncio.gather(*driver._tasks)

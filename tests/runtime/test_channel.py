@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from raydrive.runtime import channel as channels
 from raydrive.runtime.channel import Channel, private_folder
 
 WRITER = """
+import subprocess
 import sys
 from raydrive import wire
 client = wire.Client(sys.argv[1])
@@ -175,24 +177,41 @@ def test_the_socket_is_private_short_and_removed() -> None:
     assert not os.path.exists(path)
 
 
-def test_a_folder_that_others_can_enter_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    made: list[Path] = []
-    real = channels.tempfile.mkdtemp
-
-    def mkdtemp(**options: Any) -> str:
-        folder = real(**{**options, "dir": tmp_path})
-        made.append(Path(folder))
-        return folder
-
-    monkeypatch.setattr(channels.tempfile, "mkdtemp", mkdtemp)
-    monkeypatch.setattr(channels, "Path", lambda text: tmp_path if text == "/tmp" else Path(text))
-    usual = tmp_path / f"raydrive-{os.getuid()}"
-    assert private_folder() == usual
+def open_to_others(usual: Path) -> None:
+    usual.mkdir(mode=0o755)
     usual.chmod(0o755)
-    assert private_folder() in made
-    usual.rmdir()
-    usual.symlink_to(tmp_path)
-    assert private_folder() == made[-1]
+
+
+TAKEN: dict[str, Callable[[Path], object]] = {
+    "open to others": open_to_others,
+    "a link": lambda usual: usual.symlink_to(usual.parent),
+    "a dangling link": lambda usual: usual.symlink_to("nowhere"),
+    "a file": lambda usual: usual.touch(),
+    "another user's": lambda usual: (usual.mkdir(mode=0o700), os.chown(usual, 12345, 12345)),
+}
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+def test_where_the_usual_folder_is_taken_all_share_another_one(tmp_path: Path, taken: str) -> None:
+    if taken == "another user's" and os.getuid() != 0:
+        pytest.skip("only root can give a folder away")
+    usual = tmp_path / f"raydrive-{os.getuid()}"
+    TAKEN[taken](usual)
+    foreign = tmp_path / f"{usual.name}-0"  # a name in the way proves nothing either
+    foreign.mkdir(mode=0o755)
+    foreign.chmod(0o755)
+    found = private_folder(str(tmp_path))
+    assert found not in (usual, foreign)
+    assert stat.S_IMODE(found.stat().st_mode) == 0o700
+    ask = "import sys; from raydrive.runtime.channel import private_folder; print(private_folder(sys.argv[1]))"
+    told = subprocess.run([sys.executable, "-c", ask, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == str(found) == str(private_folder(str(tmp_path)))
+    assert len(list(tmp_path.iterdir())) == 3, "one folder, however often it is asked for"
+    if usual.is_dir() and not usual.is_symlink():
+        usual.rmdir()
+    else:
+        usual.unlink()
+    assert private_folder(str(tmp_path)) == usual
 
 
 def test_who_connects_while_there_are_no_descriptors_waits_and_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:

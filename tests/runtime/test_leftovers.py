@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from raydrive.runtime import leftovers
-from raydrive.runtime.leftovers import amount, look, move_kept, resolve_links, take_replaced
-from raydrive.runtime.lodging import remove_tree
+from raydrive.runtime.leftovers import amount, look, move_kept, resolve_links, sizes_of, take_replaced
 from raydrive.storage.code import SMALL_BYTES, make_workdir
+from raydrive.storage.contained import remove_tree
 
 
 @pytest.fixture
@@ -60,6 +60,21 @@ def test_a_large_file_of_the_code_that_was_replaced_is_new(cwd: Path) -> None:
     os.unlink(cwd / "large.bin")
     (cwd / "large.bin").write_bytes(b"y")
     assert "large.bin (1 byte)" in text(cwd)
+
+
+def test_a_large_file_of_the_code_that_was_changed_for_everybody_is_named_once(cwd: Path, tmp_path: Path) -> None:
+    code = cwd.parent / "code"
+    sizes_of(code)
+    os.chmod(code / "large.bin", 0o644)  # as good as root
+    with (cwd / "large.bin").open("ab") as file:
+        file.write(b"y")
+    left = look(cwd, code, ["*.bin"])
+    assert left.shared_text() == (
+        "changed in place for all trials on this node, as files of the code above 1.0 MB are shared: large.bin"
+    )
+    assert move_kept(left.kept, tmp_path / "kept", cwd) == {}
+    assert (tmp_path / "kept" / "large.bin").stat().st_size == SMALL_BYTES + 2
+    assert look(cwd, code, []).shared_text() == ""
 
 
 def test_caches_are_nothing_that_anybody_misses(cwd: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,12 @@ def bucket(served: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
 
 
 def run_trial(
-    storage: str | Path, train: Callable[[dict[str, Any]], object] | Path, *, patience_s: float = 1.0, **trial: Any
+    storage: str | Path,
+    train: Callable[[dict[str, Any]], object] | Path,
+    *,
+    patience_s: float = 1.0,
+    meanwhile: Callable[[TrialActor], Awaitable[None]] | None = None,
+    **trial: Any,
 ) -> tuple[RunLayout, dict[str, str], Any]:
     """Runs one trial; returns its run, the notices with what they are about, and its last event."""
     layout = RunLayout.create(storage, "contract", new_run_id("contract"))
@@ -83,7 +89,10 @@ def run_trial(
         driver = Driver()
         actor = TrialActor(layout.uri, layout.run_id, config.to_json(), driver, 1, "slot")
         try:
-            rest = await asyncio.wait_for(actor.run(1, 0, 1, {}, None, 0), 60)
+            running = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
+            if meanwhile is not None:
+                await meanwhile(actor)
+            rest = await asyncio.wait_for(running, 60)
             return [*driver.events, *rest]
         finally:
             actor._lease.cancel()
@@ -181,6 +190,31 @@ def test_a_store_that_is_away_for_too_long_costs_the_trial_nothing(bucket: Bucke
     assert "raydrive: missing" in (place / "log.txt").read_text()
 
 
+def test_who_ends_a_trial_does_not_wait_for_a_store_that_is_away(bucket: Bucket) -> None:
+    tried = threading.Event()
+
+    def denies(method: str, key: str) -> bool:
+        if method == "PUT" and "/trials/" in key:
+            tried.set()
+            return True
+        return False
+
+    bucket.denies = denies
+
+    def train(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", 1)
+        Path("outputs/model").write_text("weights")
+
+    async def stop(actor: TrialActor) -> None:
+        while not tried.is_set():
+            await asyncio.sleep(0.05)
+        await actor.stop(1, 0, 1, 1.0)
+
+    _, notes, last = run_trial(bucket.uri, train, patience_s=600.0, meanwhile=stop)
+    assert (last[0], last[2]) == ("ended", 0)
+    assert [note.partition(" (")[0] for note in notes] == ["missing from the storage: log.txt, outputs/model"]
+
+
 def test_a_store_that_comes_back_in_time_has_everything(bucket: Bucket) -> None:
     denied = iter([True] * 4)
     bucket.denies = lambda method, key: method == "PUT" and "/trials/" in key and next(denied, False)
@@ -269,6 +303,45 @@ def test_a_trial_that_leaves_nothing_is_told_nothing(bucket: Bucket, tmp_path: P
         assert stored_of(layout) == ["outputs/model"]
 
 
+@pytest.mark.parametrize("kind", ["s3", "local"])
+def test_a_script_that_removes_all_that_is_ours_harms_nothing(bucket: Bucket, tmp_path: Path, kind: str) -> None:
+    def train(params: dict[str, Any]) -> None:
+        import shutil
+
+        Run.get_context().log("score", 1)
+        for name in ("RAYDRIVE_CHECKPOINT_DIR", "RAYDRIVE_OUTPUT_DIR"):
+            shutil.rmtree(Path(os.environ[name]).parent, ignore_errors=True)
+        shutil.rmtree(os.getcwd(), ignore_errors=True)
+
+    _, notes, last = run_trial(bucket.uri if kind == "s3" else tmp_path / "storage", train)
+    assert (last[0], last[2], notes) == ("ended", 0, {})
+
+
+@pytest.mark.parametrize("odd", ["fifo", "folder", "link"])
+def test_outputs_that_are_no_folder_any_more_are_named(tmp_path: Path, odd: str) -> None:
+    def train(params: dict[str, Any]) -> None:
+        Run.get_context().log("score", 1)
+        os.unlink("outputs")
+        if odd == "fifo":
+            os.mkfifo("outputs")
+        elif odd == "folder":
+            os.mkdir("results")
+            Path("results/model").write_text("weights")
+            os.symlink("results", "outputs")
+        else:
+            os.symlink("/usr", "outputs")
+
+    layout, notes, last = run_trial(tmp_path / "storage", train)
+    assert last[2] == 0
+    if odd == "folder":
+        assert (stored_of(layout), notes) == (["outputs/model"], {})
+    else:
+        what = "a link to /usr" if odd == "link" else "a file"
+        ((note, about),) = notes.items()
+        assert note.startswith(f"missing from the storage: outputs (the script put {what} in its place)")
+        assert about == "outputs"
+
+
 def test_a_disk_that_is_full_when_files_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(params: dict[str, Any]) -> None:
         Run.get_context().log("score", 1)
@@ -316,6 +389,9 @@ def test_a_checkpoint_is_whole_or_none(bucket: Bucket, tmp_path: Path, kind: str
             while (staging / f"{odd}.done").exists():
                 pass
         (staging / "unfinished").mkdir()
+        (staging / "file.pt").touch()
+        (staging / "file.pt.done").touch()
+        (staging / "nothing.done").touch()
 
     storage = bucket.uri if kind == "s3" else tmp_path / "storage"
     layout, notes, last = run_trial(storage, train, patience_s=60.0)
@@ -326,6 +402,8 @@ def test_a_checkpoint_is_whole_or_none(bucket: Bucket, tmp_path: Path, kind: str
     assert (found / "latest").is_symlink()
     assert notes == {
         "the checkpoint at interval 2 is not in the storage: it would not be whole without pipe (not a file)": OUTPUTS,
+        "the checkpoint file.pt is not in the storage: it is a file, and a checkpoint is a folder": OUTPUTS,
+        "the checkpoint nothing is not in the storage: there is no such folder": OUTPUTS,
         "not kept, for no NAME.done says that they are whole: checkpoint unfinished": "",
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -202,11 +203,11 @@ def test_what_was_done_is_not_done_again_and_a_store_that_is_away_ends_it(
         (local / name).write_text(name)
     put, away, tried = type(folder).put_file, {"b"}, list[str]()
 
-    def failing(self: Folder, source: Path, name: str) -> int:
+    def failing(self: Folder, source: Path, name: str, **more: Any) -> int:
         tried.append(name)
         if name in away:
             raise StorageError("cannot write b: no")
-        return put(self, source, name)  # type: ignore[no-any-return, call-arg]
+        return put(self, source, name, **more)  # type: ignore[no-any-return, call-arg]
 
     def check() -> None:
         raise StorageError("away")

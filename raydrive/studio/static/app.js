@@ -33,7 +33,7 @@ class Header {
     const bar = el("div", { class: "progress", role: "img", "aria-label": STATES.map((s) => `${counts[s]} ${s}`).join(", ") },
       STATES.map((s) => (counts[s] ? el("span", { class: s.toLowerCase(), title: `${counts[s]} ${s}`, style: { width: `${(100 * counts[s]) / Math.max(head.max_total, head.total)}%` } }) : null)));
     const best = head.best, gpu = saving.gpus ? `, ${num(saving.gpus * saving.seconds / 3600)} GPU hours` : "", none = saving.seconds === null;
-    const without = none ? `how long they would have trained on cannot be estimated: ${saving.why}` : `between ${clock(saving.low_s)} and ${clock(saving.high_s)}; without it about ${clock(saving.trained_s + saving.seconds)} (${Math.round(100 * saving.share)} % of the intervals saved)${gpu}`;
+    const without = none ? `how long they would have trained on cannot be estimated: ${saving.why}` : `saved, between ${clock(saving.low_s)} and ${clock(saving.high_s)}, and ${Math.round(100 * saving.share)} % of the intervals${gpu}; without it about ${clock(saving.trained_s + saving.seconds)}`;
     const tile = (label, value, note, extra) => el("div", { class: "tile" }, el("span", { class: "label" }, label), el("strong", {}, value), el("span", { class: "hint" }, note), extra || null);
     fill(this.node, 
       el("div", { class: "top" },
@@ -57,8 +57,8 @@ class Header {
         tile("trials", `${head.done} of ${head.max_total}`, STATES.filter((s) => counts[s]).map((s) => `${counts[s]} ${s.toLowerCase()}`).join(", ") || "none yet", bar),
         tile("elapsed", clock(run.elapsed_s), `since ${when(run.started)}`),
         tile("training time", clock(saving.trained_s), `${head.reports} reports`),
-        tile("early termination", saving.stopped ? (none ? "no estimate" : `saved about ${clock(saving.seconds)}`) : "–",
-          saving.stopped ? `${saving.stopped} trials stopped; ${without}` : saving.policy)));
+        tile("early termination", saving.stopped ? (none ? "no estimate" : `≈ ${clock(saving.seconds)}`) : "–",
+          saving.stopped ? `${without}; ${saving.stopped} trials stopped` : saving.policy)));
   }
 }
 

@@ -154,7 +154,7 @@ export class TrialPage {
           if (follow) area.scrollTop = area.scrollHeight;
         }
         if (more.over && !more.text) return;
-      } catch { return; }
+      } catch (error) { area.append(`\n(the log is not followed any more: ${error.message})\n`); return; }
     }
   }
 

@@ -56,7 +56,7 @@ class Model:
         Raises:
             StorageError: If something cannot be read.
         """
-        folder = Folder.open(self.uri)
+        folder = Folder.open(self.uri).contained()
         for item in folder.walk():
             folder.get_file(item.name, Path(target_dir) / item.name)
         return target_dir
