@@ -78,26 +78,29 @@ def _own_modules(inner: Any, module: types.ModuleType | None) -> dict[str, dict[
 
 
 def _dumped(function: Any, modules: Mapping[str, dict[str, Any]]) -> bytes:
-    """The function, and after it what ``pickle`` has to find by name: read by ``user_modules.load``."""
-    buffer = io.BytesIO()
-    pickler = _pickler(buffer, modules)
-    pickler.dump(function)
+    """The function with what ``pickle`` has to find by name: read by ``user_modules.load``."""
+    brought: dict[str, Any] = {"function": function, "names": {}, "classes": []}
     known: set[tuple[str, str]] = set()
-    while more := [value for value in _found_by_name(pickler, modules) if _place(value) not in known]:
-        known |= {_place(value) for value in more}
-        names: dict[str, dict[str, Any]] = {}
-        for value in more:
-            module, name = value.__module__, value.__qualname__.partition(".")[0]
-            names.setdefault(module, {})[name] = modules[module][name]
-        within = [(one, one.__qualname__) for one in more if isinstance(one, type) and "." in one.__qualname__]
-        end = buffer.tell()
+    data = b""
+    while True:
+        buffer = io.BytesIO()
+        pickler = _pickler(buffer, modules)
         try:
-            pickler.dump({"names": names, "classes": within})
-        except Exception:  # the function itself is whole; what a name stands for beside it cannot be pickled
-            buffer.seek(end)
-            buffer.truncate()
-            break
-    return buffer.getvalue()
+            pickler.dump(brought)
+        except Exception:
+            if not data:
+                raise
+            return data  # the function itself is whole; what a name stands for beside it cannot be pickled
+        data = buffer.getvalue()
+        more = [value for value in _found_by_name(pickler, modules) if _place(value) not in known]
+        if not more:
+            return data
+        for value in more:
+            known.add(_place(value))
+            module, name = value.__module__, value.__qualname__.partition(".")[0]
+            brought["names"].setdefault(module, {})[name] = modules[module][name]
+            if isinstance(value, type) and "." in value.__qualname__:
+                brought["classes"].append((value, value.__qualname__))
 
 
 def _pickler(buffer: io.BytesIO, modules: Mapping[str, dict[str, Any]]) -> Any:

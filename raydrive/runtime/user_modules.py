@@ -31,7 +31,8 @@ def load(path: str) -> Any:
     """Returns the function in a file; what it uses of its own modules is in ``sys.modules`` afterwards.
 
     Args:
-        path: As ``api.functions.pickle_function`` made it: the function, then mappings as in ``_name``.
+        path: As ``api.functions.pickle_function`` made it: ``function``; ``names``, objects by module and name;
+            ``classes`` that stand within others with their qualified names, which cloudpickle forgets. Or a function.
     """
     global _installs
     if os.environ.get(wire.FUNCTION) != path:
@@ -39,30 +40,17 @@ def load(path: str) -> Any:
     _installs = True
     try:
         with open(path, "rb") as file:
-            unpickler = pickle.Unpickler(file)
-            function = unpickler.load()
-            try:
-                while True:
-                    _name(unpickler.load())
-            except EOFError:
-                pass
+            found = pickle.load(file)
+        if type(found) is not dict:
+            return found
+        namespace(MAIN, {})  # of which a spawned process makes its main module, wherever the function is from
+        for module, names in found["names"].items():
+            namespace(module, {}).update(names)
     finally:
         _installs = False
-    return function
-
-
-def _name(more: Mapping[str, Any]) -> None:
-    """Gives names to what is pickled by name.
-
-    Args:
-        more: ``names``, objects by module and name; and ``classes`` that stand within others with their qualified
-            names, which cloudpickle forgets.
-    """
-    namespace(MAIN, {})  # of which a spawned process makes its main module, wherever the function is from
-    for module, found in more["names"].items():
-        namespace(module, {}).update(found)
-    for kind, name in more["classes"]:
+    for kind, name in found["classes"]:
         kind.__qualname__ = name
+    return found["function"]
 
 
 def namespace(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -260,7 +260,7 @@ def test_a_function_that_was_pickled_before_names_travelled_is_loaded_still(tria
 
 def test_a_pickle_changes_no_module_where_it_is_no_trial(trial: Trial) -> None:
     trial.submit("return square(params)")
-    code = "import pickle, sys\nscale = 100\nf = pickle.load(open(sys.argv[1], 'rb'))\nprint(f(2), scale)"
+    code = "import pickle, sys\nscale = 100\nf = pickle.load(open(sys.argv[1], 'rb'))['function']\nprint(f(2), scale)"
     assert run_script(trial.write("reading.py", code), str(trial.pickled)) == "12 100\n"
 
 
