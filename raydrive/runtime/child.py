@@ -85,6 +85,7 @@ def become(
 def _settle(parent: int, close: list[int]) -> None:
     """Own session, default signals."""
     os.setsid()
+    guard.rename("python")  # the helper's own name tells it from all that it has forked
     guard.die_with_parent(parent)
     _default_signals()
     for fd in close:

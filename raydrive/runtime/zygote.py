@@ -32,7 +32,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from raydrive.runtime import again, ahead, child, forkable, guard, slate
+from raydrive.runtime import again, ahead, child, forkable, guard, orphans, slate
 
 BOOT = (
     "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
@@ -412,6 +412,7 @@ def main(arguments: list[str]) -> None:
     Args:
         arguments: File descriptor of the control socket; in a process that has replaced itself, also of its state.
     """
+    guard.rename(orphans.HELPER_NAME)
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     state: dict[str, Any] = {}
