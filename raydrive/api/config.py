@@ -19,7 +19,7 @@ from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""
@@ -125,6 +125,7 @@ class HyperDriveConfig:
         max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
         storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
+        log_limit: Bytes of a trial's log; of a longer one the middle is dropped, and the log says so. 0 = any number.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
         resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``; None = only where
             there are ``resume_child_runs``.
@@ -159,6 +160,7 @@ class HyperDriveConfig:
         max_losses: int | None = None,
         first_failures: int = 3,
         storage_patience_s: float = 600.0,
+        log_limit: int = LOG_LIMIT,
         keep_checkpoints: int = 1,
         resume_argument: bool | None = None,
         resume_from: RunLike | Sequence[RunLike] | None = None,
@@ -173,13 +175,10 @@ class HyperDriveConfig:
         seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
             self._trial_spec(resources or Resources()),
-            grace_s=grace_s,
-            reuse_actors=reuse_actors,
-            reuse_processes=reuse_processes,
-            keep_checkpoints=keep_checkpoints,
-            storage_patience_s=storage_patience_s,
+            grace_s=grace_s, reuse_actors=reuse_actors, reuse_processes=reuse_processes, log_limit=log_limit,
+            keep_checkpoints=keep_checkpoints, storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
-        )
+        )  # fmt: skip
         self.config = RunConfig(
             experiment="default",
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal)),

@@ -32,6 +32,7 @@ _OTHER_KEYS = (
     "first_failures",
     "max_losses",
     "storage_patience_s",
+    "log_limit",
     "environment_variables",
     "input_mapping",
 )

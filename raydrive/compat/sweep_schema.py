@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from raydrive.core.errors import did_you_mean
 from raydrive.core.expressions import is_number
 from raydrive.core.printed import pattern_problem
+from raydrive.core.trial_spec import LEAST_LOG_LIMIT
 
 
 def _wrong(allowed: str, fix: str = "") -> PydanticCustomError:
@@ -104,6 +105,17 @@ def _memory(value: Any) -> Any:
     if not is_number(number) or unit is None or number < 0:
         raise _wrong("bytes, or an amount such as 4GB or 512MiB")
     return number * unit
+
+
+def _log_limit(value: Any) -> int:
+    """Bytes of a log, or an amount with a unit; 0 is no limit."""
+    try:
+        number = int(_memory(value))
+    except (ValueError, OverflowError):
+        number = -1
+    if number < 0 or 0 < number < LEAST_LOG_LIMIT:
+        raise _wrong(f"an amount such as 256MB, of {LEAST_LOG_LIMIT:,} bytes or more, or 0 for no limit")
+    return number
 
 
 def _patterns(value: Any) -> Any:
@@ -279,6 +291,7 @@ class OwnKeys(Section):
     first_failures: CountOrNone | None = None
     max_losses: CountOrNone | None = None
     storage_patience_s: Seconds | None = None
+    log_limit: Annotated[int, _Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None
     environment_variables: dict[str, Text] | None = None
     input_mapping: dict[str, Text] | None = None

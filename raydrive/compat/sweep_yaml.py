@@ -316,6 +316,7 @@ _PATHS = {
     "first_failures": "raydrive.first_failures",
     "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
+    "log_limit": "raydrive.log_limit",
     "seed": "raydrive.seed",
     "resources": "raydrive.resources",
     "experiment": "experiment_name",
@@ -324,7 +325,7 @@ _PATHS = {
 """Names of the configuration as a sweep file has them."""
 
 
-_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s")
+_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit")
 
 
 def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:

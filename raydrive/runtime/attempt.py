@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from raydrive import wire
+from raydrive.core.printed import not_a_number
 from raydrive.core.trial_spec import as_float
 from raydrive.runtime.publisher import Publisher
 
 Event = tuple[Any, ...]
+METRICS = "metrics"
+"""``records.METRICS``: an actor does not import the records for a word."""
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 
@@ -26,6 +29,8 @@ class Attempt:
         self.unsent: list[Event] = []
         self.said_failed = ""
         self.value: float | None = None
+        self.no_number: object = None
+        """What came last in place of a value of the primary metric; None = nothing did."""
         self.publisher: Publisher | None = None
         self.seq = 0
         self.interval = interval
@@ -45,12 +50,17 @@ class Attempt:
 
         Args:
             text: One sentence.
-            about: ``records.OUTPUTS`` where files are missing from the storage: it becomes part of why the trial ended.
+            about: ``records.OUTPUTS`` where files are missing from the storage, ``METRICS`` where the primary metric
+                was nearly logged: it becomes part of why the trial ended.
         """
         if text not in self._noted:
             self._noted.add(text)
             self.unsent.append(("note", time.time(), text, about))
             self.wake.set()
+
+    def nearly(self) -> str:
+        """Why no value of the primary metric counted, where something came in its place; else empty."""
+        return "" if self.no_number is None else not_a_number(self.no_number, f"as {self.metric!r} it logged")
 
     def is_full(self) -> bool:
         """Whether so much is unsent that the channel has to wait."""
@@ -73,6 +83,8 @@ class Attempt:
                 tags, step = message.get("tags") or {}, message.get("s")
                 value = metrics.get(name)
                 number = as_float(value) if isinstance(value, int | float) else None
+                if value is not None and number is None:
+                    self.no_number = value
                 if step is not None:
                     float(step)
                 if tags:

@@ -21,11 +21,12 @@ from raydrive import wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.trial_spec import TrialConfig
-from raydrive.runtime import guard
-from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
+from raydrive.runtime import guard, orphans
+from raydrive.runtime.attempt import MAX_UNSENT, METRICS, Attempt, Event
+from raydrive.runtime.capped_log import CappedLog
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.pacing import FirstWords
-from raydrive.runtime.printed_log import printed_metrics
+from raydrive.runtime.printed_log import LogWatch, watched
 from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
 from raydrive.runtime.shipping import ship, until_shipped
@@ -221,7 +222,13 @@ class TrialActor:
                 return odd
 
             channel.take, channel.notice = take, prepared.note
-            async with printed_metrics(prepared.log, self._config, take, current.is_full):
+            def note(text: str, lost: bool) -> None:
+                prepared.note(text)
+                if lost:
+                    current.note(text)
+
+            log = CappedLog(prepared.log, self._spec.log_limit, prepared.log_changed)
+            async with watched(LogWatch(log, self._config, take, current.is_full, note)) as watch:
                 exit_ = await keeper.run(job, begin)
             # A process that is kept for the next trial may have been paused at its very last report.
             guard.signal_all(current.stopped_pids, signal.SIGCONT)
@@ -231,6 +238,8 @@ class TrialActor:
             channel.resume()
             await channel.drain()
             await publisher.close()
+            if exit_.code == 0 and not current.interval and (nearly := watch.nearly() or current.nearly()):
+                current.note(nearly, METRICS)
             if current.said_failed and exit_.code == 0:
                 return 1, current.said_failed
             return exit_.code, _why(exit_, prepared)
@@ -287,7 +296,11 @@ class TrialActor:
             await self._channel.start()
         if self._keeper is None or not self._keeper.alive:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, self._files.unpack)
+            await asyncio.gather(
+                loop.run_in_executor(None, self._files.unpack),
+                # Before the first trial wants a GPU that somebody's leftovers hold.
+                loop.run_in_executor(None, orphans.sweep),
+            )
             if self._config.trial.fetched:
                 inputs = await loop.run_in_executor(None, self._files.inputs)
                 self._spec = dataclasses.replace(self._config.trial, inputs=inputs)

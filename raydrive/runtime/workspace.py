@@ -76,6 +76,11 @@ class Prepared:
             upload_tree(self.files / "outputs", self.layout.outputs(self.trial))
             upload_tree(self.files / "logs", self.layout.logs(self.trial))
 
+    def log_changed(self, start: int) -> None:
+        """Told that the log is another one from this byte on, since it was cut."""
+        if self.uploader is not None:
+            self.uploader.rewind(start)
+
     def last_words(self) -> str:
         """Returns the last line of the log that says something: of a Python traceback, the exception."""
         try:
