@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import os
 import secrets
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from raydrive.api.submission import Submission
 from raydrive.core.arguments import format_value
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.installing import check_installing
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
@@ -35,7 +37,10 @@ class ScriptRunConfig:
         command: Instead of a script, a shell line (or its words) with ``${{search_space.name}}``.
         environment_variables: Added to the environment of each trial.
         max_run_duration_seconds: Longest time one attempt may take; None = no limit.
-        python: Interpreter of the script; None = the one raydrive runs in.
+        python: Interpreter of the script; None = the one raydrive runs in. In a command ``python``, ``python3``,
+            ``pip`` and ``pip3`` are its own.
+        allow_pip_install: Whether a command may install packages into the Python that raydrive runs in, while other
+            trials use it; not needed where ``python`` is another one.
         metrics: For scripts that only print: a regular expression with named groups, such as
             ``"val_acc=(?P<accuracy>[0-9.]+)"``, or ``{"format": "json"}`` for JSON lines.
         preload: Modules imported once per trial actor; trials are then forked with them loaded. They must not
@@ -56,6 +61,7 @@ class ScriptRunConfig:
         environment_variables: Mapping[str, str] | None = None,
         max_run_duration_seconds: float | None = None,
         python: str | None = None,
+        allow_pip_install: bool = False,
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
     ) -> None:
@@ -74,6 +80,11 @@ class ScriptRunConfig:
                 self.metrics = PrintedMetrics.of(metrics)
             except ConfigError as error:
                 problems += error.problems
+        line = command if isinstance(command, str) else " ".join(map(str, command or ()))
+        wrong, warning = check_installing(line, python=python or "", allowed=allow_pip_install, where="command")
+        problems += [wrong] if wrong is not None else []
+        if warning:
+            warnings.warn(f"command: {warning}", stacklevel=2)
         if not self.source_directory.is_dir():
             where = str(self.source_directory)
             problems.append(Problem("source_directory", repr(where), "an existing folder"))

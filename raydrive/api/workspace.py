@@ -22,6 +22,7 @@ _OTHER_KEYS = (
     "seed",
     "resources",
     "python",
+    "allow_pip_install",
     "preload",
     "grace_s",
     "reuse_actors",

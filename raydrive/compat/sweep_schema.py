@@ -279,6 +279,7 @@ class OwnKeys(Section):
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None
+    allow_pip_install: bool | None = None
     preload: list[Text] | None = None
     grace_s: Amount | None = None
     reuse_actors: bool | None = None

@@ -40,6 +40,7 @@ from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.installing import check_installing
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
@@ -262,6 +263,14 @@ class _Reader:
         given = self._mapping("inputs"), self._mapping("outputs")
         known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
         found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
+        own = self._mapping("raydrive")
+        python, allowed = str(own.get("python") or ""), own.get("allow_pip_install") is True
+        where = "trial.command"
+        wrong, note = check_installing(command, python=python, allowed=allowed, where=where, keys="raydrive.")
+        if wrong is not None:
+            self.problems.append(replace(wrong, place=self.root.locate(where)))
+        elif note:
+            self.notes.append((where, note))
         for reference, problem in found:
             if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
                 self.problems.append(replace(problem, place=self._place_of(reference, command)))

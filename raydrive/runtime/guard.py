@@ -103,6 +103,13 @@ def _stat(pid: int) -> list[str]:
         return file.read().rpartition(")")[2].split()  # the name of the program, in parentheses, may hold anything
 
 
+def name_of(pid: int) -> str:
+    """What the kernel calls a process; empty where there is none."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as file:
+        return file.read().rstrip("\n")
+    return ""
+
+
 def started(pid: int) -> int:
     """When a process started, in ticks since the machine did; 0 where there is none. With its id it is unique."""
     try:

@@ -98,16 +98,10 @@ def _is_orphan(pid: int) -> bool:
         return False
     above = pid
     while above > 1:
-        if _name(above) == HELPER_NAME and mark_of(above) == mark:
+        if guard.name_of(above) == HELPER_NAME and mark_of(above) == mark:
             return False  # it is ending them, within their grace period
         above = guard.parent(above)
     return True
-
-
-def _name(pid: int) -> str:
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as file:
-        return file.read().rstrip("\n")
-    return ""
 
 
 def _writes(pid: int, path: str) -> bool:

@@ -61,6 +61,10 @@ class Exit:
     """Largest resident memory of one of its processes; at least that of the warm process it was forked from."""
     oom: bool = False
     """Whether the kernel killed for want of memory meanwhile, and the job failed."""
+    kept: bool = False
+    """Whether its main process waits for the next job."""
+    renewed: str = ""
+    """Why its main process cannot have the next job, though it was to; else empty."""
 
 
 class Keeper:

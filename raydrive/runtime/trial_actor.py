@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import os
 import signal
 import sys
@@ -21,16 +20,17 @@ from raydrive import wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.trial_spec import TrialConfig
-from raydrive.runtime import guard, orphans
-from raydrive.runtime.attempt import MAX_UNSENT, METRICS, Attempt, Event
+from raydrive.runtime import guard, orphans, temporary
+from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
 from raydrive.runtime.capped_log import CappedLog
 from raydrive.runtime.channel import Channel
+from raydrive.runtime.environment import temporary_variables
+from raydrive.runtime.outcome import outcome
 from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import LogWatch, watched
-from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.process import Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
 from raydrive.runtime.shipping import ship, until_shipped
-from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
 
@@ -202,6 +202,7 @@ class TrialActor:
         resumed = await self._recover(current, prepared, resume_from)
         publisher = self._publish(current, prepared)
         shipping = asyncio.get_running_loop().create_task(ship(prepared)) if prepared.uploader is not None else None
+        kept = False
         try:
             job = self._job(current, params, prepared, channel.path, resumed)
             if self._stopping:
@@ -230,6 +231,7 @@ class TrialActor:
             log = CappedLog(prepared.log, self._spec.log_limit, prepared.log_changed)
             async with watched(LogWatch(log, self._config, take, current.is_full, note)) as watch:
                 exit_ = await keeper.run(job, begin)
+            kept = exit_.kept
             # A process that is kept for the next trial may have been paused at its very last report.
             guard.signal_all(current.stopped_pids, signal.SIGCONT)
             current.pid, current.stopped_pids = 0, []
@@ -238,17 +240,15 @@ class TrialActor:
             channel.resume()
             await channel.drain()
             await publisher.close()
-            if exit_.code == 0 and not current.interval and (nearly := watch.nearly() or current.nearly()):
-                current.note(nearly, METRICS)
-            if current.said_failed and exit_.code == 0:
-                return 1, current.said_failed
-            return exit_.code, _why(exit_, prepared)
+            return outcome(current, exit_, prepared, watch.nearly())
         finally:
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
                 await until_shipped(prepared, self._config.trial.storage_patience_s)
             prepared.clean()
+            if not kept:  # which may need again what it has put there
+                await self._files.clear_temporary()
 
     async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
@@ -300,32 +300,21 @@ class TrialActor:
                 loop.run_in_executor(None, self._files.unpack),
                 # Before the first trial wants a GPU that somebody's leftovers hold.
                 loop.run_in_executor(None, orphans.sweep),
+                loop.run_in_executor(None, temporary.sweep),
             )
             if self._config.trial.fetched:
                 inputs = await loop.run_in_executor(None, self._files.inputs)
                 self._spec = dataclasses.replace(self._config.trial, inputs=inputs)
+            self._environment = self._files.environment()
+            self._temporary = temporary_variables(self._spec, self._environment, self._files.temporary.path)
             self._keeper = await Keeper.start(
                 preload=self._config.trial.preload,
                 env=self._environment,
                 cwd=str(self._files.code_dir or ""),
-                remove=[self._channel.path, *([str(self._files.link)] if self._files.link else [])],
+                remove=[self._channel.path, *self._files.to_remove],
                 forks=self._spec.kind == "function" or bool(self._spec.preload),
             )
         return self._keeper, self._channel
-
-    @functools.cached_property
-    def _environment(self) -> dict[str, str]:
-        """What every training process inherits from this node, with the GPUs it may see."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDRIVE_"))}
-        if not self._config.trial.resources.gpus:
-            env["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it alone, and the trial would see every GPU
-        env["PYTHONUNBUFFERED"] = "1"  # a log that can be followed
-        scripts, path = os.path.dirname(sys.executable), env.get("PATH", os.defpath)
-        if scripts not in path.split(os.pathsep):
-            # The environment need not be activated: shell lines find 'raydrive log', and the same python as plain ones.
-            env["PATH"] = f"{scripts}{os.pathsep}{path}"
-        env.update(self._config.trial.environment_variables)
-        return with_training_folder(env)
 
     def _job(
         self,
@@ -336,7 +325,7 @@ class TrialActor:
         resumed: Resumed | None,
     ) -> Job:
         spec = self._spec
-        env = dict(self._environment)
+        env = {**self._environment, **self._temporary}
         env.update(
             wire.trial_environment(
                 channel=channel,
@@ -436,14 +425,3 @@ class TrialActor:
 
 async def _answer(reference: Any) -> Any:
     return await reference
-
-
-def _why(exit_: Exit, prepared: Prepared) -> str:
-    """The last words of a failed process."""
-    if exit_.code == 0:
-        return ""
-    words = exit_.error or prepared.last_words()
-    if exit_.oom and exit_.code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # itself, or below a shell
-        return "out of memory: the kernel killed it"
-    # A process of its tree, or another one of the node: what the script itself says of its end is not hidden.
-    return f"{words} (meanwhile the kernel killed a process for want of memory)" if exit_.oom else words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -14,7 +15,9 @@ from raydrive.core.errors import StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
+from raydrive.runtime.environment import node_environment
 from raydrive.runtime.lodging import hold, sweep
+from raydrive.runtime.temporary import TemporaryFolder
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.fetching import fetch
 from raydrive.storage.folder import failure
@@ -141,6 +144,21 @@ class TrialFiles:
         self._desks: list[Desk] = []
         self.link = _place_in_memory()
         """Where a desk's link to its trial is made; who ends last removes it. None = there is no such place."""
+        self.temporary = TemporaryFolder()
+
+    @property
+    def to_remove(self) -> list[str]:
+        """Paths that who ends last removes."""
+        return [self.temporary.path, *([str(self.link)] if self.link else [])]
+
+    def environment(self) -> dict[str, str]:
+        """Returns what training processes inherit from this node."""
+        return node_environment(self._spec, folder=self._root, base=self._code)
+
+    async def clear_temporary(self) -> None:
+        """Removes what a trial has left in its temporary folder."""
+        if not self.temporary.is_empty():
+            await asyncio.get_running_loop().run_in_executor(None, self.temporary.clear)
 
     @property
     def code_dir(self) -> Path | None:
@@ -199,6 +217,7 @@ class TrialFiles:
         Raises:
             StorageError: If something cannot be made.
         """
+        self.temporary.make()
         name = f"{trial:05d}-{attempt}-{secrets.token_hex(2)}"
         local = self._layout.trial(trial).local_path
         files = local if local is not None else self._root / "files" / name

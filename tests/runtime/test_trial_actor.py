@@ -22,9 +22,10 @@ import pytest
 from raydrive.context import Run
 from raydrive.core.config import RunConfig
 from raydrive.runtime import attempt, guard, publisher
+from raydrive.runtime.outcome import why_ended
 from raydrive.runtime.pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
 from raydrive.runtime.process import Exit, Job
-from raydrive.runtime.trial_actor import TrialActor, _why
+from raydrive.runtime.trial_actor import TrialActor
 from raydrive.runtime.workspace import TrialFiles
 from raydrive.storage.code import store_function
 from raydrive.storage.layout import RunLayout, new_run_id
@@ -396,7 +397,7 @@ def test_a_kill_for_want_of_memory_is_named(tmp_path: Path, exit_: Exit, why: st
     layout, config = a_run(tmp_path, print)
     prepared = TrialFiles(layout.uri, layout.run_id, config).prepare(0, 1)
     prepared.log.write_text("epoch 1\nworker 3 died\n")
-    assert _why(exit_, prepared) == why
+    assert why_ended(exit_, prepared) == why
     prepared.clean()
 
 
