@@ -69,7 +69,7 @@ def raydrive(trials: int) -> tuple[float, int]:
             run = Experiment(Workspace(folder), "resume").submit(config)
             while run.refresh().counts["Completed"] < trials // 2:
                 time.sleep(0.1 if trials <= 1_000 else 1.0)
-            ray.kill(ray.get_actor(driver_name(run.id), namespace=cluster.NAMESPACE), no_restart=True)
+            ray.kill(ray.get_actor(driver_name(run.layout), namespace=cluster.NAMESPACE), no_restart=True)
         left = sum(path.stat().st_size for path in Path(run.uri).rglob("*") if path.is_file())
         with embedded_ray(cpus=2):
             began = time.time()

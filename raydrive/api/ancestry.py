@@ -8,7 +8,6 @@ space for Bayesian sampling (what fits is used), and that a Failed or interrupte
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import tempfile
 import time
@@ -25,14 +24,14 @@ from raydrive.core.heritage import Ancestor, Heritage, misfit
 from raydrive.core.inheriting import inherit, named
 from raydrive.core.lineage import Continued, Lineage, Parent
 from raydrive.core.policies import NoTerminationPolicy
-from raydrive.core.standing import SILENT_S
+from raydrive.core.standing import is_live
 from raydrive.core.state import Trial
 from raydrive.core.sweep import Sweep
 from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, publish
 from raydrive.storage.folder import redact
 from raydrive.storage.journal import JournalReader
 from raydrive.storage.layout import RunLayout, as_folder, find_run
-from raydrive.storage.opening import read_given
+from raydrive.storage.opening import read_given, read_heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,19 +307,14 @@ def read_source(layout: RunLayout, run: HyperDriveRun | None = None) -> Source:
         config, heritage = read_given(layout)
         sweep = Sweep(config, heritage)
         try:
-            sweep.follow(JournalReader(layout.journal).read_blocks())
+            JournalReader(layout.journal).follow(sweep)
         except JournalError as error:
             notice = str(error)
     else:
         run.refresh()
-        config, sweep = run.config, run.sweep
-    raw = layout.read_driver()
-    try:
-        beat = dict(json.loads(raw)) if raw else {}
-    except ValueError:
-        beat = {}
+        config, sweep, notice = run.config, run.sweep, run.damage
     over = sweep.finished
-    live = over is None and beat.get("state") == "Running" and time.time() - beat.get("at", 0.0) <= SILENT_S
+    live = over is None and is_live(read_heartbeat(layout), time.time())
     state = over.state if over else "Running" if live else "Interrupted" if sweep.epoch else "Queued"
     return Source(layout, config, sweep, state, live, notice)
 

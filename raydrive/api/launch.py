@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,8 @@ from raydrive.api.ancestry import Descent, bring, trace
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import Submission
 from raydrive.core.config import Limits
-from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError, StorageError
+from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, RaydriveError, StorageError
+from raydrive.core.heartbeat import age_s
 from raydrive.core.heritage import dump
 from raydrive.core.lineage import Lineage
 from raydrive.storage.code import snapshot, store_code, store_function
@@ -25,13 +27,15 @@ from raydrive.storage.layout import RunLayout, new_run_id
 from raydrive.storage.usable import check_usable
 
 START_TIMEOUT_S = 120.0
+CONFIRM_TIMEOUT_S = 5.0
+"""Seconds a driver has to tell which folder it is for."""
 STALE_S = 30.0
 """A driver that has not written its heartbeat for so long is taken for dead."""
 
 
-def driver_name(run_id: str) -> str:
-    """Returns the name of a run's driver actor."""
-    return f"raydrive:{run_id}"
+def driver_name(layout: RunLayout) -> str:
+    """Returns the name of the driver actor of the run in a folder; that of a copy of it has another one."""
+    return f"raydrive:{layout.key}"
 
 
 def launch(submission: Submission, *, storage: str, address: str | None) -> HyperDriveRun:
@@ -105,7 +109,12 @@ def _inherit(descent: Descent, layout: RunLayout) -> Lineage:
 
 
 def resume(
-    run: HyperDriveRun, *, address: str | None, limits: Mapping[str, Any] | None = None, force: bool = False
+    run: HyperDriveRun,
+    *,
+    address: str | None,
+    limits: Mapping[str, Any] | None = None,
+    force: bool = False,
+    up_to: int | None = None,
 ) -> HyperDriveRun:
     """Goes on with a recorded run, from storage alone.
 
@@ -114,6 +123,7 @@ def resume(
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
+        up_to: How many entries of the journal count; the rest is left out for good. For a damaged one.
 
     Returns:
         The run, refreshed.
@@ -121,12 +131,18 @@ def resume(
     Raises:
         ConfigError: If a limit is out of range, or the run is over and no limit was raised.
         ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
+        DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
     """
     from raydrive.runtime import cluster
     from raydrive.runtime.jobs import dashboard_of
     from raydrive.runtime.probe import check_storage
 
+    if up_to is not None:
+        _refuse_live(run, force)
+        run = run.cut(up_to)
+    elif run.damage:
+        raise DamagedJournalError(f"run {run.id} cannot go on: {run.damage}")
     changed = dict(limits or {})
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     _check_resumable(run, changed, force)
@@ -148,18 +164,29 @@ def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool
     if over is not None and not _extends(run.sweep.limits, len(run.sweep.trials), changed):
         allowed = "a larger budget: --max-total-trials N, or --timeout S for a run that ran out of time"
         raise ConfigError(Problem("resume", f"{run.id} is {over.state}: {over.why}", allowed))
+    _refuse_live(run, force)
+
+
+def _refuse_live(run: HyperDriveRun, force: bool) -> None:
     from raydrive.runtime.reach import surely_gone
 
+    over = run.sweep.finished
     heartbeat = run.heartbeat()
-    age_s = time.time() - heartbeat.get("at", 0.0)
-    if over is None and heartbeat.get("state") == "Running" and age_s < STALE_S and not force:
+    silent_s = age_s(heartbeat, time.time())
+    if over is None and heartbeat.get("state") == "Running" and silent_s < STALE_S and not force:
         if surely_gone(str(heartbeat.get("address", ""))):
             return
         raise ClusterError(
-            f"run {run.id} has a live driver: its last heartbeat is {age_s:.0f} s old, from pid "
+            f"run {run.id} has a live driver: its last heartbeat is {_age_text(heartbeat, silent_s)}, from pid "
             f"{heartbeat.get('pid')} at {heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is "
             f"dead for certain, wait until {STALE_S:.0f} s have passed, or take over with --force."
         )
+
+
+def _age_text(heartbeat: Mapping[str, Any], silent_s: float) -> str:
+    ahead_s = float(heartbeat.get("at", 0.0)) - time.time()
+    clocks = f" by a clock that is {ahead_s:.0f} s ahead of this machine's" if ahead_s > 1.0 else ""
+    return f"{silent_s:.0f} s old{clocks}"
 
 
 def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
@@ -189,7 +216,7 @@ def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | 
     if outlives:
         options["lifetime"] = "detached"
     try:
-        driver = _create(ray.remote(Driver), driver_name(layout.run_id), options, layout.uri, dict(limits or {}))
+        driver = _create(ray.remote(Driver), layout, options, dict(limits or {}))
         ray.get(driver.start.remote(), timeout=START_TIMEOUT_S)
     except RayTaskError as error:
         cause = error.cause if isinstance(error.cause, RaydriveError) else None
@@ -201,23 +228,27 @@ def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | 
     except (RayError, ValueError) as error:
         raise ClusterError(f"the driver of {layout.run_id} could not start: {_last_line(error)}") from error
     # The handle keeps a driver that is not detached alive as long as this process lives.
-    _STARTED[layout.run_id] = _Started(driver, _connection(), embedded=not outlives)
+    _STARTED[layout.key] = _Started(driver, _connection(), embedded=not outlives)
 
 
-def _create(actor_class: Any, name: str, options: Mapping[str, Any], *arguments: object) -> Any:
-    """Creates the driver actor; one of the same name is over, or to be taken over from, and is killed.
+def _create(actor_class: Any, layout: RunLayout, options: Mapping[str, Any], limits: Mapping[str, Any]) -> Any:
+    """Creates the driver actor; one of the same folder is over, or to be taken over from, and is killed.
 
     Raises:
+        ClusterError: If an actor of that name is another folder's driver.
         ValueError: If the name does not become free.
     """
     import ray
 
-    end = time.monotonic() + START_TIMEOUT_S
+    name, end = driver_name(layout), time.monotonic() + START_TIMEOUT_S
     while True:
         with contextlib.suppress(ValueError):
-            ray.kill(ray.get_actor(name, namespace=options["namespace"]), no_restart=True)
+            before = ray.get_actor(name, namespace=options["namespace"])
+            if is_driver_of(before, layout) is False:
+                raise ClusterError(f"the actor {name} is the driver of another folder than {layout.folder}")
+            ray.kill(before, no_restart=True)
         try:
-            return actor_class.options(name=name, **options).remote(*arguments)
+            return actor_class.options(name=name, **options).remote(layout.uri, limits)
         except ValueError:
             # Ray frees the name of a killed actor a moment later.
             if time.monotonic() > end:
@@ -237,7 +268,7 @@ class _Started:
 
 
 _STARTED: dict[str, _Started] = {}
-"""By run id."""
+"""By ``RunLayout.key``."""
 
 
 def _connection() -> str:
@@ -248,7 +279,7 @@ def _connection() -> str:
 
 def _started(run: HyperDriveRun) -> _Started | None:
     """Returns a run's driver if this process started it; one of a cluster it has left is good for nothing."""
-    found = _STARTED.get(run.id)
+    found = _STARTED.get(run.layout.key)
     return found if found is not None and found.connection == _connection() else None
 
 
@@ -283,13 +314,48 @@ def find_driver(run: HyperDriveRun) -> Any:
         if not address:
             raise ClusterError(f"run {run.id} has no driver: it has never started")
         cluster.connect(address)
+    # The second: one that was started where the same folder has another path.
+    own = driver_name(run.layout)
+    for name in dict.fromkeys(filter(None, (own, heartbeat.get("actor")))):
+        with contextlib.suppress(ValueError):
+            driver = ray.get_actor(name, namespace=cluster.NAMESPACE)
+            ours = is_driver_of(driver, run.layout)
+            if ours or (ours is None and name == own):
+                return driver
+    raise ClusterError(
+        f"run {run.id} has no live driver on the cluster at {heartbeat.get('address')}. "
+        f"Go on with it: raydrive resume {run.id}"
+    )
+
+
+def is_driver_of(driver: Any, layout: RunLayout) -> bool | None:
+    """Returns whether an actor is the driver of the run in a folder, however either of them calls that folder.
+
+    A file is made in the folder, and the driver is asked whether it sees it. So a copy of a run, which has the same
+    heartbeat, never gets the original's driver called or killed.
+
+    Args:
+        driver: Handle of the actor.
+        layout: The run.
+
+    Returns:
+        None when it does not answer, or no file can be made there.
+    """
+    import ray
+    from ray.exceptions import RayError
+
+    name = f".asked-{secrets.token_hex(8)}"
     try:
-        return ray.get_actor(driver_name(run.id), namespace=cluster.NAMESPACE)
-    except ValueError:
-        raise ClusterError(
-            f"run {run.id} has no live driver on the cluster at {heartbeat.get('address')}. "
-            f"Go on with it: raydrive resume {run.id}"
-        ) from None
+        layout.folder.write_whole(name, b"", durable=False)
+    except StorageError:
+        return None
+    try:
+        return bool(ray.get(driver.sees.remote(name), timeout=CONFIRM_TIMEOUT_S))
+    except (RayError, RaydriveError, AttributeError):
+        return None
+    finally:
+        with contextlib.suppress(StorageError):
+            layout.folder.delete(name)
 
 
 def pickle_function(function: Callable[..., object]) -> bytes:

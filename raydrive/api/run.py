@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.api.charts import Charts
 from raydrive.api.markup import Rows
-from raydrive.core.errors import RaydriveError, StorageError, TrialError
+from raydrive.core.errors import DamagedJournalError, JournalError, RaydriveError, StorageError, TrialError
+from raydrive.core.heartbeat import age_s, parse_heartbeat
 from raydrive.core.lineage import Lineage
-from raydrive.core.records import CANCELED, FAILED, Reported
-from raydrive.core.standing import NOT_RESPONDING, SILENT_S, status
+from raydrive.core.records import CANCELED, FAILED, RUNNING, Reported
+from raydrive.core.standing import DAMAGED, NOT_RESPONDING, SILENT_S, is_live, missing, status
 from raydrive.core.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
 from raydrive.core.sweep import Sweep
 from raydrive.storage.journal import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
-from raydrive.storage.opening import read_given
+from raydrive.storage.opening import read_given, read_heartbeat
+from raydrive.storage.repair import cut
 
 if TYPE_CHECKING:
     import pyarrow
@@ -37,6 +39,9 @@ class HyperDriveRun(Charts):
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
         self.config, self._heritage = read_given(layout)
+        beat = read_heartbeat(layout)  # before the journal, which may grow meanwhile
+        self._left = {} if is_live(beat, time.time()) else beat
+        self._unreadable = ""
         self._reader = JournalReader(layout.journal)
         self.sweep = Sweep(self.config, self._heritage)
         """The run as far as the journal has been read; ``refresh`` reads on."""
@@ -84,10 +89,10 @@ class HyperDriveRun(Charts):
     # ------------------------------------------------------------------ how it goes
 
     def refresh(self) -> Summary:
-        """Reads what is new in the journal and returns the summary.
+        """Reads what is new in the journal and returns the summary; of a damaged one what can be read.
 
         Raises:
-            StorageError: If the journal cannot be read.
+            StorageError: If the storage cannot be read.
         """
         try:
             self._read_on()
@@ -99,32 +104,56 @@ class HyperDriveRun(Charts):
         return summarize(self.sweep, time.time())
 
     def _read_on(self) -> None:
-        self.sweep.follow(self._reader.read_blocks())
+        try:
+            self._reader.follow(self.sweep)
+        except JournalRewoundError:
+            raise
+        except JournalError as error:
+            self._unreadable = str(error)
+        else:
+            self._unreadable = ""
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the journal, and how many entries can be read; empty when it is whole."""
+        return self._unreadable or missing(self._left, self._reader.entries)
 
     @property
     def notices(self) -> list[str]:
         """What of its record does not count, in words: a torn line, what a driver wrote that had been replaced."""
-        return list(self._reader.notices)
+        # What a live driver is just writing is unfinished for a moment.
+        torn = self._reader.unfinished if self.sweep.finished or self.get_status() != RUNNING else ""
+        return [*filter(None, [self.damage]), *self._reader.notices, *filter(None, [torn])]
+
+    def cut(self, entries: int) -> HyperDriveRun:
+        """Leaves out all of the journal behind an entry, for good, and returns the run as it is then.
+
+        What is left out stays in its files until they are compacted.
+
+        Args:
+            entries: How many entries count, 0 or more and no more than can be read.
+
+        Raises:
+            ConfigError: If there are not so many.
+            StorageError: If the storage cannot be read or written.
+        """
+        cut(self.layout, entries)
+        return HyperDriveRun(self.layout)
 
     def heartbeat(self) -> dict[str, Any]:
         """Returns the driver's last sign of life (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}."""
-        raw = self.layout.read_driver()
-        try:
-            found = dict(json.loads(raw)) if raw else {}
-        except ValueError:
-            found = {}
-        if found.get("state") == "Running" and time.time() - found.get("at", 0.0) > SILENT_S / 3:
+        found = parse_heartbeat(self.layout.read_driver())
+        if found.get("state") == "Running" and age_s(found, time.time()) > SILENT_S / 3:
             from raydrive.api.control import ask_own_driver
 
             found = ask_own_driver(self) or found
         return found
 
     def get_status(self) -> str:
-        """Returns Queued, Running, Completed, Canceled, Failed, Interrupted or NotResponding."""
-        summary = self.refresh()
-        if self.sweep.finished:
-            return summary.state
-        return status(self.sweep, self.heartbeat(), time.time())
+        """Returns Queued, Running, Completed, Canceled, Failed, Interrupted, NotResponding or Damaged."""
+        self.refresh()
+        beat = {} if self.sweep.finished or self.damage else self.heartbeat()
+        return status(self.sweep, beat, time.time(), damaged=bool(self.damage))
 
     @property
     def why(self) -> str:
@@ -157,6 +186,8 @@ class HyperDriveRun(Charts):
         status = self.get_status()
         if status == FAILED and raise_on_error:
             raise RaydriveError(f"run {self.id} failed: {self.why}")
+        if status == DAMAGED and raise_on_error:
+            raise DamagedJournalError(f"run {self.id}: {self.damage}")
         if status in (NOT_RESPONDING, INTERRUPTED) and raise_on_error:
             trouble = self.heartbeat().get("trouble", "")
             raise RaydriveError(
@@ -172,7 +203,7 @@ class HyperDriveRun(Charts):
         """
         while True:
             yield self.refresh()
-            if self.sweep.finished or self.get_status() in (NOT_RESPONDING, INTERRUPTED):
+            if self.sweep.finished or self.get_status() in (NOT_RESPONDING, INTERRUPTED, DAMAGED):
                 yield self.refresh()
                 return
             time.sleep(interval_s)
@@ -310,9 +341,12 @@ class HyperDriveRun(Charts):
         Raises:
             StorageError: If the journal cannot be read.
         """
-        for fact, _ in JournalReader(self.layout.journal).read():
-            if isinstance(fact, Reported) and number in (None, fact.trial):
-                yield fact
+        try:
+            for fact, _ in JournalReader(self.layout.journal).read():
+                if isinstance(fact, Reported) and number in (None, fact.trial):
+                    yield fact
+        except DamagedJournalError:
+            self.refresh()  # says so
 
     def all_metrics(self, number: int | None = None) -> dict[int, dict[str, list[Any]]]:
         """Returns every logged value by trial and name, in order."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.workspace import Workspace
 
+EXIT_UNREADABLE = 5
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
 
 
@@ -34,7 +35,10 @@ def workspace(storage: str | None) -> Workspace:
 
 def open_run(name: str, storage: str | None) -> HyperDriveRun:
     """Returns the run a user named."""
-    return workspace(storage).get_run(name)
+    run = workspace(storage).get_run(name)
+    if run.damage:
+        say(f"Note: {run.damage}")
+    return run
 
 
 def list_runs(
@@ -98,7 +102,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
         },
         output,
     )
-    return 0
+    return EXIT_UNREADABLE if run.damage else 0
 
 
 def _notices(run: HyperDriveRun, heartbeat: dict[str, Any]) -> list[str]:

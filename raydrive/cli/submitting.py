@@ -111,6 +111,15 @@ def resume(
         float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take over from a driver that seems alive.")] = False,
+    up_to: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ENTRY",
+            help="Go on from this entry of a damaged journal; what follows it is left out for good.",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:
@@ -128,7 +137,7 @@ def resume(
     target = resolve(address, "RAY_ADDRESS", "--address", read_settings().get("address"))
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
-        run = launching.resume(run, address=target, limits=limits, force=force)
+        run = launching.resume(run, address=target, limits=limits, force=force, up_to=up_to)
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     for text in run.notices:
         say(f"Note: {text}")

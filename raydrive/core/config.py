@@ -15,6 +15,7 @@ from raydrive.core.lineage import Lineage
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.samplers import Sampling, sampling_from_json
 from raydrive.core.trial_spec import LEAST_LOG_LIMIT, Metric, TrialSpec, is_number
+from raydrive.core.typed import wrong_types
 
 FORMAT = 1
 """Version of ``config.json``; raised when an older raydrive could misread it."""
@@ -95,7 +96,7 @@ class RunConfig:
             raise ConfigError(
                 Problem("format", repr(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
             )
-        return cls(
+        config = cls(
             experiment=raw["experiment"],
             display_name=raw.get("display_name", ""),
             tags=raw.get("tags", {}),
@@ -108,6 +109,9 @@ class RunConfig:
             trial=TrialSpec.from_json(raw["trial"]),
             lineage=Lineage.from_json(raw.get("lineage", {})),
         )
+        if problems := wrong_types(config):
+            raise ConfigError(problems)
+        return config
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,9 @@ RaydriveError                 exit code 1
 ├── ConfigError               exit code 2: bad input; carries every problem found, not the first
 ├── StorageError              exit code 5: a file that cannot be read or written
 │   ├── RunNotFoundError      exit code 2: no such run, or an ambiguous prefix
-│   └── JournalError          the record of a run is damaged; says what can still be read
+│   └── JournalError          the journal of a run cannot be written or read on
+│       └── DamagedJournalError   it is damaged; says where, and how many entries can be read
+│           └── NonsenseError         an entry makes no sense after those before it
 ├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
 ├── StaleEpochError           a driver of the past spoke up; a newer one owns the run
 └── TrialError                a question about a trial that has no answer (no best trial, no such file)
@@ -67,7 +69,21 @@ class RunNotFoundError(StorageError):
 
 
 class JournalError(StorageError):
+    """The journal of a run cannot be written or read on: another driver has it, or it is damaged."""
+
+
+class DamagedJournalError(JournalError):
     """The journal of a run is damaged; the message names the segment and what can still be read."""
+
+    readable = 0
+    """Number of entries before the damage."""
+
+
+class NonsenseError(DamagedJournalError):
+    """An entry can be parsed, but makes no sense after those before it."""
+
+    entries = 1
+    """Number of entries that were being folded."""
 
 
 class ClusterError(RaydriveError):

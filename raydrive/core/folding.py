@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from raydrive.core.blocks import Block, Other, Piece
 from raydrive.core.curves import Curves
+from raydrive.core.errors import NonsenseError
 from raydrive.core.late import np
 from raydrive.core.lineage import Lineage
 from raydrive.core.records import Decision, Fact, Started, Suggested
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+
+
+_NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""Errors of a fold that is given the report of a trial that does not exist, and the like."""
 
 
 @dataclass(slots=True)
@@ -71,12 +76,21 @@ def fold_pieces(pieces: Iterable[Piece], state: State, curves: Curves, folds: Fo
         state: The sweep's; changed.
         curves: The sweep's; changed.
         folds: How the sweep folds what is no report.
+
+    Raises:
+        NonsenseError: If an entry makes no sense after those before it.
     """
     for piece in pieces:
-        if isinstance(piece, Block):
-            _fold_block(piece, state, curves, folds)
-        else:
-            folds.apply(*piece)
+        try:
+            if isinstance(piece, Block):
+                _fold_block(piece, state, curves, folds)
+            else:
+                folds.apply(*piece)
+        except _NONSENSE as error:
+            what = f"{piece.entries} entries at once" if isinstance(piece, Block) else repr(piece[0])
+            nonsense = NonsenseError(f"{what:.300} ({type(error).__name__}: {error})")
+            nonsense.entries = piece.entries if isinstance(piece, Block) else 1
+            raise nonsense from error
 
 
 def _fold_block(block: Block, state: State, curves: Curves, folds: Folds) -> None:

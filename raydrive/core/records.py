@@ -259,19 +259,21 @@ def from_json(raw: Mapping[str, Any]) -> Record:
 
     Raises:
         JournalError: If the kind is unknown, as when a newer raydrive wrote it.
-        JournalError: If a field is missing that is never left out.
+        JournalError: If a field is missing that is never left out, or is of another type than ``to_json`` writes.
     """
     spec = _READING.get(raw.get("kind", ""))
     if spec is None:
         raise JournalError(f"unknown record kind {raw.get('kind')!r}; known: {', '.join(_KINDS)}")
     kind, keys = spec
     values = []
-    for key, default in keys:
+    for key, default, classes in keys:
         value = raw.get(key, default)
         if value is MISSING:
             raise JournalError(f"a {kind.__name__} without {key!r}: {raw!r:.200}")
         if (value.__class__ is dict and value) or value.__class__ is list:
             value = decoded(value)
+        if value.__class__ not in classes or (key in _COUNTS and value is not None and cast(int, value) < 0):
+            raise JournalError(f"a {kind.__name__} with {key!r} {value!r:.80}: {raw!r:.200}")
         values.append(value)
     return kind(*values)  # type: ignore[no-any-return]
 
@@ -321,7 +323,7 @@ def load(line: str | bytes) -> Entry:
         if len(rows) == 1 and rows[0].get("kind") == "Reported":
             return _report(rows[0]), ()
         records = [from_json(row) for row in rows]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise JournalError(f"not a journal entry: {line[:80]!r} ({error})") from error
     if not records or type(records[0]).__name__ not in _FACTS:
         raise JournalError(f"a journal entry begins with a fact, found {line[:80]!r}")
@@ -339,7 +341,7 @@ def _parse(text: str) -> Any:
     return value if end == len(text) else json.loads(text)
 
 
-def _report(raw: dict[str, Any]) -> Reported:
+def _report(raw: Any) -> Reported:
     """Returns what ``from_json`` does for a report; nearly all lines are of this kind."""
     value, step = raw.get("value"), raw.get("step")
     metrics, tags = raw.get("metrics", _NOTHING), raw.get("tags", _NOTHING)
@@ -351,15 +353,24 @@ def _report(raw: dict[str, Any]) -> Reported:
         step = decoded(step)
     if tags:
         tags = decoded(tags)
-    try:
-        at, trial, attempt, seq, interval = raw["at"], raw["trial"], raw["attempt"], raw["seq"], raw["interval"]
-    except KeyError:
-        return cast(Reported, from_json(raw))  # says what is missing
+    at, trial, attempt = raw.get("at"), raw.get("trial"), raw.get("attempt")
+    seq, interval = raw.get("seq"), raw.get("interval")
+    sound = (
+        (at.__class__ is float or at.__class__ is int)
+        and trial.__class__ is attempt.__class__ is seq.__class__ is interval.__class__ is int
+        and trial >= 0 <= attempt
+        and seq >= 0 <= interval
+        and (value is None or value.__class__ is float or value.__class__ is int)
+        and metrics.__class__ is tags.__class__ is dict
+    )
+    # The long way decodes what is rare, and names what is wrong.
+    if not sound:
+        return cast(Reported, from_json(raw))
     return Reported(at, trial, attempt, seq, interval, value, metrics, step, tags)
 
 
-def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any], ...]]]:
-    """Each kind with its fields and what a left-out one means; MISSING for those that are never left out."""
+def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any, frozenset[type]], ...]]]:
+    """Each kind with its fields, what a left-out one means (MISSING: it never is), and the classes it may be of."""
     table = {}
     for name, kind in _KINDS.items():
         keys = []
@@ -372,16 +383,29 @@ def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any], ...]]]:
                 default = None
             elif text == "str":
                 default = ""
-            keys.append((spec.name, default))
+            keys.append((spec.name, default, _classes(text, spec.name)))
         table[name] = (kind, tuple(keys))
     return table
 
 
+def _classes(text: str, name: str) -> frozenset[type]:
+    """The classes of what a field may hold, by its annotation."""
+    if name == "step":  # once it was not looked at, and nothing folds it
+        return frozenset({int, float, str, bool, list, dict, type(None)})
+    found: set[type] = {type(None)} if "None" in text else set()
+    for word, classes in (("Mapping", {dict}), ("Params", {dict}), ("float", {float, int, bool})):
+        if text.startswith(word):
+            return frozenset(found | classes)
+    return frozenset(found | {int if text.startswith("int") else str})
+
+
+_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch"})
+"""Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())
 _NOTHING: dict[str, Any] = {}
 _READING = _reading()
 _MAY_BE_NONE = {
-    name: frozenset(key for key, default in keys if default is None) for name, (_, keys) in _READING.items()
+    name: frozenset(key for key, default, _ in keys if default is None) for name, (_, keys) in _READING.items()
 }
 """Fields that read as None when left out: an empty mapping in one of them has to be written."""
 _text = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

@@ -199,9 +199,7 @@ class Sweep:
         trial = state.open.get(fact.trial)
         if trial is None or fact.attempt != trial.attempt:
             return False
-        if isinstance(fact, Noted):
-            return trial.accepts(fact)
-        return not isinstance(fact, Began) or trial.began_at is None
+        return trial.accepts(fact) if isinstance(fact, Noted) else not isinstance(fact, Began) or trial.began_at is None
 
     def handle(self, fact: Fact) -> tuple[Decision, ...]:
         """Folds a fact and returns what is to be done about it; the decisions are folded too.

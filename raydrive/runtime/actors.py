@@ -73,6 +73,11 @@ class Driver:
         return await self._work.view()
 
 
+    async def sees(self, name: str) -> bool:
+        """Tells whether a file of this name is in the run folder."""
+        return await self._work.sees(name)
+
+
 class TrialActor:
     """A trial actor; takes what ``raydrive.runtime.trial_actor.TrialActor`` takes."""
 

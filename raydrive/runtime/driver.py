@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,9 +16,11 @@ from typing import Any
 
 import ray
 
-from raydrive.core.errors import JournalError, StaleEpochError, StorageError
+from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
+from raydrive.core.heartbeat import dump_heartbeat, parse_heartbeat
 from raydrive.core.heritage import sampler_of
 from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
+from raydrive.core.standing import missing
 from raydrive.core.sweep import Sweep
 from raydrive.runtime.cluster import versions
 from raydrive.runtime.hiring import Hiring
@@ -60,6 +61,7 @@ class Driver:
         self._asking: int | None = None
         self._pace = Pace()
         self._epoch = 0
+        self._entries = 0
         self._interrupted = False
         self._trouble = ""
         self._last_trouble = ""
@@ -71,7 +73,7 @@ class Driver:
         self._loop: Loop | None = None
         self._slots: Slots | None = None
         self._upkeep: Upkeep | None = None
-        context = ray.get_runtime_context()
+        self._context = context = ray.get_runtime_context()
         if context.was_current_actor_reconstructed:
             self._limits = {}  # they are in the journal already
             # Nobody outside knows that this driver is new: it has to begin by itself.
@@ -175,6 +177,14 @@ class Driver:
         """Returns what ``driver.json`` holds, fresh."""
         return self._view("Running")
 
+    async def sees(self, name: str) -> bool:
+        """Tells whether a file of this name is in the run folder: who has just made it asks about the same folder.
+
+        Raises:
+            StorageError: If that cannot be found out.
+        """
+        return await asyncio.get_running_loop().run_in_executor(None, self._layout.folder.exists, name)
+
     # ------------------------------------------------------------------ start
 
     @property
@@ -188,7 +198,7 @@ class Driver:
             config, heritage = read_given(self._layout)
             writer = JournalWriter.open(self._layout.journal)
             self._epoch, self._writer_check = writer.epoch, writer.check
-            sweep = Sweep.replay(config, JournalReader(self._layout.journal).read_blocks(), heritage, lean=True)
+            sweep = self._replay(Sweep(config, heritage, lean=True))
             sampler = sampler_of(config, heritage)
         except BaseException:
             if self._hiring is not None and (first := self._hiring.take_first()) is not None:
@@ -206,6 +216,20 @@ class Driver:
         loop = asyncio.get_running_loop()
         works = (self._pump(), self._tick(), self._beat(), self._renew(), self._upkeep.run())
         self._tasks += [loop.create_task(work) for work in works]
+
+    def _replay(self, sweep: Sweep) -> Sweep:
+        """Folds the journal into an empty sweep.
+
+        Raises:
+            DamagedJournalError: If it cannot be read to its end, or is shorter than a driver had recorded.
+        """
+        reader = JournalReader(self._layout.journal)
+        reader.follow(sweep)
+        lost = missing(parse_heartbeat(self._layout.read_driver()), reader.entries)
+        if lost:
+            raise DamagedJournalError(lost)
+        self._entries = reader.entries
+        return sweep
 
     def _post(self, facts: Sequence[Fact]) -> None:
         self._queue.extend(facts)
@@ -297,6 +321,7 @@ class Driver:
                     away_s = time.time() - since
                     self._last_trouble = f"the storage failed at {clock} for {away_s:.1f} s; nothing was lost"
                 self._trouble = ""
+                self._entries += len(batch.lines)
                 return
 
     def _ask(self, loop: Loop) -> None:
@@ -345,7 +370,7 @@ class Driver:
             self._slots.renew()
 
     async def _heartbeat(self, state: str) -> None:
-        data = json.dumps(self._view(state)).encode()
+        data = dump_heartbeat(self._view(state))
         try:
             await asyncio.get_running_loop().run_in_executor(None, self._layout.write_driver, data)
         except StorageError as error:
@@ -358,8 +383,10 @@ class Driver:
             "state": sweep.finished.state if sweep.finished else state,
             "at": time.time(),
             "epoch": sweep.epoch,
+            "entries": self._entries,
+            "actor": self._context.get_actor_name() or "",
             "pid": os.getpid(),
-            "address": ray.get_runtime_context().gcs_address,
+            "address": self._context.gcs_address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
             "trouble": self._trouble or (self._upkeep.trouble if self._upkeep else ""),
             "notice": self._last_trouble,

@@ -30,11 +30,11 @@ class Hiring:
     """
 
     def __init__(self, uri: str, config: Mapping[str, Any], driver: Any) -> None:
-        run_id = RunLayout.open(uri).run_id
+        layout = RunLayout.open(uri)
         self._made: set[str] = set()
         self._first: Any = None
-        self._prefix = f"raydrive:{run_id}:slot:"
-        self._args = (uri, run_id, config, driver)
+        self._prefix = f"raydrive:{layout.key}:slot:"
+        self._args = (uri, layout.run_id, config, driver)
         self._class = ray.remote(TrialActor)
         self._options = {
             **actor_options(TrialConfig.from_json(config).trial.resources),

@@ -61,7 +61,10 @@ def recover(
     Raises:
         StorageError: If the storage cannot be read.
     """
-    known = [found for found in manifests(layout, trial) if found.number <= int(name) and found.interval <= interval]
+    whole = manifests(layout, trial)
+    known = [found for found in whole if found.number <= int(name) and found.interval <= interval]
+    if known and int(name) not in [found.number for found in whole]:
+        note(f"checkpoint {name} of trial {trial} is gone or damaged; taking the one before")
     for manifest in reversed(known):
         pin(layout, trial, attempt, manifest.number)
         try:

@@ -61,7 +61,7 @@ class TrialActor:
         self._driver = driver
         self._epoch = epoch
         self._name = name
-        self._files = TrialFiles(uri, run_id, self._config)
+        self._files = TrialFiles(uri, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
         self._current: Attempt | None = None

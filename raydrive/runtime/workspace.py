@@ -129,13 +129,12 @@ class TrialFiles:
 
     Args:
         uri: The run folder.
-        run_id: Name of the run.
         config: What the run's trials need of its configuration.
     """
 
-    def __init__(self, uri: str, run_id: str, config: TrialConfig) -> None:
+    def __init__(self, uri: str, config: TrialConfig) -> None:
         self._layout = RunLayout.open(uri)
-        self._root = private_folder() / run_id
+        self._root = private_folder() / self._layout.key
         self._spec = config.trial
         self._code: Path | None = None
         self._function: Path | None = None

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import StorageError
-from raydrive.storage.folder import Folder
+from raydrive.core.typed import wrong_types
+from raydrive.storage.checksums import checked_json, unchecked_json
+from raydrive.storage.folder import Folder, check_name
 from raydrive.storage.layout import RunLayout
 from raydrive.storage.transfer import local_files
 
@@ -62,7 +64,7 @@ def publish(
             size = folder.child(FILES).put_file(path, name)
             files[name] = {"size": size, "sha256": digest}
         manifest = Manifest(number, attempt, interval, value, at, files)
-        folder.write_whole(MANIFEST, json.dumps(asdict(manifest)).encode())
+        folder.write_whole(MANIFEST, checked_json(json.dumps(asdict(manifest)).encode()))
     except StorageError:
         with contextlib.suppress(StorageError):  # on a full disk a part left by each try would keep it full
             _remove(folder)
@@ -78,14 +80,26 @@ def manifests(layout: RunLayout, trial: int) -> list[Manifest]:
     """
     found = []
     for number, folder in _folders(layout, trial):
-        data = folder.read_or_none(MANIFEST)
-        try:
-            raw = json.loads(data) if data else None
-            if raw is not None and raw["number"] == number:
-                found.append(Manifest(**raw))
-        except (ValueError, TypeError, KeyError):
-            continue  # a torn manifest: the checkpoint does not count
+        manifest = _parsed(folder.read_or_none(MANIFEST) or b"")
+        if manifest is not None and manifest.number == number:
+            found.append(manifest)
     return sorted(found, key=lambda manifest: manifest.number)
+
+
+def _parsed(data: bytes) -> Manifest | None:
+    """A manifest; None for one that is torn or damaged: its checkpoint does not count."""
+    content = unchecked_json(data)
+    try:
+        manifest = Manifest(**json.loads(content or b""))
+        if wrong_types(manifest):
+            return None
+        for name, entry in manifest.files.items():
+            check_name(name)
+            if not isinstance(entry["sha256"], str):
+                return None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return manifest
 
 
 def fetch(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path:
@@ -138,7 +152,7 @@ def pinned(layout: RunLayout, trial: int) -> int | None:
     data = layout.checkpoints(trial).read_or_none(PIN)
     try:
         return int(json.loads(data)["number"]) if data else None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
 
 

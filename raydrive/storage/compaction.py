@@ -21,6 +21,7 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zlib import crc32
 
 from raydrive.core.errors import JournalError, StorageError
 from raydrive.storage.folder import Folder, failure
@@ -96,6 +97,8 @@ def compact(folder: Folder, until: Position) -> Snapshot:
             count = write_snapshot(str(path), before, JournalReader(folder).read_part(old, until))
         except OSError as error:
             raise failure("write", str(path), error) from error
+        new = Snapshot(until, f"{crc32(path.read_bytes()):08x}")
+        path = path.rename(Path(scratch) / new.name)
         written = SnapshotFile(Folder.open(scratch), new)
         found = sum(table.num_rows for table in written.tables())  # reads all of it, so all checksums are looked at
         if found != count:

@@ -1,8 +1,8 @@
 """The journal of a run: one writer, many readers.
 
-A line is one *entry* (``records.dump``): a fact and the decisions it caused. On a local file system the newest segment
-grows by whole, synced writes and is closed at ``ROLL_BYTES`` or after an error; on an object store each append is one
-immutable object. How the segments hang together is told in ``segments.py``.
+A line is one *entry* (``records.dump``), a fact and the decisions it caused, with a checksum. On a local file system
+the newest segment grows by whole, synced writes and is closed at ``ROLL_BYTES`` or after an error; on an object store
+each append is one immutable object. How the segments hang together is told in ``segments.py``.
 
 A file for each commit would be immutable on disks too, but costs three times an append and leaves an inode each.
 """
@@ -17,11 +17,12 @@ import socket
 import time
 from collections.abc import Sequence
 
-from raydrive.core.errors import JournalError
+from raydrive.core.errors import DamagedJournalError, JournalError
+from raydrive.storage.checksums import lines_of, verified, with_checksums, written
 from raydrive.storage.folder import Folder, failure
 from raydrive.storage.journal_reader import JournalReader, JournalRewoundError
 from raydrive.storage.local import write_all
-from raydrive.storage.segments import Chain, Header, Position, Segment, whole_lines
+from raydrive.storage.segments import Chain, Header, Position, Segment
 
 __all__ = ["ROLL_BYTES", "JournalReader", "JournalRewoundError", "JournalWriter"]
 
@@ -45,6 +46,7 @@ class JournalWriter:
         self._end: Position | None = None  # what is durable and counts
         self._before: Position | None = None  # what the newest durable segment goes on after
         self._settled: Position | None = None
+        self._checksum = 0  # of the last line of the open local segment
         self._descriptor: int | None = None
         self._superseded = 0
         self._claim_checked = time.monotonic()
@@ -52,7 +54,13 @@ class JournalWriter:
 
     @classmethod
     def open(
-        cls, folder: Folder | str | os.PathLike[str], epoch: int | None = None, *, roll_bytes: int = ROLL_BYTES
+        cls,
+        folder: Folder | str | os.PathLike[str],
+        epoch: int | None = None,
+        *,
+        roll_bytes: int = ROLL_BYTES,
+        after: Position | None = None,
+        anew: bool = False,
     ) -> JournalWriter:
         """Takes charge of a journal: any other writer's next append fails from now on.
 
@@ -62,17 +70,20 @@ class JournalWriter:
             folder: The journal's folder; made if missing.
             epoch: The epoch to claim, if the caller knows which must be next; by default whichever is.
             roll_bytes: Size at which a local segment is closed, > 0.
+            after: Where to go on; what stands behind does not count any more. By default at the journal's end.
+            anew: Whether nothing that was written before counts any more.
 
         Raises:
             JournalError: If ``epoch`` is not the next one (any more).
+            DamagedJournalError: If the journal's end is damaged; ``after`` leaves the damage out.
             StorageError: If the folder cannot be read or written. A later try takes a higher epoch.
         """
         place = folder if isinstance(folder, Folder) else Folder.open(folder)
         writer = secrets.token_hex(8)
         self = cls(place, _claim(place, epoch, writer), writer, roll_bytes)
-        self._end = _end_of(place, self._epoch)
+        self._end = None if anew else after or _end_of(place, self._epoch)
         if self._directory is None:
-            self._put(b"")
+            self._put([])
             self._fence()
         else:
             self._roll()
@@ -104,17 +115,17 @@ class JournalWriter:
             JournalError: If another writer took a higher epoch: this one must do nothing more.
             StorageError: If they could not be written (disk full, storage away).
         """
-        data = _join(lines)
+        bodies = _bodies(lines)
         if self._superseded:
             raise self._superseded_error()
         if self._closed:
             raise JournalError(f"the journal {self._folder} was closed by its writer")
-        if not data:
+        if not bodies:
             return
         if self._directory is None:
-            self._put(data)
+            self._put(bodies)
         else:
-            self._grow(data)
+            self._grow(bodies)
 
     def check(self) -> None:
         """Looks whether another writer has taken over, as each append does; for a writer with nothing to write.
@@ -136,11 +147,13 @@ class JournalWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _grow(self, data: bytes) -> None:
+    def _grow(self, bodies: Sequence[bytes]) -> None:
         """Appends to the newest local segment."""
+        data, checksum = with_checksums(bodies, self._checksum)
         full = self._end is not None and self._end.bytes + len(data) > self._roll_bytes
         if self._descriptor is None or full:
             self._roll()
+            data, checksum = with_checksums(bodies, self._checksum)
         descriptor, end = self._descriptor, self._end
         if descriptor is None or end is None:
             raise JournalError(f"the journal {self._folder} has no segment to append to")
@@ -162,7 +175,7 @@ class JournalWriter:
             if isinstance(error, OSError):
                 raise failure("append to", self._folder.place_of(end.segment.name), error) from error
             raise
-        self._end = Position(end.segment, end.bytes + len(data))
+        self._end, self._checksum = Position(end.segment, end.bytes + len(data)), checksum
 
     def _roll(self) -> None:
         """Begins a new local segment."""
@@ -178,12 +191,12 @@ class JournalWriter:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         except OSError as error:
             raise failure("append to", path, error) from error
-        self._before, self._end = self._end, Position(header.segment, len(line))
+        self._before, self._end, self._checksum = self._end, Position(header.segment, len(line)), header.checksum
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, bodies: Sequence[bytes]) -> None:
         """Writes an object of its own. One whose outcome is unknown is left out by the next one's header."""
         header = self._next_header()
-        body = header.dump() + data
+        body = header.dump() + with_checksums(bodies, header.checksum)[0]
         self._folder.write_whole(header.segment.name, body)
         self._fence()
         self._settled, self._end = self._end, Position(header.segment, len(body))
@@ -231,12 +244,13 @@ def _size(descriptor: int) -> int:
     return -1
 
 
-def _join(lines: Sequence[str | bytes]) -> bytes:
-    data = b"".join(line.encode() if isinstance(line, str) else line for line in lines)
-    if data.count(b"\n") != len(lines) or any(line[-1:] not in ("\n", b"\n") for line in lines):
-        bad = next((line for line in lines if line[-1:] not in ("\n", b"\n") or len(line.splitlines()) != 1), "")
-        raise ValueError(f"an entry is one line with its newline, got {bad[:80]!r}")
-    return data
+def _bodies(lines: Sequence[str | bytes]) -> list[bytes]:
+    """The entries without their newlines."""
+    data = [line.encode() if isinstance(line, str) else line for line in lines]
+    for line in data:
+        if line.find(b"\n") != len(line) - 1 or not line:
+            raise ValueError(f"an entry is one line with its newline, got {line[:80]!r}")
+    return [line[:-1] for line in data]
 
 
 def _claim(folder: Folder, wanted: int | None, writer: str) -> int:
@@ -252,10 +266,24 @@ def _claim(folder: Folder, wanted: int | None, writer: str) -> int:
 
 
 def _end_of(folder: Folder, epoch: int) -> Position | None:
-    """Returns where the epochs below ``epoch`` end: after their last whole line."""
+    """Returns where the epochs below ``epoch`` end: after their last whole line.
+
+    Raises:
+        DamagedJournalError: If their last segment is damaged: where they end is not known then.
+    """
     chain = Chain(folder, below=epoch)
     chain.refresh()
     last = chain.last()
     if last is None:
         return chain.snapshot.until if chain.snapshot else None
-    return Position(last, whole_lines(chain.body(last, 0) or b""))
+    header, start = chain.header(last)
+    whole = chain.body(last, 0) or b""
+    body = whole[start:]
+    body = body[: written(body, checked=header.checked)]
+    checksum = header.checksum
+    for number, line in enumerate(lines_of(body) if header.checked else [], 1):
+        found = verified(line, checksum)
+        if found is None:
+            raise DamagedJournalError(f"entry {number} of segment {last.name} is damaged: {line[:80]!r}")
+        checksum = found[1]
+    return Position(last, min(start, len(whole)) + len(body))

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from raydrive.core.blocks import Block
-from raydrive.core.errors import JournalError
+from raydrive.core.errors import DamagedJournalError, JournalError, NonsenseError
 from raydrive.core.records import Entry, dump, load
+from raydrive.core.sweep import Sweep
+from raydrive.storage.checksums import lines_of, verified, written
 from raydrive.storage.folder import Folder
-from raydrive.storage.segments import Chain, Position, Segment, Snapshot, Step, whole_lines
+from raydrive.storage.segments import Chain, Position, Segment, Snapshot, Step
 from raydrive.storage.snapshots import SnapshotFile, SnapshotGoneError
 
 _Given = Entry | bytes | None
@@ -57,10 +59,17 @@ class JournalReader:
         self._drained = False
         self._until: Segment | None = None
         self._offset = self._line = self._entries = 0
+        self._header_lines = 0
+        self._checked = False  # whether the lines of the segment have checksums
+        self._checksum = 0
+        self._ahead = (0, 0)
+        """Bytes and checksum of the line that is being given out."""
         self._last: _Given = None
         """The entry given last; None when there is no doubt that it counts."""
         self.notices: list[str] = []
         """What was left out on purpose, in words for the user: torn lines, late writes of superseded drivers."""
+        self.unfinished = ""
+        """What stands behind the last entry and is none: an append that was cut short, or is being written."""
 
     @property
     def entries(self) -> int:
@@ -110,6 +119,25 @@ class JournalReader:
                     self._entries += 1
                     self._last = entry
                     yield entry
+
+    def follow(self, sweep: Sweep) -> None:
+        """Folds the new entries into a sweep.
+
+        Raises:
+            JournalError: As ``read``, and if an entry makes no sense after those before it; the sweep holds those.
+            JournalRewoundError: As ``read``.
+            StorageError: As ``read``.
+        """
+        try:
+            sweep.follow(self.read_blocks())
+        except NonsenseError as error:
+            self._entries -= error.entries
+            raise self._damaged(f"{self._name()} holds an entry that makes no sense: {error}") from error
+
+    @property
+    def position(self) -> Position | None:
+        """Where the entry given last ends; None in a snapshot and before the first entry."""
+        return Position(self._at, self._offset) if self._at is not None and self._inside is None else None
 
     def read_lines(self) -> Iterator[bytes]:
         """Yields the new entries as lines (without the newline); cheap, as only their brackets are looked at.
@@ -165,6 +193,23 @@ class JournalReader:
             raise self._damaged(f"line {self._line + 1} of segment {self._name()} is {error}") from error
         self._took(line)
         return entry
+
+    def _verified(self, line: bytes) -> bytes:
+        """The entry of a line as it stands in a segment.
+
+        Raises:
+            DamagedJournalError: If it is not what was written.
+        """
+        if not self._checked:
+            self._ahead = (len(line) + 1, 0)
+            return line
+        found = verified(line, self._checksum)
+        if found is None:
+            raise DamagedJournalError(
+                f"line {self._line + 1} of segment {self._name()} is not what was written: {line[:80]!r}"
+            )
+        self._ahead = (len(line) + 1, found[1])
+        return found[0]
 
     def _pieces(self, form: str) -> Iterator[Any]:
         """What comes next, from snapshot and segments, again and again where a snapshot has overtaken the reader."""
@@ -244,15 +289,18 @@ class JournalReader:
 
     def _part(self, at: Segment, tail: bytes, step: Step | None) -> Iterator[bytes]:
         """The lines of a segment's rest that count."""
-        counts = whole_lines(tail) if step is None else max(step.cut - self._offset, 0)
-        if step is not None and len(tail) > counts:
-            self._notice(at, tail[counts:])
-        data = tail[:counts] if len(tail) >= counts else tail[: whole_lines(tail)]
-        if data:
-            yield from data[:-1].split(b"\n")
+        whole = written(tail, checked=self._checked)
+        counts = whole if step is None else max(step.cut - self._offset, 0)
+        rest = tail[counts:]
+        if step is not None and rest:
+            self.notices.append(_left_out(at, rest))
+        self.unfinished = _left_out(at, rest) if step is None and rest else ""
+        for line in lines_of(tail[: min(counts, whole)] if len(tail) < counts else tail[:counts]):
+            yield self._verified(line)
         self._drained = step is None and not self._live  # only now: the caller may leave before it took the last line
         if step is not None and len(tail) < counts:
-            raise JournalError(f"segment {at.name} is {counts - len(tail)} bytes shorter than {step.segment.name} says")
+            short = f"{counts - len(tail)} bytes shorter than {step.segment.name} says"
+            raise DamagedJournalError(f"segment {at.name} is {short}")
 
     def _step(self, at: Segment) -> Step | None:
         try:
@@ -269,7 +317,7 @@ class JournalReader:
                 step = self._chain.step(at)
         except LookupError:
             self._rewind(at)
-        if step is not None and self._offset > step.cut and self._line > 1:
+        if step is not None and self._offset > step.cut and self._line > self._header_lines:
             self._rewind(at)
         return step
 
@@ -308,14 +356,20 @@ class JournalReader:
         """Goes to where the first segment after it begins."""
         self._inside, self._sealed = None, True
         self._at, self._offset = snapshot.until
-        self._line = 1
+        self._line = self._header_lines = 1
 
     def _enter(self, segment: Segment) -> None:
-        self._at, self._offset, self._line = segment, self._chain.header_bytes(segment), 1
+        header, self._offset = self._chain.header(segment)
+        self._at = segment
+        self._line = self._header_lines = 2 if header.checked else 1
+        self._checked, self._checksum = header.checked, header.checksum
         self._drained = self._sealed = False
+        if header.spoilt:
+            self.notices.append(f"one of the two headers of segment {segment.name} is damaged; the other one was used")
 
     def _took(self, line: bytes) -> None:
-        self._offset += len(line) + 1
+        read, self._checksum = self._ahead
+        self._offset += read
         self._line += 1
         self._entries += 1
         self._last = line
@@ -328,13 +382,17 @@ class JournalReader:
     def _name(self) -> str:
         return self._inside.name if self._inside else self._here().name
 
-    def _notice(self, at: Segment, rest: bytes) -> None:
-        whole = rest.count(b"\n")
-        what = f"{whole} unconfirmed line{'s' * (whole != 1)}" if whole else "an unfinished line"
-        self.notices.append(f"{what} ({len(rest)} bytes) at the end of segment {at.name} left out")
-
-    def _damaged(self, what: str) -> JournalError:
-        return JournalError(
-            f"the journal {self._folder} is damaged: {what}. The {self._entries} entries before that can be read. "
-            "Hint: restore the file from a backup of the storage, or start a new run warm-started from this one"
+    def _damaged(self, what: str) -> DamagedJournalError:
+        count = self._entries
+        error = DamagedJournalError(
+            f"the journal {self._folder} is damaged: {what}. The {count} entries before that can be read. Hint: "
+            f"restore the file from a backup of the storage, or go on from there: raydrive resume RUN --up-to {count}"
         )
+        error.readable = count
+        return error
+
+
+def _left_out(at: Segment, rest: bytes) -> str:
+    whole = rest.count(b"\n")
+    what = f"{whole} unconfirmed line{'s' * (whole != 1)}" if whole else "an unfinished line"
+    return f"{what} ({len(rest)} bytes) at the end of segment {at.name} left out"

@@ -21,13 +21,17 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from hashlib import sha256
+from zlib import crc32
 
 from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError
+from raydrive.storage.checksums import checked_json, unchecked_json
 from raydrive.storage.folder import Folder
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
 _CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
+_CHECKED_LINES = re.compile(rb"#([0-9a-f]{8})\n\Z")
 LOG_NAME = "log.txt"
 Place = Folder | str | os.PathLike[str]
 """What functions take that need a storage: an open folder, a path or a URI."""
@@ -108,6 +112,13 @@ class RunLayout:
         return self.folder.uri
 
     @property
+    def key(self) -> str:
+        """A name that no other run's folder has, nor a copy of this one: its id and where it is."""
+        local = self.folder.local_path
+        place = os.path.realpath(local) if local is not None else self.folder.uri.partition("?")[0].rstrip("/")
+        return f"{self.run_id}-{sha256(place.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+    @property
     def journal(self) -> Folder:
         """Folder of the journal."""
         return self.folder.child("journal")
@@ -147,7 +158,7 @@ class RunLayout:
         Raises:
             StorageError: If the run has one already, or it cannot be written.
         """
-        if not self.folder.create_exclusive(_CONFIG, data):
+        if not self.folder.create_exclusive(_CONFIG, checked_json(data)):
             raise StorageError(f"cannot write {self.folder.place_of(_CONFIG)}: the run has its configuration already")
 
     def read_config(self) -> bytes:
@@ -155,12 +166,15 @@ class RunLayout:
 
         Raises:
             RunNotFoundError: If there is none: the folder is not a run's, or its submission was interrupted.
-            StorageError: If it cannot be read.
+            StorageError: If it cannot be read, or is not what was written.
         """
         data = self.folder.read_or_none(_CONFIG)
         if not data:
             raise RunNotFoundError(f"{self.folder} is not a run: it has no {_CONFIG}")
-        return data
+        content = unchecked_json(data)
+        if content is None:
+            raise self._changed(_CONFIG)
+        return content
 
     def write_heritage(self, data: bytes) -> None:
         """Writes what earlier runs brought, once.
@@ -168,16 +182,26 @@ class RunLayout:
         Raises:
             StorageError: If it is there already, or cannot be written.
         """
-        if not self.folder.create_exclusive(_HERITAGE, data):
+        if not self.folder.create_exclusive(_HERITAGE, data + b"#%08x\n" % crc32(data)):
             raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run has its heritage already")
 
     def read_heritage(self) -> bytes:
         """Returns what earlier runs brought.
 
         Raises:
-            StorageError: If there is no such file, or it cannot be read.
+            StorageError: If there is no such file, it cannot be read, or is not what was written.
         """
-        return self.folder.read_bytes(_HERITAGE)
+        data = self.folder.read_bytes(_HERITAGE)
+        found = _CHECKED_LINES.search(data)  # raydrive 0.1.0 wrote none
+        if found is not None and found[1] != b"%08x" % crc32(data[: found.start()]):
+            raise self._changed(_HERITAGE)
+        return data[: found.start()] if found else data
+
+    def _changed(self, name: str) -> StorageError:
+        return StorageError(
+            f"{self.folder.place_of(name)} is damaged: it is not what was written when the run was submitted. "
+            "Hint: put the file back from a copy; all else of the run is untouched"
+        )
 
     def sibling(self, experiment: str, run_id: str) -> RunLayout:
         """Returns the layout of another run of the same storage; its folder is not looked at."""

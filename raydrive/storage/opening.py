@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from typing import Any
 
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import ConfigError, JournalError, StorageError
+from raydrive.core.heartbeat import parse_heartbeat
 from raydrive.core.heritage import NOTHING, Heritage, load
 from raydrive.storage.layout import RunLayout
 
@@ -21,9 +24,11 @@ def read_given(layout: RunLayout) -> tuple[RunConfig, Heritage]:
     """
     try:
         config = RunConfig.from_json(json.loads(layout.read_config()))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         if isinstance(error, ConfigError):
-            raise
+            raise ConfigError(
+                dataclasses.replace(problem, place=f"{layout.folder}/config.json") for problem in error.problems
+            ) from error
         raise StorageError(
             f"cannot read the configuration of run {layout.run_id}: {layout.folder}/config.json is damaged "
             f"({type(error).__name__}: {error}). Hint: put the file back from a copy; all else of the run is untouched"
@@ -34,3 +39,11 @@ def read_given(layout: RunLayout) -> tuple[RunConfig, Heritage]:
         return config, load(layout.read_heritage())
     except JournalError as error:
         raise JournalError(f"what earlier runs brought to {layout.run_id} cannot be read: {error}") from error
+
+
+def read_heartbeat(layout: RunLayout) -> dict[str, Any]:
+    """Returns the driver's last sign of life as ``parse_heartbeat`` does; nothing where it cannot be read."""
+    try:
+        return parse_heartbeat(layout.read_driver())
+    except StorageError:
+        return {}

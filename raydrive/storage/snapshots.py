@@ -1,7 +1,8 @@
-"""A journal's older part in one Parquet file: ``snapshot-e0001-00000042-4194100.parquet``.
+"""A journal's older part in one Parquet file: ``snapshot-e0001-00000042-4194100-1a2b3c4d.parquet``.
 
-The name says how far it goes: every entry from the first one up to that segment and so many of its bytes. A row is an
-entry. What nearly all entries are, a report of numbers, is in columns; any other is its line, word for word:
+The name says how far it goes, every entry from the first one up to that segment and so many of its bytes, and the
+CRC-32 of the file. A row is an entry. What nearly all entries are, a report of numbers, is in columns; any other is its
+line, word for word, without its checksum:
 
     at, trial, attempt, seq, interval, value, step, numbers    of a report, also of one that has its line
     shape                                                      names of the metrics in ``numbers`` and which are whole
@@ -15,15 +16,17 @@ Row groups without a report that fits no column can be read as ``Block``, which 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
+from zlib import crc32
 
 from raydrive.core import records
 from raydrive.core.blocks import Block, Other
-from raydrive.core.errors import JournalError
+from raydrive.core.errors import DamagedJournalError, JournalError
 from raydrive.core.records import Entry, Reported
 from raydrive.storage.folder import Folder
 from raydrive.storage.segments import Snapshot
@@ -261,13 +264,26 @@ class SnapshotFile:
         data = folder.read_or_none(snapshot.name)
         if data is None:
             raise SnapshotGoneError(f"{snapshot.name} has disappeared")
-        try:
+        if snapshot.checksum and snapshot.checksum != f"{crc32(data):08x}":
+            raise DamagedJournalError(f"{snapshot.name} is not what was written: its checksum is {crc32(data):08x}")
+        with self._damage():
             self._file = parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
             found = json.loads((self._file.schema_arrow.metadata or {}).get(b"raydrive", b"{}")).get("format")
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise JournalError(f"{snapshot.name} is no readable Parquet file ({_words(error)})") from error
         if found != FORMAT:
             raise JournalError(f"{snapshot.name} has format {found!r}, this raydrive reads {FORMAT}: update raydrive")
+        if not self._file.schema_arrow.equals(_schema()):
+            raise DamagedJournalError(f"{snapshot.name} has other columns than a snapshot")
+
+    @contextlib.contextmanager
+    def _damage(self) -> Iterator[None]:
+        """Whatever goes wrong while the file is read means that it is damaged: pyarrow raises all kinds of errors."""
+        try:
+            yield
+        except (JournalError, MemoryError):
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise DamagedJournalError(f"{self._name} cannot be read ({what[:300]})") from error
 
     @property
     def entries(self) -> int:
@@ -290,44 +306,45 @@ class SnapshotFile:
             JournalError: If it is damaged.
         """
         for group, start in self._groups(skip):
-            yield from _entries(self._table(group), start)
+            with self._damage():
+                entries = list(_entries(self._table(group), start))
+            yield from entries
 
     def lines_from(self, skip: int) -> Iterator[bytes]:
         """Yields the entries' lines, without newlines, but the first so many; as ``entries_from``."""
         for group, start in self._groups(skip):
-            table = self._table(group)
-            lines = table.column("line").to_pylist()[start:]
-            for line, entry in zip(lines, _entries(table, start, skip_lines=True), strict=True):
-                yield line if line is not None else _line_of(entry[0])  # type: ignore[arg-type]
+            with self._damage():
+                table = self._table(group)
+                lines = table.column("line").to_pylist()[start:]
+                for place, entry in enumerate(_entries(table, start, skip_lines=True)):
+                    if lines[place] is None:
+                        lines[place] = _line_of(entry[0])  # type: ignore[arg-type]
+            yield from lines
 
     def blocks_from(self, skip: int) -> Iterator[Block | list[Entry]]:
         """Yields the entries but the first so many, a row group at once; as ``entries_from``."""
         for group, start in self._groups(skip):
-            plain = bool(self._table(group, ["columnar"]).column("columnar")[0].as_py())
-            if plain and not start:
-                yield _block(self._table(group, [*_COLUMNS, "shape", "line"]))
-            else:
-                yield list(_entries(self._table(group), start))
+            with self._damage():
+                plain = bool(self._table(group, ["columnar"]).column("columnar")[0].as_py())
+                piece: Block | list[Entry]
+                if plain and not start:
+                    piece = _block(self._table(group, [*_COLUMNS, "shape", "line"]))
+                else:
+                    piece = list(_entries(self._table(group), start))
+            yield piece
 
     def _groups(self, skip: int) -> Iterator[tuple[int, int]]:
         """Row groups with entries beyond the first so many, each with where to begin in it."""
         for group in range(self._file.num_row_groups):
-            rows = self._file.metadata.row_group(group).num_rows
+            with self._damage():
+                rows = self._file.metadata.row_group(group).num_rows
             if skip < rows:
                 yield group, skip
             skip = max(0, skip - rows)
 
     def _table(self, group: int, columns: list[str] | None = None) -> Any:
-        import pyarrow as pa
-
-        try:
+        with self._damage():
             return self._file.read_row_group(group, columns)
-        except (OSError, pa.ArrowException) as error:
-            raise JournalError(f"row group {group + 1} of {self._name} cannot be read ({_words(error)})") from error
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _entries(table: Any, start: int, *, skip_lines: bool = False) -> Iterator[Entry]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from raydrive.core.columns import Column, columns_of, flat
 from raydrive.core.config import RunConfig
+from raydrive.core.records import RUNNING
 from raydrive.core.standing import Standing
 from raydrive.core.summary import Summary, seconds_of
 from raydrive.storage.folder import redact
@@ -139,9 +140,14 @@ class Documents:
             "policy": policy_line(story.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
             "trouble": story.trouble,
-            "notices": list(story.reader.notices),
+            "notices": [*story.reader.notices, *self._torn(stands)],
             "lineage": self._family,
         }
+
+    def _torn(self, stands: Standing) -> list[str]:
+        """What stands behind the last entry; a live driver is perhaps just writing it."""
+        unfinished = self.story.reader.unfinished
+        return [unfinished] if unfinished and stands.state != RUNNING else []
 
     def _run(self, stands: Standing) -> dict[str, Any]:
         story, sweep, config = self.story, self.story.sweep, self.story.config

@@ -8,11 +8,12 @@ import time
 from typing import Any
 
 from raydrive.core.errors import StorageError
+from raydrive.core.heartbeat import age_s
 from raydrive.core.standing import SILENT_S
 from raydrive.storage.folder import redact
 from raydrive.storage.layout import RunInfo, RunLayout, list_runs
+from raydrive.storage.opening import read_heartbeat
 from raydrive.studio.page import static
-from raydrive.studio.standing import heartbeat
 
 MOST_RUNS = 300
 
@@ -58,9 +59,9 @@ def _row(info: RunInfo) -> str:
         name = str(config.get("display_name") or "")
     except (StorageError, ValueError, KeyError, TypeError):
         metric, name = "(cannot be read)", ""
-    beat = heartbeat(layout)
+    beat = read_heartbeat(layout)
     state = str(beat.get("state", "")) or "–"
-    silent = state in ("Running", "Queued") and time.time() - float(beat.get("at", 0.0)) > SILENT_S
+    silent = state in ("Running", "Queued") and age_s(beat, time.time()) > SILENT_S
     state = "NotResponding" if silent else state
     begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(info.created))
     link = html.escape(f"/runs/{info.experiment}/{info.run_id}", quote=True)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from raydrive.core import standing as core
-from raydrive.core.errors import StorageError
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.opening import read_heartbeat
 from raydrive.studio.story import Story
 
 
@@ -18,15 +14,5 @@ def standing(story: Story, now: float) -> core.Standing:
         story: The run.
         now: Seconds since the epoch.
     """
-    beat = {} if story.sweep.finished else heartbeat(story.layout)
-    return core.standing(story.sweep, beat, now)
-
-
-def heartbeat(layout: RunLayout) -> dict[str, Any]:
-    """Returns the driver's last sign of life, nothing where there is none or it cannot be read."""
-    try:
-        raw = layout.read_driver()
-        found = json.loads(raw) if raw else {}
-    except (StorageError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    beat = {} if story.sweep.finished else read_heartbeat(story.layout)
+    return core.standing(story.sweep, beat, now, damaged=story.damaged)

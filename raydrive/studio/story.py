@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from raydrive.core.errors import DamagedJournalError, NonsenseError, StorageError
 from raydrive.core.records import (
     Began,
     Checkpointed,
@@ -29,11 +31,12 @@ from raydrive.core.records import (
     Stop,
     Suggested,
 )
+from raydrive.core.standing import is_live, missing
 from raydrive.core.sweep import Sweep
 from raydrive.core.trial_spec import as_float
 from raydrive.storage.journal_reader import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
-from raydrive.storage.opening import read_given
+from raydrive.storage.opening import read_given, read_heartbeat
 from raydrive.studio.overlay import line_at
 
 MOST_METRICS = 64
@@ -98,8 +101,12 @@ class Story:
         self.config, self.heritage = read_given(layout)
         self.trouble = ""
         """Why the journal cannot be read to its end; empty when it can."""
+        self.damaged = False
+        """Whether it is damaged, and not only out of reach."""
         self.generation = 0
         """Raised when entries that were read turned out not to count: all that was sent before is void."""
+        beat = read_heartbeat(layout)  # before the journal, which may grow meanwhile
+        self._left = {} if is_live(beat, time.time()) else beat
         self._reset()
 
     def _reset(self) -> None:
@@ -119,20 +126,26 @@ class Story:
 
         A damaged journal is read as far as it goes and ``trouble`` says what is wrong: half a run is worth showing.
         """
-        from raydrive.core.errors import StorageError
-
         before, generation = self.entries, self.generation
         try:
             for fact, decisions in self.reader.read():
-                self.take(fact, decisions)
-            self.trouble = ""
+                self._take_soundly(fact, decisions)
+            self.trouble = missing(self._left, self.reader.entries)
+            self.damaged = bool(self.trouble)
         except JournalRewoundError:
             self.generation += 1
             self._reset()
             return self.refresh() or True
         except StorageError as error:
-            self.trouble = str(error)
+            self.trouble, self.damaged = str(error), isinstance(error, DamagedJournalError)
         return self.entries != before or self.generation != generation
+
+    def _take_soundly(self, fact: Fact, decisions: Iterable[Decision]) -> None:
+        try:
+            self.take(fact, decisions)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            found = f"{fact!r:.300} ({type(error).__name__}: {error})"
+            raise NonsenseError(f"entry {self.entries} makes no sense: {found}") from error
 
     def take(self, fact: Fact, decisions: Iterable[Decision]) -> None:
         """Folds one entry."""

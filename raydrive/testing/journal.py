@@ -18,6 +18,7 @@ import pytest
 
 from raydrive.core.errors import JournalError
 from raydrive.core.records import Began, Entry, Launch, Reported, Stop, dump
+from raydrive.storage.checksums import with_checksums
 from raydrive.storage.compaction import compact, tidy
 from raydrive.storage.folder import Folder
 from raydrive.storage.journal import JournalReader, JournalRewoundError, JournalWriter
@@ -35,6 +36,12 @@ def entry(number: int) -> Entry:
 def lines(*numbers: int) -> list[str]:
     """Returns those entries as journal lines."""
     return [dump(*entry(number)) for number in numbers]
+
+
+def segment_bytes(header: Header, *numbers: int) -> bytes:
+    """Returns a segment that holds those entries, appended together."""
+    bodies = [line.encode()[:-1] for line in lines(*numbers)]
+    return header.dump() + with_checksums(bodies, header.checksum)[0]
 
 
 def numbers(reader: JournalReader) -> list[int]:
@@ -134,7 +141,7 @@ class JournalContract:
             new.append(lines(2))
             assert last is not None
             late = Segment(1, last.number + 1)
-            folder.write_whole(late.name, Header(late, None, "old").dump() + b"".join(map(str.encode, lines(100))))
+            folder.write_whole(late.name, segment_bytes(Header(late, None, "old"), 100))
             assert numbers(JournalReader(folder)) == [1, 2]
             new.append(lines(3))
         assert numbers(JournalReader(folder)) == [1, 2, 3]
@@ -155,8 +162,7 @@ class JournalContract:
         last = Segment.parse(seen)
         assert last is not None
         late = Segment(last.epoch, last.number + 1)
-        extra = "".join(lines(100)).encode()
-        folder.write_whole(late.name, Header(late, Position(last, len(before)), "old").dump() + extra)
+        folder.write_whole(late.name, segment_bytes(Header(late, Position(last, len(before)), "old"), 100))
         fresh = JournalReader(folder)
         assert numbers(fresh) == [1, 100]
         folder.write_whole(taken, header)
@@ -202,10 +208,10 @@ class JournalContract:
         folder.write_whole(name, whole.replace(b'"trial":2', b'"trial":2?'))
         reader = JournalReader(folder)
         for _ in range(2):
-            with pytest.raises(JournalError, match=f"line 3 of segment {name} .*The 1 entries before"):
+            with pytest.raises(JournalError, match=f"line 4 of segment {name} .*The 1 entries before"):
                 list(reader.read())
-        folder.write_whole(name, whole.replace(lines(2)[0].encode(), b"garbage\n"))
-        with pytest.raises(JournalError, match=f"line 3 of segment {name} .*The 1 entries before"):
+        folder.write_whole(name, whole.replace(lines(2)[0].encode()[:-1], b"garbage"))
+        with pytest.raises(JournalError, match=f"line 4 of segment {name} .*The 1 entries before"):
             list(JournalReader(folder).read_lines())
 
     def test_a_segment_that_lost_its_end(self, folder: Folder) -> None:

@@ -72,7 +72,7 @@ def test_a_driver_of_this_process_is_asked_when_its_heartbeat_cannot_be_written(
     answers = [{"state": "Running", "at": time.time(), "epoch": 1, "trouble": "storage: the disk is full"}]
     monkeypatch.setattr(control, "call_driver", lambda *_, **__: answers[0])
     assert run.get_status() == "NotResponding", "a driver of another process: nobody to ask"
-    monkeypatch.setitem(launch._STARTED, run.id, launch._Started(object(), launch._connection(), embedded=True))
+    monkeypatch.setitem(launch._STARTED, run.layout.key, launch._Started(object(), launch._connection(), embedded=True))
     assert run.get_status() == "Running"
     assert run.heartbeat()["trouble"] == "storage: the disk is full"
 
@@ -92,7 +92,7 @@ def test_the_handle_of_a_driver_on_a_cluster_that_was_left_is_not_used(
     now = time.time()
     run = a_run(tmp_path, {1: now - 2000}, state="Running", at=now - 1000, epoch=1)
     left = launch._Started(object(), "the connection before", embedded=True)  # calling a method of it would raise
-    monkeypatch.setitem(launch._STARTED, run.id, left)
+    monkeypatch.setitem(launch._STARTED, run.layout.key, left)
     assert run.get_status() == "NotResponding"
     assert not launch.is_known(run)
     assert not launch.is_ours(run)

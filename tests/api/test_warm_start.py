@@ -206,8 +206,7 @@ def test_a_damaged_record_is_used_as_far_as_it_can_be_read(tmp_path: Path) -> No
     segment = max(Path(run.uri, "journal").glob("*.jsonl"), key=lambda path: path.stat().st_size)
     lines = segment.read_bytes().splitlines(keepends=True)
     segment.write_bytes(b"".join([*lines[:8], b"[broken]\n", *lines[9:]]))
-    with pytest.raises(JournalError):
-        HyperDriveRun.open(run.uri)
+    assert HyperDriveRun.open(run.uri).get_status() == "Damaged"
     lineage = trace(submission(parents=[run.id]), str(tmp_path)).lineage
     assert lineage.parents[0].compared >= 1
     assert "is used as far as it can be read" in lineage.notes[0]

@@ -46,7 +46,7 @@ config = HyperDriveConfig(RandomParameterSampling({"x": uniform(0, 1)}), "score"
 run = Experiment(Workspace(storage), "long").submit(config)
 print(run.uri, flush=True)
 run.wait_for_completion()
-while any(row["name"] == f"raydrive:{run.id}" for row in ray.util.list_named_actors(all_namespaces=True)):
+while any(row["name"] == f"raydrive:{run.layout.key}" for row in ray.util.list_named_actors(all_namespaces=True)):
     time.sleep(0.1)  # until its driver has tidied up and ended itself
 """
 

@@ -26,6 +26,7 @@ from raydrive import (
     Workspace,
     uniform,
 )
+from raydrive.api.launch import driver_name
 from raydrive.core.records import Began, Cancelled, Lost
 from raydrive.storage.journal import JournalReader
 
@@ -152,7 +153,7 @@ def test_orphans_end_when_their_lease_runs_out(storage: str) -> None:
     run = submit(storage, long, lease_s=4.0, max_total_runs=2, resources=Resources(cpus=0.5, gpus=1))
     wait_until(lambda: run.refresh().reports == 2)
     pids = [trial.pid for trial in run.sweep.trials]
-    ray.kill(ray.get_actor(f"raydrive:{run.id}", namespace="raydrive"), no_restart=True)
+    ray.kill(ray.get_actor(driver_name(run.layout), namespace="raydrive"), no_restart=True)
     assert all(psutil.pid_exists(pid) for pid in pids)
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), timeout_s=20)
     wait_until(lambda: ray.available_resources().get("GPU") == 4.0, timeout_s=20)
@@ -206,7 +207,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     run = submit(storage, max_total_runs=10)
     wait_until(lambda: run.refresh().reports > 20)
     old_pid = run.heartbeat()["pid"]
-    old = ray.get_actor(f"raydrive:{run.id}", namespace="raydrive")
+    old = ray.get_actor(driver_name(run.layout), namespace="raydrive")
     os.kill(old_pid, signal.SIGSTOP)
     late = old.cancel.remote(None, "said during the pause, heard after it")
     second = ray.remote(Driver).options(name="second", namespace="raydrive", num_cpus=0).remote(run.uri)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -10,7 +11,17 @@ from typing import Any
 import pytest
 from terminal import RAYDRIVE, environment, raydrive
 
-from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Run, Workspace, uniform
+from raydrive import (
+    Experiment,
+    HyperDriveConfig,
+    HyperDriveRun,
+    RandomParameterSampling,
+    Resources,
+    Run,
+    Workspace,
+    uniform,
+)
+from raydrive.core.errors import ClusterError
 from raydrive.core.records import Began
 from raydrive.storage.journal import JournalReader
 from raydrive.testing.aftermath import check_run
@@ -87,6 +98,51 @@ def test_a_live_driver_is_left_alone_unless_forced_and_of_two_who_force_one_goes
     after = {(trial.number, trial.attempt, trial.pid) for trial in run.sweep.trials}
     assert set(before) <= after
     assert raydrive(*resume, "--max-total-trials", "2").returncode == 2
+
+
+def test_a_copy_of_a_run_is_a_run_of_its_own(cluster: str, storage: str, tmp_path: Path) -> None:
+    """Its driver, its trial actors and its folder on the node: nothing that is done with it reaches the original."""
+    gate = Path(storage + "-gate")
+
+    def train(params: dict[str, Any]) -> None:
+        run = Run.get_context()
+        for k in range(5):
+            run.log("score", params["x"] + k)
+        while not gate.exists():
+            run.log("waits", 1)
+            time.sleep(0.05)
+
+    config = HyperDriveConfig(
+        RandomParameterSampling({"x": uniform(0, 1)}),
+        *("score", "maximize", 2, 1),
+        run_config=train,
+        seed=0,
+        resources=Resources(cpus=0.5),
+    )
+    run = Experiment(Workspace(storage), "copied").submit(config)
+    wait_until(lambda: run.refresh().counts["Running"] == 1 and len(run.sweep.curves.values(0)) == 5)
+    driver, trial = run.heartbeat()["pid"], run.sweep.trials[0].pid
+    place = tmp_path / "copies" / run.experiment / run.id
+    shutil.copytree(run.uri, place)
+    copy = HyperDriveRun.open(str(place))
+    with pytest.raises(ClusterError, match="has no live driver"):
+        copy.cancel()
+    resumed = raydrive("resume", str(place), "--address", cluster, "--force", "--detach")
+    assert resumed.returncode == 0, resumed.stderr
+    wait_until(lambda: copy.refresh().counts["Running"] == 1 and copy.sweep.epoch == 2)
+    wait_until(lambda: copy.sweep.trials[0].attempt == 2 and copy.refresh().reports > 6)
+    reports = run.refresh().reports
+    wait_until(lambda: run.refresh().reports > reports + 5)
+    assert run.sweep.epoch == 1
+    assert (run.heartbeat()["pid"], run.sweep.trials[0].pid) == (driver, trial)
+    assert copy.heartbeat()["pid"] != driver
+    copy.cancel()
+    wait_until(lambda: copy.get_status() == "Canceled")
+    assert run.get_status() == "Running"
+    gate.touch()
+    run.wait_for_completion()
+    assert [one.state for one in run.sweep.trials] == ["Completed"] * 2
+    assert check_run(run.uri) == []
 
 
 def test_what_does_not_count_is_said(storage: str, cluster: str) -> None:

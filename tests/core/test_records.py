@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import Field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -67,8 +67,15 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+OF_FIELD = {"Cancelled.trial": st.none() | st.integers(0, 2**40)}
+
+
 def any_of(kinds: tuple[type[Any], ...]) -> st.SearchStrategy[Any]:
-    return st.one_of([st.builds(kind, **{f.name: OF_TYPE[str(f.type)] for f in fields(kind)}) for kind in kinds])
+    return st.one_of([st.builds(kind, **{f.name: _strategy(kind, f) for f in fields(kind)}) for kind in kinds])
+
+
+def _strategy(kind: type[Any], of: Field[Any]) -> st.SearchStrategy[Any]:
+    return OF_FIELD.get(f"{kind.__name__}.{of.name}", OF_TYPE[str(of.type)])
 
 
 def same(left: object, right: object) -> bool:

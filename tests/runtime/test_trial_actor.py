@@ -395,7 +395,7 @@ def test_the_link_to_a_trial_is_in_memory_where_that_is_possible_and_goes_with_t
 )
 def test_a_kill_for_want_of_memory_is_named(tmp_path: Path, exit_: Exit, why: str) -> None:
     layout, config = a_run(tmp_path, print)
-    prepared = TrialFiles(layout.uri, layout.run_id, config).prepare(0, 1)
+    prepared = TrialFiles(layout.uri, config).prepare(0, 1)
     prepared.log.write_text("epoch 1\nworker 3 died\n")
     assert why_ended(exit_, prepared) == why
     prepared.clean()

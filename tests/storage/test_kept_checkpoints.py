@@ -77,6 +77,26 @@ def test_a_checkpoint_with_intervals_that_were_never_reported_is_passed_over(tmp
     assert found.number == 2
 
 
+def test_a_manifest_that_is_not_what_was_written_does_not_count_and_that_is_noted(tmp_path: Path) -> None:
+    layout, notes = run_with(tmp_path, [0.5, 0.6]), list[str]()
+    place = layout.checkpoint(0, 2)
+    written = place.read_bytes("manifest.json")
+    for damaged in (
+        written.replace(b'"interval": 2', b'"interval": 3'),
+        b'{"number": 2, "attempt": 1, "interval": "2", "value": null, "at": 0, "files": {}}',
+        b'{"number": 2, "attempt": 1, "interval": 2, "value": null, "at": 0, "files": {"../x": {"sha256": ""}}}',
+        b'{"number": 2, "attempt": 1, "interval": 2, "value": null, "at": 0, "files": {"x": 5}}',
+        b"[" * 2000,
+    ):
+        assert damaged != written
+        place.write_whole("manifest.json", damaged)
+        assert numbers(layout) == [1]
+        found = recover(layout, 0, 2, "2", 2, tmp_path / "here", notes.append)
+        assert found is not None
+        assert found.number == 1
+        assert notes.pop() == "checkpoint 2 of trial 0 is gone or damaged; taking the one before"
+
+
 def test_a_torn_pin_keeps_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     layout = run_with(tmp_path, [None] * 2)
     layout.checkpoints(0).write_whole("resumed.json", b'{"attempt": 2')
