@@ -19,7 +19,7 @@ from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Noted, Reported, Stop
 from raydrive.core.state import Trial
-from raydrive.runtime.cluster import why_waiting
+from raydrive.runtime.cluster import starting_now, why_waiting
 from raydrive.runtime.hiring import Hiring
 
 ADOPTION_S = 90.0
@@ -28,6 +28,8 @@ SETTLE_S = 5.0
 """How long it waits for the others before attempts that never began are queued again. They may answer later."""
 STOP_MARGIN_S = 5.0
 """How long an actor may take beyond the grace period before it is killed with its process tree."""
+STARTING_S = 20.0
+"""So long an actor may take to start; one that was asked for earlier waits for room, whoever uses it."""
 UNBEGUN = "stopped before it began"
 
 
@@ -56,6 +58,7 @@ class _Slot:
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
+        self.asked_at = time.monotonic()
         self.launch: Launch | None = None
         self.killed = ""
         """Why the actor was killed on purpose."""
@@ -227,15 +230,22 @@ class Slots:
         return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in self._busy.values()]
 
     def waiting(self, after_s: float = 1.0) -> dict[int, str]:
-        """Returns why attempts that have not begun are waiting, by trial."""
+        """Returns why attempts that have not begun wait for room, by trial."""
         now = time.time()
         late = [number for number, (_, since) in self._waiting.items() if now - since > after_s]
+        late = late[self._starting_now() if late else 0 :]  # the oldest ones get the actors that start
         why = why_waiting(self._config.trial.resources) if late else ""
-        held = {
+        delayed = {
             number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
             for number, (launch, _) in self._delayed.items()
         }
-        return {**dict.fromkeys(late, why), **held}
+        return {**dict.fromkeys(late, why), **delayed}
+
+    def _starting_now(self) -> int:
+        """How many actors have their reservation and are not there yet: who waits for them needs no room."""
+        young = sum(time.monotonic() - slot.asked_at < STARTING_S for slot in self._starting)
+        held = len(self._idle) + len(self._busy)
+        return starting_now(self._config.trial.resources, held=held, starting=young) if young else 0
 
     def renew(self) -> None:
         """Tells every actor that its driver is alive."""
