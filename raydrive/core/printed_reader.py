@@ -104,11 +104,11 @@ class PrintedReader:
         self._told.update(self._notices)
         return new
 
-    def skipped(self, count: int) -> None:
-        """Told that so many bytes could not be looked at."""
+    def skipped(self) -> None:
+        """Told that a part of the output could not be looked at."""
         self._notices["skipped"] = (
-            f"output came faster than it could be searched for metrics, and parts of it ({count:,} bytes the first "
-            "time) were dropped unread; print less, or log the metrics"
+            "output came faster than it could be searched for metrics, and a part of it was passed over; "
+            "print less, or log the metrics"
         )
         self._screen = Screen(MAX_LINE * 4)
         self._rows.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,10 @@ PERIOD_S = 0.1
 """How often a growing log is looked at."""
 CHUNK = 1 << 16
 """Bytes of it that are searched at a time."""
-BACKLOG = 1 << 25
-"""So much output at most is still searched once the trial has ended."""
+END_S = 10.0
+"""So long at most is still searched once the trial has ended."""
+STOPPED_END_S = 1.0
+"""The same for one that was stopped: its slot is wanted."""
 
 Messages = Sequence[dict[str, Any]]
 
@@ -83,15 +86,19 @@ class LogWatch:
         if reads and self._reader is not None:
             data, self._position, missing = self._log.read(self._position, CHUNK)
             if missing:
-                self._reader.skipped(missing)
+                self._reader.skipped()
             more = bool(data)
             messages = self._reader.feed(data, last=last and not data)
         if self._log.is_too_long():
             self._log.cut()
         return messages, more
 
-    async def close(self) -> None:
-        """Returns when what is left has been handed on, and the log is as long as it may be."""
+    async def close(self, patience_s: float = END_S) -> None:
+        """Returns when what is left has been handed on, and the log is as long as it may be.
+
+        Args:
+            patience_s: After so long only the last lines are looked at.
+        """
         self._timer.cancel()
         if self._work is not None:
             self._work.remove_done_callback(self._again)
@@ -102,12 +109,12 @@ class LogWatch:
                 await self._loop.run_in_executor(None, self._log.cut)
             self._tell_dropped()
             return
-        behind = self._log.size() - self._position - BACKLOG
-        if behind > 0:
-            self._position += behind
-            self._reader.skipped(behind)
+        until = time.monotonic() + patience_s
         while await self._turn(last=True):
-            pass
+            behind = self._log.size() - self._position - CHUNK
+            if behind > 0 and time.monotonic() > until:
+                self._position += behind
+                self._reader.skipped()
         self._tell_dropped()
 
     def _tell_dropped(self) -> None:
@@ -129,9 +136,14 @@ def _reader(config: TrialConfig) -> PrintedReader | None:
 
 
 @contextlib.asynccontextmanager
-async def watched(watch: LogWatch) -> AsyncIterator[LogWatch]:
-    """Closes a watch when the body ends."""
+async def watched(watch: LogWatch, is_stopped: Callable[[], bool] = lambda: False) -> AsyncIterator[LogWatch]:
+    """Closes a watch when the body ends.
+
+    Args:
+        watch: To be closed.
+        is_stopped: Whether the trial was stopped.
+    """
     try:
         yield watch
     finally:
-        await watch.close()
+        await watch.close(STOPPED_END_S if is_stopped() else END_S)

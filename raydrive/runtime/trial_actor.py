@@ -229,7 +229,8 @@ class TrialActor:
                     current.note(text)
 
             log = CappedLog(prepared.log, self._spec.log_limit, prepared.log_changed)
-            async with watched(LogWatch(log, self._config, take, current.is_full, note)) as watch:
+            watch = LogWatch(log, self._config, take, current.is_full, note)
+            async with watched(watch, lambda: self._stopping):
                 exit_ = await keeper.run(job, begin)
             kept = exit_.kept
             # A process that is kept for the next trial may have been paused at its very last report.
