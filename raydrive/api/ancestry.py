@@ -212,6 +212,7 @@ class _Tracer:
                 state=source.state,
                 learns=sampling.learns,
                 going_on=going_on,
+                metric=self.config.metric,
             )
             found.append(one)
             ancestors += theirs
@@ -265,7 +266,8 @@ class _Tracer:
 
     def _same_metric(self, reference: RunReference | ChildReference, source: Source) -> None:
         theirs, ours = source.config.metric, self.config.metric
-        if theirs == ours or source.layout.uri in self._judged:
+        # What of a curve counts may differ: the curves are there whole.
+        if (theirs.name, theirs.goal) == (ours.name, ours.goal) or source.layout.uri in self._judged:
             return
         self._judged.add(source.layout.uri)  # one mistake, one message
         found = f"{source.layout.run_id}, which is to {theirs.goal.value} {theirs.name!r}"

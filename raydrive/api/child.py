@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.arguments import trial_argv
-from raydrive.core.errors import TrialError, did_you_mean
+from raydrive.core.errors import StorageError, TrialError, did_you_mean
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
-from raydrive.storage.files import list_files, log_size, read_file, read_log
+from raydrive.storage.files import download_file, list_files, log_size, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -63,9 +63,9 @@ class Run:
 
     @property
     def best_value(self) -> float | None:
-        """Best finite value of the primary metric so far."""
+        """What it is ranked by: the best finite value of the primary metric so far, or what else the objective is."""
         self.parent.refresh()
-        return self.parent.sweep.curves.best(self.number)
+        return self.parent.sweep.curves.objective(self.number)
 
     def get_status(self) -> str:
         """Returns Queued, Running, Completed, Canceled or Failed; Interrupted if the run is and it was open."""
@@ -156,17 +156,28 @@ class Run:
         if target.is_dir() or (output_file_path or "").endswith("/"):
             target = target / Path(name).name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(read_file(self.parent.layout, self.number, name))
+        download_file(self.parent.layout, self.number, name, target)
         return str(target)
 
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
         """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
 
         Raises:
-            StorageError: If one cannot be read.
+            StorageError: If some cannot be read or written; the others are there.
         """
         root = Path(output_directory).expanduser()
-        return [self.download_file(name, str(root / name)) for name in self.get_file_names() if name.startswith(prefix)]
+        copied, failed = list[str](), list[str]()
+        for name in [name for name in self.get_file_names() if name.startswith(prefix)]:
+            try:
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                download_file(self.parent.layout, self.number, name, root / name)
+                copied.append(str(root / name))
+            except (OSError, StorageError) as error:
+                failed.append(f"{name} ({error})")
+        if failed:
+            total = len(failed) + len(copied)
+            raise StorageError(f"{len(failed)} of {total} files could not be copied: {', '.join(failed[:5])}")
+        return copied
 
     def logs(self, attempt: int | None = None) -> str:
         """Returns what it wrote to stdout and stderr.

@@ -22,6 +22,7 @@ from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
 from raydrive.core.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.storage.patterns import check_patterns
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""
@@ -43,6 +44,8 @@ class ScriptRunConfig:
             trials use it; not needed where ``python`` is another one.
         metrics: For scripts that only print: a regular expression with named groups, such as
             ``"val_acc=(?P<accuracy>[0-9.]+)"``, or ``{"format": "json"}`` for JSON lines.
+        keep: Patterns, as in ``.gitignore``, of files in the working directory that are kept with the trial, beside
+            ``outputs`` and ``logs``: ``["wandb/**", "*.csv"]``. ``!PATTERN`` names what nobody will miss.
         preload: Modules imported once per trial actor; trials are then forked with them loaded. They must not
             start threads or use a GPU when imported.
 
@@ -64,6 +67,7 @@ class ScriptRunConfig:
         allow_pip_install: bool = False,
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
+        keep: Sequence[str] = (),
     ) -> None:
         self.source_directory = Path(source_directory).expanduser()
         self.script = script
@@ -73,7 +77,8 @@ class ScriptRunConfig:
         self.max_run_duration_seconds = max_run_duration_seconds
         self.python = python
         self.preload = tuple(preload)
-        problems: list[Problem] = []
+        problems = check_patterns(keep, "keep")
+        self.keep = () if problems else tuple(keep)
         self.metrics: PrintedMetrics | None = None
         if metrics is not None:
             try:
@@ -102,6 +107,7 @@ class ScriptRunConfig:
             "environment_variables": self.environment_variables,
             "python": self.python or "",
             "preload": self.preload,
+            "keep": self.keep,
             "resources": resources,
             "metrics": self.metrics,
         }
@@ -145,7 +151,10 @@ class HyperDriveConfig:
         resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
         preload: Modules that function trials are forked with.
+        keep: Patterns of files that are kept with the trial, as those of ``ScriptRunConfig``, in addition to them.
         tags: Free text by name, kept with the run.
+        primary_metric_value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max``, or
+            ``mean_last_5``, the mean of the last five (any number). Policies compare bests, as HyperDrive's do.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -177,22 +186,23 @@ class HyperDriveConfig:
         resume_from: RunLike | Sequence[RunLike] | None = None,
         resume_child_runs: ChildLike | Sequence[ChildLike] | None = None,
         preload: Sequence[str] = (),
+        keep: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
+        primary_metric_value: str = "best",
     ) -> None:
         _check_sampling(hyperparameter_sampling)
-        self.run_config = run_config
-        self.preload = tuple(preload)
+        self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
-            self._trial_spec(resources or Resources()),
+            self._trial_spec(resources or Resources(), keep),
             grace_s=grace_s, reuse_actors=reuse_actors, reuse_processes=reuse_processes, log_limit=log_limit,
             keep_checkpoints=keep_checkpoints, storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
         )  # fmt: skip
         self.config = RunConfig(
             experiment="default",
-            metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal)),
+            metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=hyperparameter_sampling,
             policy=NoTerminationPolicy() if policy is None else policy,
             limits=Limits(
@@ -215,16 +225,19 @@ class HyperDriveConfig:
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
             trace(self.to_submission("default"), None)
 
-    def _trial_spec(self, resources: Resources) -> TrialSpec:
+    def _trial_spec(self, resources: Resources, keep: Sequence[str]) -> TrialSpec:
         target = self.run_config
+        if problems := check_patterns(keep, "keep"):
+            raise ConfigError(problems)
         if isinstance(target, ScriptRunConfig):
-            return target.to_spec(resources)
+            spec = target.to_spec(resources)
+            return dataclasses.replace(spec, keep=(*spec.keep, *keep))
         if not callable(target):
             allowed = "a ScriptRunConfig, or a function train(params)"
             raise ConfigError(Problem("run_config", repr(target), allowed))
         _check_function(target)
         name = getattr(target, "__qualname__", type(target).__name__)
-        return TrialSpec(kind="function", script=name, preload=self.preload, resources=resources)
+        return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
 
     def to_submission(self, experiment: str) -> Submission:
         """Returns the configuration as a submission of an experiment.

@@ -136,7 +136,8 @@ class Axes:
             for column in columns_of(run.config.sampling.space, [flat(trial.params) for trial in run.sweep.trials])
         }
         self._names = {"trial": "trial", "intervals": "intervals", "seconds": "seconds", "last": "last"}
-        self._names |= {"best": run.config.metric.name}
+        metric = run.config.metric
+        self._names |= {"best": f"best {metric.name}", metric.value: metric.label}
 
     @property
     def known(self) -> list[str]:

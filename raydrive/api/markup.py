@@ -36,7 +36,7 @@ def run_html(run: HyperDriveRun) -> str:
         "status": status,
         "why": summary.why,
         "trials": f"{summary.done} of {summary.max_total_runs} ({counts})",
-        f"best {run.config.metric.name}": number(summary.best.value if summary.best else None),
+        f"best {run.config.metric.label}": number(summary.best.value if summary.best else None),
         "elapsed": clock(summary.elapsed_s),
     }
     best, interrupted = ranked(run.sweep, top=TOP), status == INTERRUPTED
@@ -46,13 +46,13 @@ def run_html(run: HyperDriveRun) -> str:
         [
             item.number,
             item.state,
-            number(item.best),
+            number(item.objective[1]),
             *(value_text(item.params[name]) if name in item.params else "–" for name in names),
             item.why,
         ]
         for item in rows
     ]
-    head = ["trial", "state", run.config.metric.name, *(name.lstrip("-") for name in names), "why it ended"]
+    head = ["trial", "state", run.config.metric.label, *(name.lstrip("-") for name in names), "why it ended"]
     return pairs_html(about) + (table_html(head, lines) if lines else "")
 
 
@@ -62,7 +62,7 @@ def trial_html(trial: Run) -> str:
         "trial": trial.id,
         "status": trial.get_status(),
         "why": trial.why,
-        f"best {trial.parent.config.metric.name}": number(trial.best_value),
+        f"{trial.parent.config.metric.value} {trial.parent.config.metric.name}": number(trial.best_value),
     }
     return pairs_html({**about, **{name.lstrip("-"): value_text(value) for name, value in trial.params.items()}})
 

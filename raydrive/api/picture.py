@@ -64,6 +64,7 @@ class Picture:
         self._ended = Ended()
         self._widths: dict[str, int] = {}
         self._metric = one_line(run.config.metric.name)
+        self._label = one_line(run.config.metric.label)
 
     def draw(
         self, summary: Summary, heartbeat: Mapping[str, Any], width: int, height: int, state: str = ""
@@ -118,7 +119,7 @@ class Picture:
         lines = [line, bar]
         if summary.best is not None:
             params = self._run.sweep.trials[summary.best.trial].params
-            found = Text(f"best {self._metric} ")
+            found = Text(f"best {self._label} ")
             found.append(number(summary.best.value), style="bold green")
             found.append(f" · trial {summary.best.trial}, interval {summary.best.interval}")
             found.append(f" · {params_text(params)}", style="dim")
@@ -189,14 +190,14 @@ class Picture:
         return f"*{name}" if best is not None and best.trial == trial.number else name
 
     def _values(self, title: str, trials: Sequence[Trial]) -> list[Column]:
-        """Number, metric, best, intervals, time."""
+        """Number, metric, objective value, intervals, time."""
         curves, now = self._run.sweep.curves, time.time()
         values = [curves.values(trial.number) for trial in trials]
         times = [seconds_of(trial, trial.ended_at or now) for trial in trials]
         return [
             (title, [self._mark(trial) for trial in trials], True),
             (_short(self._metric, 16), [number(v[-1] if len(v) else None) for v in values], True),
-            ("best", [number(curves.best(trial.number)) for trial in trials], True),
+            (self._run.config.metric.value, [number(curves.objective(trial.number)) for trial in trials], True),
             ("k", [str(len(v)) for v in values], True),
             ("time", [_seconds(seconds) for seconds in times], True),
         ]

@@ -85,7 +85,7 @@ def plot_best(run: HyperDriveRun) -> Any:
         run: The run.
     """
     run.refresh()
-    known = [(trial.number, run.sweep.curves.best(trial.number)) for trial in run.sweep.trials]
+    known = [(trial.number, run.sweep.curves.objective(trial.number)) for trial in run.sweep.trials]
     points = [(number, value) for number, value in known if value is not None]
     if not points:
         return note("No trial has logged a finite value.")
@@ -97,7 +97,7 @@ def plot_best(run: HyperDriveRun) -> Any:
     figure = chart()
     figure.add_scatter(x=numbers, y=values, mode="markers", name="trials", marker_color=FAINT)
     figure.add_scatter(x=numbers, y=steps, name="best so far", line={"shape": "hv", "color": BEST, "width": 2.5})
-    return finish(figure, "trial", run.config.metric.name)
+    return finish(figure, "trial", run.config.metric.label)
 
 
 def plot_parallel(run: HyperDriveRun, params: list[str] | None = None) -> Any:
@@ -116,9 +116,9 @@ def plot_parallel(run: HyperDriveRun, params: list[str] | None = None) -> Any:
     if not numbers:
         return note("No trial has a value to colour by.")
     names = list(axes.params)[:MOST_AXES] if params is None else [_known(axes, name, "params") for name in params]
-    best = axes.values("best")
+    best = axes.values(run.config.metric.value)
     dimensions = [_dimension(axes, name) for name in names]
-    dimensions.append({"label": safe(run.config.metric.name), "values": best})
+    dimensions.append({"label": safe(run.config.metric.label), "values": best})
     line = {"color": best, "colorscale": "Viridis", "reversescale": not run.config.metric.maximize, "showscale": True}
     figure = finish(chart(go.Parcoords(dimensions=dimensions, line=line)))
     figure.update_layout(margin={"l": 80, "r": 80, "t": 70, "b": 40})
@@ -168,8 +168,8 @@ def plot_scatter(run: HyperDriveRun, x: str | None = None, y: str | None = None,
 
     Args:
         run: The run.
-        x: Name of a hyperparameter, or ``best``, ``last``, ``intervals``, ``seconds``, ``trial``; None = the most
-            important one.
+        x: Name of a hyperparameter, or ``best``, ``last``, the run's objective value (``mean_last_5``), ``intervals``,
+            ``seconds``, ``trial``; None = the most important one.
         y: Likewise; None = the next one.
         z: Likewise; None = a 2-D chart.
 
@@ -181,13 +181,14 @@ def plot_scatter(run: HyperDriveRun, x: str | None = None, y: str | None = None,
     numbers, axes = _drawn(run)
     if not numbers:
         return note("No trial has a value to colour by.")
-    left = [name for name in [*_by_importance(run, axes, (x, y)), "best", "trial"] if name not in (x, y, z)]
+    metric = run.config.metric
+    left = [name for name in [*_by_importance(run, axes, (x, y)), metric.value, "trial"] if name not in (x, y, z)]
     x = _known(axes, x, "x") if x is not None else left.pop(0)
     y = _known(axes, y, "y") if y is not None else left.pop(0)
     chosen = {"x": x, "y": y} if z is None else {"x": x, "y": y, "z": _known(axes, z, "z")}
-    best, metric = axes.values("best"), run.config.metric
+    best = axes.values(metric.value)
     look = {"color": best, "colorscale": "Viridis", "reversescale": not metric.maximize, "showscale": True}
-    hover = [f"trial {number}<br>{safe(metric.name)} {value:.6g}" for number, value in zip(numbers, best, strict=True)]
+    hover = [f"trial {number}<br>{safe(metric.label)} {value:.6g}" for number, value in zip(numbers, best, strict=True)]
     kind = go.Scatter if z is None else go.Scatter3d
     places = {letter: axes.places(name)[0] for letter, name in chosen.items()}
     figure = finish(chart(kind(**places, mode="markers", marker=look, hovertext=hover, hoverinfo="text")))
@@ -262,7 +263,7 @@ def plot_slices(run: HyperDriveRun) -> Any:
 def _drawn(run: HyperDriveRun) -> tuple[list[int], Axes]:
     """The trials with a value, by number, and their axes."""
     run.refresh()
-    numbers = [t.number for t in run.sweep.trials if run.sweep.curves.best(t.number) is not None]
+    numbers = [t.number for t in run.sweep.trials if run.sweep.curves.objective(t.number) is not None]
     return numbers, Axes(run, numbers)
 
 

@@ -21,14 +21,17 @@ from raydrive.api.wording import (
     number,
     one_line,
     params_text,
+    saving_text,
     standing,
     value_text,
 )
+from raydrive.core.objective import BEST
 from raydrive.core.records import FAILED
 from raydrive.core.summary import Summary, trial_notices
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
+    from raydrive.core.state import Best
 
 REFRESH_S = 0.25
 LOG_TAIL_LINES = 15
@@ -100,14 +103,14 @@ def events(run: HyperDriveRun) -> Iterator[str]:
         ]
         announced = len(trials)
         for trial in ended.update(trials):
-            value = number(run.sweep.curves.best(trial.number))
-            text = f"trial {trial.number} {trial.state}: best {run.config.metric.name} {value}; {trial.why}"
+            metric, value = run.config.metric, number(run.sweep.curves.objective(trial.number))
+            text = f"trial {trial.number} {trial.state}: {metric.value} {metric.name} {value}; {trial.why}"
             happened.append((trial.ended_at or trial.created_at, text))
         for at, text in sorted(happened, key=lambda event: event[0]):
             yield f"{stamp(at)}  {one_line(text)}"
-        if summary.best != best and summary.best is not None:
-            best = summary.best
-            yield f"{stamp(None)}  best so far: {number(best.value)} (trial {best.trial}, interval {best.interval})"
+        if summary.best is not None and _is_news(run, best, summary.best):
+            yield f"{stamp(None)}  {_best_so_far(run, summary.best)}"
+        best = summary.best
         heartbeat = run.heartbeat()
         reasons = heartbeat.get("waiting", {})
         # The numbers in a reason change all the time; that trials wait is one event.
@@ -122,6 +125,16 @@ def events(run: HyperDriveRun) -> Iterator[str]:
         if summary.state != state:
             state = summary.state
             yield f"{stamp(None)}  run {run.id}: {state}"
+
+
+def _is_news(run: HyperDriveRun, before: Best | None, best: Best) -> bool:
+    """Whether the best value is worth a line: the last value of a trial that trains on is another one all the time."""
+    return best != before if run.sweep.curves.by_best else before is None or best.trial != before.trial
+
+
+def _best_so_far(run: HyperDriveRun, best: Best) -> str:
+    objective = "" if run.config.metric.value == BEST else f" ({run.config.metric.value})"
+    return f"best so far{objective}: {number(best.value)} (trial {best.trial}, interval {best.interval})"
 
 
 class _Stamp:
@@ -159,18 +172,13 @@ def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
     best = summary.best
     lines += ["", f"Best trial: {child.number} ({child.id})"]
     if best is not None:
-        lines.append(f"  {one_line(run.config.metric.name)} = {number(best.value)} at interval {best.interval}")
+        lines.append(f"  {one_line(run.config.metric.label)} = {number(best.value)} at interval {best.interval}")
     lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in child.params.items()]
     lines.append(f"  artifacts: {child.uri}/outputs")
     lines += _better_before(run, best.value if best is not None else None)
     lines += [f"Note: {one_line(text)}" for text in trial_notices(run.sweep)]
-    saving = summary.saving
-    if saving.stopped:
-        lines += [
-            "",
-            f"Early termination stopped {saving.stopped} of {summary.total} trials and saved about "
-            f"{saving.intervals} intervals, {clock(saving.seconds)} of training ({saving.share:.0%} of all).",
-        ]
+    if saved := saving_text(summary):
+        lines += ["", saved]
     lines += ["", "Next:", *(f"  {command}" for command in next_commands(run, child.number))]
     return lines
 
@@ -188,7 +196,7 @@ def _better_before(run: HyperDriveRun, best: float | None) -> list[str]:
 
 
 def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:
-    lines = [f"No trial logged a finite value of {run.config.metric.name!r}."]
+    lines = [f"No trial logged a finite value of {run.config.metric.label!r}."]
     failed = [trial for trial in run.sweep.trials if trial.state == FAILED]
     if failed:
         from raydrive.api.child import Run

@@ -109,14 +109,15 @@ class HyperDriveRun(Charts):
         except JournalRewoundError:
             raise
         except JournalError as error:
-            self._unreadable = str(error)
+            self._unreadable = str(error).replace("raydrive resume RUN", f"raydrive resume {self.id}")
         else:
             self._unreadable = ""
 
     @property
     def damage(self) -> str:
         """What is wrong with the journal, and how many entries can be read; empty when it is whole."""
-        return self._unreadable or missing(self._left, self._reader.entries)
+        lost = missing(self._left, self._reader.entries)
+        return self._unreadable or lost.replace("raydrive resume RUN", f"raydrive resume {self.id}")
 
     @property
     def notices(self) -> list[str]:
@@ -262,6 +263,8 @@ class HyperDriveRun(Charts):
     ) -> Run | None:
         """Returns the trial with the best value over everything it logged; ties go to the first that achieved it.
 
+        Where the objective is another value (``last``, ``mean_last_5``), that counts; ties go to the lower number.
+
         Args:
             include_failed: Whether failed trials count.
             include_canceled: Whether trials that were stopped count.
@@ -286,7 +289,7 @@ class HyperDriveRun(Charts):
         if best is not None and self.sweep.trials[best.trial].state not in left_out:
             return Run(self, best.trial)
         for trial in ranked(self.sweep):
-            if trial.state not in left_out and self.sweep.curves.best(trial.number) is not None:
+            if trial.state not in left_out and self.sweep.curves.objective(trial.number) is not None:
                 return Run(self, trial.number)
         return None
 
@@ -309,7 +312,7 @@ class HyperDriveRun(Charts):
             {
                 "run_id": self.child_id(trial.number),
                 "hyperparameters": json.dumps(trial.params),
-                "best_primary_metric": self.sweep.curves.best(trial.number),
+                "best_primary_metric": self.sweep.curves.objective(trial.number),
                 "status": state_of(trial, interrupted),
             }
             for trial in ranked(self.sweep)
@@ -364,11 +367,11 @@ class HyperDriveRun(Charts):
 
     def rows(self) -> Rows:
         """Returns the trials as flat dicts, by number; a list that a notebook shows as a table."""
-        interrupted, now = self.get_status() == INTERRUPTED, time.time()
+        interrupted, now = self.get_status() in (INTERRUPTED, DAMAGED), time.time()
         return Rows(row_json(row(self.sweep, trial, now, interrupted=interrupted)) for trial in self.sweep.trials)
 
     def trials_table(self) -> pyarrow.Table:
-        """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why."""
+        """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why, ..."""
         from raydrive.api.tables import trials_table
 
         return trials_table(self.rows())
@@ -390,9 +393,7 @@ class HyperDriveRun(Charts):
             "startTimeUtc": utc(self.sweep.started_at),
             "endTimeUtc": utc(self.sweep.last_at) if self.sweep.finished else None,
             "properties": {
-                "primary_metric_config": json.dumps(
-                    {"name": self.config.metric.name, "goal": self.config.metric.goal.value}
-                ),
+                "primary_metric_config": json.dumps(self.config.to_json()["metric"]),
                 "runTemplate": "HyperDrive",
                 "best_child_run_id": self.child_id(best.trial) if best else None,
                 "score": best.value if best else None,

@@ -22,6 +22,7 @@ def tune(
     *,
     metric: str,
     goal: str | PrimaryMetricGoal = "maximize",
+    value: str = "best",
     sampling: str | Sampling = "random",
     policy: Policy | None = None,
     max_total_runs: int = 20,
@@ -42,6 +43,7 @@ def tune(
         space: Parameter expressions by name.
         metric: The metric to optimise, as it is logged.
         goal: ``maximize`` or ``minimize``.
+        value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max`` or ``mean_last_5``.
         sampling: ``random``, ``sobol``, ``grid``, ``bayesian``, or a sampling object (its own space is used then).
         policy: Early termination; None = none.
         max_total_runs: Trials in all.
@@ -67,6 +69,7 @@ def tune(
         run_config=train,
         resources=resources,
         seed=seed,
+        primary_metric_value=value,
         **options,
     )
     run = Experiment(Workspace(storage, address), experiment).submit(config)

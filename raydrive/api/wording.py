@@ -12,6 +12,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
+    from raydrive.core.saving import Span
     from raydrive.core.state import Best
     from raydrive.core.summary import Summary
 
@@ -72,9 +73,34 @@ def counts_text(summary: Summary) -> str:
     return " · ".join(parts)
 
 
+def span_text(span: Span) -> str:
+    """Returns an estimated duration with its bound: ``about 2:10, between 1:30 and 2:50``."""
+    low, high = _rough(span.low_s), _rough(span.high_s)
+    return f"about {_rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
+
+
+def _rough(seconds: float) -> str:
+    """An estimated duration: tenths of a second only where there are few seconds."""
+    return f"{seconds:.0f}s" if 9.95 <= seconds < 59.5 else clock(seconds if seconds < 10 else round(seconds))
+
+
+def saving_text(summary: Summary) -> str:
+    """Returns what early termination saved, in one sentence; empty when it stopped no trial."""
+    saving = summary.saving
+    if not saving.stopped:
+        return ""
+    head = f"Early termination stopped {saving.stopped} of {summary.total} trials"
+    if saving.intervals is None or saving.span is None:
+        return f"{head}; what that saved cannot be estimated: {saving.why}."
+    if not saving.intervals:
+        return f"{head}, and none that were shorter than the completed ones: nothing was saved."
+    share = f"{saving.intervals} intervals ({saving.share:.0%} of all)"
+    return f"{head} and saved about {share}. Training time saved: {span_text(saving.span)}."
+
+
 def best_text(run: HyperDriveRun, best: Best) -> str:
-    """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``."""
-    return f"best {one_line(run.config.metric.name)} {number(best.value)} (trial {best.trial})"
+    """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
+    return f"best {one_line(run.config.metric.label)} {number(best.value)} (trial {best.trial})"
 
 
 def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:

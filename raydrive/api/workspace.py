@@ -27,6 +27,7 @@ _OTHER_KEYS = (
     "grace_s",
     "reuse_actors",
     "max_attempts",
+    "keep",
     "keep_checkpoints",
     "resume_argument",
     "lease_s",

@@ -14,6 +14,7 @@ from raydrive.cli.output import Format, OutputOption, RunArgument, StorageOption
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.workspace import Workspace
+    from raydrive.core.saving import Saving
 
 EXIT_UNREADABLE = 5
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
@@ -60,12 +61,15 @@ def list_runs(
                 "experiment": run.experiment,
                 "status": state,
                 "trials": f"{summary.done}/{summary.max_total_runs}",
-                "metric": run.config.metric.name,
+                "metric": run.config.metric.label if output is Format.TABLE else run.config.metric.name,
+                "objective": run.config.metric.value,
                 "best": summary.best.value if summary.best else None,
                 "elapsed_s": round(summary.elapsed_s, 1),
             }
         )
-    columns = ("run", "experiment", "status", "trials", "metric", "best", "elapsed_s")
+    columns = ["run", "experiment", "status", "trials", "metric", "best", "elapsed_s"]
+    if output is not Format.TABLE:
+        columns.append("objective")
     if not rows and output is Format.TABLE:
         say(f"No runs in {space.storage}.")
         return 0
@@ -89,11 +93,12 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             **{name.lower(): count for name, count in summary.counts.items()},
             "metric": run.config.metric.name,
             "goal": run.config.metric.goal.value,
+            "objective": run.config.metric.value,
             "best": summary.best.value if summary.best else None,
             "best_trial": summary.best.trial if summary.best else None,
             "reports": summary.reports,
             "elapsed_s": round(summary.elapsed_s, 1),
-            "saved_s": round(summary.saving.seconds, 1),
+            **_saved(summary.saving),
             "waiting": "; ".join(waiting),
             "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
             "notice": "; ".join(_notices(run, heartbeat)),
@@ -111,6 +116,18 @@ def _notices(run: HyperDriveRun, heartbeat: dict[str, Any]) -> list[str]:
 
     driver = str(heartbeat.get("notice", ""))
     return [*notices(run.sweep), *trial_notices(run.sweep), *run.notices, *filter(None, [driver])]
+
+
+def _saved(saving: Saving) -> dict[str, float | None]:
+    """What early termination saved and the bound of that estimate; without figures where nothing tells."""
+    if saving.span is None:
+        return {"saved_s": None, "saved_low_s": None, "saved_high_s": None}
+    span = saving.span
+    return {
+        "saved_s": round(span.seconds, 1),
+        "saved_low_s": round(span.low_s, 1),
+        "saved_high_s": round(span.high_s, 1),
+    }
 
 
 def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
@@ -158,7 +175,8 @@ def trials(
         rows = [rows[trial.number] for trial in ranked(run.sweep)]
     rows = rows[:top] if top else rows
     params = list(dict.fromkeys(key for row in rows for key in row if key.startswith("param_")))
-    columns = ["trial", "state", "best", "last", "intervals", "seconds", *params, "why"]
+    ranking = run.config.metric.value
+    columns = ["trial", "state", *dict.fromkeys((ranking, "best", "last")), "intervals", "seconds", *params, "why"]
     if output is not Format.TABLE:
         columns += ["attempt", "node", "gpus", "losses"]
     emit(rows, output, name="trials", columns=columns)
@@ -198,7 +216,7 @@ def best(run_name: RunArgument = "last", storage: StorageOption = None, output: 
     """Print the best trial: its parameters, metric, files and command."""
     run = open_run(run_name, storage)
     if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
-        say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.name!r}.")
+        say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.label!r}.")
         return 3
     print_best(run, output)
     return 0
@@ -222,6 +240,7 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "id": child.id,
         "status": child.get_status(),
         "metric": run.config.metric.name,
+        "objective": run.config.metric.value,
         "value": found.value,
         "interval": found.interval,
         "artifacts": f"{child.uri}/outputs",

@@ -21,6 +21,7 @@ from raydrive.cli.output import (
 
 if TYPE_CHECKING:
     from raydrive.studio.story import Story
+    from raydrive.studio.whatif import Outcome
 
 DEFAULT_PORT = 8421
 
@@ -142,6 +143,7 @@ def whatif(
             "would stop": len(one.stopped),
             "trains_s": round(one.trained_s, 1),
             "saves_s": round(one.saved_s, 1),
+            "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
             "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
             "best": one.best,
             "best trial": one.best_trial,
@@ -154,12 +156,22 @@ def whatif(
     if len(found) == 1 and output is Format.TABLE:
         for trial, interval, why in found[0].stopped:
             print(f"trial {trial} at interval {interval}: {why}")
-    if any(one.unknown for one in found):
-        say(
-            "unknown: trials that this run stopped and the policy would have let go on. What they would have reached "
-            "is not known; the further training they would have cost is estimated."
-        )
+    for text in _unknown(found):
+        say(text)
     return 0
+
+
+def _unknown(found: list[Outcome]) -> list[str]:
+    """What nobody can know, in words."""
+    gap, texts = found[0].no_estimate, []
+    if any(one.unknown for one in found):
+        texts.append(
+            "unknown: trials that this run stopped and the policy would have let go on. What they would have reached "
+            "is not known" + ("." if gap else "; the further training they would have cost is estimated.")
+        )
+    if gap:
+        texts.append(f"How long the trials that this run stopped would have gone on is in no figure: {gap}.")
+    return texts
 
 
 def export(

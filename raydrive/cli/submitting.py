@@ -126,14 +126,14 @@ def resume(
     """Go on with an interrupted run, or extend a finished one, from its storage alone."""
     from raydrive.api import launch as launching
     from raydrive.api.workspace import read_settings
-    from raydrive.cli.reading import open_run
+    from raydrive.cli.reading import workspace
 
     wanted = {
         "max_total_runs": max_total_trials,
         "max_concurrent_runs": max_concurrent_trials,
         "max_duration_s": timeout,
     }
-    run = open_run(run_name, storage)
+    run = workspace(storage).get_run(run_name)
     target = resolve(address, "RAY_ADDRESS", "--address", read_settings().get("address"))
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():

@@ -19,6 +19,7 @@ from raydrive.compat import azure_names
 from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.config import DAY_S, Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.objective import BEST
 from raydrive.core.trial_spec import TrialSpec
 
 
@@ -115,6 +116,8 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
     out["sampling_algorithm"] = {name: sampling[name] for name in ("type", "rule") if name in sampling}
     out["search_space"] = {name.lstrip("-"): expression for name, expression in space.items()}
     out["objective"] = {"goal": config.metric.goal.value, "primary_metric": config.metric.name}
+    if config.metric.value != BEST:
+        out["objective"]["value"] = config.metric.value
     policy = config.policy.to_json()
     if policy.get("type") not in (None, "none"):
         out["early_termination"] = {name: value for name, value in policy.items() if value is not None}
@@ -190,6 +193,8 @@ def _own(config: RunConfig) -> dict[str, Any]:
         out["python"] = spec.python
     if spec.preload:
         out["preload"] = list(spec.preload)
+    if spec.keep:
+        out["keep"] = list(spec.keep)
     default = TrialSpec(kind="command")
     for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s"):
         if getattr(spec, name) != getattr(default, name):

@@ -16,8 +16,10 @@ from pydantic_core import PydanticCustomError
 
 from raydrive.core.errors import did_you_mean
 from raydrive.core.expressions import is_number
+from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
 from raydrive.core.printed import pattern_problem
 from raydrive.core.trial_spec import LEAST_LOG_LIMIT
+from raydrive.storage.patterns import check_patterns
 
 
 def _wrong(allowed: str, fix: str = "") -> PydanticCustomError:
@@ -90,6 +92,18 @@ def _one_of(*known: str) -> _Check:
     return _Check(check, accepts={"anyOf": [{"enum": list(known)}, *patterns]})
 
 
+def _objective_value() -> _Check:
+    """What of a curve counts: a few names, and a mean of any number of values."""
+
+    def check(value: Any) -> str:
+        name = value.strip().casefold() if isinstance(value, str) else value
+        if not is_objective(name):
+            raise _wrong(ALLOWED, did_you_mean(name, NAMES) if isinstance(name, str) else "")
+        return str(name)
+
+    return _Check(check, accepts={"anyOf": [{"enum": list(NAMES)}, {"type": "string", "pattern": PATTERN}]})
+
+
 _UNITS = {"": 1, "b": 1} | {
     f"{letter}{suffix}": base**power
     for power, letter in enumerate("kmgt", 1)
@@ -126,6 +140,14 @@ def _patterns(value: Any) -> Any:
             allowed, fix = wrong
             raise _wrong(allowed, f"{pattern!r}: {fix}" if isinstance(value, list) and fix else fix)
     return value if isinstance(value, list) else [value]
+
+
+def _keep(value: Any) -> Any:
+    """A pattern of files, or a list of them."""
+    patterns = value if isinstance(value, list) else [value]
+    for problem in check_patterns(patterns, "keep"):
+        raise _wrong(problem.allowed, f"{problem.found}: {problem.fix}" if problem.fix else "")
+    return patterns
 
 
 Text = Annotated[str, _Check(_text, accepts={"type": "string", "pattern": "\\S"})]
@@ -213,6 +235,8 @@ class ObjectiveKeys(Section):
 
     goal: Annotated[str, _one_of("maximize", "minimize")]
     primary_metric: Text
+    value: Annotated[str, _objective_value()] | None = None
+    """raydrive's own: what of a trial's values it is ranked by."""
 
 
 class LimitKeys(Section):
@@ -294,6 +318,7 @@ class OwnKeys(Section):
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, _Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None
+    keep: Annotated[list[str], _Check(_keep, accepts=_TEXTS)] | None = None
     environment_variables: dict[str, Text] | None = None
     input_mapping: dict[str, Text] | None = None
     """What Azure ML's names of data stand for: names or beginnings of URIs, and paths or URIs."""

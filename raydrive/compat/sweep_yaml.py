@@ -35,12 +35,13 @@ from raydrive.compat.sweep_lineage import read_children, read_parents
 from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
 from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
 from raydrive.compat.sweep_problems import problems_of, without_echoes
-from raydrive.compat.sweep_schema import MetricKeys, OwnKeys, SweepKeys
+from raydrive.compat.sweep_schema import MetricKeys, ObjectiveKeys, OwnKeys, SweepKeys
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.installing import check_installing
+from raydrive.core.objective import BEST
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
@@ -162,7 +163,7 @@ class _Reader:
                 experiment=keys.experiment_name or stem,
                 display_name=keys.display_name or keys.name or "",
                 tags=_tags(keys),
-                metric=Metric(name=keys.objective.primary_metric, goal=PrimaryMetricGoal.from_str(keys.objective.goal)),
+                metric=_metric(keys.objective),
                 sampling=sampling,
                 policy=policy,
                 limits=_limits(keys, own, sampling.space),
@@ -330,11 +331,16 @@ _PATHS = {
     "resources": "raydrive.resources",
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",
+    "primary_metric_value": "objective.value",
 }
 """Names of the configuration as a sweep file has them."""
 
 
 _OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit")
+
+
+def _metric(keys: ObjectiveKeys) -> Metric:
+    return Metric(name=keys.primary_metric, goal=PrimaryMetricGoal.from_str(keys.goal), value=keys.value or BEST)
 
 
 def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
@@ -364,6 +370,7 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapp
         environment_variables=variables,
         python=own.python or "",
         preload=tuple(own.preload or ()),
+        keep=tuple(own.keep or ()),
         metrics=_printed(own.metrics),
         resources=Resources(**resources),
         **_given(

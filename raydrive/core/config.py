@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, did_you_mean
 from raydrive.core.lineage import Lineage
+from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.samplers import Sampling, sampling_from_json
 from raydrive.core.trial_spec import LEAST_LOG_LIMIT, Metric, TrialSpec, is_number
@@ -21,6 +22,8 @@ FORMAT = 1
 """Version of ``config.json``; raised when an older raydrive could misread it."""
 FORMAT_WITH_LINEAGE = 2
 """Version of the ``config.json`` of a run with parents: an older raydrive would go on with it as if it had none."""
+FORMAT_WITH_OBJECTIVE = 3
+"""Version of the ``config.json`` of a run whose objective is not the best point: an older raydrive would take it so."""
 DAY_S = 86_400.0
 
 
@@ -69,20 +72,28 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the configuration as a JSON object; ``from_json`` gives back an equal one."""
+        metric = {"name": self.metric.name, "goal": self.metric.goal.value}
+        if self.metric.value != BEST:
+            metric["value"] = self.metric.value
         return {
-            "format": FORMAT_WITH_LINEAGE if self.lineage else FORMAT,
+            "format": self._format(),
             "experiment": self.experiment,
             "display_name": self.display_name,
             "tags": dict(self.tags),
             "versions": dict(self.versions),
             "seed": self.seed,
-            "metric": {"name": self.metric.name, "goal": self.metric.goal.value},
+            "metric": metric,
             "sampling": self.sampling.to_json(),
             "policy": self.policy.to_json(),
             "limits": _plain(self.limits),
             "trial": _plain(self.trial),
             **({"lineage": self.lineage.to_json()} if self.lineage else {}),
         }
+
+    def _format(self) -> int:
+        if self.metric.value != BEST:
+            return FORMAT_WITH_OBJECTIVE
+        return FORMAT_WITH_LINEAGE if self.lineage else FORMAT
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> RunConfig:
@@ -91,8 +102,8 @@ class RunConfig:
         Raises:
             ConfigError: If a newer raydrive wrote it, or it was edited into something invalid.
         """
-        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE):
-            allowed = f"{FORMAT} or {FORMAT_WITH_LINEAGE}"
+        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE, FORMAT_WITH_OBJECTIVE):
+            allowed = f"{FORMAT}, {FORMAT_WITH_LINEAGE} or {FORMAT_WITH_OBJECTIVE}"
             raise ConfigError(
                 Problem("format", repr(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
             )
@@ -145,6 +156,10 @@ def _check_names(config: RunConfig) -> list[Problem]:
     problems = []
     if not isinstance(config.metric.name, str) or not config.metric.name:
         problems.append(Problem("primary_metric_name", repr(config.metric.name), "the name of a logged metric"))
+    value = config.metric.value
+    if not is_objective(value):
+        fix = did_you_mean(value, NAMES) if isinstance(value, str) else ""
+        problems.append(Problem("primary_metric_value", repr(value), ALLOWED, fix))
     bad = set(config.experiment) & set("/\\\0")
     if not config.experiment or bad or config.experiment.startswith("."):
         allowed = "a name without '/' or '\\' that does not begin with '.'"

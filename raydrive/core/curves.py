@@ -33,35 +33,16 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from raydrive.core.comparisons import Median, Standing
+from raydrive.core.curve import MARK, WORST, Curve
+from raydrive.core.edge import Edge
 from raydrive.core.kept import Needs, Over
 from raydrive.core.late import np
+from raydrive.core.objective import BEST, Found, Objective, Results
 from raydrive.core.trial_spec import as_float
 from raydrive.core.verdicts import trial_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-WORST = -math.inf
-MARK = 128
-"""A curve remembers its top and total after every so many intervals, so that a look back is never a long walk."""
-
-
-class _Curve:
-    """One trial's values, and what can be said of them at the last interval without looking at them again."""
-
-    __slots__ = ("marks", "start", "top", "top_at", "total", "values")
-
-    def __init__(self) -> None:
-        self.values = array("d")
-        self.top = WORST
-        self.top_at = 0
-        """Interval of the top, 0 when no value is finite."""
-        self.total = 0.0
-        """Sum of all scores, left to right."""
-        self.marks: array[float] | None = None
-        """top and total after 128, 256, ... intervals; most curves are shorter and have none."""
-        self.start = 0
-        """Values that were logged in an earlier run."""
 
 
 class Curves:
@@ -72,31 +53,31 @@ class Curves:
     Args:
         maximize: Whether larger values are better.
         needs: What is asked of trials that are over; None = everything, so that their values are kept.
+        objective: What of a curve is its trial's result; None = the best point.
     """
 
     __slots__ = (
-        "_complete_to", "_curves", "_edge", "_edge_at", "_means", "_names", "_needs", "_over", "_tops", "_unsorted",
-        "maximize",
+        "_complete_to", "_curves", "_edge", "_means", "_names", "_needs", "_over", "_results",
+        "_tops", "_unsorted", "maximize",
     )  # fmt: skip
 
-    def __init__(self, maximize: bool, needs: Needs | None = None) -> None:
+    def __init__(self, maximize: bool, needs: Needs | None = None, objective: Objective | None = None) -> None:
         self.maximize = maximize
         """True when larger values are better."""
-        self._curves: dict[int, _Curve] = {}
+        self._curves: dict[int, Curve] = {}
         self._needs = needs
         self._over: dict[int, Over] = {}
         """Trials whose values were given up; none of them is among ``_curves``."""
         self._complete_to = 0
         """Length of the longest of them: all columns that are needed up to there exist."""
-        # The staircase of the edge: intervals, ascending, at which it rises, and (score, value, trial) there.
-        self._edge_at: list[int] = []
-        self._edge: list[tuple[float, float, int]] = []
+        self._edge = Edge()
         # Columns of tops and of means by interval, ascending scores.
         self._tops: dict[int, array[float]] = {}
         self._means: dict[int, array[float]] = {}
         self._unsorted: set[int] = set()
         """Intervals whose columns ``extend`` has appended to."""
         self._names: dict[int, str] = {}
+        self._results = Results(objective, self._found) if objective is not None and objective.kind != BEST else None
 
     def begin(self, trial: int, values: Sequence[float], name: str = "") -> None:
         """Starts the curve of a trial with what was logged in an earlier run.
@@ -134,7 +115,7 @@ class Curves:
         if curve is None:
             if interval != 1 or trial in self._over:
                 return False
-            curve = self._curves[trial] = _Curve()
+            curve = self._curves[trial] = Curve()
         values = curve.values
         if interval != len(values) + 1:
             return False
@@ -148,7 +129,7 @@ class Curves:
         if score > curve.top:
             curve.top = score
             curve.top_at = interval
-            self._raise_edge(interval, score, value, trial)
+            self._edge.raise_to(interval, score, value, trial)
         if not interval % MARK:
             if curve.marks is None:
                 curve.marks = array("d")
@@ -159,6 +140,8 @@ class Curves:
             insort(self._tops[interval], curve.top)
         if interval in self._means:
             insort(self._means[interval], self._mean_until(curve, interval))
+        if self._results is not None:
+            self._results.touch(trial)
         return True
 
     def settle(self, trial: int) -> None:
@@ -175,7 +158,11 @@ class Curves:
             self._complete_columns(self._needs, length)
         top = curve.values[curve.top_at - 1] if curve.top_at else None
         best, best_at = (self.best(trial), self.best_interval(trial)) if curve.start else (top, curve.top_at or None)
-        self._over[trial] = Over(length, curve.values[-1], top, curve.top_at, best, best_at)
+        over = Over(length, curve.values[-1], top, curve.top_at, best, best_at)
+        if self._results is not None:
+            over.found, over.overall = self._found(trial), self.overall(trial)
+            self._results.forget(trial)
+        self._over[trial] = over
         del self._curves[trial]
 
     def _complete_columns(self, needs: Needs, length: int) -> None:
@@ -199,7 +186,7 @@ class Curves:
         """
         curve = self._curves.get(trial)
         if curve is None:
-            curve = self._curves[trial] = _Curve()
+            curve = self._curves[trial] = Curve()
         done, n = len(curve.values), len(values)
         curve.values.frombytes(values.tobytes())
         scores = np.where(np.isfinite(values), values if self.maximize else -values, WORST)
@@ -219,6 +206,8 @@ class Curves:
             curve.top = float(scores[fresh[-1]])
             curve.top_at = done + int(fresh[-1]) + 1
         self._enter(done, best[1:], totals[1:])
+        if self._results is not None:
+            self._results.touch(trial)
         return fresh
 
     def _enter(self, done: int, tops: NDArray[np.float64], totals: NDArray[np.float64]) -> None:
@@ -244,14 +233,7 @@ class Curves:
 
     def raise_edge(self, trials: NDArray[np.int64], intervals: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Puts finite values that ``extend`` took on the edge, in the order they were logged; all ``(n,)``."""
-        scores = values if self.maximize else -values
-        if self._edge:
-            at = np.searchsorted(np.array(self._edge_at), intervals, side="right")
-            edge = np.array([WORST, *(step[0] for step in self._edge)])
-            above = scores > edge[at]
-            trials, intervals, values, scores = trials[above], intervals[above], values[above], scores[above]
-        for row in zip(intervals.tolist(), scores.tolist(), values.tolist(), trials.tolist(), strict=True):
-            self._raise_edge(*row)
+        self._edge.raise_all(trials, intervals, values, values if self.maximize else -values)
 
     @property
     def trials(self) -> Collection[int]:
@@ -307,6 +289,45 @@ class Curves:
         top = max(own, default=WORST)
         return curve.start + own.index(top) + 1 if top > WORST else None
 
+    def objective(self, trial: int) -> float | None:
+        """Returns the objective value of what a trial has logged in this run so far, None without a finite one."""
+        return self._found(trial)[0]
+
+    def objective_interval(self, trial: int) -> int | None:
+        """Returns the interval that a trial's ``objective`` belongs to, None without one."""
+        return self._found(trial)[1]
+
+    def _found(self, trial: int) -> Found:
+        if self._results is None:
+            return self.best(trial), self.best_interval(trial)
+        if trial in self._over:
+            return self._over[trial].found
+        curve = self._curves.get(trial)
+        return self._results.of(trial, curve.values, curve.start) if curve is not None else (None, None)
+
+    def overall(self, trial: int) -> float | None:
+        """Returns a trial's objective value, what it logged in an earlier run included; None without a finite one."""
+        if self._results is None:
+            return self.top(trial)
+        if trial in self._over:
+            return self._over[trial].overall
+        curve = self._curves.get(trial)
+        if curve is None or not curve.start:
+            return self.objective(trial)
+        return self._results.objective.find(curve.values)[0]
+
+    @property
+    def by_best(self) -> bool:
+        """Whether the objective value is the best point, whose record is kept as values arrive."""
+        return self._results is None
+
+    def leader(self) -> tuple[int, float, int] | None:
+        """Returns the trial of this run with the best objective value, that value and its interval, None without one.
+
+        For an objective other than the best point.
+        """
+        return None if self._results is None else self._results.leader()
+
     def top(self, trial: int) -> float | None:
         """Returns a trial's best value, those logged in an earlier run included; None without a finite one."""
         if trial in self._over:
@@ -338,8 +359,7 @@ class Curves:
 
         Of equal values the one that was added first wins. None when there is no finite value in those intervals.
         """
-        at = bisect_right(self._edge_at, k)
-        return self._edge[at - 1][1:] if at else None
+        return self._edge.at(k)
 
     def median_of_means(self, k: int) -> Median | None:
         """Returns the median, over the trials with k intervals or more, of the mean of their values 1..k.
@@ -388,22 +408,6 @@ class Curves:
             return WORST
         return value if self.maximize else -value
 
-    def _raise_edge(self, interval: int, score: float, value: float, trial: int) -> None:
-        """Puts a value on the staircase if it is above the edge at its interval.
-
-        Steps to the right are kept while they are as high: they were there first, so they win the tie.
-        """
-        at = bisect_right(self._edge_at, interval)
-        if at and self._edge[at - 1][0] >= score:
-            return
-        end = at
-        while end < len(self._edge) and self._edge[end][0] < score:
-            end += 1
-        if at and self._edge_at[at - 1] == interval:
-            at -= 1
-        self._edge_at[at:end] = [interval]
-        self._edge[at:end] = [(score, value, trial)]
-
     def _gone(self, trial: int) -> LookupError:
         return LookupError(f"{self.name(trial)} is over and its values are in the journal only: see core.kept.Needs")
 
@@ -417,14 +421,14 @@ class Curves:
         until = self._mean_until if means else self._top_until
         return array("d", sorted(until(curve, k) for curve in self._curves.values() if len(curve.values) >= k))
 
-    def _top_until(self, curve: _Curve, k: int) -> float:
+    def _top_until(self, curve: Curve, k: int) -> float:
         if k >= curve.top_at:
             return curve.top
         start = k // MARK * MARK
         top = curve.marks[start // MARK * 2 - 2] if start and curve.marks is not None else WORST
         return max(top, max(map(self._score, curve.values[start:k]), default=WORST))
 
-    def _mean_until(self, curve: _Curve, k: int) -> float:
+    def _mean_until(self, curve: Curve, k: int) -> float:
         if k == len(curve.values):
             total = curve.total
         else:

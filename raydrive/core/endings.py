@@ -13,6 +13,11 @@ gain after k for each unit of recent gain, and with r the recent gain of the sto
 Medians, because some curves jump; the last term, because those that were stopped are not a random sample of all. No
 estimate gains more than any completed trial did. With fewer than three trials to compare, b(k) stands, with r as its
 noise. Running trials are read alike.
+
+Where a trial's value is not its best point, it may get worse again, and gains say nothing. With v(k) the value after k
+intervals, the completed trials that are longer then give
+
+    end = v(k) + median(v_j(end) - v_j(k)),    noise deviation = 1.4826 MAD + |median| / 4              (3)
 """
 
 from __future__ import annotations
@@ -22,6 +27,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from raydrive.core.objective import BEST, LAST, MEAN, Objective
 
 Array = NDArray[np.float64]
 
@@ -44,18 +51,22 @@ class Endings:
 
     Args:
         curves: Completed trials' metrics by interval, smaller is better; values that are not finite are passed over.
+        objective: What of a curve is its trial's value; None = the best point.
     """
 
-    def __init__(self, curves: Sequence[Sequence[float]]) -> None:
+    def __init__(self, curves: Sequence[Sequence[float]], objective: Objective | None = None) -> None:
         chosen = [curve for curve in curves if len(curve) > 1][-_REFERENCES:]
-        self._best = [_best_so_far(curve) for curve in chosen]
+        self._objective = objective if objective is not None and objective.kind != BEST else None
+        self._best = [self._so_far(curve) for curve in chosen]
         self._ratios: dict[int, tuple[Array, float]] = {}
 
     def estimate(self, curve: Sequence[float]) -> Ending | None:
-        """Returns (2) for a trial that logged ``curve``; None when it logged no finite value."""
-        best = _best_so_far(curve)
+        """Returns (2), or (3), for a trial that logged ``curve``; None when it has no finite value."""
+        best = self._so_far(curve)
         if not len(best) or not np.isfinite(best[-1]):
             return None
+        if self._objective is not None:
+            return self._moved(best)
         value, recent = float(best[-1]), _recent(best, len(best))
         ratios, most = self._after(len(best))
         if len(ratios) < _FEWEST:
@@ -63,6 +74,24 @@ class Endings:
         typical = float(np.median(ratios))
         spread = 1.4826 * float(np.median(np.abs(ratios - typical)))
         return Ending(value - min(recent * typical, most), recent * (spread + 0.25 * typical))
+
+    def _so_far(self, curve: Sequence[float]) -> Array:
+        """What the trial's value was after each interval; infinite while it had none."""
+        if self._objective is None:
+            return _best_so_far(curve)
+        return _value_so_far(np.asarray(curve, dtype=float), self._objective)
+
+    def _moved(self, so_far: Array) -> Ending:
+        """Ending (3)."""
+        interval, value = len(so_far), float(so_far[-1])
+        longer = [one for one in self._best if len(one) > interval and np.isfinite([one[interval - 1], one[-1]]).all()]
+        if len(longer) < _FEWEST:
+            before = so_far[max(0, (interval + 1) // 2 - 1)]
+            return Ending(value, abs(value - float(before)) if np.isfinite(before) else 0.0)
+        shifts = np.array([one[-1] - one[interval - 1] for one in longer])
+        typical = float(np.median(shifts))
+        spread = 1.4826 * float(np.median(np.abs(shifts - typical)))
+        return Ending(value + typical, spread + 0.25 * abs(typical))
 
     def _after(self, interval: int) -> tuple[Array, float]:
         """Ratios (1) of the completed trials that are longer, and the largest gain among them."""
@@ -86,3 +115,17 @@ def _recent(best: Array, interval: int) -> float:
 def _best_so_far(curve: Sequence[float]) -> Array:
     values = np.asarray(curve, dtype=float)
     return np.minimum.accumulate(np.where(np.isfinite(values), values, np.inf))
+
+
+def _value_so_far(values: Array, objective: Objective) -> Array:
+    """Values, smaller is better, after each interval: the last, the largest, or the mean of the last few."""
+    finite = np.where(np.isfinite(values), values, np.inf)
+    if objective.kind == LAST:
+        return finite
+    if objective.kind == MEAN:
+        ends = np.arange(1, len(values) + 1)
+        begins = np.maximum(0, ends - objective.window)
+        sums = np.concatenate(([0.0], np.cumsum(np.where(np.isfinite(values), values, 0.0))))
+        odd = np.concatenate(([0], np.cumsum(~np.isfinite(values))))
+        return np.where(odd[ends] > odd[begins], np.inf, (sums[ends] - sums[begins]) / (ends - begins))
+    return np.maximum.accumulate(finite)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raydrive.core.endings import Endings
 from raydrive.core.errors import ConfigError
+from raydrive.core.objective import Objective
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, TERMINAL, Params
 from raydrive.core.space_features import Features
 from raydrive.core.unseen import Seen
@@ -68,7 +69,9 @@ class ExperienceReader:
         """Returns what these trials, and those of earlier runs, teach."""
         seen = [*self._before, *history]
         curves = [self._turned(s.curve) for s in seen if s.state == COMPLETED and len(s.curve) > 1]
-        endings = Endings(curves)
+        # Turned so that smaller is better, as the curves are; what counts of them is the same for all trials of a run.
+        objective = Objective.of(seen[-1].objective, self._sign < 0) if seen else None
+        endings = Endings(curves, None if objective is None else replace(objective, maximize=False))
         rows: list[Array] = []
         values: list[float] = []
         noise: list[float] = []

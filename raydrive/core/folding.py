@@ -25,7 +25,7 @@ from raydrive.core.errors import NonsenseError
 from raydrive.core.late import np
 from raydrive.core.lineage import Lineage
 from raydrive.core.records import Decision, Fact, Started, Suggested
-from raydrive.core.state import Best, State
+from raydrive.core.state import Best, State, Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,7 +129,8 @@ def _fold_window(
         state.reports += end - start
         state.clock.last_at = max(state.clock.last_at, float(block.at[start:end].max()))
     if taken.rows:
-        _fold_best(block, np.sort(np.concatenate(taken.rows)), state, curves.maximize)
+        if curves.by_best:
+            _fold_best(block, np.sort(np.concatenate(taken.rows)), state, curves.maximize)
         tops = np.sort(np.concatenate(taken.tops))
         curves.raise_edge(block.trial[tops], block.interval[tops], block.value[tops])
 
@@ -164,11 +165,27 @@ def _fold_attempt(block: Block, rows: Ints, state: State, curves: Curves, taken:
                 trial.logged = tuple(dict.fromkeys((*trial.logged, *block.logged(int(row)))))[:32]
         return
     trial.logged = ()
+    _fold_times(trial, block.at[rows_with_value])
     next_rows = _next_rows(rows_with_value, block.interval[rows_with_value], length)
     if len(next_rows):
         tops = curves.extend(number, block.value[next_rows])
         taken.rows.append(next_rows)
         taken.tops.append(next_rows[tops])
+
+
+def _fold_times(trial: Trial, at: NDArray[np.float64]) -> None:
+    """Measures the times between reports as ``Trial.valued`` does, to the same bit."""
+    if trial.valued_at is not None:
+        at = np.concatenate(([trial.valued_at], at))
+    trial.valued_at = float(at[-1])
+    if len(at) < 2:
+        return
+    with np.errstate(over="ignore", invalid="ignore"):  # as plain floats do
+        gaps = np.where(at[1:] > at[:-1], at[1:] - at[:-1], 0.0)
+        trial.gaps += len(gaps)
+        # One after the other, unlike a sum of numpy's.
+        trial.gaps_s = float(np.add.accumulate(np.concatenate(([trial.gaps_s], gaps)))[-1])
+        trial.gaps_s2 = float(np.add.accumulate(np.concatenate(([trial.gaps_s2], gaps * gaps)))[-1])
 
 
 def _next_rows(rows: Ints, intervals: Ints, length: int) -> Ints:

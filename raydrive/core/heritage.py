@@ -11,7 +11,7 @@ import json
 import math
 from array import array
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raydrive.core.config import RunConfig
@@ -19,6 +19,7 @@ from raydrive.core.curves import Curves
 from raydrive.core.errors import JournalError
 from raydrive.core.expressions import Expression, show
 from raydrive.core.lineage import Continued
+from raydrive.core.objective import BEST, Objective
 from raydrive.core.records import CANCELED, Params, decoded, encoded
 from raydrive.core.samplers import Sampler
 from raydrive.core.space import Space
@@ -74,10 +75,11 @@ class Heritage:
         for place, one in enumerate(self.ancestors):
             curves.begin(-1 - place, one.curve, f"trial {one.trial} of {lineage.parents[one.parent].run}")
 
-    def seen(self, maximize: bool) -> list[Seen]:
-        """Returns the trials to learn from, as samplers see trials."""
+    def seen(self, maximize: bool, objective: str = BEST) -> list[Seen]:
+        """Returns the trials to learn from, as samplers see trials, by the objective of the run that learns."""
+        result = Objective.of(objective, maximize)
         return [
-            Seen(-1 - place, one.params, _best(one.curve, maximize), one.state, one.curve, one.stopped)
+            Seen(-1 - place, one.params, result.find(one.curve)[0], one.state, one.curve, one.stopped, objective)
             for place, one in enumerate(self.ancestors)
             if one.learned
         ]
@@ -85,13 +87,6 @@ class Heritage:
 
 NOTHING = Heritage()
 """What a run without parents has."""
-
-
-def _best(curve: Sequence[float], maximize: bool) -> float | None:
-    finite = [value for value in curve if math.isfinite(value)]
-    if not finite:
-        return None
-    return max(finite) if maximize else min(finite)
 
 
 # --- as a file -------------------------------------------------------------------------------------------------------
@@ -155,7 +150,7 @@ def sampler_of(config: RunConfig, heritage: Heritage = NOTHING) -> Sampler:
     """Returns the sampler of a run: trials that go on come first, and a sampler that learns knows the ancestors."""
     build: Any = config.sampling.build
     maximize = config.metric.maximize
-    before = heritage.seen(maximize) if config.sampling.learns else []
+    before = heritage.seen(maximize, config.metric.value) if config.sampling.learns else []
     sampler: Sampler = build(config.seed, maximize, before=before) if before else build(config.seed, maximize)
     continued, space = config.lineage.continued, config.sampling.space
     if not continued:
@@ -210,7 +205,7 @@ class Resuming:
             if self._foreign:
                 history = list(history)
                 for place in self._foreign & set(range(len(history))):
-                    history[place] = Seen(place, history[place].params, state=CANCELED)
+                    history[place] = replace(history[place], value=None, state=CANCELED, curve=(), stopped=False)
             return self._sampler.ask(number, history)
         one = self._continued[number]
         return Suggestion(one.params, RESUMED, {"run": one.run, "trial": one.trial, "from": one.source})

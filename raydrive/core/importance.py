@@ -43,7 +43,7 @@ def analyse(sweep: Sweep) -> dict[str, Any]:
         ``slices``: one object per hyperparameter; ``note``: what to know, empty when there is nothing.
     """
     space, curves = sweep.config.sampling.space, sweep.curves
-    found = [(trial.params, curves.best(trial.number)) for trial in sweep.trials]
+    found = [(trial.params, curves.objective(trial.number)) for trial in sweep.trials]
     known = [(params, value) for params, value in found if value is not None]
     if len(known) < FEWEST:
         note = f"{len(known)} of the {FEWEST} trials with a value that are needed"

@@ -10,7 +10,9 @@ from raydrive.core.heritage import Ancestor, misfit
 from raydrive.core.lineage import Parent
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.space import Space
+from raydrive.core.summary import best_by
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric
 
 
 def named(space: Space, params: Params) -> tuple[dict[str, object], list[str], list[str]]:
@@ -35,7 +37,16 @@ def named(space: Space, params: Params) -> tuple[dict[str, object], list[str], l
 
 
 def inherit(
-    place: int, sweep: Sweep, space: Space, *, run: str, uri: str, state: str, learns: bool, going_on: Container[int]
+    place: int,
+    sweep: Sweep,
+    space: Space,
+    *,
+    run: str,
+    uri: str,
+    state: str,
+    learns: bool,
+    going_on: Container[int],
+    metric: Metric | None = None,
 ) -> tuple[Parent, list[Ancestor]]:
     """Returns what an earlier run brings.
 
@@ -48,6 +59,7 @@ def inherit(
         state: How it stands.
         learns: Whether the new run's sampler learns from trials.
         going_on: Trials of it that go on in the new run, and are no ancestors therefore: the new trial has their curve.
+        metric: What the new run optimises, perhaps by another value of a curve; None = as that run did.
     """
     ancestors = []
     reasons: Counter[str] = Counter()
@@ -69,7 +81,7 @@ def inherit(
         state_then = CANCELED if trial.open else trial.state
         stopped = trial.stop_by == "policy"
         ancestors.append(Ancestor(place, trial.number, kept, state_then, curve, stopped, learned=learns and not why))
-    best = sweep.best
+    best = best_by(sweep, metric or sweep.config.metric)
     parent = Parent(
         run=run,
         experiment=sweep.config.experiment,

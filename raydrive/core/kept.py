@@ -55,6 +55,10 @@ class Over:
     best: float | None
     """Best value of this run."""
     best_at: int | None
+    found: tuple[float | None, int | None] = (None, None)
+    """Objective value of this run and its interval, where that is not the best point."""
+    overall: float | None = None
+    """Objective value, an earlier run included."""
 
 
 class Packed(Mapping[str, Any]):

@@ -212,6 +212,10 @@ _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.it
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
+_MOST_BITS = 14_000
+"""Bits of a whole number that Python turns into text: 4,300 digits."""
+
+
 def _encode_number(value: float) -> float | str:
     if math.isfinite(value):
         return value
@@ -226,6 +230,8 @@ def encoded(value: Any) -> Any:
         return {str(key): encoded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [encoded(item) for item in value]
+    if value.__class__ is int and value.bit_length() > _MOST_BITS:
+        return {"$float": "Infinity" if value > 0 else "-Infinity"}  # Python neither writes nor reads such numbers
     return value
 
 
@@ -250,7 +256,7 @@ def to_json(record: Record) -> dict[str, Any]:
         value = getattr(record, key)
         if value is None or value == "" or (value == {} and key not in _MAY_BE_NONE[name]):
             continue
-        out[key] = value if value.__class__ is int or value.__class__ is str else encoded(value)
+        out[key] = value if value.__class__ is str else encoded(value)
     return out
 
 

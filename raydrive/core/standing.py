@@ -95,4 +95,4 @@ def standing(sweep: Sweep, beat: Mapping[str, Any], now: float, *, damaged: bool
         now = sweep.last_at
     elif state in (INTERRUPTED, NOT_RESPONDING, DAMAGED):
         now = max(float(beat.get("at") or sweep.last_at), sweep.last_at)
-    return Standing(state, now, summarize(sweep, now, interrupted=state == INTERRUPTED), beat)
+    return Standing(state, now, summarize(sweep, now, interrupted=state in (INTERRUPTED, DAMAGED)), beat)

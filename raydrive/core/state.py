@@ -10,6 +10,7 @@ from typing import overload
 from raydrive.core.curves import Curves
 from raydrive.core.errors import did_you_mean
 from raydrive.core.kept import packed, plain
+from raydrive.core.objective import BEST
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -73,6 +74,13 @@ class Trial:
     ended_at: float | None = None
     trained_s: float = 0.0
     """Seconds that training processes of earlier attempts ran."""
+    gaps: int = 0
+    """How many times between two reports of the primary metric were measured, each within one attempt."""
+    gaps_s: float = 0.0
+    """Their sum in seconds, and that of their squares."""
+    gaps_s2: float = 0.0
+    valued_at: float | None = None
+    """When the current attempt last reported the primary metric."""
     node: str = ""
     pid: int = 0
     gpus: str = ""
@@ -105,6 +113,17 @@ class Trial:
         """Returns why it ended, with what is known of what is missing."""
         return "; ".join([why, *self.missing])
 
+    def valued(self, at: float) -> None:
+        """The current attempt reported the primary metric: the time since it last did is a measure of its pace."""
+        before = self.valued_at
+        self.valued_at = at
+        if before is not None:
+            self.gaps += 1
+            if at > before:
+                gap_s = at - before
+                self.gaps_s += gap_s
+                self.gaps_s2 += gap_s * gap_s
+
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
         """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.
 
@@ -117,7 +136,7 @@ class Trial:
             self.params = packed(self.params, names)
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
-        self.launch, self.launched_with, self.heard_at = None, (0, None), 0.0
+        self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
 
     @property
     def open(self) -> bool:
@@ -135,7 +154,7 @@ def details_of(given: Mapping[str, object]) -> Mapping[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best value of the primary metric so far, and who logged it first."""
+    """The best objective value so far, whose it is, and the interval it belongs to."""
 
     trial: int
     value: float
@@ -178,11 +197,18 @@ class Counts:
 
 
 class History(Sequence[Seen]):
-    """What samplers see: trial n at index n, as it stands now."""
+    """What samplers see: trial n at index n, as it stands now.
 
-    def __init__(self, trials: Sequence[Trial], curves: Curves) -> None:
+    Args:
+        trials: The run's.
+        curves: The run's.
+        objective: Name of what of a curve is its trial's value.
+    """
+
+    def __init__(self, trials: Sequence[Trial], curves: Curves, objective: str = BEST) -> None:
         self._trials = trials
         self._curves = curves
+        self._objective = objective
         self._copies: list[Seen] = []
         self._pending: list[int] = []
 
@@ -203,10 +229,11 @@ class History(Sequence[Seen]):
         return Seen(
             number=trial.number,
             params=plain(trial.params),
-            value=self._curves.top(trial.number),
+            value=self._curves.overall(trial.number),
             state=trial.state,
             curve=() if gave_up else self._curves.values(trial.number),
             stopped=trial.stop_by == "policy",
+            objective=self._objective,
         )
 
     def frozen(self) -> tuple[Seen, ...]:
@@ -275,6 +302,14 @@ class State:
     reports: int = 0
     names: dict[tuple[str, ...], tuple[str, ...]] | None = None
     """Of hyperparameters, as ``kept.packed`` shares them; None where those of trials that are over stay as they are."""
+
+    def lead(self, found: tuple[int, float, int] | None) -> None:
+        """Takes the best trial as it stands now; the record stays the same object while it says the same."""
+        best = self.best
+        if found is None:
+            self.best = None
+        elif best is None or repr((best.trial, best.value, best.interval)) != repr(found):
+            self.best = Best(*found)
 
     def overdue(self, limit_s: float | None, at: float) -> Iterator[Stop]:
         """Yields what stops the trials whose attempt has run for longer than the limit of one."""

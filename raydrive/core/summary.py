@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, Params
+from raydrive.core.saving import Saving, saving
 from raydrive.core.state import Best, Trial, losses_text
 from raydrive.core.sweep import Sweep
+from raydrive.core.trial_spec import Metric
 
+_SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
 INTERRUPTED = "Interrupted"
 """A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
 
 It is the driver's word, not the journal's: who reads a run tells the functions below."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saving:
-    """What early termination saved, against the same trials trained as long as the completed ones."""
-
-    stopped: int
-    """Trials the policy stopped."""
-    intervals: int
-    """Intervals not trained."""
-    seconds: float
-    """Training time not spent, at each stopped trial's own pace."""
-    share: float
-    """Part of the whole training that was saved, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +28,8 @@ class Row:
     params: Params
     last: float | None
     best: float | None
+    objective: tuple[str, float | None]
+    """What trials are ranked by, and its value: ``("best", 0.9)``."""
     intervals: int
     seconds: float | None
     """Training time of all attempts so far; None before the first began."""
@@ -134,6 +125,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         params=trial.params,
         last=sweep.curves.last(trial.number),
         best=sweep.curves.best(trial.number),
+        objective=(sweep.config.metric.value, sweep.curves.objective(trial.number)),
         intervals=sweep.curves.length(trial.number),
         seconds=seconds_of(trial, now),
         why=trial.why or (losses_text(trial) if trial.open else ""),
@@ -159,16 +151,22 @@ def notices(sweep: Sweep, most: int = 3) -> list[str]:
 def trial_notices(sweep: Sweep, most: int = 10) -> list[str]:
     """Returns what was noted of trials, each text once with the trials that it is about.
 
+    Texts that differ in the sizes of files only are one, without the sizes.
+
     Args:
         sweep: The run.
         most: Number of texts at most; one more line tells how many are left out.
     """
     about: dict[str, list[int]] = {}
+    texts: dict[str, set[str]] = {}
     for trial in sweep.trials:
         for text in trial.notes:
-            about.setdefault(text, []).append(trial.number)
+            bare = _SIZE.sub("", text)
+            texts.setdefault(bare, set()).add(text)
+            about.setdefault(bare, []).append(trial.number)
     found = []
-    for text, numbers in list(about.items())[:most]:
+    for bare, numbers in list(about.items())[:most]:
+        text = bare if len(texts[bare]) > 1 else next(iter(texts[bare]))
         trials = ", ".join(map(str, numbers[:3]))
         more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
         found.append(f"trial{'s' * (len(numbers) > 1)} {trials}{more}: {text}")
@@ -178,7 +176,7 @@ def trial_notices(sweep: Sweep, most: int = 10) -> list[str]:
 
 
 def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
-    """Returns the trials best first; those without a finite value follow by number.
+    """Returns the trials by their objective values, best first; those without one follow by number.
 
     Args:
         sweep: The run.
@@ -187,38 +185,42 @@ def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
     sign = -1.0 if sweep.config.metric.maximize else 1.0
 
     def key(trial: Trial) -> tuple[bool, float, int]:
-        best = sweep.curves.best(trial.number)
-        return (best is None, 0.0 if best is None else sign * best, trial.number)
+        value = sweep.curves.objective(trial.number)
+        return (value is None, 0.0 if value is None else sign * value, trial.number)
 
     trials = sorted(sweep.trials, key=key)
     return trials[:top] if top else trials
 
 
-def saving(sweep: Sweep) -> Saving:
-    """Returns what the policy saved.
+def value_by(sweep: Sweep, trial: int, metric: Metric) -> float | None:
+    """Returns a trial's value by the objective of another run, which has this one as a parent; None without one."""
+    if metric.value == sweep.config.metric.value:
+        return sweep.curves.objective(trial)
+    return metric.objective.find(sweep.curves.values(trial), sweep.trials[trial].start)[0]
 
-    The full length of a trial is taken as the median number of intervals of the completed trials (the longest of all
-    when none completed): an estimate, for a stopped trial never shows how long it would have gone on.
-    """
-    stopped = [trial for trial in sweep.trials if trial.stop_by == "policy" and not trial.open]
-    if not stopped:
-        return Saving(0, 0, 0.0, 0.0)
-    lengths = [sweep.curves.length(trial.number) for trial in sweep.trials]
-    completed = [n for n, trial in zip(lengths, sweep.trials, strict=True) if trial.state == COMPLETED]
-    full = round(statistics.median(completed)) if completed else max(lengths)
-    intervals, seconds = 0, 0.0
-    for trial in stopped:
-        left = max(0, full - lengths[trial.number])
-        done = lengths[trial.number] - trial.start
-        intervals += left
-        seconds += left * trial.trained_s / done if done else 0.0
-    trained = sum(lengths) - sum(trial.start for trial in sweep.trials)
-    return Saving(len(stopped), intervals, seconds, intervals / (intervals + trained) if intervals else 0.0)
+
+def best_by(sweep: Sweep, metric: Metric) -> Best | None:
+    """Returns the best trial by the objective of another run, which has this one as a parent; None without one."""
+    if metric.value == sweep.config.metric.value:
+        return sweep.best
+    best: Best | None = None
+    for trial in sweep.trials:
+        value, interval = metric.objective.find(sweep.curves.values(trial.number), trial.start)
+        if value is None or interval is None:
+            continue
+        if best is None or (value > best.value if metric.maximize else value < best.value):
+            best = Best(trial.number, value, interval)
+    return best
 
 
 def row_json(item: Row) -> dict[str, Any]:
-    """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them."""
+    """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them.
+
+    What trials are ranked by stands under its name: ``best`` and ``last`` are there always, ``mean_last_5`` where it is
+    the objective.
+    """
     out: dict[str, Any] = {"trial": item.number, "state": item.state}
+    out.update([item.objective])
     out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)

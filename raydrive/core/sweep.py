@@ -15,6 +15,7 @@ from dataclasses import replace
 from raydrive.core.blocks import Piece
 from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
+from raydrive.core.deciding import after_end, after_loss, finish, launch
 from raydrive.core.folding import Folds, fold_pieces
 from raydrive.core.heritage import FIRST_CHECKPOINT, NOTHING, Heritage
 from raydrive.core.kept import needs_of
@@ -48,13 +49,8 @@ from raydrive.core.state import (
     History,
     State,
     Trial,
-    backoff_s,
     details_of,
     duration_text,
-    end_text,
-    failure_text,
-    losses_text,
-    missing_text,
 )
 
 
@@ -75,10 +71,11 @@ class Sweep:
         self.config = config
         self.heritage = heritage
         self.limits = config.limits
-        self.curves = Curves(config.metric.maximize, needs)
+        self.curves = Curves(config.metric.maximize, needs, config.metric.objective)
+        self._keeps_best = self.curves.by_best
         heritage.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
-        self.history = History(self._state.trials, self.curves)
+        self.history = History(self._state.trials, self.curves, config.metric.value)
 
     # ------------------------------------------------------------------ reading
 
@@ -94,7 +91,12 @@ class Sweep:
 
     @property
     def best(self) -> Best | None:
-        """The best value over everything logged; the first that achieved it wins ties."""
+        """The trial with the best objective value; of equal best points the one that was logged first.
+
+        Where the objective is no best point: of equal values that of the lowest trial number. It may get worse then.
+        """
+        if not self._keeps_best:
+            self._state.lead(self.curves.leader())
         return self._state.best
 
     @property
@@ -307,10 +309,11 @@ class Sweep:
                 trial.logged = tuple(dict.fromkeys((*trial.logged, *fact.metrics)))[:32]
             return False
         trial.logged = ()
+        trial.valued(fact.at)
         value = math.nan if fact.value is None else fact.value
         if not self.curves.add(trial.number, fact.interval, value):
             return False  # a relaunched attempt logs an interval again: the first value stands
-        if state.best is None or self._better(value, state.best.value):
+        if self._keeps_best and (state.best is None or self._better(value, state.best.value)):
             kept = self.curves.values(trial.number)[-1]  # as a float, which a whole number of any size is not
             if math.isfinite(kept):
                 state.best = Best(trial.number, kept, fact.interval)
@@ -350,7 +353,7 @@ class Sweep:
                 trial = state.trials[decision.trial]
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
-                trial.launched_with = self._progress(trial)
+                trial.launched_with, trial.valued_at = self._progress(trial), None
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by
@@ -379,11 +382,12 @@ class Sweep:
         state = self._state
         match fact:
             case Suggested() if fact.params is not None:
-                yield self._launch(state.trials[fact.trial])
+                yield launch(state.trials[fact.trial])
             case Ended():
-                yield from self._judge_end(fact)
+                trial, intervals = state.trials[fact.trial], self.curves.length(fact.trial)
+                yield after_end(fact, trial, intervals, self.limits, self.config.metric)
             case Lost():
-                yield from self._judge_loss(fact)
+                yield after_loss(fact, state.trials[fact.trial], self.limits)
             case Cancelled() if fact.trial is not None:
                 trial = state.trials[fact.trial]
                 yield Stop(trial.number, trial.attempt, fact.why, "user")
@@ -394,7 +398,7 @@ class Sweep:
                 if not trial.stop_by:
                     yield Stop(trial.number, trial.attempt, state.ending.why, "run")
         if not state.open and not state.finished:
-            yield from self._finish()
+            yield from finish(state, self.limits)
 
     def _judge_report(self, fact: Reported) -> Stop | None:
         """The hot path, from fact to folded decision: nothing but a policy's stop can follow from a report."""
@@ -406,44 +410,3 @@ class Sweep:
         stop = Stop(fact.trial, fact.attempt, verdict.why, "policy")
         self._fold_decision(stop, fact.at)
         return stop
-
-    def _judge_end(self, fact: Ended) -> Iterator[Decision]:
-        trial = self._state.trials[fact.trial]
-        intervals = self.curves.length(fact.trial)
-        if trial.stop_by:
-            yield Close(fact.trial, CANCELED, trial.why_with(trial.why))
-        elif fact.exit_code == 0 and intervals:
-            yield Close(fact.trial, COMPLETED, trial.why_with(end_text(intervals, trial.start, trial.details)))
-        elif fact.exit_code == 0:
-            yield Close(fact.trial, FAILED, trial.why_with(missing_text(self.config.metric.name, trial.logged)))
-        elif trial.failures < self.limits.max_attempts:
-            yield self._launch(trial)
-        else:
-            yield Close(fact.trial, FAILED, trial.why_with(failure_text(fact, trial)))
-
-    def _judge_loss(self, fact: Lost) -> Iterator[Decision]:
-        trial = self._state.trials[fact.trial]
-        if trial.stop_by:  # a run that is ending has told all its open trials
-            yield Close(fact.trial, CANCELED, trial.why)
-        elif self.limits.max_losses is not None and trial.losses > self.limits.max_losses:
-            yield Close(fact.trial, FAILED, f"{losses_text(trial)}; max_losses is {self.limits.max_losses}")
-        else:
-            not_before = trial.launched_at + backoff_s(trial.barren)
-            yield self._launch(trial, not_before if not_before > fact.at else None)
-
-    def _launch(self, trial: Trial, not_before: float | None = None) -> Launch:
-        interval = trial.checkpoint_interval if trial.checkpoint else 0
-        return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval, not_before)
-
-    def _finish(self) -> Iterator[Decision]:
-        state = self._state
-        if state.ending:
-            yield Finish(state.ending.state, state.ending.why)
-        elif state.exhausted or len(state.trials) >= self.limits.max_total_runs:
-            counts, total = state.counts, len(state.trials)
-            if total and counts.failed == total:
-                yield Finish(FAILED, f"all {total} trials failed; the last: {state.trials[-1].why}")
-            elif state.exhausted:
-                yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
-            else:
-                yield Finish(COMPLETED, f"max_total_runs of {self.limits.max_total_runs} reached")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.objective import BEST, Objective
 from raydrive.core.printed import PrintedMetrics
 
 LOG_LIMIT = 256_000_000
@@ -62,6 +63,18 @@ class Metric:
 
     name: str
     goal: PrimaryMetricGoal
+    value: str = "best"
+    """What of a trial's values is its result: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+
+    @property
+    def objective(self) -> Objective:
+        """What trials are ranked by."""
+        return Objective.of(self.value, self.maximize)
+
+    @property
+    def label(self) -> str:
+        """The name for people, with what of its values counts where that is not the best one: ``accuracy (last)``."""
+        return self.name if self.value == BEST else f"{self.name} ({self.value})"
 
     @property
     def maximize(self) -> bool:
@@ -71,7 +84,7 @@ class Metric:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Metric:
         """Returns what ``RunConfig.to_json`` has under ``metric``."""
-        return cls(name=raw["name"], goal=PrimaryMetricGoal(raw["goal"]))
+        return cls(name=raw["name"], goal=PrimaryMetricGoal(raw["goal"]), value=raw.get("value", BEST))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +165,8 @@ class TrialSpec:
     """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
     resume_argument: bool = False
     """Whether a resumed script gets ``--resume-from DIR``."""
+    keep: tuple[str, ...] = ()
+    """Patterns, as in .gitignore, of files in the working directory that are kept beside ``outputs`` and ``logs``."""
     metrics: PrintedMetrics | None = None
     """How metrics are found in what the script prints; None = it logs them."""
 
@@ -160,7 +175,7 @@ class TrialSpec:
         """Returns what ``RunConfig.to_json`` has under ``trial``."""
         trial = dict(raw)
         trial["resources"] = Resources(**trial["resources"])
-        for name in ("arguments", "preload", "output_files"):
+        for name in ("arguments", "preload", "output_files", "keep"):
             trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])

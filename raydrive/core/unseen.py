@@ -22,13 +22,15 @@ class Seen:
     number: int
     params: Params
     value: float | None = None
-    """Best primary metric so far; None = nothing logged yet."""
+    """Objective value so far (``objective`` says what that is); None = nothing finite logged yet."""
     state: str = QUEUED
     """``records.QUEUED`` .. ``records.FAILED``."""
     curve: Sequence[float] = ()
     """The primary metric by interval; may be empty or hold NaN."""
     stopped: bool = False
     """Whether a policy ended it."""
+    objective: str = "best"
+    """What of ``curve`` is ``value``: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
 
 
 @dataclass(frozen=True, slots=True)

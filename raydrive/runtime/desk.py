@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
+from raydrive.runtime.lodging import remove_tree
 from raydrive.storage.code import PUBLISHED
 
 _TRIAL = "trial"
@@ -61,9 +61,16 @@ class Desk:
 
     def clear(self) -> bool:
         """Whether it is as it was made, so that the next attempt may have it; else it is removed."""
+        as_made = self.is_as_made()
+        if not as_made:
+            self.remove()
+        return as_made
+
+    def is_as_made(self) -> bool:
+        """Whether nothing was left in it."""
         cwd, scratch, staging = self._folders
         try:
-            as_made = (
+            return (
                 sorted(os.listdir(cwd)) == sorted(PUBLISHED)
                 and all(os.readlink(link) == target for link, target in self._links.items())
                 and os.listdir(scratch) == [self.staging.name]
@@ -71,14 +78,11 @@ class Desk:
                 and all(os.stat(folder).st_mode & 0o700 == 0o700 for folder in self._folders)
             )
         except OSError:
-            as_made = False
-        if not as_made:
-            self.remove()
-        return as_made
+            return False
 
     def remove(self) -> None:
         """Removes it, with what was left in it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
         with contextlib.suppress(OSError):
             os.unlink(self._trial)
 

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -17,7 +18,11 @@ KEPT_S = 86_400.0
 """So long a folder stays after an actor has last begun to hold it."""
 SWEEP_S = 3_600.0
 """A node is swept this often, at most."""
-_HELD, _SWEPT = ".held", ".swept"
+LEFT_KEPT_S = 7 * KEPT_S
+"""Files of trials that are not in the storage stay so long after the last of them was left."""
+_HELD, _SWEPT, _LEFT = ".held", ".swept", ".left"
+_HOLD_FILES = ("files", "work")
+"""Folders of a run's folder in which files of trials may have been left."""
 
 
 def hold(folder: Path) -> int:
@@ -38,6 +43,13 @@ def hold(folder: Path) -> int:
                 os.utime(held)
                 return held
             os.close(held)
+
+
+def leave(folder: Path) -> None:
+    """Has the files of trials in a run's folder stay there for ``LEFT_KEPT_S``, for they are nowhere else."""
+    with contextlib.suppress(OSError):
+        (folder / _LEFT).touch()
+        os.utime(folder / _LEFT)
 
 
 def sweep(root: Path) -> None:
@@ -65,7 +77,7 @@ def sweep(root: Path) -> None:
 
 
 def _remove(held: Path) -> None:
-    """Removes a folder, unless somebody holds it.
+    """Removes a folder, unless somebody holds it; without what trials have left there and nowhere else.
 
     Raises:
         OSError: If somebody does.
@@ -73,10 +85,30 @@ def _remove(held: Path) -> None:
     lock = os.open(held, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_left(held.parent):
+            for path in held.parent.iterdir():
+                if path.is_dir() and path.name not in _HOLD_FILES:
+                    remove_tree(path)
+            return
         held.unlink()  # first: who waits for the lock now makes the folder anew
-        shutil.rmtree(held.parent)
+        remove_tree(held.parent)
     finally:
         os.close(lock)
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether files of trials are to stay in a run's folder."""
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - (folder / _LEFT).stat().st_mtime < LEFT_KEPT_S
+    return False
+
+
+def remove_tree(folder: Path) -> None:
+    """Removes a folder with all that is in it, nested however deep; what cannot be removed stays."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:  # Python's goes down by calls
+        subprocess.run(["rm", "-rf", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
 
 
 def _same(held: int, path: Path) -> bool:

@@ -14,18 +14,32 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive import wire
 from raydrive.core.errors import StorageError
-from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, pin, prune, publish
+from raydrive.storage.checkpoints import (
+    DamagedCheckpointError,
+    Manifest,
+    UnstorableCheckpointError,
+    fetch,
+    manifests,
+    pin,
+    prune,
+    publish,
+)
 from raydrive.storage.layout import RunLayout
 
 LET_GO_S = 0.02
 """A checkpoint that was announced is published so much later."""
 POLL_S = 0.5
+SAVED_KEPT = 5
+"""Number of latest checkpoints whose files are remembered."""
+AGAIN_S = 10.0
+"""So long a checkpoint is tried at most after one was given up: training does not wait twice for the same."""
 CONFIRM_S = 5.0
 """So long the end of an attempt waits until its last checkpoint is recorded, so that the one before can go."""
 
@@ -88,6 +102,7 @@ class Publisher:
         progress: Returns the intervals logged so far, and the last value of the primary metric.
         published: Told of each complete checkpoint.
         note: Told what went wrong.
+        missing: Told which checkpoint is not in the storage, and why.
         keep_last: How many of the newest to keep.
         patience_s: How long an upload that fails is tried again; meanwhile the next ``save_checkpoint`` waits.
         maximize: Whether larger values are better.
@@ -103,6 +118,7 @@ class Publisher:
         progress: Callable[[], tuple[int, float | None]],
         published: Callable[[Manifest], None],
         note: Callable[[str], None],
+        missing: Callable[[str], None] = lambda text: None,
         keep_last: int,
         patience_s: float,
         maximize: bool,
@@ -114,10 +130,12 @@ class Publisher:
         self._progress = progress
         self._published = published
         self._note = note
+        self._missing = missing
         self._keep_last = keep_last
-        self._patience_s = patience_s
+        self._patience_s = self._patience_now_s = patience_s
         self._maximize = maximize
         self._announced: dict[str, tuple[int, float | None]] = {}
+        self._saved: deque[Mapping[str, int]] = deque(maxlen=SAVED_KEPT)
         self._last = 0
         self._confirmed = 0
         self._confirming = asyncio.Event()
@@ -129,6 +147,10 @@ class Publisher:
     def start(self) -> None:
         """Publishes what appears from now on, until closed or cancelled."""
         self._later = asyncio.get_running_loop().call_later(POLL_S, self._watch_now)
+
+    def saved(self) -> Sequence[Mapping[str, int]]:
+        """Returns the files of the latest checkpoints that were published, bytes by name."""
+        return tuple(self._saved)
 
     def cancel(self) -> None:
         """Stops at once; nothing after ``close``."""
@@ -205,19 +227,25 @@ class Publisher:
     async def _publish(self, folder: Path, interval: int, value: float | None) -> None:
         loop = asyncio.get_running_loop()
         finite = value if value is not None and math.isfinite(value) else None
-        pause_s, end = 0.5, time.monotonic() + self._patience_s
+        pause_s, end = 0.5, time.monotonic() + self._patience_now_s
         while True:
             try:
                 manifest = await loop.run_in_executor(None, self._upload, folder, interval, finite)
+            except UnstorableCheckpointError as error:
+                self._missing(f"the checkpoint at interval {interval} is not in the storage: {error}")
+                return
             except (StorageError, OSError) as error:
                 if time.monotonic() > end:
-                    self._note(f"the checkpoint at interval {interval} is given up: {error}")
+                    self._missing(f"the checkpoint at interval {interval} is given up: {error}")
+                    self._patience_now_s = min(AGAIN_S, self._patience_s)
                     return
                 self._note(f"checkpoint at interval {interval}: {error}; trying again")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 30.0)
             else:
+                self._patience_now_s = self._patience_s
                 self._last = manifest.number
+                self._saved.append({name: file["size"] for name, file in manifest.files.items()})
                 self._confirming.clear()
                 self._published(manifest)
                 return

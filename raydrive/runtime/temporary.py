@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from raydrive.runtime import guard
 from raydrive.runtime.channel import private_folder
+from raydrive.runtime.lodging import remove_tree
 
 _PARENT = "tmp"
 _LONGEST = 66
@@ -59,10 +59,11 @@ class TemporaryFolder:
     def clear(self) -> None:
         """Removes what is in it."""
         for _ in range(2):
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(Path(self.path))
             if not os.path.lexists(self.path):
                 break
-            _open_all(self.path)  # folders that were closed to their owner, too
+            with contextlib.suppress(RecursionError):  # Python's walk goes down by calls
+                _open_all(self.path)  # folders that were closed to their owner, too
 
 
 def sweep() -> None:
@@ -74,7 +75,7 @@ def sweep() -> None:
                 with contextlib.suppress(OSError, ValueError):
                     pid, _, start = folder.name.partition("-")
                     if guard.started(int(pid, 16)) != int(start, 16) and now - folder.stat().st_mtime > _KEPT_S:
-                        shutil.rmtree(folder, ignore_errors=True)
+                        remove_tree(folder)
 
 
 def _open_all(path: str) -> None:

@@ -30,7 +30,7 @@ from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import LogWatch, watched
 from raydrive.runtime.process import Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
-from raydrive.runtime.shipping import ship, until_shipped
+from raydrive.runtime.shipping import deliver, ship
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
 
@@ -246,8 +246,7 @@ class TrialActor:
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
-                await until_shipped(prepared, self._config.trial.storage_patience_s)
-            prepared.clean()
+            await deliver(prepared, current.note, self._config.trial.storage_patience_s, publisher.saved)
             if not kept:  # which may need again what it has put there
                 await self._files.clear_temporary()
 
@@ -270,6 +269,12 @@ class TrialActor:
             current.unsent.append(("checkpoint", time.time(), manifest.interval, str(manifest.number)))
             current.wake.set()
 
+        def missing(text: str) -> None:
+            from raydrive.core.records import OUTPUTS  # see shipping.py
+
+            prepared.note(text)
+            current.note(text, OUTPUTS)
+
         publisher = current.publisher = Publisher(
             prepared.layout,
             current.trial,
@@ -278,6 +283,7 @@ class TrialActor:
             progress=lambda: (current.interval, current.value),
             published=published,
             note=prepared.note,
+            missing=missing,
             keep_last=self._config.trial.keep_checkpoints,
             patience_s=self._config.trial.storage_patience_s,
             maximize=self._config.metric.maximize,

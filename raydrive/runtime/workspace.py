@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
 from raydrive.runtime.environment import node_environment
-from raydrive.runtime.lodging import hold, sweep
+from raydrive.runtime.lodging import hold, remove_tree, sweep
 from raydrive.runtime.temporary import TemporaryFolder
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.fetching import fetch
-from raydrive.storage.folder import failure
+from raydrive.storage.folder import Folder, failure
 from raydrive.storage.layout import LOG_NAME, RunLayout
-from raydrive.storage.transfer import LogUploader, upload_tree
+from raydrive.storage.transfer import LogUploader
 
 TAIL_BYTES = 4096
 """So much of a failed attempt's log is searched for its last words."""
@@ -44,6 +43,12 @@ class Prepared:
     trial: int
     scratch: Path
     """Folder of this attempt on this node, beside the working directory. Removed when the attempt is over."""
+    home: Path
+    """The run's folder on this node, in which all of that is."""
+    code: Path | None
+    """The snapshot that the working directory was made from; None without code."""
+    keep: tuple[str, ...]
+    """Patterns of what is kept of the working directory."""
     desk: Desk | None = None
     """Holds ``cwd`` and ``scratch``, and is kept for the next attempt where this one left nothing there."""
     put_back: Callable[[Desk], None] = lambda desk: None
@@ -68,16 +73,14 @@ class Prepared:
         if self.uploader is not None:
             self.uploader.sync()
 
-    def upload(self) -> None:
-        """Brings log, outputs and logs to a storage that is not local.
+    @property
+    def log_folder(self) -> Folder:
+        """The attempt's folder in the storage, with its log."""
+        return self.uploader.folder if self.uploader is not None else Folder.open(self.log.parent)
 
-        Raises:
-            StorageError: If something cannot be written.
-        """
-        if self.uploader is not None:
-            self.uploader.sync()
-            upload_tree(self.files / "outputs", self.layout.outputs(self.trial))
-            upload_tree(self.files / "logs", self.layout.logs(self.trial))
+    def is_bare(self) -> bool:
+        """Whether nothing was left in the working directory; one with code holds that at least."""
+        return self.desk is not None and self.desk.is_as_made()
 
     def log_changed(self, start: int) -> None:
         """Told that the log is another one from this byte on, since it was cut."""
@@ -97,18 +100,24 @@ class Prepared:
 
     def note(self, text: str) -> None:
         """Adds a line of ours to the trial's log."""
-        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"raydrive: {text}\n")
 
-    def clean(self) -> None:
-        """Removes what only this attempt needed on this node."""
+    def clean(self, *, bare: bool = False, stays: Sequence[Path] = ()) -> None:
+        """Removes what only this attempt needed on this node.
+
+        Args:
+            bare: Whether ``is_bare`` was found.
+            stays: Folders that are not removed.
+        """
         if self.desk is None:
-            _remove(self.cwd, PUBLISHED, ())
+            if self.cwd not in stays:
+                _remove(self.cwd, PUBLISHED, ())
             _remove(self.scratch, (), (self.staging.name,))
-        elif self.desk.clear():
+        elif bare or (self.cwd not in stays and self.desk.clear()):
             self.put_back(self.desk)
-        if self.uploader is not None:
-            shutil.rmtree(self.files, ignore_errors=True)
+        if self.uploader is not None and self.files not in stays:
+            remove_tree(self.files)
 
 
 def _remove(folder: Path, links: tuple[str, ...], folders: tuple[str, ...]) -> None:
@@ -121,7 +130,7 @@ def _remove(folder: Path, links: tuple[str, ...], folders: tuple[str, ...]) -> N
             os.rmdir(f"{path}/{name}")
         os.rmdir(path)
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 class TrialFiles:
@@ -229,7 +238,8 @@ class TrialFiles:
         scratch = desk.scratch if desk else self._root / "scratch" / name
         if desk is None:
             (scratch / "checkpoints").mkdir(parents=True)
-        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, desk, self._desks.append)
+        rest = (self._root, self._code, self._spec.keep, desk, self._desks.append)
+        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, *rest)
 
     def _desk(self, name: str, files: Path) -> Desk:
         """A free desk, laid for the trial whose files these are.

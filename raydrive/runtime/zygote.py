@@ -414,9 +414,11 @@ def _remove(path: str) -> None:
         OSError: If there is nothing, or it stays.
     """
     if os.path.isdir(path) and not os.path.islink(path):
-        import shutil
+        from pathlib import Path
 
-        shutil.rmtree(path, ignore_errors=True)
+        from raydrive.runtime.lodging import remove_tree
+
+        remove_tree(Path(path))
     else:
         os.unlink(path)
 

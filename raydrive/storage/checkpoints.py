@@ -8,23 +8,32 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import StorageError
 from raydrive.core.typed import wrong_types
 from raydrive.storage.checksums import checked_json, unchecked_json
-from raydrive.storage.folder import Folder, check_name
+from raydrive.storage.folder import Folder, check_name, failure
 from raydrive.storage.layout import RunLayout
-from raydrive.storage.transfer import local_files
+from raydrive.storage.names import legible, portable, storable, to_bytes
+from raydrive.storage.transfer import DANGLING_LINK, LINK_TO_FOLDER, local_files
 
 MANIFEST = "manifest.json"
 FILES = "files"
+ODD = "odd"
+"""Folder of files whose names the store does not take."""
 PIN = "resumed.json"
 """In a trial's folder of checkpoints: the one that its latest attempt goes on from."""
 _BLOCK = 1 << 20
+
+
+class UnstorableCheckpointError(StorageError):
+    """A folder can be no checkpoint, however often it is tried; the message says what in it stands in the way."""
 
 
 class DamagedCheckpointError(StorageError):
@@ -44,32 +53,105 @@ class Manifest:
     """The last value of the primary metric then; None when there was none, or it was not finite."""
     at: float
     files: dict[str, dict[str, Any]]
-    """``size`` in bytes and ``sha256`` by name."""
+    """``size`` in bytes and ``sha256`` by name; ``as``: where the file is below the checkpoint's folder, if not in
+    ``FILES`` under its name."""
+    links: dict[str, str] = field(default_factory=dict)
+    """Where its links to folders lead, by name: relative, and inside."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what the manifest's file holds; an older raydrive reads it where there are no links."""
+        raw = asdict(self)
+        return raw if self.links else {name: value for name, value in raw.items() if name != "links"}
 
 
 def publish(
     layout: RunLayout, trial: int, local: Path, *, attempt: int, interval: int, value: float | None, at: float
 ) -> Manifest:
-    """Copies a local folder into the storage as the next checkpoint of a trial.
+    """Copies a local folder into the storage as the next checkpoint of a trial: all of it, or it does not count.
+
+    Links to files are followed, and links to its own folders are noted. A file whose name the store does not take is
+    kept under another one and gets its own again when the checkpoint is fetched.
 
     Raises:
+        UnstorableCheckpointError: If something in it is no file, or cannot be read.
         StorageError: If it cannot be written; then it does not count, and it may be tried again.
     """
     number = max((found for found, _ in _folders(layout, trial)), default=0) + 1
     folder = layout.checkpoint(trial, number)
     files: dict[str, dict[str, Any]] = {}
     try:
-        for name, path in local_files(local):
-            digest = _digest(path)
-            size = folder.child(FILES).put_file(path, name)
-            files[name] = {"size": size, "sha256": digest}
-        manifest = Manifest(number, attempt, interval, value, at, files)
-        folder.write_whole(MANIFEST, checked_json(json.dumps(asdict(manifest)).encode()))
+        links: dict[str, str] = {}
+        for name, path in _whole(local, links):
+            try:
+                digest = _digest(path)
+            except OSError as error:
+                raise UnstorableCheckpointError(str(failure("read", legible(str(path)), error))) from error
+            size, odd = _put(folder, name, path, len(files))
+            files[name] = {"size": size, "sha256": digest, **({"as": odd} if odd else {})}
+        manifest = Manifest(number, attempt, interval, value, at, files, links)
+        folder.write_whole(MANIFEST, checked_json(json.dumps(manifest.to_json()).encode()))
     except StorageError:
         with contextlib.suppress(StorageError):  # on a full disk a part left by each try would keep it full
             _remove(folder)
         raise
     return manifest
+
+
+def _whole(local: Path, links: dict[str, str]) -> Iterator[tuple[str, Path]]:
+    """The files of a folder that can be kept as a whole.
+
+    Raises:
+        UnstorableCheckpointError: If it cannot.
+    """
+    left_out: dict[str, str] = {}
+    try:
+        found = list(local_files(local, left_out))
+    except StorageError as error:
+        raise UnstorableCheckpointError(str(error)) from error
+    for name, kind in list(left_out.items()):
+        if kind in (LINK_TO_FOLDER, DANGLING_LINK):
+            target = os.readlink(local / name)
+            if _stays(name, target):
+                links[name] = target
+                del left_out[name]
+    if left_out:
+        what = ", ".join(f"{legible(name)} ({kind})" for name, kind in list(left_out.items())[:5])
+        more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+        raise UnstorableCheckpointError(f"it would not be whole without {what}{more}")
+    yield from found
+
+
+def _stays(name: str, target: str) -> bool:
+    """Whether a link of a checkpoint leads to somewhere in it."""
+    goal = os.path.normpath(os.path.join(os.path.dirname(name), target))
+    return not os.path.isabs(goal) and goal.split("/")[0] != ".."
+
+
+def _put(folder: Folder, name: str, path: Path, number: int) -> tuple[int, str]:
+    """Copies a file of a checkpoint.
+
+    Args:
+        folder: The checkpoint's.
+        name: Name of the file in it.
+        path: The file.
+        number: Of this file, another one for each.
+
+    Returns:
+        Its size in bytes, and where it is if the store does not take its name: the manifest has that.
+
+    Raises:
+        StorageError: If it cannot be written under any name.
+    """
+    files, other = folder.child(FILES), f"{ODD}/{number:05d}"
+    odd = files.local_path is None and storable(name) != name
+    if odd or (files.longest_name is not None and len(to_bytes(name)) > files.longest_name):
+        return folder.put_file(path, other), other
+    try:
+        return files.put_file(path, name), ""
+    except StorageError:
+        if portable(name) == name:
+            raise
+        return folder.put_file(path, other), other
 
 
 def manifests(layout: RunLayout, trial: int) -> list[Manifest]:
@@ -95,9 +177,12 @@ def _parsed(data: bytes) -> Manifest | None:
             return None
         for name, entry in manifest.files.items():
             check_name(name)
+            check_name(entry.get("as", name))
             if not isinstance(entry["sha256"], str):
                 return None
-    except (ValueError, TypeError, LookupError, RecursionError):
+        for name in manifest.links:
+            check_name(name)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
     return manifest
 
@@ -117,19 +202,23 @@ def fetch(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path
     """
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    folder = layout.checkpoint(trial, manifest.number).child(FILES)
+    folder, what = layout.checkpoint(trial, manifest.number), f"checkpoint {manifest.number} of trial {trial}"
     for name, entry in manifest.files.items():
-        target = into / name
+        target, stored, shown = into / name, str(entry.get("as") or f"{FILES}/{name}"), legible(name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not folder.exists(name):
-            raise DamagedCheckpointError(f"checkpoint {manifest.number} of trial {trial}: {name} is missing")
-        folder.get_file(name, target)
+        if not folder.exists(stored):
+            raise DamagedCheckpointError(f"{what}: {shown} is missing")
+        folder.get_file(stored, target)
         found = _digest(target)
         if found != entry["sha256"]:
             raise DamagedCheckpointError(
-                f"checkpoint {manifest.number} of trial {trial}: {name} is damaged (sha256 {found[:12]}, "
-                f"published as {entry['sha256'][:12]})"
+                f"{what}: {shown} is damaged (sha256 {found[:12]}, published as {entry['sha256'][:12]})"
             )
+    for name, goal in manifest.links.items():
+        if not _stays(name, goal):
+            raise DamagedCheckpointError(f"{what}: {legible(name)} is a link to somewhere else")
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        (into / name).symlink_to(goal)
     return into
 
 

@@ -296,8 +296,9 @@ def _unpack(archive: Path, target: Path) -> None:
 def _safe(entry: zipfile.ZipInfo, archive: Path) -> str:
     """The entry's name, if it stays inside; the sha256 says that it is what was stored, not who stored it."""
     parts = entry.filename.rstrip("/").split("/")
+    steps = entry.filename.rstrip("/").replace("\\", "/").split("/")  # a name may have a backslash, and means no folder
     kind = (entry.external_attr >> 16) & 0o170000
-    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or kind not in (
+    if any(part in ("", ".", "..") or "\0" in part for part in [*parts, *steps]) or kind not in (
         0,
         0o100000,
         0o040000,

@@ -17,11 +17,12 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
 from raydrive.storage.folder import SCHEMES, Folder, failure, redact
+from raydrive.storage.names import legible, to_bytes
 
 WEB = ("http", "https")
 FETCHED = (*WEB, *SCHEMES, "wasb", "wasbs")
@@ -29,6 +30,8 @@ FETCHED = (*WEB, *SCHEMES, "wasb", "wasbs")
 TRIES = 3
 TIMEOUT_S = 60.0
 """Longest silence of a web server."""
+LONGEST_NAME = 255
+"""Bytes of a file's name on Linux, at most."""
 _BLOCK_BYTES = 1 << 20
 
 
@@ -88,11 +91,11 @@ def _bring(uri: str, target: Path, folder: bool) -> None:
         return
     if folder:
         place = Folder.open(uri)
-        count = 0
-        for item in place.walk():
-            place.get_file(item.name, target / item.name)
-            count += 1
-        if not count:
+        names = [item.name for item in place.walk()]
+        _check_names(uri, names)
+        for name in names:
+            place.get_file(name, target / name)
+        if not names:
             hint = "check the address; for a single file write type: uri_file"
             raise StorageError(f"cannot fetch {redact(uri)}: there is no file below it. Hint: {hint}")
         return
@@ -100,6 +103,27 @@ def _bring(uri: str, target: Path, folder: bool) -> None:
     above, name = posixpath.split(parts.path.rstrip("/"))
     place = Folder.open(urllib.parse.urlunsplit(parts._replace(path=above)))
     place.get_file(urllib.parse.unquote(name), target)
+
+
+def _check_names(uri: str, names: Sequence[str]) -> None:
+    """Refuses a folder with files that cannot all be files below a directory, before any of them is fetched.
+
+    Raises:
+        StorageError: If there are such; it has no cause, for trying again does not help.
+    """
+    files, odd = set(names), list[str]()
+    for name in names:
+        parts = name.split("/")
+        if any(part in ("", ".", "..") or "\0" in part for part in parts):
+            odd.append(f"{legible(name)!r} is no name inside a folder")
+        elif any(len(to_bytes(part)) > LONGEST_NAME for part in parts):
+            odd.append(f"a part of {legible(name)[:60]!r}... has more than {LONGEST_NAME} bytes")
+        elif any("/".join(parts[:depth]) in files for depth in range(1, len(parts))):
+            odd.append(f"{legible(name)!r} is below a file")
+    if odd:
+        more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
+        hint = "rename them there, or name a folder without them"
+        raise StorageError(f"cannot fetch {redact(uri)} whole: {'; '.join(odd[:5])}{more}. Hint: {hint}")
 
 
 def _download(url: str, target: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from raydrive.core.errors import TrialError, did_you_mean
 from raydrive.storage.folder import Folder, Item
 from raydrive.storage.layout import LOG_NAME, RunLayout
+from raydrive.storage.names import is_text, storable
 from raydrive.storage.transfer import LOG_PART_BYTES, log_part
 
 READ_LIMIT = 64 << 20
@@ -16,13 +17,41 @@ READ_LIMIT = 64 << 20
 def list_files(layout: RunLayout, trial: int) -> list[str]:
     """Returns the names of a trial's files: ``attempt-1/log.txt``, ``logs/...``, ``outputs/...``; no checkpoints.
 
-    A log that an object store keeps in parts is one name here.
+    A log that an object store keeps in parts is one name here. A name that is not UTF-8, as a directory may hold, is
+    escaped as an object store has it; the functions here that take a name know what it means.
 
     Raises:
         StorageError: If the storage cannot be listed.
     """
-    names = {_shown(item) for item in layout.trial(trial).walk() if not item.name.startswith("checkpoints/")}
-    return sorted(names)
+    return sorted(_names(layout, trial))
+
+
+def real_name(layout: RunLayout, trial: int, name: str) -> str:
+    """Returns the name under which a file is in a trial's folder; as it is where nothing else is known of it.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        name: As ``list_files`` gives it.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    folder = layout.trial(trial)
+    if folder.local_path is None or "%" not in name or not is_inside(name) or folder.exists(name):
+        return name
+    return _names(layout, trial).get(name, name)
+
+
+def _names(layout: RunLayout, trial: int) -> dict[str, str]:
+    """The names of a trial's files as they are shown, and as they are."""
+    found = {_shown(item): item.name for item in layout.trial(trial).walk() if not item.name.startswith("checkpoints/")}
+    for name in [name for name in found if not is_text(name)]:
+        shown = storable(name)
+        while shown in found:
+            shown += "~"
+        found[shown] = found.pop(name)
+    return found
 
 
 def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
@@ -33,7 +62,7 @@ def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
         StorageError: If it cannot be read.
     """
     data: bytes | None = None
-    folder = layout.trial(trial)
+    folder, name = layout.trial(trial), real_name(layout, trial, name)
     if is_inside(name) and not folder.is_folder(name):
         data = folder.read_or_none(name)
         attempt = _attempt_of(name)
@@ -51,7 +80,7 @@ def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int
         TrialError: If there is no such file.
         StorageError: If it cannot be read, or the copy not be written.
     """
-    folder = layout.trial(trial)
+    folder, name = layout.trial(trial), real_name(layout, trial, name)
     if is_inside(name) and not folder.is_folder(name) and folder.exists(name):
         return folder.get_file(name, target)
     data = read_file(layout, trial, name)  # a log in parts, or no such file

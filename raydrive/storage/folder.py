@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.storage.names import legible
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """URI schemes that can be opened; ``wasb`` and ``wasbs`` are rewritten to ``abfs`` and ``abfss``."""
@@ -109,7 +110,8 @@ def failure(action: str, uri: str, error: BaseException) -> StorageError:
     text = re.sub(r"://[^/\s:@]+:[^/\s@]+@", "://***@", text)
     hint = next((words for pattern, words in _TEXT_HINTS if re.search(pattern, text)), "")
     hint = hint or _ERRNO_HINTS.get(number or 0, "")
-    return StorageError(f"cannot {action} {redact(uri)}: {text}" + (f". Hint: {hint}" if hint else ""))
+    tail = f". Hint: {hint}" if hint else ""
+    return StorageError(f"cannot {action} {legible(redact(uri))}: {legible(text)}{tail}")
 
 
 def check_name(name: str) -> str:
@@ -122,11 +124,6 @@ def check_name(name: str) -> str:
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise ValueError(f"not a name inside a folder: {name!r}")
     return name
-
-
-def is_temporary(name: str) -> bool:
-    """Tells whether a file of this name is a write that has not ended (or never will)."""
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 class Folder(ABC):
@@ -171,6 +168,11 @@ class Folder(ABC):
     @abstractmethod
     def uri(self) -> str:
         """What ``Folder.open`` takes to get here again: an absolute path, or a URI with its options."""
+
+    @property
+    def longest_name(self) -> int | None:
+        """Bytes that the name of a file in this folder may have; None = what the file system takes."""
+        return None
 
     @property
     @abstractmethod

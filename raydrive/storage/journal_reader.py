@@ -206,7 +206,7 @@ class JournalReader:
         found = verified(line, self._checksum)
         if found is None:
             raise DamagedJournalError(
-                f"line {self._line + 1} of segment {self._name()} is not what was written: {line[:80]!r}"
+                f"line {self._line + 1} of segment {self._name()} is not what was written: {line[:40]!r}..."
             )
         self._ahead = (len(line) + 1, found[1])
         return found[0]

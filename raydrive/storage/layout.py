@@ -9,6 +9,7 @@
   trials/00007/attempt-1/log.txt    stdout and stderr (object stores: log-00000.txt, ... see ``transfer.py``)
   trials/00007/outputs/             what the trial left in ./outputs
   trials/00007/logs/                what the trial left in ./logs
+  trials/00007/kept/                what else of its working directory raydrive.keep names
   trials/00007/checkpoints/00003/   a checkpoint
 """
 
@@ -33,6 +34,7 @@ _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
 _CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
 _CHECKED_LINES = re.compile(rb"#([0-9a-f]{8})\n\Z")
 LOG_NAME = "log.txt"
+KEPT = "kept"
 Place = Folder | str | os.PathLike[str]
 """What functions take that need a storage: an open folder, a path or a URI."""
 
@@ -143,6 +145,10 @@ class RunLayout:
     def logs(self, trial: int) -> Folder:
         """Returns the folder of what a trial left in ``./logs``."""
         return self.trial(trial).child("logs")
+
+    def kept(self, trial: int) -> Folder:
+        """Returns the folder of what is kept of a trial's working directory beside those two."""
+        return self.trial(trial).child(KEPT)
 
     def checkpoints(self, trial: int) -> Folder:
         """Returns the folder of a trial's checkpoints, one folder each."""

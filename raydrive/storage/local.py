@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO
 
-from raydrive.storage.folder import Folder, Item, check_name, failure, is_temporary
+from raydrive.storage.folder import Folder, Item, check_name, failure
+from raydrive.storage.names import is_temporary, temporary
 
 # What link() says where the file system has no hard links (FAT, many FUSE mounts).
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
@@ -117,6 +118,23 @@ class LocalFolder(Folder):
             raise failure("list", self.uri, error) from error
         return sorted((item for item in items if item is not None), key=lambda item: item.name)
 
+    def walk(self) -> Iterator[Item]:
+        """See ``Folder.walk``; a link to a folder that it is in, itself or by another, is not followed."""
+        around: tuple[str, ...] = (os.path.realpath(self._path),)
+        stack: list[tuple[LocalFolder, str, tuple[str, ...], Iterator[Item]]] = [(self, "", around, iter(self.list()))]
+        while stack:
+            folder, above, around, left = stack[-1]
+            item = next(left, None)
+            if item is None:
+                stack.pop()
+            elif not item.is_dir:
+                yield Item(above + item.name, item.size, False, item.mtime)
+            else:
+                below = folder.child(item.name)
+                real = os.path.realpath(below.uri)
+                if real not in around:
+                    stack.append((below, f"{above}{item.name}/", (*around, real), iter(below.list())))
+
     def exists(self, name: str = "") -> bool:
         """See ``Folder.exists``."""
         path = self._file(name) if name else self.uri
@@ -173,14 +191,14 @@ class LocalFolder(Folder):
     def _temporary(self, path: str, action: str) -> Iterator[str]:
         """A free name beside ``path`` (its folder is made); whatever is left of it at the end is removed."""
         folder, name = os.path.split(path)
-        temporary = f"{folder}/.{name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        part = f"{folder}/{temporary(name)}"
         try:
             os.makedirs(folder, exist_ok=True)
             try:
-                yield temporary
+                yield part
             finally:
                 with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+                    os.unlink(part)
         except OSError as error:
             raise failure(action, path, error) from error
 
@@ -270,4 +288,10 @@ def _item(entry: os.DirEntry[str]) -> Item | None:
         is_dir = entry.is_dir()
     except FileNotFoundError:  # removed meanwhile, or a dangling link
         return None
+    except OSError:
+        if entry.is_symlink():  # it leads in a circle, or to where this user may not look
+            return None
+        raise
+    if not is_dir and not S_ISREG(stat.st_mode):
+        return None  # a pipe or socket: there is nothing to read, and opening it may take for ever
     return Item(entry.name, 0 if is_dir else stat.st_size, is_dir, stat.st_mtime)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-import secrets
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
@@ -24,11 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import StorageError
-from raydrive.storage.folder import Folder, Item, check_name, failure, is_temporary
+from raydrive.storage.folder import Folder, Item, check_name, failure
 from raydrive.storage.local import open_source
+from raydrive.storage.names import is_temporary, temporary, to_bytes
 
 SETTLE_S = 0.3
 """How long ``create_exclusive`` waits before it reads back what it put."""
+_KEY_BYTES = 1024
+"""Longest key of an object in S3, Google Cloud Storage and Azure."""
 _COPY_BYTES = 8 << 20
 # Import errors: a pyarrow built without that file system. ValueError, KeyError: pyarrow on odd URIs and answers.
 _ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, KeyError, ImportError, NotImplementedError)
@@ -118,6 +120,14 @@ class ArrowFolder(Folder):
         return self._uri
 
     @property
+    def longest_name(self) -> int | None:
+        """What the store's longest key leaves."""
+        if self._renames:
+            return None
+        key = self._path.partition("/")[2]  # the first part is the bucket
+        return max(_KEY_BYTES - len(to_bytes(key)) - 1, 0)
+
+    @property
     def local_path(self) -> None:
         """None: there is no directory."""
         return
@@ -174,18 +184,19 @@ class ArrowFolder(Folder):
 
     def get_file(self, name: str, target: Path) -> int:
         """See ``Folder.get_file``."""
-        temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        part = target.with_name(temporary(target.name))
         size, path = 0, self._file(name)
         try:
             with self._tried("read", name):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with self._filesystem.open_input_stream(path) as stream, temporary.open("wb") as writer:
+                with self._filesystem.open_input_stream(path) as stream, part.open("wb") as writer:
                     while block := stream.read(_COPY_BYTES):
                         writer.write(block)
                         size += len(block)
-                temporary.replace(target)
+                part.replace(target)
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
         return size
 
     def list(self, prefix: str = "") -> Sequence[Item]:
@@ -252,7 +263,7 @@ class ArrowFolder(Folder):
         if self._renames:
             folder, name = posixpath.split(path)
             self._filesystem.create_dir(folder, recursive=True)
-            goal = f"{folder}/.{name[:100]}.{secrets.token_hex(6)}.tmp"
+            goal = f"{folder}/{temporary(name)}"
         stream = self._filesystem.open_output_stream(goal)
         try:
             yield stream
@@ -284,9 +295,12 @@ class ArrowFolder(Folder):
             infos = self._filesystem.get_file_info(selector)
         items = []
         for info in infos:
-            name = info.path[len(self._path) :].strip("/")
-            if not name or is_temporary(info.base_name):
-                continue
             is_dir = info.type == fs.FileType.Directory
+            name = info.path[len(self._path) :].removeprefix("/")
+            if is_dir:
+                name = name.rstrip("/")
+            # An object whose name ends in a slash stands for a folder: consoles make such.
+            if not name or name.endswith("/") or is_temporary(info.base_name):
+                continue
             items.append(Item(name, 0 if is_dir else info.size or 0, is_dir, (info.mtime_ns or 0) / 1e9))
         return sorted(items, key=lambda item: item.name)

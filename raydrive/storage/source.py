@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.storage.names import is_text, legible
 
 IGNORE_FILES = (".raydriveignore", ".amlignore", ".gitignore")
 """The first of these that exists at the top of the source directory says what is left out."""
 ALWAYS_IGNORED = frozenset({".git", "__pycache__", ".venv", "venv"})
 MAX_BYTES = 300 << 20
+MAX_DEPTH = 100
+"""Folders in one another, at most."""
 MAX_FILES = 2000
 """HyperDrive's limits on a snapshot."""
 _WHERE = "source_directory"
@@ -116,6 +119,9 @@ class _Walk:
     def _entry(self, entry: os.DirEntry[str], folder: str, above: tuple[str, ...]) -> int:
         """Collects one name; returns whether it belongs to the snapshot."""
         name = folder + entry.name
+        if not is_text(entry.name) and not self._ignored(legible(name)):
+            self._refuse(legible(name), "has a name that is not UTF-8", "Rename it")
+            return 1
         try:
             status = entry.stat()
         except OSError as error:
@@ -132,6 +138,8 @@ class _Walk:
             return 0
         if entry.is_symlink() and real != self._base and not real.startswith(self._base + "/"):
             self._refuse(name, f"is a link that leads outside, to {real}", "Copy what is needed into the directory")
+        elif is_folder and len(above) > MAX_DEPTH:
+            self._refuse(name, f"is below {MAX_DEPTH} folders", "Nest less deep")
         elif is_folder and real in above:
             self._refuse(name, f"is a link to a folder that it is in, {real}", "Remove it")
         elif is_folder:

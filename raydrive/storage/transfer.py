@@ -8,16 +8,22 @@ of the log is found without a listing.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
 from raydrive.storage.folder import Folder, failure
+from raydrive.storage.names import LONGEST, legible, portable, storable, temporary, to_bytes
 
 LOG_PART_BYTES = 1 << 20
+LINK_TO_FOLDER, DANGLING_LINK = "a link to a folder", "a dangling link"
+"""What such entries are called among those that are left out."""
 
 
 def log_part(number: int) -> str:
@@ -34,53 +40,182 @@ class Uploaded:
     """Bytes."""
     skipped: list[str] = field(default_factory=list)
     """Names left out, with the reason: dangling links, links to folders, sockets."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Names that the store does not take, and what stands there instead."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Names of files that could not be copied, and why."""
+    done: set[str] = field(default_factory=set)
+    """Names of those that are there."""
 
 
-def upload_tree(local: Path, folder: Folder) -> Uploaded:
+def upload_tree(
+    local: Path,
+    folder: Folder,
+    *,
+    before: Uploaded | None = None,
+    check: Callable[[], object] = lambda: None,
+    last: bool = True,
+) -> Uploaded:
     """Copies everything below a local directory into a folder, each file whole or not at all.
 
-    Links to files are followed; empty folders are not kept, as object stores have none.
+    Links to files are followed; empty folders are not kept, as object stores have none. A file that cannot be copied
+    is among ``missing``, and the others follow. A name that an object store does not take is escaped (``names.py``).
 
     Args:
         local: The directory; one that does not exist holds nothing.
         folder: Where to.
+        before: What an earlier call did; it is continued, and returned.
+        check: Called when a file could not be copied; raises StorageError when that is not the file's fault: the
+            storage is away.
+        last: Whether a file whose name is refused is stored under a portable name. It may be that it is not the name:
+            better when trying again was in vain.
 
     Raises:
-        StorageError: If a file cannot be copied. Those before it are there; to call again is safe.
+        StorageError: If ``check`` does. What ``before`` then holds is there; to call again is safe.
     """
-    done = Uploaded()
-    for name, path in _files(local, "", done.skipped):
-        done.size += folder.put_file(path, name)
-        done.files += 1
+    done = Uploaded() if before is None else before
+    skipped: dict[str, str] = {}
+    done.missing = {}
+    files = list(_files(local, skipped, done.missing))
+    done.skipped = [f"{legible(name)} ({kind})" for name, kind in skipped.items()]
+    names = _Names(folder, {*(name for name, _ in files), *done.renamed.values()})
+    for name, path in files:
+        if name not in done.done:
+            _upload(name, path, folder, names, done, check, last=last)
     return done
 
 
-def local_files(directory: Path) -> Iterator[tuple[str, Path]]:
+class _Names:
+    """Which names a folder gives to files, each another one."""
+
+    def __init__(self, folder: Folder, taken: set[str]) -> None:
+        self._longest = folder.longest_name
+        self._local = folder.local_path is not None
+        self._taken = taken
+
+    def first(self, name: str) -> str:
+        """The name to try: as it is, unless it is known that the store does not take it."""
+        found = name if self._local else storable(name)
+        return self._free(name, found) if self._longest is None or _bytes(found) <= self._longest else self.other(name)
+
+    def other(self, name: str) -> str:
+        """One that any store takes."""
+        return self._free(name, portable(name, min(self._longest or LONGEST, LONGEST)))
+
+    def _free(self, name: str, wanted: str) -> str:
+        found, count = wanted, 1
+        while found != name and found in self._taken:
+            count += 1
+            found = f"{wanted}~{count}"
+        self._taken.add(found)
+        return found
+
+
+def _upload(
+    name: str, path: Path, folder: Folder, names: _Names, done: Uploaded, check: Callable[[], object], *, last: bool
+) -> None:
+    """Copies one file, or notes why that is not possible.
+
+    Raises:
+        StorageError: If ``check`` does.
+    """
+    first = names.first(name)
+    error = _put(path, folder, first, done)
+    if error is not None:
+        check()
+        if last and (other := names.other(name)) != first and _put(path, folder, other, done) is None:
+            first, error = other, None
+    if error is not None:
+        done.missing[name] = reason(error)
+        return
+    done.files += 1
+    done.done.add(name)
+    if first != name:
+        done.renamed[name] = first
+
+
+def _put(path: Path, folder: Folder, name: str, done: Uploaded) -> StorageError | None:
+    try:
+        done.size += folder.put_file(path, name)
+    except StorageError as error:
+        return error
+    except (OSError, ValueError) as error:
+        refused = failure("write", folder.place_of(name), error)
+        refused.__cause__ = error
+        return refused
+    return None
+
+
+def reason(error: StorageError) -> str:
+    """Returns what the system or the store said, without the place, which is known where this is shown."""
+    cause = error.__cause__
+    text = getattr(cause, "strerror", None) or str(cause or error) or type(cause).__name__
+    return legible(" ".join(re.sub(r"^When .* in bucket '[^']*': ", "", text, flags=re.DOTALL).split()))
+
+
+def _bytes(name: str) -> int:
+    return len(to_bytes(name))
+
+
+def local_files(directory: Path, left_out: dict[str, str] | None = None) -> Iterator[tuple[str, Path]]:
     """Yields the name below a local directory and the path of each of its files, links to files included.
+
+    Args:
+        directory: The directory; one that does not exist holds nothing.
+        left_out: Gets the names of what is no file, and what it is: a link to a folder, a dangling link, a socket.
 
     Raises:
         StorageError: If a folder cannot be read.
     """
-    return _files(directory, "", [])
+    unread: dict[str, str] = {}
+    yield from _files(directory, {} if left_out is None else left_out, unread)
+    for name, why in unread.items():
+        raise StorageError(f"{legible(name)} is missing: {why}")
 
 
-def _files(directory: Path, above: str, skipped: list[str]) -> Iterator[tuple[str, Path]]:
+def _files(directory: Path, skipped: dict[str, str], unread: dict[str, str]) -> Iterator[tuple[str, Path]]:
+    """In the order of names; a stack, since folders may be nested deeper than Python calls."""
+    stack = [_entries(directory, "", unread)]
+    while stack:
+        found = next(stack[-1], None)
+        if found is None:
+            stack.pop()
+            continue
+        name, entry = found
+        if entry.is_dir(follow_symlinks=False):
+            stack.append(_entries(Path(entry.path), name + "/", unread))
+        elif _is_file(entry):
+            yield name, Path(entry.path)
+        else:
+            skipped[name] = _kind(entry)
+
+
+def _entries(directory: Path, above: str, unread: dict[str, str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         with os.scandir(directory) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except FileNotFoundError:
-        return
+        found = []
     except OSError as error:
-        raise failure("read", str(directory), error) from error
-    for entry in found:
-        name = above + entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path), name + "/", skipped)
-        elif entry.is_file():
-            yield name, Path(entry.path)
-        else:
-            kind = "a link to a folder" if entry.is_dir() else "a dangling link" if entry.is_symlink() else "not a file"
-            skipped.append(f"{name} ({kind})")
+        found = []
+        unread[above or "."] = str(failure("read", str(directory), error))
+    return ((above + entry.name, entry) for entry in found)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a circle of links
+        return False
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What an entry is that is no file, for messages."""
+    try:
+        is_folder = stat.S_ISDIR(os.stat(entry.path).st_mode)
+    except OSError:
+        return DANGLING_LINK if entry.is_symlink() else "not a file"
+    return LINK_TO_FOLDER if is_folder else "not a file"
 
 
 class LogUploader:
@@ -99,6 +234,11 @@ class LogUploader:
         self._parts = 0
         """Parts that are in the storage."""
         self._lock = threading.Lock()
+
+    @property
+    def folder(self) -> Folder:
+        """The attempt's folder in the storage."""
+        return self._folder
 
     @property
     def sent(self) -> int:
@@ -147,6 +287,27 @@ class LogUploader:
                 return file.read(LOG_PART_BYTES)
         except OSError as error:
             raise failure("read", str(self._local), error) from error
+
+
+def is_reachable(folders: Sequence[Folder]) -> None:
+    """Proves that something can be written into one of some folders; what is written there no listing shows.
+
+    Raises:
+        StorageError: If that is possible in none of them; the error is that of the first.
+    """
+    errors: list[StorageError] = []
+    for folder in folders:
+        name = temporary("probe")
+        try:
+            folder.write_whole(name, b"raydrive", durable=False)
+        except StorageError as error:
+            errors.append(error)
+            continue
+        with contextlib.suppress(StorageError):  # who may write need not be one who may delete
+            folder.delete(name)
+        return
+    if errors:
+        raise errors[0]
 
 
 def check_writable(folder: Folder) -> None:

@@ -6,6 +6,7 @@ import html
 import math
 import time
 
+from raydrive.api.wording import span_text
 from raydrive.core.columns import flat
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.summary import INTERRUPTED, ranked, row, seconds_of
@@ -34,14 +35,13 @@ def run_cell(story: Story, now: float | None = None) -> str:
     best = summary.best
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
     value = (
-        f"best {_text(story.config.metric.name)} <b>{best.value:.6g}</b> (trial {best.trial})"
+        f"best {_text(story.config.metric.label)} <b>{best.value:.6g}</b> (trial {best.trial})"
         if best
         else "no value yet"
     )
     why = f"<div>{_text(summary.why)}</div>" if summary.why else ""
-    saved = ""
-    if summary.saving.stopped:
-        saved = f" · early termination saved {_clock(summary.saving.seconds)}"
+    span = summary.saving.span
+    saved = f" · early termination saved {span_text(span)}" if span is not None and span.seconds else ""
     return (
         '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
         f"<div><b>{_text(story.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "
@@ -109,14 +109,14 @@ def _table(story: Story, now: float, interrupted: bool) -> str:
     if not rows:
         return ""
     names = list(dict.fromkeys(name for item in rows for name in flat(item.params)))[:8]
-    head = ["trial", "state", story.config.metric.name, "intervals", "time", *names, "why it ended"]
+    head = ["trial", "state", story.config.metric.label, "intervals", "time", *names, "why it ended"]
     body = []
     for item in rows:
         params = flat(item.params)
         values = [
             str(item.number),
             _state(item.state),
-            _number(item.best),
+            _number(item.objective[1]),
             str(item.intervals),
             _clock(seconds_of(sweep.trials[item.number], sweep.trials[item.number].ended_at or now)),
             *(_number(params.get(name)) for name in names),

@@ -9,6 +9,7 @@ from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.storage.files import log_size, read_log
 from raydrive.storage.folder import redact
 from raydrive.storage.layout import RunLayout
+from raydrive.storage.names import is_text, storable
 from raydrive.studio.document import curve_json, series_json
 from raydrive.studio.story import Story, detail_value
 
@@ -114,7 +115,7 @@ def _files(layout: RunLayout, number: int) -> dict[str, Any]:
         for item in folder.walk():
             if len(files) == MOST_FILES:
                 return {"files": files, "files_note": f"only the first {MOST_FILES} files are listed"}
-            files.append([item.name, item.size])
+            files.append([item.name if is_text(item.name) else storable(item.name), item.size])
     except StorageError as error:
         return {"files": files, "files_note": f"the files cannot be listed: {error}"}
     return {"files": files, "files_note": ""}

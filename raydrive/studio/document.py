@@ -28,13 +28,14 @@ FORMAT = 1
 """Version of the document; page and document always come together, so it is only for those who read it elsewhere."""
 MOST_CURVE_POINTS = 250_000
 """Points of curves in one document; beyond that every curve is thinned, keeping its lowest and highest values."""
+MOST_RISES = 5000
 FEWEST_PER_CURVE = 16
 MOST_PER_CURVE = 1000
 ROW = (
     *("number", "state", "why", "stop_by", "best", "best_at", "last", "intervals", "created", "began", "ended"),
     *("seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note"),
 )
-"""What stands at each place of a row."""
+"""What stands at each place of a row; ``best`` is the objective value, ``best_at`` its interval."""
 
 
 def short(value: float | None) -> float | None:
@@ -135,7 +136,7 @@ class Documents:
             "max_total": summary.max_total_runs,
             "reports": summary.reports,
             "best": None if best is None else {"trial": best.trial, "value": best.value, "interval": best.interval},
-            "rises": [[at, trial, interval, short(value)] for at, trial, interval, value in story.rises],
+            "rises": _rises(story),
             "epochs": [list(one) for one in story.epochs],
             "policy": policy_line(story.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
@@ -165,6 +166,8 @@ class Documents:
             "trouble": str(beat.get("trouble", "")),
             "metric": config.metric.name,
             "goal": config.metric.goal.value,
+            "objective": config.metric.value,
+            "label": config.metric.label,
             "started": sweep.started_at,
             "last": sweep.last_at,
             "elapsed_s": summary.elapsed_s,
@@ -175,11 +178,15 @@ class Documents:
     def _saving(self, summary: Summary, now: float) -> dict[str, Any]:
         trained = sum(seconds_of(trial, trial.ended_at or now) or 0.0 for trial in self.story.sweep.trials)
         saving = summary.saving
+        span = saving.span
         return {
             "stopped": saving.stopped,
             "intervals": saving.intervals,
             "seconds": saving.seconds,
+            "low_s": None if span is None else span.low_s,
+            "high_s": None if span is None else span.high_s,
             "share": saving.share,
+            "why": saving.why,
             "trained_s": trained,
             "gpus": self.story.config.trial.resources.gpus,
             "cpus": self.story.config.trial.resources.cpus,
@@ -195,7 +202,14 @@ class Documents:
         began = next((one.began_at for one in past.tries if one.began_at is not None), None)
         extras = [_last(past, name) for name in self.story.metric_names]
         return [
-            *(number, trial.state, trial.why, trial.stop_by, curves.best(number), curves.best_interval(number)),
+            *(
+                number,
+                trial.state,
+                trial.why,
+                trial.stop_by,
+                curves.objective(number),
+                curves.objective_interval(number),
+            ),
             *(short(values[-1]) if len(values) else None, len(values), trial.created_at, began, trial.ended_at),
             *(seconds_of(trial, trial.ended_at or now), trial.attempt, trial.node, trial.gpus, trial.origin),
             *([params.get(column.name) for column in columns], extras),
@@ -247,6 +261,13 @@ def shared_config(config: RunConfig) -> dict[str, Any]:
         one["uri"] = redact(one["uri"])
     raw["trial"]["environment_variables"] = dict.fromkeys(raw["trial"]["environment_variables"], "(not shown)")
     return raw
+
+
+def _rises(story: Story) -> list[list[Any]]:
+    """The run's best value by time, thinned: the last value of a trial that trains on is another one all the time."""
+    indices, _ = thin([value for *_, value in story.rises], MOST_RISES)
+    rises = (story.rises[index] for index in indices)
+    return [[at, trial, interval, short(value)] for at, trial, interval, value in rises]
 
 
 def _last(past: Past, name: str) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from raydrive.core.errors import StorageError, TrialError
-from raydrive.storage.files import is_inside
+from raydrive.storage.files import is_inside, real_name
 from raydrive.storage.folder import Folder
 from raydrive.storage.layout import RunLayout
 
@@ -34,7 +34,7 @@ async def send_file(request: web.Request, layout: RunLayout, number: int, name: 
         TrialError: If there is no such file there.
         StorageError: If it cannot be read.
     """
-    folder = layout.trial(number)
+    folder, name = layout.trial(number), await asyncio.to_thread(real_name, layout, number, name)
     block = await asyncio.to_thread(_first, folder, number, name)
     response = web.StreamResponse(headers=headers(name))
     await response.prepare(request)

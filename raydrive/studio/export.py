@@ -118,7 +118,10 @@ def run_json(story: Story) -> dict[str, Any]:
             }
         )
     summary = {key: head[key] for key in ("counts", "total", "best", "saving", "reports")}
-    about = {key: head["run"][key] for key in ("id", "experiment", "state", "why", "metric", "goal", "started", "last")}
+    about = {
+        key: head["run"][key]
+        for key in ("id", "experiment", "state", "why", "metric", "goal", "objective", "started", "last")
+    }
     out: dict[str, Any] = detail_value(
         {"schema_version": 1, **about, **summary, "config": shared_config(story.config), "trials": trials}
     )

@@ -56,6 +56,7 @@ def to_optuna(story: Story, target: str) -> list[str]:
         raise RaydriveError(f"{target} has a study {name!r} already; nothing was written. {fix}") from error
     study.set_user_attr("raydrive_run", story.layout.run_id)
     study.set_user_attr("metric", story.config.metric.name)
+    study.set_user_attr("objective", story.config.metric.value)
     documents = Documents(story)
     spread = {column.name: _distribution(optuna, column, documents.params()) for column in documents.columns()}
     for trial, params in zip(story.sweep.trials, documents.params(), strict=True):
@@ -78,7 +79,7 @@ def _distribution(optuna: Any, column: Column, rows: list[dict[str, Any]]) -> An
 
 def _frozen(optuna: Any, story: Story, trial: Any, params: dict[str, Any], spread: dict[str, Any]) -> Any:
     curves, states = story.sweep.curves, optuna.trial.TrialState
-    best = curves.best(trial.number)
+    best = curves.objective(trial.number)
     state = states.PRUNED if trial.stop_by == "policy" else states.COMPLETE if trial.state == COMPLETED else states.FAIL
     state = states.FAIL if state == states.COMPLETE and best is None else state
     used = {name: value for name, value in params.items() if value is not None}
@@ -113,7 +114,7 @@ def to_tensorboard(story: Story, target: str) -> list[str]:
     for trial, past in zip(story.sweep.trials, story.pasts, strict=True):
         writer = board.SummaryWriter(logdir=str(root / f"trial-{trial.number:05d}"), write_to_disk=True)
         params = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in flat(trial.params).items()}
-        best = story.sweep.curves.best(trial.number)
+        best = story.sweep.curves.objective(trial.number)
         for part in summary.hparams(params, {primary: best if best is not None else math.nan}):
             writer.file_writer.add_summary(part)
         for k, (at, value) in enumerate(zip(past.times, story.sweep.curves.values(trial.number), strict=False), 1):

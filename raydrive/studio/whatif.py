@@ -5,19 +5,19 @@ order, same concurrency, each trial logging what it logged then, at the pace it 
 
 What nobody can know: how a trial that was stopped then would have gone on. Its record ends where it was stopped, and
 here it ends there by itself; ``unknown`` counts the trials that another policy would have let go on beyond that. Their
-further cost is estimated as in ``core.summary.saving`` (the median length of completed trials, at the trial's own pace)
-and told apart as ``beyond_s``; what they would have reached is not guessed.
+further cost is estimated, with a bound, as in ``core/saving.py``, and told apart as ``beyond_s``; what they would have
+reached is not guessed. Where nothing tells that cost (``no_estimate``), it is left out of every figure.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
-from raydrive.core.records import COMPLETED, Params, Started
+from raydrive.core.records import Params, Started
+from raydrive.core.saving import Forecast, Span
 from raydrive.core.sweep import Sweep
 from raydrive.core.unseen import Seen, Suggestion
 from raydrive.runtime.loop import Loop
@@ -68,16 +68,30 @@ class Outcome:
     """Whether the best value of the record would not have been found."""
     unknown: int
     """Trials whose record ends because they were stopped then, and which this policy would have let go on."""
+    estimated: Span
+    """Part of ``saved_s`` that is an estimate: of trials that were stopped then and that this policy stops too."""
+    no_estimate: str = ""
+    """Why nothing tells what the trials that were stopped then would have cost further; empty where something does."""
 
     @property
     def saved_s(self) -> float:
         """Training time saved against no policy, in seconds."""
         return max(0.0, self.all_s - self.trained_s)
 
+    @property
+    def saved_low_s(self) -> float:
+        """Lower bound of ``saved_s``."""
+        return max(0.0, self.saved_s - self.estimated.seconds + self.estimated.low_s)
+
+    @property
+    def saved_high_s(self) -> float:
+        """Upper bound of ``saved_s``."""
+        return max(0.0, self.saved_s - self.estimated.seconds + self.estimated.high_s)
+
     def to_json(self) -> dict[str, Any]:
         """Returns the outcome as a JSON object."""
-        names = "policy text trained_s beyond_s all_s saved_s elapsed_s all_elapsed_s best best_trial recorded_best"
-        names += " recorded_best_trial lost_best unknown"
+        names = "policy text trained_s beyond_s all_s saved_s saved_low_s saved_high_s elapsed_s all_elapsed_s best"
+        names += " best_trial recorded_best recorded_best_trial lost_best unknown no_estimate"
         out: dict[str, Any] = {name: getattr(self, name) for name in names.split()}
         out["saved_share"] = self.saved_s / self.all_s if self.all_s else 0.0
         out["stopped"] = [list(item) for item in self.stopped]
@@ -122,15 +136,16 @@ def what_if(story: Story, policy: Policy | dict[str, Any] | str, free: Played | 
         if trial.stop_by == "policy"
     )
     cut = {number for number, _, _ in stopped}
-    left = _left(story)
-    beyond = sum(seconds for number, seconds in left.items() if number not in cut)
+    forecast = Forecast(story.sweep)
+    left = {trial.number for trial in story.sweep.trials if trial.stop_by == "policy" and not trial.open}
+    beyond, estimated = (forecast.of(numbers) or Span(0.0, 0.0, 0.0) for numbers in (left - cut, left & cut))
     return Outcome(
         policy=chosen.to_json(),
         text=policy_text(chosen),
         stopped=stopped,
-        trained_s=trained + beyond,
-        beyond_s=beyond,
-        all_s=free_s + sum(left.values()),
+        trained_s=trained + beyond.seconds,
+        beyond_s=beyond.seconds,
+        all_s=free_s + beyond.seconds + estimated.seconds,
         elapsed_s=end,
         all_elapsed_s=free_end,
         best=best.value if best else None,
@@ -138,7 +153,9 @@ def what_if(story: Story, policy: Policy | dict[str, Any] | str, free: Played | 
         recorded_best=recorded.value if recorded else None,
         recorded_best_trial=recorded.trial if recorded else None,
         lost_best=recorded is not None and (best is None or best.value != recorded.value),
-        unknown=sum(number not in cut for number in left),
+        unknown=len(left - cut),
+        estimated=estimated,
+        no_estimate=forecast.why,
     )
 
 
@@ -160,20 +177,6 @@ def outcomes(story: Story, policies: Iterable[Policy]) -> list[Outcome]:
     """Returns what several policies would have done; see ``what_if``."""
     free = play(story, NoTerminationPolicy())
     return [what_if(story, one, free) for one in policies]
-
-
-def _left(story: Story) -> dict[int, float]:
-    """Returns, for each trial the run's own policy stopped, about how many seconds it would have gone on."""
-    curves, trials = story.sweep.curves, story.sweep.trials
-    completed = [curves.length(trial.number) for trial in trials if trial.state == COMPLETED]
-    longest = max((curves.length(trial.number) for trial in trials), default=0)
-    full = round(statistics.median(completed)) if completed else longest
-    left = {}
-    for trial in trials:
-        if trial.stop_by == "policy":
-            done = curves.length(trial.number)
-            left[trial.number] = max(0, full - done) * trial.trained_s / done if done else 0.0
-    return left
 
 
 def play(story: Story, policy: Policy) -> Played:

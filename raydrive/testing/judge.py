@@ -57,6 +57,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "open": [trial.number for trial in sweep.open_trials],
         "curves": {number: [repr(value) for value in sweep.curves.values(number)] for number in sweep.curves.trials},
         "bests": {number: repr(sweep.curves.best(number)) for number in sweep.curves.trials},
+        "objectives": {number: repr(sweep.curves.objective(number)) for number in sweep.curves.trials},
         "best": repr(sweep.best),
         "count": sweep.count,
         "without_metric": sweep.without_metric,
@@ -139,16 +140,19 @@ def _wrong_with_run(sweep: Sweep) -> list[str]:
 
 def _wrong_with_best(sweep: Sweep) -> list[str]:
     sign = 1.0 if sweep.config.metric.maximize else -1.0
-    bests = {n: sweep.curves.best(n) for n in range(len(sweep.trials))}
-    finite = [sign * value for value in bests.values() if value is not None]
+    objective = sweep.config.metric.objective
+    found = {t.number: objective.find(sweep.curves.values(t.number), t.start) for t in sweep.trials}
+    finite = [sign * value for value, _ in found.values() if value is not None]
     best = sweep.best
     if best is None:
         return ["no best trial, though values are finite"] if finite else []
     rules = {
         f"the best is not finite: {best}": math.isfinite(best.value),
         f"a trial is better than the best {best}": bool(finite) and sign * best.value == max(finite),
-        f"the best trial did not log {best}": list(sweep.curves.values(best.trial))[best.interval - 1] == best.value,
-        f"the best trial had it before {best}": sweep.curves.best_interval(best.trial) == best.interval,
+        f"the best trial has no {best}": found[best.trial] == (best.value, best.interval),
+        "trials have other objective values than their curves": all(
+            (sweep.curves.objective(n), sweep.curves.objective_interval(n)) == one for n, one in found.items()
+        ),
     }
     return [text for text, holds in rules.items() if not holds]
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from raydrive import (
     uniform,
 )
 from raydrive.api.ancestry import bring, open_parent, read_source, trace
+from raydrive.api.progress import last_words
 from raydrive.api.submission import RunReference, Submission
 from raydrive.cli.app import run as raydrive
 from raydrive.compat.sweep_yaml import load_sweep
@@ -357,6 +359,27 @@ def test_a_best_of_exactly_zero_counts(tmp_path: Path, goal: str) -> None:
     assert best is not None
     assert best.id == f"{parent.id}_0"
     assert best.best_value == 0.0
+
+
+def test_an_earlier_run_is_compared_by_what_counts_in_the_new_one(tmp_path: Path) -> None:
+    """Of the earlier run, ranked by best points, trial 0 peaked at 0.9 and ended at 0.1; trial 1 ended at 0.5."""
+    curves = iter(([0.9, 0.1], [0.4, 0.5], [0.3, 0.2]))
+
+    def train(params: dict[str, Any]) -> None:
+        for value in next(curves):
+            Run.get_context().log("score", value)
+
+    parent = recorded(tmp_path, 0, config(2), train)
+    made = config(1, sampling=BayesianParameterSampling({"x": uniform(0, 1)}))
+    made = replace(made, metric=replace(made.metric, value="last"))
+    run = heir(tmp_path, 1, submission(made, [parent]), train)
+    assert [(one.best, one.best_trial) for one in run.lineage.parents] == [(0.5, 1)]
+    assert [seen.value for seen in run.sweep.heritage.seen(True, "last")] == [0.1, 0.5]
+    best = run.get_best_run_by_primary_metric()
+    assert best is not None
+    assert best.id == f"{parent.id}_1"
+    assert run.get_best_run_by_primary_metric(include_resume_from_runs=False).best_value == 0.2  # type: ignore[union-attr]
+    assert "Better before: 0.5, trial 1 of" in "\n".join(last_words(run))
 
 
 def test_a_missing_heritage_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Run, Workspace, uniform
 from raydrive.api.launch import resume
+from raydrive.cli.app import run as raydrive
 from raydrive.storage.checkpoints import manifests
 from raydrive.testing.aftermath import check_run
 
@@ -67,3 +69,48 @@ def test_a_run_in_s3_with_checkpoints_and_resume() -> None:
             assert [found.interval for found in manifests(resumed.layout, number)] == [2, 5]
             assert "outputs/model.txt" in resumed.get_child(number).get_file_names()
         assert check_run(resumed.uri) == []
+
+
+def leave(params: dict[str, Any]) -> None:
+    Run.get_context().log("score", params["x"])
+    with open(b"outputs/caf\xe9.txt", "w") as file:
+        file.write("coffee")
+    Path("outputs/model.txt").write_text("weights")
+    os.symlink(".", "outputs/loop")
+    Path("wandb").mkdir()
+    Path("wandb/run").write_text("x" * (1000 + int(1000 * params["x"])))
+    Path("results.csv").write_text("1,2")
+
+
+def test_what_is_missing_is_named_where_a_user_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with moto_s3.serving() as (url, _):
+        place = url.removeprefix("http://")
+        storage = f"s3://key:secret@bucket/runs?endpoint_override={place}&scheme=http&region=us-east-1"
+        space = RandomParameterSampling({"x": uniform(0, 1)})
+        resources = Resources(cpus=0.5)
+        config = HyperDriveConfig(
+            space, "score", "maximize", 2, run_config=leave, seed=0, resources=resources, keep=["*.csv"]
+        )
+        run = Experiment(Workspace(storage), "left").submit(config)
+        run.wait_for_completion()
+        assert [trial.state for trial in run.sweep.trials] == ["Completed"] * 2
+        best = run.get_best_run_by_primary_metric()
+        assert best is not None
+        assert best.why == (
+            "ended by itself after 1 interval; not in the storage, for it takes files only: outputs/loop "
+            "(a link to a folder)"
+        )
+        assert [note.partition(":")[0] for note in best.notes] == [
+            "stored under other names, for the storage does not take theirs",
+            "not in the storage, for it takes files only",
+            "not kept",
+        ]
+        names = ["attempt-1/log.txt", "kept/results.csv", "outputs/caf%E9.txt", "outputs/model.txt"]
+        assert best.get_file_names() == names
+        for command in ("status", "best"):
+            assert raydrive([command, run.id, "--storage", storage, "-o", "json"]) == 0
+            notice = json.loads(capsys.readouterr().out)["notice"]
+            assert "outputs/caf\\xe9.txt as outputs/caf%E9.txt" in notice
+            assert "outputs/loop (a link to a folder)" in notice
+            assert "not kept: wandb/" in notice
+        assert check_run(run.uri) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import subprocess
@@ -291,6 +292,15 @@ def test_what_the_site_says_is_written_down(tmp_path: Path) -> None:
     config = load_sweep(tmp_path / "sweep.yml").submission.config
     assert config.trial.inputs == {"iris_csv": str(folder / "iris.csv")}
     assert config.trial.resources.cpus == 0.5
+
+
+def test_what_of_a_curve_counts_is_written_down(here: Path) -> None:
+    made = config(ScriptRunConfig(".", "train.py"), {"x": choice(1, 2)}).to_submission("e")
+    assert "value: last" not in converted(made, here)[0]
+    metric = dataclasses.replace(made.config.metric, value="last")
+    made = dataclasses.replace(made, config=dataclasses.replace(made.config, metric=metric))
+    (here / "sweep.yml").write_text(converted(made, here)[0])
+    assert load_sweep(here / "sweep.yml").submission.config.metric == metric
 
 
 def test_a_function_fits_into_no_file(tmp_path: Path) -> None:

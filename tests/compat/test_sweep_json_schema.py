@@ -58,6 +58,9 @@ def test_every_sweep_file_we_ship_is_valid(file: Path) -> None:
     "keys",
     [
         {"objective__goal": "Maximize"},
+        {"objective__value": "last"},
+        {"objective__value": "Mean_Last_12"},
+        {"objective__value": None},
         {"sampling_algorithm": "Bayesian"},
         {"sampling_algorithm": {"type": "random", "rule": "sobol", "seed": "7"}},
         {"sampling_algorithm": "sobol"},
@@ -88,6 +91,8 @@ def test_what_the_reader_takes_the_schema_takes(keys: dict[str, Any]) -> None:
     [
         {"serach_space": {}},
         {"objective__goal": "max"},
+        {"objective__value": "mean_last_0"},
+        {"objective__value": 5},
         {"limits__max_total_runs": 5},
         {"limits__max_total_trials": [5]},
         {"search_space__lr": 0.1},

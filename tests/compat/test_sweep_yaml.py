@@ -58,6 +58,14 @@ def problems_of(text: str = SWEEP, *overrides: str, site: tuple[Path, ...] = ())
     return [str(problem) for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize(("written", "value"), [("last", "last"), ("Min", "min"), ("mean_last_5", "mean_last_5")])
+def test_what_of_a_curve_counts(written: str, value: str) -> None:
+    text = SWEEP.replace("  primary_metric: accuracy", f"  primary_metric: accuracy\n  value: {written}")
+    assert config_of(text).metric.value == value
+    assert config_of(SWEEP, f"objective.value={written}").metric.value == value
+    assert config_of().metric.value == "best"
+
+
 # --- broken files ----------------------------------------------------------------------------------------------------
 
 
@@ -378,6 +386,7 @@ raydrive:
   resources: {cpus: 0.5, gpus: 2, memory: 4GB, custom: {tpu: 1}, accelerator_type: A100}
   python: /env/bin/python
   preload: [numpy, sklearn.linear_model]
+  keep: [wandb/**, "!tmp/"]
   grace_s: 1.5
   reuse_actors: false
   max_attempts: 3
@@ -395,8 +404,15 @@ def test_own_settings_are_read() -> None:
     assert (dict(resources.custom), resources.accelerator_type) == ({"tpu": 1}, "A100")
     assert (config.trial.python, config.trial.preload) == ("/env/bin/python", ("numpy", "sklearn.linear_model"))
     assert (config.trial.grace_s, config.trial.reuse_actors, config.seed) == (1.5, False, 5)
+    assert config.trial.keep == ("wandb/**", "!tmp/")
     assert (config.limits.max_attempts, config.limits.first_failures) == (3, 0)
     assert config.trial.environment_variables == {"OMP_NUM_THREADS": "2"}
+
+
+def test_what_is_kept_is_one_pattern_or_several() -> None:
+    assert config_of(SWEEP, "raydrive.keep='*.csv'").trial.keep == ("*.csv",)
+    with pytest.raises(ConfigError, match=r"raydrive.keep: found \['a', '../b'\]; allowed: a pattern as in .gitignore"):
+        config_of(SWEEP, "raydrive.keep=[a, ../b]")
 
 
 @pytest.mark.parametrize(

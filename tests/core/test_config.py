@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.config import FORMAT_WITH_LINEAGE, Limits, RunConfig
+from raydrive.core.config import FORMAT_WITH_OBJECTIVE, Limits, RunConfig
 from raydrive.core.errors import ConfigError
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
@@ -65,6 +65,7 @@ FULL = config_of(
         config_of(sampling=RandomParameterSampling({"a": uniform(0, 1)}, rule="sobol", seed=3)),
         config_of(policy=TruncationSelectionPolicy(20)),
         config_of(metric=Metric(name="loss/ü", goal=PrimaryMetricGoal.MINIMIZE)),
+        config_of(metric=Metric(name="loss", goal=PrimaryMetricGoal.MINIMIZE, value="mean_last_5")),
     ],
 )
 def test_json_gives_back_an_equal_configuration(config: RunConfig) -> None:
@@ -76,9 +77,23 @@ def test_json_gives_back_an_equal_configuration(config: RunConfig) -> None:
 
 def test_unknown_formats_are_refused() -> None:
     raw = config_of().to_json()
-    for format_ in (FORMAT_WITH_LINEAGE + 1, None, "1"):
+    for format_ in (FORMAT_WITH_OBJECTIVE + 1, None, "1"):
         with pytest.raises(ConfigError, match=r"format: found .*Use the raydrive that wrote the run"):
             RunConfig.from_json({**raw, "format": format_})
+
+
+def test_an_objective_that_an_older_raydrive_would_misread_has_a_format_of_its_own() -> None:
+    metric = Metric(name="loss", goal=PrimaryMetricGoal.MINIMIZE, value="last")
+    assert config_of(metric=metric).to_json()["format"] == FORMAT_WITH_OBJECTIVE
+    raw = config_of().to_json()
+    assert "value" not in raw["metric"]
+    assert RunConfig.from_json(raw).metric.value == "best"  # as every run that was recorded before
+
+
+@pytest.mark.parametrize("value", ["", "Best", "median", "mean_last_0", "mean_last_", "mean_last_1e3", None, 5, []])
+def test_what_is_no_objective_value_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"primary_metric_value: found .*allowed: best, last, min, max, or mean_"):
+        config_of(metric=Metric(name="loss", goal=PrimaryMetricGoal.MINIMIZE, value=value))
 
 
 def test_a_configuration_is_frozen() -> None:

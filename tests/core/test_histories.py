@@ -7,7 +7,7 @@ hypothesis makes and shrinks. It also offers what must be dropped: duplicates, g
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from raydrive.core import records
 from raydrive.core.blocks import Block, Other
 from raydrive.core.config import Limits, RunConfig
+from raydrive.core.curves import Curves
 from raydrive.core.errors import JournalError
 from raydrive.core.heritage import NOTHING, Ancestor, Heritage, sampler_of
 from raydrive.core.heritage import dump as dump_heritage
@@ -70,6 +71,7 @@ POLICIES = (
     TruncationSelectionPolicy(50),
     TruncationSelectionPolicy(34, delay_evaluation=2),
 )
+OBJECTIVES = ("best", "best", "best", "last", "min", "max", "mean_last_1", "mean_last_2", "mean_last_5")
 VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None, 10**400)
 
 
@@ -79,7 +81,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
     sampling = GridParameterSampling({"a": choice(1, 2, 3)}) if grid else RandomParameterSampling({"a": uniform(0, 1)})
     return RunConfig(
         experiment="histories",
-        metric=Metric(name="m", goal=draw(st.sampled_from(PrimaryMetricGoal))),
+        metric=Metric(name="m", goal=draw(st.sampled_from(PrimaryMetricGoal)), value=draw(st.sampled_from(OBJECTIVES))),
         sampling=sampling,
         policy=draw(st.sampled_from(POLICIES)),
         limits=Limits(
@@ -346,6 +348,11 @@ def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
     check_journal(run[0], history.memory.lines, run[1])
 
 
+def _asked_of_a_curve(curves: Curves) -> list[Callable[[int], Any]]:
+    numbers = [curves.length, curves.last, curves.best, curves.best_interval, curves.top]
+    return [*numbers, curves.objective, curves.objective_interval, curves.overall]
+
+
 def told(sweep: Sweep) -> dict[str, Any]:
     """What a judge that forgets values of trials that are over still tells of everything."""
     curves, numbers = sweep.curves, range(len(sweep.trials))
@@ -353,7 +360,7 @@ def told(sweep: Sweep) -> dict[str, Any]:
     return {
         "trials": repr(trials),
         "curves": [
-            repr([f(n) for f in (curves.length, curves.last, curves.best, curves.best_interval, curves.top)])
+            repr([f(n) for f in _asked_of_a_curve(curves)])
             for n in numbers
         ],
         "open": {trial.number: repr(curves.values(trial.number)) for trial in sweep.open_trials},

@@ -48,11 +48,11 @@ DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish)
 
 numbers = st.integers(-(2**70), 2**70) | st.floats()
 json_values = st.recursive(
-    st.none() | st.booleans() | numbers | st.text(max_size=8),
+    st.none() | st.booleans() | numbers | st.text(st.characters(), max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-mappings = st.dictionaries(st.text(max_size=6), json_values, max_size=3)
+mappings = st.dictionaries(st.text(st.characters(), max_size=6), json_values, max_size=3)
 OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "float": numbers,
     "float | None": st.none() | numbers,
@@ -209,3 +209,38 @@ def test_every_kind_is_known_and_frozen() -> None:
         assert replace(record) == record
         with pytest.raises(AttributeError):
             setattr(record, fields(kind)[0].name, 2)
+
+
+def test_a_number_that_python_cannot_write_is_infinite() -> None:
+    fact = Reported(1.0, 0, 1, 1, 1, 10**5000, {"loss": -(10**5000), "table": [10**5000, 10**400]})
+    (again, _) = records.load(records.dump(fact, ()))
+    assert again == replace(fact, value=math.inf, metrics={"loss": -math.inf, "table": [math.inf, 10**400]})
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 1e308, -1.0, 0, 10**400])
+def test_the_time_of_a_fact_may_be_any_number(number: float) -> None:
+    """It is not for the record to judge; what a trial says of the time is checked where it arrives."""
+    for fact in (Reported(number, 0, 1, 1, 1, 0.5), Ended(number, 0, 1, 0), Ticked(number), Started(number, 1)):
+        assert same(records.load(records.dump(fact, ()))[0], fact)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ('[{"kind":"Reported","at":1.0,"trial":"0","attempt":1,"seq":1,"interval":1}]', "a Reported with 'trial' '0'"),
+        ('[{"kind":"Reported","at":1.0,"trial":-1,"attempt":1,"seq":1,"interval":1}]', "a Reported with 'trial' -1"),
+        ('[{"kind":"Reported","at":[],"trial":0,"attempt":1,"seq":1,"interval":1}]', "a Reported with 'at' []"),
+        ('[{"kind":"Reported","at":1,"trial":0,"attempt":1,"seq":1,"interval":1,"metrics":[1]}]', "'metrics' [1]"),
+        ('[{"kind":"Ended","at":1.0,"trial":0,"attempt":1,"exit_code":"0"}]', "a Ended with 'exit_code' '0'"),
+        ('[{"kind":"Ticked","at":1.0},{"kind":"Close","trial":true,"state":"Failed","why":""}]', "'trial' True"),
+        ('[{"kind":["Reported"]}]', "not a journal entry"),
+        ("[" * 5000, "not a journal entry"),
+        ("[1]", "not a journal entry"),
+        ("{}", "a journal entry begins with a fact"),
+        ("[" + "9" * 5000 + "]", "not a journal entry"),
+    ],
+)
+def test_an_entry_of_wrong_types_is_named(line: str, named: str) -> None:
+    with pytest.raises(JournalError) as raised:
+        records.load(line)
+    assert named in str(raised.value)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -22,7 +21,7 @@ from raydrive.core.records import (
     Suggested,
 )
 from raydrive.core.state import Best
-from raydrive.core.summary import INTERRUPTED, Saving, notices, ranked, row, row_json, saving, summarize
+from raydrive.core.summary import INTERRUPTED, notices, ranked, row, row_json, summarize
 from raydrive.core.sweep import Sweep
 from raydrive.testing.runners import function_config
 
@@ -129,36 +128,6 @@ def test_trials_best_first_ties_by_number_and_the_rest_last(maximize: bool, orde
     sweep = sweep_of(*facts, maximize=maximize, max_concurrent_runs=5)
     assert [trial.number for trial in ranked(sweep)] == order
     assert [trial.number for trial in ranked(sweep, top=2)] == order[:2]
-
-
-def test_what_a_policy_saved() -> None:
-    sweep = sweep_of(
-        *begun(0),
-        *curve(0, *[1.0] * 10, at=10.0),
-        Ended(20.0, 0, 1, 0),
-        Suggested(20.0, 1, {}),
-        Began(20.0, 1, 1),
-        *curve(1, 0.5, at=23.0),
-        Ended(24.0, 1, 1, -15),
-        policy=BanditPolicy(slack_amount=0.1),
-    )
-    assert sweep.trials[1].state == CANCELED
-    # One of ten intervals was trained, at 4 s each.
-    assert saving(sweep) == Saving(stopped=1, intervals=9, seconds=36.0, share=9 / 20)
-
-
-def test_without_a_completed_trial_the_longest_counts_as_whole() -> None:
-    facts = [*begun(0, 1), *curve(0, *[1.0] * 6), *curve(1, 0.1), Ended(30.0, 1, 1, -15)]
-    assert saving(sweep_of(*facts, policy=BanditPolicy(slack_amount=0.1))).intervals == 5
-
-
-def test_nothing_stopped_nothing_saved() -> None:
-    assert saving(sweep_of(*begun(0, 1), *curve(0, 1.0, 2.0))) == Saving(0, 0, 0.0, 0.0)
-
-
-def test_a_trial_stopped_at_its_end_saved_nothing() -> None:
-    facts = [*begun(0, 1), *curve(0, 1.0), Ended(13.0, 0, 1, 0), *curve(1, 0.1), Ended(14.0, 1, 1, 0)]
-    assert saving(sweep_of(*facts, policy=BanditPolicy(slack_amount=0.1))) == Saving(1, 0, 0.0, 0.0)
 
 
 def test_a_trial_that_is_lost_again_and_again_is_noticed() -> None:

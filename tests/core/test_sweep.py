@@ -516,6 +516,15 @@ def test_a_notice_is_recorded_once_and_what_is_missing_becomes_part_of_the_reaso
     ]
 
 
+def test_notices_that_differ_in_sizes_only_are_one(court: Make) -> None:
+    one = court().running(2)
+    for number, size in enumerate(("1.2 MB, 14 files", "873 bytes, 1 file")):
+        one.tell(Noted(one.at(), number, 1, f"not kept: wandb/ ({size}); add it"))
+    assert trial_notices(one.sweep) == ["trials 0, 1: not kept: wandb/; add it"]
+    one.tell(Noted(one.at(), 0, 1, "not kept: x (3 kB); add it"))
+    assert trial_notices(one.sweep)[1] == "trial 0: not kept: x (3 kB); add it"
+
+
 # ---------------------------------------------------------------------------------------------- time
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from raydrive.runtime import lodging
-from raydrive.runtime.lodging import KEPT_S, SWEEP_S, hold, sweep
+from raydrive.runtime.lodging import KEPT_S, LEFT_KEPT_S, SWEEP_S, hold, leave, sweep
 
 OLD_S = KEPT_S + 60
 
@@ -35,6 +35,21 @@ def test_what_nobody_has_held_for_a_day_goes_and_the_rest_stays(tmp_path: Path) 
     assert (young / "inputs/data").exists()
     assert (tmp_path / "not-ours").exists()
     assert (tmp_path / "1-2.sock").exists()
+
+
+def test_files_of_trials_that_are_nowhere_else_stay_for_a_week(tmp_path: Path) -> None:
+    left = a_folder(tmp_path, "left", OLD_S)
+    (left / "files" / "00001-1-abcd").mkdir(parents=True)
+    (left / "files" / "00001-1-abcd" / "model").write_text("weights")
+    leave(left)
+    sweep(tmp_path)
+    assert sorted(path.name for path in left.iterdir()) == [".held", ".left", "files"]
+    assert (left / "files" / "00001-1-abcd" / "model").read_text() == "weights"
+    long_ago = time.time() - LEFT_KEPT_S - 60
+    for path in (left / ".left", left / ".held", tmp_path / ".swept"):
+        os.utime(path, (long_ago, long_ago))
+    sweep(tmp_path)
+    assert not left.exists()
 
 
 def test_what_another_process_holds_stays_however_old_and_goes_after_that_process(tmp_path: Path) -> None:

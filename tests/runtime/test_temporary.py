@@ -41,6 +41,19 @@ def test_it_is_made_emptied_and_made_again(place: Path) -> None:
     assert os.stat(folder.path).st_mode & 0o777 == 0o700
 
 
+def test_what_is_nested_deep_is_removed(place: Path) -> None:
+    folder = TemporaryFolder()
+    folder.make()
+    here = os.getcwd()
+    os.chdir(folder.path)
+    for _ in range(1_500):
+        os.mkdir("d")
+        os.chdir("d")
+    os.chdir(here)
+    folder.clear()
+    assert folder.is_empty()
+
+
 def test_sockets_fit_below_it_however_long_the_place_is(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = place / ("x" * 80)
     long.mkdir()

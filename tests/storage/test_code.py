@@ -26,6 +26,7 @@ from raydrive.storage.code import (
 )
 from raydrive.storage.folder import Folder
 from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.storage.source import MAX_DEPTH
 
 
 @pytest.fixture
@@ -244,6 +245,29 @@ def test_links_inside_are_followed(source: Path, tmp_path: Path) -> None:
     with snapshot(source) as packed, zipfile.ZipFile(packed.path) as archive:
         assert archive.read("link.py") == b"print('hi')\n"
         assert archive.read("linked/model.py") == b"x = 1\n"
+
+
+def test_names_that_are_odd_but_text_come_through(layout: RunLayout, source: Path, tmp_path: Path) -> None:
+    odd = ["a\\b.txt", "two\nlines", "żółw ✓", "end."]
+    for name in odd:
+        (source / name).write_text(name)
+    unpacked = unpack_code(layout, store_code(layout, source), tmp_path / "cache")
+    assert [(unpacked / name).read_text() for name in odd] == odd
+
+
+def test_names_that_are_no_text_and_folders_too_deep_are_named(source: Path) -> None:
+    (source / os.fsdecode(b"caf\xe9.txt")).touch()
+    deep = source / "/".join(["d"] * (MAX_DEPTH + 1))
+    deep.mkdir(parents=True)
+    with pytest.raises(ConfigError) as caught:
+        snapshot(source)
+    assert [problem.where for problem in caught.value.problems] == [
+        "source_directory/caf\\xe9.txt",
+        f"source_directory/{'/'.join(['d'] * (MAX_DEPTH + 1))}",
+    ]
+    assert "has a name that is not UTF-8" in str(caught.value)
+    (source / ".raydriveignore").write_text("caf*\nd/\n")
+    snapshot(source).discard()
 
 
 def test_a_source_directory_that_is_a_link(source: Path, tmp_path: Path) -> None:

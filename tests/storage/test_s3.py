@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import itertools
 import json
 import os
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,3 +208,42 @@ def test_a_warm_start_is_copied_from_one_place_of_the_store_to_another(s3: Folde
     assert found is not None
     assert (found.path / "deep/model").read_bytes() == b"weights"
     assert notes == []
+
+
+def put_key(endpoint: str, key: str) -> None:
+    """Puts an object under a key that pyarrow would not write."""
+    connection = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=30)
+    with contextlib.closing(connection):
+        connection.request("PUT", f"/bucket/{urllib.parse.quote(key)}", b"" if key.endswith("/") else b"x")
+        assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (["ok", "up/../../../evil"], r"'up/../../../evil' is no name inside a folder"),
+        (["dd//e"], "'dd//e' is no name inside a folder"),
+        (["/lead"], "'/lead' is no name inside a folder"),
+        (["a", "a/b"], "'a/b' is below a file"),
+        (["x" * 300], r"a part of 'x+'... has more than 255 bytes"),
+    ],
+)
+def test_a_folder_of_inputs_that_no_directory_can_hold_is_refused_by_name(
+    s3: Folder, endpoint: str, tmp_path: Path, keys: list[str], words: str
+) -> None:
+    base, mark, options = s3.uri.partition("?")
+    for key in keys:
+        put_key(endpoint, f"{base.removeprefix('s3://bucket/')}/data/{key}")
+    with pytest.raises(StorageError, match=f"cannot fetch s3://bucket/.*/data.* whole: {words}") as caught:
+        fetch(f"{base}/data{mark}{options}", tmp_path, folder=True)
+    assert caught.value.__cause__ is None  # it fails the trial: no other node would do better
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
+
+
+def test_an_object_that_stands_for_a_folder_is_none(s3: Folder, endpoint: str, tmp_path: Path) -> None:
+    base, mark, options = s3.uri.partition("?")
+    for key in ("data/dir/", "data/dir/f", "data/.a.tmp"):
+        put_key(endpoint, f"{base.removeprefix('s3://bucket/')}/{key}")
+    found = fetch(f"{base}/data{mark}{options}", tmp_path, folder=True)
+    assert sorted(str(path.relative_to(found)) for path in found.rglob("*") if path.is_file()) == [".a.tmp", "dir/f"]
+    assert [item.name for item in s3.walk()] == ["data/.a.tmp", "data/dir/f"]

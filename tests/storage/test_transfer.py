@@ -14,7 +14,7 @@ from raydrive.storage import files, transfer
 from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
 from raydrive.storage.folder import Folder
 from raydrive.storage.layout import RunLayout
-from raydrive.storage.transfer import LogUploader, check_writable, log_part, upload_tree
+from raydrive.storage.transfer import LogUploader, Uploaded, check_writable, log_part, upload_tree
 
 PART = 100
 
@@ -174,6 +174,55 @@ def test_files_a_trial_does_not_have(layout: RunLayout, tmp_path: Path, name: st
         with pytest.raises(TrialError, match=r"trial 2 has no file .* it has: outputs/model.bin"):
             attempt()
     assert not (tmp_path / "w").exists()
+
+
+def test_names_that_are_no_text_are_listed_and_read_escaped(layout: RunLayout, tmp_path: Path) -> None:
+    """As a directory may hold them; an object store has them escaped already."""
+    place = layout.outputs(2).local_path
+    if place is None:
+        pytest.skip("an object store has no such names")
+    place.mkdir(parents=True)
+    for name in (b"caf\xe9.txt", b"caf%E9.txt", b"\xff\xfe"):
+        Path(os.fsdecode(os.fsencode(place) + b"/" + name)).write_bytes(name)
+    names = ["outputs/%FF%FE", "outputs/caf%E9.txt", "outputs/caf%E9.txt~"]
+    assert list_files(layout, 2) == names
+    contents = [b"\xff\xfe", b"caf%E9.txt", b"caf\xe9.txt"]
+    assert [read_file(layout, 2, name) for name in names] == contents
+    assert download_file(layout, 2, names[2], tmp_path / "copy") == 8
+    assert (tmp_path / "copy").read_bytes() == contents[2]
+    with pytest.raises(TrialError, match="has no file"):
+        read_file(layout, 2, "outputs/caf%E8.txt")
+
+
+def test_what_was_done_is_not_done_again_and_a_store_that_is_away_ends_it(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = tmp_path / "here"
+    local.mkdir()
+    for name in "abc":
+        (local / name).write_text(name)
+    put, away, tried = type(folder).put_file, {"b"}, list[str]()
+
+    def failing(self: Folder, source: Path, name: str) -> int:
+        tried.append(name)
+        if name in away:
+            raise StorageError("cannot write b: no")
+        return put(self, source, name)  # type: ignore[no-any-return, call-arg]
+
+    def check() -> None:
+        raise StorageError("away")
+
+    monkeypatch.setattr(type(folder), "put_file", failing)
+    done = Uploaded()
+    with pytest.raises(StorageError, match="away"):
+        upload_tree(local, folder.child("x"), before=done, check=check)
+    assert (done.done, tried) == ({"a"}, ["a", "b"])
+    assert upload_tree(local, folder.child("x"), before=done) is done
+    assert (done.done, done.missing, tried) == ({"a", "c"}, {"b": "cannot write b: no"}, ["a", "b", "b", "c"])
+    away.clear()
+    upload_tree(local, folder.child("x"), before=done)
+    assert (done.done, done.missing, done.files, done.size) == ({"a", "b", "c"}, {}, 3, 3)
+    assert [item.name for item in folder.walk() if item.name.startswith("x/")] == ["x/a", "x/b", "x/c"]
 
 
 def test_the_nearest_name_is_proposed(layout: RunLayout) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,16 @@ def test_nothing_else_is_given_away(serve: Serve, storage: Path, layout: RunLayo
     status, body, headers = fetch(serve(storage), name)
     assert (status, headers["Content-Type"].split(";")[0]) == (404, "application/json")
     assert b"root:x" not in body
+
+
+def test_a_name_that_is_no_text_is_listed_and_given_away_escaped(
+    serve: Serve, storage: Path, layout: RunLayout
+) -> None:
+    outputs = layout.outputs(0).local_path
+    assert outputs is not None
+    outputs.mkdir(parents=True)
+    Path(os.fsdecode(os.fsencode(outputs) + b"/caf\xe9.txt")).write_bytes(b"mine")
+    assert fetch(serve(storage), "outputs/caf%E9.txt")[:2] == (200, b"mine")
 
 
 def test_who_may_not_look_may_not_download(serve: Serve, storage: Path, layout: RunLayout) -> None:

@@ -32,7 +32,8 @@ class Header {
     document.title = `${title} · ${run.state} · raydrive`;
     const bar = el("div", { class: "progress", role: "img", "aria-label": STATES.map((s) => `${counts[s]} ${s}`).join(", ") },
       STATES.map((s) => (counts[s] ? el("span", { class: s.toLowerCase(), title: `${counts[s]} ${s}`, style: { width: `${(100 * counts[s]) / Math.max(head.max_total, head.total)}%` } }) : null)));
-    const best = head.best, gpu = saving.gpus ? `, ${num(saving.gpus * saving.seconds / 3600)} GPU hours` : "";
+    const best = head.best, gpu = saving.gpus ? `, ${num(saving.gpus * saving.seconds / 3600)} GPU hours` : "", none = saving.seconds === null;
+    const without = none ? `how long they would have trained on cannot be estimated: ${saving.why}` : `between ${clock(saving.low_s)} and ${clock(saving.high_s)}; without it about ${clock(saving.trained_s + saving.seconds)} (${Math.round(100 * saving.share)} % of the intervals saved)${gpu}`;
     const tile = (label, value, note, extra) => el("div", { class: "tile" }, el("span", { class: "label" }, label), el("strong", {}, value), el("span", { class: "hint" }, note), extra || null);
     fill(this.node, 
       el("div", { class: "top" },
@@ -52,12 +53,12 @@ class Header {
       run.waiting.length ? el("p", { class: "hint" }, `Waiting: ${run.waiting.join("; ")}`) : null,
       head.notices.length ? el("p", { class: "hint" }, head.notices.join("; ")) : null,
       el("div", { class: "tiles" },
-        tile(`best ${run.metric}`, best ? num(best.value) : "–", best ? el("a", { href: `#/trial/${best.trial}` }, `trial ${best.trial}, interval ${best.interval}`) : `no value yet; to ${run.goal}`),
+        tile(`best ${run.label}`, best ? num(best.value) : "–", best ? el("a", { href: `#/trial/${best.trial}` }, `trial ${best.trial}, interval ${best.interval}`) : `no value yet; to ${run.goal}`),
         tile("trials", `${head.done} of ${head.max_total}`, STATES.filter((s) => counts[s]).map((s) => `${counts[s]} ${s.toLowerCase()}`).join(", ") || "none yet", bar),
         tile("elapsed", clock(run.elapsed_s), `since ${when(run.started)}`),
         tile("training time", clock(saving.trained_s), `${head.reports} reports`),
-        tile("early termination", saving.stopped ? `saved ${clock(saving.seconds)}` : "–", saving.stopped
-          ? `${saving.stopped} trials stopped; without it about ${clock(saving.trained_s + saving.seconds)} (${Math.round(100 * saving.share)} % more intervals saved)${gpu}`.replace(" % more intervals saved", " % of the intervals saved") : saving.policy)));
+        tile("early termination", saving.stopped ? (none ? "no estimate" : `saved about ${clock(saving.seconds)}`) : "–",
+          saving.stopped ? `${saving.stopped} trials stopped; ${without}` : saving.policy)));
   }
 }
 
@@ -83,7 +84,7 @@ function facts(store) {
   for (const t of store.trials) origins[t.origin || "unknown"] = (origins[t.origin || "unknown"] || 0) + 1;
   const resumed = store.trials.filter((t) => t.tries.some((one) => one[7]));
   const { space, ...how } = sampling;
-  return el("dl", { class: "pairs" }, line("metric", `${metric.name}, ${metric.goal}`), line("sampling", how),
+  return el("dl", { class: "pairs" }, line("metric", `${metric.name}, ${metric.goal}${metric.value ? `, ${metric.value}` : ""}`), line("sampling", how),
     Object.entries(space || {}).map(([name, one]) => line(`  ${name}`, one)), line("policy", policy), line("limits", limits),
     line("trial", trial.command || trial.script || trial.kind), line("resources", trial.resources), line("seed", seed), line("tags", tags), line("versions", versions), line("storage", uri),
     line("where its points come from", Object.entries(origins).map(([k, v]) => `${v} ${k}`).join(", ") || "–"),

@@ -135,7 +135,7 @@ export function axisOf(column, trials) {
 }
 
 export function describe(store, trial) {
-  const lines = [`<b>trial ${trial.number}</b>  ${trial.state}`, `${esc(store.metric, 30)} ${num(trial.best)}`];
+  const lines = [`<b>trial ${trial.number}</b>  ${trial.state}`, `${esc(store.label, 30)} ${num(trial.best)}`];
   for (const column of store.head.params.slice(0, 12)) {
     const value = trial.p[column.name];
     if (value !== null) lines.push(`${esc(column.name, 30)} ${esc(num(value), 40)}`);

@@ -243,7 +243,7 @@ export class BestChart {
     traces.push({ type: "scatter", mode: "lines+markers", name: "best so far", x, y, hoverinfo: "text", hovertext: text,
       line: { color: css("--best"), width: 2.5, shape: "hv" }, marker: { size: x.length > 60 ? 1 : 5 } });
     const values = ended.map((t) => t.best).sort((a, b) => a - b), low = quantile(values, 0.05), high = quantile(values, 0.95), span = high - low;
-    const yaxis = { title: { text: esc(store.metric, 40), standoff: 8 } };
+    const yaxis = { title: { text: esc(store.label, 40), standoff: 8 } };
     if (span > 0 && (values[0] < low - 2 * span || values[values.length - 1] > high + 2 * span)) yaxis.range = [Math.max(values[0], low - 0.3 * span), Math.min(values[values.length - 1], high + 0.3 * span)];
     plot(this.plotNode, traces, layout({ xaxis: { title: { text: time ? unit[1] : "trial", standoff: 6 } }, yaxis, uirevision: this.by, margin: { l: 56, r: 36, t: 8, b: 40 } }));
   }

@@ -38,6 +38,8 @@ export class Store {
     this.tell("data");
   }
 
+  get label() { return this.head.run.label; }
+  get objective() { return this.head.run.objective; }
   get maximize() { return this.head.run.goal === "maximize"; }
   get metric() { return this.head.run.metric; }
 
@@ -56,8 +58,8 @@ export class Store {
   columns() {
     const out = this.head.params.map((c) => ({ ...c, key: `p:${c.name}`, label: c.name, get: (t) => t.p[c.name] }));
     const plain = (key, label, get, kind = "number", log = false) => out.push({ key, label, get, kind, log, values: [] });
-    plain("best", `best ${this.metric}`, (t) => t.best);
-    plain("last", `last ${this.metric}`, (t) => t.last);
+    plain("best", `${this.objective} ${this.metric}`, (t) => t.best);
+    if (this.objective !== "last") plain("last", `last ${this.metric}`, (t) => t.last);
     this.head.metrics.forEach((name, i) => plain(`m:${name}`, `last ${name}`, (t) => (typeof t.extras[i] === "number" ? t.extras[i] : null)));
     plain("intervals", "intervals", (t) => t.intervals);
     plain("seconds", "seconds", (t) => t.seconds);

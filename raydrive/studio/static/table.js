@@ -54,8 +54,8 @@ export class Table {
     const out = [
       { key: "number", label: "trial", get: (t) => t.number, right: true },
       { key: "state", label: "state", get: (t) => t.state },
-      { key: "best", label: store.metric, get: (t) => t.best, right: true, down: best },
-      { key: "last", label: `last ${store.metric}`, get: (t) => t.last, right: true },
+      { key: "best", label: store.label, get: (t) => t.best, right: true, down: best },
+      ...(store.objective === "last" ? [] : [{ key: "last", label: `last ${store.metric}`, get: (t) => t.last, right: true }]),
       { key: "intervals", label: "intervals", get: (t) => t.intervals, right: true },
       { key: "seconds", label: "time", get: (t) => t.seconds, show: clock, right: true },
     ];

@@ -48,7 +48,7 @@ export class TrialPage {
       el("div", { class: "columns" },
         el("div", { class: "card" }, el("h3", {}, "Hyperparameters"), pairs(params.map(([k, v]) => [k.replace(/^-+/, "") || k, v]))),
         el("div", { class: "card" }, el("h3", {}, "Result"), pairs([
-          [store.metric, t.best === null ? "none logged" : `${num(t.best)} at interval ${t.best_at}`], ["rank", this.rank(t)], ["intervals", t.intervals],
+          [store.label, t.best === null ? "none logged" : `${num(t.best)} at interval ${t.best_at}`], ["rank", this.rank(t)], ["intervals", t.intervals],
           ...store.head.metrics.map((name, i) => [name, t.extras[i]]), ...Object.entries(detail?.texts || {}),
         ])),
         el("div", { class: "card" }, el("h3", {}, "Where and when"), pairs([

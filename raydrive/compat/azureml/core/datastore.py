@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from raydrive.compat.azure_notes import note_left_out
 from raydrive.compat.azureml.core.dataset import DataPlace
 from raydrive.storage.folder import Folder
 from raydrive.storage.transfer import local_files
@@ -56,7 +57,9 @@ class Datastore:
         Raises:
             StorageError: If something cannot be written.
         """
-        self._put(list(local_files(Path(src_dir))), target_path, overwrite)
+        left_out: dict[str, str] = {}
+        self._put(list(local_files(Path(src_dir), left_out)), target_path, overwrite)
+        note_left_out(src_dir, left_out)
         return self.path(target_path)
 
     def upload_files(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notes import NotHereError, note_left_out
 from raydrive.storage.folder import Folder
 from raydrive.storage.transfer import local_files
 
@@ -99,6 +99,8 @@ def keep(workspace: Any, name: str, path: Path) -> Model:
     home = _home(workspace, name)
     version = max((int(item.name) for item in home.list() if item.name.isdigit()), default=0) + 1
     folder = home.child(str(version))
-    for inner, file in [(path.name, path)] if path.is_file() else local_files(path):
+    left_out: dict[str, str] = {}
+    for inner, file in [(path.name, path)] if path.is_file() else local_files(path, left_out):
         folder.put_file(file, inner)
+    note_left_out(str(path), left_out)
     return Model(workspace, name, version)

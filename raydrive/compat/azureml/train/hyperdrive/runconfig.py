@@ -15,7 +15,7 @@ from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
 
 _OWN = (
     "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures", "storage_patience_s",
-    "keep_checkpoints", "resume_argument", "log_limit",
+    "keep", "keep_checkpoints", "resume_argument", "log_limit",
 )  # fmt: skip
 """Settings of raydrive.toml that are arguments of our own ``HyperDriveConfig``."""
 
