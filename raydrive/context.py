@@ -198,7 +198,7 @@ class Run:
             ValueError: The name is empty.
         """
         plain.check_name(name)
-        value = plain.scalar(value, f"log({name!r}, ...)", "use log_list for several values")
+        value = plain.scalar(value, f"log({plain.shown(name)}, ...)", "use log_list for several values")
         self._log("scalar", name, value, description, step)
 
     def log_list(self, name: str, value: Iterable[Any], description: str = "") -> None:
@@ -208,7 +208,7 @@ class Run:
             TypeError: An element is neither a number nor a string.
         """
         plain.check_name(name)
-        self._log("list", name, plain.column(value, f"log_list({name!r}, ...)"), description)
+        self._log("list", name, plain.column(value, f"log_list({plain.shown(name)}, ...)"), description)
 
     def log_row(self, name: str, description: str = "", **kwargs: Any) -> None:
         """Logs one row of a table, a column for each keyword.
@@ -219,8 +219,8 @@ class Run:
         """
         plain.check_name(name)
         if not kwargs:
-            raise ValueError(f"log_row({name!r}): found no column; give at least one, such as log_row({name!r}, x=1)")
-        where = f"log_row({name!r}, ...)"
+            raise ValueError(f"log_row({plain.shown(name)}): found no column; give at least one: log_row(NAME, x=1)")
+        where = f"log_row({plain.shown(name)}, ...)"
         row = {key: plain.scalar(item, f"{where}, {key}", "use log_table") for key, item in kwargs.items()}
         self._log("row", name, row, description)
 
@@ -236,7 +236,7 @@ class Run:
             TypeError: The value is no mapping, or an element neither a number nor a string.
         """
         plain.check_name(name)
-        where = f"log_table({name!r}, ...)"
+        where = f"log_table({plain.shown(name)}, ...)"
         if not isinstance(value, Mapping):
             raise TypeError(f"{where}: found {type(value).__name__}; expected a mapping of column names to values")
         table = {str(key): plain.cell(item, f"{where}, {key}") for key, item in value.items()}
@@ -257,7 +257,7 @@ class Run:
         """
         plain.check_name(name)
         if (path is None) == (plot is None):
-            raise ValueError(f"log_image({name!r}): give either path= or plot=")
+            raise ValueError(f"log_image({plain.shown(name)}): give either path= or plot=")
         if self.offline:
             self._log("image", name, path if path is not None else plot, description)
             return
@@ -342,7 +342,7 @@ class Run:
         """
         root = os.fspath(path)
         if not os.path.isdir(root):
-            raise NotADirectoryError(f"upload_folder({name!r}): no such folder: {root!r}")
+            raise NotADirectoryError(f"upload_folder({plain.shown(name)}): no such folder: {root!r}")
         target = plain.target_of(name)
         if not target:
             print(f"Attempted to upload folder {name}")
@@ -360,11 +360,11 @@ class Run:
 
     def tag(self, key: str, value: Any = None) -> None:
         """Sets one tag of the trial; values become text."""
-        self.set_tags({key: value})
+        self.set_tags(plain.tag_of(key, value))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Sets tags of the trial; values become text."""
-        texts = {str(key): "" if value is None else str(value) for key, value in tags.items()}
+        texts = plain.tags_of(tags)
         this = _this()
         this.tags.update(texts)
         if this.client is None or not this.client.send(wire.tags_message(texts)):
@@ -400,7 +400,7 @@ class Run:
 
     def _log_json(self, kind: str, name: str, value: Any, description: str) -> None:
         plain.check_name(name)
-        where = f"log_{kind.replace(' ', '_')}({name!r}, ...)"
+        where = f"log_{kind.replace(' ', '_')}({plain.shown(name)}, ...)"
         if isinstance(value, str):
             try:
                 value = json.loads(value)
@@ -412,10 +412,10 @@ class Run:
 
     def _log(self, kind: str, name: str, value: Any, description: str, step: float | None = None) -> None:
         this = _this()
-        step = None if step is None else plain.scalar(step, f"the step of {name!r}", "give a number")
+        step = None if step is None else plain.scalar(step, f"the step of {plain.shown(name)}", "give a number")
         this.metrics.setdefault(name, []).append(value)
         if this.client is None or not this.client.send(wire.metrics_message({name: value}, step, description)):
-            print(f"Attempted to log {kind} metric {name}:\n{value}", flush=True)
+            print(f"Attempted to log {kind} metric {name}:\n{plain.text_of(value)}", flush=True)
 
 
 def _note(text: str) -> None:

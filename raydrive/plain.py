@@ -16,6 +16,50 @@ from raydrive import wire
 PathOrStream = Union[str, "os.PathLike[str]", IO[bytes], IO[str]]
 
 
+MOST_BITS = 3_330
+"""Of a whole number, a thousand digits: Python refuses to print very long ones, and JSON is printed."""
+
+
+def shown(value: object, length: int = 80) -> str:
+    """A value for a message: the beginning of its repr, whatever its own code does."""
+    if isinstance(value, (str, bytes)) and len(value) > length:
+        return f"{value[:length]!r}... ({len(value)} characters)"
+    try:
+        return repr(value)[:length]
+    except Exception:  # the value's own code, or a number that is too long to print
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def text_of(value: object) -> str:
+    """The text of a value, or what stands for it where it has none."""
+    try:
+        return str(value)
+    except Exception:  # the value's own code, or a number that is too long to print
+        return shown(value)
+
+
+def tag_of(key: Any, value: Any) -> dict[str, Any]:
+    """One tag as a mapping.
+
+    Raises:
+        TypeError: The key is no text.
+    """
+    if not isinstance(key, str):
+        raise TypeError(f"key of a tag: found {shown(key)} of type {type(key).__name__}; expected text")
+    return {key: value}
+
+
+def tags_of(tags: Any) -> dict[str, str]:
+    """Tags as texts.
+
+    Raises:
+        TypeError: They are no mapping.
+    """
+    if not isinstance(tags, Mapping):
+        raise TypeError(f"tags: found {shown(tags)}; expected a mapping of names to texts")
+    return {text_of(key): "" if value is None else text_of(value) for key, value in tags.items()}
+
+
 def check_name(name: str) -> None:
     """Refuses what cannot be the name of a metric.
 
@@ -24,9 +68,9 @@ def check_name(name: str) -> None:
         ValueError: It is empty.
     """
     if not isinstance(name, str):
-        raise TypeError(f"name of a metric: found {name!r} of type {type(name).__name__}; expected text")
+        raise TypeError(f"name of a metric: found {shown(name)} of type {type(name).__name__}; expected text")
     if not name.strip():
-        raise ValueError(f"name of a metric: found {name!r}; expected at least one letter")
+        raise ValueError(f"name of a metric: found {shown(name)}; expected at least one letter")
 
 
 def scalar(value: Any, where: str, way_out: str) -> Any:
@@ -42,8 +86,10 @@ def scalar(value: Any, where: str, way_out: str) -> Any:
     """
     if isinstance(value, bool):
         return int(value)
-    if type(value) in (int, float, str):
+    if type(value) in (float, str):
         return value
+    if isinstance(value, type):  # a class has the methods of its objects, and none of their values
+        raise TypeError(f"{where}: found the class {value.__name__}; expected a number or a string; {way_out}")
     shape = getattr(value, "shape", ())
     if hasattr(value, "item") and all(size == 1 for size in shape):
         value = value.item()
@@ -51,10 +97,12 @@ def scalar(value: Any, where: str, way_out: str) -> Any:
         return int(value)
     for kind in (str, int, float):
         if isinstance(value, kind):
+            if isinstance(value, int) and value.bit_length() > MOST_BITS:
+                raise TypeError(f"{where}: found a number of more than 1,000 digits; expected a shorter one")
             return kind(value)
     if not hasattr(value, "__len__") and hasattr(value, "__float__"):  # Decimal, Fraction
         return float(value)
-    what = f"shape {tuple(shape)}" if shape else repr(value)[:80]
+    what = f"shape {tuple(shape)}" if shape else shown(value)
     raise TypeError(f"{where}: found {type(value).__name__} ({what}); expected a number or a string; {way_out}")
 
 
@@ -64,9 +112,15 @@ def column(value: Any, where: str) -> list[Any]:
     Raises:
         TypeError: It is something else.
     """
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        raise TypeError(f"{where}: found {type(value).__name__} ({value!r:.80}); expected a list of numbers or strings")
-    return [scalar(item, f"{where}, element {index}", "nest nothing in it") for index, item in enumerate(value)]
+    if isinstance(value, (str, bytes)) or not hasattr(type(value), "__iter__"):
+        raise TypeError(
+            f"{where}: found {type(value).__name__} ({shown(value)}); expected a list of numbers or strings"
+        )
+    try:
+        items = list(value)
+    except Exception as error:
+        raise TypeError(f"{where}: found {type(value).__name__}, which gives no items: {error}") from None
+    return [scalar(item, f"{where}, element {index}", "nest nothing in it") for index, item in enumerate(items)]
 
 
 def cell(value: Any, where: str) -> Any:
@@ -102,7 +156,9 @@ def target_of(name: str) -> str:
     """
     clean = os.path.normpath(name.strip().replace("\\", "/")) if name.strip() else ""
     if clean in ("", ".") or os.path.isabs(clean) or clean.split("/")[0] == "..":
-        raise ValueError(f"name of a file: found {name!r}; expected a relative path that stays below the trial's files")
+        raise ValueError(
+            f"name of a file: found {shown(name)}; expected a relative path that stays below the trial's files"
+        )
     root = os.environ.get(wire.FILES_DIR, "")
     return os.path.join(root, clean) if root else ""
 

@@ -19,7 +19,7 @@ from typing import Any
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import ChildReference, RunReference, Submission
 from raydrive.core.config import RunConfig
-from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError
+from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError, show
 from raydrive.core.heritage import Ancestor, Heritage, misfit
 from raydrive.core.inheriting import inherit, named
 from raydrive.core.lineage import Continued, Lineage, Parent
@@ -63,6 +63,10 @@ class Descent:
         places = zip(self.lineage.continued, self.sources, strict=True)
         prefixes = (source.sweep.curves.values(one.trial)[: one.interval] for one, source in places)
         return Heritage(self.ancestors, tuple(prefixes))
+
+
+NONE = Descent(Lineage(), (), ())
+"""Of a run that has no earlier ones."""
 
 
 def trace(submission: Submission, storage: str | None) -> Descent:
@@ -237,7 +241,7 @@ class _Tracer:
                 self._opened[layout.uri] = read_source(layout, run)
             return self._opened[layout.uri]
         except RaydriveError as error:
-            found = repr(getattr(reference.run, "id", reference.run))
+            found = show(getattr(reference.run, "id", reference.run))
             self._wrong(reference, found, "a run: its id, a unique prefix, 'last', or its folder", _sentence(error))
             return None
 
@@ -246,13 +250,13 @@ class _Tracer:
         if isinstance(run, HyperDriveRun):
             return run.layout
         if not isinstance(run, str):
-            self._wrong(reference, repr(run), "a HyperDriveRun, the id of a run, or its folder")
+            self._wrong(reference, show(run), "a HyperDriveRun, the id of a run, or its folder")
             return None
         if is_place(run):
             below = reference.base is not None and "://" not in run
             return RunLayout.open(str(reference.base / Path(run).expanduser()) if below and reference.base else run)
         if self.storage is None:
-            raise ConfigError(Problem(reference.where, repr(run), "a run, for no storage is known here to find it in"))
+            raise ConfigError(Problem(reference.where, show(run), "a run, for no storage is known here to find it in"))
         return RunLayout.open(find_run(self.storage, run).uri)
 
     def _fresh(self, reference: RunReference | ChildReference, source: Source, trial: int | None) -> bool:

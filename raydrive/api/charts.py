@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from raydrive.core.wanted import NOTHING, TEXT_LIST, checks_arguments, whole
+
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
 
+@checks_arguments(params=TEXT_LIST | NOTHING, top=whole(0))
 class Charts:
     """The ``plot_`` methods of a run; each returns a plotly figure of the run as it stands."""
 

@@ -7,17 +7,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raydrive.api.arguments import RUN_OBJECT
 from raydrive.core.arguments import trial_argv
-from raydrive.core.errors import StorageError, TrialError, did_you_mean
+from raydrive.core.errors import StorageError, TrialError, did_you_mean, show
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
+from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
 from raydrive.storage.files import download_file, list_files, log_size, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
 
+@checks_arguments(parent=RUN_OBJECT, output_file_path=PATH | NOTHING, attempt=whole(1) | NOTHING)
 class Run:
     """A child run: one configuration that is, or was, trained.
 
@@ -151,7 +154,7 @@ class Run:
         if name not in names:
             near = did_you_mean(name, names)
             listing = ", ".join(names[:20]) or "none"
-            raise TrialError(f"trial {self.id} has no file {name!r}; its files: {listing}. {near}".rstrip())
+            raise TrialError(f"trial {self.id} has no file {show(name)}; its files: {listing}. {near}".rstrip())
         target = Path(output_file_path or ".").expanduser()
         if target.is_dir() or (output_file_path or "").endswith("/"):
             target = target / Path(name).name

@@ -12,22 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.ancestry import trace
+from raydrive.api.arguments import SCRIPT, TUNING
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submission import Submission
-from raydrive.core.arguments import format_value
+from raydrive.core.arguments import check_references, format_value
+from raydrive.core.confidential import both_problems
 from raydrive.core.config import Limits, RunConfig
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.installing import check_installing
+from raydrive.core.passing import flag_parameters, unpassable
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
 from raydrive.core.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.wanted import checks_arguments
+from raydrive.storage.here import absolute
 from raydrive.storage.patterns import check_patterns
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()``."""
 
 
+@checks_arguments(**SCRIPT)
 class ScriptRunConfig:
     """A training script and what it needs.
 
@@ -42,6 +48,8 @@ class ScriptRunConfig:
             ``pip`` and ``pip3`` are its own.
         allow_pip_install: Whether a command may install packages into the Python that raydrive runs in, while other
             trials use it; not needed where ``python`` is another one.
+        secrets: Further variables whose values never reach the storage, by name: ``env`` for the variable of that name
+            where the run is submitted or resumed, ``env:NAME`` for another one, ``file:PATH`` for a file's text.
         metrics: For scripts that only print: a regular expression with named groups, such as
             ``"val_acc=(?P<accuracy>[0-9.]+)"``, or ``{"format": "json"}`` for JSON lines.
         keep: Patterns, as in ``.gitignore``, of files in the working directory that are kept with the trial, beside
@@ -68,8 +76,9 @@ class ScriptRunConfig:
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
         keep: Sequence[str] = (),
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
-        self.source_directory = Path(source_directory).expanduser()
+        self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
         self.arguments = tuple(arguments or ())
         self.command = command
@@ -77,8 +86,11 @@ class ScriptRunConfig:
         self.max_run_duration_seconds = max_run_duration_seconds
         self.python = python
         self.preload = tuple(preload)
-        problems = check_patterns(keep, "keep")
-        self.keep = () if problems else tuple(keep)
+        self.secrets = {name: _source(source) for name, source in (secrets or {}).items()}
+        problems: list[Problem] = both_problems(self.secrets, self.environment_variables, "secrets")
+        unusable = check_patterns(keep, "keep")
+        self.keep = () if unusable else tuple(keep)
+        problems += unusable
         self.metrics: PrintedMetrics | None = None
         if metrics is not None:
             try:
@@ -90,14 +102,14 @@ class ScriptRunConfig:
         problems += [wrong] if wrong is not None else []
         if warning:
             warnings.warn(f"command: {warning}", stacklevel=2)
-        if not self.source_directory.is_dir():
+        if not os.path.isdir(self.source_directory):
             where = str(self.source_directory)
-            problems.append(Problem("source_directory", repr(where), "an existing folder"))
+            problems.append(Problem("source_directory", show(where), "an existing folder"))
         if (script is None) == (command is None):
             found = "neither" if script is None else "both"
             problems.append(Problem("script, command", found, "exactly one of the two"))
-        elif script is not None and not problems and not (self.source_directory / script).is_file():
-            problems.append(Problem("script", repr(script), f"a file below {str(self.source_directory)!r}"))
+        elif script is not None and not problems and not os.path.isfile(self.source_directory / script):
+            problems.append(Problem("script", show(script), f"a file below {str(self.source_directory)!r}"))
         if problems:
             raise ConfigError(problems)
 
@@ -105,6 +117,7 @@ class ScriptRunConfig:
         """Returns the script as what a trial runs."""
         common: dict[str, Any] = {
             "environment_variables": self.environment_variables,
+            "secrets": self.secrets,
             "python": self.python or "",
             "preload": self.preload,
             "keep": self.keep,
@@ -118,6 +131,7 @@ class ScriptRunConfig:
         return TrialSpec(kind="command", command=command, **common)
 
 
+@checks_arguments(**TUNING)
 class HyperDriveConfig:
     """Everything about a tuning run; the arguments are HyperDrive's, the keyword-only ones are raydrive's.
 
@@ -193,9 +207,8 @@ class HyperDriveConfig:
         _check_sampling(hyperparameter_sampling)
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
-        seed = seed if seed is not None else getattr(hyperparameter_sampling, "seed", None)
         trial = dataclasses.replace(
-            self._trial_spec(resources or Resources(), keep),
+            self._trial_spec(resources or Resources(), hyperparameter_sampling, keep),
             grace_s=grace_s, reuse_actors=reuse_actors, reuse_processes=reuse_processes, log_limit=log_limit,
             keep_checkpoints=keep_checkpoints, storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
@@ -215,26 +228,40 @@ class HyperDriveConfig:
                 first_failures=first_failures,
             ),
             trial=trial,
-            seed=secrets.randbits(31) if seed is None else seed,
+            seed=_seed(seed, hyperparameter_sampling),
             tags=dict(tags or {}),
         )
-        self._check_lineage()
+        self._check()
 
-    def _check_lineage(self) -> None:
-        """Checks earlier runs at birth where they can be: ids are looked up where the run is kept."""
+    def _check_command(self) -> None:
+        """Checks at birth what each trial would fail at: references of a command, texts no command line can hold."""
+        spec, space = self.config.trial, self.config.sampling.space
+        problems: list[Problem] = []
+        if spec.kind == "command":
+            known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
+            problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
+        if spec.kind != "function":
+            problems += unpassable(space)
+        if problems:
+            raise ConfigError(problems)
+
+    def _check(self) -> None:
+        """Checks what can be checked at birth; ids of earlier runs are looked up where the run is kept."""
+        self._check_command()
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
             trace(self.to_submission("default"), None)
 
-    def _trial_spec(self, resources: Resources, keep: Sequence[str]) -> TrialSpec:
+    def _trial_spec(self, resources: Resources, sampling: Sampling, keep: Sequence[str]) -> TrialSpec:
         target = self.run_config
         if problems := check_patterns(keep, "keep"):
             raise ConfigError(problems)
         if isinstance(target, ScriptRunConfig):
             spec = target.to_spec(resources)
-            return dataclasses.replace(spec, keep=(*spec.keep, *keep))
+            spec = dataclasses.replace(spec, keep=(*spec.keep, *keep))
+            return dataclasses.replace(spec, flags=flag_parameters(sampling.space)) if spec.command else spec
         if not callable(target):
             allowed = "a ScriptRunConfig, or a function train(params)"
-            raise ConfigError(Problem("run_config", repr(target), allowed))
+            raise ConfigError(Problem("run_config", show(target), allowed))
         _check_function(target)
         name = getattr(target, "__qualname__", type(target).__name__)
         return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
@@ -256,6 +283,18 @@ class HyperDriveConfig:
         )
 
 
+def _source(source: str) -> str:
+    """Where a secret's value comes from; a file by its absolute path, for a resume may start elsewhere."""
+    kind, _, path = source.partition(":")
+    return f"file:{absolute(os.path.expanduser(path))}" if kind == "file" else source
+
+
+def _seed(given: int | None, sampling: Sampling) -> int:
+    """The seed of a run: the one that was given, the sampling's own, or one at random."""
+    known: int | None = given if given is not None else getattr(sampling, "seed", None)
+    return secrets.randbits(31) if known is None else known
+
+
 def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
 
@@ -263,14 +302,14 @@ def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
 def _check_sampling(sampling: Sampling) -> None:
     if not hasattr(sampling, "space"):
         allowed = "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})"
-        raise ConfigError(Problem("hyperparameter_sampling", repr(sampling), allowed))
+        raise ConfigError(Problem("hyperparameter_sampling", show(sampling), allowed))
 
 
 def _check_function(function: TrainFunction) -> None:
     try:
         inspect.signature(function).bind({})
     except TypeError as error:
-        name = getattr(function, "__qualname__", repr(function))
+        name = getattr(function, "__qualname__", show(function))
         allowed = "a function of one argument, the dict of hyperparameters: def train(params)"
         raise ConfigError(Problem("run_config", f"{name} ({error})", allowed)) from None
     except ValueError:

@@ -14,7 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from raydrive.api.ancestry import Descent, bring, trace
+from raydrive.api.ancestry import Descent, bring
+from raydrive.api.confidential import read_secrets, refuse_by_job
+from raydrive.api.preflight import Checked, check_submission
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import Submission
 from raydrive.core.config import Limits
@@ -22,9 +24,8 @@ from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError,
 from raydrive.core.heartbeat import age_s
 from raydrive.core.heritage import dump
 from raydrive.core.lineage import Lineage
-from raydrive.storage.code import snapshot, store_code, store_function
+from raydrive.storage.code import store_code, store_function
 from raydrive.storage.layout import RunLayout, new_run_id
-from raydrive.storage.usable import check_usable
 
 START_TIMEOUT_S = 120.0
 CONFIRM_TIMEOUT_S = 5.0
@@ -61,28 +62,37 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
         return _opened(launch_by_job(submission, storage=storage, address=dashboard))
     # What can be refused is refused before anything is left behind: first the code, then whether the storage can
     # be used at all (starting a cluster takes a while), then the cluster, then the folder.
-    descent = trace(submission, storage)
-    pickled = pickle_function(submission.function) if submission.function is not None else b""
-    code = snapshot(submission.source_directory, storage) if submission.source_directory is not None else None
-    check_usable(storage)
-    connection = cluster.connect(address)
-    cluster.check_feasible(submission.config.trial.resources, may_grow=cluster.autoscaling())
-    check_storage(storage, submission.config.trial.resources)
+    checked = check_submission(submission, storage=storage, address=address)
+    try:
+        connection = cluster.connect(address)
+        cluster.check_feasible(submission.config.trial.resources, may_grow=cluster.autoscaling())
+        check_storage(storage, submission.config.trial.resources)
+        layout = _stored(submission, checked, storage)
+    finally:
+        checked.discard()
+    start_driver(layout, connection.outlives, secrets=checked.secrets)
+    return HyperDriveRun.open(layout.uri)
+
+
+def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout:
+    """Makes the folder of a new run, with everything in it that a driver needs."""
+    from raydrive.runtime import cluster
+
     config = submission.config
     layout = RunLayout.create(storage, config.experiment, new_run_id(config.experiment))
     sha256 = ""
-    if pickled:
-        sha256 = store_function(layout, pickled)
-    elif code is not None:
-        sha256 = store_code(layout, code)
+    if checked.pickled:
+        sha256 = store_function(layout, checked.pickled)
+    elif checked.code is not None:
+        sha256 = store_code(layout, checked.code)
     config = dataclasses.replace(
         config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=cluster.versions()
     )
-    if descent.lineage:
-        config = dataclasses.replace(config, lineage=_inherit(descent, layout))
-    layout.write_config(json.dumps(config.to_json(), indent=1).encode())
-    start_driver(layout, connection.outlives)
-    return HyperDriveRun.open(layout.uri)
+    if checked.descent.lineage:
+        config = dataclasses.replace(config, lineage=_inherit(checked.descent, layout))
+    private = bool(config.trial.environment_variables)
+    layout.write_config(json.dumps(config.to_json(), indent=1).encode(), private=private)
+    return layout
 
 
 def _opened(uri: str) -> HyperDriveRun:
@@ -149,12 +159,14 @@ def resume(
     if dashboard := dashboard_of(address):
         from raydrive.api.remote import resume_by_job
 
+        refuse_by_job(run.config.trial.secrets)
         resume_by_job(run.uri, address=dashboard, limits=changed, force=force)
     else:
+        secrets = read_secrets(run.config.trial.secrets)
         connection = cluster.connect(address)
         cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
         check_storage(run.layout.uri, run.config.trial.resources)
-        start_driver(run.layout, connection.outlives, changed)
+        start_driver(run.layout, connection.outlives, changed, secrets)
     run.refresh()  # not opened anew: a million reports take a second to read
     return run
 
@@ -194,13 +206,19 @@ def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
     return bool(changed) and more
 
 
-def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | None = None) -> None:
+def start_driver(
+    layout: RunLayout,
+    outlives: bool,
+    limits: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> None:
     """Creates the driver actor of a run and waits until it has taken charge.
 
     Args:
         layout: The run folder.
         outlives: Whether the cluster goes on without this process; then the driver does too.
         limits: Limits that a resume changes.
+        secrets: Values of the trials' secrets by name.
 
     Raises:
         ClusterError: If the driver does not answer in time, or cannot import raydrive.
@@ -216,7 +234,7 @@ def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | 
     if outlives:
         options["lifetime"] = "detached"
     try:
-        driver = _create(ray.remote(Driver), layout, options, dict(limits or {}))
+        driver = _create(ray.remote(Driver), layout, options, dict(limits or {}), dict(secrets or {}))
         ray.get(driver.start.remote(), timeout=START_TIMEOUT_S)
     except RayTaskError as error:
         cause = error.cause if isinstance(error.cause, RaydriveError) else None
@@ -231,7 +249,7 @@ def start_driver(layout: RunLayout, outlives: bool, limits: Mapping[str, Any] | 
     _STARTED[layout.key] = _Started(driver, _connection(), embedded=not outlives)
 
 
-def _create(actor_class: Any, layout: RunLayout, options: Mapping[str, Any], limits: Mapping[str, Any]) -> Any:
+def _create(actor_class: Any, layout: RunLayout, options: Mapping[str, Any], *arguments: object) -> Any:
     """Creates the driver actor; one of the same folder is over, or to be taken over from, and is killed.
 
     Raises:
@@ -248,7 +266,7 @@ def _create(actor_class: Any, layout: RunLayout, options: Mapping[str, Any], lim
                 raise ClusterError(f"the actor {name} is the driver of another folder than {layout.folder}")
             ray.kill(before, no_restart=True)
         try:
-            return actor_class.options(name=name, **options).remote(layout.uri, limits)
+            return actor_class.options(name=name, **options).remote(layout.uri, *arguments)
         except ValueError:
             # Ray frees the name of a killed actor a moment later.
             if time.monotonic() > end:

@@ -29,14 +29,14 @@ def plot_metrics(run: HyperDriveRun, name: str | None = None, top: int = 0) -> A
     Raises:
         TrialError: If no trial has logged this metric.
     """
-    from raydrive.core.errors import TrialError, did_you_mean
+    from raydrive.core.errors import TrialError, did_you_mean, show
 
     run.refresh()
     primary = run.config.metric.name
     curves = _curves(run, None if name in (None, primary) else name)
     if name is not None and not any(curves.values()) and run.sweep.trials:
         known = list(dict.fromkeys([primary, *(key for one in run.all_metrics().values() for key in one)]))
-        raise TrialError(f"no metric {name!r}; logged: {', '.join(known)}. {did_you_mean(name, known)}".rstrip())
+        raise TrialError(f"no metric {show(name)}; logged: {', '.join(known)}. {did_you_mean(name, known)}".rstrip())
     figure = chart()
     for state, colour in COLOURS.items():
         x: list[Any] = []
@@ -268,13 +268,13 @@ def _drawn(run: HyperDriveRun) -> tuple[list[int], Axes]:
 
 
 def _known(axes: Axes, name: str, where: str) -> str:
-    from raydrive.core.errors import TrialError, did_you_mean
+    from raydrive.core.errors import TrialError, did_you_mean, show
 
     plain = name.removeprefix("param_").lstrip("-")
     if plain in axes.known:
         return plain
     near = did_you_mean(plain, axes.known)
-    raise TrialError(f"{where}: no column {name!r}; there are {', '.join(axes.known)}. {near}".rstrip())
+    raise TrialError(f"{where}: no column {show(name)}; there are {', '.join(axes.known)}. {near}".rstrip())
 
 
 def _by_importance(run: HyperDriveRun, axes: Axes, given: tuple[str | None, ...]) -> list[str]:

@@ -6,13 +6,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from raydrive.api.picture import Ended, Picture
+from raydrive.api.unbroken import Unbroken
 from raydrive.api.wording import (
     clock,
     harmless,
@@ -44,7 +45,7 @@ def follow(run: HyperDriveRun, console: Console | None = None) -> None:
         run: The run.
         console: Where to; None = stderr.
     """
-    console = console or Console(stderr=True, highlight=False)
+    console = console or Console(file=cast("TextIO", Unbroken(sys.stderr)), highlight=False)
     in_place = is_live(console)
     for line in run.lineage.lines():
         _print(console, one_line(line))
@@ -66,7 +67,7 @@ def is_live(console: Console) -> bool:
 def _print(console: Console, line: str) -> None:
     # Long lines stay whole: the terminal wraps them, and what is copied from it is one line.
     console.print(line, markup=False, highlight=False, soft_wrap=True)
-    sys.stderr.flush()
+    console.file.flush()
 
 
 def _follow_live(run: HyperDriveRun, console: Console) -> None:

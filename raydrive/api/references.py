@@ -8,7 +8,7 @@ from typing import Any
 from raydrive.api.child import Run
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import ChildReference, RunReference
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 
 RunLike = HyperDriveRun | str
 """A run, or its id, a unique prefix of it, ``last``, or the path or URI of its folder."""
@@ -37,7 +37,7 @@ def child_references(
             continue
         parts = split_id(child) if isinstance(child, str) else None
         if parts is None:
-            problems.append(Problem(at, repr(child), "a trial: a Run, or its id such as RUN_3"))
+            problems.append(Problem(at, show(child), "a trial: a Run, or its id such as RUN_3"))
         else:
             found.append(ChildReference(run=parts[0], trial=parts[1], where=at))
     if problems:

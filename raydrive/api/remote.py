@@ -39,11 +39,10 @@ def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
         ClusterError: If the dashboard cannot be reached, or the job fails.
         StorageError: If the cluster cannot use the storage.
     """
-    from raydrive.api.launch import pickle_function
-    from raydrive.storage.code import snapshot
+    from raydrive.api.preflight import check_submission
 
-    place = _place_there(storage)
-    pickled = pickle_function(submission.function) if submission.function is not None else b""
+    checked = check_submission(submission, storage=storage, address=address)
+    place = place_there(storage)
     request = {
         "storage": place,
         "config": submission.config.to_json(),
@@ -54,11 +53,13 @@ def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
     }
     with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
         bundle = Path(folder)
-        if pickled:
-            (bundle / FUNCTION).write_bytes(pickled)
-        elif submission.source_directory is not None:
-            with snapshot(submission.source_directory, storage) as packed:
-                os.link(packed.path, bundle / CODE)
+        try:
+            if checked.pickled:
+                (bundle / FUNCTION).write_bytes(checked.pickled)
+            elif checked.code is not None:
+                os.link(checked.code.path, bundle / CODE)
+        finally:
+            checked.discard()
         return _ask(address, request, bundle)
 
 
@@ -99,8 +100,12 @@ def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:
     raise _KINDS.get(answer["kind"], RaydriveError)(answer["text"])
 
 
-def _place_there(storage: str) -> str:
-    """The storage as the cluster's nodes are to understand it."""
+def place_there(storage: str) -> str:
+    """Returns the storage as the cluster's nodes are to understand it.
+
+    Raises:
+        ConfigError: If it is a path that only this machine knows.
+    """
     if "://" in storage or os.path.isabs(storage):
         return storage
     fix = "Name it with --storage: a URI such as s3://bucket/runs, or the absolute path of a shared folder."

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from raydrive.api.arguments import LAYOUT
 from raydrive.api.charts import Charts
 from raydrive.api.markup import Rows
 from raydrive.core.errors import DamagedJournalError, JournalError, RaydriveError, StorageError, TrialError
@@ -16,6 +17,7 @@ from raydrive.core.records import CANCELED, FAILED, RUNNING, Reported
 from raydrive.core.standing import DAMAGED, NOT_RESPONDING, SILENT_S, is_live, missing, status
 from raydrive.core.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
 from raydrive.core.sweep import Sweep
+from raydrive.core.wanted import PATH, above, checks_arguments
 from raydrive.storage.journal import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
 from raydrive.storage.opening import read_given, read_heartbeat
@@ -30,6 +32,7 @@ POLL_S = 0.2
 """A driver that has been silent for so long is reported as not responding."""
 
 
+@checks_arguments(layout=LAYOUT, uri=PATH, interval_s=above(0, "a number of seconds above 0"))
 class HyperDriveRun(Charts):
     """One tuning job, running or over.
 

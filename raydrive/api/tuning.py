@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from raydrive.api.arguments import CALL
 from raydrive.api.config import HyperDriveConfig, ScriptRunConfig, TrainFunction
 from raydrive.api.workspace import Experiment, Workspace
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.policies import Policy
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling, Sampling
 from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
+from raydrive.core.wanted import checked
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
 
+@checked(**CALL)
 def tune(
     train: TrainFunction | ScriptRunConfig,
     space: Mapping[str, Any],
@@ -92,4 +95,4 @@ def _sampling(sampling: str | Sampling, space: Mapping[str, Any]) -> Sampling:
 
             return BayesianParameterSampling(space)
     known = ["random", "sobol", "grid", "bayesian"]
-    raise ConfigError(Problem("sampling", repr(sampling), ", ".join(known), did_you_mean(sampling, known)))
+    raise ConfigError(Problem("sampling", show(sampling), ", ".join(known), did_you_mean(sampling, known)))

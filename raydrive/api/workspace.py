@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean
+from raydrive.api.arguments import CONFIG, WORKSPACE
+from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean, show
+from raydrive.core.toml_text import toml_values
+from raydrive.core.wanted import CALLABLE, NOTHING, TEXT, checks_arguments
+from raydrive.storage.here import current_folder
 
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
@@ -36,11 +39,14 @@ _OTHER_KEYS = (
     "storage_patience_s",
     "log_limit",
     "environment_variables",
+    "secrets",
+    "metrics",
     "input_mapping",
 )
 """Site settings that sweep files are laid under; a workspace has no use for them."""
 
 
+@checks_arguments(run=TEXT, unreadable=CALLABLE | NOTHING)
 class Workspace:
     """A storage URI and a Ray address.
 
@@ -124,6 +130,7 @@ class Workspace:
         return f"Workspace(storage={self.storage!r}, address={self.address!r})"
 
 
+@checks_arguments(workspace=WORKSPACE, config=CONFIG)
 class Experiment:
     """A name that groups runs.
 
@@ -173,18 +180,18 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, st
     file = Path(path) if path is not None else nearest_settings()
     if file is None:
         return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise ConfigError(Problem(str(file), str(error), "a TOML file with 'storage' and 'address'")) from error
-    raw = raw.get("raydrive", raw)
+    raw = toml_values(text, str(file))
+    below = raw.get("raydrive", raw)
+    if not isinstance(below, dict):
+        raise ConfigError(Problem("raydrive", show(below), "a table of settings", place=str(file)))
+    raw = below
     known = [*_KEYS, *_OTHER_KEYS]
     problems = [
-        Problem(f"{file}: {key}", repr(value), ", ".join(known), did_you_mean(key, known))
+        Problem(f"{file}: {key}", show(value), ", ".join(known), did_you_mean(key, known))
         for key, value in raw.items()
         if key not in known or (key in _KEYS and not isinstance(value, str))
     ]
@@ -194,6 +201,12 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, st
 
 
 def nearest_settings() -> Path | None:
-    """Returns the ``raydrive.toml`` of this folder or the nearest one above it, None when there is none."""
-    here = Path.cwd()
-    return next((folder / CONFIG_FILE for folder in (here, *here.parents) if (folder / CONFIG_FILE).is_file()), None)
+    """Returns the ``raydrive.toml`` of this folder or the nearest one above it, None when there is none.
+
+    Raises:
+        ConfigError: If this folder was deleted.
+    """
+    here = current_folder()
+    return next(
+        (folder / CONFIG_FILE for folder in (here, *here.parents) if os.path.isfile(folder / CONFIG_FILE)), None
+    )

@@ -13,6 +13,7 @@ import typer
 from raydrive.cli import control, reading, running, studying, submitting
 from raydrive.cli.output import EXIT_INTERRUPTED, say
 from raydrive.core.errors import ConfigError, RaydriveError
+from raydrive.storage.here import current_folder
 
 app = typer.Typer(
     name="raydrive",
@@ -39,6 +40,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         metric, 4 cancelled without a result, 5 cluster or storage unreachable, 130 interrupted.
     """
     try:
+        if not {"--help", "-h"} & {*(sys.argv[1:] if arguments is None else arguments)}:
+            current_folder()  # without one nothing works: no settings are found, and Ray does not start
         app(args=None if arguments is None else list(arguments), prog_name="raydrive")
     except SystemExit as ended:
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
@@ -47,8 +50,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         count = len(error.problems)
         say(f"{count} problem{'s' * (count != 1)}:" if count > 1 else "1 problem:")
-        for problem in error.problems:
-            say(f"  {problem}")
+        for line in error.lines():
+            say(f"  {line}")
         return error.exit_code
     except RaydriveError as error:
         say(f"Error: {error}")

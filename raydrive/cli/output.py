@@ -10,10 +10,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, cast
 
 import typer
 
+from raydrive.api.unbroken import Unbroken
 from raydrive.api.wording import one_line
 
 if TYPE_CHECKING:
@@ -54,19 +55,23 @@ RunArgument = Annotated[
 ]
 
 
-def command(app: typer.Typer, function: Callable[..., int], name: str | None = None) -> None:
+def command(
+    app: typer.Typer, function: Callable[..., int], name: str | None = None, *, outlives_reader: bool = False
+) -> None:
     """Adds a command whose return value is the exit code.
 
     Args:
         app: Where to.
         function: The command; its docstring is its help.
         name: Its name; None = the function's.
+        outlives_reader: Whether it goes on, with the same exit code, when nobody reads its output any more.
     """
 
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> None:
         try:
-            code = function(*arguments, **options)
+            with unbroken() if outlives_reader else contextlib.nullcontext():
+                code = function(*arguments, **options)
         except KeyboardInterrupt:
             say("Interrupted.")
             code = EXIT_INTERRUPTED
@@ -80,10 +85,25 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def silence() -> None:
-    """Sends what this process still prints nowhere: whoever read it has gone."""
+@contextlib.contextmanager
+def unbroken() -> Iterator[None]:
+    """Drops what nobody reads any more instead of failing at it (``raydrive submit x.yml 2>&1 | head -1``)."""
+    streams = sys.stdout, sys.stderr
+    ours = Unbroken(sys.stdout), Unbroken(sys.stderr)
+    sys.stdout, sys.stderr = cast("TextIO", ours[0]), cast("TextIO", ours[1])
+    try:
+        yield
+    finally:
+        for one in ours:
+            one.flush()
+        sys.stdout, sys.stderr = streams
+        silence(*(stream for stream, one in zip(streams, ours, strict=True) if one.broken))
+
+
+def silence(*streams: TextIO) -> None:
+    """Sends what this process still prints to streams nowhere: whoever read it has gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from raydrive.cli.output import command, say
+from raydrive.cli.output import command, say, unbroken
 from raydrive.cli.submitting import WithOption
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
+from raydrive.storage.here import absolute, current_folder
 
 FileArgument = Annotated[
     Path,
@@ -29,7 +30,7 @@ FileArgument = Annotated[
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("run-script", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_run_script)
-    command(app, run_notebook, "run-notebook")
+    command(app, run_notebook, "run-notebook", outlives_reader=True)
     command(app, convert)
 
 
@@ -38,7 +39,9 @@ def _run_script(context: typer.Context, file: FileArgument) -> None:
 
     What stands behind FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
     """
-    raise typer.Exit(run_script(file, context.args))
+    with unbroken():
+        code = run_script(file, context.args)
+    raise typer.Exit(code)
 
 
 def run_script(file: Path, arguments: list[str]) -> int:
@@ -127,7 +130,7 @@ def convert(
     """
     from raydrive.compat.converting import converted, recorded, wanted_from
 
-    base = (output.parent if output else Path.cwd()).absolute()
+    base = absolute(output.parent) if output else current_folder()
     if file.suffix.lower() in (".yml", ".yaml"):
         text, report = wanted_from(file, node, base, site or ())
     else:

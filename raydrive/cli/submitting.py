@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,8 +54,10 @@ NodeOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for function in (submit, resume, validate, schema):
-        command(app, function)
+    command(app, submit, outlives_reader=True)
+    command(app, resume, outlives_reader=True)
+    command(app, validate)
+    command(app, schema)
 
 
 def submit(
@@ -73,14 +76,12 @@ def submit(
     """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
     loaded = load(config, changes or (), site or (), node)
     where = _storage(storage, loaded)
+    target = _address(address, loaded)
     if dry_run:
-        _dry_run(loaded, where, output)
+        _dry_run(loaded, where, target, output)
         return 0
     from raydrive.api.launch import launch
-    from raydrive.api.workspace import read_settings
 
-    settings = read_settings()
-    target = resolve(address, "RAY_ADDRESS", "--address", loaded.settings.address, settings.get("address"))
     if detach and target in (None, "local"):
         raise typer.BadParameter(
             "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
@@ -157,7 +158,7 @@ def validate(
 ) -> int:
     """Check a sweep file: every problem with its line, and what it would run."""
     loaded = load(config, changes or (), site or (), node)
-    _traced(loaded, _storage(storage, loaded))
+    _checked(loaded, _storage(storage, loaded), _address(None, loaded))
     plan = loaded.submission.config
     space = plan.sampling.space
     size = "infinite" if space.size is None else str(space.size)
@@ -197,28 +198,36 @@ def _storage(flag: str | None, loaded: Loaded) -> str:
     return resolve(flag, "RAYDRIVE_STORAGE", "--storage", *fallbacks) or DEFAULT_STORAGE
 
 
-def _traced(loaded: Loaded, storage: str) -> tuple[RunConfig, Heritage]:
-    """Finds the earlier runs a sweep file names and says what they bring; returns configuration and heritage."""
-    from raydrive.core.heritage import NOTHING
+def _address(flag: str | None, loaded: Loaded) -> str | None:
+    from raydrive.api.workspace import read_settings
+
+    return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address, read_settings().get("address"))
+
+
+def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, Heritage]:
+    """Refuses what ``submit`` refuses without a cluster, and says what earlier runs bring.
+
+    Returns:
+        Configuration and heritage of the run to be.
+    """
+    from raydrive.api.preflight import check_submission
 
     submission = loaded.submission
-    if not submission.resume_from and not submission.resume_child_runs:
-        return submission.config, NOTHING
-    from raydrive.api.ancestry import trace
-
-    descent = trace(submission, storage)
+    checked = check_submission(submission, storage=storage, address=address)
+    checked.discard()
+    descent = checked.descent
     for line in descent.lineage.lines():
         say(line)
     return dataclasses.replace(submission.config, lineage=descent.lineage), descent.heritage
 
 
-def _dry_run(loaded: Loaded, storage: str, output: Format) -> None:
+def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
     from raydrive.core.arguments import shown, trial_argv, with_resume_argument
     from raydrive.core.heritage import sampler_of
     from raydrive.core.records import QUEUED
     from raydrive.core.unseen import Seen
 
-    config, heritage = _traced(loaded, storage)
+    config, heritage = _checked(loaded, storage, address)
     sampler = sampler_of(config, heritage)
     sources = [one.source for one in config.lineage.continued]
     history: list[Seen] = []
@@ -258,7 +267,7 @@ def attend(run: HyperDriveRun, output: Format) -> int:
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        silence()  # a terminal that was closed, noticed before its signal came
+        silence(sys.stdout, sys.stderr)  # a terminal that was closed, noticed before its signal came
         return _interrupted(run)
     code = exit_code(run)
     if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
@@ -291,7 +300,7 @@ def interrupt_on_signals() -> None:
 
     def interrupt(number: int, frame: object) -> None:
         if signal.Signals(number).name == "SIGHUP":
-            silence()  # the terminal is gone: writing to it fails
+            silence(sys.stdout, sys.stderr)  # the terminal is gone: writing to it fails
         raise KeyboardInterrupt
 
     for name in ("SIGTERM", "SIGHUP"):

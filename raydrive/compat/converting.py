@@ -17,10 +17,13 @@ from raydrive.api.submission import Submission
 from raydrive.api.workspace import nearest_settings
 from raydrive.compat import azure_names
 from raydrive.compat.sweep_yaml import load_sweep
+from raydrive.core.confidential import looks_secret
 from raydrive.core.config import DAY_S, Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.objective import BEST
+from raydrive.core.passing import flag_parameters
 from raydrive.core.trial_spec import TrialSpec
+from raydrive.storage.here import current_folder
 
 
 class _Recorded(BaseException):
@@ -47,7 +50,7 @@ def recorded(file: Path) -> Submission:
 
     code = _code_of(file)
     Experiment.recorder = staticmethod(record)
-    before, folder = (sys.argv, list(sys.path)), Path.cwd()
+    before, folder = (sys.argv, list(sys.path)), current_folder()
     sys.argv = [str(file)]
     sys.path.insert(0, str(file.parent.absolute()))
     os.chdir(file.parent)
@@ -150,12 +153,16 @@ def _trial(config: RunConfig, source: Path | None, base: Path) -> dict[str, Any]
     if spec.kind == "script":
         words = [shlex.quote(word) if "${{inputs." not in word else word for word in spec.arguments]
         names = sorted(config.sampling.space.expressions, key=lambda name: (name.lstrip("-"), name))
-        passed = [f"--{name} ${{{{search_space.{name}}}}}" for name in (name.lstrip("-") for name in names)]
+        flags = {name.lstrip("-") for name in flag_parameters(config.sampling.space)}
+        bare = [name.lstrip("-") for name in names]
+        quotes = {name: '"' if name in flags else "" for name in bare}  # one argument each, as HyperDrive passed them
+        passed = [f"--{name} {quotes[name]}${{{{search_space.{name}}}}}{quotes[name]}" for name in bare]
         trial["command"] = " ".join(["python", shlex.quote(spec.script), *words, *passed])
     else:
         trial["command"] = spec.command
     if spec.environment_variables:
-        trial["environment_variables"] = dict(spec.environment_variables)
+        shared = {name: value for name, value in spec.environment_variables.items() if not looks_secret(name)}
+        trial.update({"environment_variables": shared} if shared else {})
     return trial
 
 
@@ -195,6 +202,9 @@ def _own(config: RunConfig) -> dict[str, Any]:
         out["preload"] = list(spec.preload)
     if spec.keep:
         out["keep"] = list(spec.keep)
+    hidden = {name: "env" for name in spec.environment_variables if looks_secret(name)}
+    if hidden or spec.secrets:
+        out["secrets"] = {**hidden, **spec.secrets}
     default = TrialSpec(kind="command")
     for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s"):
         if getattr(spec, name) != getattr(default, name):
@@ -215,6 +225,9 @@ def _report(config: RunConfig) -> Iterator[str]:
         yield f"max_duration_minutes is limits.timeout, in seconds: {config.limits.max_duration_s or 0:g}."
     yield f"The seed of this conversion, {config.seed}, stands in raydrive.seed; HyperDrive had none."
     yield "What a trial reserves stands in raydrive.resources: set cpus and gpus as your machines have them."
+    hidden = [name for name in config.trial.environment_variables if looks_secret(name)]
+    if hidden:
+        yield f"{', '.join(hidden)}: not written down; raydrive.secrets takes them from the shell you submit from."
     if config.lineage or config.trial.resume_argument:
         yield "Earlier runs to start from are not written down; see raydrive.warm_start and raydrive.resume_child_runs."
 

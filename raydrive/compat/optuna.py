@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
-from raydrive.core.expressions import Choice, show
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.expressions import Choice
 from raydrive.core.records import COMPLETED, FAILED, TERMINAL, Params
 from raydrive.core.samplers import Sampler, Sampling, register_sampling
 from raydrive.core.space import Dimension, Space, space_from_json

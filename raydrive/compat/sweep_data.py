@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ from raydrive.compat.sweep_problems import problems_of
 from raydrive.compat.sweep_schema import InputKeys, OutputKeys
 from raydrive.compat.yaml_source import Node
 from raydrive.core.arguments import format_value
-from raydrive.core.errors import Problem, did_you_mean
+from raydrive.core.errors import Problem, did_you_mean, show
 from raydrive.storage.fetching import FETCHED, WEB, scheme_of
+from raydrive.storage.here import absolute, current_folder
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _GIT = re.compile(r"git[@+]|.*\.git(?:[#@].*)?\Z")
@@ -38,7 +40,7 @@ class DataMapping:
         rules = {}
         for name, target in raw.items():
             file = re.sub(r":\d+:\d+$", "", root.locate(f"raydrive.input_mapping.{name}"))
-            base = Path.cwd() if file.startswith("--set ") else Path(file).absolute().parent
+            base = current_folder() if file.startswith("--set ") else absolute(file).parent
             path = local_path(target, base)
             rules[name] = target if path is None else str(path) + "/" * target.endswith("/")
         return cls(rules)
@@ -97,7 +99,7 @@ def read_inputs(raw: dict[str, Any], root: Node, base: Path, mapping: DataMappin
             _read_data(name, data, inputs, root, base, mapping, problems)
         else:
             allowed = "a number, true, false, text, or {type: uri_file or uri_folder, path: ...}"
-            found = "null" if given is None else repr(given)
+            found = "null" if given is None else show(given)
             problems.append(Problem(where, found, allowed, place=root.locate(where)))
     return inputs
 
@@ -119,7 +121,7 @@ def _read_data(
     text = mapping.resolve(data.path) or data.path
     if _refuse_binding(name, text, where, root, problems):
         return
-    found = repr(data.path) if text == data.path else f"{data.path!r}, which is mapped to {text!r}"
+    found = show(data.path) if text == data.path else f"{show(data.path)}, which is mapped to {show(text)}"
     if text.startswith("azureml:"):
         rule = re.sub(r"(?<=/paths/).*", "", text)
         fix = f"Say what it stands for in a site file: raydrive: {{input_mapping: {{'{rule}': s3://BUCKET/PATH}}}}."
@@ -140,11 +142,11 @@ def _read_data(
             inputs.fetched[name] = "file" if data.type == "uri_file" else "folder"
         return
     inputs.values[name] = str(path)
-    if not path.exists():
+    if not os.path.exists(path):
         wanted = "file" if data.type == "uri_file" else "file or folder"
         fix = "Paths are relative to the sweep file." if text == data.path else ""
         problems.append(Problem(where, f"{found}, and there is no {path}", f"a {wanted} that exists", fix, place))
-    elif data.type == "uri_file" and not path.is_file():
+    elif data.type == "uri_file" and not os.path.isfile(path):
         fix = "For a folder write type: uri_folder."
         problems.append(Problem(where, f"{found}, which is a folder", "a file", fix, place))
 
@@ -164,7 +166,7 @@ def read_outputs(raw: dict[str, Any], root: Node, problems: list[Problem]) -> Ou
     for name, given in raw.items():
         where = f"outputs.{name}"
         if name in (".", "..") or re.search(r"[/\\\0]", name):
-            problems.append(Problem(where, repr(name), "a name for a folder", place=root.locate(where, key=True)))
+            problems.append(Problem(where, show(name), "a name for a folder", place=root.locate(where, key=True)))
             continue
         outputs.names[name] = name
         if given is None or isinstance(given, str):  # text: what a pipeline binds it to
@@ -186,14 +188,14 @@ def read_code(raw: str, root: Node, base: Path, problems: list[Problem]) -> Path
     path = None if _GIT.match(raw) else local_path(raw, base)
     if path is None:
         fix = "Clone or download it first." if _GIT.match(raw) else "Copy it to a local folder first."
-        problems.append(Problem(where, repr(raw), "a local folder", fix, place))
+        problems.append(Problem(where, show(raw), "a local folder", fix, place))
         return None
-    if path.is_dir():
+    if os.path.isdir(path):
         return path
     fix = "Paths are relative to the sweep file."
-    found = f"{raw!r}, and there is no folder {path}"
-    if path.is_file():
-        found, fix = f"{raw!r}, which is a file", "Name its folder; all of it is snapshot."
+    found = f"{show(raw)}, and there is no folder {path}"
+    if os.path.isfile(path):
+        found, fix = f"{show(raw)}, which is a file", "Name its folder; all of it is snapshot."
     problems.append(Problem(where, found, "a folder that exists", fix, place))
     return None
 
@@ -201,7 +203,7 @@ def read_code(raw: str, root: Node, base: Path, problems: list[Problem]) -> Path
 def check_script(command: Any, source: Path | None, root: Node, problems: list[Problem]) -> None:
     """Notes a Python script that is not in the snapshot: each trial would fail, a cluster's start later."""
     begins = re.match(r"\s*python[0-9.]*\s+([\w./-]+\.py)(?:\s|\Z)", command) if isinstance(command, str) else None
-    if begins is None or source is None or begins[1].startswith("/") or (source / begins[1]).is_file():
+    if begins is None or source is None or begins[1].startswith("/") or os.path.isfile(source / begins[1]):
         return
     there = sorted(path.relative_to(source).as_posix() for path in source.glob("*.py"))[:10]
     fix = did_you_mean(begins[1], there) or "Paths of the command start from trial.code."
@@ -216,7 +218,8 @@ def local_path(text: str, base: Path) -> Path | None:
         text = text.removeprefix("file://")
     elif _SCHEME.match(text):
         return None
-    return (base / Path(text).expanduser()).resolve()
+    # Not Path's own: those raise where a name is too long, a link goes round, or there is no such user.
+    return Path(os.path.realpath(base / os.path.expanduser(text)))
 
 
 def data_warnings(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,8 @@ from raydrive.compat.sweep_problems import keys_of
 from raydrive.compat.sweep_schema import TEXTS, OwnKeys, SweepKeys
 from raydrive.compat.toml_source import parse_toml
 from raydrive.compat.yaml_source import Node, parse_value, parse_yaml
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.storage.here import current_folder
 
 
 def read_text(path: Path, what: str = "a sweep file") -> str:
@@ -27,7 +28,7 @@ def read_text(path: Path, what: str = "a sweep file") -> str:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         near = did_you_mean(path.name, [each.name for each in path.parent.glob("*.*")]) if path.parent.is_dir() else ""
-        fix = near or f"The current folder is {Path.cwd()}."
+        fix = near or f"The current folder is {current_folder()}."
         raise ConfigError(Problem(str(path), "no such file", what, fix)) from None
     except (IsADirectoryError, NotADirectoryError):
         raise ConfigError(Problem(str(path), "a folder", what)) from None
@@ -56,7 +57,7 @@ def read_site(path: Path, problems: list[Problem]) -> Node | None:
         return None
     if not isinstance(root.value, dict):
         allowed = f"a mapping of settings: {', '.join(keys_of(OwnKeys))}"
-        problems.append(Problem("the file", repr(root.plain()), allowed, place=root.place))
+        problems.append(Problem("the file", show(root.plain()), allowed, place=root.place))
         return None
     if "raydrive" not in root.value:
         return root
@@ -77,12 +78,15 @@ def with_texts(root: Node) -> Node:
         if node is None:
             continue
         if isinstance(node.value, dict):
-            for name, item in node.value.items():
-                if item.text and item.value is not None:
-                    root = root.with_value([*keys, name], replace(item, value=item.text))
+            texts = {name: _as_text(item) for name, item in node.value.items()}
+            root = root.with_value(keys, replace(node, value=texts))
         elif node.text and node.value is not None:
-            root = root.with_value(keys, replace(node, value=node.text))
+            root = root.with_value(keys, _as_text(node))
     return root
+
+
+def _as_text(node: Node) -> Node:
+    return replace(node, value=node.text) if node.text and node.value is not None else node
 
 
 def apply_override(root: Node, text: str, problems: list[Problem]) -> Node:
@@ -98,7 +102,7 @@ def apply_override(root: Node, text: str, problems: list[Problem]) -> Node:
     place = f"--set {key}"
     if not equals or not key:
         allowed = "KEY=VALUE, such as limits.max_total_trials=5"
-        problems.append(Problem("--set", repr(text), allowed, place=f"--set {text}"))
+        problems.append(Problem("--set", show(text), allowed, place=f"--set {text}"))
         return root
     try:
         node = parse_value(value, place)
@@ -124,7 +128,7 @@ def _placed(root: Node, key: str, node: Node, problems: list[Problem]) -> Node:
         problems.append(Problem(key, f"no item {rest!r}", allowed, place=place))
         return root
     if above.value is not None and not isinstance(above.value, dict):
-        problems.append(Problem(key, f"{here} is {above.value!r}", "a key below a mapping", place=place))
+        problems.append(Problem(key, f"{here} is {show(above.value)}", "a key below a mapping", place=place))
         return root
     parts = re.split(r"\.", rest)
     # A search space's names are the user's own, and a new one comes with its whole expression: this is a misspelling.

@@ -9,8 +9,7 @@ from typing import Any
 from raydrive.api.references import split_id
 from raydrive.api.submission import ChildReference, RunReference
 from raydrive.compat.yaml_source import Node
-from raydrive.core.errors import Problem, did_you_mean
-from raydrive.core.expressions import show
+from raydrive.core.errors import Problem, did_you_mean, show
 
 PARENTS, CHILDREN = "raydrive.warm_start", "raydrive.resume_child_runs"
 _RUN = "a run: its id, a unique prefix, last, or the path or URI of its folder"

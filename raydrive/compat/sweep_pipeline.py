@@ -8,6 +8,7 @@ places of all values stay those of the files that hold them.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,8 +17,9 @@ from typing import Any
 
 from raydrive.compat.sweep_layers import read_text
 from raydrive.compat.yaml_source import Node, parse_yaml
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.expressions import is_number
+from raydrive.storage.here import absolute, current_folder
 
 _PARENT_INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.(\w+)\s*\}\}")
 _INPUT = re.compile(r"\$\{\{\s*inputs\.(\w+)\s*\}\}")
@@ -56,7 +58,7 @@ def sweep_of(root: Node, name: str, problems: list[Problem]) -> tuple[Node, str]
             found = f"{len(sweeps)} sweep nodes" if sweeps else "no sweep node"
             fix = f"Say which: --node {sweeps[0]}" if sweeps else ""
             raise ConfigError(Problem("jobs", found, listed, fix, root.locate("jobs")))
-        found = f"{name!r}, which is a {_kind(steps[name])} node" if name in steps else repr(name)
+        found = f"{name!r}, which is a {_kind(steps[name])} node" if name in steps else show(name)
         raise ConfigError(Problem("--node", found, listed, did_you_mean(name, sweeps), root.locate("jobs")))
     node = steps[chosen]
     parts = dict(node.value)
@@ -127,11 +129,11 @@ def _read_component(trial: Node, base: Path, problems: list[Problem]) -> tuple[N
     text = str(trial.value).removeprefix("file:")
     if text.startswith(("azureml:", "azureml://")):
         fix = "Download it: az ml component show --name NAME --version VERSION > component.yml"
-        problems.append(Problem("trial", repr(trial.value), "the file of a component", fix, trial.place))
+        problems.append(Problem("trial", show(trial.value), "the file of a component", fix, trial.place))
         return None
     path = base / text
     with contextlib.suppress(ValueError):
-        path = path.relative_to(Path.cwd())
+        path = path.relative_to(current_folder())
     try:
         node, found = parse_yaml(read_text(path, "the file of a component"), str(path))
     except ConfigError as error:
@@ -140,17 +142,17 @@ def _read_component(trial: Node, base: Path, problems: list[Problem]) -> tuple[N
     problems.extend(found)
     kind = node.get("type")
     if not isinstance(node.value, dict) or (kind is not None and str(kind.value).casefold() != "command"):
-        shown = repr(kind.value) if kind is not None else "no mapping"
+        shown = show(kind.value) if kind is not None else "no mapping"
         problems.append(Problem("trial.type", shown, "command: components that run a command", "", node.locate("type")))
         return None
-    return node, path.parent.absolute()
+    return node, absolute(path.parent)
 
 
 def _merged(root: Node, component: Node, home: Path, problems: list[Problem]) -> Node:
     parts = {key: component.value[key] for key in _OF_COMPONENT if key in component.value}
     code = parts.get("code")
     if code is not None and isinstance(code.value, str) and not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", code.value):
-        parts["code"] = replace(code, value=str((home / code.value).resolve()))
+        parts["code"] = replace(code, value=os.path.realpath(home / code.value))
     swept = _names(root, "search_space")
     command = parts.get("command")
     if command is not None and isinstance(command.value, str):
@@ -162,7 +164,7 @@ def _merged(root: Node, component: Node, home: Path, problems: list[Problem]) ->
             fix = did_you_mean(name, list(needed))
             allowed = f"an input of the component: {', '.join(needed) or 'none'}"
             place = root.locate(f"search_space.{name}", key=True)
-            problems.append(Problem(f"search_space.{name}", repr(name), allowed, fix, place))
+            problems.append(Problem(f"search_space.{name}", show(name), allowed, fix, place))
     root = _with_inputs(root, needed, swept, problems)
     outputs = component.value.get("outputs")
     for name, item in (outputs.value if outputs is not None and isinstance(outputs.value, dict) else {}).items():
@@ -236,7 +238,7 @@ def _checked(where: str, node: Node, about: Mapping[str, Node], problems: list[P
     elif is_number(value) and ((is_number(low) and value < low) or (is_number(high) and value > high)):
         allowed = " ".join(f"{word} {limit}" for word, limit in (("from", low), ("to", high)) if limit is not None)
     if allowed and "${{" not in str(node.value):
-        problems.append(Problem(where, repr(node.value), f"{allowed}, as the component says", "", node.place))
+        problems.append(Problem(where, show(node.value), f"{allowed}, as the component says", "", node.place))
     return replace(node, value=value)
 
 

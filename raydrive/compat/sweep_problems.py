@@ -11,8 +11,7 @@ from pydantic_core import ErrorDetails
 
 from raydrive.compat.sweep_schema import Section, SweepKeys
 from raydrive.compat.yaml_source import Node
-from raydrive.core.errors import Problem, did_you_mean
-from raydrive.core.expressions import show
+from raydrive.core.errors import MOST_PROBLEMS, Problem, did_you_mean, show
 
 
 def path_of(loc: tuple[int | str, ...]) -> str:
@@ -36,17 +35,18 @@ def problems_of(error: ValidationError, root: Node, model: type[Section], base: 
         model: The model of the mapping at ``base``.
         base: Path of the validated mapping; empty for the whole file.
     """
-    for details in error.errors(include_url=False):
-        yield _problem(details, root, model, base)
+    for number, details in enumerate(error.errors(include_url=False)):
+        yield _problem(details, root, model, base, advise=number < MOST_PROBLEMS)
 
 
-def _problem(details: ErrorDetails, root: Node, model: type[Section], base: str) -> Problem:
+def _problem(details: ErrorDetails, root: Node, model: type[Section], base: str, *, advise: bool) -> Problem:
     loc = details["loc"]
     where = path_of((base, *loc) if base else loc) or "the file"
     kind = details["type"]
     if kind == "extra_forbidden":
         known = keys_of(_model_at(model, loc[:-1]))
-        fix = _ELSEWHERE.get(where) or did_you_mean(str(loc[-1]), known) or _home_of(str(loc[-1]))
+        # What is not shown needs no advice, which takes a millisecond.
+        fix = (_ELSEWHERE.get(where) or did_you_mean(str(loc[-1]), known) or _home_of(str(loc[-1]))) if advise else ""
         allowed = (
             f"one of the {len(known)} keys of a sweep file" if fix and not loc[:-1] and not base else ", ".join(known)
         )
@@ -120,7 +120,8 @@ def without_echoes(problems: Iterable[Problem]) -> Iterator[Problem]:
             for near, renamed in re.findall(r"Did you mean '(.+)'\?|It is (?:called )?(\S+) here", problem.fix):
                 meant.add(renamed or f"{above}.{near}".lstrip("."))
     for problem in problems:
-        if problem.found == "nothing" and any(f"{problem.where}.".startswith(f"{key}.") for key in meant):
+        parts = problem.where.split(".")
+        if problem.found == "nothing" and any(".".join(parts[:n]) in meant for n in range(1, len(parts) + 1)):
             continue
         yield problem
 

@@ -320,6 +320,8 @@ class OwnKeys(Section):
     metrics: MetricKeys | None = None
     keep: Annotated[list[str], _Check(_keep, accepts=_TEXTS)] | None = None
     environment_variables: dict[str, Text] | None = None
+    secrets: dict[str, Text] | None = None
+    """Variables whose values never reach the storage, and where these are read: env, env:NAME, file:PATH."""
     input_mapping: dict[str, Text] | None = None
     """What Azure ML's names of data stand for: names or beginnings of URIs, and paths or URIs."""
 

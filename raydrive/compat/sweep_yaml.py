@@ -36,17 +36,21 @@ from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
 from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
 from raydrive.compat.sweep_problems import problems_of, without_echoes
 from raydrive.compat.sweep_schema import MetricKeys, ObjectiveKeys, OwnKeys, SweepKeys
+from raydrive.compat.sweep_variables import confidential_notes, read_sources
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.installing import check_installing
 from raydrive.core.objective import BEST
+from raydrive.core.passing import flag_parameters, quoted_notes
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling, sampling_from_json
 from raydrive.core.space import Space, parse_space
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.storage.here import absolute
+from raydrive.storage.layout import check_experiment, usable_name
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
@@ -102,15 +106,15 @@ def load_sweep(
     name = str(path)
     root, problems = parse_yaml(read_text(Path(path)) if text is None else text, name)
     if not isinstance(root.value, dict):
-        found = "a list" if isinstance(root.value, list) else repr(root.value)
+        found = "a list" if isinstance(root.value, list) else show(root.value)
         fix = "A sweep file begins with 'type: sweep'."
         raise ConfigError([*problems, Problem("the file", found, "a mapping of keys to values", fix, root.place)])
-    base, note = Path(path).absolute().parent, ""
+    base, note = absolute(path).parent, ""
     if is_pipeline(root):
         root, note = sweep_of(root, node, problems)
     elif node:
         fix = "Leave --node out: the file is one sweep."
-        raise ConfigError([*problems, Problem("--node", repr(node), "a pipeline to take it from", fix, root.place)])
+        raise ConfigError([*problems, Problem("--node", show(node), "a pipeline to take it from", fix, root.place)])
     for file in (defaults, *site):
         settings = read_site(Path(file), problems) if file is not None else None
         if settings is not None:
@@ -142,6 +146,7 @@ class _Reader:
     def read(self, stem: str, default_seed: int | None) -> Loaded | None:
         """Returns what was read, or None after noting problems."""
         keys = self._keys()
+        self._experiment()
         space = self._space()
         sampling = self._sampling(space)
         policy = self._policy()
@@ -152,6 +157,7 @@ class _Reader:
         source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
         check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
+        secrets = read_sources(self.root, self.problems)
         settings = self._mapping("raydrive")
         parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
         children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
@@ -160,21 +166,24 @@ class _Reader:
         own = keys.raydrive or OwnKeys()
         try:
             config = RunConfig(
-                experiment=keys.experiment_name or stem,
+                experiment=keys.experiment_name or usable_name(stem) or "sweep",
                 display_name=keys.display_name or keys.name or "",
                 tags=_tags(keys),
                 metric=_metric(keys.objective),
                 sampling=sampling,
                 policy=policy,
                 limits=_limits(keys, own, sampling.space),
-                trial=_trial(keys, own, inputs, outputs, mapping),
+                trial=replace(
+                    _trial(keys, own, inputs, outputs, mapping), secrets=secrets, flags=flag_parameters(sampling.space)
+                ),
                 seed=self._seed(keys, own, default_seed),
             )
         except ConfigError as error:
             self._take(error, _PATHS)
             return None
-        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw)]
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
         self.notes += [*unused_notes(keys.trial.command, sampling.space.expressions), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(keys.trial.command, sampling.space)
         notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
         submission = Submission(
             config=config,
@@ -199,6 +208,14 @@ class _Reader:
                 self._wrong("limits.max_total_trials", "nothing", "a whole number of 1 or more; only a grid needs none")
         return keys
 
+    def _experiment(self) -> None:
+        name = self.raw.get("experiment_name")
+        if isinstance(name, str):
+            try:
+                check_experiment(name)
+            except ConfigError as error:
+                self._take(error, _PATHS)
+
     def _space(self) -> Space | None:
         raw = self.raw.get("search_space")
         if not isinstance(raw, dict):
@@ -221,7 +238,7 @@ class _Reader:
         if isinstance(raw, dict):
             self._logbase(raw.get("logbase"))
             if kind in ("grid", "bayesian") and raw.get("rule") is not None:
-                self._wrong("sampling_algorithm.rule", repr(raw["rule"]), f"no rule: {kind} has none", "Leave it out.")
+                self._wrong("sampling_algorithm.rule", show(raw["rule"]), f"no rule: {kind} has none", "Leave it out.")
         if kind not in ("random", "grid", "bayesian") or rule not in ("random", "sobol"):
             return None  # reported by the schema
         if space is None:
@@ -237,7 +254,8 @@ class _Reader:
         """Type and rule as far as they can be told, even where other keys are wrong."""
         raw = self.raw.get("sampling_algorithm", "random")
         raw = raw if isinstance(raw, dict) else {"type": raw}
-        kind, rule = (str(raw.get(key) or "random").strip().casefold() for key in ("type", "rule"))
+        given = (str(raw.get(key) or "random").strip().casefold() for key in ("type", "rule"))
+        kind, rule = (re.sub("[_-]", "", text) for text in given)  # as the schema reads them
         return ("random", "sobol") if kind == "sobol" else (kind, rule)
 
     def _logbase(self, base: Any) -> None:
@@ -248,7 +266,7 @@ class _Reader:
         fix = "Multiply the bounds of log expressions by the logarithm of the base to base e."
         if factor is not None:
             fix = f"Multiply the bounds of log expressions by {factor}: -4 becomes {-4 * factor:.6g}."
-        self._wrong("sampling_algorithm.logbase", repr(base), "e: loguniform is exp(uniform)", fix)
+        self._wrong("sampling_algorithm.logbase", show(base), "e: loguniform is exp(uniform)", fix)
 
     def _policy(self) -> Policy:
         try:
@@ -264,28 +282,36 @@ class _Reader:
         given = self._mapping("inputs"), self._mapping("outputs")
         known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
         found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
-        own = self._mapping("raydrive")
+        self._installing(command)
+        if not found:
+            return
+        order = {each.start: number for number, each in enumerate(references(command))}
+        node = self.root.get("trial.command")
+        in_file = references(node.raw) if node is not None else ()
+        for reference, problem in found:
+            if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
+                place = self._place_of(reference, order, in_file)
+                self.problems.append(replace(problem, place=place))
+
+    def _installing(self, command: str) -> None:
+        """Notes what the command would install into raydrive's own environment."""
+        own, where = self._mapping("raydrive"), "trial.command"
         python, allowed = str(own.get("python") or ""), own.get("allow_pip_install") is True
-        where = "trial.command"
         wrong, note = check_installing(command, python=python, allowed=allowed, where=where, keys="raydrive.")
         if wrong is not None:
             self.problems.append(replace(wrong, place=self.root.locate(where)))
         elif note:
             self.notes.append((where, note))
-        for reference, problem in found:
-            if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
-                self.problems.append(replace(problem, place=self._place_of(reference, command)))
 
-    def _place_of(self, reference: Reference, command: str) -> str:
+    def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
         """Where a reference stands in the file: folding and quotes move it, but keep the order of references."""
         node = self.root.get("trial.command")
-        if node is None or not node.raw:
+        if node is None or not node.raw or not reference.text:
             return self.root.locate("trial.command")
         if not reference.name:  # never closed
             return node.place_in(max(node.raw.find(reference.text[:20]), 0))
-        order = [each.start for each in references(command)].index(reference.start)
-        in_file = references(node.raw)
-        return node.place_in(in_file[order].start) if order < len(in_file) else node.place
+        number = order[reference.start]
+        return node.place_in(in_file[number].start) if number < len(in_file) else node.place
 
     def _seed(self, keys: SweepKeys, own: OwnKeys, default_seed: int | None) -> int:
         of_sampling = keys.sampling_algorithm.seed

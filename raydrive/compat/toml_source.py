@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from raydrive.compat.yaml_source import Node
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.toml_text import toml_values
 
 
 def parse_toml(text: str, name: str) -> Node:
@@ -18,14 +16,7 @@ def parse_toml(text: str, name: str) -> Node:
     Raises:
         ConfigError: If the text is no TOML.
     """
-    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+), column (\d+)", str(error))
-        place = f"{name}:{at[1]}:{at[2]}" if at else name
-        found = re.sub(r" \(at .*\)$", "", str(error))
-        raise ConfigError(Problem("TOML", found, 'TOML, as in storage = "runs"', place=place)) from None
+    raw = toml_values(text, name)
     places = dict(_toml_places(text, name))
 
     def build(value: Any, where: str, above: str) -> Node:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from raydrive.core.errors import show
+
 # The resolvers of PyYAML 6 (yaml/resolver.py).
 _BOOL = {
     **dict.fromkeys(("yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
@@ -66,8 +68,9 @@ def reading(text: str, value: Any) -> str:
 
 def _named(value: Any) -> str:
     if isinstance(value, str):
-        return value if value.startswith("the date ") else f"the text {value!r}"
-    return f"the number {value!r}" if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+        return value if value.startswith("the date ") else f"the text {show(value)}"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"the number {show(value)}" if is_number else show(value)
 
 
 def _int(text: str) -> int:

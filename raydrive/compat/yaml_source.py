@@ -13,9 +13,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.wanted import unusable
 
 MOST_NODES = 200_000
-"""More values than this are refused: aliases can make a small file enormous."""
+"""Values of a document; more are refused. A choice over 100,000 file names is half of that."""
+MOST_LEVELS = 100
+"""Levels of nesting of a document."""
+MOST_BYTES = 32_000_000
+"""Characters of a document."""
+MOST_DIGITS = 1_000
+"""Digits of a whole number."""
+_MOST_MARKS = 10 * MOST_NODES
+"""Commas and line ends of a document. Each value needs one, so that an enormous list is refused before it is parsed."""
+
+_MOST_VALUES = f"at most {_MOST_MARKS:,} of them, and {MOST_NODES:,} values"
+_LONGEST_PATH = 10_000
+"""Characters of a path in which its keys are looked for."""
 
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -134,11 +147,16 @@ class Node:
             return (int(match[1]), where[match.end() :]) if match and int(match[1]) < len(self.value) else None
         if not isinstance(self.value, dict):
             return None
-        fitting = [key for key in self.value if where == key or where.startswith((f"{key}.", f"{key}["))]
-        if not fitting:
-            return None
-        key = max(fitting, key=len)
-        return key, where[len(key) :].removeprefix(".")
+        key = next((begin for begin in _beginnings(where) if begin in self.value), None)
+        return None if key is None else (key, where[len(key) :].removeprefix("."))
+
+
+def _beginnings(where: str) -> Iterator[str]:
+    """The paths that a path may begin with, the longest first."""
+    yield where
+    ends = [match.start() for match in re.finditer(r"[.\[]", where[:_LONGEST_PATH])]
+    for end in reversed(ends):
+        yield where[:end]
 
 
 def core_value(text: str) -> Any:
@@ -150,9 +168,8 @@ def core_value(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
-        return (
-            int(text, 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10) if len(text) < 4000 else text
-        )
+        base = 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10
+        return int(text, base) if len(text) <= MOST_DIGITS else text
     if _FLOAT.fullmatch(text):
         return float(text)
     infinite = _INFINITE.fullmatch(text)
@@ -172,21 +189,68 @@ def parse_yaml(text: str, name: str) -> tuple[Node, list[Problem]]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    _refuse_enormous(text, name)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Parser = _bounded_parser(name)
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = yaml.compose(text)
+    except ConfigError:
+        raise
     except MarkedYAMLError as error:
         raise ConfigError(_syntax_problem(error, name)) from None
     except RecursionError:
-        raise ConfigError(Problem(name, "values nested too deeply", "some tens of levels", place=name)) from None
+        raise ConfigError(_too_deep(name)) from None
     except YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         found = f"the character {chr(error.character)!r}" if hasattr(error, "character") else str(error)
         raise ConfigError(Problem("YAML", found, "printable text", place=f"{name}:{line}:1")) from None
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:  # of ruamel, for what is no YAML
+        raise ConfigError(Problem("YAML", str(error), "YAML", place=name)) from None
     if root is None:
         fix = "A sweep file begins with 'type: sweep'; see configs/digits.yaml."
         raise ConfigError(Problem("the file", "nothing in it", "a mapping of keys to values", fix, f"{name}:1:1"))
     builder = _Builder(text, name)
     return builder.build(root, "", ""), builder.problems
+
+
+def _refuse_enormous(text: str, name: str) -> None:
+    if len(text) > MOST_BYTES:
+        found = f"{len(text):,} characters"
+        raise ConfigError(Problem("the file", found, f"at most {MOST_BYTES:,}", _ENORMOUS, f"{name}:1:1"))
+    marks = text.count("\n") + text.count(",")
+    if marks > _MOST_MARKS:
+        found = f"{marks:,} lines and commas"
+        raise ConfigError(Problem("the file", found, _MOST_VALUES, _ENORMOUS, f"{name}:1:1"))
+
+
+def _too_deep(place: str) -> Problem:
+    return Problem("the file", "values nested too deeply", f"at most {MOST_LEVELS} levels", place=place)
+
+
+def _too_many(place: str) -> Problem:
+    return Problem("the file", "too many values", f"at most {MOST_NODES:,}", _ENORMOUS, place)
+
+
+def _bounded_parser(name: str) -> type[Any]:
+    """Returns ruamel's parser, which then stops where a document is too deep or has too many values."""
+    from ruamel.yaml import events, parser
+
+    class Bounded(parser.Parser):  # type: ignore[misc, unused-ignore]
+        depth = count = 0
+
+        def get_event(self) -> Any:
+            event = super().get_event()
+            if isinstance(event, events.NodeEvent):
+                self.count += 1
+                self.depth += isinstance(event, events.CollectionStartEvent)
+                if self.depth > MOST_LEVELS or self.count > MOST_NODES:
+                    place = f"{name}:{event.start_mark.line + 1}:{event.start_mark.column + 1}"
+                    raise ConfigError(_too_deep(place) if self.depth > MOST_LEVELS else _too_many(place))
+            elif isinstance(event, events.CollectionEndEvent):
+                self.depth -= 1
+            return event
+
+    return Bounded
 
 
 def parse_value(text: str, place: str) -> Node:
@@ -235,8 +299,9 @@ class _Builder:
         place = self._place(node)
         self._count += 1
         if self._count > MOST_NODES:
-            fix = "Aliases (*name) repeat what they stand for."
-            raise ConfigError(Problem("the file", "too many values", f"at most {MOST_NODES:,}", fix, place))
+            raise ConfigError(_too_many(place))
+        if len(self._open) > MOST_LEVELS:  # aliases of aliases
+            raise ConfigError(_too_deep(place))
         if isinstance(node.value, str):
             return self._scalar(node, where, place, key_place)
         if id(node) in self._open:
@@ -244,9 +309,11 @@ class _Builder:
             return Node(None, place, key_place)
         self._open.add(id(node))
         value: Any
-        if node.tag.endswith(":map"):
+        if _is_mapping(node):
+            self._refuse_tag(node, where, "!!map")
             value = self._mapping(node, where)
         else:
+            self._refuse_tag(node, where, "!!seq")
             value = [self.build(item, f"{where}[{index}]", "") for index, item in enumerate(node.value)]
         self._open.discard(id(node))
         return Node(value, place, key_place)
@@ -256,9 +323,24 @@ class _Builder:
         tag = re.match(r"(?:&\S+\s+)?(!\S*)", raw)
         if tag and tag[1] not in ("!!str", "!!int", "!!float", "!!bool", "!!null", "!"):
             self._wrong(node, where, f"the tag {tag[1]}", "values without a tag", "Remove it, or quote the value.")
+        wrong = unusable(node.value)
+        if wrong:
+            self._wrong(node, where, wrong, "text that a file name and a command line can hold")
+            return Node("", place, key_place, None, raw)
+        if node.style is None and len(node.value) > MOST_DIGITS and _INT.fullmatch(node.value):
+            fix = "Quote it if it is text."
+            self._wrong(node, where, f"a number of {len(node.value):,} digits", f"at most {MOST_DIGITS:,}", fix)
         if node.style is not None or (tag and tag[1] in ("!!str", "!")):
             return Node(node.value, place, key_place, None, raw)
         return Node(core_value(node.value), place, key_place, node.value, raw)
+
+    def _refuse_tag(self, node: Any, where: str, natural: str) -> None:
+        """Notes a tag that makes something else of a mapping or a list: ``!!set``, ``!!omap``, one of another tool."""
+        handle, suffix = str(node.ctag.handle or ""), str(node.ctag.suffix or "")
+        tag = f"{handle}{suffix}".replace("tag:yaml.org,2002:", "!!")
+        if tag not in ("", "!", natural):
+            found = "mappings" if natural == "!!map" else "lists"
+            self._wrong(node, where, f"the tag {tag}", f"{found} without a tag", "Remove it.")
 
     def _mapping(self, node: Any, where: str) -> dict[str, Node]:
         out: dict[str, Node] = {}
@@ -269,6 +351,10 @@ class _Builder:
                 self._wrong(key_node, where, "a mapping or list as a key", "a name")
                 continue
             key = key_node.value
+            wrong = unusable(key)
+            if wrong:
+                self._wrong(key_node, where, f"a key with {wrong}", "text that a file name and a command line can hold")
+                continue
             inner = f"{where}.{key}" if where else key
             child = self.build(value_node, inner, self._place(key_node))
             if key == "<<" and key_node.style is None:
@@ -282,6 +368,10 @@ class _Builder:
         return {**{key: child for key, child in inherited.items() if key not in out}, **out}
 
 
+def _is_mapping(node: Any) -> bool:
+    return type(node).__name__ == "MappingNode"
+
+
 def _inherit(node: Node) -> dict[str, Node]:
     """What ``<<`` brings in: a mapping, or a list of mappings of which the first wins."""
     if isinstance(node.value, dict):
@@ -292,6 +382,7 @@ def _inherit(node: Node) -> dict[str, Node]:
     return out
 
 
+_ENORMOUS = "Many numbers are written as randint or quniform; aliases (*name) repeat what they stand for."
 _INDENTATION = "Check the indentation of this line and of the one above; both the same for keys of one mapping."
 # Begins of ruamel's messages: found, allowed, fix, and whether the place is where it began rather than where it failed.
 _SYNTAX: tuple[tuple[str, str, str, str, bool], ...] = (

@@ -11,12 +11,13 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, show
 from raydrive.core.trial_spec import TrialSpec
 
 if TYPE_CHECKING:  # a trial actor imports this module, and has no other use for the records
@@ -29,7 +30,9 @@ _REFERENCE = re.compile(
     # The single braces of early v2 files. Not after '$' or '{': that is the shell's, or a reference of today.
     r"|(?<![${])\{\s*(?P<legacy>(?:search_space|inputs|outputs)\.[^{}\s]+)\s*\}(?!\})"
 )
-_OPTIONAL = re.compile(r"\$\[\[(?P<body>.*?)\]\]", re.DOTALL)
+_OPEN, _CLOSE = "$[[", "]]"
+MOST_COMMAND = 131_000
+"""Bytes of a command. The system passes no longer text to a shell."""
 # What makes a word more than a word when it stands unquoted. '=' is looked at separately: only a leading NAME=value
 # is the shell's.
 _SHELL_CHARACTERS = frozenset("|&;<>()$`*?[]{}~#!\n")
@@ -41,6 +44,7 @@ _SHELL_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list literal would take fifty lines
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
+_OPTIONS = re.compile(r"|--?[A-Za-z][\w./:=,@%+-]*(?: +[\w./:=,@%+-]+)*", re.ASCII)
 _INTERPRETER = re.compile(r"(?:.*/)?(python(?:[0-9]+(?:\.[0-9]+)*)?)\Z")
 
 
@@ -96,13 +100,15 @@ class Reference:
 
 def references(command: str) -> tuple[Reference, ...]:
     """Returns what a command refers to, in order."""
-    spans = [(match.start("body"), match.end("body")) for match in _OPTIONAL.finditer(command)]
+    spans = _optional_spans(command)
+    begins = [begin for begin, _ in spans]
     found = []
     for match in _REFERENCE.finditer(command):
         body = (match["body"] if match["body"] is not None else match["legacy"]).strip()
         scope, dot, name = body.partition(".")
         known = scope in SCOPES and bool(dot) and bool(name)
-        inside = any(start <= match.start() < end for start, end in spans)
+        before = bisect_right(begins, match.start()) - 1
+        inside = before >= 0 and match.start() < spans[before][1]
         found.append(
             Reference(
                 scope=scope if known else "",
@@ -125,24 +131,41 @@ def check_references(
 ) -> tuple[tuple[Reference, Problem], ...]:
     """Returns every reference of a command that nothing answers to, with the problem to show."""
     known: dict[str, Mapping[str, Any]] = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
-    found = []
+    found: list[tuple[Reference, Problem]] = []
+    if len(command.encode(errors="replace")) > MOST_COMMAND:
+        whole = Reference(scope="", name="", text="", start=0)
+        fix = "Put what is long into a script, or into a file."
+        return ((whole, Problem(where, f"{len(command):,} characters", f"at most {MOST_COMMAND:,} bytes", fix)),)
+    names = {scope: {name.lstrip("-") for name in values} for scope, values in known.items()}
     for reference in references(command):
-        if not reference.scope:
-            found.append((reference, _unknown_scope(reference, known, where)))
-        elif _lookup(known[reference.scope], reference.name) is None and not _droppable(reference):
+        if reference.scope and (reference.name.lstrip("-") in names[reference.scope] or _droppable(reference)):
+            continue
+        if len(found) >= MOST_PROBLEMS:  # not shown, and advice takes its time
+            found.append((reference, Problem(where, reference.text, "the name of something that is given")))
+        elif reference.scope:
             found.append((reference, _unknown_name(reference, known, where)))
+        else:
+            found.append((reference, _unknown_scope(reference, known, where)))
     for match in re.finditer(r"\$\{\{(?![^{}]*\}\})", command):
         text = command[match.start() : match.start() + 30]
         stray = Reference(scope="", name="", text=text, start=match.start())
-        found.append((stray, Problem(where, repr(text), "${{search_space.NAME}}, closed by two braces")))
+        found.append((stray, Problem(where, show(text), "${{search_space.NAME}}, closed by two braces")))
     return tuple(sorted(found, key=lambda pair: pair[0].start))
 
 
-def substitute(command: str, *, search_space: Params, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
+def substitute(
+    command: str,
+    *,
+    search_space: Params,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    flags: Collection[str] = (),
+) -> str:
     """Returns the shell line of a command with every reference replaced by its value, quoted for the shell.
 
     Quotes around a reference are respected: inside double or single quotes the value is escaped for those.
-    ``$[[ --flag ${{inputs.x}} ]]`` keeps its inside when every input it names is given, else it is dropped.
+    ``$[[ --flag ${{inputs.x}} ]]`` keeps its inside when every input it names is given, else it is dropped. The value
+    of a parameter in ``flags`` that is a whole word of the command, without quotes, becomes as many words as it has.
 
     >>> substitute("train --lr ${{search_space.lr}}", search_space={"lr": 0.1}, inputs={}, outputs={})
     'train --lr 0.1'
@@ -155,15 +178,33 @@ def substitute(command: str, *, search_space: Params, inputs: Mapping[str, Any],
         raise ConfigError(problem for _, problem in problems)
     known = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
     command = _without_absent(command, inputs)
-    quotes = [quote for quote, _ in _scan(command)]
+    quotes = quotes_of(command)
     out: list[str] = []
     last = 0
     for reference in references(command):
         values = known[reference.scope]
-        value = format_value(values[_lookup(values, reference.name) or ""])
-        out += (command[last : reference.start], _quoted(value, quotes[reference.start]))
+        key = _lookup(values, reference.name) or ""
+        value, quote = format_value(values[key]), quotes[reference.start]
+        is_flag = reference.scope == "search_space" and key in flags and whole_word(command, reference, quote)
+        written = value if is_flag and is_options(value) else _quoted(value, quote)
+        out += (command[last : reference.start], written)
         last = reference.start + len(reference.text)
     return "".join((*out, command[last:]))
+
+
+def whole_word(command: str, reference: Reference, quote: str = "") -> bool:
+    """Whether a reference is a whole word of a command, without quotes."""
+    before, after = command[: reference.start][-1:], command[reference.start + len(reference.text) :][:1]
+    return not quote and (not before or before.isspace()) and (not after or after.isspace())
+
+
+def is_options(value: object) -> bool:
+    """Whether a value is nothing, or options of a command line: words that mean nothing to a shell, from ``-x`` on.
+
+    >>> [is_options(text) for text in ("", "--amp", "--opt adam", "-v -v", "adam", "--x $HOME", "-1")]
+    [True, True, True, True, False, False, False]
+    """
+    return isinstance(value, str) and _OPTIONS.fullmatch(value) is not None
 
 
 def split_plain(command: str) -> list[str] | None:
@@ -219,9 +260,9 @@ def trial_argv(
         fixed = [_input_of(argument, spec.inputs) for argument in spec.arguments] if spec.inputs else spec.arguments
         return (python, spec.script, *script_arguments(fixed, params))
     if spec.kind != "command":
-        raise ConfigError(Problem("trial.kind", repr(spec.kind), "script or command: a function has no command line"))
+        raise ConfigError(Problem("trial.kind", show(spec.kind), "script or command: a function has no command line"))
     outputs = {**{name: f"outputs/{below}" for name, below in spec.outputs.items()}, **(output_dirs or {})}
-    line = substitute(spec.command, search_space=params, inputs=spec.inputs, outputs=outputs).strip()
+    line = substitute(spec.command, search_space=params, inputs=spec.inputs, outputs=outputs, flags=spec.flags).strip()
     words = split_plain(line)
     if words is None:
         return ("/bin/bash", "-c", line)
@@ -311,11 +352,28 @@ def _droppable(reference: Reference) -> bool:
 
 
 def _without_absent(command: str, inputs: Mapping[str, Any]) -> str:
-    def keep(match: re.Match[str]) -> str:
-        absent = (r for r in references(match["body"]) if r.scope == "inputs" and _lookup(inputs, r.name) is None)
-        return "" if any(absent) else match["body"].strip()
+    out: list[str] = []
+    last = 0
+    for begin, end in _optional_spans(command):
+        body = command[begin:end]
+        absent = (r for r in references(body) if r.scope == "inputs" and _lookup(inputs, r.name) is None)
+        out += (command[last : begin - len(_OPEN)], "" if any(absent) else body.strip())
+        last = end + len(_CLOSE)
+    return "".join((*out, command[last:]))
 
-    return _OPTIONAL.sub(keep, command)
+
+def _optional_spans(command: str) -> list[tuple[int, int]]:
+    """Where the insides of ``$[[ ]]`` begin and end; in one pass, however many are never closed."""
+    spans = []
+    begin = command.find(_OPEN)
+    while begin >= 0:
+        begin += len(_OPEN)
+        end = command.find(_CLOSE, begin)
+        if end < 0:
+            break
+        spans.append((begin, end))
+        begin = command.find(_OPEN, end + len(_CLOSE))
+    return spans
 
 
 def _unknown_name(reference: Reference, known: Mapping[str, Mapping[str, Any]], where: str) -> Problem:
@@ -340,6 +398,11 @@ def _unknown_scope(reference: Reference, known: Mapping[str, Mapping[str, Any]],
         near = did_you_mean(scope, SCOPES)
         fix = near and f"{near[:-1]} as in ${{{{{near.split(chr(39))[1]}.{rest}}}}}?"
     return Problem(where, reference.text, allowed, fix)
+
+
+def quotes_of(command: str) -> list[str]:
+    """Returns of each character of a command which quotes it stands in: none, a single or a double one."""
+    return [quote for quote, _ in _scan(command)]
 
 
 # --- the shell's quoting ---------------------------------------------------------------------------------------------

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raydrive.core.errors import Problem, did_you_mean
-from raydrive.core.expressions import show
+from raydrive.core.errors import Problem, did_you_mean, show
 from raydrive.core.gp_sampler import GpSampler
 from raydrive.core.model_sampler import ModelSampler
 from raydrive.core.records import Params
@@ -54,8 +53,8 @@ class BayesianParameterSampling(Sampling):
 
     def _bad_options(self) -> list[Problem]:
         problems = []
-        if self.algorithm not in _ALGORITHMS:
-            fix = did_you_mean(str(self.algorithm), list(_ALGORITHMS))
+        if not isinstance(self.algorithm, str) or self.algorithm not in _ALGORITHMS:
+            fix = did_you_mean(self.algorithm, list(_ALGORITHMS)) if isinstance(self.algorithm, str) else ""
             problems.append(Problem("algorithm", show(self.algorithm), " or ".join(_ALGORITHMS), fix))
         count = self.initial_points
         if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.lineage import Lineage
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
@@ -105,7 +105,7 @@ class RunConfig:
         if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE, FORMAT_WITH_OBJECTIVE):
             allowed = f"{FORMAT}, {FORMAT_WITH_LINEAGE} or {FORMAT_WITH_OBJECTIVE}"
             raise ConfigError(
-                Problem("format", repr(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
+                Problem("format", show(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
             )
         config = cls(
             experiment=raw["experiment"],
@@ -141,38 +141,38 @@ def _check_limits(limits: Limits) -> list[Problem]:
     for name, least in (("max_total_runs", 1), ("max_concurrent_runs", 1), ("max_attempts", 1), ("first_failures", 0)):
         value = getattr(limits, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            problems.append(Problem(name, repr(value), f"a whole number of {least} or more"))
+            problems.append(Problem(name, show(value), f"a whole number of {least} or more"))
     losses = limits.max_losses
     if losses is not None and (not isinstance(losses, int) or isinstance(losses, bool) or losses < 0):
-        problems.append(Problem("max_losses", repr(losses), "a whole number of 0 or more, or None for no limit"))
+        problems.append(Problem("max_losses", show(losses), "a whole number of 0 or more, or None for no limit"))
     for name in ("max_duration_s", "trial_timeout_s"):
         value = getattr(limits, name)
         if value is not None and (not is_number(value) or value <= 0):
-            problems.append(Problem(name, repr(value), "a number of seconds above 0, or None for no limit"))
+            problems.append(Problem(name, show(value), "a number of seconds above 0, or None for no limit"))
     return problems
 
 
 def _check_names(config: RunConfig) -> list[Problem]:
     problems = []
     if not isinstance(config.metric.name, str) or not config.metric.name:
-        problems.append(Problem("primary_metric_name", repr(config.metric.name), "the name of a logged metric"))
+        problems.append(Problem("primary_metric_name", show(config.metric.name), "the name of a logged metric"))
     value = config.metric.value
     if not is_objective(value):
         fix = did_you_mean(value, NAMES) if isinstance(value, str) else ""
-        problems.append(Problem("primary_metric_value", repr(value), ALLOWED, fix))
+        problems.append(Problem("primary_metric_value", show(value), ALLOWED, fix))
     bad = set(config.experiment) & set("/\\\0")
     if not config.experiment or bad or config.experiment.startswith("."):
         allowed = "a name without '/' or '\\' that does not begin with '.'"
-        problems.append(Problem("experiment", repr(config.experiment), allowed))
+        problems.append(Problem("experiment", show(config.experiment), allowed))
     if not isinstance(config.seed, int) or isinstance(config.seed, bool) or config.seed < 0:
-        problems.append(Problem("seed", repr(config.seed), "a whole number of 0 or more"))
+        problems.append(Problem("seed", show(config.seed), "a whole number of 0 or more"))
     keep = config.trial.keep_checkpoints
     if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
-        problems.append(Problem("keep_checkpoints", repr(keep), "a whole number of 1 or more"))
+        problems.append(Problem("keep_checkpoints", show(keep), "a whole number of 1 or more"))
     if not is_number(config.trial.lease_s) or config.trial.lease_s <= 0:
-        problems.append(Problem("lease_s", repr(config.trial.lease_s), "a number of seconds above 0"))
+        problems.append(Problem("lease_s", show(config.trial.lease_s), "a number of seconds above 0"))
     if not is_number(config.trial.storage_patience_s) or config.trial.storage_patience_s <= 0:
-        found = repr(config.trial.storage_patience_s)
+        found = show(config.trial.storage_patience_s)
         problems.append(Problem("storage_patience_s", found, "a number of seconds above 0"))
     log_limit = config.trial.log_limit
     if not isinstance(log_limit, int) or isinstance(log_limit, bool) or 0 != log_limit < LEAST_LOG_LIMIT:
@@ -183,5 +183,5 @@ def _check_names(config: RunConfig) -> list[Problem]:
     elif config.trial.reuse_processes and not config.trial.reuse_actors:
         problems.append(Problem("reuse_processes", "True with reuse_actors=False", "True where actors are reused"))
     if not is_number(config.trial.grace_s) or config.trial.grace_s < 0:
-        problems.append(Problem("grace_s", repr(config.trial.grace_s), "a number of seconds of 0 or more"))
+        problems.append(Problem("grace_s", show(config.trial.grace_s), "a number of seconds of 0 or more"))
     return problems

@@ -24,8 +24,8 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import ClassVar
 
-from raydrive.core.errors import Problem
-from raydrive.core.expressions import Expression, Value, is_number, show
+from raydrive.core.errors import Problem, show
+from raydrive.core.expressions import Expression, Value, is_number
 
 EXACT = 2**53
 """Whole numbers up to here are exact as floats."""

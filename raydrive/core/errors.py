@@ -15,8 +15,59 @@ RaydriveError                 exit code 1
 from __future__ import annotations
 
 import difflib
+import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+LONGEST_FOUND, LONGEST_ADVICE = 400, 1_500
+"""Characters that an error shows of what was found, and of what is allowed; of more, the beginning and the length."""
+HIDDEN = "(not shown)"
+"""Stands for a value that may be confidential, wherever it would be displayed."""
+_SECRET = re.compile(
+    r"environment_variables\.\S*(?:KEY|TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|AUTH|PWD|PAT\b|SAS|CONNECTION_?STRING)",
+    re.IGNORECASE,
+)
+MOST_PROBLEMS = 100
+"""Problems that an error shows; of more it shows these and how many there are."""
+MOST_DIGITS = 1_000
+"""Digits of a whole number that is still shown: Python refuses to print very long ones."""
+
+
+class _Shortener(reprlib.Repr):
+    """``repr`` that is quick for large values and answers for every value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = 120
+        self.maxother = self.maxlong = 60
+
+    def repr_int(self, value: int, level: int) -> str:
+        """A whole number; one that Python would not print by its length."""
+        digits = int(value.bit_length() * 0.30103) + 1
+        return f"a number of {digits:,} digits" if digits > MOST_DIGITS else super().repr_int(value, level)
+
+    def repr_str(self, value: str, level: int) -> str:
+        """A text; a subclass's own ``__repr__`` is the user's code and may do anything."""
+        return super().repr_str(str.__str__(value), level)
+
+
+def show(value: object) -> str:
+    """Returns a value as an error message quotes it: its repr, cut where it gets long."""
+    try:
+        return _Shortener().repr(value)
+    except Exception:  # the value's own code: __repr__, __iter__, __len__
+        return f"an object of type {type(value).__name__}, whose repr fails"
+
+
+def _part(text: str, longest: int) -> str:
+    """A part of a problem in one line, shortened: control characters of a name must not reach a terminal."""
+    if len(text) > longest:
+        text = f"{text[: longest // 2]}... ({len(text):,} characters)"
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +86,12 @@ class Problem:
     """``file:line:column`` when the input came from a file; filled in by whoever knows the file."""
 
     def __str__(self) -> str:
-        head = f"{self.place}: {self.where}" if self.place else self.where
-        text = f"{head}: found {self.found}; allowed: {self.allowed}"
-        return f"{text}. {self.fix}" if self.fix else text
+        found = HIDDEN if _SECRET.search(self.where) and self.found != "nothing" else self.found
+        where, found, place = (_part(text, LONGEST_FOUND) for text in (self.where, found, self.place))
+        allowed, fix = (_part(text, LONGEST_ADVICE) for text in (self.allowed, self.fix))
+        head = f"{place}: {where}" if place else where
+        text = f"{head}: found {found}; allowed: {allowed}"
+        return f"{text}. {fix}" if fix else text
 
 
 class RaydriveError(Exception):
@@ -53,7 +107,16 @@ class ConfigError(RaydriveError, ValueError):
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(self.lines()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
+    def lines(self) -> list[str]:
+        """Returns a line for each problem; of very many, the first ones and how many more there are."""
+        shown = [str(problem) for problem in self.problems[:MOST_PROBLEMS]]
+        more = len(self.problems) - len(shown)
+        return [*shown, f"and {more:,} more"] if more else shown
 
 
 class StorageError(RaydriveError):
@@ -100,6 +163,10 @@ class TrialError(RaydriveError):
     """A question about a trial that has no answer, such as the best of a run without results."""
 
 
+_LONGEST_WORD, _MOST_KNOWN = 200, 2_000
+"""Comparing costs the product of the lengths; a longer word is no misspelling."""
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Returns ``"Did you mean 'x'?"`` for the nearest of ``known``, or an empty string.
 
@@ -107,6 +174,8 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
         word: What the user wrote.
         known: What would have been accepted.
     """
-    folded = {name.casefold(): name for name in known}
+    if len(word) > _LONGEST_WORD:
+        return ""
+    folded = {name.casefold(): name for name in known[:_MOST_KNOWN]}
     near = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
     return f"Did you mean {folded[near[0]]!r}?" if near else ""

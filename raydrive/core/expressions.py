@@ -8,27 +8,19 @@ and never ask what kind of parameter stands behind a coordinate. Here are the ba
 from __future__ import annotations
 
 import math
-import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 
 Value = Any
 """A JSON value: None, bool, int, float, str, list or dict; inside a choice's option also an ``Expression``."""
 
 MANY = 100_000
 """More options than this are not listed: ``choice`` refuses them, ``options()`` of the others answers None."""
-
-
-def show(value: object) -> str:
-    """Returns a value as an error message quotes it: its repr, cut where it gets long."""
-    shorten = reprlib.Repr()
-    shorten.maxstring = shorten.maxother = shorten.maxlong = 60
-    return shorten.repr(value)
 
 
 def is_number(value: object) -> bool:

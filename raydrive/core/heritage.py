@@ -16,8 +16,8 @@ from typing import Any
 
 from raydrive.core.config import RunConfig
 from raydrive.core.curves import Curves
-from raydrive.core.errors import JournalError
-from raydrive.core.expressions import Expression, show
+from raydrive.core.errors import JournalError, show
+from raydrive.core.expressions import Expression
 from raydrive.core.lineage import Continued
 from raydrive.core.objective import BEST, Objective
 from raydrive.core.records import CANCELED, Params, decoded, encoded

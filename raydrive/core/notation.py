@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive.core.distributions import (
@@ -22,18 +22,8 @@ from raydrive.core.distributions import (
     QUniform,
     Uniform,
 )
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
-from raydrive.core.expressions import (
-    MANY,
-    Choice,
-    Expression,
-    RandInt,
-    Value,
-    canonical,
-    field_names,
-    is_number,
-    show,
-)
+from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, show
+from raydrive.core.expressions import MANY, Choice, Expression, RandInt, Value, canonical, field_names, is_number
 
 EXPRESSIONS: dict[str, type[Expression]] = {
     cls.kind: cls
@@ -181,6 +171,10 @@ class Reader:
     def _wrong(self, where: str, found: str, allowed: str, fix: str = "") -> None:
         self.problems.append(Problem(where, found, allowed, fix))
 
+    def _near(self, word: str, known: Sequence[str]) -> str:
+        """Advice on a misspelling, which takes a millisecond: problems that are not shown need none."""
+        return did_you_mean(word, known) if len(self.problems) < MOST_PROBLEMS else ""
+
     def expression(self, raw: Any, where: str, depth: int = 0) -> Expression | None:
         """Returns the expression written as ``raw``, or None after noting what is wrong with it."""
         if isinstance(raw, Expression):
@@ -198,14 +192,14 @@ class Reader:
         if isinstance(raw, list | tuple | range | set | frozenset) or _is_array(raw):
             fix = "Alternatives are written choice([...]), in YAML {type: choice, values: [...]}."
         elif raw is None or isinstance(raw, str | bool | int | float):
-            fix = f"A fixed value is written choice({raw!r}), in YAML {{type: choice, values: [{raw}]}}."
+            fix = f"A fixed value is written choice({show(raw)}), in YAML {{type: choice, values: [{show(raw)}]}}."
         self._wrong(where, _named(raw), f"an expression: one of {_KNOWN}", fix)
         return None
 
     def _kind(self, name: Any, where: str) -> type[Expression] | None:
         folded = folded_name(name)
         if folded not in EXPRESSIONS:
-            fix = did_you_mean(name, list(EXPRESSIONS)) if isinstance(name, str) else ""
+            fix = self._near(name, list(EXPRESSIONS)) if isinstance(name, str) else ""
             self._wrong(where, show(name), f"one of {_KNOWN}", fix)
             return None
         return EXPRESSIONS[folded]
@@ -223,7 +217,7 @@ class Reader:
         wanted = field_names(cls)
         for key in raw:
             if key != "type" and key not in wanted:
-                fix = did_you_mean(str(key), wanted)
+                fix = self._near(str(key), wanted)
                 self._wrong(f"{where}.{key}", show(raw[key]), f"no such key; {cls.kind} has {', '.join(wanted)}", fix)
         for name in wanted:
             if name not in raw:
@@ -278,7 +272,7 @@ class Reader:
         if _is_array(raw):
             raw = raw.tolist()
         if not isinstance(raw, list | tuple | range):
-            fix = f"A single option is written [{raw!r}]." if is_number(raw) or isinstance(raw, str) else ""
+            fix = f"A single option is written [{show(raw)}]." if is_number(raw) or isinstance(raw, str) else ""
             if isinstance(raw, set | frozenset):
                 fix = "A set has no fixed order: write sorted(...)."
             self._wrong(f"{where}.values", _named(raw), "a list of one or more options", fix)
@@ -335,7 +329,7 @@ class Reader:
         for key, item in raw.items():
             inner = f"{where}.{key}"
             if not isinstance(key, str):
-                self._wrong(inner, f"key {key!r}", "a text as key", f"Write {str(key)!r}.")
+                self._wrong(inner, f"key {show(key)}", "a text as key", f"Write {show(str(key))}.")
             elif _looks_like_expression(item):
                 out[str(key)] = self.expression(item, inner, depth + 1)
             else:

@@ -22,7 +22,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol
 
 from raydrive.core.curves import Curves
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.kept import Needs
 from raydrive.core.verdicts import Verdict, bandit_why, median_why, truncation_why
 
@@ -198,7 +198,7 @@ class TruncationSelectionPolicy:
     def __post_init__(self) -> None:
         problems = _interval_problems(self)
         if not _is_whole(self.truncation_percentage) or not 1 <= self.truncation_percentage <= 99:
-            found = repr(self.truncation_percentage)
+            found = show(self.truncation_percentage)
             problems.insert(0, Problem("policy.truncation_percentage", found, "a whole number from 1 to 99"))
         _refuse(problems)
 
@@ -267,7 +267,7 @@ def policy_from_json(raw: object, where: str = "early_termination") -> Policy:
         raw = {"type": raw}
     if not isinstance(raw, Mapping):
         allowed = "an object such as {type: bandit, slack_factor: 0.1}, or null for no early termination"
-        raise ConfigError(Problem(where, repr(raw), allowed))
+        raise ConfigError(Problem(where, show(raw), allowed))
     kind, problems = _type_of(raw, where)
     known = _keys(kind) if kind else sorted({key for each in _TYPES.values() for key in _keys(each)})
     values: dict[str, Any] = {}
@@ -295,7 +295,7 @@ def _type_of(raw: Mapping[Any, Any], where: str) -> tuple[type[_Known] | None, l
     folded = str(name).strip().casefold().replace("_", "").replace("-", "").removesuffix("policy")
     if isinstance(name, str) and folded in _ALIASES:
         return _TYPES[_ALIASES[folded]], []
-    found = repr(name) if "type" in raw else "nothing"
+    found = show(name) if "type" in raw else "nothing"
     fix = did_you_mean(name, list(_TYPES)) if isinstance(name, str) else ""
     return None, [Problem(f"{where}.type", found, ", ".join(_TYPES), fix)]
 
@@ -376,7 +376,7 @@ def _interval_problems(policy: _Known) -> list[Problem]:
     for name, least in (("evaluation_interval", 1), ("delay_evaluation", 0)):
         value = getattr(policy, name)
         if not _is_whole(value) or value < least:
-            problems.append(Problem(f"policy.{name}", repr(value), f"a whole number of {least} or more"))
+            problems.append(Problem(f"policy.{name}", show(value), f"a whole number of {least} or more"))
     return problems
 
 
@@ -384,13 +384,13 @@ def _slack_problems(factor: object, amount: object) -> list[Problem]:
     given = [(name, slack) for name, slack in (("slack_factor", factor), ("slack_amount", amount)) if slack is not None]
     problems = []
     if len(given) != 1:
-        found = ", ".join(f"{name}={slack!r}" for name, slack in given) or "neither slack_factor nor slack_amount"
+        found = ", ".join(f"{name}={show(slack)}" for name, slack in given) or "neither slack_factor nor slack_amount"
         fix = "Leave one of them out." if given else "Add slack_factor: 0.1, or slack_amount in units of the metric."
         problems.append(Problem("policy", found, "exactly one of slack_factor and slack_amount", fix))
     for name, slack in given:
         if not _is_number(slack) or slack < 0:  # type: ignore[operator]
             allowed = "a finite number of 0 (no slack) or more"
-            problems.append(Problem(f"policy.{name}", repr(slack), allowed))
+            problems.append(Problem(f"policy.{name}", show(slack), allowed))
     return problems
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
 _STEP = "step"
 NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
@@ -61,7 +61,7 @@ class PrintedMetrics:
             wrong = pattern_problem(pattern)
             if wrong is not None:
                 where = "metrics.pattern" if len(self.patterns) == 1 else f"metrics.pattern[{index}]"
-                problems.append(Problem(where, repr(pattern), *wrong))
+                problems.append(Problem(where, show(pattern), *wrong))
         if not self.patterns and not self.json_lines:
             problems.append(Problem("metrics", "neither pattern nor format", f"pattern: {_EXAMPLE}, or format: json"))
         if problems:
@@ -81,7 +81,7 @@ class PrintedMetrics:
         if isinstance(given, list | tuple):
             return cls(tuple(given))
         if not isinstance(given, Mapping):
-            raise ConfigError(Problem("metrics", repr(given), "a pattern, or {'pattern': ...}, or {'format': 'json'}"))
+            raise ConfigError(Problem("metrics", show(given), "a pattern, or {'pattern': ...}, or {'format': 'json'}"))
         known = ("source", "pattern", "format")
         problems = [
             Problem(f"metrics.{key}", "an unknown key", ", ".join(known), did_you_mean(str(key), known))
@@ -89,9 +89,9 @@ class PrintedMetrics:
             if key not in known
         ]
         if given.get("source", "stdout") != "stdout":
-            problems.append(Problem("metrics.source", repr(given["source"]), "stdout"))
+            problems.append(Problem("metrics.source", show(given["source"]), "stdout"))
         if given.get("format", "json") != "json":
-            problems.append(Problem("metrics.format", repr(given["format"]), "json"))
+            problems.append(Problem("metrics.format", show(given["format"]), "json"))
         if problems:
             raise ConfigError(problems)
         pattern = given.get("pattern", ())

@@ -202,8 +202,7 @@ Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
 _FACTS = {
-    c.__name__: c
-    for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
+    c.__name__: c for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
 }
 _DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}

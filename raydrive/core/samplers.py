@@ -15,8 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
-from raydrive.core.expressions import Choice, RandInt, show
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.expressions import Choice, RandInt
 from raydrive.core.late import np
 from raydrive.core.space import Dimension, Space, parse_space, space_from_json
 from raydrive.core.unseen import Cursor, Rest, Seen, Suggestion, Taken
@@ -150,12 +150,13 @@ class RandomParameterSampling(Sampling):
         super().__init__(parameter_space, properties, seed=seed)
 
     def _bad_options(self) -> list[Problem]:
-        if self.rule in ("random", "sobol"):
+        if isinstance(self.rule, str) and self.rule in ("random", "sobol"):
             return []
-        return [Problem("rule", show(self.rule), "random or sobol", did_you_mean(str(self.rule), ["random", "sobol"]))]
+        fix = did_you_mean(self.rule, ["random", "sobol"]) if isinstance(self.rule, str) else ""
+        return [Problem("rule", show(self.rule), "random or sobol", fix)]
 
     def _refused(self, space: Space) -> list[Problem]:
-        if self.rule != "sobol" or len(space.dimensions) <= _SOBOL_DIMENSIONS:
+        if not isinstance(self.rule, str) or self.rule != "sobol" or len(space.dimensions) <= _SOBOL_DIMENSIONS:
             return []
         found = f"{len(space.dimensions):,} dimensions"
         return [Problem("search_space", found, f"at most {_SOBOL_DIMENSIONS:,} with rule sobol", "Use rule random.")]

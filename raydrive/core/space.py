@@ -24,7 +24,7 @@ from raydrive.core.distributions import (
     QUniform,
     Uniform,
 )
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.expressions import (
     Choice,
     Expression,
@@ -35,7 +35,6 @@ from raydrive.core.expressions import (
     is_number,
     leaves,
     matches,
-    show,
     values_at_leaves,
 )
 from raydrive.core.late import np
@@ -258,6 +257,9 @@ def _read(raw: Any, where: str) -> tuple[Space, list[str]]:
     if not isinstance(raw, Mapping):
         fix = 'For example {"lr": loguniform(-9, -2), "batch_size": choice(32, 64)}.'
         raise ConfigError(Problem(where, show(raw), "a mapping of parameter names to expressions", fix))
+    if len(raw) > MOST_PARAMETERS:
+        count = f"{len(raw):,} parameters"
+        raise ConfigError(Problem(where, count, f"at most {MOST_PARAMETERS:,}", "Nobody can search so many."))
     reader = Reader()
     reader.problems.extend(_bad_names(raw, where))
     found = {name: reader.expression(item, f"{where}.{name}") for name, item in raw.items()}
@@ -265,6 +267,8 @@ def _read(raw: Any, where: str) -> tuple[Space, list[str]]:
     return Space({name: item for name, item in found.items() if item is not None}), reader.notes
 
 
+MOST_PARAMETERS = 2_000
+"""Parameters of a search space; nested expressions of a choice count with it."""
 _MISSING = "\0missing"
 
 

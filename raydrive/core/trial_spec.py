@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.objective import BEST, Objective
 from raydrive.core.printed import PrintedMetrics
 
@@ -51,10 +51,10 @@ class PrimaryMetricGoal(enum.Enum):
             ConfigError: If the text is neither.
         """
         try:
-            return cls(text.strip().casefold())
-        except (ValueError, AttributeError):
-            fix = did_you_mean(str(text), ["maximize", "minimize"])
-            raise ConfigError(Problem("primary_metric_goal", repr(text), "maximize or minimize", fix)) from None
+            return cls(str.strip(text).casefold())
+        except (ValueError, TypeError):
+            fix = did_you_mean(text, ["maximize", "minimize"]) if isinstance(text, str) else ""
+            raise ConfigError(Problem("primary_metric_goal", show(text), "maximize or minimize", fix)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +103,30 @@ class Resources:
     """Such as ``A100``; None = any."""
 
     def __post_init__(self) -> None:
+        custom: object = self.custom
+        if not isinstance(custom, Mapping):
+            raise ConfigError(Problem("resources.custom", show(custom), "a mapping of names to numbers"))
         problems = [
-            Problem(f"resources.{where}", repr(amount), "a number of 0 or more")
+            Problem(f"resources.{where}", show(amount), "a number of 0 or more")
             for where, amount in (
                 ("cpus", self.cpus),
                 ("gpus", self.gpus),
                 ("memory", 0 if self.memory is None else self.memory),
-                *((f"custom.{name}", amount) for name, amount in self.custom.items()),
+                *((f"custom.{name}", amount) for name, amount in custom.items() if isinstance(name, str)),
             )
             if not is_number(amount) or amount < 0
         ]
+        problems += [
+            Problem("resources.custom", f"the key {show(name)}", "names of resources: text that is not empty")
+            for name in custom
+            if not isinstance(name, str) or not name
+        ]
+        accelerator: object = self.accelerator_type
+        if accelerator is not None and not isinstance(accelerator, str):
+            problems.append(Problem("resources.accelerator_type", show(accelerator), "text, such as A100"))
         for where, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
             if is_number(amount) and amount > 1 and amount != int(amount):
-                problems.append(Problem(f"resources.{where}", repr(amount), "a fraction below 1, or a whole number"))
+                problems.append(Problem(f"resources.{where}", show(amount), "a fraction below 1, or a whole number"))
         if problems:
             raise ConfigError(problems)
 
@@ -137,13 +148,17 @@ class TrialSpec:
     """Name of the code snapshot or pickled function in the run's ``code`` folder; empty = none."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Values of ``${{inputs.x}}``."""
+    flags: tuple[str, ...] = ()
+    """Parameters of a ``command`` whose values are options of a command line; see ``core/passing.py``."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Folders of ``${{outputs.x}}``, below the trial's outputs."""
     fetched: Mapping[str, str] = field(default_factory=dict)
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
-    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    environment_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Sources of further variables, by name: ``env``, ``env:NAME``, ``file:PATH``; values are read at the start."""
     python: str = ""
     """Interpreter of scripts; empty = the one raydrive runs in."""
     preload: tuple[str, ...] = ()
@@ -175,7 +190,7 @@ class TrialSpec:
         """Returns what ``RunConfig.to_json`` has under ``trial``."""
         trial = dict(raw)
         trial["resources"] = Resources(**trial["resources"])
-        for name in ("arguments", "preload", "output_files", "keep"):
+        for name in ("arguments", "flags", "preload", "output_files", "keep"):
             trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])

@@ -38,14 +38,16 @@ _without_addons()
 class Driver:
     """The driver actor of a run; takes what ``raydrive.runtime.driver.Driver`` takes."""
 
-    def __init__(self, uri: str, limits: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, uri: str, limits: Mapping[str, Any] | None = None, secrets: Mapping[str, str] | None = None
+    ) -> None:
         from raydrive.runtime import hiring
 
-        hired = hiring.hire_first(uri)  # comes up while this one imports its work
+        hired = hiring.hire_first(uri, secrets)  # comes up while this one imports its work
 
         from raydrive.runtime import driver
 
-        self._work = driver.Driver(uri, limits, hired)
+        self._work = driver.Driver(uri, limits, hired, secrets)
         gc.freeze()
 
     async def start(self) -> int:
@@ -72,7 +74,6 @@ class Driver:
         """Returns what ``driver.json`` holds, fresh."""
         return await self._work.view()
 
-
     async def sees(self, name: str) -> bool:
         """Tells whether a file of this name is in the run folder."""
         return await self._work.sees(name)
@@ -81,10 +82,19 @@ class Driver:
 class TrialActor:
     """A trial actor; takes what ``raydrive.runtime.trial_actor.TrialActor`` takes."""
 
-    def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
+    def __init__(
+        self,
+        uri: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        driver: Any,
+        secrets: Mapping[str, str],
+        epoch: int,
+        name: str,
+    ) -> None:
         from raydrive.runtime import trial_actor
 
-        self._work = trial_actor.TrialActor(uri, run_id, config, driver, epoch, name)
+        self._work = trial_actor.TrialActor(uri, run_id, config, driver, epoch, name, secrets)
         gc.freeze()
 
     async def ping(self) -> int:

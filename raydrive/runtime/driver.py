@@ -45,13 +45,21 @@ class Driver:
         uri: The run folder; ``config.json`` is there already.
         limits: Limits that a resume changes.
         hiring: Makes trial actors, and may have asked for the first one; None = one of the driver's own.
+        secrets: Values of the trials' secrets by name; nowhere but in memory.
     """
 
-    def __init__(self, uri: str, limits: Mapping[str, Any] | None = None, hiring: Hiring | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        limits: Mapping[str, Any] | None = None,
+        hiring: Hiring | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})
         self._hiring = hiring
+        self._secrets = secrets
         self._queue: list[Fact] = []
         self._acks: list[asyncio.Future[None]] = []
         self._wake = asyncio.Event()
@@ -205,7 +213,7 @@ class Driver:
                 ray.kill(first, no_restart=True)
             raise
         me = ray.get_runtime_context().current_actor
-        hiring = self._hiring or Hiring(self._uri, config.to_json(), me)
+        hiring = self._hiring or Hiring(self._uri, config.to_json(), me, self._secrets)
         self._slots = Slots(config, hiring, me, writer.epoch, self._post, self._record)
         self._loop = Loop(sweep, sampler, self._slots, writer, time.time)
         self._queue.append(Started(time.time(), writer.epoch, versions(), self._limits))

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from raydrive.core.trial_spec import TrialSpec
 from raydrive.runtime.training import with_training_folder
@@ -21,15 +22,18 @@ _NAMES = {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}
 _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
 
-def node_environment(trial: TrialSpec, *, folder: Path, base: Path | None) -> dict[str, str]:
+def node_environment(
+    trial: TrialSpec, *, folder: Path, base: Path | None, secrets: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """Returns what every training process inherits from this node, with the GPUs it may see.
 
     Args:
         trial: What is run.
         folder: Folder of the run on this node, for the commands that the chosen Python lacks.
         base: Where a relative path of that Python begins; None = nowhere.
+        secrets: Further variables of the user, which stand in no configuration.
     """
-    user = trial.environment_variables
+    user = {**trial.environment_variables, **secrets}
     env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDRIVE_"))}
     if not trial.resources.gpus:
         env["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it alone, and the trial would see every GPU

@@ -27,14 +27,17 @@ class Hiring:
         uri: The run folder.
         config: The run's configuration as JSON.
         driver: Handle of the driver, for the reports.
+        secrets: Values of the trials' secrets by name.
     """
 
-    def __init__(self, uri: str, config: Mapping[str, Any], driver: Any) -> None:
+    def __init__(
+        self, uri: str, config: Mapping[str, Any], driver: Any, secrets: Mapping[str, str] | None = None
+    ) -> None:
         layout = RunLayout.open(uri)
         self._made: set[str] = set()
         self._first: Any = None
         self._prefix = f"raydrive:{layout.key}:slot:"
-        self._args = (uri, layout.run_id, config, driver)
+        self._args = (uri, layout.run_id, config, driver, dict(secrets or {}))
         self._class = ray.remote(TrialActor)
         self._options = {
             **actor_options(TrialConfig.from_json(config).trial.resources),
@@ -81,20 +84,21 @@ class Hiring:
             self._first = self.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
 
 
-def hire_first(uri: str) -> Hiring | None:
+def hire_first(uri: str, secrets: Mapping[str, str] | None = None) -> Hiring | None:
     """Asks for the first trial actor of a run, for a driver that has just been made.
 
     This only saves time: whatever is wrong the driver finds out itself, and says.
 
     Args:
         uri: The run folder.
+        secrets: Values of the trials' secrets by name.
 
     Returns:
         What has asked, for the driver to go on with; None where that went wrong.
     """
     with contextlib.suppress(Exception):
         config = json.loads(RunLayout.open(uri).read_config())
-        hiring = Hiring(uri, config, ray.get_runtime_context().current_actor)
+        hiring = Hiring(uri, config, ray.get_runtime_context().current_actor, secrets)
         hiring.foresee()
         return hiring
     return None

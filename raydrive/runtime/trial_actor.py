@@ -51,9 +51,19 @@ class TrialActor:
         driver: Handle of the driver actor.
         epoch: Epoch of that driver.
         name: The actor's own name, by which the next driver finds it.
+        secrets: Further environment variables of the trials; nowhere but in memory.
     """
 
-    def __init__(self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str) -> None:
+    def __init__(
+        self,
+        uri: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        driver: Any,
+        epoch: int,
+        name: str,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self._config = TrialConfig.from_json(config)
         self._spec = self._config.trial
         """As on this node: with inputs that were brought here."""
@@ -61,6 +71,7 @@ class TrialActor:
         self._driver = driver
         self._epoch = epoch
         self._name = name
+        self._secrets = dict(secrets or {})
         self._files = TrialFiles(uri, self._config)
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
@@ -312,7 +323,7 @@ class TrialActor:
             if self._config.trial.fetched:
                 inputs = await loop.run_in_executor(None, self._files.inputs)
                 self._spec = dataclasses.replace(self._config.trial, inputs=inputs)
-            self._environment = self._files.environment()
+            self._environment = self._files.environment(self._secrets)
             self._temporary = temporary_variables(self._spec, self._environment, self._files.temporary.path)
             self._keeper = await Keeper.start(
                 preload=self._config.trial.preload,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,9 +159,13 @@ class TrialFiles:
         """Paths that who ends last removes."""
         return [self.temporary.path, *([str(self.link)] if self.link else [])]
 
-    def environment(self) -> dict[str, str]:
-        """Returns what training processes inherit from this node."""
-        return node_environment(self._spec, folder=self._root, base=self._code)
+    def environment(self, secrets: Mapping[str, str]) -> dict[str, str]:
+        """Returns what training processes inherit from this node.
+
+        Args:
+            secrets: Variables that the storage does not hold.
+        """
+        return node_environment(self._spec, folder=self._root, base=self._code, secrets=secrets)
 
     async def clear_temporary(self) -> None:
         """Removes what a trial has left in its temporary folder."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from raydrive.core.errors import StorageError
 from raydrive.storage.folder import failure
+from raydrive.storage.here import absolute
 from raydrive.storage.layout import Place, RunLayout, as_folder, list_experiments
 from raydrive.storage.source import MAX_BYTES, MAX_FILES, Source, collect
 
@@ -73,7 +74,7 @@ def snapshot(
         ConfigError: If a limit is passed; names the largest files and folders.
         StorageError: If there is no room for the temporary zip.
     """
-    root = Path(source_dir).expanduser().absolute()
+    root = absolute(os.path.expanduser(source_dir))
     source = collect(root, exclude=_storage_inside(root, storage), max_bytes=max_bytes, max_files=max_files)
     descriptor, name = tempfile.mkstemp(prefix="raydrive-code-", suffix=".zip")
     os.close(descriptor)

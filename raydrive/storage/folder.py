@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.storage.here import absolute
 from raydrive.storage.names import legible
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
@@ -214,7 +215,7 @@ class Folder(ABC):
         """
 
     @abstractmethod
-    def create_exclusive(self, name: str, data: bytes) -> bool:
+    def create_exclusive(self, name: str, data: bytes, *, private: bool = False) -> bool:
         """Writes a new file, whole and durable, if there is none of this name; tells whether it did.
 
         Raises:
@@ -343,7 +344,7 @@ def _local_path(text: str) -> Path:
     expanded = os.path.expanduser(text)
     if expanded.startswith("~"):
         raise StorageError(f"cannot open {text}: no such user to expand '~' for. Hint: write the path out")
-    return Path(os.path.abspath(expanded))
+    return absolute(expanded)
 
 
 def _path_of_file_uri(uri: str) -> Path:

@@ -25,14 +25,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from zlib import crc32
 
-from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError
+from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError, show
 from raydrive.storage.checksums import checked_json, unchecked_json
 from raydrive.storage.folder import Folder
+from raydrive.storage.here import absolute
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
 _CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
 _CHECKED_LINES = re.compile(rb"#([0-9a-f]{8})\n\Z")
+LONGEST_EXPERIMENT = 100
+"""Characters of an experiment's name; a run's id is longer by date, time and a number, and has to be a file's name."""
 LOG_NAME = "log.txt"
 KEPT = "kept"
 Place = Folder | str | os.PathLike[str]
@@ -158,13 +161,17 @@ class RunLayout:
         """Returns the folder of one checkpoint."""
         return self.checkpoints(trial).child(f"{number:05d}")
 
-    def write_config(self, data: bytes) -> None:
+    def write_config(self, data: bytes, *, private: bool = False) -> None:
         """Writes the run's configuration, once.
+
+        Args:
+            data: The configuration.
+            private: Whether only its owner may read it, where a file has a mode: it holds environment variables.
 
         Raises:
             StorageError: If the run has one already, or it cannot be written.
         """
-        if not self.folder.create_exclusive(_CONFIG, checked_json(data)):
+        if not self.folder.create_exclusive(_CONFIG, checked_json(data), private=private):
             raise StorageError(f"cannot write {self.folder.place_of(_CONFIG)}: the run has its configuration already")
 
     def read_config(self) -> bytes:
@@ -255,14 +262,19 @@ def check_experiment(name: str) -> None:
     Raises:
         ConfigError: If the name has other characters than letters, digits, ``.``, ``_`` and ``-``, or is too long.
     """
-    if not _EXPERIMENT.fullmatch(name):
+    if not _EXPERIMENT.fullmatch(name) or len(name) > LONGEST_EXPERIMENT:
         raise ConfigError(_name_problem("experiment", name))
 
 
+def usable_name(text: str) -> str:
+    """Returns the nearest name of an experiment to a text; empty if nothing of it can be in one."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:LONGEST_EXPERIMENT]
+
+
 def _name_problem(where: str, name: str) -> Problem:
-    allowed = "1 to 128 letters, digits, '.', '_' or '-', beginning with a letter or digit"
-    usable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-")[:128]
-    return Problem(where, repr(name), allowed, f"For example {usable!r}." if usable else "")
+    allowed = f"1 to {LONGEST_EXPERIMENT} letters, digits, '.', '_' or '-', beginning with a letter or digit"
+    usable = usable_name(name)
+    return Problem(where, show(name), allowed, f"For example {usable!r}." if usable else "")
 
 
 def list_experiments(storage: Place) -> list[str]:
@@ -316,8 +328,8 @@ def find_run(storage: Place, reference: str) -> RunInfo:
         return there
     runs = list_runs(root, experiment if slash else None)
     if not runs:
-        where = f"experiment {experiment!r} of {root}" if slash else str(root)
-        raise RunNotFoundError(f"no run {reference!r}: there are no runs in {where}. Hint: is the storage right?")
+        where = f"experiment {show(experiment)} of {root}" if slash else str(root)
+        raise RunNotFoundError(f"no run {show(reference)}: there are no runs in {where}. Hint: is the storage right?")
     if rest == "last":
         return runs[-1]
     exact = [run for run in runs if run.run_id == rest]
@@ -327,19 +339,19 @@ def find_run(storage: Place, reference: str) -> RunInfo:
     if found:
         names = ", ".join(f"{run.experiment}/{run.run_id}" if exact else run.run_id for run in reversed(found[-10:]))
         more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-        raise RunNotFoundError(f"{reference!r} means {len(found)} runs: {names}{more}. Hint: write more of the id")
+        raise RunNotFoundError(f"{show(reference)} means {len(found)} runs: {names}{more}. Hint: write more of the id")
     ids = [run.run_id for run in runs]
     near = difflib.get_close_matches(rest, ids, n=3, cutoff=0.5)
     near = near or [name for name in reversed(ids) if rest and rest in name][:3]
     text = f"did you mean {' or '.join(near)}?" if near else f"the newest are {', '.join(ids[:-6:-1])}"
-    raise RunNotFoundError(f"no run {reference!r} in {root}: {text}")
+    raise RunNotFoundError(f"no run {show(reference)} in {root}: {text}")
 
 
 def _run_at(reference: str) -> RunInfo | None:
     """Returns the run whose folder a path or URI names, None where there is none."""
     if "://" not in reference and not os.path.isfile(os.path.join(os.path.expanduser(reference), _CONFIG)):
         return None
-    layout = RunLayout.open(as_folder(os.path.abspath(reference) if "://" not in reference else reference))
+    layout = RunLayout.open(as_folder(absolute(reference) if "://" not in reference else reference))
     if not layout.folder.exists(_CONFIG):
         return None
     born = _born(layout.folder, layout.run_id, 0.0)

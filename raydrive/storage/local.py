@@ -66,7 +66,7 @@ class LocalFolder(Folder):
             if durable:
                 sync_directory(os.path.dirname(path))
 
-    def create_exclusive(self, name: str, data: bytes) -> bool:
+    def create_exclusive(self, name: str, data: bytes, *, private: bool = False) -> bool:
         """See ``Folder.create_exclusive``.
 
         A hard link to a finished temporary file is exclusive and whole at once, on NFS too. Where there are no hard
@@ -74,7 +74,7 @@ class LocalFolder(Folder):
         """
         path = self._file(name)
         with self._temporary(path, "create") as temporary:
-            _write_new(temporary, data, durable=True)
+            _write_new(temporary, data, durable=True, private=private)
             try:
                 os.link(temporary, path)
             except FileExistsError:
@@ -85,7 +85,7 @@ class LocalFolder(Folder):
                 if error.errno not in _NO_LINKS:
                     raise
                 try:
-                    _write_new(path, data, durable=True)
+                    _write_new(path, data, durable=True, private=private)
                 except FileExistsError:
                     return False
             sync_directory(os.path.dirname(path))
@@ -233,8 +233,8 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[written:]
 
 
-def _write_new(path: str, data: bytes, *, durable: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+def _write_new(path: str, data: bytes, *, durable: bool, private: bool = False) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if private else 0o666)
     try:
         write_all(descriptor, data)
         if durable:

@@ -158,7 +158,7 @@ class ArrowFolder(Folder):
         with self._tried("write", name), self._writing(path) as stream:
             stream.write(data)
 
-    def create_exclusive(self, name: str, data: bytes) -> bool:
+    def create_exclusive(self, name: str, data: bytes, *, private: bool = False) -> bool:
         """See ``Folder.create_exclusive``, and the head of this module for its limits.
 
         The data should be unique to this call, else two callers with the same data both win.

@@ -15,6 +15,7 @@ from typing import Any
 
 from raydrive.core.columns import Column, columns_of, flat
 from raydrive.core.config import RunConfig
+from raydrive.core.errors import HIDDEN
 from raydrive.core.records import RUNNING
 from raydrive.core.standing import Standing
 from raydrive.core.summary import Summary, seconds_of
@@ -259,7 +260,7 @@ def shared_config(config: RunConfig) -> dict[str, Any]:
     raw: dict[str, Any] = detail_value(config.to_json())
     for one in (one for part in raw.get("lineage", {}).values() for one in part):
         one["uri"] = redact(one["uri"])
-    raw["trial"]["environment_variables"] = dict.fromkeys(raw["trial"]["environment_variables"], "(not shown)")
+    raw["trial"]["environment_variables"] = dict.fromkeys(raw["trial"]["environment_variables"], HIDDEN)
     return raw
 
 

@@ -11,7 +11,9 @@ import html
 import threading
 from typing import TYPE_CHECKING, Any
 
+from raydrive.api.arguments import RUN_OBJECT
 from raydrive.core.errors import RaydriveError
+from raydrive.core.wanted import checks_arguments
 from raydrive.studio.cell import run_cell
 from raydrive.studio.story import Story, open_story
 
@@ -22,6 +24,7 @@ UPDATE_S = 1.0
 PAGE_HEIGHT = 900
 
 
+@checks_arguments(run=RUN_OBJECT)
 class RunDetails:
     """HyperDrive's notebook widget.
 

@@ -27,7 +27,7 @@ def test_what_of_a_curve_counts(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["mean_last_0", "lst", None, 3])
 def test_anything_else_is_refused_before_a_run_begins(value: Any) -> None:
-    allowed = "primary_metric_value: found .*allowed: best, last, min, max, or mean_last_N such as mean_last_5"
+    allowed = "value: found .*allowed: best, last, min, max, or mean_last_N such as mean_last_5"
     with pytest.raises(ConfigError, match=allowed):
         made(primary_metric_value=value)
     with pytest.raises(ConfigError, match=allowed):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core.config import FORMAT_WITH_OBJECTIVE, Limits, RunConfig
-from raydrive.core.errors import ConfigError
+from raydrive.core.errors import ConfigError, show
 from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
 from raydrive.core.space import choice, loguniform, uniform
@@ -126,7 +126,7 @@ def test_limits_are_checked(name: str, value: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         config_of(limits={name: value})
     (problem,) = caught.value.problems
-    assert (problem.where, problem.found) == (name, repr(value))
+    assert (problem.where, problem.found) == (name, show(value))
     assert problem.allowed.startswith(("a whole number of", "a number of seconds above 0"))
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core.curves import Curves
-from raydrive.core.errors import ConfigError
+from raydrive.core.errors import ConfigError, show
 from raydrive.core.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
@@ -471,7 +471,7 @@ def problems_of(call) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("bad", [-0.1, NAN, INF, -INF, True, "0.1", [0.1], 10**400, 1j])
 @pytest.mark.parametrize("name", ["slack_factor", "slack_amount"])
 def test_a_slack_is_a_finite_number_of_0_or_more(name, bad):
-    assert problems_of(lambda: BanditPolicy(**{name: bad})) == [(f"policy.{name}", repr(bad))]
+    assert problems_of(lambda: BanditPolicy(**{name: bad})) == [(f"policy.{name}", show(bad))]
 
 
 @pytest.mark.parametrize("bad", [-1, 1.0, 1.5, NAN, True, "1", None])
@@ -485,14 +485,14 @@ def test_a_slack_is_a_finite_number_of_0_or_more(name, bad):
 )
 def test_intervals_are_whole_numbers(make, bad):
     found = problems_of(lambda: make(evaluation_interval=bad, delay_evaluation=bad))
-    assert found == [("policy.evaluation_interval", repr(bad)), ("policy.delay_evaluation", repr(bad))]
+    assert found == [("policy.evaluation_interval", show(bad)), ("policy.delay_evaluation", show(bad))]
     assert problems_of(lambda: make(evaluation_interval=0)) == [("policy.evaluation_interval", "0")]
     assert make(delay_evaluation=0).delay_evaluation == 0
 
 
 @pytest.mark.parametrize("bad", [0, 100, 200, -1, 20.0, 0.2, NAN, True, "20", None])
 def test_a_truncation_percentage_is_a_whole_number_from_1_to_99(bad):
-    assert problems_of(lambda: TruncationSelectionPolicy(bad)) == [("policy.truncation_percentage", repr(bad))]
+    assert problems_of(lambda: TruncationSelectionPolicy(bad)) == [("policy.truncation_percentage", show(bad))]
 
 
 def test_exactly_one_slack():

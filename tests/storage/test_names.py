@@ -38,11 +38,15 @@ def test_whatever_a_file_is_called_can_be_stored_printed_and_told_apart(name: st
         ("a\\b", "a%5Cb"),
         ("end./x.", "end%2E/x%2E"),
         (".hidden.tmp", ".hidden.tmp"),
-        (temporary("x"), "%2E" + temporary("x")[1:2]),
+        (".x.4711-0a1b2c3d.tmp", "%2Ex"),  # as a write that has not ended is called
     ],
 )
 def test_a_name_is_escaped_only_where_it_must_be(name: str, stored: str) -> None:
     assert storable(name).startswith(stored)
+
+
+def test_a_name_like_that_of_a_write_under_way_is_escaped() -> None:
+    assert storable(temporary("x")).startswith("%2Ex")
 
 
 def test_escaped_names_are_as_different_as_the_files_are() -> None:

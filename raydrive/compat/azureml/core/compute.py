@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from raydrive.compat.azure_notes import note
+from raydrive.core.wanted import checks_arguments
 
 
+@checks_arguments()
 class ComputeTarget:
     """A name of a compute target.
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from raydrive.core.wanted import checks_arguments
 
+
+@checks_arguments()
 class CondaDependencies:
     """Packages that a script needs."""
 

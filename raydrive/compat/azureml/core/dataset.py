@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azureml.wants import DATA, WORKSPACE
 from raydrive.compat.sweep_data import local_path
+from raydrive.core.errors import show
+from raydrive.core.wanted import NOTHING, PATH, TEXT, WHOLE, checks_arguments
+from raydrive.storage.here import current_folder
 
 
+@checks_arguments(where=PATH, workspace=WORKSPACE, path_on_compute=PATH | NOTHING)
 class DataPlace:
     """Data at a path or URI; among the arguments of a script it stands for its path on the trial's node.
 
@@ -21,7 +25,7 @@ class DataPlace:
     """
 
     def __init__(self, where: str, file: bool | None = None, name: str = "", direct: bool = False) -> None:
-        path = local_path(where, Path.cwd())
+        path = local_path(where, current_folder())
         self.where = where if path is None else str(path)
         self.local = path is not None
         self.file = path.is_file() if path is not None else bool(file)
@@ -69,6 +73,7 @@ def _place(path: Any) -> DataPlace:
     return DataPlace(text, file="." in text.rstrip("/").rpartition("/")[2])
 
 
+@checks_arguments(path=DATA)
 class _Files:
     """Makes datasets of files."""
 
@@ -79,6 +84,7 @@ class _Files:
     from_delimited_files = from_parquet_files = from_json_lines_files = from_files
 
 
+@checks_arguments(workspace=WORKSPACE, version=TEXT | WHOLE | NOTHING)
 class Dataset:
     """Finds and makes datasets."""
 
@@ -95,8 +101,8 @@ class Dataset:
         where = workspace.mapping.resolve(f"azureml:{name}:{version}")
         if where is None:
             raise NotHereError(
-                f"dataset {name!r}: say in raydrive.toml what it stands for: [input_mapping] "
-                f'"azureml:{name}" = "PATH or s3://..."'
+                f"dataset {show(name)}: say in raydrive.toml what it stands for: [input_mapping] "
+                f'"azureml:{show(name)[1:-1]}" = "PATH or s3://..."'
             )
         return _place(where).as_named_input(name)
 

@@ -8,12 +8,22 @@ from typing import Any
 
 from raydrive.compat.azure_notes import note_left_out
 from raydrive.compat.azureml.core.dataset import DataPlace
+from raydrive.compat.azureml.wants import NAME, WORKSPACE
+from raydrive.core.wanted import NOTHING, PATH, checks_arguments, list_of
 from raydrive.storage.folder import Folder
 from raydrive.storage.transfer import local_files
 
 DEFAULT = "workspaceblobstore"
 
 
+@checks_arguments(
+    workspace=WORKSPACE,
+    src_dir=PATH,
+    files=list_of(PATH, "paths"),
+    relative_root=PATH | NOTHING,
+    name=NAME | NOTHING,
+    datastore_name=NAME,
+)
 class Datastore:
     """A named place for data.
 

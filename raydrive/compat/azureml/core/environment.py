@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from raydrive.compat.azureml.core.conda_dependencies import CondaDependencies
+from raydrive.core.wanted import PATH, checks_arguments
 
 
+@checks_arguments(file_path=PATH)
 class Environment:
     """A name with variables and packages.
 

@@ -10,11 +10,14 @@ from raydrive.api.config import HyperDriveConfig as NativeConfig
 from raydrive.api.submission import Submission
 from raydrive.api.workspace import Experiment as Native
 from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azureml.wants import TAGS, WORKSPACE
+from raydrive.core.wanted import checks_arguments
 
 if TYPE_CHECKING:
     from raydrive.compat.azureml.train.hyperdrive.run import HyperDriveRun
 
 
+@checks_arguments(workspace=WORKSPACE, tags=TAGS)
 class Experiment(Native):
     """A name that groups runs.
 

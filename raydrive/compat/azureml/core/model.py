@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.compat.azure_notes import NotHereError, note_left_out
+from raydrive.compat.azureml.wants import NAME, WORKSPACE
+from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
 from raydrive.storage.folder import Folder
 from raydrive.storage.transfer import local_files
 
 _SERVE = "raydrive does not serve models: take the file with run.download_file(...) and serve it, e.g. with Ray Serve"
 
 
+@checks_arguments(
+    workspace=WORKSPACE, name=NAME, model_name=NAME, model_path=PATH, target_dir=PATH, version=whole(1) | NOTHING
+)
 class Model:
     """A registered model.
 

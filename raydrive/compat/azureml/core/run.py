@@ -6,11 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from raydrive.api.arguments import CHILD_OBJECT
 from raydrive.api.child import Run as Child
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.azureml.core.model import Model, keep
+from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
 from raydrive.context import Run as TrainingRun
-from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.wanted import NOTHING, PATH, checked, checks_arguments
 
 
 class AnyCase(dict[str, Any]):
@@ -23,6 +26,14 @@ class AnyCase(dict[str, Any]):
         raise KeyError(key)
 
 
+@checks_arguments(
+    workspace=WORKSPACE,
+    experiment=EXPERIMENT,
+    child=CHILD_OBJECT,
+    model_name=NAME,
+    model_path=PATH | NOTHING,
+    tags=TAGS,
+)
 class Run(Child):
     """A trial.
 
@@ -37,6 +48,7 @@ class Run(Child):
         TrialError: If the run has no such trial.
     """
 
+    @checked(experiment=EXPERIMENT | NOTHING)
     def __new__(cls, experiment: Any = None, run_id: str = "", *args: Any, **kwargs: Any) -> Any:
         """Returns a trial, or a run where the id is one."""
         if experiment is None or _split(run_id) is not None:
@@ -137,7 +149,7 @@ class Run(Child):
         names = [name for name in self.get_file_names() if name == wanted or name.startswith(f"{wanted}/")]
         if not names:
             listed = ", ".join(self.get_file_names()) or "none, as it left no files"
-            raise ConfigError(Problem("model_path", repr(model_path), f"one of its files: {listed}"))
+            raise ConfigError(Problem("model_path", show(model_path), f"one of its files: {listed}"))
         with tempfile.TemporaryDirectory(prefix="raydrive-model-") as folder:
             for name in names:
                 self.download_file(name, str(Path(folder, name)))

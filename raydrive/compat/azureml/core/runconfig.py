@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from raydrive.api.arguments import ARGUMENTS
 from raydrive.compat.azureml.core.environment import Environment
+from raydrive.core.wanted import NOTHING, checks_arguments, whole
 
 
+@checks_arguments(arguments=ARGUMENTS | NOTHING)
 class RunConfiguration:
     """Where and in which environment a script runs.
 
@@ -33,6 +36,7 @@ class RunConfiguration:
         self.node_count = 1
 
 
+@checks_arguments()
 class DockerConfiguration:
     """Whether and how to use Docker; trials are processes."""
 
@@ -40,6 +44,7 @@ class DockerConfiguration:
         self.use_docker = use_docker
 
 
+@checks_arguments(process_count_per_node=whole(1), node_count=whole(1))
 class MpiConfiguration:
     """A launcher of several processes."""
 
@@ -47,6 +52,7 @@ class MpiConfiguration:
         self.process_count = process_count_per_node * node_count
 
 
+@checks_arguments(process_count=whole(1) | NOTHING, node_count=whole(1))
 class PyTorchConfiguration:
     """A launcher of several processes."""
 
@@ -54,6 +60,7 @@ class PyTorchConfiguration:
         self.process_count = process_count or node_count
 
 
+@checks_arguments(worker_count=whole(0), parameter_server_count=whole(0))
 class TensorflowConfiguration:
     """A launcher of several processes."""
 

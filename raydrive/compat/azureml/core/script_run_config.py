@@ -7,14 +7,23 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from raydrive.api.arguments import SCRIPT
 from raydrive.api.config import ScriptRunConfig as Native
 from raydrive.compat.azure_notes import NotHereError, note
 from raydrive.compat.azureml.core.dataset import values_of
+from raydrive.compat.azureml.wants import ENVIRONMENT, LAUNCHER, RUN_CONFIGURATION
 from raydrive.compat.site import here
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.trial_spec import Resources, TrialSpec
+from raydrive.core.wanted import NOTHING, checks_arguments
 
 
+@checks_arguments(
+    **SCRIPT,
+    run_config=RUN_CONFIGURATION | NOTHING,
+    environment=ENVIRONMENT | NOTHING,
+    distributed_job_config=LAUNCHER | NOTHING,
+)
 class ScriptRunConfig(Native):
     """A training script and what it needs.
 
@@ -73,6 +82,7 @@ class ScriptRunConfig(Native):
             python=own.python,
             allow_pip_install=bool(own.allow_pip_install),
             preload=own.preload or (),
+            secrets=own.secrets,
         )
         if environment is not None:
             note(

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from raydrive.api.arguments import RUN_OBJECT
 from raydrive.api.run import HyperDriveRun as Native
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.azureml.core.run import Run
+from raydrive.compat.azureml.wants import EXPERIMENT
 from raydrive.core.trial_spec import PrimaryMetricGoal
+from raydrive.core.wanted import checks_arguments
 from raydrive.storage.layout import RunLayout, find_run
 
 
+@checks_arguments(experiment=EXPERIMENT, run=RUN_OBJECT)
 class HyperDriveRun(Native):
     """A tuning run.
 

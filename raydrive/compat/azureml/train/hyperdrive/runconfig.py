@@ -7,11 +7,13 @@ import json
 import warnings
 from typing import Any
 
+from raydrive.api.arguments import TUNING
 from raydrive.api.config import HyperDriveConfig as Native
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.site import here
 from raydrive.compat.sweep_yaml import DATA_MAPPING
 from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
+from raydrive.core.wanted import checks_arguments
 
 _OWN = (
     "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures", "storage_patience_s",
@@ -20,6 +22,7 @@ _OWN = (
 """Settings of raydrive.toml that are arguments of our own ``HyperDriveConfig``."""
 
 
+@checks_arguments(**TUNING)
 class HyperDriveConfig(Native):
     """Everything about a tuning run; resources and the like come from the nearest raydrive.toml.
 
@@ -87,7 +90,7 @@ class HyperDriveConfig(Native):
         if trial.kind == "command":
             names = sorted(name.lstrip("-") for name in hyperparameter_sampling.space.expressions)
             behind = "".join(f" --{name} ${{{{search_space.{name}}}}}" for name in names)
-            trial = dataclasses.replace(trial, command=trial.command + behind)
+            trial = dataclasses.replace(trial, command=trial.command + behind, flags=())
         if mapping.rules:
             rules = {DATA_MAPPING: json.dumps(dict(mapping.rules))}
             trial = dataclasses.replace(trial, environment_variables={**rules, **trial.environment_variables})
@@ -103,6 +106,7 @@ class HyperDriveConfig(Native):
         return str(getattr(self.run_config, "source_directory", "."))
 
 
+@checks_arguments(**TUNING)
 class HyperDriveRunConfig(HyperDriveConfig):
     """The old name of ``HyperDriveConfig``."""
 

@@ -1,0 +1,27 @@
+"""What the arguments of the SDK's classes may be, where an annotation does not say it."""
+
+from __future__ import annotations
+
+from raydrive.core.wanted import NOTHING, PATH, TEXT, kind, lazy, list_of, mapping_of
+
+WORKSPACE = lazy("raydrive.compat.azureml.core.workspace", "Workspace", "a Workspace")
+EXPERIMENT = lazy("raydrive.compat.azureml.core.experiment", "Experiment", "an Experiment")
+ENVIRONMENT = lazy("raydrive.compat.azureml.core.environment", "Environment", "an Environment")
+RUN_CONFIGURATION = lazy("raydrive.compat.azureml.core.runconfig", "RunConfiguration", "a RunConfiguration")
+LAUNCHER = kind("a configuration with a process_count, such as MpiConfiguration()", lambda v: _count(v) >= 1)
+TAGS = mapping_of(TEXT, "texts") | NOTHING
+NAME = kind("text that can be a folder's name", lambda v: not TEXT.problems(v, "") and _is_name(v))
+DATA = PATH | list_of(PATH, "paths") | kind("(datastore, path)", lambda v: isinstance(v, tuple) and _is_place(v))
+
+
+def _count(value: object) -> int:
+    count = getattr(value, "process_count", 0)
+    return count if isinstance(count, int) else 0
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= 128 and not set(text) & set("/\\") and text not in (".", "..")
+
+
+def _is_place(pair: tuple[object, ...]) -> bool:
+    return len(pair) == 2 and hasattr(pair[0], "uri") and not PATH.problems(pair[1], "")
