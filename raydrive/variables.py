@@ -103,12 +103,12 @@ def spill(environment: dict[str, str], names: tuple[str, ...], folder: str) -> N
     Args:
         environment: The variables; changed.
         names: Those that may stand in a file.
-        folder: Where the files are made.
+        folder: Where the files are made; empty = nothing is written.
 
     Raises:
         OSError: A file cannot be written.
     """
-    for name in names:
+    for name in names if folder else ():
         text = environment.get(name, "")
         if len(text) * 4 <= IN_A_FILE_BYTES or size(name, text) <= IN_A_FILE_BYTES:
             continue

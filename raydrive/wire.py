@@ -169,18 +169,15 @@ def trial_environment(
         OUTPUT_DIR: output_dir or os.path.join(files_dir, "outputs"),
         "PYTHONUNBUFFERED": "1",
     }
-    if inputs:
-        environment[INPUTS] = _encode(dict(inputs))
-    if checkpoint_dir:
-        environment[CHECKPOINT_DIR] = checkpoint_dir
-    if outer_ranks:
-        environment[ranks.OUTER_RANKS] = outer_ranks
-    if resume_from:
-        environment[RESUME_FROM] = environment[AZURE_RESUME_FROM] = resume_from
-    if submit_dir:
-        environment[SUBMIT_DIR] = submit_dir
-    if large_dir:
-        variables.spill(environment, (PARAMS, TUPLES, INPUTS), large_dir)
+    given = {
+        INPUTS: inputs and _encode(dict(inputs)),
+        CHECKPOINT_DIR: checkpoint_dir,
+        **dict.fromkeys((RESUME_FROM, AZURE_RESUME_FROM), resume_from),
+        SUBMIT_DIR: submit_dir,
+        ranks.OUTER_RANKS: outer_ranks,
+    }
+    environment.update((name, value) for name, value in given.items() if value)
+    variables.spill(environment, (PARAMS, TUPLES, INPUTS), large_dir)
     return environment
 
 

@@ -35,7 +35,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 MOST_LINES_OF_A_FILE = 450
 MOST_LINES_OF_A_FUNCTION = 60
 # Who may import Ray when it is itself imported, and who inside functions only.
-RAY_AT_ONCE = tuple(f"raydrive.runtime.{name}" for name in ("driver", "hiring", "slots", "trial_actor"))
+RAY_AT_ONCE = tuple(f"raydrive.runtime.{name}" for name in ("actor_errors", "driver", "hiring", "slots", "trial_actor"))
 RAY_INSIDE_FUNCTIONS = (
     "raydrive.runtime.cluster",
     "raydrive.runtime.embedded",

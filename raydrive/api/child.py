@@ -15,7 +15,7 @@ from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
 from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
-from raydrive.storage.files import download_file, list_files, read_file, read_log
+from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -200,8 +200,13 @@ class Run:
             StorageError: If the log cannot be read.
         """
         self.parent.refresh()
-        data, _ = read_log(self.parent.layout, self.number, attempt or max(1, self._trial.attempt), 0)
-        return data.decode("utf-8", "replace")
+        layout, chosen = self.parent.layout, attempt or max(1, self._trial.attempt)
+        whole, start, data = bytearray(), 0, b"..."
+        end = log_size(layout, self.number, chosen)  # of one that grows faster than it can be read, too
+        while data and start < end:
+            data, start = read_log(layout, self.number, chosen, start)
+            whole += data
+        return whole.decode("utf-8", "replace")
 
     def cancel(self, why: str = "canceled by the user") -> None:
         """Ends the trial; the run goes on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from raydrive.core.arguments import check_references, format_value
 from raydrive.core.confidential import both_problems
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.installing import check_installing
 from raydrive.core.passing import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
 from raydrive.core.policies import NoTerminationPolicy, Policy
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.samplers import Sampling
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.wanted import checks_arguments
 from raydrive.storage.here import absolute
 from raydrive.storage.patterns import check_patterns
@@ -42,7 +44,10 @@ class ScriptRunConfig:
         command: Instead of a script, a shell line (or its words) with ``${{search_space.name}}``.
         environment_variables: Added to the environment of each trial.
         max_run_duration_seconds: Longest time one attempt may take; None = no limit.
-        python: Interpreter of the script; None = the one raydrive runs in.
+        python: Interpreter of the script; None = the one raydrive runs in. In a command ``python``, ``python3``,
+            ``pip`` and ``pip3`` are its own.
+        allow_pip_install: Whether a command may install packages into the Python that raydrive runs in, while other
+            trials use it; not needed where ``python`` is another one.
         secrets: Further variables whose values never reach the storage, by name: ``env`` for the variable of that name
             where the run is submitted or resumed, ``env:NAME`` for another one, ``file:PATH`` for a file's text.
         metrics: For scripts that only print: a regular expression with named groups, such as
@@ -67,6 +72,7 @@ class ScriptRunConfig:
         environment_variables: Mapping[str, str] | None = None,
         max_run_duration_seconds: float | None = None,
         python: str | None = None,
+        allow_pip_install: bool = False,
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
         secrets: Mapping[str, str] | None = None,
@@ -89,6 +95,11 @@ class ScriptRunConfig:
                 self.metrics = PrintedMetrics.of(metrics)
             except ConfigError as error:
                 problems += error.problems
+        line = command if isinstance(command, str) else " ".join(map(str, command or ()))
+        wrong, warning = check_installing(line, python=python or "", allowed=allow_pip_install, where="command")
+        problems += [wrong] if wrong is not None else []
+        if warning:
+            warnings.warn(f"command: {warning}", stacklevel=2)
         if not os.path.isdir(self.source_directory):
             where = str(self.source_directory)
             problems.append(Problem("source_directory", show(where), "an existing folder"))
@@ -143,6 +154,7 @@ class HyperDriveConfig:
         max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
         storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
+        log_limit: Bytes of a trial's log; of a longer one the middle is dropped, and the log says so. 0 = any number.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
         resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``; None = only where
             there are ``resume_child_runs``.
@@ -180,6 +192,7 @@ class HyperDriveConfig:
         max_losses: int | None = None,
         first_failures: int = 3,
         storage_patience_s: float = 600.0,
+        log_limit: int = LOG_LIMIT,
         keep_checkpoints: int = 1,
         resume_argument: bool | None = None,
         resume_from: RunLike | Sequence[RunLike] | None = None,
@@ -193,11 +206,8 @@ class HyperDriveConfig:
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         trial = dataclasses.replace(
             self._trial_spec(resources or Resources(), hyperparameter_sampling, keep),
-            grace_s=grace_s,
-            reuse_actors=reuse_actors,
-            reuse_processes=reuse_processes,
-            keep_checkpoints=keep_checkpoints,
-            storage_patience_s=storage_patience_s,
+            grace_s=grace_s, reuse_actors=reuse_actors, reuse_processes=reuse_processes, log_limit=log_limit,
+            keep_checkpoints=keep_checkpoints, storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
         )
         limits = Limits(

@@ -193,18 +193,20 @@ def logs(
     attempt: Annotated[int | None, typer.Option(help="An earlier attempt, from 1.", min=1, show_default=False)] = None,
 ) -> int:
     """Print what a trial wrote to stdout and stderr."""
-    from raydrive.storage.files import read_log
+    from raydrive.storage.files import log_size, read_log
 
     run = open_run(run_name, storage)
     child = run.get_child(trial)
-    start = 0
+    start, end = 0, log_size(run.layout, trial, attempt or max(1, run.sweep.trials[trial].attempt))
     while True:
         over = run.sweep.finished is not None or not run.sweep.trials[trial].open
         chosen = attempt or max(1, run.sweep.trials[trial].attempt)
         data, start = read_log(run.layout, child.number, chosen, start)
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
-        if not follow or (over and not data):
+        if data and (follow or start < end):
+            continue
+        if not follow or over:
             return 0
         time.sleep(0.3)
         run.refresh()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -155,3 +155,18 @@ def _home_of(key: str) -> str:
     if key in SweepKeys.model_fields:
         homes.insert(0, f"{key} at the top level")
     return f"There is {homes[0]}." if homes else ""
+
+
+def in_order(problems: Sequence[Problem], name: str) -> Iterator[Problem]:
+    """Problems by line and column, those of the sweep file first; the same one twice only once."""
+
+    def position(problem: Problem) -> tuple[bool, str, int, int]:
+        match = re.fullmatch(r"(.*):(\d+):(\d+)", problem.place)
+        file, line, column = (match[1], int(match[2]), int(match[3])) if match else (problem.place, 0, 0)
+        return file != name, file, line, column
+
+    seen = set()
+    for problem in sorted(without_echoes(problems), key=position):
+        if problem not in seen:
+            yield problem
+        seen.add(problem)

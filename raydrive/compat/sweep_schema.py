@@ -18,6 +18,7 @@ from raydrive.core.errors import did_you_mean
 from raydrive.core.expressions import is_number
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
 from raydrive.core.printed import pattern_problem
+from raydrive.core.trial_spec import LEAST_LOG_LIMIT
 from raydrive.storage.patterns import check_patterns
 
 
@@ -118,6 +119,17 @@ def _memory(value: Any) -> Any:
     if not is_number(number) or unit is None or number < 0:
         raise _wrong("bytes, or an amount such as 4GB or 512MiB")
     return number * unit
+
+
+def _log_limit(value: Any) -> int:
+    """Bytes of a log, or an amount with a unit; 0 is no limit."""
+    try:
+        number = int(_memory(value))
+    except (ValueError, OverflowError):
+        number = -1
+    if number < 0 or 0 < number < LEAST_LOG_LIMIT:
+        raise _wrong(f"an amount such as 256MB, of {LEAST_LOG_LIMIT:,} bytes or more, or 0 for no limit")
+    return number
 
 
 def _patterns(value: Any) -> Any:
@@ -291,6 +303,7 @@ class OwnKeys(Section):
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None
+    allow_pip_install: bool | None = None
     preload: list[Text] | None = None
     grace_s: Amount | None = None
     reuse_actors: bool | None = None
@@ -303,6 +316,7 @@ class OwnKeys(Section):
     first_failures: CountOrNone | None = None
     max_losses: CountOrNone | None = None
     storage_patience_s: Seconds | None = None
+    log_limit: Annotated[int, _Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None
     keep: Annotated[list[str], _Check(_keep, accepts=_TEXTS)] | None = None
     environment_variables: dict[str, Text] | None = None

@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,14 @@ from raydrive.compat.sweep_lengths import long_texts
 from raydrive.compat.sweep_lineage import read_children, read_parents
 from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
 from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
-from raydrive.compat.sweep_problems import problems_of, without_echoes
+from raydrive.compat.sweep_problems import in_order, problems_of
 from raydrive.compat.sweep_schema import MetricKeys, ObjectiveKeys, OwnKeys, SweepKeys
 from raydrive.compat.sweep_variables import confidential_notes, read_sources
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.installing import check_installing
 from raydrive.core.objective import BEST
 from raydrive.core.passing import flag_parameters, quoted_notes
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
@@ -128,7 +129,7 @@ def load_sweep(
         reader.notes.append(("trial", note))
     loaded = reader.read(Path(path).stem, default_seed)
     if reader.problems or loaded is None:
-        raise ConfigError(_in_order(reader.problems, name))
+        raise ConfigError(in_order(reader.problems, name))
     return loaded
 
 
@@ -283,6 +284,7 @@ class _Reader:
         given = self._mapping("inputs"), self._mapping("outputs")
         known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
         found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
+        self._installing(command)
         if not found:
             return
         order = {each.start: number for number, each in enumerate(references(command))}
@@ -292,6 +294,16 @@ class _Reader:
             if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
                 place = self._place_of(reference, order, in_file)
                 self.problems.append(replace(problem, place=place))
+
+    def _installing(self, command: str) -> None:
+        """Notes what the command would install into raydrive's own environment."""
+        own, where = self._mapping("raydrive"), "trial.command"
+        python, allowed = str(own.get("python") or ""), own.get("allow_pip_install") is True
+        wrong, note = check_installing(command, python=python, allowed=allowed, where=where, keys="raydrive.")
+        if wrong is not None:
+            self.problems.append(replace(wrong, place=self.root.locate(where)))
+        elif note:
+            self.notes.append((where, note))
 
     def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
         """Where a reference stands in the file: folding and quotes move it, but keep the order of references."""
@@ -342,6 +354,7 @@ _PATHS = {
     "first_failures": "raydrive.first_failures",
     "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
+    "log_limit": "raydrive.log_limit",
     "seed": "raydrive.seed",
     "resources": "raydrive.resources",
     "experiment": "experiment_name",
@@ -351,7 +364,7 @@ _PATHS = {
 """Names of the configuration as a sweep file has them."""
 
 
-_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s")
+_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit")
 
 
 def _metric(keys: ObjectiveKeys) -> Metric:
@@ -427,18 +440,3 @@ def _number(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _in_order(problems: Sequence[Problem], name: str) -> Iterator[Problem]:
-    """Problems by line and column, those of the sweep file first; the same one twice only once."""
-
-    def position(problem: Problem) -> tuple[bool, str, int, int]:
-        match = re.fullmatch(r"(.*):(\d+):(\d+)", problem.place)
-        file, line, column = (match[1], int(match[2]), int(match[3])) if match else (problem.place, 0, 0)
-        return file != name, file, line, column
-
-    seen = set()
-    for problem in sorted(without_echoes(problems), key=position):
-        if problem not in seen:
-            yield problem
-        seen.add(problem)

@@ -16,7 +16,7 @@ from raydrive.core.lineage import Lineage
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.samplers import Sampling, sampling_from_json
-from raydrive.core.trial_spec import Metric, TrialSpec, is_number
+from raydrive.core.trial_spec import LEAST_LOG_LIMIT, Metric, TrialSpec, is_number
 from raydrive.core.typed import wrong_types
 
 FORMAT = 1
@@ -198,6 +198,9 @@ def _check_names(config: RunConfig) -> list[Problem]:
     if not is_number(config.trial.storage_patience_s) or config.trial.storage_patience_s <= 0:
         found = show(config.trial.storage_patience_s)
         problems.append(Problem("storage_patience_s", found, "a number of seconds above 0"))
+    log_limit = config.trial.log_limit
+    if not isinstance(log_limit, int) or isinstance(log_limit, bool) or 0 != log_limit < LEAST_LOG_LIMIT:
+        problems.append(Problem("log_limit", repr(log_limit), f"bytes, {LEAST_LOG_LIMIT:,} or more, or 0 for no limit"))
     if config.trial.reuse_processes and config.trial.kind != "function":
         fix = "Name in preload what each of its starts imports."
         problems.append(Problem("reuse_processes", "True for a script", "True where trials are a function", fix))

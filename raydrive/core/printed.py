@@ -4,11 +4,11 @@ A pattern is a regular expression that is searched for in each line. Each named 
 ``val_acc=(?P<accuracy>[0-9.eE+-]+)``. Groups called ``name`` and ``value`` are a metric that names itself, a group
 called ``step`` is the step, and a pattern whose only group has no name gives the primary metric. A JSON line is an
 object; each of its numbers is a metric, and ``step`` the step. What one line says is logged together.
+How lines are read: ``printed_reader``.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,9 @@ from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
-MAX_LINE = 10_000
-"""Characters of a line that are looked at: a pattern must not spend seconds on a dump of a tensor."""
-_OURS = "raydrive: "
 _STEP = "step"
+NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
+"""A number within a text."""
 _EXAMPLE = "such as 'val_acc=(?P<accuracy>[0-9.eE+-]+)'"
 
 
@@ -105,84 +104,18 @@ class PrintedMetrics:
         return cls(tuple(raw["patterns"]), raw["json_lines"])
 
 
-class PrintedReader:
-    """Finds metrics in what arrives of a script's output, in pieces of any size.
+def not_a_number(value: object, what: str) -> str:
+    """Returns a sentence about what should have been a number.
 
     Args:
-        spec: How they are found.
-        primary: Name of the primary metric, for patterns that name none.
+        value: What came instead.
+        what: How the sentence begins.
     """
-
-    def __init__(self, spec: PrintedMetrics, primary: str) -> None:
-        self._patterns = [re.compile(pattern) for pattern in spec.patterns]
-        self._json = spec.json_lines
-        self._primary = primary
-        self._rest = b""
-
-    def feed(self, data: bytes, *, last: bool = False) -> list[dict[str, Any]]:
-        """Returns what the lines that are now complete log, as messages of the wire.
-
-        Args:
-            data: What has arrived.
-            last: Whether nothing more will: a line without an end is one, too.
-        """
-        # A progress bar overwrites its line by carriage returns: each state of it is a line.
-        *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
-        if last:
-            lines, self._rest = [*lines, self._rest], b""
-        elif len(self._rest) > MAX_LINE * 4:
-            self._rest = self._rest[: MAX_LINE * 4]
-        return [message for line in lines if line for message in self._line(line)]
-
-    def _line(self, raw: bytes) -> list[dict[str, Any]]:
-        line = raw[: MAX_LINE * 4].decode("utf-8", "replace")[:MAX_LINE]
-        if line.startswith(_OURS):
-            return []
-        messages: list[dict[str, Any]] = []
-        if self._json and line.strip().startswith("{"):
-            _put(messages, *_of_json(line))
-        for pattern in self._patterns:
-            for match in pattern.finditer(line):
-                _put(messages, *self._of_match(match))
-        return messages
-
-    def _of_match(self, match: re.Match[str]) -> tuple[dict[str, Any], Any]:
-        groups = {name: text for name, text in match.groupdict().items() if text is not None}
-        step = _value(groups.pop(_STEP)) if _STEP in groups else None
-        if "name" in groups and "value" in groups:
-            groups = {groups["name"].strip(): groups["value"]}
-        elif not groups:
-            texts = [text for index, text in enumerate(match.groups(), 1) if index not in match.re.groupindex.values()]
-            groups = {self._primary: texts[0]} if texts and texts[0] is not None else {}
-        return {name: _value(text) for name, text in groups.items() if name}, step
-
-
-def _put(messages: list[dict[str, Any]], metrics: dict[str, Any], step: Any) -> None:
-    """Adds metrics to the last message of a line, or to a new one where a name comes again."""
-    if not metrics:
-        return
-    if not messages or set(metrics) & set(messages[-1]["m"]):
-        messages.append({"m": {}})
-    messages[-1]["m"].update(metrics)
-    if isinstance(step, int | float):
-        messages[-1]["s"] = step
-
-
-def _of_json(line: str) -> tuple[dict[str, Any], Any]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}, None
-    numbers = {
-        str(name): value
-        for name, value in found.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    return numbers, numbers.pop(_STEP, None)
-
-
-def _value(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text.strip()
+    shown = repr(value)
+    text = f"{what} {shown if len(shown) <= 200 else shown[:197] + '...'}, which is no number"
+    near = NUMBER.search(value) if isinstance(value, str) else None
+    if near is None:
+        return text
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+,\d+", value.strip()):
+        return f"{text}; write {value.strip().replace(',', '.')} with a point"
+    return f"{text}; {near[0]} in it would be one"

@@ -24,6 +24,7 @@ Params = Mapping[str, Any]
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
 OUTPUTS = "outputs"
+METRICS = "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
 
 
@@ -109,7 +110,8 @@ class Noted:
     attempt: int
     text: str
     about: str = ""
-    """``OUTPUTS``: files are missing from the storage; the text becomes part of why the trial ended. Else empty."""
+    """``OUTPUTS``: files are missing from the storage, ``METRICS``: the primary metric was nearly logged; the text
+    becomes part of why the trial ended. Else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,8 @@ class ReportReader:
         """Number of the last report."""
         self.failed_why = ""
         """What the attempt said of its own failure; empty when it said none."""
+        self.no_number: object = None
+        """What was logged last in place of a number as the primary metric; None = nothing was."""
         self._metric = metric
         self._earliest = began_at - CLOCK_SLACK_S
         self._tell = tell
@@ -204,6 +206,7 @@ class ReportReader:
             del metrics[self._metric]
             return float(value)
         if value is not None:
+            self.no_number = value
             self._say("text", f"{self._metric!r} was logged as {shown(value)}, which is no number: it is not counted")
         return None
 

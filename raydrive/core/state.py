@@ -15,6 +15,7 @@ from raydrive.core.objective import BEST
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
+    METRICS,
     OUTPUTS,
     QUEUED,
     TERMINAL,
@@ -99,7 +100,7 @@ class Trial:
     notes: tuple[str, ...] = ()
     """Notices about it (``Noted.text``), each once, oldest first."""
     missing: tuple[str, ...] = ()
-    """Those of them that are about files missing from the storage."""
+    """Those of them that are about what is missing: files in the storage, values of the primary metric."""
 
     def took(self, step: object, interval: int) -> None:
         """An interval was recorded, with or without a step."""
@@ -118,11 +119,11 @@ class Trial:
         """Keeps a notice. Interned: many trials of a run have the same ones."""
         text = sys.intern(note.text)
         self.notes = (*self.notes, text)
-        if note.about == OUTPUTS:
+        if note.about in (OUTPUTS, METRICS):
             self.missing = (*self.missing, text)
 
     def why_with(self, why: str) -> str:
-        """Returns why it ended, with what is missing of its files."""
+        """Returns why it ended, with what is known of what is missing."""
         return "; ".join([why, *self.missing])
 
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:

@@ -17,6 +17,11 @@ from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.objective import BEST, Objective
 from raydrive.core.printed import PrintedMetrics
 
+LOG_LIMIT = 256_000_000
+"""Bytes that the log of an attempt may have, unless a run has another limit."""
+LEAST_LOG_LIMIT = 65_536
+"""Bytes, so that head and tail are worth reading."""
+
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number; True and False are none."""
@@ -171,6 +176,8 @@ class TrialSpec:
     """Seconds a trial goes on without hearing from a driver: more than a driver needs to come back from a lost node."""
     storage_patience_s: float = 600.0
     """Seconds a trial trains on while nothing it logs can be recorded; then it is paused until something can."""
+    log_limit: int = LOG_LIMIT
+    """Bytes of a log; of a longer one the middle is dropped while it grows. 0 = any number."""
     keep_checkpoints: int = 1
     """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
     resume_argument: bool = False

@@ -7,7 +7,8 @@ exception, an exit, ``run.fail()``, a stop, with something to do at its end, or 
 process ends as any other does, and the next trial gets a new one.
 
 The helper speaks over a socket of its own to the process, JSON lines. Out, when a job is over: ``{"cpu_s": 0.1,
-"max_rss_bytes": 9e6}``. In: ``{"job": {...}}`` with the fields of ``process.Job``, or ``{"end": why}``, or its end.
+"max_rss_bytes": 9e6}``, or ``{"ends": why}``. In: ``{"job": {...}}`` with the fields of ``process.Job``, or ``{"end":
+why}``, or its end.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ import resource
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from raydrive.runtime import guard
 from raydrive.runtime.slate import Slate
 
+TORCH = "; where they are workers of torch.compile, TORCHINDUCTOR_COMPILE_THREADS=1 has it compile without them"
+_MOST = 1_000
 END_S = 5.0
 """So long a process that gets no further job may take over its end."""
 
@@ -46,15 +50,24 @@ class Reused:
         self.socket = connection
         self._grace_s = min(grace_s, END_S)
         self._cpu_s = 0.0
+        self.why = ""
+        """Why it ends instead of having further jobs, where it has told."""
 
     def hear(self) -> dict[str, Any] | None:
         """Returns what the process says at the end of a job; None when it has gone, hung up or says something else."""
         try:
             over: dict[str, Any] = json.loads(self.socket.recv(1 << 12))
+            self.why = str(over.get("ends", ""))
             self._cpu_s += over["cpu_s"]
-        except (ConnectionError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError):
             return None
         return over
+
+    def last_word(self) -> str:
+        """Why a process that has gone had no further job, where it has told; without waiting for it."""
+        self.socket.setblocking(False)
+        self.hear()
+        return self.why
 
     def give(self, job: Mapping[str, Any]) -> guard.Tree | None:
         """Gives it a job; None if it is gone."""
@@ -91,7 +104,11 @@ class Reused:
 def left_below(main: int) -> str:
     """Why a main process cannot have a further job, whatever it says itself; empty if it can."""
     left = [pid for pid in guard.descendants(os.getpid()) if pid != main and not guard.is_over(pid)]
-    return f"processes still run ({', '.join(map(str, left))})" if left else ""
+    if not left:
+        return ""
+    counts = Counter(guard.name_of(pid) for pid in left)
+    names = ", ".join(f"{count} of {name!r}" for name, count in sorted(counts.items()))
+    return f"processes still run ({names}){TORCH}"
 
 
 def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job], None]) -> Iterator[_Job]:
@@ -116,6 +133,8 @@ def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job]
         gc.collect()  # what the function held must not be held beside what it holds next time
         why = slate.stain()
         if why:
+            with contextlib.suppress(OSError):
+                orders.sendall(json.dumps({"ends": why[:_MOST]}).encode() + b"\n")
             return _say(why, slate)
         slate.wipe()
         used_s = sum(os.times()[:4])

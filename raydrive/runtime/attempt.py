@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from raydrive import wire
+from raydrive.core.printed import not_a_number
 from raydrive.core.report_checks import clean_text
 from raydrive.core.reports import Recorded, ReportReader
 from raydrive.runtime.publisher import Publisher
 
 Event = tuple[Any, ...]
+METRICS = "metrics"
+"""``records.METRICS``: an actor does not import the records for a word."""
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 
@@ -40,6 +43,8 @@ class Attempt:
         self.pid = 0
         """The training process, once it began; 0 again when it is gone."""
         self.began = False
+        self.kept = False
+        """Whether its process waits for the next trial."""
         self.silent_since: float | None = None
         """When the oldest batch was sent that the driver has not confirmed, by the monotonic clock."""
         self.stopped_pids: list[int] = []
@@ -77,7 +82,8 @@ class Attempt:
 
         Args:
             text: One sentence.
-            about: ``records.OUTPUTS`` where files are missing from the storage: it becomes part of why the trial ended.
+            about: ``records.OUTPUTS`` where files are missing from the storage, ``METRICS`` where the primary metric
+                was nearly logged: it becomes part of why the trial ended.
         """
         if text not in self._noted:
             self._noted.add(text)
@@ -89,6 +95,10 @@ class Attempt:
         if text not in self._noted:
             self.note(text)
             self.log(text)
+    def nearly(self) -> str:
+        """Why no value of the primary metric counted, where something came in its place; else empty."""
+        found = self.reader.no_number
+        return "" if found is None else not_a_number(found, f"as {self.metric!r} it logged")
 
     def is_full(self) -> bool:
         """Whether so much is unsent that the channel has to wait."""

@@ -88,6 +88,7 @@ def become(
 def _settle(parent: int, close: list[int]) -> None:
     """Own session, default signals."""
     os.setsid()
+    guard.rename("python")  # the helper's own name tells it from all that it has forked
     guard.die_with_parent(parent)
     _default_signals()
     for fd in close:
@@ -231,10 +232,19 @@ def _furnish(removed: list[str], changed: Mapping[str, str]) -> None:
         removed: Names that this process has and the job has not.
         changed: What the job has and this process has not, or otherwise.
     """
+    if "TMPDIR" in changed:
+        _forget_temporary_folder()
     _change(removed, changed)
     for entry in reversed(os.environ.get("PYTHONPATH", "").split(os.pathsep)):
         if entry and entry not in sys.path:
             sys.path.insert(0, entry)
+
+
+def _forget_temporary_folder() -> None:
+    """Has ``tempfile`` look for its folder anew, where a preloaded module had it do so and nobody chose another."""
+    module: Any = sys.modules.get("tempfile")
+    if module is not None and module.tempdir in (os.environ.get("TMPDIR"), "/tmp"):
+        module.tempdir = None
 
 
 def changes(present: Mapping[str, str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:

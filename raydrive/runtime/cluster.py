@@ -198,6 +198,35 @@ def autoscaling() -> bool:
     return bool(os.environ.get("RAY_CLUSTER_NAME") or os.environ.get("RAY_CLOUD_INSTANCE_ID"))
 
 
+def granted(
+    wanted: Mapping[str, float], total: Mapping[str, float], free: Mapping[str, float], *, held: int, starting: int
+) -> int:
+    """Returns how many of the actors that start have their reservation already, as far as what is in use tells.
+
+    Ray says of an actor only that it is not there yet, until its process has started, which takes a second or more.
+
+    Args:
+        wanted: What each of them reserves.
+        total: What the cluster has.
+        free: What of it is not reserved.
+        held: Actors of the same kind that have started.
+        starting: Actors that may have a reservation.
+    """
+    in_use = [
+        int((total[name] - free.get(name, 0.0)) / amount + 1e-6) for name, amount in wanted.items() if name in total
+    ]
+    return max(0, min(starting, min(in_use, default=0) - held))
+
+
+def starting_now(resources: Resources, *, held: int, starting: int) -> int:
+    """Returns how many of the actors that start have their reservation already; see ``granted``."""
+    import ray
+
+    total = {name: float(amount) for name, amount in ray.cluster_resources().items()}  # type: ignore[no-untyped-call]
+    free = {name: float(amount) for name, amount in ray.available_resources().items()}  # type: ignore[no-untyped-call]
+    return granted(demand(resources), total, free, held=held, starting=starting)
+
+
 def why_waiting(resources: Resources) -> str:
     """Returns why a trial is not placed yet, for people."""
     import ray

@@ -26,7 +26,8 @@ from raydrive.runtime.cluster import versions
 from raydrive.runtime.hiring import Hiring
 from raydrive.runtime.loop import Batch, Loop
 from raydrive.runtime.pacing import Pace
-from raydrive.runtime.slots import Slots, to_facts
+from raydrive.runtime.slots import Slots
+from raydrive.runtime.trial_events import to_facts
 from raydrive.runtime.upkeep import Upkeep
 from raydrive.storage.journal import JournalReader, JournalWriter
 from raydrive.storage.layout import RunLayout

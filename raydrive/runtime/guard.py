@@ -25,6 +25,7 @@ KILL_PATIENCE_S = 10.0
 _RETRY_S = 0.01
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -44,6 +45,12 @@ def die_with_parent(parent: int) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(137)
+
+
+def rename(name: str) -> None:
+    """Gives this process another name in the kernel's lists, of 15 characters at most."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def descendants(root: int) -> list[int]:
@@ -94,6 +101,29 @@ def _stat(pid: int) -> list[str]:
     """
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()  # the name of the program, in parentheses, may hold anything
+
+
+def name_of(pid: int) -> str:
+    """What the kernel calls a process; empty where there is none."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as file:
+        return file.read().rstrip("\n")
+    return ""
+
+
+def started(pid: int) -> int:
+    """When a process started, in ticks since the machine did; 0 where there is none. With its id it is unique."""
+    try:
+        return int(_stat(pid)[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def parent(pid: int) -> int:
+    """The parent's process id; 0 where there is none."""
+    try:
+        return int(_stat(pid)[1])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def is_over(pid: int) -> bool:

@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from raydrive import variables
-from raydrive.runtime import zygote
+from raydrive.runtime import orphans, zygote
 
 LOST = "the process that supervises the trial (pid {pid}) is gone; the trial was ended with it"
 
@@ -66,6 +64,10 @@ class Exit:
     """Largest resident memory of one of its processes; at least that of the warm process it was forked from."""
     oom: bool = False
     """Whether the kernel killed for want of memory meanwhile, and the job failed."""
+    kept: bool = False
+    """Whether its main process waits for the next job."""
+    renewed: str = ""
+    """Why its main process cannot have the next job, though it was to; else empty."""
 
 
 class Keeper:
@@ -86,6 +88,8 @@ class Keeper:
         self._on_begin: Callable[[int], None] | None = None
         self._begin_error: Exception | None = None
         self._main = 0
+        self._log_path = ""
+        self._mark = orphans.new_mark()
 
     @classmethod
     async def start(
@@ -117,6 +121,7 @@ class Keeper:
         """
         keeper = cls()
         loop = asyncio.get_running_loop()
+        env = {**(os.environ if env is None else env), orphans.MARK: keeper._mark}
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -170,7 +175,8 @@ class Keeper:
         ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._ended = ended
         self._on_begin, self._begin_error, self._main = on_begin, None, 0
-        self._send({"do": "run", "job": _as_json(job)})
+        self._log_path = job.log_path
+        self._send({"do": "run", "job": _as_json(job, self._mark)})
         try:
             exit_ = await asyncio.shield(ended)
         except asyncio.CancelledError:
@@ -228,15 +234,18 @@ class Keeper:
 
     def _lost(self) -> None:
         self._transport = None
-        self._gone.set()
         if not self._ready.done():
             self._ready.set_exception(RuntimeError("the helper process of the trial actor ended before it was ready"))
-        if self._ended is not None:
-            if self._main:
-                # The kernel has killed the main process with its parent; what stayed in its group is ours to end.
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._main, signal.SIGKILL)
-            self._finish(Exit(None, LOST.format(pid=self.pid)))
+        if self._ended is None:
+            self._gone.set()
+        else:
+            self._clearing = asyncio.get_running_loop().create_task(self._clear())
+
+    async def _clear(self) -> None:
+        """The kernel has killed the main process with its parent; what that had started is ours to end."""
+        await asyncio.get_running_loop().run_in_executor(None, orphans.end, self._mark, self._main, self._log_path)
+        self._gone.set()
+        self._finish(Exit(None, LOST.format(pid=self.pid)))
 
 
 class _Link(asyncio.Protocol):
@@ -258,10 +267,11 @@ class _Link(asyncio.Protocol):
         self._keeper._lost()
 
 
-def _as_json(job: Job) -> dict[str, Any]:
+def _as_json(job: Job, mark: str) -> dict[str, Any]:
     # Not asdict, which copies an environment name by name: half a millisecond of each trial.
     values = {one.name: getattr(job, one.name) for one in fields(job)}
-    return {**values, "params": dict(job.params), "tuples": variables.tuples_in(job.params), "env": dict(job.env)}
+    env, tuples = {**job.env, orphans.MARK: mark}, variables.tuples_in(job.params)
+    return {**values, "params": dict(job.params), "tuples": tuples, "env": env}
 
 
 def _spawn(python: str, control: int, env: Mapping[str, str] | None) -> None:

@@ -25,6 +25,7 @@ _HARMLESS = "tqdm."
 """A thread of this package looks after its progress bars as long as the process lives, and touches nothing else."""
 _ONE_TRIAL = {"raydrive_mlflow.ledger": "MLflow takes all that its process logs for one trial"}
 """Modules that know the trial of their process, and why they cannot have another."""
+_TORCH = "; where they are of torch.compile, TORCHINDUCTOR_COMPILE_THREADS=1 has it compile without them"
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -63,7 +64,7 @@ class Slate:
         until = time.monotonic() + SETTLE_S
         while threads := _threads():
             if time.monotonic() > until:
-                return f"threads still run ({', '.join(threads)})"
+                return f"threads still run ({', '.join(threads)}){_TORCH if 'torch._inductor' in sys.modules else ''}"
             time.sleep(0.002)
         return ""
 

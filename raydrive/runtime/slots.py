@@ -15,19 +15,18 @@ from typing import Any
 import ray
 from ray.exceptions import (
     ActorDiedError,
-    ActorUnavailableError,
     OutOfMemoryError,
     RayError,
-    RaySystemError,
-    RayTaskError,
 )
 
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError
-from raydrive.core.records import Began, Checkpointed, Close, Ended, Fact, Finish, Launch, Lost, Noted, Reported, Stop
+from raydrive.core.records import Close, Ended, Fact, Finish, Launch, Lost, Stop
 from raydrive.core.state import Trial
-from raydrive.runtime.cluster import why_waiting
+from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
+from raydrive.runtime.cluster import starting_now, why_waiting
 from raydrive.runtime.hiring import Hiring
+from raydrive.runtime.trial_events import to_facts
 
 ADOPTION_S = 90.0
 """How long a new driver waits for an actor that trains to answer; Ray takes up to 66 s to notice a hung node."""
@@ -35,27 +34,9 @@ SETTLE_S = 5.0
 """How long it waits for the others before attempts that never began are queued again. They may answer later."""
 STOP_MARGIN_S = 5.0
 """How long an actor may take beyond the grace period before it is killed with its process tree."""
+STARTING_S = 20.0
+"""So long an actor may take to start; one that was asked for earlier waits for room, whoever uses it."""
 UNBEGUN = "stopped before it began"
-
-
-def to_facts(trial: int, attempt: int, events: Sequence[tuple[Any, ...]]) -> list[Fact]:
-    """Returns what a trial actor sent, as facts."""
-    facts: list[Fact] = []
-    for event in events:
-        kind, at = event[0], event[1]
-        if kind == "report":
-            facts.append(Reported(at, trial, attempt, *event[2:]))
-        elif kind == "checkpoint":
-            facts.append(Checkpointed(at, trial, attempt, *event[2:]))
-        elif kind == "began":
-            facts.append(Began(at, trial, attempt, *event[2:]))
-        elif kind == "note":
-            facts.append(Noted(at, trial, attempt, *event[2:]))
-        elif kind == "lost":
-            facts.append(Lost(at, trial, attempt, *event[2:]))
-        else:
-            facts.append(Ended(at, trial, attempt, *event[2:]))
-    return facts
 
 
 class _Slot:
@@ -63,6 +44,7 @@ class _Slot:
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
+        self.asked_at = time.monotonic()
         self.launch: Launch | None = None
         self.killed = ""
         """Why the actor was killed on purpose."""
@@ -174,13 +156,13 @@ class Slots:
     async def _start(self, slot: _Slot) -> None:
         """Waits until a new actor has its reservation; that it cannot start is a loss of who has waited longest."""
         try:
-            await _until_known(lambda: slot.actor.ping.remote())
+            await until_known(lambda: slot.actor.ping.remote())
         except RayError as error:
             wanted = self._started(slot)
             self._kill(slot, "it could not start")
             if wanted and self._waiting:
                 launch, _ = self._waiting.pop(next(iter(self._waiting)))
-                why = f"its actor could not start: {_reason(error)}"
+                why = f"its actor could not start: {reason(error)}"
                 self._post([Lost(time.time(), launch.trial, launch.attempt, why)])
             self._serve()
         else:
@@ -234,15 +216,22 @@ class Slots:
         return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in self._busy.values()]
 
     def waiting(self, after_s: float = 1.0) -> dict[int, str]:
-        """Returns why attempts that have not begun are waiting, by trial."""
+        """Returns why attempts that have not begun wait for room, by trial."""
         now = time.time()
         late = [number for number, (_, since) in self._waiting.items() if now - since > after_s]
+        late = late[self._starting_now() if late else 0 :]  # the oldest ones get the actors that start
         why = why_waiting(self._config.trial.resources) if late else ""
-        held = {
+        delayed = {
             number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
             for number, (launch, _) in self._delayed.items()
         }
-        return {**dict.fromkeys(late, why), **held}
+        return {**dict.fromkeys(late, why), **delayed}
+
+    def _starting_now(self) -> int:
+        """How many actors have their reservation and are not there yet: who waits for them needs no room."""
+        young = sum(time.monotonic() - slot.asked_at < STARTING_S for slot in self._starting)
+        held = len(self._idle) + len(self._busy)
+        return starting_now(self._config.trial.resources, held=held, starting=young) if young else 0
 
     def renew(self) -> None:
         """Tells every actor that its driver is alive."""
@@ -305,7 +294,7 @@ class Slots:
     async def _recover(self, slot: _Slot, trial: Trial) -> None:
         """Adopts the actor that trains a trial, however long its node takes to answer or to be declared dead."""
         try:
-            call = _until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
+            call = until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
             state = await asyncio.wait_for(call, ADOPTION_S)
         except (RayError, asyncio.TimeoutError):
             self._kill(slot, "did not answer the new driver")
@@ -317,7 +306,7 @@ class Slots:
     async def _welcome(self, slot: _Slot, trials: Sequence[Trial]) -> None:
         """Adopts an actor of which nothing is recorded: idle, still starting, or just begun."""
         try:
-            state = await _until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
+            state = await until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
         except RayError:
             self._started(slot)
             self._kill(slot, "did not answer the new driver")
@@ -354,7 +343,7 @@ class Slots:
         facts: list[Fact]
         try:
             # "Unknown, ask again": run() joins an attempt that is already under way.
-            events = await _until_known(lambda: slot.actor.run.remote(self._epoch, *payload, *known))
+            events = await until_known(lambda: slot.actor.run.remote(self._epoch, *payload, *known))
             facts = to_facts(launch.trial, launch.attempt, events)
             if isinstance(facts[-1], Lost):
                 self._kill(slot, "trials cannot begin there")
@@ -378,17 +367,17 @@ class Slots:
         if slot.killed:
             return Ended(now, launch.trial, launch.attempt, -9, f"killed with its actor: {slot.killed}")
         if not is_loss(error):
-            why = f"its trial actor could not run it or tell its end: {_reason(error)}"
+            why = f"its trial actor could not run it or tell its end: {reason(error)}"
             return Ended(now, launch.trial, launch.attempt, None, why)
         kind = "died" if isinstance(error, ActorDiedError | OutOfMemoryError) else "failed"
-        return Lost(now, launch.trial, launch.attempt, f"its actor {kind}: {_reason(error)}")
+        return Lost(now, launch.trial, launch.attempt, f"its actor {kind}: {reason(error)}")
 
     async def _stop(self, slot: _Slot, stop: Stop) -> None:
         grace_s = self._config.trial.grace_s
         launch = slot.launch
         try:
             call = slot.actor.stop.remote(self._epoch, stop.trial, stop.attempt, grace_s)
-            await asyncio.wait_for(_answer(call), grace_s + STOP_MARGIN_S)
+            await asyncio.wait_for(answer(call), grace_s + STOP_MARGIN_S)
             return
         except StaleEpochError:
             return
@@ -396,53 +385,3 @@ class Slots:
             pass
         if slot.launch is launch:
             self._kill(slot, f"did not end within {grace_s + STOP_MARGIN_S:g} s of its stop ({stop.why})")
-
-
-async def _answer(reference: Any) -> Any:
-    return await reference
-
-
-async def _until_known(call: Callable[[], Any]) -> Any:
-    """Returns what an actor answers. One that is merely out of reach is asked again: only death is an answer.
-
-    Raises:
-        RayError: If the actor is dead, or the call failed.
-    """
-    while True:
-        try:
-            return await call()
-        except ActorUnavailableError:
-            await asyncio.sleep(0.2)
-
-
-def is_loss(error: BaseException) -> bool:
-    """Whether an actor, its node or what it answered is gone.
-
-    An error that the call itself raised is none, nor are arguments or an answer that cannot be sent: it would come
-    again and again, wherever the attempt is started anew. It is a failure of the attempt.
-    """
-    return isinstance(error, RayError) and not isinstance(error, RayTaskError | RaySystemError)
-
-
-def _reason(error: BaseException) -> str:
-    """Why an actor is gone, or a call failed, in a line."""
-    if isinstance(error, RayTaskError):
-        cause = error.cause
-        text = str(cause) if isinstance(cause, Exception) else ""
-        return f"{type(cause).__name__}: {text}"[:300] if text else _last_line(str(error))
-    if not isinstance(error, RayError):
-        return f"{type(error).__name__}: {error}"[:300]
-    if isinstance(error, OutOfMemoryError):
-        return "out of memory: Ray's memory monitor killed it, because its node ran low"
-    if getattr(error, "preempted", False):
-        return "its node was preempted"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
-    if getattr(error, "actor_init_failed", False):
-        return lines[-1] if lines else type(error).__name__
-    text = " ".join(lines[1:] if len(lines) > 1 and isinstance(error, ActorDiedError) else lines[:1])
-    return text[:300] if text else type(error).__name__
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "an error without a text"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import os
 import signal
 import sys
@@ -17,26 +16,26 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ray.exceptions import RayError, RayTaskError
-
 from raydrive import ranks, variables, wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
-from raydrive.core.errors import RaydriveError, StaleEpochError, StorageError
+from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.report_checks import clean_text
 from raydrive.core.reports import Recorded
 from raydrive.core.trial_spec import TrialConfig
-from raydrive.runtime import guard
+from raydrive.runtime import guard, orphans, temporary
+from raydrive.runtime.actor_errors import is_refusal
 from raydrive.runtime.attempt import Attempt, Event
+from raydrive.runtime.capped_log import CappedLog
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.delivery import Delivery, pause_if_unheard
-from raydrive.runtime.last_words import why_ended
+from raydrive.runtime.environment import temporary_variables
+from raydrive.runtime.outcome import outcome
 from raydrive.runtime.pacing import FirstWords
-from raydrive.runtime.printed_log import printed_metrics
-from raydrive.runtime.process import Job, Keeper
+from raydrive.runtime.printed_log import LogWatch, watched
+from raydrive.runtime.process import Exit, Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
 from raydrive.runtime.removal import RemovalWatch, RemovedError
 from raydrive.runtime.shipping import deliver, ship
-from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
 
@@ -76,7 +75,7 @@ class TrialActor:
             epoch,
             heard=lambda: self._hear(self._epoch),
             room=self._make_room,
-            is_refusal=_is_refusal,
+            is_refusal=is_refusal,
             refused=self._refused,
         )
         self._stopping = False
@@ -241,34 +240,7 @@ class TrialActor:
             job = self._job(current, params, prepared, channel.path, resumed)
             if self._stopping:
                 return -15, "stopped before it began"
-
-            def begin(pid: int) -> None:
-                current.pid, current.began = pid, True
-                gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
-                # Before what it may have logged already: two sockets bring that and this, in any order.
-                current.unsent.insert(0, ("began", time.time(), os.uname().nodename, pid, gpus, self._name))
-                self._delivery.begin(current, self._first_words.wait_s)
-
-            def take(messages: Sequence[wire.Message]) -> list[wire.Message]:
-                odd = current.add(messages)
-                pause_if_unheard(current, self._config.trial.storage_patience_s)
-                if current.is_full():
-                    channel.pause()
-                return odd
-
-            current.log = prepared.note
-            channel.take, channel.notice = take, current.tell
-            watch.start()
-            async with printed_metrics(prepared.log, self._config, take, current.is_full):
-                exit_ = await keeper.run(job, begin)
-            # A process that is kept for the next trial may have been paused at its very last report.
-            guard.signal_all(current.stopped_pids, signal.SIGCONT)
-            current.pid, current.stopped_pids = 0, []
-            # What the dead process had sent is in the socket's buffer: little, and it must not wait for the driver.
-            channel.take = current.add
-            channel.resume()
-            await channel.drain()
-            watch.close()
+            exit_, nearly = await self._train(current, prepared, job, keeper, channel, watch)
             if exit_.code == 0 or self._stopping:
                 current.is_over()
             await publisher.close()
@@ -277,9 +249,7 @@ class TrialActor:
                 raise RemovedError(lost)
             if current.began and (trouble := prepared.log_trouble()):
                 current.note(trouble)
-            if current.reader.failed_why and exit_.code == 0:
-                return 1, current.reader.failed_why
-            return exit_.code, why_ended(exit_, prepared, self._spec.submit_dir)
+            return outcome(current, exit_, prepared, nearly, self._spec.submit_dir)
         finally:
             watch.close()
             publisher.cancel()
@@ -288,6 +258,54 @@ class TrialActor:
             stopped, patience_s = self._stopping, self._config.trial.storage_patience_s
             given_up = lambda: self._stopping and not stopped  # noqa: E731  (a stop of what is done from here on)
             await deliver(prepared, current.note, patience_s, publisher.saved, given_up)
+            if not current.kept:  # a process that is kept may need again what it has put there
+                await self._files.clear_temporary()
+
+    async def _train(
+        self, current: Attempt, prepared: Prepared, job: Job, keeper: Keeper, channel: Channel, watch: RemovalWatch
+    ) -> tuple[Exit, str]:
+        """Runs the training process and takes all that it logs and prints.
+
+        Returns:
+            How it ended, and why what was printed holds no value of the primary metric, where there is a reason.
+        """
+
+        def begin(pid: int) -> None:
+            current.pid, current.began = pid, True
+            gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
+            # Before what it may have logged already: two sockets bring that and this, in any order.
+            current.unsent.insert(0, ("began", time.time(), os.uname().nodename, pid, gpus, self._name))
+            self._delivery.begin(current, self._first_words.wait_s)
+
+        def take(messages: Sequence[wire.Message]) -> list[wire.Message]:
+            odd = current.add(messages)
+            pause_if_unheard(current, self._config.trial.storage_patience_s)
+            if current.is_full():
+                channel.pause()
+            return odd
+
+        def note(text: str, lost: bool) -> None:
+            prepared.note(text)
+            if lost:
+                current.note(text)
+
+        current.log = prepared.note
+        channel.take, channel.notice = take, current.tell
+        watch.start()
+        log = CappedLog(prepared.log, self._spec.log_limit, prepared.log_changed)
+        printed = LogWatch(log, self._config, take, current.is_full, note)
+        async with watched(printed, lambda: self._stopping):
+            exit_ = await keeper.run(job, begin)
+        current.kept = exit_.kept
+        # A process that is kept for the next trial may have been paused at its very last report.
+        guard.signal_all(current.stopped_pids, signal.SIGCONT)
+        current.pid, current.stopped_pids = 0, []
+        # What the dead process had sent is in the socket's buffer: little, and it must not wait for the driver.
+        channel.take = current.add
+        channel.resume()
+        await channel.drain()
+        watch.close()
+        return exit_, printed.nearly()
 
     async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
@@ -344,33 +362,26 @@ class TrialActor:
         alive = self._keeper is not None and self._keeper.alive
         if not alive or not self._files.is_whole():
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, self._files.unpack)
+            await asyncio.gather(
+                loop.run_in_executor(None, self._files.unpack),
+                # Before the first trial wants a GPU that somebody's leftovers hold.
+                loop.run_in_executor(None, orphans.sweep),
+                loop.run_in_executor(None, temporary.sweep),
+            )
             if self._config.trial.fetched:
                 inputs = await loop.run_in_executor(None, self._files.inputs)
                 self._spec = dataclasses.replace(self._config.trial, inputs=inputs)
+            self._environment = self._files.environment(self._secrets)
+            self._temporary = temporary_variables(self._spec, self._environment, self._files.temporary.path)
         if self._keeper is None or not alive:
             self._keeper = await Keeper.start(
                 preload=self._config.trial.preload,
                 env=self._environment,
                 cwd=str(self._files.code_dir or ""),
-                remove=[self._channel.path, *([str(self._files.link)] if self._files.link else [])],
+                remove=[self._channel.path, *self._files.to_remove],
                 forks=self._spec.kind == "function" or bool(self._spec.preload),
             )
         return self._keeper, self._channel
-
-    @functools.cached_property
-    def _environment(self) -> dict[str, str]:
-        """What every training process inherits from this node, with the GPUs it may see."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDRIVE_"))}
-        if not self._config.trial.resources.gpus:
-            env["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it alone, and the trial would see every GPU
-        env["PYTHONUNBUFFERED"] = "1"  # a log that can be followed
-        scripts, path = os.path.dirname(sys.executable), env.get("PATH", os.defpath)
-        if scripts not in path.split(os.pathsep):
-            # The environment need not be activated: shell lines find 'raydrive log', and the same python as plain ones.
-            env["PATH"] = f"{scripts}{os.pathsep}{path}"
-        env.update({**self._config.trial.environment_variables, **self._secrets})
-        return with_training_folder(env)
 
     def _job(
         self,
@@ -381,7 +392,7 @@ class TrialActor:
         resumed: Resumed | None,
     ) -> Job:
         spec = self._spec
-        env = dict(self._environment)
+        env = {**self._environment, **self._temporary}
         env.update(
             wire.trial_environment(
                 channel=channel,
@@ -431,9 +442,3 @@ class TrialActor:
         current.refused = why
         if self._keeper is not None:
             self._keeper.kill()
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """Whether a driver raised an error that is none of raydrive's own, or a batch cannot be sent to any driver."""
-    of_the_call = isinstance(error, RayTaskError) or not isinstance(error, RayError)
-    return of_the_call and not isinstance(error, RaydriveError)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
+from raydrive.runtime.environment import node_environment
 from raydrive.runtime.leftovers import sizes_of
 from raydrive.runtime.lodging import hold, is_held, sweep
+from raydrive.runtime.temporary import TemporaryFolder
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.contained import is_contained, open_within, remove_tree
 from raydrive.storage.fetching import fetch
@@ -86,6 +89,11 @@ class Prepared:
     def is_bare(self) -> bool:
         """Whether nothing was left in the working directory; one with code holds that at least."""
         return self.desk is not None and self.desk.is_as_made()
+
+    def log_changed(self, start: int) -> None:
+        """Told that the log is another one from this byte on, since it was cut."""
+        if self.uploader is not None:
+            self.uploader.rewind(start)
 
     def last_words(self) -> str:
         """Returns the last line of the log that says something: of a Python traceback, the exception."""
@@ -165,6 +173,25 @@ class TrialFiles:
         """Paths of the unpacked code's files."""
         self.link = _place_in_memory()
         """Where a desk's link to its trial is made; who ends last removes it. None = there is no such place."""
+        self.temporary = TemporaryFolder()
+
+    @property
+    def to_remove(self) -> list[str]:
+        """Paths that who ends last removes."""
+        return [self.temporary.path, *([str(self.link)] if self.link else [])]
+
+    def environment(self, secrets: Mapping[str, str]) -> dict[str, str]:
+        """Returns what training processes inherit from this node.
+
+        Args:
+            secrets: Variables that the storage does not hold.
+        """
+        return node_environment(self._spec, folder=self._root, base=self._code, secrets=secrets)
+
+    async def clear_temporary(self) -> None:
+        """Removes what a trial has left in its temporary folder."""
+        if not self.temporary.is_empty():
+            await asyncio.get_running_loop().run_in_executor(None, self.temporary.clear)
 
     @property
     def root(self) -> Path:
@@ -252,6 +279,7 @@ class TrialFiles:
         Raises:
             StorageError: If something cannot be made.
         """
+        self.temporary.make()
         name = f"{trial:05d}-{attempt}-{secrets.token_hex(2)}"
         local = self._layout.trial(trial).local_path
         files = local if local is not None else self._root / "files" / name

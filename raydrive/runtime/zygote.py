@@ -32,7 +32,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from raydrive.runtime import again, ahead, child, forkable, guard, slate
+from raydrive.runtime import again, ahead, child, forkable, guard, orphans, slate
 
 BOOT = (
     "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
@@ -73,6 +73,8 @@ class Zygote:
         self._ahead_at = float("inf")
         """When to fork it."""
         self._oom = 0
+        self._renewed = ""
+        """Why the main process is not used again."""
         self._ending = False
         self._poll = select.poll()
         self._wake, wake = os.pipe()
@@ -112,7 +114,7 @@ class Zygote:
         self._dismiss_ahead()
         for path in self._setup.get("remove", ()):
             with contextlib.suppress(OSError):
-                os.unlink(path)
+                _remove(path)
 
     def _wait_ms(self) -> float | None:
         """Milliseconds until there is something to do, whatever happens; None for no such time."""
@@ -172,7 +174,7 @@ class Zygote:
     # ------------------------------------------------------------------ one job
 
     def _launch(self, job: dict[str, Any]) -> None:
-        self._oom = guard.oom_kills()
+        self._oom, self._renewed = guard.oom_kills(), ""
         job["code_dir"] = self._setup["code_dir"]
         if not job["argv"]:
             job["changes"] = self._changes(job["env"])
@@ -237,6 +239,8 @@ class Zygote:
         with contextlib.suppress(BlockingIOError):  # a leftover that cannot be killed may hold the other end
             said = os.read(self._status, 1 << 16)
         os.close(self._status)
+        if self._reused is not None:
+            self._renewed = self._renewed or self._reused.last_word()
         self._release()
         code, error = tree.code, ""
         if said.startswith(child.FAILURE):
@@ -249,7 +253,7 @@ class Zygote:
             self._end()  # they are this process's children for ever, so it cannot tell the next job's from them
         killed = code not in (0, None) and not tree.stopped and guard.oom_kills() > self._oom
         ended = {"code": code, "error": error, "cpu_s": tree.cpu_s, "max_rss_bytes": tree.max_rss_bytes, "oom": killed}
-        self._send({"ended": ended})
+        self._send({"ended": {**ended, "renewed": self._renewed}})
 
     # ------------------------------------------------------------------ one process for several jobs
 
@@ -265,15 +269,17 @@ class Zygote:
         over = reused.hear()
         tree = self._tree
         if over is None:
+            self._renewed = self._renewed or reused.why
             if tree is None:
                 self._dismiss()  # it ended while it waited for a job
             else:
                 self._release()  # its end will be seen as any other's
         elif tree is not None and (tree.stopped or (why := again.left_below(tree.main))):
-            reused.refuse("" if tree.stopped else why)
+            self._renewed = "" if tree.stopped else why
+            reused.refuse(self._renewed)
         else:
             self._tree = None  # it waits for the next one
-            self._send({"ended": {"code": 0, "error": "", "oom": False, **over}})
+            self._send({"ended": {"code": 0, "error": "", "oom": False, "kept": True, **over}})
 
     def _release(self) -> None:
         """Has no further jobs for the main process, which ends if it waits for one."""
@@ -401,6 +407,22 @@ class Zygote:
             os.execv(sys.executable, argv)
 
 
+def _remove(path: str) -> None:
+    """Removes a file, a socket, or a folder with all that is in it.
+
+    Raises:
+        OSError: If there is nothing, or it stays.
+    """
+    if os.path.isdir(path) and not os.path.islink(path):
+        from pathlib import Path
+
+        from raydrive.storage.contained import remove_tree
+
+        remove_tree(Path(path))
+    else:
+        os.unlink(path)
+
+
 def package_root() -> str:
     """Folder that holds the ``raydrive`` package."""
     return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -412,6 +434,7 @@ def main(arguments: list[str]) -> None:
     Args:
         arguments: File descriptor of the control socket; in a process that has replaced itself, also of its state.
     """
+    guard.rename(orphans.HELPER_NAME)
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
     state: dict[str, Any] = {}

@@ -121,6 +121,8 @@ def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit:
     data = folder.read_or_none(LOG_NAME, start, limit)
     if data is None:
         data = b"".join(_parts(folder, start, limit))
+    if not data and start > (size := log_size(layout, trial, attempt)):
+        start = size  # its middle was dropped meanwhile: go on with what is new
     return data, start + len(data)
 
 

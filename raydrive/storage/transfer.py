@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import stat
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -250,7 +251,7 @@ class LogUploader:
         """Prepares; nothing is copied yet.
 
         Args:
-            local: The log. Only ever appended to.
+            local: The log. Only ever appended to, unless ``rewind`` says otherwise.
             folder: The attempt's folder in the storage.
             within: Folders that no link in the log's place may lead out of; empty = its own.
         """
@@ -258,6 +259,9 @@ class LogUploader:
         self._within = within or (local.parent,)
         self._folder = folder
         self._sent = 0
+        self._parts = 0
+        """Parts that are in the storage."""
+        self._lock = threading.Lock()
 
     @property
     def folder(self) -> Folder:
@@ -269,8 +273,13 @@ class LogUploader:
         """Bytes of the log that are in the storage."""
         return self._sent
 
+    def rewind(self, start: int) -> None:
+        """Told, by any thread, that the log has another content from this byte on, and may be shorter."""
+        with self._lock:
+            self._sent = min(self._sent, start)
+
     def sync(self) -> int:
-        """Uploads what is new; returns how many bytes that were.
+        """Uploads what is new; returns how many bytes that were, 0 or less when the log has become shorter.
 
         Raises:
             StorageError: If it could not be written. The next call begins where this one got to.
@@ -283,13 +292,20 @@ class LogUploader:
         except OSError as error:
             raise failure("read", str(self._local), error) from error
         while self._sent < size:
-            number = self._sent // LOG_PART_BYTES
+            sent = self._sent
+            number = sent // LOG_PART_BYTES
             start = number * LOG_PART_BYTES
             part = self._read(start)
-            if start + len(part) <= self._sent:
+            if start + len(part) <= sent:
                 break
             self._folder.write_whole(log_part(number), part)
-            self._sent = start + len(part)
+            self._parts = max(self._parts, number + 1)
+            with self._lock:
+                if self._sent == sent:  # not rewound meanwhile
+                    self._sent = start + len(part)
+        while self._parts > max(1, -(-self._sent // LOG_PART_BYTES)):
+            self._folder.delete(log_part(self._parts - 1))
+            self._parts -= 1
         return self._sent - before
 
     def _read(self, start: int) -> bytes:

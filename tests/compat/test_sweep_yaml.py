@@ -574,3 +574,28 @@ def test_infinity_is_refused_with_its_place() -> None:
     assert problems_of(SWEEP.replace("max_total_trials: 10", "max_total_trials: .inf"))[0].startswith(
         "sweep.yml:16:21: limits.max_total_trials: found inf"
     )
+
+
+def test_an_installation_in_a_command_is_refused_or_warned_about() -> None:
+    line = "trial.command=pip install torch && python train.py --lr ${{search_space.lr}}"
+    (problem,) = problems_of(SWEEP, line)
+    assert "trial.command: found 'pip install torch'; allowed: no installation into the Python" in problem
+    assert "raydrive.allow_pip_install" in problem
+    for setting in ("raydrive.python=/envs/train/bin/python", "raydrive.allow_pip_install=true"):
+        assert any("'pip install torch' changes" in note for note in load(SWEEP, line, setting).warnings)
+    assert not any("pip install" in note for note in load(SWEEP).warnings)
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"), [("1GB", 10**9), ("1MiB", 2**20), ("0", 0), ("65536", 65536), (None, 256 * 10**6)]
+)
+def test_a_log_has_a_limit(given: str | None, limit: int) -> None:
+    overrides = [] if given is None else [f"raydrive.log_limit={given}"]
+    assert config_of(SWEEP, *overrides).trial.log_limit == limit
+
+
+@pytest.mark.parametrize("given", ["1kB", "-1", "many", "true", "1e999"])
+def test_a_log_limit_that_is_none_is_refused(given: str) -> None:
+    (problem,) = problems_of(SWEEP, f"raydrive.log_limit={given}")
+    assert "raydrive.log_limit" in problem
+    assert "of 65,536 bytes or more, or 0 for no limit" in problem

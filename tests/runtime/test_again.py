@@ -131,7 +131,9 @@ def test_whatever_else_happens_the_next_trial_gets_a_new_process(
     assert [end.code for end in ends] == [0, code, 0, 0]
     assert pids[0] == pids[1] != pids[2] == pids[3]
     assert log_of(bench, 0) == log_of(bench, 2) == ""
+    assert [end.kept for end in ends] == [True, False, True, True]
     if why:
+        assert ends[1].renewed.startswith(why.partition("\n")[0])
         assert f"raydrive: the next trial gets a new process: {why}" in log_of(bench, 1)
 
 

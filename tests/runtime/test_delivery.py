@@ -19,7 +19,7 @@ from raydrive.context import Run
 from raydrive.core import records
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.runtime import delivery
-from raydrive.runtime.slots import to_facts
+from raydrive.runtime.trial_events import to_facts
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ from raydrive import RandomParameterSampling, uniform
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.printed import PrintedMetrics
 from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
-from raydrive.runtime.printed_log import printed_metrics
+from raydrive.runtime.capped_log import CappedLog
+from raydrive.runtime.printed_log import LogWatch, watched
 
 
 def config(metrics: PrintedMetrics | None) -> RunConfig:
@@ -29,7 +30,8 @@ def test_lines_arrive_while_it_grows_and_the_rest_at_its_end(tmp_path: Path) -> 
 
     async def trial() -> None:
         nonlocal full
-        async with printed_metrics(log, config(PrintedMetrics(("acc=([0-9.]+)",))), taken.extend, lambda: full):
+        watch = LogWatch(CappedLog(log, 0), config(PrintedMetrics(("acc=([0-9.]+)",))), taken.extend, lambda: full)
+        async with watched(watch):
             log.write_text("acc=0.1\nacc=0.")  # it did not exist before
             for _ in range(2000):
                 if taken:
@@ -48,13 +50,60 @@ def test_lines_arrive_while_it_grows_and_the_rest_at_its_end(tmp_path: Path) -> 
 
 def test_nothing_is_read_where_nothing_is_asked_for(tmp_path: Path) -> None:
     async def trial() -> None:
-        async with printed_metrics(tmp_path / "log.txt", config(None), fail, lambda: False):
+        async with watched(LogWatch(CappedLog(tmp_path / "log.txt", 0), config(None), fail, lambda: False)):
             (tmp_path / "log.txt").write_text("acc=1\n")
 
     def fail(messages: object) -> None:
         raise AssertionError(messages)
 
     asyncio.run(trial())
+
+
+def test_a_slow_pattern_and_a_flood_leave_the_loop_its_turns(tmp_path: Path) -> None:
+    """The loop's turns are counted while the matching takes place: it must not wait for a whole log, or a line."""
+    log, taken, notes = tmp_path / "log.txt", [], []
+    log.write_text(("a" * 60 + "b\n") * 40 + "acc=0.5\n" * 50_000)
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.001)
+            turns += 1
+
+    async def trial() -> None:
+        counting = asyncio.ensure_future(count())
+        patterns = PrintedMetrics((r"(a|aa)+$", "acc=([0-9.]+)"))
+        log_, note = CappedLog(log, 0), lambda text, lost: notes.append((text, lost))
+        async with watched(LogWatch(log_, config(patterns), taken.extend, lambda: False, note)):
+            pass
+        counting.cancel()
+
+    asyncio.run(trial())
+    assert len(values(taken)) == 50_000
+    assert turns > 100  # of some 2,000 ms, with 40 lines of 50 ms each
+    assert len(notes) == 1
+    assert "takes more than" in notes[0][0]
+
+
+def test_what_was_dropped_before_it_was_searched_is_said(tmp_path: Path) -> None:
+    path, taken, notes = tmp_path / "log.txt", [], []
+    path.write_text("acc=1\n" + "x" * 63 + "\n" * 1 + ("y" * 63 + "\n") * 20_000 + "acc=2\n")
+    log = CappedLog(path, 100_000)
+    assert log.cut()  # before anybody has read it
+
+    async def trial() -> None:
+        note = lambda text, lost: notes.append((text, lost))  # noqa: E731
+        async with watched(
+            LogWatch(log, config(PrintedMetrics(("acc=([0-9.]+)",))), taken.extend, lambda: False, note)
+        ):
+            pass
+
+    asyncio.run(trial())
+    assert values(taken) == [1.0, 2.0]
+    assert [lost for _, lost in notes] == [True, True]
+    assert "a part of it was passed over" in notes[0][0]
+    assert "longer than log_limit (100,000 bytes)" in notes[1][0]
 
 
 def test_a_configuration_keeps_its_patterns() -> None:

@@ -19,7 +19,7 @@ from raydrive.context import Run
 from raydrive.core.config import RunConfig
 from raydrive.core.records import Entry, Launch, Reported, Started, Suggested
 from raydrive.core.sweep import Sweep
-from raydrive.runtime.slots import to_facts
+from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.layout import RunLayout
 from raydrive.testing.runners import function_config
 

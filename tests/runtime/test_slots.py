@@ -20,7 +20,9 @@ from ray.exceptions import (
 
 from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Ended, Fact, Launch, Lost
-from raydrive.runtime.slots import Slots, _reason, to_facts
+from raydrive.runtime.actor_errors import reason
+from raydrive.runtime.slots import Slots
+from raydrive.runtime.trial_events import to_facts
 from raydrive.testing.runners import function_config
 
 
@@ -42,7 +44,7 @@ ModuleNotFoundError: No module named 'raydrive'
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "expected"),
     [
         (OutOfMemoryError("..."), "out of memory: Ray's memory monitor killed it, because its node ran low"),
         (died(WORKER), "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"),
@@ -52,8 +54,8 @@ ModuleNotFoundError: No module named 'raydrive'
         (RayError(), "RayError"),
     ],
 )
-def test_the_reason_is_a_line_that_says_something(error: RayError, reason: str) -> None:
-    assert _reason(error) == reason
+def test_the_reason_is_a_line_that_says_something(error: RayError, expected: str) -> None:
+    assert reason(error) == expected
 
 
 def test_what_cannot_begin_is_told_as_a_loss() -> None:

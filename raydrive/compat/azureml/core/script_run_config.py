@@ -80,6 +80,7 @@ class ScriptRunConfig(Native):
             environment_variables={name: str(value) for name, value in variables.items()},
             max_run_duration_seconds=max_run_duration_seconds,
             python=own.python,
+            allow_pip_install=bool(own.allow_pip_install),
             preload=own.preload or (),
             secrets=own.secrets,
         )

@@ -17,7 +17,7 @@ from raydrive.core.wanted import checks_arguments
 
 _OWN = (
     "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures", "storage_patience_s",
-    "keep", "keep_checkpoints", "resume_argument",
+    "keep", "keep_checkpoints", "resume_argument", "log_limit",
 )  # fmt: skip
 """Settings of raydrive.toml that are arguments of our own ``HyperDriveConfig``."""
 

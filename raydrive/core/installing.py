@@ -1,0 +1,71 @@
+"""Commands that install packages: into which Python, and whether that can be meant.
+
+Trials run in the Python that raydrive runs in unless ``python`` names another one. What a command installs there
+changes raydrive's own environment, while other trials and the driver use it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from raydrive.core.errors import Problem
+
+_INSTALLER = re.compile(
+    r"(?:(?P<python>\S*\bpython[\d.]*)(?:\s+-\S+)*?\s+-m\s+)?"
+    r"(?<![\w./-])(?P<tool>(?:uv\s+)?pip[\d.]*|conda|mamba|micromamba|poetry|pipenv|pdm)(?:\s+-\S+)*"
+    r"\s+(?P<verb>(?:env\s+)?(?:install|uninstall|update|upgrade|remove|add|sync))\b(?P<rest>[^;&|\n)]*)"
+    r"|(?<![\w./-])easy_install\s+[^;&|\n)]*"
+    r"|(?<![\w./-])python[\d.]*\s+setup\.py\s+(?:install|develop)\b[^;&|\n)]*"
+)
+_COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
+_ELSEWHERE = re.compile(r"(?:^|\s)(?:--target|-t|--prefix|-p|--root|--dry-run|--name|-n|--python)(?:[\s=]|$)")
+"""Options with which something else is changed than the Python that runs."""
+_ACTIVATES = re.compile(r"(?<![\w-])activate(?![\w-])")
+_VERBS = {"pip": ("install", "uninstall", "sync"), "conda": ("install", "uninstall", "update", "upgrade", "remove")}
+
+
+def installs(command: str) -> str:
+    """Returns what a command installs into the Python that its ``python`` is, as it stands there; empty if nothing.
+
+    An environment that the command names or activates itself is its own business.
+
+    >>> installs("pip install -q torch && python train.py"), installs("v/bin/pip install torch; v/bin/python train.py")
+    ('pip install -q torch', '')
+    """
+    bare = _COMMENT.sub("", command.replace("\\\n", " "))
+    for match in _INSTALLER.finditer(bare):
+        if _ACTIVATES.search(bare, 0, match.start()) or "/" in (match["python"] or ""):
+            continue
+        if match["tool"] is not None:
+            tool, verb = match["tool"].split()[-1], match["verb"].split()[-1]
+            kind = "pip" if tool.startswith("pip") and tool != "pipenv" else "conda" if "mamba" in tool else tool
+            if verb not in _VERBS.get(kind, (verb,)) or _ELSEWHERE.search(match["rest"]):
+                continue
+        return " ".join(match[0].split()).rstrip("\"'")
+    return ""
+
+
+def check_installing(
+    command: str, *, python: str, allowed: bool, where: str, keys: str = ""
+) -> tuple[Problem | None, str]:
+    """Returns a problem, or else a warning, about what a command installs; neither when it installs nothing.
+
+    Args:
+        command: The command.
+        python: The interpreter that the user chose for trials; empty = that of raydrive.
+        allowed: Whether the user allows it to change raydrive's own environment.
+        where: Path of the key.
+        keys: What stands before the names of settings: ``raydrive.`` in a sweep file.
+    """
+    found = installs(command)
+    if not found:
+        return None, ""
+    if not python and not allowed:
+        kept = "no installation into the Python that raydrive itself runs in, which other trials use meanwhile"
+        fix = (
+            f"Set {keys}python to the interpreter of an environment that trials may change, install before submitting, "
+            f"or set {keys}allow_pip_install to true."
+        )
+        return Problem(where, repr(found), kept, fix), ""
+    which = python or "the Python that raydrive runs in"
+    return None, f"{found!r} changes {which} while other trials run there; install before submitting"

@@ -1,0 +1,75 @@
+"""What errors of calls between the actors mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    OutOfMemoryError,
+    RayError,
+    RaySystemError,
+    RayTaskError,
+)
+
+from raydrive.core.errors import RaydriveError
+
+
+async def answer(reference: Any) -> Any:
+    """Returns the answer to a call, as a coroutine."""
+    return await reference
+
+
+async def until_known(call: Callable[[], Any]) -> Any:
+    """Returns what an actor answers. One that is merely out of reach is asked again: only death is an answer.
+
+    Raises:
+        RayError: If the actor is dead, or the call failed.
+    """
+    while True:
+        try:
+            return await call()
+        except ActorUnavailableError:
+            await asyncio.sleep(0.2)
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether an actor, its node or what it answered is gone.
+
+    An error that the call itself raised is none, nor are arguments or an answer that cannot be sent: it would come
+    again and again, wherever the attempt is started anew. It is a failure of the attempt.
+    """
+    return isinstance(error, RayError) and not isinstance(error, RayTaskError | RaySystemError)
+
+
+def reason(error: BaseException) -> str:
+    """Why an actor is gone, or a call failed, in a line."""
+    if isinstance(error, RayTaskError):
+        cause = error.cause
+        text = str(cause) if isinstance(cause, Exception) else ""
+        return f"{type(cause).__name__}: {text}"[:300] if text else _last_line(str(error))
+    if not isinstance(error, RayError):
+        return f"{type(error).__name__}: {error}"[:300]
+    if isinstance(error, OutOfMemoryError):
+        return "out of memory: Ray's memory monitor killed it, because its node ran low"
+    if getattr(error, "preempted", False):
+        return "its node was preempted"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
+    if getattr(error, "actor_init_failed", False):
+        return lines[-1] if lines else type(error).__name__
+    text = " ".join(lines[1:] if len(lines) > 1 and isinstance(error, ActorDiedError) else lines[:1])
+    return text[:300] if text else type(error).__name__
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "an error without a text"
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a driver raised an error that is none of raydrive's own, or a batch cannot be sent to any driver."""
+    of_the_call = isinstance(error, RayTaskError) or not isinstance(error, RayError)
+    return of_the_call and not isinstance(error, RaydriveError)

@@ -1,0 +1,29 @@
+"""How an attempt has ended, in words for its user."""
+
+from __future__ import annotations
+
+from raydrive.runtime.attempt import METRICS, Attempt
+from raydrive.runtime.last_words import why_ended
+from raydrive.runtime.process import Exit
+from raydrive.runtime.workspace import Prepared
+
+
+def outcome(
+    current: Attempt, exit_: Exit, prepared: Prepared, nearly: str, submit_dir: str = ""
+) -> tuple[int | None, str]:
+    """How an attempt has ended, noted where its user must not miss it.
+
+    Args:
+        current: The attempt.
+        exit_: The end of its processes.
+        prepared: Its files.
+        nearly: Why what was printed holds no value of the primary metric, where there is a reason.
+        submit_dir: Folder that the run was submitted from; empty = not known.
+    """
+    if exit_.renewed:
+        current.note(f"the next trial gets a new process: {exit_.renewed}")
+    if exit_.code == 0 and not current.interval and (nearly := nearly or current.nearly()):
+        current.note(nearly, METRICS)
+    if current.reader.failed_why and exit_.code == 0:
+        return 1, current.reader.failed_why
+    return exit_.code, why_ended(exit_, prepared, submit_dir)

@@ -1,0 +1,56 @@
+"""Which commands install packages into the Python that they run in."""
+
+from __future__ import annotations
+
+import pytest
+
+from raydrive.core.installing import check_installing, installs
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("pip install -q torch && python train.py", "pip install -q torch"),
+        ("cd src; pip3 install -r requirements.txt; python train.py", "pip3 install -r requirements.txt"),
+        ("python -m pip install x", "python -m pip install x"),
+        ("python3 -s -m pip --no-input install x | tee log", "python3 -s -m pip --no-input install x"),
+        ("pip \\\n  install x", "pip install x"),
+        ('bash -c "pip install x"', "pip install x"),
+        ("(pip uninstall -y x)", "pip uninstall -y x"),
+        ("A=1 pip install ${{inputs.package}}", "pip install ${{inputs.package}}"),
+        ("uv pip install x", "uv pip install x"),
+        ("conda install -y x && python train.py", "conda install -y x"),
+        ("mamba env update -f environment.yml", "mamba env update -f environment.yml"),
+        ("poetry install && python train.py", "poetry install"),
+        ("python setup.py develop", "python setup.py develop"),
+        ("easy_install x", "easy_install x"),
+        ("python train.py", ""),
+        ("python train.py --how pip # pip install x", ""),
+        ("pip download x; pip list; pip freeze", ""),
+        ("python pip_install.py && ./pip install", ""),
+        ("apt-get install x", ""),
+        ("pip install --target lib x && PYTHONPATH=lib python train.py", ""),
+        ("conda install -n other x", ""),
+        ("python -m venv v && v/bin/pip install x && v/bin/python train.py", ""),
+        ("python -m venv v && v/bin/python -m pip install x", ""),
+        ("python -m venv v && . v/bin/activate && pip install x", ""),
+        ("uv sync && uv run train.py", ""),
+    ],
+)
+def test_what_changes_the_environment_is_found(command: str, found: str) -> None:
+    assert installs(command) == found
+
+
+def test_it_is_refused_unless_another_python_or_a_word_allows_it() -> None:
+    line = "pip install torch && python train.py"
+    problem, warning = check_installing(line, python="", allowed=False, where="trial.command", keys="raydrive.")
+    assert problem is not None
+    assert not warning
+    assert str(problem).startswith("trial.command: found 'pip install torch'; allowed: no installation")
+    assert "raydrive.python" in str(problem)
+    assert "raydrive.allow_pip_install" in str(problem)
+    for python, allowed in (("/venv/bin/python", False), ("", True)):
+        problem, warning = check_installing(line, python=python, allowed=allowed, where="trial.command")
+        assert problem is None
+        assert f"changes {python or 'the Python that raydrive runs in'}" in warning
+    assert check_installing("python train.py", python="", allowed=False, where="") == (None, "")
