@@ -574,3 +574,18 @@ def test_infinity_is_refused_with_its_place() -> None:
     assert problems_of(SWEEP.replace("max_total_trials: 10", "max_total_trials: .inf"))[0].startswith(
         "sweep.yml:16:21: limits.max_total_trials: found inf"
     )
+
+
+def test_a_tuple_is_written_down_as_a_list(tmp_path: Path) -> None:
+    from raydrive import GridParameterSampling, HyperDriveConfig, ScriptRunConfig, choice
+    from raydrive.compat.converting import converted
+
+    (tmp_path / "train.py").touch()
+    sampling = GridParameterSampling({"n": choice((1, 1), {"deep": [(1, 2)]})})
+    script = ScriptRunConfig(tmp_path, "train.py")
+    submission = HyperDriveConfig(sampling, "score", "maximize", 1, run_config=script).to_submission("e")
+    text, _ = converted(submission, tmp_path)
+    assert "$tuple" not in text
+    (tmp_path / "sweep.yml").write_text(text)
+    space = load_sweep(tmp_path / "sweep.yml").submission.config.sampling.space
+    assert [space.grid_at(index)["n"] for index in range(2)] == [[1, 1], {"deep": [[1, 2]]}]
