@@ -14,39 +14,22 @@ Standard library only, nothing newer than Python 3.8: training scripts import th
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
-import threading
-import uuid
 from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
 from raydrive import plain, variables, wire
+from raydrive.plain import ExperimentName
 
 
 class RunEnvironmentError(RuntimeError):
     """``Run.get_context(allow_offline=False)`` was called outside a trial."""
 
 
-class _Process:
-    """What this process is, and what it has logged. A forked child starts its own, from its own environment."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.lock, self.saving = threading.RLock(), threading.RLock()  # a save may wait long, and nothing else with it
-        self.channel = os.environ.get(wire.CHANNEL, "")
-        self.client = wire.Client(self.channel) if self.channel else None
-        self.offline_id = os.environ.get(wire.TRIAL_ID) or f"OfflineRun_{uuid.uuid4()}"  # not where it has a real one
-        self.metrics: dict[str, list[Any]] = {}
-        self.tags: dict[str, str] = {}
-        self.noted: list[str] = []
-        self.failed = False
+_process: plain.Process | None = None
 
 
-_process: _Process | None = None
-
-
-def _this() -> _Process:
+def _this() -> plain.Process:
     """State of the present process.
 
     A module may have called ``get_context`` before a fork, or before its environment said that it is a trial: a ``Run``
@@ -54,19 +37,8 @@ def _this() -> _Process:
     """
     global _process
     if _process is None or _process.pid != os.getpid() or _process.channel != os.environ.get(wire.CHANNEL, ""):
-        _process = _Process()
+        _process = plain.Process()
     return _process
-
-
-class ExperimentName:
-    """The experiment of a run, as far as a training process knows it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        """Name of the experiment."""
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class ParentRun:
@@ -171,8 +143,7 @@ class Run:
         Raises:
             NotADirectoryError: There is no such folder.
         """
-        if not os.path.isdir(directory):
-            raise NotADirectoryError(f"save_checkpoint takes a folder; found {os.fspath(directory)!r}")
+        plain.check_folder(directory, "save_checkpoint takes a folder")
         root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), _this()
         if not root:
             return _note("save_checkpoint does nothing outside a trial")
@@ -180,6 +151,45 @@ class Run:
             name = plain.stage_checkpoint(os.fspath(directory), root)
             if process.client is not None:
                 process.client.send(wire.checkpoint_message(name))
+
+    def report(
+        self,
+        metrics: Mapping[str, Any],
+        *,
+        step: float | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        description: str = "",
+    ) -> None:
+        """Logs values together and, where given, saves a folder as the checkpoint that holds them.
+
+        Both arrive or neither does, so a trial that goes on from the checkpoint goes on right after these values.
+
+        Args:
+            metrics: Numbers or strings by name.
+            step: Where in training this is, such as the epoch.
+            checkpoint: A folder to save, as by ``save_checkpoint``: it is copied.
+            description: What the values are, for people.
+
+        Raises:
+            TypeError: ``metrics`` is no mapping, or a value neither a number nor a string.
+            ValueError: There is no value, or a name is empty.
+            NotADirectoryError: There is no such folder.
+        """
+        values = plain.row(metrics, "report({...})")
+        step = None if step is None else plain.scalar(step, "report({...}), the step", "give a number")
+        if checkpoint is not None:
+            plain.check_folder(checkpoint, "report takes a folder as its checkpoint")
+        root, this = os.environ.get(wire.CHECKPOINT_DIR, ""), _this()
+        for name, value in values.items():
+            this.metrics.setdefault(name, []).append(value)
+        if checkpoint is not None and not root:
+            _note("a checkpoint does nothing outside a trial")
+        with this.saving if checkpoint is not None and root else contextlib.nullcontext():
+            saved = plain.stage_checkpoint(os.fspath(checkpoint), root) if checkpoint is not None and root else ""
+            message = wire.metrics_message(values, step, description, this.rank, saved)
+            if this.client is None or not this.client.send(message):
+                for name, value in values.items():
+                    plain.say(f"Attempted to log scalar metric {name}:\n{plain.text_of(value)}")
 
     # ------------------------------------------------------------------ metrics
 
@@ -260,17 +270,8 @@ class Run:
         if self.offline:
             self._log("image", name, path if path is not None else plot, description)
             return
-        suffix = os.path.splitext(path)[1] if path is not None else ".png"
-        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
         with _this().lock:
-            count = len(_this().metrics.get(name, ())) + 1
-            stored = f"outputs/images/{safe}-{os.getpid()}-{count}{suffix}"
-            target = plain.target_of(stored)
-            if path is not None:
-                plain.copy_file(path, target)
-            else:
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                plot.savefig(target)
+            stored = plain.keep_picture(name, len(_this().metrics.get(name, ())) + 1, path, plot)
             self._log("image", name, {"image": stored}, description)
 
     def log_confusion_matrix(self, name: str, value: Any, description: str = "") -> None:
@@ -317,7 +318,7 @@ class Run:
         """
         target = plain.target_of(name)
         if not target:
-            print(f"Attempted to upload file {name}")
+            plain.say(f"Attempted to upload file {name}")
             return ""
         plain.copy_file(path_or_stream, target)
         return target
@@ -343,16 +344,10 @@ class Run:
         if not os.path.isdir(root):
             raise NotADirectoryError(f"upload_folder({plain.shown(name)}): no such folder: {root!r}")
         target = plain.target_of(name)
-        if not target:
-            print(f"Attempted to upload folder {name}")
-            return ""
-        own = os.path.realpath(target)
-        for folder, below, files in os.walk(root):
-            # A copy into the folder itself must not copy the copy.
-            below[:] = [item for item in below if os.path.realpath(os.path.join(folder, item)) != own]
-            for file in files:
-                source = os.path.join(folder, file)
-                plain.copy_file(source, os.path.join(target, os.path.relpath(source, root)))
+        if target:
+            plain.copy_folder(root, target)
+        else:
+            plain.say(f"Attempted to upload folder {name}")
         return target
 
     # ------------------------------------------------------------------ tags and state
@@ -367,7 +362,7 @@ class Run:
         this = _this()
         this.tags.update(texts)
         if this.client is None or not this.client.send(wire.tags_message(texts)):
-            print(f"Attempted to set tags {texts}", flush=True)
+            plain.say(f"Attempted to set tags {texts}")
 
     def get_tags(self) -> dict[str, str]:
         """Returns the tags this process has set."""
@@ -393,28 +388,22 @@ class Run:
     def _state(self, state: str, why: str) -> None:
         this = _this()
         if this.client is None or not this.client.send(wire.state_message(state, why)):
-            print(f"Attempted to set the state {state}{': ' + why if why else ''}", flush=True)
+            plain.say(f"Attempted to set the state {state}{': ' + why if why else ''}")
 
     # ------------------------------------------------------------------ inside
 
     def _log_json(self, kind: str, name: str, value: Any, description: str) -> None:
         plain.check_name(name)
         where = f"log_{kind.replace(' ', '_')}({plain.shown(name)}, ...)"
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError as error:
-                raise ValueError(f"{where}: the text is not JSON: {error}") from None
-        if not isinstance(value, Mapping):
-            raise TypeError(f"{where}: found {type(value).__name__}; expected a mapping or the JSON text of one")
-        self._log(kind, name, plain.tree(value, where), description)
+        self._log(kind, name, plain.chart(value, where), description)
 
     def _log(self, kind: str, name: str, value: Any, description: str, step: float | None = None) -> None:
         this = _this()
         step = None if step is None else plain.scalar(step, f"the step of {plain.shown(name)}", "give a number")
         this.metrics.setdefault(name, []).append(value)
-        if this.client is None or not this.client.send(wire.metrics_message({name: value}, step, description)):
-            print(f"Attempted to log {kind} metric {name}:\n{plain.text_of(value)}", flush=True)
+        message = wire.metrics_message({name: value}, step, description, this.rank)
+        if this.client is None or not this.client.send(message):
+            plain.say(f"Attempted to log {kind} metric {name}:\n{plain.text_of(value)}")
 
 
 def _note(text: str) -> None:

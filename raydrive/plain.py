@@ -6,18 +6,61 @@ Standard library only, nothing newer than Python 3.8.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import threading
 import time
-from typing import IO, Any, Mapping, Union  # noqa: UP035  (aliases used at run time)
+import uuid
+from typing import IO, Any, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
 
-from raydrive import wire
+from raydrive import ranks, wire
 
 PathOrStream = Union[str, "os.PathLike[str]", IO[bytes], IO[str]]
 
 
 MOST_BITS = 3_330
 """Of a whole number, a thousand digits: Python refuses to print very long ones, and JSON is printed."""
+MAX_DEPTH = 30
+"""Most lists and mappings in each other in one value; the reader of the wire has the same bound."""
+_BEYOND = 1 << 63
+"""Steps are below it, and above it with the other sign: 64 bits are what files of numbers hold."""
+_NEARLY_NUMBERS = r"(?ai)[-+]?(\d*,\d+|\d{1,3}(,\d{3})+\.\d+|\d+(_\d+)+)(e[-+]?\d+)?|[-+]?(\d+\.?\d*|\.\d+) *%"
+"""What people write for numbers and no program reads as one: ``1,5``, ``1,234.5``, ``1_000``, ``93 %``."""
+
+
+class Process:
+    """What this process is, and what it has logged. A forked child starts its own, from its own environment."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock, self.saving = threading.RLock(), threading.RLock()  # a save may wait long, and nothing else with it
+        self.channel = os.environ.get(wire.CHANNEL, "")
+        self.client = wire.Client(self.channel) if self.channel else None
+        self.offline_id = os.environ.get(wire.TRIAL_ID) or f"OfflineRun_{uuid.uuid4()}"  # not where it has a real one
+        self.metrics: dict[str, list[Any]] = {}
+        self.tags: dict[str, str] = {}
+        self.noted: list[str] = []
+        self.failed = False
+        self._rank: int | None = None
+
+    @property
+    def rank(self) -> int:
+        """Rank of this process among those that train together, as its environment has it when it first logs."""
+        if self._rank is None:
+            self._rank = ranks.rank_of(os.environ)
+        return self._rank
+
+
+class ExperimentName:
+    """The experiment of a run, as far as a training process knows it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """Name of the experiment."""
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def shown(value: object, length: int = 80) -> str:
@@ -106,6 +149,39 @@ def scalar(value: Any, where: str, way_out: str) -> Any:
     raise TypeError(f"{where}: found {type(value).__name__} ({what}); expected a number or a string; {way_out}")
 
 
+def parse_log(arguments: Sequence[str]) -> tuple[dict[str, wire.Scalar], float | None, list[str]]:
+    """Splits the arguments of ``raydrive log`` into values, step and complaints."""
+    values: dict[str, wire.Scalar] = {}
+    steps: list[float] = []
+    complaints: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--step" or word.startswith("--step="):
+            text = word[7:] if "=" in word else (rest.pop(0) if rest else "")
+            step = wire.parse_scalar(text.strip())
+            if isinstance(step, str) or not -_BEYOND <= step < _BEYOND:
+                complaints.append(f"--step: found {shown(text)}; allowed: a number, finite and of 64 bits")
+            elif steps:
+                complaints.append(f"--step: found a second one, {shown(text)}; allowed: one")
+            else:
+                steps.append(step)
+            continue
+        name, equals, text = (part.strip() for part in word.partition("="))
+        if not equals or not name or name.startswith("--"):
+            complaints.append(f"found {shown(word)}; allowed: NAME=VALUE, such as accuracy=0.93, and --step N")
+        elif name in values:
+            complaints.append(f"{name}: found a second value, {shown(text)}; allowed: one in each call")
+        elif not text or re.fullmatch(_NEARLY_NUMBERS, text):
+            found = f"{shown(text)}, which is no number" if text else "no value"
+            complaints.append(f"{name}: found {found}; allowed: a number, such as 0.93, 1500 or 1e-3, or a text")
+        else:
+            values[name] = wire.parse_scalar(text)
+    if not values and not complaints:
+        complaints.append("no metric given")
+    return values, steps[0] if steps else None, complaints
+
+
 def column(value: Any, where: str) -> list[Any]:
     """A list of numbers and strings.
 
@@ -133,19 +209,78 @@ def cell(value: Any, where: str) -> Any:
     return column(value, where) if many else scalar(value, where, "give a list of them for a column")
 
 
-def tree(value: Any, where: str) -> Any:
-    """The same in JSON types, whatever the nesting.
+def tree(value: Any, where: str, depth: int = 0) -> Any:
+    """The same in JSON types.
 
     Raises:
         TypeError: Something in it has no JSON form.
+        ValueError: It is nested deeper than ``MAX_DEPTH``.
     """
     if value is None:
         return None
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{where}: found lists and mappings nested more than {MAX_DEPTH} deep; allowed: {MAX_DEPTH}")
     if isinstance(value, Mapping):
-        return {str(key): tree(item, where) for key, item in value.items()}
+        return {str(key): tree(item, where, depth + 1) for key, item in value.items()}
     if hasattr(value, "__iter__") and not isinstance(value, str) and getattr(value, "shape", None) != ():
-        return [tree(item, where) for item in value]
+        return [tree(item, where, depth + 1) for item in value]
     return scalar(value, where, "it has no JSON form")
+
+
+def row(metrics: Any, where: str) -> dict[str, Any]:
+    """Values to be logged together.
+
+    Raises:
+        TypeError: It is no mapping, or a value neither a number nor a string.
+        ValueError: There is no value, or a name is empty.
+    """
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"{where}: found {type(metrics).__name__}; expected a mapping of names to values")
+    if not metrics:
+        raise ValueError(f"{where}: found no value; give at least one, such as {{'accuracy': 0.93}}")
+    for name in metrics:
+        check_name(name)
+    return {
+        name: scalar(item, f"{where}, {name}", "log lists and tables by log_list, log_table")
+        for name, item in metrics.items()
+    }
+
+
+def chart(value: Any, where: str) -> Any:
+    """A chart's data in JSON types, from a mapping or the JSON text of one.
+
+    Raises:
+        TypeError: It is no mapping, or something in it has no JSON form.
+        ValueError: The text is no JSON, or it is nested too deep.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"{where}: the text is not JSON: {error}") from None
+        except RecursionError:
+            raise ValueError(f"{where}: found a text nested too deep; allowed: {MAX_DEPTH}") from None
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{where}: found {type(value).__name__}; expected a mapping or the JSON text of one")
+    return tree(value, where)
+
+
+def say(text: str) -> None:
+    """Prints what there is no trial for; whatever the text, with what the terminal cannot show spelled out."""
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:
+        print(text.encode("ascii", "backslashreplace").decode(), flush=True)
+
+
+def check_folder(directory: str | os.PathLike[str], what: str) -> None:
+    """Refuses what is no folder.
+
+    Raises:
+        NotADirectoryError: There is no such folder.
+    """
+    if not os.path.isdir(directory):
+        raise NotADirectoryError(f"{what}; found {os.fspath(directory)!r}")
 
 
 def target_of(name: str) -> str:
@@ -190,6 +325,45 @@ def copy_file(source: PathOrStream, target: str) -> None:
         if os.path.exists(partial):
             os.unlink(partial)
         raise
+
+
+def keep_picture(name: str, count: int, path: str | None, plot: Any) -> str:
+    """Puts a picture, a file or a plot, among the trial's outputs; returns its name there.
+
+    Args:
+        name: Name of the metric.
+        count: How many pictures of that name this process has logged, with this one.
+        path: The file, or None.
+        plot: What has ``savefig``, where there is no file.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    suffix = os.path.splitext(path)[1] if path is not None else ".png"
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    stored = f"outputs/images/{safe}-{os.getpid()}-{count}{suffix}"
+    target = target_of(stored)
+    if path is not None:
+        copy_file(path, target)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        plot.savefig(target)
+    return stored
+
+
+def copy_folder(root: str, target: str) -> None:
+    """Copies the files of a folder, one after the other.
+
+    Raises:
+        OSError: A file cannot be read or written.
+    """
+    own = os.path.realpath(target)
+    for folder, below, files in os.walk(root):
+        # A copy into the folder itself must not copy the copy.
+        below[:] = [item for item in below if os.path.realpath(os.path.join(folder, item)) != own]
+        for file in files:
+            source = os.path.join(folder, file)
+            copy_file(source, os.path.join(target, os.path.relpath(source, root)))
 
 
 def stage_checkpoint(directory: str, root: str) -> str:

@@ -4,9 +4,11 @@ One JSON object a line, sent to the Unix socket named in ``RAYDRIVE_CHANNEL``. A
 number of times, in any language; a connection says nothing but such lines and is never answered. A line is one of::
 
     {"m": {"accuracy": 0.93}, "t": 1731000000.5, "s": 3, "d": "held-out set"}
-        metrics logged together; "t" seconds since the epoch, "s" the user's step and "d" a description (both optional).
+        metrics logged together; "t" seconds since the epoch, "s" the user's step and "d" a description (all optional).
         A value is a number, a string, a list, a row {"column": scalar} or a table {"column": [scalar, ...]}
         (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
+        "checkpoint" (see below) may stand in the same line: then it holds these values. "r" is the rank of a process
+        among several that train together: the primary metric is taken from rank 0, which is also what no "r" means.
     {"tags": {"fold": "2"}, "t": 1731000000.5}
     {"checkpoint": "2", "t": 1731000000.5}
         the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete: its marker ``2.done`` is there, or the
@@ -16,6 +18,9 @@ number of times, in any language; a connection says nothing but such lines and i
 
 Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand for themselves. Nothing is acknowledged:
 a full socket buffer blocks the writer, which is the back-pressure, and what was written before a process ended is read.
+
+The first value of a step stands: a line that repeats one is no new interval. What cannot be recorded or makes no sense
+is replaced or dropped, and said so once: ``raydrive.core.report_checks`` has the limits.
 
 Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
 """
@@ -32,7 +37,7 @@ import time
 import weakref
 from typing import Any, Dict, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
 
-from raydrive import variables
+from raydrive import ranks, variables
 
 CHANNEL = "RAYDRIVE_CHANNEL"
 """Path of the Unix socket that reads what a trial logs; unset outside a trial."""
@@ -72,7 +77,8 @@ CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 BUFFER_BYTES = 1 << 20
 """So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
 200 short lines, after which ``log()`` waits for the reader to get a core; most of that is its own book-keeping."""
-
+PATIENCE_S = 3.0
+"""So long a process tries to reach a channel that is not there."""
 DONE = ".done"
 """What a checkpoint's marker is called after the folder that it stands for."""
 SAVED = ".raydrive"
@@ -101,6 +107,7 @@ TRIAL_VARIABLES = (
     CHECKPOINT_DIR,
     SUBMIT_DIR,
     FUNCTION,
+    ranks.OUTER_RANKS,
 )
 """All that tells a process that it is a trial, and which."""
 
@@ -127,6 +134,7 @@ def trial_environment(
     resume_from: str = "",
     submit_dir: str = "",
     large_dir: str = "",
+    outer_ranks: str = "",
 ) -> dict[str, str]:
     """The variables that tell a training process which trial it is.
 
@@ -144,6 +152,7 @@ def trial_environment(
         resume_from: Directory of the checkpoint to go on from; left out when empty.
         submit_dir: Folder that the run was submitted from; left out when empty.
         large_dir: Existing directory for what is too large for a variable; empty = there is none.
+        outer_ranks: What ``ranks.outer_ranks`` returned for the variables that the trial begins with.
 
     Returns:
         Names and values to add to the environment of the process. With ``PYTHONUNBUFFERED`` its log is that of now.
@@ -164,6 +173,8 @@ def trial_environment(
         environment[INPUTS] = _encode(dict(inputs))
     if checkpoint_dir:
         environment[CHECKPOINT_DIR] = checkpoint_dir
+    if outer_ranks:
+        environment[ranks.OUTER_RANKS] = outer_ranks
     if resume_from:
         environment[RESUME_FROM] = environment[AZURE_RESUME_FROM] = resume_from
     if submit_dir:
@@ -178,13 +189,19 @@ def _hyperparameters(params: Mapping[str, Any]) -> dict[str, str]:
     return {PARAMS: _encode(dict(params)), **({TUPLES: _encode(tuples)} if tuples else {})}
 
 
-def metrics_message(values: Mapping[str, Any], step: float | None = None, description: str = "") -> Message:
-    """A line that logs ``values`` together, at the present time."""
+def metrics_message(
+    values: Mapping[str, Any], step: float | None = None, description: str = "", rank: int = 0, checkpoint: str = ""
+) -> Message:
+    """A line that logs ``values`` together, at the present time, and with them a checkpoint that holds them."""
     message: Message = {"m": values, "t": time.time()}
     if step is not None:
         message["s"] = step
     if description:
         message["d"] = description
+    if rank:
+        message["r"] = rank
+    if checkpoint:
+        message["checkpoint"] = checkpoint
     return message
 
 
@@ -299,21 +316,24 @@ class Client:
                 self._socket = None
 
     def _send(self, line: bytes) -> bool:
-        for last in (False, True):
+        end = 0.0
+        while True:
             try:
                 if self._socket is None:
                     self._socket = self._connect()
                 self._socket.sendall(line)
             except OSError as error:
                 self.close()
-                if last:
+                now = time.monotonic()
+                end = end or now + (PATIENCE_S if os.path.isabs(self.path) else 0.0)  # else it is no socket at all
+                if now > end:
                     return self._give_up(error)
+                time.sleep(0.02)  # a socket that was removed is made anew
             except BaseException:
                 self.close()  # interrupted in the middle of a line: the next line must not be glued to its head
                 raise
             else:
                 return True
-        return False
 
     def _send_apart(self, line: bytes) -> bool:
         """Sends from within an interrupted ``send``: another connection keeps the two lines apart."""
@@ -385,30 +405,6 @@ def parse_scalar(text: str) -> Scalar:
     return text
 
 
-def _parse_log(arguments: Sequence[str]) -> tuple[dict[str, Scalar], Scalar | None, list[str]]:
-    """Splits the arguments of ``raydrive log`` into values, step and complaints."""
-    values: dict[str, Scalar] = {}
-    step: Scalar | None = None
-    complaints: list[str] = []
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word == "--step" or word.startswith("--step="):
-            text = word[7:] if "=" in word else (rest.pop(0) if rest else "")
-            step = parse_scalar(text)
-            if isinstance(step, str):
-                complaints.append(f"--step: found {text!r}; allowed: a number")
-            continue
-        name, equals, text = word.partition("=")
-        if not equals or not name.strip():
-            complaints.append(f"found {word!r}; allowed: NAME=VALUE, such as accuracy=0.93")
-        else:
-            values[name] = parse_scalar(text)
-    if not values and not complaints:
-        complaints.append("no metric given")
-    return values, step, complaints
-
-
 def log_main(argv: Sequence[str] | None = None) -> int:
     """Logs metrics from a command line: ``raydrive log accuracy=0.93 loss=0.2 --step 3``.
 
@@ -422,7 +418,9 @@ def log_main(argv: Sequence[str] | None = None) -> int:
     if arguments in (["--help"], ["-h"]):
         print(_USAGE)
         return 0
-    values, step, complaints = _parse_log(arguments)
+    from raydrive import plain  # what training logs with does without
+
+    values, step, complaints = plain.parse_log(arguments)
     if complaints:
         print("\n".join([f"raydrive log: {line}" for line in complaints] + [_USAGE]), file=sys.stderr)
         return 2
@@ -431,8 +429,7 @@ def log_main(argv: Sequence[str] | None = None) -> int:
         for name, value in values.items():
             print(f"Attempted to log scalar metric {name}:\n{value}")
         return 0
-    number = step if isinstance(step, (int, float)) else None
-    return 0 if Client(path).send(metrics_message(values, number)) else 5
+    return 0 if Client(path).send(metrics_message(values, step, rank=ranks.rank_of(os.environ))) else 5
 
 
 if __name__ == "__main__":

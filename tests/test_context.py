@@ -382,6 +382,74 @@ def test_a_save_that_waits_in_a_thread_of_its_own_holds_nothing_else_up(
 # ---------------------------------------------------------------------- anywhere else
 
 
+def test_a_report_is_one_message_with_its_values_and_its_checkpoint(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = tmp_path / "checkpoints"
+    staging.mkdir()
+    monkeypatch.setenv(wire.CHECKPOINT_DIR, str(staging))
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "weights").write_text("1")
+    run = Run.get_context()
+    run.report({"accuracy": np.float32(0.5), "epochs": 3}, step=np.int64(3), checkpoint=model, description="held out")
+    run.report({"accuracy": 0.75})
+    (model / "weights").write_text("2")
+    (saved,) = staging.iterdir()
+    assert (saved / "weights").read_text() == "1"
+    both, alone = trial.messages()
+    assert both["m"] == {"accuracy": 0.5, "epochs": 3}
+    assert (both["s"], both["d"]) == (3, "held out")
+    assert both["checkpoint"] + ".raydrive" == saved.name
+    assert (alone["m"], "s" in alone, "checkpoint" in alone) == ({"accuracy": 0.75}, False, False)
+    assert run.get_metrics() == {"accuracy": [0.5, 0.75], "epochs": 3}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "options", "error", "said"),
+    [
+        ({}, {}, ValueError, "found no value"),
+        ([("a", 1)], {}, TypeError, "found list"),
+        ({"": 1}, {}, ValueError, "at least one letter"),
+        ({1: 1}, {}, TypeError, "name of a metric"),
+        ({"a": [1]}, {}, TypeError, "a: found list"),
+        ({"a": 1}, {"checkpoint": "nowhere"}, NotADirectoryError, "found 'nowhere'"),
+        ({"a": 1}, {"step": [1]}, TypeError, "the step"),
+    ],
+)
+def test_a_report_that_cannot_be_made_logs_and_saves_nothing(
+    trial: Trial, metrics: Any, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        Run.get_context().report(metrics, **options)
+    assert trial.messages() == []
+    assert Run.get_context().get_metrics() == {}
+
+
+def test_a_process_of_a_higher_rank_says_so(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.get_context()
+    run.set_tags({"a": "b"})
+    monkeypatch.setenv("RANK", "2")  # as a process does that is told its rank after it was started
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    run.log("accuracy", 0.5)
+    run.report({"accuracy": 0.5})
+    run.log_row("table", x=1)
+    assert [message.get("r", 0) for message in trial.messages()] == [0, 2, 2, 2]
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_what_is_nested_too_deep_is_refused_with_a_sentence(trial: Trial, deep: bool) -> None:
+    value: Any = {}
+    for _ in range(5000):
+        value = {"a": value}
+    with pytest.raises(ValueError, match="nested"):
+        Run.get_context().log_predictions("p", value if deep else '{"a":' * 5000 + "1" + "}" * 5000)
+    circle: dict[str, Any] = {}
+    circle["a"] = circle
+    with pytest.raises(ValueError, match="nested"):
+        Run.get_context().log_predictions("p", circle)
+
+
 def test_outside_a_trial_everything_prints(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     run = Run.get_context()
     assert run.offline
@@ -465,3 +533,10 @@ def test_a_checkpoint_waits_for_the_one_before(tmp_path: Path, monkeypatch: pyte
     assert waited == []
     plain.stage_checkpoint(str(tmp_path / "model"), str(root))
     assert len(waited) == 3
+
+
+def test_outside_a_trial_a_report_prints(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    Run.get_context().report({"accuracy": 0.5, "text": "\ud800"}, step=1, checkpoint=tmp_path)
+    out, error = capsys.readouterr()
+    assert out.startswith("Attempted to log scalar metric accuracy:\n0.5\n")
+    assert "a checkpoint does nothing outside a trial" in error

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from raydrive import wire
+from raydrive import plain, ranks, wire
 
 
 class Server:
@@ -126,7 +126,7 @@ def test_threads_share_a_connection_and_lines_stay_whole(server: Server) -> None
 
 FORK = """
 import os, sys, threading
-from raydrive import wire
+from raydrive import plain, wire
 client = wire.Client(sys.argv[1])
 client.send({"m": {"who": "parent", "n": 0}})
 held = client._lock
@@ -154,7 +154,7 @@ def test_forked_children_open_connections_of_their_own_even_when_the_lock_was_he
 
 SIGNAL = """
 import signal, sys
-from raydrive import wire
+from raydrive import plain, wire
 client = wire.Client(sys.argv[1])
 handled = []
 def handler(*_):
@@ -232,6 +232,23 @@ def test_a_channel_that_is_gone_is_told_once_and_raises_nothing(
     assert "training goes on" in err
 
 
+def test_a_channel_that_is_made_anew_in_time_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "channel"
+    sent: list[bool] = []
+    client = wire.Client(str(path))
+    sending = threading.Thread(target=lambda: sent.append(client.send(wire.metrics_message({"n": 1}))))
+    sending.start()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        connection, _ = listening.accept()
+        sending.join(10)
+        assert sent == [True]
+        with connection:
+            assert wire.decode([connection.recv(1000).strip()])[0][0]["m"] == {"n": 1}
+    client.close()
+
+
 def test_a_server_that_restarts_in_between_is_found_again(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     client = wire.Client(path)
@@ -249,7 +266,7 @@ def test_a_server_that_restarts_in_between_is_found_again(tmp_path: Path) -> Non
 def test_logging_takes_less_than_50_us(server: Server) -> None:
     code = """
 import sys, time
-from raydrive import wire
+from raydrive import plain, wire
 client = wire.Client(sys.argv[1])
 times = []
 for n in range(5000):
@@ -308,6 +325,104 @@ def test_logging_from_a_command_line_says_everything_that_is_wrong(tmp_path: Pat
     gone = log(["a=1"], str(tmp_path / "nobody"))
     assert gone.returncode == 5
     assert "cannot log to" in gone.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values", "step"),
+    [
+        (["acc = 0.9"], {"acc": 0.9}, None),
+        (["  acc  =  0.9  "], {"acc": 0.9}, None),
+        (["val loss=.5", "mode=a,b", "v=1.2.3", "day=2026-01-02", "s=1 2"], None, None),
+        (["layers=1,2,3"], {"layers": "1,2,3"}, None),
+        (["acc=nan", "b=-inf", "--step=-1"], None, -1),
+        (["acc=0.9", "--step", " 7 "], {"acc": 0.9}, 7),
+        (["acc=0.9", "--step", "0.5"], {"acc": 0.9}, 0.5),
+    ],
+)
+def test_what_a_command_line_may_say(arguments: list[str], values: dict[str, Any] | None, step: float | None) -> None:
+    found, at, complaints = plain.parse_log(arguments)
+    assert complaints == []
+    assert at == step
+    assert values is None or found == values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["acc=1,5"], "'1,5', which is no number"),
+        (["acc=,5"], "',5', which"),
+        (["acc=1,234.5"], "'1,234.5'"),
+        (["acc=-1,5e-3"], "'-1,5e-3'"),
+        (["acc=93 %"], "'93 %'"),
+        (["acc=1_000"], "'1_000'"),
+        (["acc="], "no value"),
+        (["acc = "], "no value"),
+        ([" =3"], "' =3'"),
+        (["acc=1", "acc=2"], "a second value, '2'"),
+        (["acc=1", "--steps=3"], "'--steps=3'"),
+        (["acc=1", "--step", "1" + "0" * 400], "a number, finite and of 64 bits"),
+        (["acc=1", "--step", "1" + "0" * 5000], "a number, finite and of 64 bits"),
+        (["acc=1", "--step=nan"], "'nan'"),
+        (["acc=1", "--step=inf"], "'inf'"),
+        (["acc=1", "--step"], "''"),
+        (["acc=1", "--step=1", "--step=2"], "a second one, '2'"),
+        (["x" * 10_000], "..."),
+    ],
+)
+def test_what_a_command_line_may_not_say(arguments: list[str], found: str) -> None:
+    (complaint,) = plain.parse_log(arguments)[2]
+    assert found in complaint
+    assert "allowed: " in complaint
+    assert len(complaint) < 250
+
+
+@pytest.mark.parametrize(
+    ("environment", "rank"),
+    [
+        ({}, 0),
+        ({"RANK": "0", "WORLD_SIZE": "4"}, 0),
+        ({"RANK": "3", "WORLD_SIZE": "4"}, 3),
+        ({"RANK": "3"}, 3),
+        ({"RANK": "3", "WORLD_SIZE": "1"}, 0),
+        ({"RANK": "high"}, 0),
+        ({"RANK": "-1"}, 0),
+        ({"RANK": "\u0663"}, 0),
+        ({"RANK": "0", "LOCAL_RANK": "1", "WORLD_SIZE": "4"}, 0),
+        ({"LOCAL_RANK": "1", "WORLD_SIZE": "4"}, 1),
+        ({"LOCAL_RANK": "1"}, 0),
+        ({"OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_SIZE": "4"}, 2),
+        ({"PMI_RANK": "2", "PMI_SIZE": "4"}, 2),
+        ({"SLURM_PROCID": "5", "SLURM_NTASKS": "8"}, 5),
+        ({"SLURM_PROCID": "5", "SLURM_NTASKS": "8", ranks.OUTER_RANKS: "SLURM_PROCID"}, 0),
+        ({"SLURM_PROCID": "5", "SLURM_NTASKS": "8", "RANK": "0", "WORLD_SIZE": "2"}, 0),
+        ({"SLURM_PROCID": "5", ranks.OUTER_RANKS: "SLURM_PROCID", "RANK": "1", "WORLD_SIZE": "2"}, 1),
+        ({"JAX_PROCESS_ID": "1", "JAX_NUM_PROCESSES": "2"}, 1),
+        ({"TF_CONFIG": '{"cluster": {"worker": ["a", "b"]}, "task": {"type": "worker", "index": 1}}'}, 1),
+        ({"TF_CONFIG": '{"cluster": {"worker": ["a", "b"]}, "task": {"type": "worker", "index": 0}}'}, 0),
+        ({"TF_CONFIG": '{"cluster": {"chief": ["c"], "worker": ["a"]}, "task": {"type": "worker", "index": 0}}'}, 1),
+        ({"TF_CONFIG": '{"cluster": {"chief": ["c"]}, "task": {"type": "evaluator", "index": 1}}'}, 0),
+        ({"TF_CONFIG": "not json"}, 0),
+        ({"TF_CONFIG": "[]"}, 0),
+        ({"RANK": "3", "WORLD_SIZE": "4", ranks.ALL_RANKS: "1"}, 0),
+        ({"RANK": "3", "WORLD_SIZE": "4", ranks.ALL_RANKS: "0"}, 3),
+    ],
+)
+def test_ranks(environment: dict[str, str], rank: int) -> None:
+    assert ranks.rank_of(environment) == rank
+
+
+def test_ranks_from_before_the_trial_are_not_its_own() -> None:
+    outside = {"SLURM_PROCID": "3", "PMI_RANK": "0", "TF_CONFIG": "{}", "HOME": "/"}
+    assert ranks.outer_ranks(outside) == "SLURM_PROCID,TF_CONFIG"
+    assert ranks.outer_ranks({"SLURM_PROCID": "0"}) == ""
+
+
+def test_the_command_line_logger_tells_its_rank(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert log(["acc = 0.5"], server.path).returncode == 0
+    (message,) = server.messages()
+    assert (message["m"], message["r"]) == ({"acc": 0.5}, 2)
 
 
 def test_the_command_line_logger_loads_nothing_heavy() -> None:

@@ -44,6 +44,8 @@ class Block:
     """Everything that is no report, and the decisions that came of reports, in order."""
     entries: int = 0
     """How many entries the block stands for."""
+    step: Array | None = None
+    """Of the reports, floats; NaN where there is none. None: no report has one."""
 
 
 Piece = Entry | Block

@@ -44,7 +44,9 @@ def after_loss(fact: Lost, trial: Trial, limits: Limits) -> Launch | Close:
 def launch(trial: Trial, not_before: float | None = None) -> Launch:
     """Returns the decision to start the next attempt of a trial, at a time or at once."""
     interval = trial.checkpoint_interval if trial.checkpoint else 0
-    return Launch(trial.number, trial.attempt + 1, trial.params, trial.checkpoint, interval, not_before)
+    recorded, first, last = trial.steps or (None, None, None)
+    number, attempt, params = trial.number, trial.attempt + 1, trial.params
+    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:

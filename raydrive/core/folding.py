@@ -14,6 +14,7 @@ fold reads can tell the difference:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+_Steps = tuple[int, float, float]
+"""``Trial.steps``."""
 
 
 _NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -168,9 +171,20 @@ def _fold_attempt(block: Block, rows: Ints, state: State, curves: Curves, taken:
     _fold_times(trial, block.at[rows_with_value])
     next_rows = _next_rows(rows_with_value, block.interval[rows_with_value], length)
     if len(next_rows):
+        trial.steps = _steps(block, next_rows, trial.steps, first=length == trial.start)
         tops = curves.extend(number, block.value[next_rows])
         taken.rows.append(next_rows)
         taken.tops.append(next_rows[tops])
+
+
+def _steps(block: Block, rows: Ints, before: _Steps | None, *, first: bool) -> _Steps | None:
+    """The steps of a curve, as ``Trial.took`` has them after each of its next rows."""
+    if block.step is None or (before is None and not first):
+        return None
+    steps = block.step[rows]
+    _, begin, last = (0, float(steps[0]), -math.inf) if first or before is None else before
+    grow = not np.isnan(steps).any() and (first or steps[0] > last) and bool((np.diff(steps) > 0).all())
+    return (int(block.interval[rows[-1]]), begin, float(steps[-1])) if grow else None
 
 
 def _fold_times(trial: Trial, at: NDArray[np.float64]) -> None:

@@ -164,6 +164,12 @@ class Launch:
     """Intervals already recorded up to that checkpoint; the attempt's next one is this plus 1."""
     not_before: float | None = None
     """When to start it, seconds since the epoch: later than now after losses without progress in between."""
+    recorded: int | None = None
+    """Intervals that earlier attempts recorded, where each had a step and they grew: the attempt is aligned by that."""
+    first_step: float | None = None
+    """The step of the first of them."""
+    last_step: float | None = None
+    """The step of the last of them."""
 
 
 @dataclass(frozen=True, slots=True)

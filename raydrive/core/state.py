@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from raydrive.core.records import (
     Params,
     Stop,
 )
+from raydrive.core.trial_spec import as_float
 from raydrive.core.unseen import Seen
 
 LOST_ON_KEPT = 20
@@ -89,6 +91,8 @@ class Trial:
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
+    steps: tuple[int, float, float] | None = None
+    """Number of intervals and the steps of the first and the last, where each had one and they grew; None otherwise."""
     start: int = 0
     """Intervals that it brought from an earlier run; the first of its own is this plus 1."""
 
@@ -96,6 +100,15 @@ class Trial:
     """Notices about it (``Noted.text``), each once, oldest first."""
     missing: tuple[str, ...] = ()
     """Those of them that are about files missing from the storage."""
+
+    def took(self, step: object, interval: int) -> None:
+        """An interval was recorded, with or without a step."""
+        known = as_float(step) if isinstance(step, int | float) else math.nan
+        if interval == self.start + 1:
+            self.steps = (interval, known, known) if known == known else None
+        elif self.steps is not None:
+            _, first, last = self.steps
+            self.steps = (interval, first, known) if known > last else None
 
     def accepts(self, note: Noted) -> bool:
         """Whether a notice is of the current attempt, new, and not one too many."""
@@ -125,6 +138,7 @@ class Trial:
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
+        self.steps = None
 
     @property
     def open(self) -> bool:

@@ -110,10 +110,17 @@ class TrialActor:
         await self._work.renew(epoch)
 
     async def run(
-        self, epoch: int, trial: int, attempt: int, params: Mapping[str, Any], resume_from: str | None, interval: int
+        self,
+        epoch: int,
+        trial: int,
+        attempt: int,
+        params: Mapping[str, Any],
+        resume_from: str | None,
+        interval: int,
+        *known: Any,
     ) -> list[tuple[Any, ...]]:
         """Runs an attempt to its end and returns its last events."""
-        return await self._work.run(epoch, trial, attempt, params, resume_from, interval)
+        return await self._work.run(epoch, trial, attempt, params, resume_from, interval, *known)
 
     async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
         """Ends the process tree of an attempt."""

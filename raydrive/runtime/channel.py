@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from raydrive import wire
+from raydrive.core.report_checks import shown
 
 MAX_LINE_BYTES = 64 << 20
 """A longer line is dropped: nothing that is logged is so big, and it must not fill the actor's memory."""
@@ -47,6 +48,8 @@ class Channel:
         self.bad_lines = 0
         """How many lines could not be read since the last ``drain``."""
         self._listening: socket.socket | None = None
+        self._identity = (0, 0)
+        """Device and inode of the socket's path."""
         self._readers: dict[_Reader, None] = {}  # in the order in which they came
         self._paused = False
         self._changed = asyncio.Event()
@@ -57,16 +60,62 @@ class Channel:
         Raises:
             OSError: The socket cannot be created.
         """
-        path = str(private_folder() / f"{os.getpid()}-{secrets.token_hex(4)}.sock")
+        self._bind()
+
+    def _bind(self) -> None:
+        """Makes the socket, at the path it had where that is possible.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        folder = private_folder()
+        path = self.path if self.path and Path(self.path).parent == folder else ""
+        if path and os.path.lexists(path):  # something else, in the place of what somebody removed
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        if not path or os.path.lexists(path):
+            path = str(folder / f"{os.getpid()}-{secrets.token_hex(4)}.sock")
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             listening.bind(path)
             listening.listen(512)
+            found = os.lstat(path)
         except OSError:
             listening.close()
             raise
-        self._listening, self.path = listening, path
+        self._listening, self.path, self._identity = listening, path, (found.st_dev, found.st_ino)
         self._listen()
+
+    def mend(self) -> bool:
+        """Makes the socket anew where somebody has removed it, as cleaners of ``/tmp`` do.
+
+        At the same path, as far as possible, so that processes that have it from their environment find it.
+
+        Returns:
+            Whether it had gone.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        before = self._listening
+        if before is None or self._is_there():
+            return False
+        self._accept()  # who had connected before
+        asyncio.get_running_loop().remove_reader(before.fileno())
+        try:
+            self._bind()
+        except OSError:
+            self._listen()
+            raise
+        before.close()
+        return True
+
+    def _is_there(self) -> bool:
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
 
     def _listen(self) -> None:
         if self._listening is not None:
@@ -122,7 +171,7 @@ class Channel:
             self._listening = None
         for reader in list(self._readers):
             reader.close()
-        if self.path:
+        if self._is_there():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
 
@@ -163,7 +212,7 @@ class Channel:
         messages, bad = wire.decode(lines)
         odd = self.take(messages) if messages else None
         if odd:
-            self._complain(f"a message that was logged cannot be read and was dropped: {str(odd[0])[:200]}", len(odd))
+            self._complain(f"a message that was logged cannot be read and was dropped: {shown(odd[0])}", len(odd))
         if bad:
             self._complain(f"a line that was logged is not a JSON object and was dropped: {bad[0][:200]!r}", len(bad))
 

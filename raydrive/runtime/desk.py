@@ -38,6 +38,7 @@ class Desk:
         self.cwd.mkdir(parents=True)
         self.staging.mkdir(parents=True)
         self._trial = os.path.abspath(link or folder / _TRIAL)
+        self._place = ""
         self._links = {f"{self.cwd}/{name}": f"{self._trial}/{name}" for name in PUBLISHED}
         self._folders = [str(self.cwd), str(self.scratch), str(self.staging)]
         for name, target in self._links.items():
@@ -52,12 +53,31 @@ class Desk:
         Raises:
             OSError: If something cannot be made.
         """
-        place = os.path.abspath(files)
+        place = self._place = os.path.abspath(files)
         for folder in (place, *(f"{place}/{name}" for name in PUBLISHED)):
             make_folder(folder)
+        self._lead()
+
+    def _lead(self) -> None:
         following = f"{self._trial}.next"
-        os.symlink(place, following)
+        os.symlink(self._place, following)
         os.rename(following, self._trial)
+
+    def leads_to_trial(self) -> bool:
+        """Whether the link is still there that all of it goes through."""
+        try:
+            return os.readlink(self._trial) == self._place
+        except OSError:
+            return False
+
+    def lead_again(self) -> bool:
+        """Makes that link anew; returns whether it could be."""
+        with contextlib.suppress(OSError):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(os.path.dirname(self._trial), 0o700)
+            self._lead()
+            return True
+        return False
 
     def clear(self) -> bool:
         """Whether it is as it was made, so that the next attempt may have it; else it is removed."""

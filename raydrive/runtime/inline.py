@@ -20,26 +20,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from raydrive import context, wire
+from raydrive import context, ranks, wire
 from raydrive.core.config import RunConfig
 from raydrive.core.expressions import copy_of
 from raydrive.core.heritage import NOTHING, Heritage, sampler_of
-from raydrive.core.records import (
-    FAILED,
-    Began,
-    Close,
-    Ended,
-    Fact,
-    Finish,
-    Launch,
-    Noted,
-    Reported,
-    Started,
-    Stop,
-    Ticked,
-)
+from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Noted, Reported, Started, Stop, Ticked
+from raydrive.core.reports import Recorded, ReportReader
 from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import as_float
 from raydrive.runtime import returned
 from raydrive.runtime.loop import Loop, Writer
 
@@ -139,6 +126,7 @@ class InlineRunner:
             resume_from=str(saved) if saved.is_dir() else "",
             submit_dir=self._submit_dir,
             large_dir=str(folder),
+            outer_ranks=ranks.outer_ranks(os.environ),
         )
 
     @property
@@ -157,9 +145,11 @@ class _Attempt(wire.Client):
         self._runner = runner
         self._loop = loop
         self._mutex = threading.RLock()  # training code may log from several threads
-        self._seq = 0
-        self._interval = launch.interval
-        self._said_failed = ""
+        self._notices: list[str] = []
+        recorded = Recorded.of(launch.recorded, launch.first_step, launch.last_step)
+        self._reader = ReportReader(
+            runner.metric, launch.interval, runner.time(), self._tell, recorded, note=self._notices.append
+        )
         self._trouble: BaseException | None = None
         self._over = False
 
@@ -198,7 +188,7 @@ class _Attempt(wire.Client):
             text = "".join(traceback.format_exception(type(error), error, user))
             print(text, end="", file=sys.stderr)
             return 1, text[-_TAIL:]
-        return (1, self._said_failed) if self._said_failed else (0, "")
+        return (1, self._reader.failed_why) if self._reader.failed_why else (0, "")
 
     def send(self, message: Mapping[str, Any]) -> bool:
         """Takes what the trial logs.
@@ -207,9 +197,8 @@ class _Attempt(wire.Client):
             TrialStopped: If the trial is to stop.
             TypeError: If a value has no JSON form.
         """
-        message = json.loads(
-            wire.encode(message)
-        )  # as it would arrive through a socket; the trial may go on changing it
+        # As it would arrive through a socket; the trial may go on changing it.
+        received: dict[str, Any] = json.loads(wire.encode(message))
         with self._mutex:
             if self._over:
                 return False  # a thread that outlived its trial
@@ -217,31 +206,25 @@ class _Attempt(wire.Client):
                 if self.stop is None:
                     self._runner.tick(self._loop)
                 if self.stop is None:
-                    self._take(message)
+                    self._take(received)
                     return True
             except BaseException as error:  # the run's failure, not the trial's: it must not be caught by training code
                 self._trouble = error
             raise TrialStopped(self.stop.why if self.stop is not None else "the run cannot go on")
 
-    def _take(self, message: Mapping[str, Any]) -> None:
-        if "note" in message:
-            self._loop.take([Noted(self._runner.time(), self.launch.trial, self.launch.attempt, str(message["note"]))])
-        if message.get("state") == FAILED:
-            self._said_failed = str(message.get("why") or "the script called run.fail()")
-        metrics, tags = message.get("m") or {}, message.get("tags") or {}
-        if not metrics and not tags:
-            return
-        value, interval = metrics.get(self._runner.metric), 0
-        if isinstance(value, int | float):
-            self._interval += 1
-            interval, value = self._interval, as_float(value)
-            del metrics[self._runner.metric]
-        else:
-            value = None
-        self._seq += 1
-        trial, attempt = self.launch.trial, self.launch.attempt
-        at, step = self._runner.time(), message.get("s")
-        self._loop.take([Reported(at, trial, attempt, self._seq, interval, value, metrics, step, tags)])
+    def _take(self, message: dict[str, Any]) -> None:
+        trial, attempt, now = self.launch.trial, self.launch.attempt, self._runner.time()
+        message.pop("t", None)  # the runner's time may be a virtual one
+        events, _ = self._reader.read([message], now)
+        notices, self._notices = self._notices, []
+        facts: list[Fact] = [Noted(now, trial, attempt, text) for text in notices]
+        facts += [Reported(at, trial, attempt, *rest) for _, at, *rest in events]
+        if facts:
+            self._loop.take(facts)
+
+    def _tell(self, text: str) -> None:
+        print(f"raydrive: {text}", file=sys.stderr, flush=True)
+        self._notices.append(text)
 
 
 def run_inline(

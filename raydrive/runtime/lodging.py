@@ -45,6 +45,11 @@ def hold(folder: Path) -> int:
             os.close(held)
 
 
+def is_held(held: int, folder: Path) -> bool:
+    """Whether a folder is still the one that a descriptor of ``hold`` holds: nobody has removed it."""
+    return _same(held, folder / _HELD)
+
+
 def leave(folder: Path) -> None:
     """Has the files of trials in a run's folder stay there for ``LEFT_KEPT_S``, for they are nowhere else."""
     with contextlib.suppress(OSError):

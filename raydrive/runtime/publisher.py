@@ -37,6 +37,8 @@ from raydrive.storage.names import legible
 LET_GO_S = 0.02
 """A checkpoint that was announced is published so much later."""
 POLL_S = 0.5
+MOST_ANNOUNCED = 1_000
+"""So many checkpoints that were announced are waited for."""
 SAVED_KEPT = 5
 """Number of latest checkpoints whose files are remembered."""
 AGAIN_S = 10.0
@@ -139,6 +141,7 @@ class Publisher:
         self._maximize = maximize
         self._within = within or (staging,)
         self._announced: dict[str, tuple[int, float | None]] = {}
+        self._seen: set[str] = set()
         self._saved: deque[Mapping[str, int]] = deque(maxlen=SAVED_KEPT)
         self._last = 0
         self._confirmed = 0
@@ -169,6 +172,8 @@ class Publisher:
 
     def announce(self, name: str) -> None:
         """Told on the channel that ``name`` is ready: what was logged before it belongs to it."""
+        if len(self._announced) >= MOST_ANNOUNCED:  # of nothing that ever was there
+            self._announced.pop(next(iter(self._announced)))
         self._announced[name] = self._progress()
         self._watch_now()
         self._wake.set()
@@ -177,6 +182,13 @@ class Publisher:
         """Told that the run's record names a checkpoint: only now may those before it be deleted."""
         self._confirmed = max(self._confirmed, number)
         if self._confirmed >= self._last:
+            self._confirming.set()
+
+    def confirm_later(self, expected: bool) -> None:
+        """Told whether the last one is going to be confirmed; ``close`` waits for it only then."""
+        if expected and self._confirmed < self._last:
+            self._confirming.clear()
+        elif not expected:
             self._confirming.set()
 
     async def close(self) -> None:
@@ -188,6 +200,8 @@ class Publisher:
         if self._watching is not None:
             await asyncio.wait([self._watching])  # two at once would publish the same folder twice
         await self.sweep(last=True)
+        for name in [name for name in self._announced if name not in self._seen][:1]:
+            self._note(f"the checkpoint {name!r} was announced, and no folder {name} is in {wire.CHECKPOINT_DIR}")
         if self._last:
             with contextlib.suppress(asyncio.TimeoutError):  # a driver that is away: one more is kept
                 await asyncio.wait_for(self._confirming.wait(), CONFIRM_S)
@@ -215,7 +229,7 @@ class Publisher:
         with contextlib.suppress(FileNotFoundError):  # training may have removed it
             found = [name for name in os.listdir(self._staging) if name.endswith((wire.DONE, wire.SAVED))]
         ready = (self._staging / name for name in found)
-        for path in sorted(ready, key=lambda path: path.lstat().st_mtime_ns):
+        for path in sorted(ready, key=_changed_ns):
             saved = path.name.endswith(wire.SAVED)
             name = path.name.removesuffix(wire.SAVED if saved else wire.DONE)
             folder = path if saved else self._staging / name
@@ -228,8 +242,10 @@ class Publisher:
                 what = "it is a file, and a checkpoint is a folder" if folder.exists() else "there is no such folder"
                 self._missing(f"the checkpoint {legible(name)} is not in the storage: {what}")
                 folder.unlink(missing_ok=True)
+            self._seen.add(name)
             if not saved:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # save_checkpoint waits for as long as it is there
+                    remove_tree(path) if path.is_dir() else path.unlink()
             remove_tree(folder)
 
     async def _publish(self, folder: Path, interval: int, value: float | None) -> None:
@@ -281,3 +297,11 @@ class Publisher:
             prune(self._layout, self._trial, keep_last=keep_last, maximize=maximize, upto=self._confirmed)
         except StorageError as error:
             self._note(f"older checkpoints could not be deleted: {error}")  # the next one tries again
+
+
+def _changed_ns(path: Path) -> int:
+    """When a file was changed last, nanoseconds since the epoch; 0 where training has removed it meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

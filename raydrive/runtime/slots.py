@@ -13,7 +13,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    OutOfMemoryError,
+    RayError,
+    RaySystemError,
+    RayTaskError,
+)
 
 from raydrive.core.config import RunConfig
 from raydrive.core.errors import StaleEpochError
@@ -343,22 +350,22 @@ class Slots:
     async def _attend(self, slot: _Slot, launch: Launch) -> None:
         """Waits for the end of an attempt; then its slot is free for the next one."""
         payload = (launch.trial, launch.attempt, dict(launch.params), launch.resume_from, launch.interval)
+        known = (launch.recorded, launch.first_step, launch.last_step)
         facts: list[Fact]
         try:
             # "Unknown, ask again": run() joins an attempt that is already under way.
-            events = await _until_known(lambda: slot.actor.run.remote(self._epoch, *payload))
-        except StaleEpochError:  # a newer driver has it: not ours to judge any more
-            self.let_go()
-            return
-        except RayError as error:
-            facts = [self._death(slot, launch, error)]
-            self._kill(slot, "its actor failed")
-        else:
+            events = await _until_known(lambda: slot.actor.run.remote(self._epoch, *payload, *known))
             facts = to_facts(launch.trial, launch.attempt, events)
             if isinstance(facts[-1], Lost):
                 self._kill(slot, "trials cannot begin there")
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
+        except StaleEpochError:  # a newer driver has it: not ours to judge any more
+            self.let_go()
+            return
+        except Exception as error:  # a call that cannot be made, or whose answer cannot be read: an end, never a hang
+            facts = [self._death(slot, launch, error)]
+            self._kill(slot, "its actor failed")
         # The actor keeps how the attempt ended until it gets another one: not before that is recorded.
         with contextlib.suppress(StaleEpochError):
             await self._record(facts)
@@ -366,10 +373,13 @@ class Slots:
             del self._busy[launch.trial]
         self._rest(slot)
 
-    def _death(self, slot: _Slot, launch: Launch, error: RayError) -> Fact:
+    def _death(self, slot: _Slot, launch: Launch, error: Exception) -> Fact:
         now = time.time()
         if slot.killed:
             return Ended(now, launch.trial, launch.attempt, -9, f"killed with its actor: {slot.killed}")
+        if not is_loss(error):
+            why = f"its trial actor could not run it or tell its end: {_reason(error)}"
+            return Ended(now, launch.trial, launch.attempt, None, why)
         kind = "died" if isinstance(error, ActorDiedError | OutOfMemoryError) else "failed"
         return Lost(now, launch.trial, launch.attempt, f"its actor {kind}: {_reason(error)}")
 
@@ -405,8 +415,23 @@ async def _until_known(call: Callable[[], Any]) -> Any:
             await asyncio.sleep(0.2)
 
 
+def is_loss(error: BaseException) -> bool:
+    """Whether an actor, its node or what it answered is gone.
+
+    An error that the call itself raised is none, nor are arguments or an answer that cannot be sent: it would come
+    again and again, wherever the attempt is started anew. It is a failure of the attempt.
+    """
+    return isinstance(error, RayError) and not isinstance(error, RayTaskError | RaySystemError)
+
+
 def _reason(error: BaseException) -> str:
-    """Why an actor is gone, in a line of what Ray says."""
+    """Why an actor is gone, or a call failed, in a line."""
+    if isinstance(error, RayTaskError):
+        cause = error.cause
+        text = str(cause) if isinstance(cause, Exception) else ""
+        return f"{type(cause).__name__}: {text}"[:300] if text else _last_line(str(error))
+    if not isinstance(error, RayError):
+        return f"{type(error).__name__}: {error}"[:300]
     if isinstance(error, OutOfMemoryError):
         return "out of memory: Ray's memory monitor killed it, because its node ran low"
     if getattr(error, "preempted", False):
@@ -416,3 +441,8 @@ def _reason(error: BaseException) -> str:
         return lines[-1] if lines else type(error).__name__
     text = " ".join(lines[1:] if len(lines) > 1 and isinstance(error, ActorDiedError) else lines[:1])
     return text[:300] if text else type(error).__name__
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "an error without a text"

@@ -17,26 +17,29 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raydrive import variables, wire
+from ray.exceptions import RayError, RayTaskError
+
+from raydrive import ranks, variables, wire
 from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
-from raydrive.core.errors import StaleEpochError, StorageError
+from raydrive.core.errors import RaydriveError, StaleEpochError, StorageError
+from raydrive.core.report_checks import clean_text
+from raydrive.core.reports import Recorded
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard
-from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
+from raydrive.runtime.attempt import Attempt, Event
 from raydrive.runtime.channel import Channel
+from raydrive.runtime.delivery import Delivery, pause_if_unheard
 from raydrive.runtime.last_words import why_ended
 from raydrive.runtime.pacing import FirstWords
 from raydrive.runtime.printed_log import printed_metrics
 from raydrive.runtime.process import Job, Keeper
 from raydrive.runtime.publisher import Publisher, Resumed, recover
+from raydrive.runtime.removal import RemovalWatch, RemovedError
 from raydrive.runtime.shipping import deliver, ship
 from raydrive.runtime.training import with_training_folder
 from raydrive.runtime.workspace import Prepared, TrialFiles
 from raydrive.storage.checkpoints import Manifest
 
-BATCH_DELAY_S = 0.003
-"""A report waits this long for company."""
-MAX_BATCH = 5_000
 READY_S = 5.0
 """So long an actor lets who asks for it wait until it is ready: inputs that are fetched may take minutes."""
 
@@ -61,7 +64,6 @@ class TrialActor:
         self._spec = self._config.trial
         """As on this node: with inputs that were brought here."""
         self._run_id = run_id
-        self._driver = driver
         self._epoch = epoch
         self._name = name
         self._secrets = dict(secrets or {})
@@ -69,9 +71,14 @@ class TrialActor:
         self._keeper: Keeper | None = None
         self._channel: Channel | None = None
         self._current: Attempt | None = None
-        self._sending: asyncio.Future[Any] | None = None
-        self._sender: asyncio.Task[None] | None = None
-        self._sends_at: asyncio.TimerHandle | None = None
+        self._delivery = Delivery(
+            driver,
+            epoch,
+            heard=lambda: self._hear(self._epoch),
+            room=self._make_room,
+            is_refusal=_is_refusal,
+            refused=self._refused,
+        )
         self._stopping = False
         self._first_words = FirstWords()
         self._heard_at = time.monotonic()
@@ -94,9 +101,8 @@ class TrialActor:
             StaleEpochError: If a newer driver has taken over already.
         """
         self._hear(epoch)
-        self._driver = driver
-        if self._sending is not None:
-            self._sending.cancel()  # the driver before may never answer, and must not be waited for
+        self._delivery.driver = driver
+        self._delivery.withdraw()
         current = self._current
         if current is None:
             return None
@@ -115,7 +121,7 @@ class TrialActor:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""
         if epoch < self._epoch:
             raise StaleEpochError(f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} is over")
-        self._epoch = epoch
+        self._epoch = self._delivery.epoch = epoch
         self._heard_at = time.monotonic()
 
     async def _watch_lease(self) -> None:
@@ -137,7 +143,16 @@ class TrialActor:
         return os.getpid()
 
     async def run(
-        self, epoch: int, trial: int, attempt: int, params: Mapping[str, Any], resume_from: str | None, interval: int
+        self,
+        epoch: int,
+        trial: int,
+        attempt: int,
+        params: Mapping[str, Any],
+        resume_from: str | None,
+        interval: int,
+        recorded: int | None = None,
+        first_step: float | None = None,
+        last_step: float | None = None,
     ) -> list[Event]:
         """Runs an attempt to its end and returns its last events; joins it when it is under way already.
 
@@ -148,6 +163,9 @@ class TrialActor:
             params: The hyperparameters.
             resume_from: Name of the checkpoint to go on from.
             interval: Intervals that checkpoint holds.
+            recorded: Intervals that earlier attempts recorded, where the next two are known.
+            first_step: The step of the first of them.
+            last_step: The step of the last of them.
 
         Raises:
             StaleEpochError: If a newer driver has taken over.
@@ -155,7 +173,8 @@ class TrialActor:
         self._hear(epoch)
         current = self._current
         if current is None or (current.trial, current.attempt) != (trial, attempt):
-            current = self._current = Attempt(trial, attempt, interval, self._config.metric.name)
+            known = Recorded.of(recorded, first_step, last_step)
+            current = self._current = Attempt(trial, attempt, interval, self._config.metric.name, known)
             self._stopping = False
             work = self._supervise(current, params, resume_from)
             self._task = asyncio.get_running_loop().create_task(work)
@@ -185,6 +204,8 @@ class TrialActor:
         code, error, lost = None, "", ""
         try:
             code, error = await self._execute(current, params, resume_from)
+        except RemovedError as problem:
+            lost = str(problem)
         except (StorageError, OSError) as problem:
             if current.began or (isinstance(problem, StorageError) and problem.__cause__ is None):
                 code, error = None, f"{type(problem).__name__}: {problem}"
@@ -192,10 +213,17 @@ class TrialActor:
                 lost = f"it could not begin: {problem}"
         except Exception as problem:  # whatever went wrong on this side is the attempt's end, never a hang
             code, error = None, f"{type(problem).__name__}: {problem}"
-        await self._end_sending()
-        self._first_words.learn(time.monotonic() - began, stopped=self._stopping)
-        current.unsent.append(("lost", time.time(), lost) if lost else ("ended", time.time(), code, error))
-        current.done.set_result(current.unsent)
+        try:
+            await self._delivery.end()
+            self._first_words.learn(time.monotonic() - began, stopped=self._stopping)
+        finally:
+            if current.refused and not self._stopping:
+                code, error, lost = None, current.refused, ""
+                current.unsent.clear()  # it would be refused again
+            current.unsent.append(
+                ("lost", time.time(), clean_text(lost)) if lost else ("ended", time.time(), code, clean_text(error))
+            )
+            current.done.set_result(current.unsent)
 
     async def _execute(
         self, current: Attempt, params: Mapping[str, Any], resume_from: str | None
@@ -204,7 +232,10 @@ class TrialActor:
         keeper, channel = await self._get_ready()
         prepared = self._files.prepare(current.trial, current.attempt)
         resumed = await self._recover(current, prepared, resume_from)
+        if resumed is not None:
+            current.resumes()
         publisher = self._publish(current, prepared)
+        watch = RemovalWatch(current, channel, prepared, self._files)
         shipping = asyncio.get_running_loop().create_task(ship(prepared)) if prepared.uploader is not None else None
         try:
             job = self._job(current, params, prepared, channel.path, resumed)
@@ -216,16 +247,18 @@ class TrialActor:
                 gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
                 # Before what it may have logged already: two sockets bring that and this, in any order.
                 current.unsent.insert(0, ("began", time.time(), os.uname().nodename, pid, gpus, self._name))
-                self._send_soon(current)
+                self._delivery.begin(current, self._first_words.wait_s)
 
             def take(messages: Sequence[wire.Message]) -> list[wire.Message]:
                 odd = current.add(messages)
-                self._pause_if_unheard(current, prepared)
+                pause_if_unheard(current, self._config.trial.storage_patience_s)
                 if current.is_full():
                     channel.pause()
                 return odd
 
-            channel.take, channel.notice = take, prepared.note
+            current.log = prepared.note
+            channel.take, channel.notice = take, current.tell
+            watch.start()
             async with printed_metrics(prepared.log, self._config, take, current.is_full):
                 exit_ = await keeper.run(job, begin)
             # A process that is kept for the next trial may have been paused at its very last report.
@@ -235,13 +268,20 @@ class TrialActor:
             channel.take = current.add
             channel.resume()
             await channel.drain()
+            watch.close()
+            if exit_.code == 0 or self._stopping:
+                current.is_over()
             await publisher.close()
+            current.forgo()
+            if not self._stopping and (lost := watch.why_lost(exit_.code)):
+                raise RemovedError(lost)
             if current.began and (trouble := prepared.log_trouble()):
                 current.note(trouble)
-            if current.said_failed and exit_.code == 0:
-                return 1, current.said_failed
+            if current.reader.failed_why and exit_.code == 0:
+                return 1, current.reader.failed_why
             return exit_.code, why_ended(exit_, prepared, self._spec.submit_dir)
         finally:
+            watch.close()
             publisher.cancel()
             if shipping is not None:
                 shipping.cancel()
@@ -254,19 +294,18 @@ class TrialActor:
         if name is None:
             return None
         loop = asyncio.get_running_loop()
-        into = prepared.scratch / "resume"
+        into, interval = prepared.scratch / "resume", current.reader.interval
         resumed = await loop.run_in_executor(
-            None, recover, prepared.layout, current.trial, current.attempt, name, current.interval, into, prepared.note
+            None, recover, prepared.layout, current.trial, current.attempt, name, interval, into, prepared.note
         )
-        current.interval = resumed.interval if resumed is not None else 0
+        current.reader.interval = resumed.interval if resumed is not None else 0
         return resumed
 
     def _publish(self, current: Attempt, prepared: Prepared) -> Publisher:
         """Begins to publish the checkpoints that the attempt leaves."""
 
         def published(manifest: Manifest) -> None:
-            current.unsent.append(("checkpoint", time.time(), manifest.interval, str(manifest.number)))
-            current.wake.set()
+            current.saved(manifest.interval, str(manifest.number))
 
         def missing(text: str) -> None:
             from raydrive.core.records import OUTPUTS  # see shipping.py
@@ -279,7 +318,7 @@ class TrialActor:
             current.trial,
             current.attempt,
             prepared.staging,
-            progress=lambda: (current.interval, current.value),
+            progress=lambda: current.progress,
             published=published,
             note=prepared.note,
             missing=missing,
@@ -301,12 +340,15 @@ class TrialActor:
         if self._channel is None:
             self._channel = Channel()
             await self._channel.start()
-        if self._keeper is None or not self._keeper.alive:
+        self._channel.mend()
+        alive = self._keeper is not None and self._keeper.alive
+        if not alive or not self._files.is_whole():
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(None, self._files.unpack)
             if self._config.trial.fetched:
                 inputs = await loop.run_in_executor(None, self._files.inputs)
                 self._spec = dataclasses.replace(self._config.trial, inputs=inputs)
+        if self._keeper is None or not alive:
             self._keeper = await Keeper.start(
                 preload=self._config.trial.preload,
                 env=self._environment,
@@ -355,6 +397,7 @@ class TrialActor:
                 resume_from=str(resumed.path) if resumed is not None else "",
                 submit_dir=spec.submit_dir,
                 large_dir=str(prepared.scratch),
+                outer_ranks=ranks.outer_ranks(env),
             )
         )
         common = {"cwd": str(prepared.cwd), "env": env, "log_path": str(prepared.log), "grace_s": spec.grace_s}
@@ -379,69 +422,18 @@ class TrialActor:
 
     # ------------------------------------------------------------------ sending
 
-    def _send_soon(self, current: Attempt) -> None:
-        """Begins to send when the first words have waited; a task only then, for short attempts pay for each one."""
-        loop = asyncio.get_running_loop()
+    def _make_room(self) -> None:
+        if self._channel is not None:
+            self._channel.resume()
 
-        def begin() -> None:
-            self._sender = loop.create_task(self._send(current))
-
-        self._sends_at = loop.call_later(self._first_words.wait_s, begin)
-
-    async def _end_sending(self) -> None:
-        if self._sends_at is not None:
-            self._sends_at.cancel()
-        sender, self._sender, self._sends_at = self._sender, None, None
-        if sender is not None:
-            sender.cancel()
-            await asyncio.wait([sender])
-
-    async def _send(self, current: Attempt) -> None:
-        """Sends what was logged, one batch in flight: order and back-pressure for nothing."""
-        while True:
-            current.wake.clear()
-            while current.unsent:
-                batch = current.unsent[:MAX_BATCH]
-                if not await self._deliver(current, batch):
-                    break
-                del current.unsent[: len(batch)]
-                if self._channel is not None and len(current.unsent) < MAX_UNSENT // 2:
-                    self._channel.resume()
-            await current.wake.wait()
-            await asyncio.sleep(BATCH_DELAY_S)
-
-    async def _deliver(self, current: Attempt, batch: list[Event]) -> bool:
-        """Sends one batch until the driver has it; False when it has to be tried again later."""
-        if current.silent_since is None:
-            current.silent_since = time.monotonic()
-        call = self._driver.report.remote(current.trial, current.attempt, self._epoch, batch)
-        sending = self._sending = asyncio.ensure_future(_answer(call))
-        # When the attempt is over, what is in flight may arrive twice, and is recognised by its seq.
-        sending.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.wait([sending])
-        if sending.cancelled() or sending.exception() is not None:  # any failure means the same: not acknowledged
-            await asyncio.sleep(0.2)
-            current.wake.set()
-            return False
-        self._heard_at = time.monotonic()
-        current.silent_since = None
-        for event in batch:
-            if event[0] == "checkpoint" and current.publisher is not None:
-                current.publisher.confirm(int(event[3]))
-        guard.signal_all(current.stopped_pids, signal.SIGCONT)
-        current.stopped_pids = []
-        return True
-
-    def _pause_if_unheard(self, current: Attempt, prepared: Prepared) -> None:
-        """Stops the process tree at a report when what it logs has not been recorded for too long."""
-        patience_s = self._config.trial.storage_patience_s
-        since = current.silent_since
-        if since is None or not current.pid or current.stopped_pids or time.monotonic() - since < patience_s:
-            return
-        prepared.note(f"paused: nothing could be recorded for {patience_s:g} s; it goes on when the storage is back")
-        current.stopped_pids = [current.pid, *guard.descendants(current.pid)]
-        guard.signal_all(current.stopped_pids, signal.SIGSTOP)
+    def _refused(self, current: Attempt, why: str) -> None:
+        """What an attempt logged can never be recorded: it fails, for another attempt would log the same."""
+        current.refused = why
+        if self._keeper is not None:
+            self._keeper.kill()
 
 
-async def _answer(reference: Any) -> Any:
-    return await reference
+def _is_refusal(error: BaseException) -> bool:
+    """Whether a driver raised an error that is none of raydrive's own, or a batch cannot be sent to any driver."""
+    of_the_call = isinstance(error, RayTaskError) or not isinstance(error, RayError)
+    return of_the_call and not isinstance(error, RaydriveError)

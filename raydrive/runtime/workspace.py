@@ -14,7 +14,7 @@ from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
 from raydrive.runtime.leftovers import sizes_of
-from raydrive.runtime.lodging import hold, sweep
+from raydrive.runtime.lodging import hold, is_held, sweep
 from raydrive.storage.code import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.contained import is_contained, open_within, remove_tree
 from raydrive.storage.fetching import fetch
@@ -161,8 +161,15 @@ class TrialFiles:
         self._work = self._root / "work"
         self._held: int | None = None
         self._desks: list[Desk] = []
+        self._code_files: list[str] = []
+        """Paths of the unpacked code's files."""
         self.link = _place_in_memory()
         """Where a desk's link to its trial is made; who ends last removes it. None = there is no such place."""
+
+    @property
+    def root(self) -> Path:
+        """The run's folder on this node."""
+        return self._root
 
     @property
     def code_dir(self) -> Path | None:
@@ -186,7 +193,12 @@ class TrialFiles:
         Raises:
             StorageError: If it is missing or damaged.
         """
+        if self._held is not None and not self.is_held():
+            os.close(self._held)
+            self._held = None
         if self._held is None:
+            self._root = private_folder() / self._root.name  # with the rights it has to have, where all of it is gone
+            self._work = self._root / "work"
             self._held = hold(self._root)
             sweep(self._root.parent)
         self._work.mkdir(parents=True, exist_ok=True)
@@ -200,8 +212,26 @@ class TrialFiles:
             partial.write_bytes(data)
             partial.rename(self._function)  # another actor of this node may be reading it
         else:
+            if self._code is not None and not self._code_is_whole():
+                remove_tree(self._code)
             self._code = unpack_code(self._layout, sha256, self._root / "code")
             sizes_of(self._code)  # before a trial can change it
+            self._code_files = _files_below(self._code)
+
+    def is_held(self) -> bool:
+        """Whether the run's folder on this node is still the one that ``unpack`` made."""
+        return self._held is not None and is_held(self._held, self._root)
+
+    def is_whole(self) -> bool:
+        """Whether what ``unpack`` brought is still there: cleaners of ``/tmp`` delete files and folders alike."""
+        if not self.is_held() or not self._work.is_dir():
+            return False
+        if self._function is not None:
+            return self._function.is_file()
+        return self._code is None or self._code_is_whole()
+
+    def _code_is_whole(self) -> bool:
+        return all(map(os.path.lexists, self._code_files))
 
     def inputs(self) -> dict[str, str]:
         """Returns the values of ``${{inputs.x}}`` on this node; what stands elsewhere is brought here, once per run.
@@ -245,7 +275,11 @@ class TrialFiles:
         Raises:
             StorageError: If it cannot be made.
         """
+        while self._desks and not self._desks[-1].is_as_made():  # somebody has removed it while it was free
+            self._desks.pop().remove()
         try:
+            if self.link is not None and not self.link.parent.is_dir():
+                self.link = _place_in_memory(self.link.name)
             desk = self._desks.pop() if self._desks else Desk(self._work / name, self.link)
             try:
                 desk.lay(files)
@@ -258,9 +292,18 @@ class TrialFiles:
         return desk
 
 
-def _place_in_memory() -> Path | None:
+def _files_below(folder: Path) -> list[str]:
+    """Paths of the files below a folder, without those that Python itself adds."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        found += [os.path.join(place, name) for name in files]
+    return found
+
+
+def _place_in_memory(name: str = "") -> Path | None:
     """A path for a link where making and deleting one costs nothing; None where there is no such place."""
     try:
-        return private_folder("/dev/shm") / f"{os.getpid()}-{secrets.token_hex(4)}"
+        return private_folder("/dev/shm") / (name or f"{os.getpid()}-{secrets.token_hex(4)}")
     except OSError:
         return None

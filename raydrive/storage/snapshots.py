@@ -28,6 +28,7 @@ from raydrive.core import records
 from raydrive.core.blocks import Block, Other
 from raydrive.core.errors import DamagedJournalError, JournalError
 from raydrive.core.records import Entry, Reported
+from raydrive.core.trial_spec import as_float
 from raydrive.storage.folder import Folder
 from raydrive.storage.segments import Snapshot
 
@@ -328,7 +329,7 @@ class SnapshotFile:
                 plain = bool(self._table(group, ["columnar"]).column("columnar")[0].as_py())
                 piece: Block | list[Entry]
                 if plain and not start:
-                    piece = _block(self._table(group, [*_COLUMNS, "shape", "line"]))
+                    piece = _block(self._table(group, [*_COLUMNS, "step", "shape", "line"]))
                 else:
                     piece = list(_entries(self._table(group), start))
             yield piece
@@ -375,13 +376,17 @@ def _block(table: Any) -> Block:
     numbers = {name: reports.column(name).to_numpy() for name in ("trial", "attempt", "seq", "interval")}
     before = np.cumsum(mask)
     others, lines = [], table.column("line")
+    steps = np.array(reports.column("step").to_numpy(), dtype=float)
     names: dict[int, tuple[str, ...]] = {}
     for row in np.flatnonzero(lines.is_valid().to_numpy()).tolist():
         fact, decisions = records.load(lines[row].as_py())
         if not mask[row]:
             others.append(Other(int(before[row]), fact, decisions))
             continue
-        names[int(before[row]) - 1] = tuple(fact.metrics) if isinstance(fact, Reported) else ()
+        report = int(before[row]) - 1
+        names[report] = tuple(fact.metrics) if isinstance(fact, Reported) else ()
+        if isinstance(fact, Reported) and isinstance(fact.step, int | float):
+            steps[report] = as_float(fact.step)
         if decisions:
             others.append(Other(int(before[row]), None, decisions))
     shapes = reports.column("shape")
@@ -400,4 +405,5 @@ def _block(table: Any) -> Block:
         logged=logged,
         others=others,
         entries=table.num_rows,
+        step=steps,
     )

@@ -359,10 +359,7 @@ def told(sweep: Sweep) -> dict[str, Any]:
     trials = [replace(trial, params=dict(trial.params)) for trial in sweep.trials]
     return {
         "trials": repr(trials),
-        "curves": [
-            repr([f(n) for f in _asked_of_a_curve(curves)])
-            for n in numbers
-        ],
+        "curves": [repr([f(n) for f in _asked_of_a_curve(curves)]) for n in numbers],
         "open": {trial.number: repr(curves.values(trial.number)) for trial in sweep.open_trials},
         "rows": repr([row(sweep, trial, 9e9) for trial in trials]),
         "summary": repr(summarize(sweep, 9e9)),

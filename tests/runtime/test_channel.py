@@ -272,6 +272,56 @@ def test_messages_that_nobody_can_read_are_noticed() -> None:
     listen(body)
 
 
+def test_a_message_of_any_size_and_nesting_is_noticed_in_a_line() -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        notices: list[str] = []
+        channel.notice, channel.take = notices.append, lambda messages: messages
+        with connect(channel) as connection:
+            connection.sendall(b'{"m": ' + b"[" * 900 + b"]" * 900 + b', "n": ' + b"1" * 4000 + b"}\n")
+        assert await channel.drain()
+        (text,) = notices
+        assert len(text) < 500
+
+    listen(body)
+
+
+@pytest.mark.parametrize("instead", [b"", b"something else"])
+def test_a_socket_that_was_removed_is_made_anew_at_its_path(instead: bytes) -> None:
+    async def body(channel: Channel, got: list[wire.Message]) -> None:
+        assert not channel.mend()
+        path, before = channel.path, connect(channel)
+        waiting = connect(channel)  # not accepted yet
+        before.sendall(wire.encode({"m": {"n": 1}}))
+        waiting.sendall(wire.encode({"m": {"n": 2}}))
+        os.unlink(path)
+        if instead:
+            Path(path).write_bytes(instead)
+        assert channel.mend()
+        assert not channel.mend()
+        assert channel.path == path
+        with before, waiting, connect(channel) as after:
+            after.sendall(wire.encode({"m": {"n": 3}}))
+            before.sendall(wire.encode({"m": {"n": 4}}))
+        assert await channel.drain()
+        assert sorted(message["m"]["n"] for message in got) == [1, 2, 3, 4]
+
+    listen(body)
+
+
+def test_what_lies_in_the_place_of_a_removed_socket_is_not_deleted_at_the_end() -> None:
+    async def main() -> str:
+        channel = Channel()
+        await channel.start()
+        os.unlink(channel.path)
+        Path(channel.path).write_text("of another process")
+        await channel.close()
+        return channel.path
+
+    path = Path(asyncio.run(main()))
+    assert path.read_text() == "of another process"
+    path.unlink()
+
+
 def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look takes its core from it for a moment; one that logs now and then is read at once."""
 

@@ -229,3 +229,28 @@ def test_virtual_time_ends_a_run_of_silent_trials() -> None:
     assert "stopped before it began" in "".join(memory.lines)
     assert sweep.finished is not None
     assert sweep.finished.why == "max_duration of 60 s reached"
+
+
+def test_what_is_logged_is_checked_and_counted_as_by_a_trial_actor(capfd: pytest.CaptureFixture[str]) -> None:
+    def train(params: dict[str, Any]) -> None:
+        run = Run.get_context()
+        run.report({"score": 0.5, "loss": 1.0}, step=1)
+        run.report({"score": 0.75, "loss": 2.0}, step=1)
+        run.log("score", 1.0, step=2)
+        run.log("a\x00b", 10**30)
+        run.log("score", "high")
+
+    memory = Memory()
+    sweep = run_inline(function_config((1,)), train, memory)
+    assert list(sweep.curves.values(0)) == [0.5, 1.0]
+    facts = [records.load(line)[0] for line in memory.lines]
+    reports = [fact for fact in facts if isinstance(fact, records.Reported)]
+    assert [report.metrics for report in reports] == [
+        {"loss": 1.0},
+        {"loss": 2.0},
+        {},
+        {"a\ufffdb": 1e30},
+        {"score": "high"},
+    ]
+    assert len(sweep.trials[0].notes) == 3
+    assert "logged again for step 1" in capfd.readouterr().err

@@ -1,12 +1,27 @@
-"""What is said of an actor that is gone."""
+"""What is said of an actor that is gone, and of a call that fails though its actor is there."""
 
 from __future__ import annotations
 
-import pytest
-from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError
+import asyncio
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
-from raydrive.core.records import Lost
-from raydrive.runtime.slots import _reason, to_facts
+import pytest
+from ray.exceptions import (
+    ActorDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayError,
+    RaySystemError,
+    RayTaskError,
+)
+
+from raydrive.core.errors import StaleEpochError
+from raydrive.core.records import Ended, Fact, Launch, Lost
+from raydrive.runtime.slots import Slots, _reason, to_facts
+from raydrive.testing.runners import function_config
 
 
 def died(text: str, *, init: bool = False, preempted: bool = False) -> ActorDiedError:
@@ -43,3 +58,111 @@ def test_the_reason_is_a_line_that_says_something(error: RayError, reason: str) 
 
 def test_what_cannot_begin_is_told_as_a_loss() -> None:
     assert to_facts(3, 2, [("lost", 5.0, "no storage")]) == [Lost(5.0, 3, 2, "no storage")]
+
+
+# ---------------------------------------------------------------------- a call that fails
+
+
+def raised(error: Exception) -> Exception:
+    """An error that a method of an actor raised, as its caller gets it."""
+    wrapped: Exception = RayTaskError("TrialActor.run", f"Traceback\n  line\n{type(error).__name__}: {error}", error)
+    return wrapped.as_instanceof_cause()  # type: ignore[attr-defined, no-any-return]
+
+
+class Actor:
+    """Stands for the handle of a trial actor: its calls do what they are told."""
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        async def ping() -> int:
+            return 1
+
+        self.ping = SimpleNamespace(remote=ping)
+        self.run = SimpleNamespace(remote=run)
+
+
+def facts_of(run: Callable[..., Any]) -> list[Fact]:
+    """What becomes of an attempt whose actor's ``run`` is this."""
+
+    async def main() -> list[Fact]:
+        recorded: list[Fact] = []
+        done = asyncio.Event()
+
+        async def record(facts: Sequence[Fact]) -> None:
+            recorded.extend(facts)
+            done.set()
+
+        hiring: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), left_over=dict)
+        slots = Slots(function_config(), hiring, None, 1, lambda facts: None, record)
+        slots.launch(Launch(0, 1, {"x": 1.0}))
+        await asyncio.wait_for(done.wait(), 10)
+        return recorded
+
+    return asyncio.run(main())
+
+
+def failing(error: BaseException) -> Callable[..., Any]:
+    async def run(*arguments: Any) -> list[Any]:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            raised(RecursionError("maximum recursion depth exceeded")),
+            "RecursionError: maximum recursion depth exceeded",
+        ),
+        (raised(ValueError("no such thing")), "ValueError: no such thing"),
+        (RayTaskError("run", "Traceback\n  line\nUnpicklable: x", None), "Unpicklable: x"),
+        (RaySystemError("cannot unpickle the answer"), "cannot unpickle the answer"),
+        (TypeError("Could not serialize the argument"), "TypeError: Could not serialize the argument"),
+    ],
+)
+def test_a_call_that_fails_is_a_failure_and_no_loss(error: Exception, said: str) -> None:
+    (fact,) = facts_of(failing(error))
+    assert isinstance(fact, Ended)
+    assert fact.exit_code is None
+    assert said in fact.error
+
+
+def test_a_call_that_cannot_be_made_or_whose_answer_makes_no_sense_is_an_end_and_no_hang() -> None:
+    def refuse(*arguments: Any) -> Any:
+        raise RecursionError("cannot pickle the arguments")
+
+    async def nothing(*arguments: Any) -> list[Any]:
+        return []
+
+    async def nonsense(*arguments: Any) -> list[Any]:
+        return [("report", 1.0)]
+
+    for run in (refuse, nothing, nonsense):
+        (fact,) = facts_of(run)
+        assert isinstance(fact, Ended)
+        assert fact.exit_code is None
+
+
+@pytest.mark.parametrize(
+    "error", [died(WORKER), OutOfMemoryError("..."), NodeDiedError("gone"), ObjectLostError("00" * 28, None, "")]
+)
+def test_an_actor_that_is_gone_is_a_loss(error: RayError) -> None:
+    (fact,) = facts_of(failing(error))
+    assert isinstance(fact, Lost)
+
+
+def test_an_attempt_that_a_newer_driver_has_is_not_judged() -> None:
+    async def main() -> list[Fact]:
+        recorded: list[Fact] = []
+
+        async def record(facts: Sequence[Fact]) -> None:
+            recorded.extend(facts)
+
+        run = failing(raised(StaleEpochError("newer")))
+        hiring: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), left_over=dict)
+        slots = Slots(function_config(), hiring, None, 1, lambda facts: None, record)
+        slots.launch(Launch(0, 1, {}))
+        await asyncio.sleep(0.2)
+        return recorded
+
+    assert asyncio.run(main()) == []

@@ -11,16 +11,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raydrive.core import records
 from raydrive.core.blocks import Block
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import JournalError
 from raydrive.core.policies import BanditPolicy
-from raydrive.core.records import Ended, Entry, Fact, Launch, Params, Reported, Stop, Suggested, Ticked, dump
+from raydrive.core.records import Ended, Entry, Fact, Launch, Params, Reported, Started, Stop, Suggested, Ticked, dump
 from raydrive.core.samplers import RandomParameterSampling
 from raydrive.core.space import choice, uniform
 from raydrive.core.sweep import Sweep
@@ -36,6 +38,7 @@ from raydrive.storage.segments import Position, Segment, Snapshot
 from raydrive.storage.snapshots import SnapshotFile, write_snapshot
 from raydrive.testing.journal import data_names, lines, numbers
 from raydrive.testing.judge import picture
+from raydrive.testing.runners import function_config
 
 NUMBERS = st.one_of(
     st.floats(), st.integers(-3, 3), st.just(10**400), st.just(2**53 + 1), st.booleans(), st.sampled_from([0.5, -0.0])
@@ -376,3 +379,29 @@ def test_a_snapshot_that_cannot_be_made_is_told_and_harms_nothing(tmp_path: Path
     assert "no snapshot of the journal could be made" in keeper.trouble
     assert "what is this" in keeper.trouble
     assert not list(tmp_path.glob("snapshot-*"))
+
+
+def test_steps_are_known_from_a_snapshot_as_from_its_lines(tmp_path: Path) -> None:
+    """By them a relaunched attempt is aligned: numbers, missing ones, ones that do not grow, in lines of any kind."""
+    folder = Folder.open(tmp_path)
+    config = function_config((1.0, 2.0, 3.0, 4.0), max_concurrent_runs=4)
+    sweep = Sweep(config)
+    facts: list[Fact] = [Started(1.0, 1)]
+    facts += [Suggested(2.0, trial, {"x": float(trial + 1)}) for trial in range(4)]
+    steps: list[list[float | None]] = [[1, 2, 3], [0.5, 1.0, 10**400], [1, None, 3], [3, 2, 9]]
+    for k in range(3):
+        for trial, of_trial in enumerate(steps):
+            metrics: dict[str, Any] = {"text": "a"} if k == 1 else {}
+            facts.append(Reported(3.0 + k, trial, 1, k + 1, k + 1, 0.5, metrics, of_trial[k]))
+    with JournalWriter.open(folder) as writer:
+        writer.append([records.dump(fact, sweep.handle(fact)) for fact in facts])
+    with JournalWriter.open(folder) as writer:
+        assert writer.settled is not None
+        compact(folder, writer.settled)
+    tidy(folder)
+    pieces = list(JournalReader(folder).read_blocks())
+    assert any(isinstance(piece, Block) for piece in pieces)
+    replayed = Sweep.replay(config, pieces)
+    expected = [(3, 1.0, 3.0), (3, 0.5, math.inf), None, None]
+    assert [trial.steps for trial in sweep.trials] == expected
+    assert [trial.steps for trial in replayed.trials] == expected

@@ -14,7 +14,7 @@ import sys
 from typing import Any, Sequence  # noqa: UP035  (Python 3.8)
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_MODULES = ("raydrive.context", "raydrive.plain", "raydrive.variables", "raydrive.wire")
+_MODULES = ("raydrive.context", "raydrive.plain", "raydrive.ranks", "raydrive.variables", "raydrive.wire")
 __path__: list[str] = []
 
 

@@ -247,5 +247,10 @@ class ChildRun(_SubmittedRun):
         """Notes the failure as a tag; the trial goes on."""
         self.set_tags({"failed": error_details or error_code or "failed"})
 
+    def report(self, metrics: Mapping[str, Any], **options: Any) -> None:
+        """Logs values together under ``NAME/METRIC``; see ``raydrive.Run.report``."""
+        named = {f"{self._name}/{key}": value for key, value in metrics.items()}
+        super().report(named, **options)
+
     def _log(self, kind: str, name: str, value: Any, description: str, step: float | None = None) -> None:
         super()._log(kind, f"{self._name}/{name}", value, description, step)

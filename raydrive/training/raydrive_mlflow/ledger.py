@@ -123,7 +123,7 @@ def _send_metrics(values: Mapping[str, float], step: float | None) -> None:
     for name, value in values.items():
         this.metrics.setdefault(name, []).append(value)
     if this.client is not None:
-        this.client.send(wire.metrics_message(values, step))
+        this.client.send(wire.metrics_message(values, step, rank=this.rank))
 
 
 def _send_tags(texts: Mapping[str, str]) -> None:
