@@ -148,7 +148,7 @@ class _Attempt(wire.Client):
         self._notices: list[str] = []
         recorded = Recorded.of(launch.recorded, launch.first_step, launch.last_step)
         self._reader = ReportReader(
-            runner.metric, launch.interval, runner.time(), self._tell, recorded, note=self._notices.append
+            runner.metric, launch.interval, runner.time(), self._tell, recorded, note=self._note
         )
         self._trouble: BaseException | None = None
         self._over = False
@@ -224,7 +224,10 @@ class _Attempt(wire.Client):
 
     def _tell(self, text: str) -> None:
         print(f"raydrive: {text}", file=sys.stderr, flush=True)
-        self._notices.append(text)
+        self._note(text)
+
+    def _note(self, text: str) -> None:
+        self._notices.append(text)  # of the present list: each message's notices have one of their own
 
 
 def run_inline(

@@ -599,3 +599,18 @@ def test_a_log_limit_that_is_none_is_refused(given: str) -> None:
     (problem,) = problems_of(SWEEP, f"raydrive.log_limit={given}")
     assert "raydrive.log_limit" in problem
     assert "of 65,536 bytes or more, or 0 for no limit" in problem
+
+
+def test_a_tuple_is_written_down_as_a_list(tmp_path: Path) -> None:
+    from raydrive import GridParameterSampling, HyperDriveConfig, ScriptRunConfig, choice
+    from raydrive.compat.converting import converted
+
+    (tmp_path / "train.py").touch()
+    sampling = GridParameterSampling({"n": choice((1, 1), {"deep": [(1, 2)]})})
+    script = ScriptRunConfig(tmp_path, "train.py")
+    submission = HyperDriveConfig(sampling, "score", "maximize", 1, run_config=script).to_submission("e")
+    text, _ = converted(submission, tmp_path)
+    assert "$tuple" not in text
+    (tmp_path / "sweep.yml").write_text(text)
+    space = load_sweep(tmp_path / "sweep.yml").submission.config.sampling.space
+    assert [space.grid_at(index)["n"] for index in range(2)] == [[1, 1], {"deep": [[1, 2]]}]
