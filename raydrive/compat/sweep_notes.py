@@ -8,6 +8,8 @@ from typing import Any
 from raydrive.compat.yaml11 import reading
 from raydrive.compat.yaml_source import Node
 from raydrive.core.arguments import references
+from raydrive.core.errors import Problem
+from raydrive.core.installing import check_installing
 
 _MACHINES = "ignored: what a trial reserves on the cluster stands in raydrive.resources"
 _AZURE: Mapping[str, str] = {
@@ -84,6 +86,17 @@ def unused_notes(command: str, names: Mapping[str, Any]) -> Iterator[tuple[str, 
             bare = name.lstrip("-")
             passed = f"--{bare} ${{{{search_space.{bare}}}}}"
             yield f"search_space.{name}", f"not in the command, so it changes nothing unless read there; add {passed}"
+
+
+def installing(command: str, own: Mapping[str, Any]) -> tuple[Problem | None, str]:
+    """Returns a problem or a note about what the command installs into the Python that it runs in.
+
+    Args:
+        command: The command.
+        own: The section ``raydrive``.
+    """
+    python, allowed = str(own.get("python") or ""), own.get("allow_pip_install") is True
+    return check_installing(command, python=python, allowed=allowed, where="trial.command", keys="raydrive.")
 
 
 def yaml11_notes(root: Node) -> Iterator[tuple[str, str]]:

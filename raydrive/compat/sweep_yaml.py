@@ -33,7 +33,7 @@ from raydrive.compat.sweep_data import (
 from raydrive.compat.sweep_layers import apply_override, read_site, read_text, with_texts
 from raydrive.compat.sweep_lengths import long_texts
 from raydrive.compat.sweep_lineage import read_children, read_parents
-from raydrive.compat.sweep_notes import azure_notes, unused_notes, yaml11_notes
+from raydrive.compat.sweep_notes import azure_notes, installing, unused_notes, yaml11_notes
 from raydrive.compat.sweep_pipeline import is_pipeline, sweep_of, with_component
 from raydrive.compat.sweep_problems import in_order, problems_of
 from raydrive.compat.sweep_schema import MetricKeys, ObjectiveKeys, OwnKeys, SweepKeys
@@ -42,7 +42,6 @@ from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.arguments import Reference, check_references, references
 from raydrive.core.config import Limits, RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.installing import check_installing
 from raydrive.core.objective import BEST
 from raydrive.core.passing import flag_parameters, quoted_notes
 from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
@@ -284,7 +283,9 @@ class _Reader:
         given = self._mapping("inputs"), self._mapping("outputs")
         known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
         found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
-        self._installing(command)
+        wrong, note = installing(command, self._mapping("raydrive"))
+        self.problems += [replace(wrong, place=self.root.locate(wrong.where))] if wrong else []
+        self.notes += [("trial.command", note)] if note else []
         if not found:
             return
         order = {each.start: number for number, each in enumerate(references(command))}
@@ -294,16 +295,6 @@ class _Reader:
             if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
                 place = self._place_of(reference, order, in_file)
                 self.problems.append(replace(problem, place=place))
-
-    def _installing(self, command: str) -> None:
-        """Notes what the command would install into raydrive's own environment."""
-        own, where = self._mapping("raydrive"), "trial.command"
-        python, allowed = str(own.get("python") or ""), own.get("allow_pip_install") is True
-        wrong, note = check_installing(command, python=python, allowed=allowed, where=where, keys="raydrive.")
-        if wrong is not None:
-            self.problems.append(replace(wrong, place=self.root.locate(where)))
-        elif note:
-            self.notes.append((where, note))
 
     def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
         """Where a reference stands in the file: folding and quotes move it, but keep the order of references."""

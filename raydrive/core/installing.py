@@ -6,17 +6,20 @@ changes raydrive's own environment, while other trials and the driver use it.
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from raydrive.core.errors import Problem
 
 _INSTALLER = re.compile(
-    r"(?:(?P<python>\S*\bpython[\d.]*)(?:\s+-\S+)*?\s+-m\s+)?"
-    r"(?<![\w./-])(?P<tool>(?:uv\s+)?pip[\d.]*|conda|mamba|micromamba|poetry|pipenv|pdm)(?:\s+-\S+)*"
+    r"(?:(?P<python>\S{0,200}\bpython[\d.]*)(?:\s+-\S+){0,8}?\s+-m\s+)?"
+    r"(?<![\w./-])(?P<tool>(?:uv\s+)?pip[\d.]*|conda|mamba|micromamba|poetry|pipenv|pdm)(?:\s+-\S+){0,8}"
     r"\s+(?P<verb>(?:env\s+)?(?:install|uninstall|update|upgrade|remove|add|sync))\b(?P<rest>[^;&|\n)]*)"
     r"|(?<![\w./-])easy_install\s+[^;&|\n)]*"
     r"|(?<![\w./-])python[\d.]*\s+setup\.py\s+(?:install|develop)\b[^;&|\n)]*"
 )
+_NAMED = re.compile(r"pip|conda|mamba|poetry|pdm|easy_install|setup\.py")
+_MOST_MATCHES = 100
 _COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
 _ELSEWHERE = re.compile(r"(?:^|\s)(?:--target|-t|--prefix|-p|--root|--dry-run|--name|-n|--python)(?:[\s=]|$)")
 """Options with which something else is changed than the Python that runs."""
@@ -32,8 +35,10 @@ def installs(command: str) -> str:
     >>> installs("pip install -q torch && python train.py"), installs("v/bin/pip install torch; v/bin/python train.py")
     ('pip install -q torch', '')
     """
+    if not _NAMED.search(command):  # nearly always; and some commands are long
+        return ""
     bare = _COMMENT.sub("", command.replace("\\\n", " "))
-    for match in _INSTALLER.finditer(bare):
+    for match in itertools.islice(_INSTALLER.finditer(bare), _MOST_MATCHES):
         if _ACTIVATES.search(bare, 0, match.start()) or "/" in (match["python"] or ""):
             continue
         if match["tool"] is not None:

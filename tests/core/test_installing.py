@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from raydrive.core.installing import check_installing, installs
@@ -54,3 +56,12 @@ def test_it_is_refused_unless_another_python_or_a_word_allows_it() -> None:
         assert problem is None
         assert f"changes {python or 'the Python that raydrive runs in'}" in warning
     assert check_installing("python train.py", python="", allowed=False, where="") == (None, "")
+
+
+@pytest.mark.parametrize(
+    "piece", ["$[[", "pip", "python -m ", "pip install -q -q --target x ", "-a " * 9 + "pip ", "# "]
+)
+def test_long_commands_are_looked_through_in_time(piece: str) -> None:
+    began = time.process_time()
+    installs(piece * (600_000 // len(piece)))
+    assert time.process_time() - began < 20  # of the processor's; what is quadratic takes minutes
