@@ -189,7 +189,13 @@ def _hyperparameters(params: Mapping[str, Any]) -> dict[str, str]:
 def metrics_message(
     values: Mapping[str, Any], step: float | None = None, description: str = "", rank: int = 0, checkpoint: str = ""
 ) -> Message:
-    """A line that logs ``values`` together, at the present time, and with them a checkpoint that holds them."""
+    """A line that logs ``values`` together, at the present time, and with them a checkpoint that holds them.
+
+    Raises:
+        TypeError: The description is no text.
+    """
+    if description.__class__ is not str and not isinstance(description, str):
+        raise TypeError(f"description: found a {type(description).__name__}; allowed: text")
     message: Message = {"m": values, "t": time.time()}
     if step is not None:
         message["s"] = step

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.api.arguments import RUN_OBJECT
 from raydrive.core.arguments import trial_argv
-from raydrive.core.errors import StorageError
+from raydrive.core.errors import StorageError, show
 from raydrive.core.records import Params
 from raydrive.core.state import losses_text
 from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
 from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
 from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
+from raydrive.storage.folder import failure
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -156,15 +157,18 @@ class Run:
 
         Raises:
             TrialError: If it has no such file.
-            StorageError: If it cannot be read, or is a link that leaves the run's folder.
+            StorageError: If it cannot be read, is a link that leaves the run's folder, or cannot be written.
         """
         target = Path(output_file_path or ".").expanduser()
-        if target.is_dir() or (output_file_path or "").endswith("/"):
-            target = target / Path(name).name
-        if target.exists() and not target.is_file():  # a terminal, a pipe: it is written to and not replaced
-            target.write_bytes(read_file(self.parent.layout, self.number, name))
-        else:
-            download_file(self.parent.layout, self.number, name, target)
+        try:
+            if target.is_dir() or (output_file_path or "").endswith("/"):
+                target = target / Path(name).name
+            if target.exists() and not target.is_file():  # a terminal, a pipe: it is written to and not replaced
+                target.write_bytes(read_file(self.parent.layout, self.number, name))
+            else:
+                download_file(self.parent.layout, self.number, name, target)
+        except OSError as error:
+            raise failure("write", show(str(target)), error) from error
         return str(target)
 
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:

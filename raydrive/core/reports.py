@@ -206,8 +206,7 @@ class ReportReader:
             del metrics[self._metric]
             return float(value)
         if value is not None:
-            self.no_number = value
-            self._say("text", f"{self._metric!r} was logged as {shown(value)}, which is no number: it is not counted")
+            self.no_number = value  # said at the end of the attempt
         return None
 
     def _next_interval(self, step: float | None, rank: int) -> int:

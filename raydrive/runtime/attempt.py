@@ -81,11 +81,11 @@ class Attempt:
         """Has a notice recorded that the trial's user must not miss; each text once.
 
         Args:
-            text: One sentence.
+            text: One sentence; empty = there is none.
             about: ``records.OUTPUTS`` where files are missing from the storage, ``METRICS`` where the primary metric
                 was nearly logged: it becomes part of why the trial ended.
         """
-        if text not in self._noted:
+        if text and text not in self._noted:
             self._noted.add(text)
             self.unsent.append(("note", time.time(), clean_text(text), about))
             self.wake.set()

@@ -24,6 +24,7 @@ from raydrive import context, ranks, wire
 from raydrive.core.config import RunConfig
 from raydrive.core.expressions import copy_of
 from raydrive.core.heritage import NOTHING, Heritage, sampler_of
+from raydrive.core.printed import not_a_number
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Noted, Reported, Started, Stop, Ticked
 from raydrive.core.reports import Recorded, ReportReader
 from raydrive.core.sweep import Sweep
@@ -170,6 +171,9 @@ class _Attempt(wire.Client):
             self._over = True
         if self._trouble is not None:
             raise self._trouble
+        if self._reader.no_number is not None:
+            text = not_a_number(self._reader.no_number, f"as {self._runner.metric!r} it logged")
+            self._loop.take([Noted(self._runner.time(), trial, attempt, text)])
         self._loop.take([Ended(self._runner.time(), trial, attempt, code, error)])
 
     def _call(self, train: Train, params: dict[str, Any]) -> tuple[int, str]:

@@ -22,8 +22,10 @@ def outcome(
     """
     if exit_.renewed:
         current.note(f"the next trial gets a new process: {exit_.renewed}")
-    if exit_.code == 0 and not current.interval and (nearly := nearly or current.nearly()):
-        current.note(nearly, METRICS)
+    if current.interval:
+        current.note(current.nearly())
+    elif exit_.code == 0:
+        current.note(nearly or current.nearly(), METRICS)
     if current.reader.failed_why and exit_.code == 0:
         return 1, current.reader.failed_why
     return exit_.code, why_ended(exit_, prepared, submit_dir)

@@ -100,17 +100,21 @@ def _change_local(module):
 
 
 def _change_trial_actor(module):
-    deliver = module.TrialActor._deliver
+    begin, deliver = module.TrialActor.__init__, module.Delivery._deliver
+
+    def begun(self, *arguments, **options):
+        begin(self, *arguments, **options)
+        self._delivery.run_id = self._run_id
 
     async def noted(self, current, batch):
         rows = [[current.trial, current.attempt, *event[:1], *event[2:4]] for event in batch]
         done = await deliver(self, current, batch)
         if done:
-            with open(f"{FOLDER}/acks-{self._run_id}-{os.getpid()}.jsonl", "a") as file:
+            with open(f"{FOLDER}/acks-{self.run_id}-{os.getpid()}.jsonl", "a") as file:
                 file.write("".join(json.dumps(row) + "\n" for row in rows))
         return done
 
-    module.TrialActor._deliver = noted
+    module.TrialActor.__init__, module.Delivery._deliver = begun, noted
 
 
 _CHANGES = {"raydrive.storage.local": _change_local, "raydrive.runtime.trial_actor": _change_trial_actor}
