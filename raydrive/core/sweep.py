@@ -318,7 +318,8 @@ class Sweep:
         value = math.nan if fact.value is None else fact.value
         if not self.curves.add(trial.number, fact.interval, value):
             return False  # a relaunched attempt logs an interval again: the first value stands
-        trial.took(fact.step, fact.interval)
+        if fact.step is not None or trial.steps is not None:
+            trial.took(fact.step, fact.interval)
         if self._keeps_best and (state.best is None or self._better(value, state.best.value)):
             kept = self.curves.values(trial.number)[-1]  # as a float, which a whole number of any size is not
             if math.isfinite(kept):

@@ -38,12 +38,12 @@ def with_checksums(lines: Iterable[bytes], before: int) -> tuple[bytes, int]:
     Returns:
         The lines, each with its newline, and the checksum of the last one.
     """
-    parts = []
+    parts: list[bytes] = []
     mark = FIRST
     for line in lines:
         marked = line + mark
         before = crc32(marked, before)
-        parts.append(b"%b%08x\n" % (marked, before))
+        parts += (marked, b"%08x\n" % before)
         mark = FURTHER
     return b"".join(parts), before
 

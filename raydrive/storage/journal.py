@@ -246,11 +246,15 @@ def _size(descriptor: int) -> int:
 
 def _bodies(lines: Sequence[str | bytes]) -> list[bytes]:
     """The entries without their newlines."""
-    data = [line.encode() if isinstance(line, str) else line for line in lines]
-    for line in data:
-        if line.find(b"\n") != len(line) - 1 or not line:
-            raise ValueError(f"an entry is one line with its newline, got {line[:80]!r}")
-    return [line[:-1] for line in data]
+    try:
+        data = "".join(lines).encode()  # type: ignore[arg-type]
+    except TypeError:
+        data = b"".join(line.encode() if isinstance(line, str) else line for line in lines)
+    bodies = data.split(b"\n")
+    if bodies.pop() or len(bodies) != len(lines) or {line[-1:] for line in lines} - {"\n", b"\n"}:
+        bad = next((line for line in lines if line[-1:] not in ("\n", b"\n") or len(line.splitlines()) != 1), "")
+        raise ValueError(f"an entry is one line with its newline, got {bad[:80]!r}")
+    return bodies
 
 
 def _claim(folder: Folder, wanted: int | None, writer: str) -> int:
