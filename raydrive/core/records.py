@@ -217,6 +217,7 @@ _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.it
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
+_SCALARS = frozenset({float, int, str, bool, type(None)})
 _MOST_BITS = 14_000
 """Bits of a whole number that Python turns into text: 4,300 digits."""
 
@@ -326,12 +327,26 @@ def _report_text(fact: Reported) -> str:
     elif value is not None:
         line += f',"value":{_text(encoded(value))}'
     if fact.metrics:
-        line += f',"metrics":{_text(encoded(fact.metrics))}'
+        line += f',"metrics":{_metrics_text(fact.metrics)}'
     if fact.step is not None:
         line += f',"step":{_text(encoded(fact.step))}'
     if fact.tags:
         line += f',"tags":{_text(encoded(fact.tags))}'
     return line + "}"
+
+
+def _metrics_text(metrics: Mapping[str, Any]) -> str:
+    """The JSON text of metrics; most are finite numbers, which are written as they are."""
+    if (
+        metrics.__class__ is dict
+        and _SCALARS.issuperset(map(type, metrics.values()))
+        and (len(metrics) > 1 or _MARKS.isdisjoint(metrics))
+    ):
+        try:
+            return _text(metrics)
+        except ValueError:  # NaN, an infinity, or a number of too many digits is among them
+            return _text(encoded(metrics))
+    return _text(encoded(metrics))
 
 
 def load(line: str | bytes) -> Entry:
