@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-scale chaos bench-peers bench-quick quality docs screenshots vscode venv browser clean
+.PHONY: help demo test check bench bench-scale chaos fuzz bench-peers bench-quick quality docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-quick: $(VENV)/installed-test ## Name the ratios that got worse (two minut
 chaos: $(VENV)/installed-test ## Kill drivers, trials, nodes and storage at random and look what is lost (25 minutes)
 	$(BIN)/python tests/chaos/loop.py --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/takeover.py
+
+fuzz: $(VENV)/installed-test ## Damage files, configurations, calls and messages at random and look what is told (ten minutes)
+	$(BIN)/python tests/fuzz/table.py --seconds $(or $(FUZZ_S),600) --seed $(or $(FIRST),1)
 
 quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation tasks, beside Optuna (an hour)
 	$(BIN)/python benchmarks/quality.py --seeds 10
