@@ -167,15 +167,15 @@ class Forecast:
         if self.why:
             return None
         rests = [rest for number, rest in self._rests.items() if numbers is None or number in numbers]
-        total = math.fsum(rest.seconds for rest in rests)
+        total = _sum(rest.seconds for rest in rests)
         if not total:
             return Span(0.0, 0.0, 0.0)
-        own = math.fsum(rest.seconds * rest.seconds * rest.variance for rest in rests)
-        median = self._pace_error * math.fsum(rest.seconds * rest.borrowed for rest in rests)
-        length = math.fsum(rest.seconds * rest.length_error for rest in rests)
+        own = _sum(rest.seconds * rest.seconds * rest.variance for rest in rests)
+        median = self._pace_error * _sum(rest.seconds * rest.borrowed for rest in rests)
+        length = _sum(rest.seconds * rest.length_error for rest in rests)
         deviation = math.sqrt(own + median**2 + length**2 + (SHARED * total) ** 2) / total
         factor = math.exp(Z_90 * min(deviation, 1.0))
-        return Span(total, total / factor, min(total * factor, math.fsum(rest.most_s for rest in rests)))
+        return Span(total, total / factor, min(total * factor, _sum(rest.most_s for rest in rests)))
 
 
 class _Lengths:
@@ -212,9 +212,9 @@ class _Lengths:
         ends, masses, count = self._ends[start:], self._masses[start:], sum(self._counts[start:])
         if not ends:
             return 0.0, 0.0, 0
-        whole = math.fsum(masses)
-        rest = math.fsum(mass * (end - length) for end, mass in zip(ends, masses, strict=True)) / whole
-        spread = math.fsum(mass * (end - length - rest) ** 2 for end, mass in zip(ends, masses, strict=True)) / whole
+        whole = _sum(masses)
+        rest = _sum(mass * (end - length) for end, mass in zip(ends, masses, strict=True)) / whole
+        spread = _sum(mass * (end - length - rest) ** 2 for end, mass in zip(ends, masses, strict=True)) / whole
         return rest, math.sqrt(spread + (LENGTH_DEVIATION * rest) ** 2 / count), count
 
 
@@ -226,11 +226,11 @@ class _Paces:
         pool = [*paces, *(_pace_s(trial) for trial in others if trial.gaps > 1)] if len(paces) < FEW else paces
         self._usual_s = min(_usual_s(paces), _usual_s(pool)) if paces else None
         median = statistics.median(paces) if paces else 1.0
-        spread = math.fsum(math.log(one / median) ** 2 for one in paces)
+        spread = _sum(math.log(one / median) ** 2 for one in paces)
         degrees = PRIOR_WEIGHT + max(0, len(paces) - 1)
         self._variance = (PRIOR_WEIGHT * PRIOR_DEVIATION**2 + spread) / degrees
         self.shared_error = math.sqrt(self._variance * (1.0 / max(1, len(paces)) + SELECTED**2))
-        squares = math.fsum(_variation(trial) * trial.gaps for trial in (*completed, *others))
+        squares = _sum(_variation(trial) * trial.gaps for trial in (*completed, *others))
         freedom = sum(max(0, trial.gaps - 1) for trial in (*completed, *others))
         self.variation = squares / freedom if freedom else UNKNOWN_VARIATION**2
         """Squared coefficient of variation of times between reports."""
@@ -276,3 +276,11 @@ def saving(sweep: Sweep) -> Saving:
     trained = sum(sweep.curves.length(trial.number) - trial.start for trial in sweep.trials)
     share = left / (left + trained) if left else 0.0
     return Saving(forecast.stopped, round(left), forecast.of(), share, forecast.why)
+
+
+def _sum(numbers: Iterable[float]) -> float:
+    """The exact sum; infinite where that is beyond a float."""
+    try:
+        return math.fsum(numbers)
+    except OverflowError:
+        return math.inf

@@ -152,3 +152,11 @@ def test_any_pace_gives_finite_figures(pace_s: float) -> None:
     assert span is not None
     assert all(map(math.isfinite, (span.seconds, span.low_s, span.high_s)))
     assert 0.0 <= span.low_s <= span.seconds <= span.high_s
+
+
+def test_limits_beyond_all_sums_of_floats_are_no_error() -> None:
+    """As `make fuzz` found it: two trials whose time limits add up to more than a float holds."""
+    from raydrive.core.saving import _sum
+
+    assert _sum([1e308, 1e308]) == math.inf
+    assert _sum([0.1] * 10) == 1.0
