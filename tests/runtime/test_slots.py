@@ -82,6 +82,12 @@ class Actor:
         self.run = SimpleNamespace(remote=run)
 
 
+@pytest.fixture(autouse=True)
+def _no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``ray.kill`` starts a Ray of its own where there is none; the actors here are not Ray's."""
+    monkeypatch.setattr("raydrive.runtime.slots.ray.kill", lambda actor, no_restart: None)
+
+
 def facts_of(run: Callable[..., Any]) -> list[Fact]:
     """What becomes of an attempt whose actor's ``run`` is this."""
 
