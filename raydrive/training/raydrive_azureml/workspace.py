@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from raydrive.context import ExperimentName
+from raydrive.plain import ExperimentName
 from raydrive_azureml import data
 from raydrive_azureml.absent import NotInATrial, absent
 
