@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.expressions import is_number
 
 LONGEST_NAME = 4_096
 """Characters of a name or a path; no file system takes a longer one."""
@@ -132,15 +132,6 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 3_330
 
 
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an int too large for a float
-        return False
-
-
 def list_of(item: Wanted, several: str) -> Wanted:
     """Returns lists and tuples of something.
 
@@ -184,7 +175,7 @@ TEXT = Wanted("text", _text)
 PATH = Wanted("a path or URI: text, or a pathlib.Path", _path)
 FLAG = kind("True or False", lambda value: isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"))
 WHOLE = kind("a whole number", lambda value: _is_whole(value))
-NUMBER = kind("a number", _is_number)
+NUMBER = kind("a number", is_number)
 CALLABLE = kind("a function", callable)
 TEXTS = mapping_of(TEXT, "texts")
 TEXT_LIST = list_of(TEXT, "texts")
@@ -198,7 +189,7 @@ def whole(least: int, words: str = "") -> Wanted:
 
 def above(least: float, words: str) -> Wanted:
     """Returns finite numbers above ``least``."""
-    return kind(words, lambda value: _is_number(value) and value > least)
+    return kind(words, lambda value: is_number(value) and value > least)
 
 
 _ANNOTATIONS: dict[str, Wanted] = {
