@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from raydrive.api.child import Run
 
 POLL_S = 0.2
-"""A driver that has been silent for so long is reported as not responding."""
+"""Seconds between two looks at a run."""
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH, interval_s=above(0, "a number of seconds above 0"))
@@ -112,15 +112,15 @@ class HyperDriveRun(Charts):
         except JournalRewoundError:
             raise
         except JournalError as error:
-            self._unreadable = str(error).replace("raydrive resume RUN", f"raydrive resume {self.id}")
+            self._unreadable = str(error)
         else:
             self._unreadable = ""
 
     @property
     def damage(self) -> str:
         """What is wrong with the journal, and how many entries can be read; empty when it is whole."""
-        lost = missing(self._left, self._reader.entries)
-        return self._unreadable or lost.replace("raydrive resume RUN", f"raydrive resume {self.id}")
+        found = self._unreadable or missing(self._left, self._reader.entries)
+        return found.replace("raydrive resume RUN", f"raydrive resume {self.id}")
 
     @property
     def notices(self) -> list[str]:
