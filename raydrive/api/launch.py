@@ -23,14 +23,13 @@ from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError,
 from raydrive.core.heartbeat import age_s
 from raydrive.core.heritage import dump
 from raydrive.core.lineage import Lineage
+from raydrive.core.standing import SILENT_S, is_live
 from raydrive.storage.code import store_code, store_function
 from raydrive.storage.layout import RunLayout, new_run_id
 
 START_TIMEOUT_S = 120.0
 CONFIRM_TIMEOUT_S = 5.0
 """Seconds a driver has to tell which folder it is for."""
-STALE_S = 30.0
-"""A driver that has not written its heartbeat for so long is taken for dead."""
 
 
 def driver_name(layout: RunLayout) -> str:
@@ -193,23 +192,22 @@ def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool
 def _refuse_live(run: HyperDriveRun, force: bool) -> None:
     from raydrive.runtime.reach import surely_gone
 
-    over = run.sweep.finished
-    heartbeat = run.heartbeat()
-    silent_s = age_s(heartbeat, time.time())
-    if over is None and heartbeat.get("state") == "Running" and silent_s < STALE_S and not force:
-        if surely_gone(str(heartbeat.get("address", ""))):
-            return
-        raise ClusterError(
-            f"run {run.id} has a live driver: its last heartbeat is {_age_text(heartbeat, silent_s)}, from pid "
-            f"{heartbeat.get('pid')} at {heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is "
-            f"dead for certain, wait until {STALE_S:.0f} s have passed, or take over with --force."
-        )
+    heartbeat, now = run.heartbeat(), time.time()
+    if force or run.sweep.finished is not None or not is_live(heartbeat, now):
+        return
+    if surely_gone(str(heartbeat.get("address", ""))):
+        return
+    raise ClusterError(
+        f"run {run.id} has a live driver: its last heartbeat is {_age_text(heartbeat, now)}, from pid "
+        f"{heartbeat.get('pid')} at {heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is "
+        f"dead for certain, wait until {SILENT_S:.0f} s have passed, or take over with --force."
+    )
 
 
-def _age_text(heartbeat: Mapping[str, Any], silent_s: float) -> str:
-    ahead_s = float(heartbeat.get("at", 0.0)) - time.time()
+def _age_text(heartbeat: Mapping[str, Any], now: float) -> str:
+    ahead_s = float(heartbeat.get("at", 0.0)) - now
     clocks = f" by a clock that is {ahead_s:.0f} s ahead of this machine's" if ahead_s > 1.0 else ""
-    return f"{silent_s:.0f} s old{clocks}"
+    return f"{age_s(heartbeat, now):.0f} s old{clocks}"
 
 
 def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
