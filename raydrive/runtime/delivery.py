@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from raydrive.runtime import guard
+from raydrive.runtime.actor_errors import answer, is_refusal
 from raydrive.runtime.attempt import MAX_UNSENT, Attempt, Event
 
 BATCH_DELAY_S = 0.003
@@ -29,7 +30,6 @@ class Delivery:
         epoch: Epoch of that driver.
         heard: Called whenever the driver has acknowledged a batch.
         room: Called when there is room again for what training logs.
-        is_refusal: Whether an error says that the driver will never take the batch.
         refused: Called, once for an attempt, when its events cannot be delivered and never will be, with a sentence.
     """
 
@@ -40,14 +40,12 @@ class Delivery:
         *,
         heard: Callable[[], None],
         room: Callable[[], None],
-        is_refusal: Callable[[BaseException], bool],
         refused: Callable[[Attempt, str], None],
     ) -> None:
         self.driver = driver
         self.epoch = epoch
         self._heard = heard
         self._room = room
-        self._is_refusal = is_refusal
         self._refused = refused
         self._refusals = 0
         self._in_flight: asyncio.Future[Any] | None = None
@@ -98,7 +96,7 @@ class Delivery:
             current.silent_since = time.monotonic()
         try:
             call = self.driver.report.remote(current.trial, current.attempt, self.epoch, batch)
-            sending = self._in_flight = asyncio.ensure_future(_answer(call))
+            sending = self._in_flight = asyncio.ensure_future(answer(call))
             # When the attempt is over, what is in flight may arrive twice, and is recognised by its seq.
             sending.add_done_callback(lambda task: task.cancelled() or task.exception())
             await asyncio.wait([sending])
@@ -121,7 +119,7 @@ class Delivery:
 
     async def _not_delivered(self, current: Attempt, error: BaseException | None) -> None:
         """Whatever went wrong, the batch is sent again; but not for ever where the driver refuses it."""
-        if error is not None and self._is_refusal(error):
+        if error is not None and is_refusal(error):
             self._refusals += 1
             if self._refusals == MOST_REFUSALS:
                 with contextlib.suppress(Exception):
@@ -140,7 +138,3 @@ def pause_if_unheard(current: Attempt, patience_s: float) -> None:
     current.log(f"paused: nothing could be recorded for {patience_s:g} s; it goes on when the storage is back")
     current.stopped_pids = [current.pid, *guard.descendants(current.pid)]
     guard.signal_all(current.stopped_pids, signal.SIGSTOP)
-
-
-async def _answer(reference: Any) -> Any:
-    return await reference

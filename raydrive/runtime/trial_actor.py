@@ -23,7 +23,6 @@ from raydrive.core.report_checks import clean_text
 from raydrive.core.reports import Recorded
 from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime import guard, orphans, temporary
-from raydrive.runtime.actor_errors import is_refusal
 from raydrive.runtime.attempt import Attempt, Event
 from raydrive.runtime.capped_log import CappedLog
 from raydrive.runtime.channel import Channel
@@ -75,7 +74,6 @@ class TrialActor:
             epoch,
             heard=lambda: self._hear(self._epoch),
             room=self._make_room,
-            is_refusal=is_refusal,
             refused=self._refused,
         )
         self._stopping = False
