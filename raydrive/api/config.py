@@ -206,8 +206,12 @@ class HyperDriveConfig:
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         trial = dataclasses.replace(
             self._trial_spec(resources or Resources(), hyperparameter_sampling, keep),
-            grace_s=grace_s, reuse_actors=reuse_actors, reuse_processes=reuse_processes, log_limit=log_limit,
-            keep_checkpoints=keep_checkpoints, storage_patience_s=storage_patience_s,
+            grace_s=grace_s,
+            reuse_actors=reuse_actors,
+            reuse_processes=reuse_processes,
+            log_limit=log_limit,
+            keep_checkpoints=keep_checkpoints,
+            storage_patience_s=storage_patience_s,
             resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
         )
         limits = Limits(

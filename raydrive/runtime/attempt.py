@@ -95,6 +95,7 @@ class Attempt:
         if text not in self._noted:
             self.note(text)
             self.log(text)
+
     def nearly(self) -> str:
         """Why no value of the primary metric counted, where something came in its place; else empty."""
         found = self.reader.no_number
