@@ -12,7 +12,7 @@ import os
 import time
 from pathlib import Path
 
-from raydrive.storage.contained import remove_tree as remove_tree
+from raydrive.storage.contained import remove_tree
 
 KEPT_S = 86_400.0
 """So long a folder stays after an actor has last begun to hold it."""
