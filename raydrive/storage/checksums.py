@@ -1,4 +1,4 @@
-"""Checksums of journal lines: a flipped bit, a lost line or a hole of zeros is seen where it is.
+"""Checksums: a flipped bit, a lost line of the journal or a hole of zeros in it is seen where it is.
 
     [{"kind":"Reported",...}]#1a2b3c4d      the first line of an append
     [{"kind":"Reported",...}]+5e6f7a8b      each further line of the same append
@@ -24,6 +24,7 @@ _ENDED = re.compile(rb"\][#+][0-9a-f]{8}")
 _APPEND = re.compile(rb"\]#[0-9a-f]{8}\n")
 _ENTRY = re.compile(rb'\n\[\{"kind":"[^\0\n]*\]\n')
 _CHECKED_JSON = re.compile(rb', "checksum": "([0-9a-f]{8})"\}\s*\Z')
+_CHECKED_LINES = re.compile(rb"#([0-9a-f]{8})\n\Z")
 _HOLE = b"\0" * 8
 """Zero bytes in a row that a write which did not end may leave; fewer are damage."""
 
@@ -93,6 +94,23 @@ def unchecked_json(data: bytes) -> bytes | None:
     if found is None:
         return data
     content = data[: found.start()] + b"}"
+    return content if found[1] == b"%08x" % crc32(content) else None
+
+
+def checked_lines(data: bytes) -> bytes:
+    """Returns whole lines with a last one that is their checksum, for a file that is written at once."""
+    return data + b"#%08x\n" % crc32(data)
+
+
+def unchecked_lines(data: bytes) -> bytes | None:
+    """Returns the lines that ``checked_lines`` was given; None if they are not what was written.
+
+    Lines without a checksum, as raydrive 0.1.0 wrote them, are returned as they are.
+    """
+    found = _CHECKED_LINES.search(data)
+    if found is None:
+        return data
+    content = data[: found.start()]
     return content if found[1] == b"%08x" % crc32(content) else None
 
 

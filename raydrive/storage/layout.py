@@ -23,17 +23,15 @@ import secrets
 import time
 from dataclasses import dataclass
 from hashlib import sha256
-from zlib import crc32
 
 from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError, show
-from raydrive.storage.checksums import checked_json, unchecked_json
+from raydrive.storage.checksums import checked_json, checked_lines, unchecked_json, unchecked_lines
 from raydrive.storage.folder import Folder
 from raydrive.storage.here import absolute
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
 _CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
-_CHECKED_LINES = re.compile(rb"#([0-9a-f]{8})\n\Z")
 LONGEST_EXPERIMENT = 100
 """Characters of an experiment's name; a run's id is longer by date, time and a number, and has to be a file's name."""
 LOG_NAME = "log.txt"
@@ -184,10 +182,7 @@ class RunLayout:
         data = self.folder.read_or_none(_CONFIG)
         if not data:
             raise RunNotFoundError(f"{self.folder} is not a run: it has no {_CONFIG}")
-        content = unchecked_json(data)
-        if content is None:
-            raise self._changed(_CONFIG)
-        return content
+        return self._unchanged(_CONFIG, unchecked_json(data))
 
     def write_heritage(self, data: bytes) -> None:
         """Writes what earlier runs brought, once.
@@ -195,7 +190,7 @@ class RunLayout:
         Raises:
             StorageError: If it is there already, or cannot be written.
         """
-        if not self.folder.create_exclusive(_HERITAGE, data + b"#%08x\n" % crc32(data)):
+        if not self.folder.create_exclusive(_HERITAGE, checked_lines(data)):
             raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run has its heritage already")
 
     def read_heritage(self) -> bytes:
@@ -204,17 +199,15 @@ class RunLayout:
         Raises:
             StorageError: If there is no such file, it cannot be read, or is not what was written.
         """
-        data = self.folder.read_bytes(_HERITAGE)
-        found = _CHECKED_LINES.search(data)  # raydrive 0.1.0 wrote none
-        if found is not None and found[1] != b"%08x" % crc32(data[: found.start()]):
-            raise self._changed(_HERITAGE)
-        return data[: found.start()] if found else data
+        return self._unchanged(_HERITAGE, unchecked_lines(self.folder.read_bytes(_HERITAGE)))
 
-    def _changed(self, name: str) -> StorageError:
-        return StorageError(
-            f"{self.folder.place_of(name)} is damaged: it is not what was written when the run was submitted. "
-            "Hint: put the file back from a copy; all else of the run is untouched"
-        )
+    def _unchanged(self, name: str, content: bytes | None) -> bytes:
+        if content is None:
+            raise StorageError(
+                f"{self.folder.place_of(name)} is damaged: it is not what was written when the run was submitted. "
+                "Hint: put the file back from a copy; all else of the run is untouched"
+            )
+        return content
 
     def sibling(self, experiment: str, run_id: str) -> RunLayout:
         """Returns the layout of another run of the same storage; its folder is not looked at."""
