@@ -19,10 +19,10 @@ from raydrive.core.errors import StorageError
 from raydrive.runtime.leftovers import Leftovers, look, move_kept, resolve_links, take_replaced
 from raydrive.runtime.lodging import LEFT_KEPT_S, leave
 from raydrive.runtime.workspace import Prepared
-from raydrive.storage.contained import is_contained
+from raydrive.storage.contained import LEAVES, is_contained
 from raydrive.storage.layout import KEPT, LOG_NAME
 from raydrive.storage.names import legible
-from raydrive.storage.transfer import LEAVES, Uploaded, is_reachable, local_files, reason, upload_tree
+from raydrive.storage.transfer import Uploaded, is_reachable, local_files, reason, upload_tree
 
 LOG_PERIOD_S = 3.0
 """How often a growing log is brought to the storage."""

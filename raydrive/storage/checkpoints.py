@@ -18,11 +18,12 @@ from typing import Any
 from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.core.typed import wrong_types
 from raydrive.storage.checksums import checked_json, unchecked_json
+from raydrive.storage.contained import LINK_TO_FOLDER
 from raydrive.storage.folder import Folder, check_name, failure
 from raydrive.storage.layout import RunLayout
 from raydrive.storage.local import open_source
 from raydrive.storage.names import legible, portable, storable, to_bytes
-from raydrive.storage.transfer import DANGLING_LINK, LINK_TO_FOLDER, local_files
+from raydrive.storage.transfer import DANGLING_LINK, local_files
 
 MANIFEST = "manifest.json"
 FILES = "files"

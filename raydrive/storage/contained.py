@@ -26,6 +26,7 @@ from raydrive.core.errors import RefusedFileError
 
 A_FILE, A_FOLDER = "a file", "a folder"
 LINK_TO_FOLDER = f"a link to {A_FOLDER}"
+LEAVES = "a link that leaves the folder of the run"
 """Kinds of what stands in a folder; every other kind is why it is left out."""
 DEEPEST = 200
 """Folders nested deeper than this are not looked into."""
@@ -239,7 +240,7 @@ def _entry(entry: os.DirEntry[str], roots: Sequence[str], place: str) -> Entry |
     if kind == "a link":
         path = os.path.join(place, entry.name)
         if not is_contained(roots, path):
-            return Entry(entry.name, "a link that leaves the folder of the run", 0, found.st_mtime)
+            return Entry(entry.name, LEAVES, 0, found.st_mtime)
         try:
             found = os.stat(path)
         except OSError:

@@ -18,15 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from raydrive.core.errors import RefusedFileError, StorageError
-from raydrive.storage.contained import is_contained
+from raydrive.storage.contained import LEAVES, LINK_TO_FOLDER, is_contained
 from raydrive.storage.folder import Folder, failure
 from raydrive.storage.local import open_source
 from raydrive.storage.names import LONGEST, legible, portable, storable, temporary, to_bytes
 
 LOG_PART_BYTES = 1 << 20
-LINK_TO_FOLDER, DANGLING_LINK = "a link to a folder", "a dangling link"
-LEAVES = "a link that leaves the folder of the run"
-"""What such entries are called among those that are left out."""
+DANGLING_LINK = "a dangling link"
+"""What such an entry is called among those that are left out."""
 
 
 def log_part(number: int) -> str:
