@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 _Steps = tuple[int, float, float]
 """``Trial.steps``."""
-
-
-_NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """Errors of a fold that is given the report of a trial that does not exist, and the like."""
 
 
@@ -71,6 +69,11 @@ class Folds:
                 self.decide(decision, float(block.at[other.after - 1]))
 
 
+def why_nonsense(what: str, error: BaseException) -> str:
+    """Returns what could not be folded, and why."""
+    return f"{what:.300} ({type(error).__name__}: {error})"
+
+
 def fold_pieces(pieces: Iterable[Piece], state: State, curves: Curves, folds: Folds) -> None:
     """Folds entries and blocks of them into a sweep's state.
 
@@ -89,9 +92,9 @@ def fold_pieces(pieces: Iterable[Piece], state: State, curves: Curves, folds: Fo
                 _fold_block(piece, state, curves, folds)
             else:
                 folds.apply(*piece)
-        except _NONSENSE as error:
+        except NONSENSE as error:
             what = f"{piece.entries} entries at once" if isinstance(piece, Block) else repr(piece[0])
-            nonsense = NonsenseError(f"{what:.300} ({type(error).__name__}: {error})")
+            nonsense = NonsenseError(why_nonsense(what, error))
             nonsense.entries = piece.entries if isinstance(piece, Block) else 1
             raise nonsense from error
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.errors import DamagedJournalError, NonsenseError, StorageError
+from raydrive.core.folding import NONSENSE, why_nonsense
 from raydrive.core.portable import json_text
 from raydrive.core.records import (
     Began,
@@ -143,9 +144,8 @@ class Story:
     def _take_soundly(self, fact: Fact, decisions: Iterable[Decision]) -> None:
         try:
             self.take(fact, decisions)
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            found = f"{fact!r:.300} ({type(error).__name__}: {error})"
-            raise NonsenseError(f"entry {self.entries} makes no sense: {found}") from error
+        except NONSENSE as error:
+            raise NonsenseError(f"entry {self.entries} makes no sense: {why_nonsense(repr(fact), error)}") from error
 
     def take(self, fact: Fact, decisions: Iterable[Decision]) -> None:
         """Folds one entry."""
