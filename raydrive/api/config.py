@@ -204,32 +204,30 @@ class HyperDriveConfig:
     ) -> None:
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
-        trial = dataclasses.replace(
-            self._trial_spec(resources or Resources(), hyperparameter_sampling, keep),
-            grace_s=grace_s,
-            reuse_actors=reuse_actors,
-            reuse_processes=reuse_processes,
-            log_limit=log_limit,
-            keep_checkpoints=keep_checkpoints,
-            storage_patience_s=storage_patience_s,
-            resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
-        )
-        limits = Limits(
-            max_total_runs=max_total_runs,
-            max_concurrent_runs=max_concurrent_runs or max_total_runs,
-            max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
-            trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
-            max_attempts=max_attempts,
-            max_losses=max_losses,
-            first_failures=first_failures,
-        )
         self.config = RunConfig(
             experiment="default",
+            trial=dataclasses.replace(
+                self._trial_spec(resources or Resources(), hyperparameter_sampling, keep),
+                grace_s=grace_s,
+                reuse_actors=reuse_actors,
+                reuse_processes=reuse_processes,
+                log_limit=log_limit,
+                keep_checkpoints=keep_checkpoints,
+                storage_patience_s=storage_patience_s,
+                resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
+            ),
+            limits=Limits(
+                max_total_runs=max_total_runs,
+                max_concurrent_runs=max_concurrent_runs or max_total_runs,
+                max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
+                trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
+                max_attempts=max_attempts,
+                max_losses=max_losses,
+                first_failures=first_failures,
+            ),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=hyperparameter_sampling,
             policy=NoTerminationPolicy() if policy is None else policy,
-            limits=limits,
-            trial=trial,
             seed=_seed(seed, hyperparameter_sampling),
             tags=dict(tags or {}),
         )

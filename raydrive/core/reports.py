@@ -34,6 +34,7 @@ from raydrive.core.report_checks import (
     clean_text,
     shown,
 )
+from raydrive.ranks import ALL_RANKS
 
 Message = Mapping[str, Any]
 Event = tuple[Any, ...]
@@ -46,8 +47,6 @@ NAMES_KNOWN = 10_000
 """So many names of metrics are remembered as checked."""
 KEYS = ("m", "tags", "checkpoint", "state", "note")
 """A message without any of them says nothing."""
-ALL_RANKS = "RAYDRIVE_ALL_RANKS"
-"""Environment variable of a trial: with ``1`` in it, ranks above 0 count as rank 0 does (see ``raydrive.ranks``)."""
 _NOTHING: dict[str, Any] = {}
 
 
