@@ -82,8 +82,8 @@ def config_text(trials: int) -> bytes:
     import json
 
     from raydrive import MedianStoppingPolicy, PrimaryMetricGoal, RandomParameterSampling, uniform
-    from raydrive.core.config import Limits, RunConfig
-    from raydrive.core.trial_spec import Metric, TrialSpec
+    from raydrive.core.config.run_config import Limits, RunConfig
+    from raydrive.core.config.trial_spec import Metric, TrialSpec
 
     config = RunConfig(
         experiment="crowd",

@@ -33,7 +33,7 @@ from _common import Figure, Say, benchmark, facts_of, peer
 from scale import REPORTS, curves
 
 if TYPE_CHECKING:
-    from raydrive.core.config import RunConfig
+    from raydrive.core.config.run_config import RunConfig
     from raydrive.storage.layout import RunLayout
 
 MORE = 4
@@ -93,7 +93,7 @@ def written(storage: str, trials: int) -> tuple[RunLayout, int]:
     """Returns a finished run whose trials were simulated, and the bytes of its entries as lines."""
     from raydrive.api.launch import pickle_function
     from raydrive.core.records import Started
-    from raydrive.core.sweep import Sweep
+    from raydrive.core.sweep.sweep import Sweep
     from raydrive.runtime.loop import Loop
     from raydrive.runtime.simulated import SimulatedRunner
     from raydrive.storage.code import store_function
@@ -148,7 +148,7 @@ def size_of(layout: RunLayout, below: str) -> int:
 
 def reading(layout: RunLayout, trials: int, how: str) -> float:
     """Seconds to read a journal into a judge."""
-    from raydrive.core.sweep import Sweep
+    from raydrive.core.sweep.sweep import Sweep
     from raydrive.storage.journal import JournalReader
 
     config = config_of(trials)

@@ -44,10 +44,10 @@ def child(trials: int) -> dict[str, float]:
     from scale import SPACE, resident
 
     from raydrive import MedianStoppingPolicy, PrimaryMetricGoal, RandomParameterSampling
-    from raydrive.core.config import Limits, RunConfig
+    from raydrive.core.config.run_config import Limits, RunConfig
+    from raydrive.core.config.trial_spec import Metric, TrialSpec
     from raydrive.core.records import Fact, Reported, Started
-    from raydrive.core.sweep import Sweep
-    from raydrive.core.trial_spec import Metric, TrialSpec
+    from raydrive.core.sweep.sweep import Sweep
     from raydrive.runtime.loop import Loop
     from raydrive.runtime.simulated import SimulatedRunner
     from raydrive.storage.journal import JournalWriter

@@ -30,9 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.space import choice, loguniform, qloguniform, quniform, uniform
-from raydrive.core.unseen import Seen
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.trial_record import Seen
+from raydrive.core.space.search_space import choice, loguniform, qloguniform, quniform, uniform
 
 PUBLIC = Path(__file__).resolve().parents[2] / "shared" / "quality" / "public" / "tasks.py"
 

@@ -29,8 +29,9 @@ from itertools import chain
 from typing import Any
 
 from raydrive.core import records
-from raydrive.core.config import Limits, RunConfig
-from raydrive.core.policies import (
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
     NoTerminationPolicy,
@@ -38,10 +39,9 @@ from raydrive.core.policies import (
     TruncationSelectionPolicy,
 )
 from raydrive.core.records import Ended, Reported, Started
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import choice, loguniform, quniform, randint, uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import choice, loguniform, quniform, randint, uniform
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.loop import Loop, Memory, Writer
 from raydrive.runtime.simulated import SimulatedRunner
 

@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.endings import Endings
-from raydrive.core.gp_sampler import GpSampler
-from raydrive.core.space import Space, uniform
-from raydrive.core.unseen import Seen
+from raydrive.core.search.bayesian.curve_extrapolation import Endings
+from raydrive.core.search.bayesian.gp_sampler import GpSampler
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.trial_record import Seen
+from raydrive.core.space.search_space import Space, uniform
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 READINGS = ("end", "last", "drop")

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from quality import PUBLIC, expression, load, regret, snapped
 
-from raydrive.core.bayes import BayesianParameterSampling
 from raydrive.core.records import COMPLETED
-from raydrive.core.unseen import Seen
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.trial_record import Seen
 
 
 def play(task: Any, seed: int, trials: int, before: Sequence[Seen] = ()) -> list[Seen]:

@@ -17,9 +17,9 @@ sys.path[:0] = [str(ROOT / "tests" / "studio"), str(ROOT)]
 
 from recorded import SPACE, by_hand, config, create, learning, record, retried, warm_started, write  # noqa: E402
 
-from raydrive.core.bayes import BayesianParameterSampling  # noqa: E402
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy  # noqa: E402
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy  # noqa: E402
 from raydrive.core.records import Started, dump  # noqa: E402
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling  # noqa: E402
 from raydrive.storage.layout import RunLayout  # noqa: E402
 from raydrive.studio.report import write_report  # noqa: E402
 from raydrive.studio.story import open_story  # noqa: E402

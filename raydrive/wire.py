@@ -20,7 +20,7 @@ Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand f
 a full socket buffer blocks the writer, which is the back-pressure, and what was written before a process ended is read.
 
 The first value of a step stands: a line that repeats one is no new interval. What cannot be recorded or makes no sense
-is replaced or dropped, and said so once: ``raydrive.core.report_checks`` has the limits.
+is replaced or dropped, and said so once: ``raydrive.core.reports.message_checks`` has the limits.
 
 Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
 """

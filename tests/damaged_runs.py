@@ -15,16 +15,16 @@ from pathlib import Path
 
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.wording import standing
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import RaydriveError
-from raydrive.core.heartbeat import dump_heartbeat
-from raydrive.core.heritage import sampler_of
-from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import Began, Fact, Noted, Started
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import choice, uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import choice, uniform
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import sampler_of
+from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.runtime.loop import Loop
 from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.storage.compaction import compact, tidy

@@ -287,14 +287,8 @@ def test_the_design_page_names_files_that_exist() -> None:
     page = (ROOT / "docs" / "design.md").read_text()
     tree = re.search(r"^    raydrive/\n((?:      .*\n)+)", page, flags=re.MULTILINE)
     assert tree is not None
-    missing, room = [], PACKAGE
-    for line in tree[1].splitlines():
-        names = re.findall(r"\b\w+(?:\.py|/)(?= |$)", re.split(r"   +(?=\S)", line.strip(), maxsplit=1)[0])
-        if line.startswith(" " * 8):
-            missing += [name for name in names if not (room / name).is_file()]
-        else:
-            room = PACKAGE / names[0] if names[0].endswith("/") else PACKAGE
-            missing += [name for name in names if not (PACKAGE / name).exists()]
+    names = re.findall(r"\b\w+\.py(?= |$)", re.sub(r"   +(?=\S)", "   ", tree[1]), flags=re.MULTILINE)
+    missing = sorted(set(names) - {path.name for path in FILES})
     assert not missing, "\n".join(missing)
 
 

@@ -18,15 +18,15 @@ from typing import Any
 
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import ChildReference, RunReference, Submission
-from raydrive.core.config import RunConfig
+from raydrive.core.config.lineage import Continued, Lineage, Parent
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.early_stopping.policies import NoTerminationPolicy
 from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError, show
-from raydrive.core.heritage import Ancestor, Heritage, misfit
-from raydrive.core.inheriting import inherit, named
-from raydrive.core.lineage import Continued, Lineage, Parent
-from raydrive.core.policies import NoTerminationPolicy
-from raydrive.core.standing import is_live
-from raydrive.core.state import Trial
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.state import Trial
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import Ancestor, Heritage, misfit
+from raydrive.core.sweep.warm_start_filter import inherit, named
+from raydrive.core.views.status import is_live
 from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, publish
 from raydrive.storage.folder import redact
 from raydrive.storage.journal import JournalReader

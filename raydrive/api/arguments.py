@@ -6,13 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from raydrive.core.confidential import ALLOWED, source_problems
-from raydrive.core.errors import HIDDEN, Problem, show
-from raydrive.core.objective import ALLOWED as ALLOWED_OBJECTIVE
-from raydrive.core.objective import is_objective
-from raydrive.core.printed import PrintedMetrics
-from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
-from raydrive.core.wanted import (
+from raydrive.core.argument_checks import (
     ANYTHING,
     FLAG,
     NOTHING,
@@ -30,6 +24,12 @@ from raydrive.core.wanted import (
     named,
     whole,
 )
+from raydrive.core.config.confidential import ALLOWED, source_problems
+from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+from raydrive.core.errors import HIDDEN, Problem, show
+from raydrive.core.objective import ALLOWED as ALLOWED_OBJECTIVE
+from raydrive.core.objective import is_objective
 
 MOST_LEVELS = 32
 """Levels of nesting of a fixed argument."""

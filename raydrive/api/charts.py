@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from raydrive.core.wanted import NOTHING, TEXT_LIST, checks_arguments, whole
+from raydrive.core.argument_checks import NOTHING, TEXT_LIST, checks_arguments, whole
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.arguments import RUN_OBJECT
-from raydrive.core.arguments import trial_argv
+from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.core.config.command_line import trial_argv
 from raydrive.core.errors import StorageError, show
 from raydrive.core.records import Params
-from raydrive.core.state import losses_text
-from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
-from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
+from raydrive.core.sweep.state import losses_text
+from raydrive.core.views.summary import INTERRUPTED, seconds_of, state_of
 from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
 from raydrive.storage.folder import failure
 

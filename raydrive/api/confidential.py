@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from raydrive.core.argument_checks import unusable
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.wanted import unusable
 
 MOST_BYTES = 65_536
 """Bytes of all secrets of a run. More would reach Ray's object store, which may write to disk."""

@@ -15,17 +15,17 @@ from raydrive.api.arguments import SCRIPT, TUNING
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submission import Submission
 from raydrive.api.trainable import check_trainable, name_of
-from raydrive.core.arguments import check_references, format_value
-from raydrive.core.confidential import both_problems
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.argument_checks import checks_arguments
+from raydrive.core.config.argument_values import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
+from raydrive.core.config.command_line import check_references, format_value
+from raydrive.core.config.confidential import both_problems
+from raydrive.core.config.install_commands import check_installing
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.installing import check_installing
-from raydrive.core.passing import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
-from raydrive.core.policies import NoTerminationPolicy, Policy
-from raydrive.core.printed import PrintedMetrics
-from raydrive.core.samplers import Sampling
-from raydrive.core.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
-from raydrive.core.wanted import checks_arguments
+from raydrive.core.search.protocol import Sampling
 from raydrive.storage.here import absolute
 from raydrive.storage.patterns import check_patterns
 

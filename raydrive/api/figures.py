@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.columns import Column, columns_of, flat
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
+from raydrive.core.views.chart_axes import Column, columns_of, flat
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun

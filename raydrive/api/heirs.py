@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from raydrive.core.errors import StorageError
 from raydrive.core.records import CANCELED, FAILED
-from raydrive.core.summary import best_by, value_by
+from raydrive.core.views.summary import best_by, value_by
 
 if TYPE_CHECKING:
     from raydrive.api.child import Run
     from raydrive.api.run import HyperDriveRun
-    from raydrive.core.trial_spec import Metric
+    from raydrive.core.config.trial_spec import Metric
 
 
 def best_of_all(run: HyperDriveRun, include_failed: bool, include_canceled: bool) -> Run | None:

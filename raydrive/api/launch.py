@@ -18,12 +18,12 @@ from raydrive.api.confidential import read_secrets, refuse_by_job
 from raydrive.api.preflight import Checked, check_submission
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submission import Submission
-from raydrive.core.config import Limits
+from raydrive.core.config.lineage import Lineage
+from raydrive.core.config.run_config import Limits
 from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, RaydriveError, StorageError
-from raydrive.core.heartbeat import age_s
-from raydrive.core.heritage import dump
-from raydrive.core.lineage import Lineage
-from raydrive.core.standing import SILENT_S, is_live
+from raydrive.core.sweep.warm_start_data import dump
+from raydrive.core.views.heartbeat import age_s
+from raydrive.core.views.status import SILENT_S, is_live
 from raydrive.storage.code import store_code, store_function
 from raydrive.storage.layout import RunLayout, new_run_id
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.wording import clock, number, standing, value_text
-from raydrive.core.summary import INTERRUPTED, ranked, row
+from raydrive.core.views.summary import INTERRUPTED, ranked, row
 
 if TYPE_CHECKING:
     from raydrive.api.child import Run

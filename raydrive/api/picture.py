@@ -14,8 +14,8 @@ from rich.text import Text
 
 from raydrive.api.wording import clock, counts_text, ids_text, number, one_line, params_text, value_text
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
-from raydrive.core.state import Trial
-from raydrive.core.summary import INTERRUPTED, Summary, ranked, seconds_of
+from raydrive.core.sweep.state import Trial
+from raydrive.core.views.summary import INTERRUPTED, Summary, ranked, seconds_of
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.api.figures import ACCENT, BEST, COLOURS, FAINT, Axes, chart, finish, note, safe
 from raydrive.api.wording import value_text
-from raydrive.core.summary import ranked
+from raydrive.core.views.summary import ranked
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -205,7 +205,7 @@ def plot_importance(run: HyperDriveRun) -> Any:
     Args:
         run: The run.
     """
-    from raydrive.core.importance import analyse
+    from raydrive.core.views.importance import analyse
 
     run.refresh()
     found = analyse(run.sweep)
@@ -232,7 +232,7 @@ def plot_slices(run: HyperDriveRun) -> Any:
     """
     from plotly.subplots import make_subplots
 
-    from raydrive.core.importance import analyse
+    from raydrive.core.views.importance import analyse
 
     run.refresh()
     found = analyse(run.sweep)
@@ -281,7 +281,7 @@ def _by_importance(run: HyperDriveRun, axes: Axes, given: tuple[str | None, ...]
     """The hyperparameters, the most important first; as declared where all axes are given or too little is known."""
     if None not in given:
         return list(axes.params)
-    from raydrive.core.importance import analyse
+    from raydrive.core.views.importance import analyse
 
     order = [name for name, _ in analyse(run.sweep)["importance"] if name in axes.params]
     return list(dict.fromkeys([*order, *axes.params]))

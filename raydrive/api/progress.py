@@ -28,11 +28,11 @@ from raydrive.api.wording import (
 )
 from raydrive.core.objective import BEST
 from raydrive.core.records import FAILED
-from raydrive.core.summary import Summary, trial_notices
+from raydrive.core.views.summary import Summary, trial_notices
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
-    from raydrive.core.state import Best
+    from raydrive.core.sweep.state import Best
 
 REFRESH_S = 0.25
 LOG_TAIL_LINES = 15

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.submission import ChildReference, RunReference, Submission
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError, StorageError
 
 ANSWER = "raydrive-answer: "

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from raydrive.api.arguments import LAYOUT
 from raydrive.api.charts import Charts
 from raydrive.api.markup import Rows
+from raydrive.core.argument_checks import PATH, above, checks_arguments
+from raydrive.core.config.lineage import Lineage
 from raydrive.core.errors import DamagedJournalError, JournalError, RaydriveError, StorageError, TrialError
-from raydrive.core.heartbeat import age_s, parse_heartbeat
-from raydrive.core.lineage import Lineage
 from raydrive.core.records import CANCELED, FAILED, RUNNING, Reported
-from raydrive.core.standing import DAMAGED, NOT_RESPONDING, SILENT_S, is_live, missing, status
-from raydrive.core.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
-from raydrive.core.sweep import Sweep
-from raydrive.core.wanted import PATH, above, checks_arguments
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.heartbeat import age_s, parse_heartbeat
+from raydrive.core.views.status import DAMAGED, NOT_RESPONDING, SILENT_S, is_live, missing, status
+from raydrive.core.views.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
 from raydrive.storage.journal import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
 from raydrive.storage.opening import read_given, read_heartbeat

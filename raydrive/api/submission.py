@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

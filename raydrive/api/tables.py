@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from raydrive.core.portable import MOST_WHOLE, NO_SURROGATES, Names, as_text, json_text
+from raydrive.core.numbers import as_float
 from raydrive.core.records import Reported
-from raydrive.core.trial_spec import as_float
+from raydrive.core.views.portable_values import MOST_WHOLE, NO_SURROGATES, Names, as_text, json_text
 
 LONGEST_NAME = 10_000
 """Characters of a column's name."""

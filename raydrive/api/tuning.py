@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from raydrive.api.arguments import CALL
 from raydrive.api.config import HyperDriveConfig, ScriptRunConfig, TrainFunction
 from raydrive.api.workspace import Experiment, Workspace
+from raydrive.core.argument_checks import checked
+from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+from raydrive.core.early_stopping.policies import Policy
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.policies import Policy
-from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling, Sampling
-from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
-from raydrive.core.wanted import checked
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.random_search import RandomParameterSampling
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -92,7 +94,9 @@ def _sampling(sampling: str | Sampling, space: Mapping[str, Any]) -> Sampling:
         case "grid":
             return GridParameterSampling(space)
         case "bayesian":
-            from raydrive.core.bayes import BayesianParameterSampling  # scipy's optimisers take time to import
+            from raydrive.core.search.bayesian.sampling import (
+                BayesianParameterSampling,  # scipy's optimisers take time to import
+            )
 
             return BayesianParameterSampling(space)
     known = ["random", "sobol", "grid", "bayesian"]

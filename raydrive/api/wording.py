@@ -12,9 +12,9 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
-    from raydrive.core.saving import Span
-    from raydrive.core.state import Best
-    from raydrive.core.summary import Summary
+    from raydrive.core.sweep.state import Best
+    from raydrive.core.views.savings import Span
+    from raydrive.core.views.summary import Summary
 
 # Colour codes, cursor movements and the like: the last line of a log ends up in a reason, and must not move the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
@@ -61,7 +61,7 @@ def params_text(params: Mapping[str, Any]) -> str:
 
 def counts_text(summary: Summary) -> str:
     """Returns how many trials are in which state: ``4 running · 2 queued · 8 completed``."""
-    from raydrive.core.summary import INTERRUPTED
+    from raydrive.core.views.summary import INTERRUPTED
 
     counts = summary.counts
     parts = [f"{counts[state]} {state.lower()}" for state in (RUNNING, QUEUED, INTERRUPTED, COMPLETED) if counts[state]]
@@ -122,7 +122,7 @@ def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
 
 def standing(run: HyperDriveRun) -> tuple[str, Summary]:
     """Returns the status of a run and its summary; the clock of a run whose driver is gone stands still."""
-    from raydrive.core import standing as core
+    from raydrive.core.views import status as core
 
     run.refresh()
     beat = {} if run.sweep.finished else run.heartbeat()

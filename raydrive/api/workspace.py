@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.arguments import CONFIG, WORKSPACE
+from raydrive.core.argument_checks import CALLABLE, NOTHING, TEXT, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean, show
 from raydrive.core.toml_text import toml_values
-from raydrive.core.wanted import CALLABLE, NOTHING, TEXT, checks_arguments
 from raydrive.storage.here import current_folder
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raydrive.api.child import Run
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.workspace import Workspace
-    from raydrive.core.saving import Saving
+    from raydrive.core.views.savings import Saving
 
 EXIT_UNREADABLE = 5
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
@@ -114,7 +114,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
 
 def _notices(run: HyperDriveRun, heartbeat: dict[str, Any]) -> list[str]:
     """What a user must not miss: of trials, of the journal, and of the driver."""
-    from raydrive.core.summary import notices, trial_notices
+    from raydrive.core.views.summary import notices, trial_notices
 
     driver = str(heartbeat.get("notice", ""))
     return [*notices(run.sweep), *trial_notices(run.sweep), *run.notices, *filter(None, [driver])]
@@ -167,7 +167,7 @@ def trials(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """List the trials of a run: parameters, metric, and why each ended."""
-    from raydrive.core.summary import ranked
+    from raydrive.core.views.summary import ranked
 
     if by not in ("best", "number"):
         raise typer.BadParameter(f"found {by!r}; allowed: best, number", param_hint="--sort")
@@ -226,7 +226,7 @@ def best(run_name: RunArgument = "last", storage: StorageOption = None, output: 
 
 def print_best(run: HyperDriveRun, output: Format) -> None:
     """Prints the best trial of a run that has one."""
-    from raydrive.core.arguments import shown, trial_argv
+    from raydrive.core.config.command_line import shown, trial_argv
 
     child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
     found = run.sweep.best

@@ -121,8 +121,8 @@ def whatif(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
+    from raydrive.core.early_stopping.policies import policy_from_json
     from raydrive.core.errors import ConfigError, Problem
-    from raydrive.core.policies import policy_from_json
     from raydrive.studio.whatif import choices, outcomes
 
     chosen = None

@@ -31,8 +31,8 @@ from raydrive.cli.output import (
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
     from raydrive.compat.sweep_yaml import Loaded
-    from raydrive.core.config import RunConfig
-    from raydrive.core.heritage import Heritage
+    from raydrive.core.config.run_config import RunConfig
+    from raydrive.core.sweep.warm_start_data import Heritage
 
 DRY_RUNS = 10
 STOP_MARGIN_S = 10.0
@@ -222,10 +222,10 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
 
 
 def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
-    from raydrive.core.arguments import shown, trial_argv, with_resume_argument
-    from raydrive.core.heritage import sampler_of
+    from raydrive.core.config.command_line import shown, trial_argv, with_resume_argument
     from raydrive.core.records import QUEUED
-    from raydrive.core.unseen import Seen
+    from raydrive.core.search.trial_record import Seen
+    from raydrive.core.sweep.warm_start_data import sampler_of
 
     config, heritage = _checked(loaded, storage, address)
     sampler = sampler_of(config, heritage)

@@ -17,13 +17,13 @@ from raydrive.api.submission import Submission
 from raydrive.api.workspace import nearest_settings
 from raydrive.compat import azure_names
 from raydrive.compat.sweep_yaml import load_sweep
-from raydrive.core.confidential import looks_secret
-from raydrive.core.config import DAY_S, Limits, RunConfig
+from raydrive.core.config.argument_values import flag_parameters
+from raydrive.core.config.confidential import looks_secret
+from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
+from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.objective import BEST
-from raydrive.core.passing import flag_parameters
 from raydrive.core.records import decoded
-from raydrive.core.trial_spec import TrialSpec
 from raydrive.storage.here import current_folder
 
 

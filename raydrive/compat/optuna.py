@@ -23,11 +23,13 @@ from typing import Any
 import numpy as np
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.expressions import Choice
 from raydrive.core.records import COMPLETED, FAILED, TERMINAL, Params
-from raydrive.core.samplers import Sampler, Sampling, register_sampling
-from raydrive.core.space import Dimension, Space, space_from_json
-from raydrive.core.unseen import Rest, Seen, Suggestion, Taken
+from raydrive.core.search.protocol import Sampler, Sampling
+from raydrive.core.search.registry import register_sampling
+from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.search.without_replacement import Rest, Taken
+from raydrive.core.space.expressions import Choice
+from raydrive.core.space.search_space import Dimension, Space, space_from_json
 
 _REPLAYED = ("CmaEsSampler", "NSGAIISampler", "NSGAIIISampler", "QMCSampler")
 _SEQUENCES = ("GridSampler", "QMCSampler")

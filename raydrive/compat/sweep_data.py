@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from raydrive.compat.sweep_problems import problems_of
 from raydrive.compat.sweep_schema import InputKeys, OutputKeys
 from raydrive.compat.yaml_source import Node
-from raydrive.core.arguments import format_value
+from raydrive.core.config.command_line import format_value
 from raydrive.core.errors import Problem, did_you_mean, show
 from raydrive.storage.fetching import FETCHED, WEB, scheme_of
 from raydrive.storage.here import absolute, current_folder

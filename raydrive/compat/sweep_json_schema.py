@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from raydrive.compat.sweep_schema import TEXTS, InputKeys, OutputKeys, SweepKeys, any_case
-from raydrive.core.expressions import field_names
-from raydrive.core.notation import EXPRESSIONS
-from raydrive.core.policies import policy_keys
+from raydrive.core.early_stopping.policies import policy_keys
+from raydrive.core.space.expressions import field_names
+from raydrive.core.space.parsing import EXPRESSIONS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NUMBER = {"type": ["number", "string"]}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from raydrive.compat.yaml_source import Node
+from raydrive.core.config.argument_values import LONGEST_NAME, LONGEST_PATH, LONGEST_TITLE, too_long
 from raydrive.core.errors import Problem
-from raydrive.core.passing import LONGEST_NAME, LONGEST_PATH, LONGEST_TITLE, too_long
 
 _LONGEST = {
     "name": LONGEST_TITLE,

@@ -7,9 +7,9 @@ from typing import Any
 
 from raydrive.compat.yaml11 import reading
 from raydrive.compat.yaml_source import Node
-from raydrive.core.arguments import references
+from raydrive.core.config.command_line import references
+from raydrive.core.config.install_commands import check_installing
 from raydrive.core.errors import Problem
-from raydrive.core.installing import check_installing
 
 _MACHINES = "ignored: what a trial reserves on the cluster stands in raydrive.resources"
 _AZURE: Mapping[str, str] = {

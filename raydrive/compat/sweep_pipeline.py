@@ -18,7 +18,7 @@ from typing import Any
 from raydrive.compat.sweep_layers import read_text
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.expressions import is_number
+from raydrive.core.space.expressions import is_number
 from raydrive.storage.here import absolute, current_folder
 
 _PARENT_INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.(\w+)\s*\}\}")

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from raydrive.core.config.stdout_metrics import pattern_problem
+from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT
 from raydrive.core.errors import did_you_mean
-from raydrive.core.expressions import is_number
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
-from raydrive.core.printed import pattern_problem
-from raydrive.core.trial_spec import LEAST_LOG_LIMIT
+from raydrive.core.space.expressions import is_number
 from raydrive.storage.patterns import check_patterns
 
 

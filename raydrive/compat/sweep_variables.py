@@ -10,7 +10,7 @@ from typing import Any
 
 from raydrive.compat.sweep_data import local_path
 from raydrive.compat.yaml_source import Node
-from raydrive.core.confidential import both_problems, looks_secret, source_problems
+from raydrive.core.config.confidential import both_problems, looks_secret, source_problems
 from raydrive.core.errors import Problem, show
 from raydrive.storage.here import absolute, current_folder
 

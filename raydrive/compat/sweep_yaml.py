@@ -39,16 +39,17 @@ from raydrive.compat.sweep_problems import in_order, problems_of
 from raydrive.compat.sweep_schema import MetricKeys, ObjectiveKeys, OwnKeys, SweepKeys
 from raydrive.compat.sweep_variables import confidential_notes, read_sources
 from raydrive.compat.yaml_source import Node, parse_yaml
-from raydrive.core.arguments import Reference, check_references, references
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.argument_values import flag_parameters, quoted_notes
+from raydrive.core.config.command_line import Reference, check_references, references
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.objective import BEST
-from raydrive.core.passing import flag_parameters, quoted_notes
-from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
-from raydrive.core.printed import PrintedMetrics
-from raydrive.core.samplers import Sampling, sampling_from_json
-from raydrive.core.space import Space, parse_space
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.space.search_space import Space, parse_space
 from raydrive.storage.here import absolute
 from raydrive.storage.layout import check_experiment, usable_name
 

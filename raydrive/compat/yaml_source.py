@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from raydrive.core.argument_checks import unusable
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.wanted import unusable
 
 MOST_NODES = 200_000
 """Values of a document; more are refused. A choice over 100,000 file names is half of that."""

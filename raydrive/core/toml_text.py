@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from raydrive.core.argument_checks import unusable
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.wanted import unusable
 
 MOST_LEVELS = 20
 """Levels of nesting of a settings file; its keys need three."""

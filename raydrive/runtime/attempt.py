@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from raydrive import wire
-from raydrive.core.printed import not_a_number
-from raydrive.core.report_checks import clean_text
-from raydrive.core.reports import Recorded, ReportReader
+from raydrive.core.config.stdout_metrics import not_a_number
+from raydrive.core.reports.attempt_reports import Recorded, ReportReader
+from raydrive.core.reports.message_checks import clean_text
 from raydrive.runtime.publisher import Publisher
 
 Event = tuple[Any, ...]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from raydrive import wire
-from raydrive.core.report_checks import shown
+from raydrive.core.reports.message_checks import shown
 
 MAX_LINE_BYTES = 64 << 20
 """A longer line is dropped: nothing that is logged is so big, and it must not fill the actor's memory."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ClusterError
-from raydrive.core.trial_spec import Resources
 from raydrive.runtime.embedded import start_ray
 from raydrive.runtime.reach import why_unreachable
 

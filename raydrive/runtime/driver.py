@@ -17,11 +17,11 @@ from typing import Any
 import ray
 
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
-from raydrive.core.heartbeat import dump_heartbeat, parse_heartbeat
-from raydrive.core.heritage import sampler_of
 from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
-from raydrive.core.standing import missing
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import sampler_of
+from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
+from raydrive.core.views.status import missing
 from raydrive.runtime.cluster import versions
 from raydrive.runtime.hiring import Hiring
 from raydrive.runtime.loop import Batch, Loop

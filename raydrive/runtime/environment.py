@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from raydrive.core.trial_spec import TrialSpec
+from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.runtime.training import with_training_folder
 
 _NAMES = {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}

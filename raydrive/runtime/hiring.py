@@ -14,7 +14,7 @@ from typing import Any
 
 import ray
 
-from raydrive.core.trial_spec import TrialConfig
+from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.actors import TrialActor
 from raydrive.runtime.cluster import NAMESPACE, actor_options
 from raydrive.storage.layout import RunLayout

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from raydrive import context, ranks, wire
-from raydrive.core.config import RunConfig
-from raydrive.core.expressions import copy_of
-from raydrive.core.heritage import NOTHING, Heritage, sampler_of
-from raydrive.core.printed import not_a_number
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.stdout_metrics import not_a_number
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Noted, Reported, Started, Stop, Ticked
-from raydrive.core.reports import Recorded, ReportReader
-from raydrive.core.sweep import Sweep
+from raydrive.core.reports.attempt_reports import Recorded, ReportReader
+from raydrive.core.space.expressions import copy_of
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, sampler_of
 from raydrive.runtime import returned
 from raydrive.runtime.loop import Loop, Writer
 

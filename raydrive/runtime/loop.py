@@ -13,9 +13,9 @@ from typing import Protocol
 
 from raydrive.core import records
 from raydrive.core.records import Close, Decision, Fact, Finish, Launch, Stop, Suggested, Ticked
-from raydrive.core.samplers import Sampler
-from raydrive.core.sweep import Sweep
-from raydrive.core.unseen import Suggestion
+from raydrive.core.search.protocol import Sampler
+from raydrive.core.search.trial_record import Suggestion
+from raydrive.core.sweep.sweep import Sweep
 
 
 class TrialRunner(Protocol):

@@ -12,11 +12,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.trial_spec import TrialConfig
+from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.capped_log import CappedLog
 
 if TYPE_CHECKING:
-    from raydrive.core.printed_reader import PrintedReader
+    from raydrive.core.reports.stdout_parser import PrintedReader
 
 PERIOD_S = 0.1
 """How often a growing log is looked at."""
@@ -130,7 +130,7 @@ class LogWatch:
 def _reader(config: TrialConfig) -> PrintedReader | None:
     if config.trial.metrics is None:
         return None
-    from raydrive.core.printed_reader import PrintedReader  # no other trial waits for it
+    from raydrive.core.reports.stdout_parser import PrintedReader  # no other trial waits for it
 
     return PrintedReader(config.trial.metrics, config.metric.name)
 

@@ -8,8 +8,8 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import StorageError
-from raydrive.core.trial_spec import Resources
 from raydrive.runtime.cluster import demand, fitting
 from raydrive.storage.folder import Folder, redact
 

@@ -10,10 +10,10 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 
-from raydrive.core.config import RunConfig
-from raydrive.core.heritage import NOTHING, Heritage, sampler_of
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Params, Reported, Started, Stop, Ticked
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, sampler_of
 from raydrive.runtime.loop import Loop, Writer
 
 Curve = Iterable[tuple[float, float]]

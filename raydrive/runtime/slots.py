@@ -19,10 +19,10 @@ from ray.exceptions import (
     RayError,
 )
 
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Close, Ended, Fact, Finish, Launch, Lost, Stop
-from raydrive.core.state import Trial
+from raydrive.core.sweep.state import Trial
 from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
 from raydrive.runtime.cluster import starting_now, why_waiting
 from raydrive.runtime.hiring import Hiring

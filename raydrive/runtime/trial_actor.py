@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive import ranks, variables, wire
-from raydrive.core.arguments import sweep_variables, trial_argv, with_resume_argument
+from raydrive.core.config.command_line import sweep_variables, trial_argv, with_resume_argument
+from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import StaleEpochError, StorageError
-from raydrive.core.report_checks import clean_text
-from raydrive.core.reports import Recorded
-from raydrive.core.trial_spec import TrialConfig
+from raydrive.core.reports.attempt_reports import Recorded
+from raydrive.core.reports.message_checks import clean_text
 from raydrive.runtime import guard, orphans, temporary
 from raydrive.runtime.attempt import Attempt, Event
 from raydrive.runtime.capped_log import CappedLog

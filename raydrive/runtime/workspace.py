@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import RefusedFileError, StorageError
-from raydrive.core.trial_spec import TrialConfig
 from raydrive.runtime.channel import private_folder
 from raydrive.runtime.desk import Desk, make_folder
 from raydrive.runtime.environment import node_environment

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raydrive.core.dataclass_checks import wrong_types
 from raydrive.core.errors import RefusedFileError, StorageError
-from raydrive.core.typed import wrong_types
 from raydrive.storage.checksums import checked_json, unchecked_json
 from raydrive.storage.contained import LINK_TO_FOLDER
 from raydrive.storage.folder import Folder, check_name, failure

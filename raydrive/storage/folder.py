@@ -21,8 +21,8 @@ from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from raydrive.core.argument_checks import LONGEST_NAME, unusable
 from raydrive.core.errors import StorageError, show
-from raydrive.core.wanted import LONGEST_NAME, unusable
 from raydrive.storage.here import absolute
 from raydrive.storage.names import legible
 

@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from raydrive.core.blocks import Block
 from raydrive.core.errors import DamagedJournalError, JournalError, NonsenseError
 from raydrive.core.records import Entry, dump, load
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.report_block import Block
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.checksums import lines_of, verified, written
 from raydrive.storage.folder import Folder
 from raydrive.storage.segments import Chain, Position, Segment, Snapshot, Step

@@ -6,10 +6,10 @@ import dataclasses
 import json
 from typing import Any
 
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, JournalError, StorageError
-from raydrive.core.heartbeat import parse_heartbeat
-from raydrive.core.heritage import NOTHING, Heritage, load
+from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, load
+from raydrive.core.views.heartbeat import parse_heartbeat
 from raydrive.storage.layout import RunLayout
 
 

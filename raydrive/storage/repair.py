@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from raydrive.core.errors import ConfigError, DamagedJournalError, Problem
-from raydrive.core.heartbeat import dump_heartbeat
-from raydrive.core.summary import INTERRUPTED
+from raydrive.core.views.heartbeat import dump_heartbeat
+from raydrive.core.views.summary import INTERRUPTED
 from raydrive.storage.folder import Folder
 from raydrive.storage.journal import JournalReader, JournalWriter
 from raydrive.storage.layout import RunLayout

@@ -25,10 +25,10 @@ from typing import Any
 from zlib import crc32
 
 from raydrive.core import records
-from raydrive.core.blocks import Block, Other
 from raydrive.core.errors import DamagedJournalError, JournalError
+from raydrive.core.numbers import as_float
 from raydrive.core.records import Entry, Reported
-from raydrive.core.trial_spec import as_float
+from raydrive.core.sweep.report_block import Block, Other
 from raydrive.storage.folder import Folder
 from raydrive.storage.segments import Snapshot
 

@@ -7,9 +7,9 @@ import math
 import time
 
 from raydrive.api.wording import span_text
-from raydrive.core.columns import flat
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
-from raydrive.core.summary import INTERRUPTED, ranked, row, seconds_of
+from raydrive.core.views.chart_axes import flat
+from raydrive.core.views.summary import INTERRUPTED, ranked, row, seconds_of
 from raydrive.studio.document import thin
 from raydrive.studio.standing import standing
 from raydrive.studio.story import Story

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from raydrive.core.arguments import shown, trial_argv
+from raydrive.core.config.command_line import shown, trial_argv
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.storage.files import log_size, read_log
 from raydrive.storage.folder import redact

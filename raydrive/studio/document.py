@@ -13,12 +13,12 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from raydrive.core.columns import Column, columns_of, flat
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import HIDDEN
 from raydrive.core.records import RUNNING
-from raydrive.core.standing import Standing
-from raydrive.core.summary import Summary, seconds_of
+from raydrive.core.views.chart_axes import Column, columns_of, flat
+from raydrive.core.views.status import Standing
+from raydrive.core.views.summary import Summary, seconds_of
 from raydrive.storage.folder import redact
 from raydrive.studio.lineage import ancestor_curves, family
 from raydrive.studio.overlay import policy_line, policy_text

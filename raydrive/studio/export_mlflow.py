@@ -10,11 +10,11 @@ import os
 import urllib.parse
 from typing import Any
 
-from raydrive.core.columns import flat
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.portable import Names, as_moment, as_step, as_text, cut
+from raydrive.core.numbers import as_float
 from raydrive.core.records import COMPLETED, FAILED
-from raydrive.core.trial_spec import as_float
+from raydrive.core.views.chart_axes import flat
+from raydrive.core.views.portable_values import Names, as_moment, as_step, as_text, cut
 from raydrive.storage.folder import redact
 from raydrive.studio.export_others import library, listed, renamed, told
 from raydrive.studio.story import Story

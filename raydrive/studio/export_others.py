@@ -9,10 +9,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from raydrive.core.columns import Column, flat
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
-from raydrive.core.portable import LAST_MOMENT_S, NO_SURROGATES, Names, as_moment, as_step, as_text
 from raydrive.core.records import COMPLETED
+from raydrive.core.views.chart_axes import Column, flat
+from raydrive.core.views.portable_values import LAST_MOMENT_S, NO_SURROGATES, Names, as_moment, as_step, as_text
 from raydrive.studio.document import Documents
 from raydrive.studio.story import MOST_METRICS, Story
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from raydrive.core.config import RunConfig
+from raydrive.core.config.lineage import Lineage
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import RaydriveError
-from raydrive.core.lineage import Lineage
 from raydrive.storage.layout import RunLayout
 from raydrive.studio.story import Story
 

@@ -12,8 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.arguments import RUN_OBJECT
+from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.errors import RaydriveError
-from raydrive.core.wanted import checks_arguments
 from raydrive.studio.cell import run_cell
 from raydrive.studio.story import Story, open_story
 

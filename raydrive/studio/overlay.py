@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from raydrive.core.curves import Curves
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
+from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
 
 MOST_POINTS = 200
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import StorageError
-from raydrive.core.importance import analyse
 from raydrive.core.records import FAILED
-from raydrive.core.summary import ranked
+from raydrive.core.views.importance import analyse
+from raydrive.core.views.summary import ranked
 from raydrive.studio.detail import detail
 from raydrive.studio.document import Documents
 from raydrive.studio.page import report_page

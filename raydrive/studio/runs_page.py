@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from raydrive.core.errors import StorageError
-from raydrive.core.heartbeat import age_s
-from raydrive.core.standing import SILENT_S
+from raydrive.core.views.heartbeat import age_s
+from raydrive.core.views.status import SILENT_S
 from raydrive.storage.folder import redact
 from raydrive.storage.layout import RunInfo, RunLayout, list_runs
 from raydrive.storage.opening import read_heartbeat

@@ -300,15 +300,15 @@ async def _series(request: web.Request) -> web.Response:
 
 
 async def _analysis(request: web.Request) -> web.Response:
-    from raydrive.core.importance import analyse
+    from raydrive.core.views.importance import analyse
 
     feed = await _feed(request)
     return _json(await feed.ask_once("analysis", lambda story, _: analyse(story.sweep)))
 
 
 async def _whatif(request: web.Request) -> web.Response:
+    from raydrive.core.early_stopping.policies import policy_from_json
     from raydrive.core.errors import Problem
-    from raydrive.core.policies import policy_from_json
     from raydrive.studio.whatif import what_if
 
     feed = await _feed(request)

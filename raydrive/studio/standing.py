@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raydrive.core import standing as core
+from raydrive.core.views import status as core
 from raydrive.storage.opening import read_heartbeat
 from raydrive.studio.story import Story
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.errors import DamagedJournalError, NonsenseError, StorageError
-from raydrive.core.folding import NONSENSE, why_nonsense
-from raydrive.core.portable import json_text
+from raydrive.core.numbers import as_float
 from raydrive.core.records import (
     Began,
     Checkpointed,
@@ -32,9 +31,10 @@ from raydrive.core.records import (
     Stop,
     Suggested,
 )
-from raydrive.core.standing import is_live, missing
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import as_float
+from raydrive.core.sweep.bulk_replay import NONSENSE, why_nonsense
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.portable_values import json_text
+from raydrive.core.views.status import is_live, missing
 from raydrive.storage.journal_reader import JournalReader, JournalRewoundError
 from raydrive.storage.layout import RunLayout
 from raydrive.storage.opening import read_given, read_heartbeat

@@ -5,8 +5,8 @@ order, same concurrency, each trial logging what it logged then, at the pace it 
 
 What nobody can know: how a trial that was stopped then would have gone on. Its record ends where it was stopped, and
 here it ends there by itself; ``unknown`` counts the trials that another policy would have let go on beyond that. Their
-further cost is estimated, with a bound, as in ``core/saving.py``, and told apart as ``beyond_s``; what they would have
-reached is not guessed. Where nothing tells that cost (``no_estimate``), it is left out of every figure.
+further cost is estimated, with a bound, as in ``views/savings.py``, and told apart as ``beyond_s``; what they would
+have reached is not guessed. Where nothing tells that cost (``no_estimate``), it is left out of every figure.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from raydrive.core.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.records import Params, Started
-from raydrive.core.saving import Forecast, Span
-from raydrive.core.sweep import Sweep
-from raydrive.core.unseen import Seen, Suggestion
+from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.savings import Forecast, Span
 from raydrive.runtime.loop import Loop
 from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.studio.overlay import policy_text

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from raydrive.core import records
 from raydrive.core.records import Checkpointed, Entry, Reported, Started
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.checkpoints import manifests
 from raydrive.storage.journal import JournalReader
 from raydrive.storage.layout import RunLayout

@@ -14,8 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from raydrive.core import records
-from raydrive.core.config import RunConfig
-from raydrive.core.heritage import NOTHING, Heritage
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -32,8 +31,9 @@ from raydrive.core.records import (
     Stop,
     Suggested,
 )
-from raydrive.core.state import Trial
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.state import Trial
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import NOTHING, Heritage
 
 SENDERS = frozenset({"policy", "timeout", "user", "run"})
 

@@ -16,12 +16,12 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 
-from raydrive.core.curves import Curves
-from raydrive.core.kept import needs_of
-from raydrive.core.policies import Policy, policy_from_json
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.verdicts import Verdict
+from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.policies import Policy, policy_from_json
+from raydrive.core.early_stopping.retention import needs_of
+from raydrive.core.early_stopping.verdict import Verdict
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
 
 Events = Sequence[tuple[int, float]]
 """(trial, value) in the order of the reports; the k-th of a trial is its interval k."""

@@ -22,8 +22,9 @@ from typing import Any
 
 from raydrive.context import Run
 from raydrive.core import records
-from raydrive.core.config import Limits, RunConfig
-from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, Policy
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import BanditPolicy, NoTerminationPolicy, Policy
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -38,10 +39,9 @@ from raydrive.core.records import (
     Stop,
     Suggested,
 )
-from raydrive.core.samplers import GridParameterSampling
-from raydrive.core.space import choice
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.space.search_space import choice
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.testing.judge import check_journal, picture
 
 Train = Callable[[dict[str, Any]], object]

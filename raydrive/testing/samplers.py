@@ -18,9 +18,10 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
-from raydrive.core.samplers import Sampler, Sampling, sampling_from_json
-from raydrive.core.space import choice, loguniform, normal, quniform, randint, uniform
-from raydrive.core.unseen import Seen, Suggestion
+from raydrive.core.search.protocol import Sampler, Sampling
+from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.space.search_space import choice, loguniform, normal, quniform, randint, uniform
 
 ParameterSpace = Mapping[str, Any]
 _NEVER = 1000

@@ -17,8 +17,8 @@ from raydrive.api.confidential import read_secrets, refuse_by_job
 from raydrive.api.preflight import check_submission
 from raydrive.compat.converting import converted
 from raydrive.compat.sweep_yaml import load_sweep
-from raydrive.core.confidential import looks_secret
-from raydrive.core.config import RunConfig
+from raydrive.core.config.confidential import looks_secret
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.storage.layout import RunLayout
 

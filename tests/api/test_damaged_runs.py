@@ -14,7 +14,7 @@ from raydrive.api.launch import resume
 from raydrive.api.run import HyperDriveRun
 from raydrive.cli.app import run as raydrive
 from raydrive.core.errors import ClusterError, DamagedJournalError, RaydriveError
-from raydrive.core.heartbeat import dump_heartbeat, parse_heartbeat
+from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
 from raydrive.storage.journal import JournalReader
 from raydrive.storage.layout import RunLayout
 

@@ -13,7 +13,7 @@ from raydrive.api.run import HyperDriveRun
 from raydrive.compat.converting import converted
 from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.context import Run
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, StorageError
 from raydrive.runtime.inline import run_inline
 from raydrive.storage.journal import JournalWriter

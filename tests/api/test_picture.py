@@ -17,13 +17,13 @@ from raydrive.api.picture import Picture
 from raydrive.api.progress import events, last_words
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.wording import clock, one_line, params_text, standing
-from raydrive.core.config import Limits, RunConfig
-from raydrive.core.policies import BanditPolicy
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested, dump
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.journal import JournalWriter
 from raydrive.storage.layout import RunLayout
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from raydrive import HyperDriveRun, RandomParameterSampling, uniform
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.errors import ClusterError
 from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.journal import JournalWriter
 from raydrive.storage.layout import RunLayout
 

@@ -26,13 +26,13 @@ from raydrive.api.submission import RunReference, Submission
 from raydrive.cli.app import run as raydrive
 from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.context import Run
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.errors import ConfigError, JournalError, StorageError
-from raydrive.core.heritage import dump, sampler_of
 from raydrive.core.records import Began, Launch, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
-from raydrive.core.samplers import Sampling
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.protocol import Sampling
+from raydrive.core.sweep.warm_start_data import dump, sampler_of
 from raydrive.runtime.inline import run_inline
 from raydrive.storage.checkpoints import manifests, publish
 from raydrive.storage.journal import JournalReader, JournalWriter

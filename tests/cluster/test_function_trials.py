@@ -34,7 +34,7 @@ from raydrive import (
     uniform,
 )
 from raydrive.core.errors import ClusterError
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

@@ -32,7 +32,7 @@ from raydrive.compat.azureml.train.hyperdrive import (
 )
 from raydrive.compat.converting import converted, recorded, wanted_from
 from raydrive.compat.sweep_yaml import load_sweep
-from raydrive.core.arguments import trial_argv
+from raydrive.core.config.command_line import trial_argv
 from raydrive.core.errors import ConfigError
 
 AZURE = Path(__file__).parents[2] / "examples" / "azure"

@@ -13,9 +13,9 @@ import optuna
 
 from raydrive.compat.optuna import OptunaParameterSampling, OptunaSampler
 from raydrive.core.errors import ConfigError
-from raydrive.core.samplers import Sampling
-from raydrive.core.space import choice, loguniform, quniform, randint, uniform
-from raydrive.core.unseen import Seen
+from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.trial_record import Seen
+from raydrive.core.space.search_space import choice, loguniform, quniform, randint, uniform
 from raydrive.testing.samplers import ParameterSpace, SamplerContract
 
 

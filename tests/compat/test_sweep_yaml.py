@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from raydrive.compat.site import load_settings
 from raydrive.compat.sweep_yaml import Loaded, Settings, load_sweep
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.trial_spec import PrimaryMetricGoal
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy
-from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
-from raydrive.core.space import Choice, LogUniform, RandInt, Uniform
-from raydrive.core.trial_spec import PrimaryMetricGoal
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import Choice, LogUniform, RandInt, Uniform
 
 TESTS = Path(__file__).parents[1]
 BROKEN = TESTS / "bad_configs"

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raydrive.core import gp
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.endings import Endings
 from raydrive.core.errors import ConfigError
-from raydrive.core.gp_sampler import GpSampler
-from raydrive.core.outcomes import scale_of
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, RUNNING
-from raydrive.core.samplers import Sampling
-from raydrive.core.space import Space, choice, loguniform, normal, qlognormal, randint, uniform
-from raydrive.core.space_features import Features
-from raydrive.core.tpe import Density
-from raydrive.core.unseen import Seen
+from raydrive.core.search.bayesian import gaussian_process
+from raydrive.core.search.bayesian.curve_extrapolation import Endings
+from raydrive.core.search.bayesian.features import Features
+from raydrive.core.search.bayesian.gp_sampler import GpSampler
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.bayesian.target_transform import scale_of
+from raydrive.core.search.bayesian.tpe import Density
+from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.trial_record import Seen
+from raydrive.core.space.search_space import Space, choice, loguniform, normal, qlognormal, randint, uniform
 from raydrive.testing.samplers import ParameterSpace, SamplerContract
 
 ALGORITHMS = ["gp", "tpe"]
@@ -211,18 +211,18 @@ def many(count: int) -> tuple[Space, list[Seen]]:
 def test_ten_thousand_trials_cost_no_more_than_some_hundred_with_gp(monkeypatch: pytest.MonkeyPatch) -> None:
     # operations are counted, as seconds say more about the machine
     likelihoods, processes = [], []
-    fit, whole = gp.log_likelihood, gp.Process.__init__
+    fit, whole = gaussian_process.log_likelihood, gaussian_process.Process.__init__
 
-    def counted(theta: np.ndarray, data: gp.Data) -> tuple[float, np.ndarray]:
+    def counted(theta: np.ndarray, data: gaussian_process.Data) -> tuple[float, np.ndarray]:
         likelihoods.append(len(data.values))
         return fit(theta, data)
 
-    def made(self: gp.Process, data: gp.Data, theta: np.ndarray) -> None:
+    def made(self: gaussian_process.Process, data: gaussian_process.Data, theta: np.ndarray) -> None:
         processes.append(len(data.values))
         whole(self, data, theta)
 
-    monkeypatch.setattr(gp, "log_likelihood", counted)
-    monkeypatch.setattr(gp.Process, "__init__", made)
+    monkeypatch.setattr(gaussian_process, "log_likelihood", counted)
+    monkeypatch.setattr(gaussian_process.Process, "__init__", made)
     space, history = many(10_000)
     sampler = BayesianParameterSampling(space).build(0, False)
     suggestion = sampler.ask(10_000, history)
@@ -238,13 +238,13 @@ def test_ten_thousand_trials_cost_no_more_than_some_hundred_with_gp(monkeypatch:
 
 def test_a_fresh_sampler_fits_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
-    fit = gp.fit
+    fit = gaussian_process.fit
 
-    def counted(data: gp.Data, starts: list[np.ndarray], *more: Any) -> tuple[np.ndarray, float]:
+    def counted(data: gaussian_process.Data, starts: list[np.ndarray], *more: Any) -> tuple[np.ndarray, float]:
         counts.append(len(data.values))
         return fit(data, starts, *more)
 
-    monkeypatch.setattr(gp, "fit", counted)
+    monkeypatch.setattr(gaussian_process, "fit", counted)
     space, history = many(101)
     sampler = BayesianParameterSampling(space).build(0, False)
     assert sampler.ask(100, history) is not None

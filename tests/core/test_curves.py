@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.curves import MARK, Curves
+from raydrive.core.early_stopping.curves import MARK, Curves
 
 # Eighths are exact in a float, and few enough for plenty of ties.
 VALUES = st.one_of(

@@ -12,19 +12,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.lineage import Continued, Lineage, Parent
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import (
+    BanditPolicy,
+    MedianStoppingPolicy,
+    NoTerminationPolicy,
+    TruncationSelectionPolicy,
+)
 from raydrive.core.errors import JournalError
-from raydrive.core.heritage import NOTHING, RESUMED, Ancestor, Heritage, dump, load, misfit, sampler_of
-from raydrive.core.inheriting import inherit, named
-from raydrive.core.lineage import Continued, Lineage, Parent
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Began, Ended, Launch, Reported, Started, Stop, Suggested
-from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
-from raydrive.core.space import choice, loguniform, parse_space, uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
-from raydrive.core.unseen import Seen
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.search.trial_record import Seen
+from raydrive.core.space.search_space import choice, loguniform, parse_space, uniform
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import NOTHING, RESUMED, Ancestor, Heritage, dump, load, misfit, sampler_of
+from raydrive.core.sweep.warm_start_filter import inherit, named
 from raydrive.testing.judge import check
 
 LINE = RandomParameterSampling({"x": uniform(0, 1)})

@@ -18,21 +18,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core import records
-from raydrive.core.blocks import Block, Other
-from raydrive.core.config import Limits, RunConfig
-from raydrive.core.curves import Curves
-from raydrive.core.errors import JournalError
-from raydrive.core.heritage import NOTHING, Ancestor, Heritage, sampler_of
-from raydrive.core.heritage import dump as dump_heritage
-from raydrive.core.heritage import load as load_heritage
-from raydrive.core.kept import Packed, needs_of
-from raydrive.core.lineage import Continued, Lineage, Parent
-from raydrive.core.policies import (
+from raydrive.core.config.lineage import Continued, Lineage, Parent
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
     NoTerminationPolicy,
     TruncationSelectionPolicy,
 )
+from raydrive.core.early_stopping.retention import needs_of
+from raydrive.core.errors import JournalError
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -54,11 +51,16 @@ from raydrive.core.records import (
     Stop,
     Ticked,
 )
-from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
-from raydrive.core.space import choice, uniform
-from raydrive.core.summary import row, summarize
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import choice, uniform
+from raydrive.core.sweep.packed_params import Packed
+from raydrive.core.sweep.report_block import Block, Other
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import NOTHING, Ancestor, Heritage, sampler_of
+from raydrive.core.sweep.warm_start_data import dump as dump_heritage
+from raydrive.core.sweep.warm_start_data import load as load_heritage
+from raydrive.core.views.summary import row, summarize
 from raydrive.runtime.loop import Loop, Memory
 from raydrive.testing.judge import check, check_journal, picture
 

@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.curves import Curves
-from raydrive.core.kept import Needs, Packed, needs_of, packed, plain
-from raydrive.core.policies import (
+from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
     NoTerminationPolicy,
     TruncationSelectionPolicy,
 )
-from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
-from raydrive.core.space import choice, uniform
+from raydrive.core.early_stopping.retention import Needs, needs_of
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import choice, uniform
+from raydrive.core.sweep.packed_params import Packed, packed, plain
 
 SPACE = {"x": uniform(0, 1)}
 

@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.blocks import Block
-from raydrive.core.curves import Curves
-from raydrive.core.endings import Endings
-from raydrive.core.heritage import Ancestor, Heritage, sampler_of
-from raydrive.core.inheriting import inherit
-from raydrive.core.kept import Needs
-from raydrive.core.lineage import Continued, Lineage, Parent
+from raydrive.core.config.lineage import Continued, Lineage, Parent
+from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.policies import BanditPolicy
+from raydrive.core.early_stopping.retention import Needs
 from raydrive.core.objective import NAMES, Objective, is_objective
-from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import COMPLETED, Began, Ended, Fact, Lost, Reported, Started, Suggested
-from raydrive.core.space import uniform
-from raydrive.core.state import Best
-from raydrive.core.summary import ranked, row, row_json
-from raydrive.core.sweep import Sweep
-from raydrive.core.unseen import Seen
+from raydrive.core.search.bayesian.curve_extrapolation import Endings
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.trial_record import Seen
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.report_block import Block
+from raydrive.core.sweep.state import Best
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import Ancestor, Heritage, sampler_of
+from raydrive.core.sweep.warm_start_filter import inherit
+from raydrive.core.views.summary import ranked, row, row_json
 from raydrive.testing.judge import check, picture
 from raydrive.testing.runners import function_config
 

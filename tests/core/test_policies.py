@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.curves import Curves
-from raydrive.core.errors import ConfigError, show
-from raydrive.core.policies import (
+from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
     NoTerminationPolicy,
     TruncationSelectionPolicy,
     policy_from_json,
 )
-from raydrive.core.verdicts import Verdict
+from raydrive.core.early_stopping.verdict import Verdict
+from raydrive.core.errors import ConfigError, show
 from raydrive.testing.policies import PolicyContract
 
 DOCS = Path(__file__).parents[2] / "docs" / "policies.md"

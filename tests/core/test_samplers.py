@@ -13,17 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core import samplers
 from raydrive.core.errors import ConfigError
-from raydrive.core.samplers import (
-    GridParameterSampling,
-    RandomParameterSampling,
-    Sampler,
-    Sampling,
-    Seen,
-    sampling_from_json,
+from raydrive.core.search import registry
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.protocol import Sampler, Sampling, Seen
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.space.search_space import (
+    Space,
+    choice,
+    loguniform,
+    normal,
+    qlognormal,
+    qloguniform,
+    quniform,
+    randint,
+    uniform,
 )
-from raydrive.core.space import Space, choice, loguniform, normal, qlognormal, qloguniform, quniform, randint, uniform
 from raydrive.testing.samplers import ParameterSpace, SamplerContract, distinct, play
 
 HUGE = {f"p{i}": randint(1000) for i in range(4)}
@@ -143,7 +149,7 @@ def test_other_processes_propose_the_same(rule: str) -> None:
         {"a": choice("x", "y", {"z": uniform(0, 1)}), "b": choice(True, None, 2.5), "c": randint(3)}, rule=rule
     )
     code = (
-        "import json, sys\nfrom raydrive.core.samplers import sampling_from_json\n"
+        "import json, sys\nfrom raydrive.core.search.registry import sampling_from_json\n"
         "from raydrive.testing.samplers import play\n"
         "sampling = sampling_from_json(json.loads(sys.argv[1]))\n"
         "print([s.params for s in play(sampling.build(11, True), 20)])"
@@ -337,9 +343,9 @@ def test_broken_json_is_refused(raw: Any, text: str) -> None:
 
 
 def test_other_types_are_found_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samplers, "_SAMPLINGS", dict(samplers._SAMPLINGS))
-    samplers.register_sampling("mine", f"{__name__}:GridParameterSampling")
-    samplers.register_sampling("gone", "raydrive.core.no_such_module:Thing")
+    monkeypatch.setattr(registry, "_SAMPLINGS", dict(registry._SAMPLINGS))
+    registry.register_sampling("mine", f"{__name__}:GridParameterSampling")
+    registry.register_sampling("gone", "raydrive.core.no_such_module:Thing")
     raw = GridParameterSampling({"a": choice(1)}).to_json()
     assert sampling_from_json({**raw, "type": "Mine"}) == GridParameterSampling({"a": choice(1)})
     with pytest.raises(ConfigError) as caught:
@@ -349,7 +355,7 @@ def test_other_types_are_found_when_needed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_module_that_misses_a_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samplers, "_SAMPLINGS", {"random": "no_such_library.deep:Thing"})
+    monkeypatch.setattr(registry, "_SAMPLINGS", {"random": "no_such_library.deep:Thing"})
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         sampling_from_json({"type": "random"})
 

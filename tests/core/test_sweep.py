@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from raydrive.core import records
-from raydrive.core.config import Limits, RunConfig
-from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, Policy
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import BanditPolicy, NoTerminationPolicy, Policy
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -35,12 +36,11 @@ from raydrive.core.records import (
     Suggested,
     Ticked,
 )
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.state import NOTES_KEPT, losses_text
-from raydrive.core.summary import trial_notices
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.state import NOTES_KEPT, losses_text
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.summary import trial_notices
 from raydrive.testing.judge import check, check_journal, picture
 
 Decisions = tuple[Decision, ...]

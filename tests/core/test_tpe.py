@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.space import Space, choice, quniform, uniform
-from raydrive.core.space_features import Features
-from raydrive.core.tpe import Density
-from raydrive.core.unseen import Seen
+from raydrive.core.search.bayesian.features import Features
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.bayesian.tpe import Density
+from raydrive.core.search.trial_record import Seen
+from raydrive.core.space.search_space import Space, choice, quniform, uniform
 
 
 def rows_of(features: Features, count: int, seed: int = 0) -> np.ndarray:

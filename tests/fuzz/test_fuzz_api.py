@@ -24,11 +24,11 @@ from typing import Any
 import pytest
 
 import raydrive
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.errors import RaydriveError
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
 from raydrive.runtime.simulated import simulate
 from raydrive.storage.journal import JournalWriter
 from raydrive.storage.layout import RunLayout

@@ -15,12 +15,12 @@ import damaged_runs as damage
 import pytest
 
 from raydrive.core import records
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.records import Began, Started, Suggested
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.attempt import Attempt
 from raydrive.runtime.channel import Channel
 from raydrive.runtime.trial_events import to_facts

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
 from raydrive.core.records import CANCELED, Began, Reported, Started
-from raydrive.core.space import uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.unseen import Seen, Suggestion
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.driver import Driver
 from raydrive.runtime.loop import Loop, Memory
 from raydrive.runtime.simulated import simulate

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from raydrive.core.trial_spec import Resources, TrialSpec
+from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.runtime.environment import node_environment, temporary_variables
 from raydrive.runtime.training import FOLDER
 

@@ -13,9 +13,9 @@ import pytest
 from raydrive import context, wire
 from raydrive.context import Run
 from raydrive.core import records
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import StorageError
-from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Ended
 from raydrive.runtime.inline import TrialStopped, run_inline
 from raydrive.runtime.loop import Memory

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from raydrive import RandomParameterSampling, uniform
-from raydrive.core.config import Limits, RunConfig
-from raydrive.core.printed import PrintedMetrics
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.runtime.capped_log import CappedLog
 from raydrive.runtime.printed_log import LogWatch, watched
 

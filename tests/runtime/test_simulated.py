@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from raydrive.core import records
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy
 from raydrive.core.records import CANCELED, COMPLETED, Began, Finish, Launch, Lost, Reported, Started, Stop
-from raydrive.core.summary import saving
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.summary import saving
 from raydrive.runtime.loop import Loop, Memory
 from raydrive.runtime.simulated import SimulatedRunner, simulate
 from raydrive.testing.judge import check, check_journal, picture

@@ -24,7 +24,7 @@ import psutil
 import pytest
 
 from raydrive.context import Run
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 from raydrive.runtime import attempt, guard, publisher
 from raydrive.runtime.last_words import hint, why_ended
 from raydrive.runtime.pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S

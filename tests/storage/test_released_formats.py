@@ -17,7 +17,7 @@ import pytest
 from pyarrow import fs
 
 from raydrive.core.records import Started, dump
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.compaction import compact, tidy
 from raydrive.storage.journal import JournalReader, JournalWriter
 from raydrive.storage.layout import RunLayout

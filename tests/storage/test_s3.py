@@ -18,12 +18,12 @@ from raydrive.api.ancestry import bring, open_parent, trace
 from raydrive.api.config import HyperDriveConfig
 from raydrive.api.run import HyperDriveRun
 from raydrive.context import Run
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.errors import StorageError
-from raydrive.core.heritage import dump, load
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.warm_start_data import dump, load
 from raydrive.runtime.inline import run_inline
 from raydrive.runtime.publisher import recover
 from raydrive.storage import remote

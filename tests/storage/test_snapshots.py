@@ -18,15 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core import records
-from raydrive.core.blocks import Block
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import JournalError
-from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import Ended, Entry, Fact, Launch, Params, Reported, Started, Stop, Suggested, Ticked, dump
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import choice, uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import choice, uniform
+from raydrive.core.sweep.report_block import Block
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime import upkeep
 from raydrive.runtime.simulated import simulate
 from raydrive.runtime.upkeep import Upkeep

@@ -21,7 +21,7 @@ def storage(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """60 trials of 20 intervals under a bandit."""
-    from raydrive.core.policies import BanditPolicy
+    from raydrive.core.early_stopping.policies import BanditPolicy
 
     policy = BanditPolicy(slack_factor=0.1, delay_evaluation=5)
     return open_story(

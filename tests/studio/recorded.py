@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from raydrive.core.config import Limits, RunConfig
-from raydrive.core.heritage import NOTHING, Heritage
-from raydrive.core.heritage import dump as dump_heritage
-from raydrive.core.inheriting import inherit
-from raydrive.core.lineage import Continued, Lineage
-from raydrive.core.policies import NoTerminationPolicy, Policy
+from raydrive.core.config.lineage import Continued, Lineage
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.records import Began, Checkpointed, Ended, Lost, Reported, Started, Suggested, dump, load
-from raydrive.core.samplers import RandomParameterSampling, Sampling
-from raydrive.core.space import choice, loguniform, uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import choice, loguniform, uniform
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import NOTHING, Heritage
+from raydrive.core.sweep.warm_start_data import dump as dump_heritage
+from raydrive.core.sweep.warm_start_filter import inherit
 from raydrive.runtime.simulated import simulate
 from raydrive.storage.journal import JournalWriter
 from raydrive.storage.layout import RunLayout

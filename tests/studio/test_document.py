@@ -6,10 +6,10 @@ from pathlib import Path
 
 from recorded import PARAMS, SPACE, START, by_hand, config, create, record, write
 
-from raydrive.core.columns import columns_of, flat
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy
 from raydrive.core.records import Began, Ended, Lost, Reported, Started, Suggested, dump
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.chart_axes import columns_of, flat
 from raydrive.studio.detail import detail
 from raydrive.studio.document import Documents, thin
 from raydrive.studio.overlay import policy_line
@@ -145,7 +145,7 @@ def test_hyperparameters_of_any_shape_become_columns() -> None:
         flat({"--lr": 0.2, "model": {"type": "tree"}}),
     ]
     assert rows[0] == {"lr": 0.1, "model.type": "svm", "model.c": 2, "sizes": "[1, 2]"}
-    from raydrive.core.space import Space, uniform
+    from raydrive.core.space.search_space import Space, uniform
 
     columns = columns_of(Space({"--lr": uniform(0, 1)}), rows)
     assert [column.name for column in columns] == ["lr", "model.type", "model.c", "sizes"]

@@ -11,7 +11,7 @@ from recorded import PARAMS, by_hand, config, create, write
 import raydrive
 from raydrive.api.run import HyperDriveRun
 from raydrive.core.errors import TrialError
-from raydrive.core.space import choice, uniform
+from raydrive.core.space.search_space import choice, uniform
 from raydrive.studio.story import Story
 
 FIGURES = ("metrics", "best", "parallel", "scatter", "importance", "slices", "timeline")

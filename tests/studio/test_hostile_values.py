@@ -13,10 +13,10 @@ from recorded import START, config, create, write
 
 from raydrive.api.run import HyperDriveRun
 from raydrive.cli.app import run
-from raydrive.core.portable import Names, as_moment, as_step, as_text
 from raydrive.core.records import Began, Ended, Reported, Started, Suggested, dump
-from raydrive.core.space import uniform
-from raydrive.core.sweep import Sweep
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.portable_values import Names, as_moment, as_step, as_text
 from raydrive.storage.layout import RunLayout
 from raydrive.studio.export import export_run
 from raydrive.studio.report import write_report

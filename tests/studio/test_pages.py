@@ -12,10 +12,10 @@ from recorded import PARAMS, START, Watched, by_hand, config, create, learning, 
 from test_page import CHARTS, traces
 
 from raydrive.api.framed import as_data
-from raydrive.core.policies import BanditPolicy
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.records import Began, Ended, Reported, Started, Suggested, dump
-from raydrive.core.space import choice, uniform
-from raydrive.core.sweep import Sweep
+from raydrive.core.space.search_space import choice, uniform
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.layout import RunLayout
 from raydrive.studio.cell import run_cell
 from raydrive.studio.page import MODULES, bundle, report_page, static

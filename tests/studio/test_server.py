@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from recorded import PARAMS, START, Served, Watched, by_hand, config, create, record, write
 
-from raydrive.core.policies import BanditPolicy
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.records import Started, dump
 from raydrive.storage.layout import RunLayout
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from recorded import config, record
 
+from raydrive.core.early_stopping.policies import BanditPolicy, NoTerminationPolicy
 from raydrive.core.errors import ConfigError
-from raydrive.core.importance import analyse
-from raydrive.core.policies import BanditPolicy, NoTerminationPolicy
+from raydrive.core.views.importance import analyse
 from raydrive.studio.story import Story, open_story
 from raydrive.studio.whatif import in_advance, what_if
 
@@ -23,7 +23,7 @@ def test_the_policy_of_the_run_gives_back_the_run(story: Story) -> None:
     assert outcome.best == story.sweep.best.value
     assert not outcome.lost_best
     assert outcome.unknown == 0
-    from raydrive.core.summary import saving
+    from raydrive.core.views.summary import saving
 
     assert outcome.saved_s == pytest.approx(saving(story.sweep).seconds, rel=1e-6)
 

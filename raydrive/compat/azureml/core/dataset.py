@@ -8,8 +8,8 @@ from typing import Any
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.azureml.wants import DATA, WORKSPACE
 from raydrive.compat.sweep_data import local_path
+from raydrive.core.argument_checks import NOTHING, PATH, TEXT, WHOLE, checks_arguments
 from raydrive.core.errors import show
-from raydrive.core.wanted import NOTHING, PATH, TEXT, WHOLE, checks_arguments
 from raydrive.storage.here import current_folder
 
 

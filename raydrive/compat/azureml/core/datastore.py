@@ -9,7 +9,7 @@ from typing import Any
 from raydrive.compat.azure_notes import note_left_out
 from raydrive.compat.azureml.core.dataset import DataPlace
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
-from raydrive.core.wanted import NOTHING, PATH, checks_arguments, list_of
+from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, list_of
 from raydrive.storage.folder import Folder
 from raydrive.storage.transfer import local_files
 

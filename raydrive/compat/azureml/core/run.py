@@ -12,8 +12,8 @@ from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.azureml.core.model import Model, keep
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
 from raydrive.context import Run as TrainingRun
+from raydrive.core.argument_checks import NOTHING, PATH, checked, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.wanted import NOTHING, PATH, checked, checks_arguments
 
 
 class AnyCase(dict[str, Any]):

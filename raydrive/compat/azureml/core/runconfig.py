@@ -6,7 +6,7 @@ from typing import Any
 
 from raydrive.api.arguments import ARGUMENTS
 from raydrive.compat.azureml.core.environment import Environment
-from raydrive.core.wanted import NOTHING, checks_arguments, whole
+from raydrive.core.argument_checks import NOTHING, checks_arguments, whole
 
 
 @checks_arguments(arguments=ARGUMENTS | NOTHING)

@@ -13,9 +13,9 @@ from raydrive.compat.azure_notes import NotHereError, note
 from raydrive.compat.azureml.core.dataset import values_of
 from raydrive.compat.azureml.wants import ENVIRONMENT, LAUNCHER, RUN_CONFIGURATION
 from raydrive.compat.site import here
+from raydrive.core.argument_checks import NOTHING, checks_arguments
+from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.trial_spec import Resources, TrialSpec
-from raydrive.core.wanted import NOTHING, checks_arguments
 
 
 @checks_arguments(

@@ -11,7 +11,7 @@ from raydrive.compat.azureml.core.compute import ComputeTarget
 from raydrive.compat.azureml.core.datastore import Datastore
 from raydrive.compat.azureml.core.environment import Environment
 from raydrive.compat.site import here
-from raydrive.core.wanted import ANYTHING, TEXT, checks_arguments
+from raydrive.core.argument_checks import ANYTHING, TEXT, checks_arguments
 
 
 @checks_arguments(run=TEXT, subscription_id=ANYTHING, resource_group=ANYTHING)

@@ -10,8 +10,8 @@ from raydrive.api.run import HyperDriveRun as Native
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.azureml.core.run import Run
 from raydrive.compat.azureml.wants import EXPERIMENT
-from raydrive.core.trial_spec import PrimaryMetricGoal
-from raydrive.core.wanted import checks_arguments
+from raydrive.core.argument_checks import checks_arguments
+from raydrive.core.config.trial_spec import PrimaryMetricGoal
 from raydrive.storage.layout import RunLayout, find_run
 
 

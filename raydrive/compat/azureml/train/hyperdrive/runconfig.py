@@ -12,8 +12,8 @@ from raydrive.api.config import HyperDriveConfig as Native
 from raydrive.compat.azure_notes import NotHereError
 from raydrive.compat.site import here
 from raydrive.compat.sweep_yaml import DATA_MAPPING
-from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
-from raydrive.core.wanted import checks_arguments
+from raydrive.core.argument_checks import checks_arguments
+from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
 
 _OWN = (
     "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures", "storage_patience_s",
