@@ -34,7 +34,7 @@ from scale import REPORTS, curves
 
 if TYPE_CHECKING:
     from raydrive.core.config.run_config import RunConfig
-    from raydrive.storage.layout import RunLayout
+    from raydrive.storage.run_layout import RunLayout
 
 MORE = 4
 AT_ONCE = 100
@@ -94,12 +94,12 @@ def written(storage: str, trials: int) -> tuple[RunLayout, int]:
     from raydrive.api.launch import pickle_function
     from raydrive.core.records import Started
     from raydrive.core.sweep.sweep import Sweep
-    from raydrive.runtime.loop import Loop
+    from raydrive.runtime.decision_loop import Loop
     from raydrive.runtime.simulated import SimulatedRunner
-    from raydrive.storage.code import store_function
-    from raydrive.storage.compaction import compact, due, tidy
-    from raydrive.storage.journal import JournalWriter
-    from raydrive.storage.layout import RunLayout, new_run_id
+    from raydrive.storage.code_snapshot import store_function
+    from raydrive.storage.journal.compaction import compact, due, tidy
+    from raydrive.storage.journal.writer import JournalWriter
+    from raydrive.storage.run_layout import RunLayout, new_run_id
 
     made, config = curves(), config_of(trials)
     layout = RunLayout.create(storage, "long", new_run_id("long"))
@@ -149,7 +149,7 @@ def size_of(layout: RunLayout, below: str) -> int:
 def reading(layout: RunLayout, trials: int, how: str) -> float:
     """Seconds to read a journal into a judge."""
     from raydrive.core.sweep.sweep import Sweep
-    from raydrive.storage.journal import JournalReader
+    from raydrive.storage.journal.writer import JournalReader
 
     config = config_of(trials)
     began = time.perf_counter()

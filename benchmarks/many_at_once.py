@@ -48,10 +48,10 @@ def child(trials: int) -> dict[str, float]:
     from raydrive.core.config.trial_spec import Metric, TrialSpec
     from raydrive.core.records import Fact, Reported, Started
     from raydrive.core.sweep.sweep import Sweep
-    from raydrive.runtime.loop import Loop
+    from raydrive.runtime.decision_loop import Loop
     from raydrive.runtime.simulated import SimulatedRunner
-    from raydrive.storage.journal import JournalWriter
-    from raydrive.storage.layout import RunLayout
+    from raydrive.storage.journal.writer import JournalWriter
+    from raydrive.storage.run_layout import RunLayout
 
     rng = random.Random(0)  # curves are shared: those of the simulation are not what memory is counted for
     made = [[(REPORT_EVERY_S * rng.uniform(0.5, 1.5), rng.random()) for _ in range(REPORTS)] for _ in range(997)]

@@ -42,7 +42,7 @@ from raydrive.core.records import Ended, Reported, Started
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import choice, loguniform, quniform, randint, uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.loop import Loop, Memory, Writer
+from raydrive.runtime.decision_loop import Loop, Memory, Writer
 from raydrive.runtime.simulated import SimulatedRunner
 
 REPORTS = 100

@@ -20,7 +20,7 @@ from recorded import SPACE, by_hand, config, create, learning, record, retried, 
 from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy  # noqa: E402
 from raydrive.core.records import Started, dump  # noqa: E402
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling  # noqa: E402
-from raydrive.storage.layout import RunLayout  # noqa: E402
+from raydrive.storage.run_layout import RunLayout  # noqa: E402
 from raydrive.studio.report import write_report  # noqa: E402
 from raydrive.studio.story import open_story  # noqa: E402
 

@@ -25,11 +25,11 @@ from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import sampler_of
 from raydrive.core.views.heartbeat import dump_heartbeat
-from raydrive.runtime.loop import Loop
+from raydrive.runtime.decision_loop import Loop
 from raydrive.runtime.simulated import SimulatedRunner
-from raydrive.storage.compaction import compact, tidy
-from raydrive.storage.journal import JournalReader, JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.document import Documents
 from raydrive.studio.story import open_story
 

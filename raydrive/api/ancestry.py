@@ -28,10 +28,10 @@ from raydrive.core.sweep.warm_start_data import Ancestor, Heritage, misfit
 from raydrive.core.sweep.warm_start_filter import inherit, named
 from raydrive.core.views.status import is_live
 from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, publish
-from raydrive.storage.folder import redact
-from raydrive.storage.journal import JournalReader
-from raydrive.storage.layout import RunLayout, as_folder, find_run
+from raydrive.storage.folder.base import redact
+from raydrive.storage.journal.writer import JournalReader
 from raydrive.storage.opening import read_given, read_heartbeat
+from raydrive.storage.run_layout import RunLayout, as_folder, find_run
 
 
 @dataclass(frozen=True, slots=True)

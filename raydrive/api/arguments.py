@@ -40,7 +40,7 @@ EXPERIMENT = lazy("raydrive.api.workspace", "Experiment", "an Experiment")
 CONFIG = lazy("raydrive.api.config", "HyperDriveConfig", "a HyperDriveConfig") | lazy(
     "raydrive.api.submission", "Submission", "a Submission"
 )
-LAYOUT = lazy("raydrive.storage.layout", "RunLayout", "a RunLayout, as HyperDriveRun.open makes it")
+LAYOUT = lazy("raydrive.storage.run_layout", "RunLayout", "a RunLayout, as HyperDriveRun.open makes it")
 CHILD_OBJECT = lazy("raydrive.api.child", "Run", "a Run")
 RUN_OBJECT = lazy("raydrive.api.run", "HyperDriveRun", "a HyperDriveRun")
 SAMPLING = kind(

@@ -15,8 +15,8 @@ from raydrive.core.errors import StorageError, show
 from raydrive.core.records import Params
 from raydrive.core.sweep.state import losses_text
 from raydrive.core.views.summary import INTERRUPTED, seconds_of, state_of
-from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
-from raydrive.storage.folder import failure
+from raydrive.storage.folder.base import failure
+from raydrive.storage.trial_files import download_file, list_files, log_size, read_file, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun

@@ -26,8 +26,8 @@ from raydrive.core.config.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.search.protocol import Sampling
-from raydrive.storage.here import absolute
-from raydrive.storage.patterns import check_patterns
+from raydrive.storage.folder.current import absolute
+from raydrive.storage.kept_patterns import check_patterns
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""

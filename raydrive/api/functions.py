@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.runtime import user_modules
+from raydrive.runtime.fork_server import user_modules
 
 LARGE_BYTES = 10_000_000
 """Of a function that is larger than this as a pickle, a warning names what is large in it."""

@@ -24,8 +24,8 @@ from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError,
 from raydrive.core.sweep.warm_start_data import dump
 from raydrive.core.views.heartbeat import age_s
 from raydrive.core.views.status import SILENT_S, is_live
-from raydrive.storage.code import store_code, store_function
-from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.storage.code_snapshot import store_code, store_function
+from raydrive.storage.run_layout import RunLayout, new_run_id
 
 START_TIMEOUT_S = 120.0
 CONFIRM_TIMEOUT_S = 5.0
@@ -50,9 +50,9 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
         ClusterError: If Ray cannot be reached or could never satisfy the request.
         StorageError: If the run folder cannot be written, or a node of the cluster cannot use the storage.
     """
-    from raydrive.runtime import cluster
-    from raydrive.runtime.jobs import dashboard_of
-    from raydrive.runtime.probe import check_storage
+    from raydrive.runtime.ray_cluster import connection as ray_connection
+    from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
+    from raydrive.runtime.ray_cluster.storage_probe import check_storage
 
     submission = _with_folder(submission)
     if dashboard := dashboard_of(address):
@@ -63,8 +63,8 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     # be used at all (starting a cluster takes a while), then the cluster, then the folder.
     checked = check_submission(submission, storage=storage, address=address)
     try:
-        connection = cluster.connect(address)
-        cluster.check_feasible(submission.config.trial.resources, may_grow=cluster.autoscaling())
+        connection = ray_connection.connect(address)
+        ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
         check_storage(storage, submission.config.trial.resources)
         layout = _stored(submission, checked, storage)
     finally:
@@ -75,7 +75,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
 
 def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout:
     """Makes the folder of a new run, with everything in it that a driver needs."""
-    from raydrive.runtime import cluster
+    from raydrive.runtime.ray_cluster import connection as ray_connection
 
     config = submission.config
     layout = RunLayout.create(storage, config.experiment, new_run_id(config.experiment))
@@ -85,7 +85,7 @@ def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout
     elif checked.code is not None:
         sha256 = store_code(layout, checked.code)
     config = dataclasses.replace(
-        config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=cluster.versions()
+        config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=ray_connection.versions()
     )
     if checked.descent.lineage:
         config = dataclasses.replace(config, lineage=_inherit(checked.descent, layout))
@@ -154,9 +154,9 @@ def resume(
         DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
     """
-    from raydrive.runtime import cluster
-    from raydrive.runtime.jobs import dashboard_of
-    from raydrive.runtime.probe import check_storage
+    from raydrive.runtime.ray_cluster import connection as ray_connection
+    from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
+    from raydrive.runtime.ray_cluster.storage_probe import check_storage
 
     if up_to is not None:
         _refuse_live(run, force)
@@ -173,8 +173,8 @@ def resume(
         resume_by_job(run.uri, address=dashboard, limits=changed, force=force)
     else:
         secrets = read_secrets(run.config.trial.secrets)
-        connection = cluster.connect(address)
-        cluster.check_feasible(run.config.trial.resources, may_grow=cluster.autoscaling())
+        connection = ray_connection.connect(address)
+        ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
         check_storage(run.layout.uri, run.config.trial.resources)
         start_driver(run.layout, connection.outlives, changed, secrets)
     run.refresh()  # not opened anew: a million reports take a second to read
@@ -190,7 +190,7 @@ def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool
 
 
 def _refuse_live(run: HyperDriveRun, force: bool) -> None:
-    from raydrive.runtime.reach import surely_gone
+    from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
 
     heartbeat, now = run.heartbeat(), time.time()
     if force or run.sweep.finished is not None or not is_live(heartbeat, now):
@@ -236,8 +236,8 @@ def start_driver(
     import ray
     from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-    from raydrive.runtime.actors import Driver
-    from raydrive.runtime.cluster import NAMESPACE
+    from raydrive.runtime.ray_actors import Driver
+    from raydrive.runtime.ray_cluster.connection import NAMESPACE
 
     options: dict[str, Any] = {"namespace": NAMESPACE, "num_cpus": 0, "max_restarts": -1}
     if outlives:
@@ -327,12 +327,12 @@ def find_driver(run: HyperDriveRun) -> Any:
     Raises:
         ClusterError: If there is no live driver, or its cluster cannot be reached.
     """
-    from raydrive.runtime import cluster
+    from raydrive.runtime.ray_cluster import connection as ray_connection
 
     known = _started(run)
     if known is not None:
         return known.handle
-    cluster.before_import()
+    ray_connection.before_import()
     import ray
 
     heartbeat = run.heartbeat()
@@ -340,12 +340,12 @@ def find_driver(run: HyperDriveRun) -> Any:
         address = heartbeat.get("address")
         if not address:
             raise ClusterError(f"run {run.id} has no driver: it has never started")
-        cluster.connect(address)
+        ray_connection.connect(address)
     # The second: one that was started where the same folder has another path.
     own = driver_name(run.layout)
     for name in dict.fromkeys(filter(None, (own, heartbeat.get("actor")))):
         with contextlib.suppress(ValueError):
-            driver = ray.get_actor(name, namespace=cluster.NAMESPACE)
+            driver = ray.get_actor(name, namespace=ray_connection.NAMESPACE)
             ours = is_driver_of(driver, run.layout)
             if ours or (ours is None and name == own):
                 return driver

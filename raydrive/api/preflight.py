@@ -15,9 +15,9 @@ from raydrive.api.confidential import read_secrets, refuse_by_job
 from raydrive.api.functions import pickle_function
 from raydrive.api.submission import Submission
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.storage.code import Snapshot, snapshot
-from raydrive.storage.layout import check_experiment
-from raydrive.storage.usable import check_usable
+from raydrive.storage.check_storage import check_usable
+from raydrive.storage.code_snapshot import Snapshot, snapshot
+from raydrive.storage.run_layout import check_experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
         StorageError: If the storage cannot be used from this machine.
     """
     from raydrive.api.remote import place_there
-    from raydrive.runtime.jobs import dashboard_of
+    from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
 
     problems: list[Problem] = []
 

@@ -82,7 +82,7 @@ def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: b
 
 
 def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:
-    from raydrive.runtime.jobs import run_job
+    from raydrive.runtime.ray_cluster.dashboard_jobs import run_job
 
     (bundle / REQUEST).write_text(json.dumps(request))
     name = request.get("resume") or request["config"]["experiment"]
@@ -137,7 +137,7 @@ def main() -> None:
 
 def _launch(request: Mapping[str, Any]) -> str:
     from raydrive.api.launch import launch
-    from raydrive.storage.code import unpack
+    from raydrive.storage.code_snapshot import unpack
 
     pickled, source = b"", None
     if os.path.exists(FUNCTION):

@@ -18,10 +18,10 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import age_s, parse_heartbeat
 from raydrive.core.views.status import DAMAGED, NOT_RESPONDING, SILENT_S, is_live, missing, status
 from raydrive.core.views.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
-from raydrive.storage.journal import JournalReader, JournalRewoundError
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.repair import cut
+from raydrive.storage.journal.writer import JournalReader, JournalRewoundError
 from raydrive.storage.opening import read_given, read_heartbeat
-from raydrive.storage.repair import cut
+from raydrive.storage.run_layout import RunLayout
 
 if TYPE_CHECKING:
     import pyarrow

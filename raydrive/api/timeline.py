@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.api.figures import COLOURS, chart, finish, note, safe
 from raydrive.api.wording import clock
 from raydrive.core.records import FAILED, Began, Ended, Lost
-from raydrive.storage.journal import JournalReader
+from raydrive.storage.journal.writer import JournalReader
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun

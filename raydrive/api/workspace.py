@@ -11,7 +11,7 @@ from raydrive.api.arguments import CONFIG, WORKSPACE
 from raydrive.core.argument_checks import CALLABLE, NOTHING, TEXT, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean, show
 from raydrive.core.toml_text import toml_values
-from raydrive.storage.here import current_folder
+from raydrive.storage.folder.current import current_folder
 
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
@@ -117,12 +117,12 @@ class Workspace:
             StorageError: If the storage cannot be read.
         """
         from raydrive.api.run import HyperDriveRun
-        from raydrive.storage.layout import find_run
+        from raydrive.storage.run_layout import find_run
 
         return HyperDriveRun.open(find_run(self.storage, run).uri)
 
     def _entries(self) -> list[Any]:
-        from raydrive.storage.layout import list_runs
+        from raydrive.storage.run_layout import list_runs
 
         return sorted(list_runs(self.storage), key=lambda entry: entry.created, reverse=True)
 

@@ -15,7 +15,7 @@ import typer
 from raydrive.cli import control, reading, running, studying, submitting
 from raydrive.cli.output import EXIT_INTERRUPTED, say
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
-from raydrive.storage.here import current_folder
+from raydrive.storage.folder.current import current_folder
 
 app = typer.Typer(
     name="raydrive",

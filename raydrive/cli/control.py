@@ -103,7 +103,7 @@ def _bytecode() -> dict[str, Any]:
 def _storage(flag: str | None) -> dict[str, Any]:
     from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
     from raydrive.core.errors import RaydriveError
-    from raydrive.storage.folder import Folder
+    from raydrive.storage.folder.base import Folder
 
     where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage"), DEFAULT_STORAGE)
     name = f".doctor-{os.getpid()}-{int(time.time())}"
@@ -126,14 +126,14 @@ def _cluster(flag: str | None) -> list[dict[str, Any]]:
     if address in (None, "local"):
         return [_check("cluster", True, f"none given: an embedded one with {os.cpu_count()} cores would be started")]
     from raydrive.core.errors import RaydriveError
-    from raydrive.runtime import cluster
+    from raydrive.runtime.ray_cluster import connection as ray_connection
 
     try:
-        connection = cluster.connect(address)
+        connection = ray_connection.connect(address)
     except RaydriveError as error:
         return [_check("cluster", False, str(address), str(error))]
     rows = [_check("cluster", True, connection.address)]
-    rows += [_check(f"node {name}", True, cluster.describe(totals)) for name, totals in cluster.nodes()]
+    rows += [_check(f"node {name}", True, ray_connection.describe(totals)) for name, totals in ray_connection.nodes()]
     with contextlib.suppress(Exception):  # leaving is best effort: the report is what counts
-        cluster.disconnect()
+        ray_connection.disconnect()
     return rows

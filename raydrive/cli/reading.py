@@ -193,7 +193,7 @@ def logs(
     attempt: Annotated[int | None, typer.Option(help="An earlier attempt, from 1.", min=1, show_default=False)] = None,
 ) -> int:
     """Print what a trial wrote to stdout and stderr."""
-    from raydrive.storage.files import log_size, read_log
+    from raydrive.storage.trial_files import log_size, read_log
 
     run = open_run(run_name, storage)
     child = run.get_child(trial)

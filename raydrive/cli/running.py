@@ -13,7 +13,7 @@ import typer
 from raydrive.cli.output import command, say, unbroken
 from raydrive.cli.submitting import WithOption
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
-from raydrive.storage.here import absolute, current_folder
+from raydrive.storage.folder.current import absolute, current_folder
 
 FileArgument = Annotated[
     Path,

@@ -42,7 +42,7 @@ def _storage(flag: str | None) -> str:
 
 def open_story(name: str, storage: str | None) -> Story:
     """Returns the run a user named, folded for showing."""
-    from raydrive.storage.layout import RunLayout, find_run
+    from raydrive.storage.run_layout import RunLayout, find_run
     from raydrive.studio.story import open_story as read
 
     story = read(RunLayout.open(find_run(_storage(storage), name).folder))
@@ -93,7 +93,7 @@ def studio(
 
     The token may also stand in the variable RAYDRIVE_STUDIO_TOKEN, where a list of processes does not show it.
     """
-    from raydrive.storage.layout import find_run
+    from raydrive.storage.run_layout import find_run
     from raydrive.studio.server import Settings, serve
 
     place = _storage(storage)

@@ -315,7 +315,7 @@ def _interrupted(run: HyperDriveRun) -> int:
     from raydrive.api.control import call_driver
     from raydrive.api.launch import is_ours
     from raydrive.core.errors import RaydriveError
-    from raydrive.runtime import cluster
+    from raydrive.runtime.ray_cluster import connection
 
     if not is_ours(run):
         commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
@@ -330,6 +330,6 @@ def _interrupted(run: HyperDriveRun) -> int:
         with contextlib.suppress(KeyboardInterrupt, RaydriveError):
             call_driver(run, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
     with contextlib.suppress(KeyboardInterrupt):
-        cluster.disconnect()
+        connection.disconnect()
     say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
     return EXIT_INTERRUPTED

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from raydrive.core.errors import RaydriveError
-from raydrive.storage.names import legible
+from raydrive.storage.folder.names import legible
 
 _said: set[str] = set()
 

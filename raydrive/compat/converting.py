@@ -24,7 +24,7 @@ from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.objective import BEST
 from raydrive.core.records import decoded
-from raydrive.storage.here import current_folder
+from raydrive.storage.folder.current import current_folder
 
 
 class _Recorded(BaseException):

@@ -16,8 +16,8 @@ from raydrive.compat.sweep_schema import InputKeys, OutputKeys
 from raydrive.compat.yaml_source import Node
 from raydrive.core.config.command_line import format_value
 from raydrive.core.errors import Problem, did_you_mean, show
-from raydrive.storage.fetching import FETCHED, WEB, scheme_of
-from raydrive.storage.here import absolute, current_folder
+from raydrive.storage.folder.current import absolute, current_folder
+from raydrive.storage.input_cache import FETCHED, WEB, scheme_of
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _GIT = re.compile(r"git[@+]|.*\.git(?:[#@].*)?\Z")

@@ -15,7 +15,7 @@ from raydrive.compat.sweep_schema import TEXTS, OwnKeys, SweepKeys
 from raydrive.compat.toml_source import parse_toml
 from raydrive.compat.yaml_source import Node, parse_value, parse_yaml
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.storage.here import current_folder
+from raydrive.storage.folder.current import current_folder
 
 
 def read_text(path: Path, what: str = "a sweep file") -> str:

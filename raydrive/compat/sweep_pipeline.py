@@ -19,7 +19,7 @@ from raydrive.compat.sweep_layers import read_text
 from raydrive.compat.yaml_source import Node, parse_yaml
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.space.expressions import is_number
-from raydrive.storage.here import absolute, current_folder
+from raydrive.storage.folder.current import absolute, current_folder
 
 _PARENT_INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.(\w+)\s*\}\}")
 _INPUT = re.compile(r"\$\{\{\s*inputs\.(\w+)\s*\}\}")

@@ -19,7 +19,7 @@ from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT
 from raydrive.core.errors import did_you_mean
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
 from raydrive.core.space.expressions import is_number
-from raydrive.storage.patterns import check_patterns
+from raydrive.storage.kept_patterns import check_patterns
 
 
 def _wrong(allowed: str, fix: str = "") -> PydanticCustomError:

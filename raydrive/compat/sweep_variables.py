@@ -12,7 +12,7 @@ from raydrive.compat.sweep_data import local_path
 from raydrive.compat.yaml_source import Node
 from raydrive.core.config.confidential import both_problems, looks_secret, source_problems
 from raydrive.core.errors import Problem, show
-from raydrive.storage.here import absolute, current_folder
+from raydrive.storage.folder.current import absolute, current_folder
 
 SECRETS = "raydrive.secrets"
 VARIABLES = ("trial.environment_variables", "raydrive.environment_variables")

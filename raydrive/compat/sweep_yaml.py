@@ -50,8 +50,8 @@ from raydrive.core.objective import BEST
 from raydrive.core.search.protocol import Sampling
 from raydrive.core.search.registry import sampling_from_json
 from raydrive.core.space.search_space import Space, parse_space
-from raydrive.storage.here import absolute
-from raydrive.storage.layout import check_experiment, usable_name
+from raydrive.storage.folder.current import absolute
+from raydrive.storage.run_layout import check_experiment, usable_name
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""

@@ -28,8 +28,8 @@ from raydrive.core.reports.attempt_reports import Recorded, ReportReader
 from raydrive.core.space.expressions import copy_of
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, sampler_of
-from raydrive.runtime import returned
-from raydrive.runtime.loop import Loop, Writer
+from raydrive.runtime.decision_loop import Loop, Writer
+from raydrive.runtime.fork_server import return_value
 
 Train = Callable[[dict[str, Any]], object]
 """A training function; it logs with ``Run.get_context()``."""
@@ -180,14 +180,14 @@ class _Attempt(wire.Client):
         try:
             result = train(params)
             if result is not None:
-                returned.take(result, self._runner.metric)
+                return_value.take(result, self._runner.metric)
         except TrialStopped:
             return STOPPED, ""
         except SystemExit as end:
             return _exit_code(end), ""
         except Exception as error:
             user = error.__traceback__
-            while user is not None and user.tb_frame.f_code.co_filename in (__file__, returned.__file__):
+            while user is not None and user.tb_frame.f_code.co_filename in (__file__, return_value.__file__):
                 user = user.tb_next  # from the user's first line on
             text = "".join(traceback.format_exception(type(error), error, user))
             print(text, end="", file=sys.stderr)

@@ -14,7 +14,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Params, Reported, Started, Stop, Ticked
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, sampler_of
-from raydrive.runtime.loop import Loop, Writer
+from raydrive.runtime.decision_loop import Loop, Writer
 
 Curve = Iterable[tuple[float, float]]
 """``(seconds since the log before it, value of the primary metric)``, in order."""

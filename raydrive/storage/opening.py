@@ -10,7 +10,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, JournalError, StorageError
 from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, load
 from raydrive.core.views.heartbeat import parse_heartbeat
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 
 
 def read_given(layout: RunLayout) -> tuple[RunConfig, Heritage]:

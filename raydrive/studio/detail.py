@@ -6,10 +6,10 @@ from typing import Any
 
 from raydrive.core.config.command_line import shown, trial_argv
 from raydrive.core.errors import RaydriveError, StorageError
-from raydrive.storage.files import log_size, read_log
-from raydrive.storage.folder import redact
-from raydrive.storage.layout import RunLayout
-from raydrive.storage.names import is_text, storable
+from raydrive.storage.folder.base import redact
+from raydrive.storage.folder.names import is_text, storable
+from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.trial_files import log_size, read_log
 from raydrive.studio.document import curve_json, series_json
 from raydrive.studio.story import Story, detail_value
 

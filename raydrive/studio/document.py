@@ -19,7 +19,7 @@ from raydrive.core.records import RUNNING
 from raydrive.core.views.chart_axes import Column, columns_of, flat
 from raydrive.core.views.status import Standing
 from raydrive.core.views.summary import Summary, seconds_of
-from raydrive.storage.folder import redact
+from raydrive.storage.folder.base import redact
 from raydrive.studio.lineage import ancestor_curves, family
 from raydrive.studio.overlay import policy_line, policy_text
 from raydrive.studio.standing import standing

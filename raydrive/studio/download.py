@@ -13,9 +13,9 @@ import urllib.parse
 from aiohttp import web
 
 from raydrive.core.errors import RefusedFileError, StorageError, TrialError, show
-from raydrive.storage.files import is_inside, real_name
-from raydrive.storage.folder import Folder
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.trial_files import is_inside, real_name
 
 BLOCK = 1 << 20
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, StorageError
-from raydrive.storage.folder import redact
+from raydrive.storage.folder.base import redact
 from raydrive.studio.document import Documents, shared_config
 from raydrive.studio.export_mlflow import to_mlflow
 from raydrive.studio.export_others import to_optuna, to_tensorboard

@@ -15,7 +15,7 @@ from raydrive.core.numbers import as_float
 from raydrive.core.records import COMPLETED, FAILED
 from raydrive.core.views.chart_axes import flat
 from raydrive.core.views.portable_values import Names, as_moment, as_step, as_text, cut
-from raydrive.storage.folder import redact
+from raydrive.storage.folder.base import redact
 from raydrive.studio.export_others import library, listed, renamed, told
 from raydrive.studio.story import Story
 

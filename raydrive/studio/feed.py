@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.document import Documents
 from raydrive.studio.standing import standing
 from raydrive.studio.story import Story
@@ -209,7 +209,7 @@ class Hub:
 
     def _layout(self, experiment: str, run_id: str) -> RunLayout:
         from raydrive.core.errors import RunNotFoundError
-        from raydrive.storage.layout import list_runs
+        from raydrive.storage.run_layout import list_runs
 
         # Only runs of this storage: find_run would also take the path of a run's folder, wherever that is.
         for info in list_runs(self.storage, experiment):

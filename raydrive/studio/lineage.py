@@ -12,7 +12,7 @@ from typing import Any
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import RaydriveError
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.story import Story
 
 MOST_RUNS = 24

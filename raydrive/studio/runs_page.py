@@ -10,9 +10,9 @@ from typing import Any
 from raydrive.core.errors import StorageError
 from raydrive.core.views.heartbeat import age_s
 from raydrive.core.views.status import SILENT_S
-from raydrive.storage.folder import redact
-from raydrive.storage.layout import RunInfo, RunLayout, list_runs
+from raydrive.storage.folder.base import redact
 from raydrive.storage.opening import read_heartbeat
+from raydrive.storage.run_layout import RunInfo, RunLayout, list_runs
 from raydrive.studio.page import static
 
 MOST_RUNS = 300

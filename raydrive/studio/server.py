@@ -273,7 +273,7 @@ async def _trial(request: web.Request) -> web.Response:
 
 
 async def _log(request: web.Request) -> web.Response:
-    from raydrive.storage.files import read_log
+    from raydrive.storage.trial_files import read_log
 
     feed = await _feed(request)
     number = _number(request.match_info["number"], feed)

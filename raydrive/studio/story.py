@@ -35,9 +35,9 @@ from raydrive.core.sweep.bulk_replay import NONSENSE, why_nonsense
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.portable_values import json_text
 from raydrive.core.views.status import is_live, missing
-from raydrive.storage.journal_reader import JournalReader, JournalRewoundError
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.reader import JournalReader, JournalRewoundError
 from raydrive.storage.opening import read_given, read_heartbeat
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.overlay import line_at
 
 MOST_METRICS = 64

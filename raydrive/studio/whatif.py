@@ -20,7 +20,7 @@ from raydrive.core.records import Params, Started
 from raydrive.core.search.trial_record import Seen, Suggestion
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.savings import Forecast, Span
-from raydrive.runtime.loop import Loop
+from raydrive.runtime.decision_loop import Loop
 from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.studio.overlay import policy_text
 from raydrive.studio.story import Story

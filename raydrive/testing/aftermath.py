@@ -16,9 +16,9 @@ from raydrive.core import records
 from raydrive.core.records import Checkpointed, Entry, Reported, Started
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.checkpoints import manifests
-from raydrive.storage.journal import JournalReader
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalReader
 from raydrive.storage.opening import read_given
+from raydrive.storage.run_layout import RunLayout
 from raydrive.testing.judge import check_journal
 
 Report = tuple[int, int, int]

@@ -19,10 +19,10 @@ import pytest
 from raydrive.core.errors import JournalError
 from raydrive.core.records import Began, Entry, Launch, Reported, Stop, dump
 from raydrive.storage.checksums import with_checksums
-from raydrive.storage.compaction import compact, tidy
-from raydrive.storage.folder import Folder
-from raydrive.storage.journal import JournalReader, JournalRewoundError, JournalWriter
-from raydrive.storage.segments import Header, Position, Segment
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.segments import Header, Position, Segment
+from raydrive.storage.journal.writer import JournalReader, JournalRewoundError, JournalWriter
 
 
 def entry(number: int) -> Entry:

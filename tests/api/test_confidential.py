@@ -20,7 +20,7 @@ from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.config.confidential import looks_secret
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 
 VALUE = "s3cr3t-" + "a7f0" * 8
 SWEEP = """\

@@ -15,8 +15,8 @@ from raydrive.api.run import HyperDriveRun
 from raydrive.cli.app import run as raydrive
 from raydrive.core.errors import ClusterError, DamagedJournalError, RaydriveError
 from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
-from raydrive.storage.journal import JournalReader
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalReader
+from raydrive.storage.run_layout import RunLayout
 
 
 @pytest.fixture

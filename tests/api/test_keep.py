@@ -16,8 +16,8 @@ from raydrive.context import Run
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, StorageError
 from raydrive.runtime.inline import run_inline
-from raydrive.storage.journal import JournalWriter
-from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout, new_run_id
 from raydrive.testing.runners import function_config
 
 

@@ -24,8 +24,8 @@ from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggest
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.storage.journal import JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout
 
 LONG = {
     "learning_rate_of_the_second_head": 0.00012345678,

@@ -15,8 +15,8 @@ from raydrive.core.errors import ClusterError
 from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.storage.journal import JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout
 
 
 def a_run(storage: Path, started: dict[int, float], **heartbeat: object) -> HyperDriveRun:

@@ -35,8 +35,8 @@ from raydrive.core.search.protocol import Sampling
 from raydrive.core.sweep.warm_start_data import dump, sampler_of
 from raydrive.runtime.inline import run_inline
 from raydrive.storage.checkpoints import manifests, publish
-from raydrive.storage.journal import JournalReader, JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.document import Documents
 from raydrive.studio.story import open_story
 from raydrive.studio.whatif import what_if

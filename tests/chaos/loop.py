@@ -38,7 +38,7 @@ from raydrive import (
     uniform,
 )
 from raydrive.core.errors import StorageError
-from raydrive.runtime import zygote
+from raydrive.runtime.fork_server import server
 from raydrive.testing.aftermath import check_acknowledged, check_run
 
 TRIALS, AT_A_TIME, INTERVALS, STEP_S = 12, 4, 14, 0.2
@@ -205,7 +205,7 @@ def _is_training(pid: int) -> bool:
     try:
         process = psutil.Process(pid)
         ours = _environment(process).get("CHAOS_FOLDER") == os.environ["CHAOS_RUN"]
-        return ours and zygote.BOOT in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        return ours and server.BOOT in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

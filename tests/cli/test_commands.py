@@ -301,7 +301,7 @@ def test_a_storage_that_cannot_be_used_is_refused_before_ray_is_started(
     def connect(*_: object, **__: object) -> None:
         raise AssertionError("Ray was started")
 
-    monkeypatch.setattr("raydrive.runtime.cluster.connect", connect)
+    monkeypatch.setattr("raydrive.runtime.ray_cluster.connection.connect", connect)
     (tmp_path / "file").write_text("")
     before = sorted(tmp_path.iterdir())
     storage = tmp_path / "file" if place == "file" else tmp_path / "file" / "runs"

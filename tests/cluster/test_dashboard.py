@@ -101,7 +101,7 @@ JOB = """
 import sys
 from pathlib import Path
 from raydrive.core.errors import ClusterError
-from raydrive.runtime.jobs import run_job
+from raydrive.runtime.ray_cluster.dashboard_jobs import run_job
 
 try:
     run_job(sys.argv[1], sys.argv[2], Path(sys.argv[3]), timeout_s=float(sys.argv[4]))

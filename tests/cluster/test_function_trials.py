@@ -395,7 +395,7 @@ def test_reports_arrive_once_each_in_order_under_load(storage: str) -> None:
 
 
 def test_replay_of_the_journal_is_the_run(storage: str) -> None:
-    from raydrive.storage.journal import JournalReader
+    from raydrive.storage.journal.writer import JournalReader
 
     run = submit(storage, config(one, max_total_runs=20))
     run.wait_for_completion()

@@ -25,7 +25,7 @@ from raydrive import (
     uniform,
 )
 from raydrive.api.launch import resume
-from raydrive.storage.journal import JournalReader
+from raydrive.storage.journal.writer import JournalReader
 from raydrive.testing.judge import check_journal, picture
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]

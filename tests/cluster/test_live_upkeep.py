@@ -16,8 +16,8 @@ import pytest
 from terminal import RAYDRIVE, environment
 
 from raydrive import HyperDriveRun
-from raydrive.storage.journal import JournalReader
-from raydrive.storage.segments import Segment, Snapshot
+from raydrive.storage.journal.segments import Segment, Snapshot
+from raydrive.storage.journal.writer import JournalReader
 from raydrive.studio.feed import Feed
 from raydrive.testing.aftermath import check_run
 

@@ -28,7 +28,7 @@ from raydrive import (
 )
 from raydrive.api.launch import driver_name
 from raydrive.core.records import Began, Cancelled, Lost
-from raydrive.storage.journal import JournalReader
+from raydrive.storage.journal.writer import JournalReader
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -202,7 +202,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     import ray
 
     from raydrive.core.errors import StaleEpochError
-    from raydrive.runtime.driver import Driver
+    from raydrive.runtime.driver.driver import Driver
 
     run = submit(storage, max_total_runs=10)
     wait_until(lambda: run.refresh().reports > 20)

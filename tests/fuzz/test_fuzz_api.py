@@ -30,8 +30,8 @@ from raydrive.core.errors import RaydriveError
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.runtime.simulated import simulate
-from raydrive.storage.journal import JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout
 
 HANG_S = 10.0
 

@@ -21,10 +21,10 @@ from raydrive.core.records import Began, Started, Suggested
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.attempt import Attempt
-from raydrive.runtime.channel import Channel
+from raydrive.runtime.trial_actor.attempt_events import Attempt
+from raydrive.runtime.trial_actor.log_socket import Channel
 from raydrive.runtime.trial_events import to_facts
-from raydrive.storage.journal import JournalReader, JournalWriter
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
 
 KEYS = ("m", "t", "s", "tags", "checkpoint", "state", "why", "r", "d", "note", "x", "")
 SCALARS = ("NaN", "Infinity", "-Infinity", "1e999", "-0.0", "0.5", "3", "-1", "1" * 400, "9" * 5000, "null", "true")

@@ -13,7 +13,7 @@ import test_process
 from test_process import Bench, is_alive, keep, until
 
 from raydrive import Run
-from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
 
 bench = test_process.bench
 

@@ -14,12 +14,12 @@ import pytest
 import test_process
 from test_process import DAEMON, PIDS, Bench, is_alive, keep, until, wait_until
 
-from raydrive.runtime import ahead, guard
-from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.fork_server import prefork, process_tree
+from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
 
 bench = test_process.bench
 
-pytestmark = pytest.mark.skipif(not guard.sees_children(), reason="this kernel does not tell children apart")
+pytestmark = pytest.mark.skipif(not process_tree.sees_children(), reason="this kernel does not tell children apart")
 
 
 def train(params: dict[str, Any]) -> None:
@@ -288,7 +288,7 @@ def test_a_job_goes_on_where_none_can_be_forked_beside_it(bench: Bench, spare: i
         taken = {int(fd) for fd in os.listdir(f"/proc/{helper.pid}/fd")}
         free = [fd for fd in range(64) if fd not in taken]
         helper.rlimit(psutil.RLIMIT_NOFILE, (free[spare], limits[1]))  # with two to spare, a socket and no pipe
-        await asyncio.sleep(10 * ahead.AFTER_S)
+        await asyncio.sleep(10 * prefork.AFTER_S)
         assert [child.pid for child in helper.children()] == pids
         assert helper.num_fds() == len(taken), "what there was for it has been closed"
         gate.touch()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.runtime.desk import Desk
+from raydrive.runtime.trial_actor.files.reusable_workdir import Desk
 
 
 @pytest.mark.parametrize("link", [None, "elsewhere"])

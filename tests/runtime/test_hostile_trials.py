@@ -15,11 +15,11 @@ import cloudpickle
 import pytest
 
 from raydrive.context import Run
-from raydrive.runtime.trial_actor import TrialActor
+from raydrive.runtime.trial_actor.actor import TrialActor
 from raydrive.storage.checkpoints import manifests
-from raydrive.storage.code import store_function
-from raydrive.storage.contained import remove_tree
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.code_snapshot import store_function
+from raydrive.storage.folder.contained import remove_tree
+from raydrive.storage.run_layout import RunLayout
 from raydrive.testing.runners import function_config
 
 SECRET = "root:x:the secret of another user"

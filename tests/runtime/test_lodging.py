@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.runtime import lodging
-from raydrive.runtime.lodging import KEPT_S, LEFT_KEPT_S, SWEEP_S, hold, leave, sweep
+from raydrive.runtime.trial_actor.files import node_cache
+from raydrive.runtime.trial_actor.files.node_cache import KEPT_S, LEFT_KEPT_S, SWEEP_S, hold, leave, sweep
 
 OLD_S = KEPT_S + 60
 
@@ -55,7 +55,8 @@ def test_files_of_trials_that_are_nowhere_else_stay_for_a_week(tmp_path: Path) -
 def test_what_another_process_holds_stays_however_old_and_goes_after_that_process(tmp_path: Path) -> None:
     old = a_folder(tmp_path, "old", OLD_S)
     code = (
-        "import sys, os; from pathlib import Path; from raydrive.runtime.lodging import hold; hold(Path(sys.argv[1]));"
+        "import sys, os; from pathlib import Path; from raydrive.runtime.trial_actor.files.node_cache import hold;"
+        "hold(Path(sys.argv[1]));"
         "print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -87,16 +88,16 @@ def test_holding_makes_a_folder_anew_that_was_swept_at_that_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = a_folder(tmp_path, "old", OLD_S)
-    flock, swept = lodging.fcntl.flock, []
+    flock, swept = node_cache.fcntl.flock, []
 
     def late(descriptor: int, operation: int) -> None:
-        if operation == lodging.fcntl.LOCK_SH and not swept:
+        if operation == node_cache.fcntl.LOCK_SH and not swept:
             swept.append(True)
             sweep(tmp_path)
             assert not old.exists()
         flock(descriptor, operation)
 
-    monkeypatch.setattr(lodging.fcntl, "flock", late)
+    monkeypatch.setattr(node_cache.fcntl, "flock", late)
     held = hold(old)
     assert swept
     assert (old / ".held").exists()

@@ -10,7 +10,7 @@ from raydrive.core.errors import StorageError
 from raydrive.core.records import Began, Close, Decision, Ended, Fact, Finish, Launch, Reported, Started, Stop, Ticked
 from raydrive.core.search.trial_record import Seen, Suggestion
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.loop import Loop, Memory
+from raydrive.runtime.decision_loop import Loop, Memory
 from raydrive.testing.judge import check_journal
 from raydrive.testing.runners import function_config
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from test_process import Bench, is_alive, until, wait_until
 
-from raydrive.runtime import orphans
-from raydrive.runtime.process import Keeper
+from raydrive.runtime.fork_server import orphans
+from raydrive.runtime.trial_actor.fork_client import Keeper
 
 FAMILY = """
     import subprocess, sys, time
@@ -78,7 +78,7 @@ import asyncio, sys
 sys.path[:0] = [{tests!r}]
 from pathlib import Path
 from test_process import Bench
-from raydrive.runtime.process import Keeper
+from raydrive.runtime.trial_actor.fork_client import Keeper
 
 async def main():
     bench = Bench(Path({folder!r}))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydrive.runtime.pacing import CALLS_PER_S, FIRST_DELAY_S, MAX_HOLD_S, FirstWords, Pace
+from raydrive.runtime.driver.ack_pacing import CALLS_PER_S, FIRST_DELAY_S, MAX_HOLD_S, FirstWords, Pace
 
 
 def play(senders: int, rest_s: float, seconds: float) -> tuple[float, float]:

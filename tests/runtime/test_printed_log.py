@@ -10,8 +10,8 @@ from raydrive import RandomParameterSampling, uniform
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
-from raydrive.runtime.capped_log import CappedLog
-from raydrive.runtime.printed_log import LogWatch, watched
+from raydrive.runtime.trial_actor.files.capped_log import CappedLog
+from raydrive.runtime.trial_actor.stdout_tail import LogWatch, watched
 
 
 def config(metrics: PrintedMetrics | None) -> RunConfig:

@@ -19,7 +19,7 @@ import cloudpickle
 import psutil
 import pytest
 
-from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
 
 PIDS = "import os\ndef note():\n    with open(os.environ['PIDS'], 'a') as f: f.write(f'{os.getpid()}\\n')\n"
 PATIENCE_S = 20.0
@@ -737,7 +737,7 @@ def test_a_helper_that_is_asked_to_end_ends_its_job_first(bench: Bench) -> None:
 
 ACTOR = """
 import asyncio, json, sys
-from raydrive.runtime.process import Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Job, Keeper
 
 async def main():
     keeper = await Keeper.start(remove=[sys.argv[2]])

@@ -15,9 +15,9 @@ import pytest
 
 from raydrive.context import Run
 from raydrive.core.records import COMPLETED, FAILED
-from raydrive.runtime.channel import Channel
 from raydrive.runtime.inline import run_inline
-from raydrive.runtime.process import Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Job, Keeper
+from raydrive.runtime.trial_actor.log_socket import Channel
 from raydrive.testing.runners import function_config
 
 
@@ -108,7 +108,7 @@ def test_generators_report_what_they_yield_and_coroutines_run(capfd: pytest.Capt
     assert list(run_inline(function_config(), waits).curves.values(0)) == [5.0]
     sweep = run_inline(function_config(), broken)
     assert sweep.trials[0].why.endswith("ValueError: no more")
-    assert "runtime/returned.py" not in capfd.readouterr().err  # the traceback begins with the user's code
+    assert "return_value.py" not in capfd.readouterr().err  # the traceback begins with the user's code
 
 
 @pytest.mark.parametrize("reuse", [False, True])

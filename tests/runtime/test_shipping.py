@@ -17,13 +17,13 @@ import s3_proxy
 
 from raydrive.context import Run
 from raydrive.core.records import OUTPUTS
-from raydrive.runtime.trial_actor import TrialActor
-from raydrive.storage import remote
+from raydrive.runtime.trial_actor.actor import TrialActor
 from raydrive.storage.checkpoints import fetch, manifests
-from raydrive.storage.code import store_code, store_function
-from raydrive.storage.files import download_file, list_files, read_file, read_log
-from raydrive.storage.folder import Folder
-from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.storage.code_snapshot import store_code, store_function
+from raydrive.storage.folder import arrow
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.run_layout import RunLayout, new_run_id
+from raydrive.storage.trial_files import download_file, list_files, read_file, read_log
 from raydrive.testing.runners import function_config
 
 CAFE = os.fsdecode(b"caf\xe9.txt")
@@ -62,7 +62,7 @@ def served() -> Iterator[Bucket]:
 
 @pytest.fixture
 def bucket(served: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    monkeypatch.setattr(remote, "SETTLE_S", 0.0)
+    monkeypatch.setattr(arrow, "SETTLE_S", 0.0)
     served.denies = lambda method, key: False
     return served
 

@@ -13,7 +13,7 @@ from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPo
 from raydrive.core.records import CANCELED, COMPLETED, Began, Finish, Launch, Lost, Reported, Started, Stop
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.summary import saving
-from raydrive.runtime.loop import Loop, Memory
+from raydrive.runtime.decision_loop import Loop, Memory
 from raydrive.runtime.simulated import SimulatedRunner, simulate
 from raydrive.testing.judge import check, check_journal, picture
 from raydrive.testing.runners import function_config

@@ -21,7 +21,7 @@ from ray.exceptions import (
 from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Ended, Fact, Launch, Lost
 from raydrive.runtime.actor_errors import reason
-from raydrive.runtime.slots import Slots
+from raydrive.runtime.driver.actor_pool import Slots
 from raydrive.runtime.trial_events import to_facts
 from raydrive.testing.runners import function_config
 
@@ -85,7 +85,7 @@ class Actor:
 @pytest.fixture(autouse=True)
 def _no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """``ray.kill`` starts a Ray of its own where there is none; the actors here are not Ray's."""
-    monkeypatch.setattr("raydrive.runtime.slots.ray.kill", lambda actor, no_restart: None)
+    monkeypatch.setattr("raydrive.runtime.driver.actor_pool.ray.kill", lambda actor, no_restart: None)
 
 
 def facts_of(run: Callable[..., Any]) -> list[Fact]:

@@ -25,14 +25,16 @@ import pytest
 
 from raydrive.context import Run
 from raydrive.core.config.run_config import RunConfig
-from raydrive.runtime import attempt, guard, publisher
-from raydrive.runtime.last_words import hint, why_ended
-from raydrive.runtime.pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
-from raydrive.runtime.process import Exit, Job
-from raydrive.runtime.trial_actor import TrialActor
-from raydrive.runtime.workspace import TrialFiles
-from raydrive.storage.code import store_function
-from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.runtime.driver.ack_pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
+from raydrive.runtime.fork_server import process_tree
+from raydrive.runtime.trial_actor import attempt_events
+from raydrive.runtime.trial_actor.actor import TrialActor
+from raydrive.runtime.trial_actor.failure_reason import hint, why_ended
+from raydrive.runtime.trial_actor.files import checkpoint_publisher
+from raydrive.runtime.trial_actor.files.attempt_files import TrialFiles
+from raydrive.runtime.trial_actor.fork_client import Exit, Job
+from raydrive.storage.code_snapshot import store_function
+from raydrive.storage.run_layout import RunLayout, new_run_id
 from raydrive.testing.runners import function_config
 
 
@@ -44,7 +46,7 @@ class Driver:
         self.events: list[Any] = []
         self.report = self  # handle.report.remote(...)
 
-    def remote(self, trial: int, attempt: int, epoch: int, batch: Sequence[Any]) -> asyncio.Future[bool]:
+    def remote(self, trial: int, attempt_events: int, epoch: int, batch: Sequence[Any]) -> asyncio.Future[bool]:
         batch = list(batch)
 
         async def answer() -> bool:
@@ -157,7 +159,7 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
 
 def test_numbers_no_float_can_hold_and_messages_nobody_can_read() -> None:
     async def main() -> None:
-        events = attempt.Attempt(0, 1, 0, "score")
+        events = attempt_events.Attempt(0, 1, 0, "score")
         odd = [{"m": 5}, {"m": ["score"]}, {"tags": 7}, {}, {"score": 1}]
         huge = [{"m": {"score": sign * 10**400}} for sign in (1, -1)]
         assert events.add([*huge, *odd, {"m": None, "tags": None, "t": None}, {"m": {"score": 2}, "s": 3}]) == odd
@@ -250,13 +252,13 @@ def test_an_upload_is_no_matter_of_training_and_only_the_next_save_waits_for_it(
                 run.log("saved", k)
 
     arrived = threading.Event()
-    real = publisher.publish
+    real = checkpoint_publisher.publish
 
     def slow(*arguments: Any, **options: Any) -> Any:
         assert arrived.wait(20)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(publisher, "publish", slow)
+    monkeypatch.setattr(checkpoint_publisher, "publish", slow)
 
     async def main() -> None:
         driver = Driver()
@@ -294,7 +296,7 @@ def test_what_cannot_be_sent_makes_logging_wait_and_is_all_there_afterwards(
             Run.get_context().log("text", "x" * 1000)
         done.touch()
 
-    monkeypatch.setattr(attempt, "MAX_UNSENT", 100)
+    monkeypatch.setattr(attempt_events, "MAX_UNSENT", 100)
 
     async def main() -> None:
         driver = Driver()
@@ -345,7 +347,7 @@ def test_a_saved_checkpoint_waits_for_its_word_on_the_channel_and_a_marker_for_n
     async def main() -> None:
         async with an_actor(*a_run(tmp_path, print), Driver()) as actor:
             await actor._readying
-            current = attempt.Attempt(0, 1, 0, "score")
+            current = attempt_events.Attempt(0, 1, 0, "score")
             prepared = actor._files.prepare(0, 1)
             one = actor._publish(current, prepared)
             for name in ("7.raydrive", "8.raydrive", "epoch.9"):
@@ -411,12 +413,12 @@ def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group, machine = tmp_path / "memory.events", tmp_path / "vmstat"
-    monkeypatch.setattr(guard, "_oom_files", lambda: [(str(group), "oom_kill"), (str(machine), "oom_kill")])
-    assert guard.oom_kills() == 0
+    monkeypatch.setattr(process_tree, "_oom_files", lambda: [(str(group), "oom_kill"), (str(machine), "oom_kill")])
+    assert process_tree.oom_kills() == 0
     machine.write_text("nr_free_pages 1\noom_kill 7\n")
-    assert guard.oom_kills() == 7
+    assert process_tree.oom_kills() == 7
     group.write_text("low 0\noom 5\noom_kill 2\n")  # those of this control group say more than the machine's
-    assert guard.oom_kills() == 2
+    assert process_tree.oom_kills() == 2
 
 
 def test_a_file_that_is_in_the_folder_of_submission_is_named(tmp_path: Path) -> None:

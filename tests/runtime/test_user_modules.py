@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from raydrive.runtime.process import Exit, Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
 
 DEFINITIONS = """
     import concurrent.futures, dataclasses, enum, functools, multiprocessing, os, pickle, sys

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from raydrive.core.errors import StorageError
-from raydrive.storage import fetching
-from raydrive.storage.fetching import fetch
+from raydrive.storage import input_cache
+from raydrive.storage.input_cache import fetch
 
 
 class Web:
@@ -43,7 +43,7 @@ class Web:
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    monkeypatch.setattr(fetching.time, "sleep", lambda _: None)
+    monkeypatch.setattr(input_cache.time, "sleep", lambda _: None)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     web = Web()
     yield web

@@ -18,11 +18,11 @@ from pyarrow import fs
 
 from raydrive.core.records import Started, dump
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.storage.compaction import compact, tidy
-from raydrive.storage.journal import JournalReader, JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.folder.arrow import ArrowFolder
+from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.opening import read_given
-from raydrive.storage.remote import ArrowFolder
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.document import Documents
 from raydrive.studio.story import open_story
 from raydrive.testing.judge import check_journal

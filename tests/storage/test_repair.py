@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from raydrive.core.errors import ConfigError, DamagedJournalError, JournalError
-from raydrive.storage.compaction import compact, tidy
-from raydrive.storage.folder import Folder
-from raydrive.storage.journal import JournalReader, JournalWriter
-from raydrive.storage.layout import RunLayout
-from raydrive.storage.repair import SET_ASIDE, cut
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.repair import SET_ASIDE, cut
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
+from raydrive.storage.run_layout import RunLayout
 from raydrive.testing.journal import lines, numbers
 
 

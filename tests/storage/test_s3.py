@@ -25,15 +25,15 @@ from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.warm_start_data import dump, load
 from raydrive.runtime.inline import run_inline
-from raydrive.runtime.publisher import recover
-from raydrive.storage import remote
-from raydrive.storage.code import store_code, unpack_code
-from raydrive.storage.fetching import fetch
-from raydrive.storage.files import list_files, read_log
-from raydrive.storage.folder import Folder
-from raydrive.storage.journal import JournalReader, JournalWriter
-from raydrive.storage.layout import RunLayout, find_run, new_run_id
-from raydrive.storage.transfer import LogUploader, check_writable, upload_tree
+from raydrive.runtime.trial_actor.files.checkpoint_publisher import recover
+from raydrive.storage.code_snapshot import store_code, unpack_code
+from raydrive.storage.folder import arrow
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.input_cache import fetch
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
+from raydrive.storage.run_layout import RunLayout, find_run, new_run_id
+from raydrive.storage.trial_files import list_files, read_log
+from raydrive.storage.uploads import LogUploader, check_writable, upload_tree
 from raydrive.testing.journal import JournalContract, lines, numbers
 
 _numbers = itertools.count()
@@ -54,7 +54,7 @@ def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Folder:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setattr(remote, "SETTLE_S", 0.0)
+    monkeypatch.setattr(arrow, "SETTLE_S", 0.0)
     return Folder.open(f"s3://bucket/runs-{next(_numbers)}")
 
 
@@ -119,7 +119,7 @@ def test_exclusive_creation(s3: Folder, monkeypatch: pytest.MonkeyPatch) -> None
     assert s3.read_bytes("one") == b"first"
     # Two callers that both looked before either put: the later put wins, and the earlier caller learns it.
     monkeypatch.setattr(type(s3), "exists", lambda *_: False)
-    monkeypatch.setattr(remote.time, "sleep", lambda _: s3.write_whole("two", b"second"))
+    monkeypatch.setattr(arrow.time, "sleep", lambda _: s3.write_whole("two", b"second"))
     assert not s3.create_exclusive("two", b"first")
 
 

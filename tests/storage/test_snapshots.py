@@ -27,15 +27,15 @@ from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.report_block import Block
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime import upkeep
+from raydrive.runtime.driver import journal_compactor
+from raydrive.runtime.driver.journal_compactor import Upkeep
 from raydrive.runtime.simulated import simulate
-from raydrive.runtime.upkeep import Upkeep
-from raydrive.storage import compaction, snapshots
-from raydrive.storage.compaction import compact, compact_elsewhere, due, tidy
-from raydrive.storage.folder import Folder
-from raydrive.storage.journal import JournalReader, JournalWriter
-from raydrive.storage.segments import Position, Segment, Snapshot
-from raydrive.storage.snapshots import SnapshotFile, write_snapshot
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.journal import compaction, snapshots
+from raydrive.storage.journal.compaction import compact, compact_elsewhere, due, tidy
+from raydrive.storage.journal.segments import Position, Segment, Snapshot
+from raydrive.storage.journal.snapshots import SnapshotFile, write_snapshot
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.testing.journal import data_names, lines, numbers
 from raydrive.testing.judge import picture
 from raydrive.testing.runners import function_config
@@ -314,8 +314,8 @@ def test_when_it_is_worth_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module, name, value in (
-        (upkeep, "LOOK_S", 0.01),
-        (upkeep, "GRACE_S", 0.2),
+        (journal_compactor, "LOOK_S", 0.01),
+        (journal_compactor, "GRACE_S", 0.2),
         (compaction, "DUE_BYTES", 2000),
     ):
         monkeypatch.setattr(module, name, value)

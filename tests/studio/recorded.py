@@ -26,8 +26,8 @@ from raydrive.core.sweep.warm_start_data import NOTHING, Heritage
 from raydrive.core.sweep.warm_start_data import dump as dump_heritage
 from raydrive.core.sweep.warm_start_filter import inherit
 from raydrive.runtime.simulated import simulate
-from raydrive.storage.journal import JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout
 
 START = 1_795_000_000.0
 SPACE: dict[str, Any] = {

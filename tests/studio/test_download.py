@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from recorded import Served, Watched, config, record
 
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.download import BLOCK
 
 Serve = Callable[..., Served]

@@ -18,7 +18,7 @@ from recorded import Served, retried
 from raydrive.api.run import HyperDriveRun
 from raydrive.cli.app import run
 from raydrive.core.errors import RaydriveError
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.report import write_report
 from raydrive.studio.story import open_story
 

@@ -17,7 +17,7 @@ from raydrive.core.records import Began, Ended, Reported, Started, Suggested, du
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.portable_values import Names, as_moment, as_step, as_text
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.export import export_run
 from raydrive.studio.report import write_report
 from raydrive.studio.story import open_story

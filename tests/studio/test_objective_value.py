@@ -16,7 +16,7 @@ from recorded import Watched, config, record
 from raydrive.api.progress import events, last_words
 from raydrive.api.run import HyperDriveRun
 from raydrive.core.early_stopping.policies import BanditPolicy
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.cell import run_cell
 from raydrive.studio.document import ROW, Documents
 from raydrive.studio.export import export_run, run_json

@@ -16,7 +16,7 @@ from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.records import Began, Ended, Reported, Started, Suggested, dump
 from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.cell import run_cell
 from raydrive.studio.page import MODULES, bundle, report_page, static
 from raydrive.studio.report import report_data, write_report

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import RunScript
 
-from raydrive.runtime.training import FOLDER
+from raydrive.runtime.trial_actor.script_environment import FOLDER
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "azure"
 

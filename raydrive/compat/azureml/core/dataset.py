@@ -10,7 +10,7 @@ from raydrive.compat.azureml.wants import DATA, WORKSPACE
 from raydrive.compat.sweep_data import local_path
 from raydrive.core.argument_checks import NOTHING, PATH, TEXT, WHOLE, checks_arguments
 from raydrive.core.errors import show
-from raydrive.storage.here import current_folder
+from raydrive.storage.folder.current import current_folder
 
 
 @checks_arguments(where=PATH, workspace=WORKSPACE, path_on_compute=PATH | NOTHING)

@@ -10,8 +10,8 @@ from raydrive.compat.azure_notes import note_left_out
 from raydrive.compat.azureml.core.dataset import DataPlace
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, list_of
-from raydrive.storage.folder import Folder
-from raydrive.storage.transfer import local_files
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.uploads import local_files
 
 DEFAULT = "workspaceblobstore"
 

@@ -12,7 +12,7 @@ from raydrive.compat.azureml.core.run import Run
 from raydrive.compat.azureml.wants import EXPERIMENT
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.config.trial_spec import PrimaryMetricGoal
-from raydrive.storage.layout import RunLayout, find_run
+from raydrive.storage.run_layout import RunLayout, find_run
 
 
 @checks_arguments(experiment=EXPERIMENT, run=RUN_OBJECT)
