@@ -58,8 +58,8 @@ def raydrive(trials: int) -> tuple[float, int]:
 
     import raydrive.runtime.ray_cluster.connection as cluster
     from raydrive import Experiment, Workspace
-    from raydrive.api.launch import driver_name, resume
     from raydrive.api.run import HyperDriveRun
+    from raydrive.api.submit.launch import driver_name, resume
     from raydrive.core.records import Ended
     from raydrive.storage.journal.writer import JournalReader
 

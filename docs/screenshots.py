@@ -21,8 +21,8 @@ from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPo
 from raydrive.core.records import Started, dump  # noqa: E402
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling  # noqa: E402
 from raydrive.storage.run_layout import RunLayout  # noqa: E402
-from raydrive.studio.report import write_report  # noqa: E402
-from raydrive.studio.story import open_story  # noqa: E402
+from raydrive.studio.data.run_history import open_story  # noqa: E402
+from raydrive.studio.web.report import write_report  # noqa: E402
 
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 FLAGS += ["--no-first-run", "--disable-quic", "--disable-background-networking", "--disable-component-update"]

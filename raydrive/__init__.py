@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig, ScriptRunConfig
     from raydrive.api.run import HyperDriveRun
-    from raydrive.api.tuning import tune
+    from raydrive.api.tune import tune
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
     from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
         randint,
         uniform,
     )
-    from raydrive.studio.notebook import RunDetails
+    from raydrive.studio.notebook.widget import RunDetails
 
 _HOMES = {
     "raydrive.context": ("Run",),
     "raydrive.api.config": ("HyperDriveConfig", "ScriptRunConfig"),
     "raydrive.api.run": ("HyperDriveRun",),
-    "raydrive.api.tuning": ("tune",),
+    "raydrive.api.tune": ("tune",),
     "raydrive.api.workspace": ("Experiment", "Workspace"),
     "raydrive.core.search.bayesian.sampling": ("BayesianParameterSampling",),
     "raydrive.core.config.trial_spec": ("PrimaryMetricGoal", "Resources"),
@@ -82,7 +82,7 @@ _HOMES = {
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
-    "raydrive.studio.notebook": ("RunDetails",),
+    "raydrive.studio.notebook.widget": ("RunDetails",),
     "raydrive.core.search.grid_search": ("GridParameterSampling",),
     "raydrive.core.search.random_search": ("RandomParameterSampling",),
 }

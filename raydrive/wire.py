@@ -421,9 +421,9 @@ def log_main(argv: Sequence[str] | None = None) -> int:
     if arguments in (["--help"], ["-h"]):
         print(_USAGE)
         return 0
-    from raydrive import plain  # what training logs with does without
+    from raydrive import context_values  # what training logs with does without
 
-    values, step, complaints = plain.parse_log(arguments)
+    values, step, complaints = context_values.parse_log(arguments)
     if complaints:
         print("\n".join([f"raydrive log: {line}" for line in complaints] + [_USAGE]), file=sys.stderr)
         return 2

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from raydrive.api.display.text import standing
 from raydrive.api.run import HyperDriveRun
-from raydrive.api.wording import standing
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.policies import BanditPolicy
@@ -30,8 +30,8 @@ from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.storage.journal.compaction import compact, tidy
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.document import Documents
-from raydrive.studio.story import open_story
+from raydrive.studio.data.page_data import Documents
+from raydrive.studio.data.run_history import open_story
 
 SLOW_S = 10.0
 

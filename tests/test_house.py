@@ -49,9 +49,12 @@ IMPURE = {
     *("glob", "io", "os", "pathlib", "shutil", "tempfile", "datetime", "time", "random", "secrets", "uuid"),
 }
 # What a training process imports, whatever its environment: nothing but the standard library.
-TRIAL_SIDE = ("raydrive", "raydrive.context", "raydrive.plain", "raydrive.ranks", "raydrive.variables", "raydrive.wire")
+TRIAL_SIDE = (
+    *("raydrive", "raydrive.context", "raydrive.context_values"),
+    *("raydrive.ranks", "raydrive.variables", "raydrive.wire"),
+)
 # What is put on the PYTHONPATH of training scripts: no package of ours, but top-level modules for their Python.
-TRAINING = "raydrive.training"
+TRAINING = "raydrive.shims"
 TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow")
 
 

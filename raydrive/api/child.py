@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.arguments import RUN_OBJECT
+from raydrive.api.argument_types import RUN_OBJECT
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.core.config.command_line import trial_argv
 from raydrive.core.errors import StorageError, show
@@ -221,7 +221,7 @@ class Run:
         self.parent.cancel_trial(self.number, why)
 
     def _repr_html_(self) -> str:
-        from raydrive.api.markup import trial_html
+        from raydrive.api.display.notebook_html import trial_html
 
         return trial_html(self)
 

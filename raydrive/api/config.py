@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raydrive.api.ancestry import trace
-from raydrive.api.arguments import SCRIPT, TUNING
+from raydrive.api.argument_types import SCRIPT, TUNING
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
-from raydrive.api.submission import Submission
-from raydrive.api.trainable import check_trainable, name_of
+from raydrive.api.submit.submission import Submission
+from raydrive.api.submit.trainable import check_trainable, name_of
+from raydrive.api.submit.warm_start import trace
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.config.argument_values import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
 from raydrive.core.config.command_line import check_references, format_value

@@ -20,7 +20,7 @@ def ask_own_driver(run: HyperDriveRun) -> dict[str, Any]:
 
     A storage that is full or away holds no heartbeat: that driver is alive all the same, and waits for it.
     """
-    from raydrive.api.launch import is_known
+    from raydrive.api.submit.launch import is_known
 
     if not is_known(run):
         return {}
@@ -42,7 +42,7 @@ def call_driver(run: HyperDriveRun, method: str, *arguments: object, timeout_s: 
     Raises:
         ClusterError: If the driver is gone or does not answer in time.
     """
-    from raydrive.api.launch import find_driver
+    from raydrive.api.submit.launch import find_driver
 
     driver = find_driver(run)  # connects, which sets what Ray reads when it is imported
     import ray

@@ -26,7 +26,7 @@ def best_of_all(run: HyperDriveRun, include_failed: bool, include_canceled: bool
     Warns:
         UserWarning: If a parent is not there any more.
     """
-    from raydrive.api.ancestry import open_parent
+    from raydrive.api.submit.warm_start import open_parent
 
     left_out = {state for state, kept in ((FAILED, include_failed), (CANCELED, include_canceled)) if not kept}
     best: Run | None = None

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.arguments import LAYOUT
-from raydrive.api.charts import Charts
-from raydrive.api.markup import Rows
+from raydrive.api.argument_types import LAYOUT
+from raydrive.api.display.notebook_html import Rows
+from raydrive.api.plot_methods import Charts
 from raydrive.core.argument_checks import PATH, above, checks_arguments
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.errors import DamagedJournalError, JournalError, RaydriveError, StorageError, TrialError
@@ -181,7 +181,7 @@ class HyperDriveRun(Charts):
             RaydriveError: If the run failed (with ``raise_on_error``), or its driver is gone.
         """
         if show_output:
-            from raydrive.api.progress import follow
+            from raydrive.api.display.console import follow
 
             follow(self)
         else:
@@ -375,13 +375,13 @@ class HyperDriveRun(Charts):
 
     def trials_table(self) -> pyarrow.Table:
         """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why, ..."""
-        from raydrive.api.tables import trials_table
+        from raydrive.api.display.tables import trials_table
 
         return trials_table(self.rows())
 
     def metrics_table(self) -> pyarrow.Table:
         """Returns one row per logged value: trial, attempt, interval, step, time, name, value, text."""
-        from raydrive.api.tables import metrics_table
+        from raydrive.api.display.tables import metrics_table
 
         return metrics_table(self.reports(), self.config.metric.name)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.arguments import CONFIG, WORKSPACE
+from raydrive.api.argument_types import CONFIG, WORKSPACE
 from raydrive.core.argument_checks import CALLABLE, NOTHING, TEXT, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean, show
 from raydrive.core.toml_text import toml_values
@@ -16,7 +16,7 @@ from raydrive.storage.folder.current import current_folder
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
     from raydrive.api.run import HyperDriveRun
-    from raydrive.api.submission import Submission
+    from raydrive.api.submit.submission import Submission
 
 DEFAULT_STORAGE = "~/raydrive"
 CONFIG_FILE = "raydrive.toml"
@@ -154,8 +154,8 @@ class Experiment:
             StorageError: If the run folder cannot be written.
             ClusterError: If Ray cannot be reached or could never satisfy the request.
         """
-        from raydrive.api.launch import launch
-        from raydrive.api.submission import Submission
+        from raydrive.api.submit.launch import launch
+        from raydrive.api.submit.submission import Submission
 
         submission = config if isinstance(config, Submission) else config.to_submission(self.name)
         return launch(submission, storage=self.workspace.storage, address=self.workspace.address)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from raydrive.cli.output import (
+from raydrive.cli.console import (
     AddressOption,
     Format,
     OutputOption,
@@ -41,7 +41,7 @@ def cancel(
 ) -> int:
     """End a run, or one trial of it."""
     from raydrive.api.run import INTERRUPTED
-    from raydrive.cli.reading import open_run
+    from raydrive.cli.show import open_run
 
     run = open_run(run_name, storage)
     if trial is not None:

@@ -8,7 +8,7 @@ Subclass and say how a run is run; pytest collects the rest:
             return Outcome(sweep, lines)
 
 Each test is one small run on function trials that log through ``Run.get_context()``; the functions travel by
-``cloudpickle`` if they have to. After every run its journal is checked entry by entry (``raydrive.testing.judge``).
+``cloudpickle`` if they have to. After every run its journal is checked entry by entry (``sweep_invariants``).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from raydrive.core.records import (
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.space.search_space import choice
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.testing.judge import check_journal, picture
+from raydrive.testing.sweep_invariants import check_journal, picture
 
 Train = Callable[[dict[str, Any]], object]
 LONG_S = 60.0

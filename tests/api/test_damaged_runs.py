@@ -10,8 +10,8 @@ from pathlib import Path
 import damaged_runs
 import pytest
 
-from raydrive.api.launch import resume
 from raydrive.api.run import HyperDriveRun
+from raydrive.api.submit.launch import resume
 from raydrive.cli.app import run as raydrive
 from raydrive.core.errors import ClusterError, DamagedJournalError, RaydriveError
 from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat

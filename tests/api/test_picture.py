@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from raydrive.api.picture import Picture
-from raydrive.api.progress import events, last_words
+from raydrive.api.display.console import events, last_words
+from raydrive.api.display.live_view import Picture
+from raydrive.api.display.text import clock, one_line, params_text, standing
 from raydrive.api.run import HyperDriveRun
-from raydrive.api.wording import clock, one_line, params_text, standing
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.policies import BanditPolicy

@@ -65,7 +65,8 @@ def test_a_driver_of_this_process_is_asked_when_its_heartbeat_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a full disk: submit must not take the driver for dead, and say what it waits for."""
-    from raydrive.api import control, launch
+    from raydrive.api import control
+    from raydrive.api.submit import launch
 
     now = time.time()
     run = a_run(tmp_path, {1: now - 2000}, state="Running", at=now - 1000, epoch=1)
@@ -87,7 +88,7 @@ def test_the_handle_of_a_driver_on_a_cluster_that_was_left_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``ray.shutdown()`` and another ``ray.init()`` in the same process: nobody there knows that actor."""
-    from raydrive.api import launch
+    from raydrive.api.submit import launch
 
     now = time.time()
     run = a_run(tmp_path, {1: now - 2000}, state="Running", at=now - 1000, epoch=1)
@@ -101,10 +102,10 @@ def test_the_handle_of_a_driver_on_a_cluster_that_was_left_is_not_used(
 def test_the_trials_of_an_interrupted_run_are_interrupted_wherever_they_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from raydrive.api.markup import run_html
-    from raydrive.api.wording import counts_text, standing
-    from raydrive.cli.output import Format
-    from raydrive.cli.reading import list_runs, status
+    from raydrive.api.display.notebook_html import run_html
+    from raydrive.api.display.text import counts_text, standing
+    from raydrive.cli.console import Format
+    from raydrive.cli.show import list_runs, status
 
     now = time.time()
     run = a_run(tmp_path, {1: now - 100}, state="Interrupted", at=now - 50, epoch=1)

@@ -20,11 +20,10 @@ from raydrive import (
     RandomParameterSampling,
     uniform,
 )
-from raydrive.api.ancestry import bring, open_parent, read_source, trace
-from raydrive.api.progress import last_words
-from raydrive.api.submission import RunReference, Submission
+from raydrive.api.display.console import last_words
+from raydrive.api.submit.submission import RunReference, Submission
+from raydrive.api.submit.warm_start import bring, open_parent, read_source, trace
 from raydrive.cli.app import run as raydrive
-from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.context import Run
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -37,10 +36,11 @@ from raydrive.runtime.inline import run_inline
 from raydrive.storage.checkpoints import manifests, publish
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.document import Documents
-from raydrive.studio.story import open_story
-from raydrive.studio.whatif import what_if
-from raydrive.testing.judge import check_journal, picture
+from raydrive.studio.data.page_data import Documents
+from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.whatif import what_if
+from raydrive.sweepfile.loader import load_sweep
+from raydrive.testing.sweep_invariants import check_journal, picture
 
 Train = Callable[[dict[str, Any]], object]
 X = RandomParameterSampling({"x": uniform(0, 1)})
@@ -393,12 +393,12 @@ def test_a_missing_heritage_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 def test_no_password_gets_into_a_lineage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from raydrive.api import ancestry
+    from raydrive.api.submit import warm_start
 
     run = recorded(tmp_path, 0)
     source = read_source(run.layout)
     monkeypatch.setattr(type(run.layout), "uri", "s3://key:geheim@bucket/e/r?region=x")
-    tracer = ancestry._Tracer(config(), None)
+    tracer = warm_start._Tracer(config(), None)
     assert "geheim" not in tracer._address(source)
 
 
@@ -495,7 +495,7 @@ def test_the_model_starts_with_the_parents_trials(tmp_path: Path) -> None:
 
 
 def test_what_the_end_says_of_a_better_parent(tmp_path: Path) -> None:
-    from raydrive.api.progress import last_words
+    from raydrive.api.display.console import last_words
 
     parent = recorded(tmp_path, 0, train=logs(9))
     run = heir(tmp_path, 1, submission(config(2), [parent]), logs(1))

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from raydrive.cli.app import app, run
+from raydrive.cli.console import Format, emit, emit_one, resolve
 from raydrive.cli.control import _check
-from raydrive.cli.output import Format, emit, emit_one, resolve
-from raydrive.compat.sweep_yaml import load_sweep
+from raydrive.sweepfile.loader import load_sweep
 
 MAIN = "from raydrive.cli import main; main()"
 BAD = Path(__file__).parent.parent / "bad_configs"

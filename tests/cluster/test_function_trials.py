@@ -429,7 +429,7 @@ def test_a_function_that_cannot_be_pickled_is_refused(storage: str) -> None:
 
 
 def test_a_completed_run_can_be_extended(storage: str) -> None:
-    from raydrive.api.launch import resume
+    from raydrive.api.submit.launch import resume
 
     run = submit(storage, config(one, max_total_runs=3))
     run.wait_for_completion()

@@ -24,9 +24,9 @@ from raydrive import (
     Workspace,
     uniform,
 )
-from raydrive.api.launch import resume
+from raydrive.api.submit.launch import resume
 from raydrive.storage.journal.writer import JournalReader
-from raydrive.testing.judge import check_journal, picture
+from raydrive.testing.sweep_invariants import check_journal, picture
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

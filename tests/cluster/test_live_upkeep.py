@@ -18,8 +18,8 @@ from terminal import RAYDRIVE, environment
 from raydrive import HyperDriveRun
 from raydrive.storage.journal.segments import Segment, Snapshot
 from raydrive.storage.journal.writer import JournalReader
-from raydrive.studio.feed import Feed
-from raydrive.testing.aftermath import check_run
+from raydrive.studio.web.live_feed import Feed
+from raydrive.testing.finished_run import check_run
 
 pytestmark = pytest.mark.ray
 

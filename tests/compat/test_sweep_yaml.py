@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydrive.compat.site import load_settings
-from raydrive.compat.sweep_yaml import Loaded, Settings, load_sweep
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.config.trial_spec import PrimaryMetricGoal
 from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy
@@ -20,6 +18,8 @@ from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import Choice, LogUniform, RandInt, Uniform
+from raydrive.sweepfile.loader import Loaded, Settings, load_sweep
+from raydrive.sweepfile.site_settings import load_settings
 
 TESTS = Path(__file__).parents[1]
 BROKEN = TESTS / "bad_configs"
@@ -564,7 +564,7 @@ def test_an_override_mends_what_the_file_has_wrong() -> None:
 def test_reading_a_sweep_does_not_import_ray(tmp_path: Path) -> None:
     (tmp_path / "sweep.yml").write_text(SWEEP)
     code = (
-        "import sys; from raydrive.compat.sweep_yaml import load_sweep; load_sweep(sys.argv[1]);"
+        "import sys; from raydrive.sweepfile.loader import load_sweep; load_sweep(sys.argv[1]);"
         "print([m for m in ('ray', 'pyarrow', 'scipy', 'sklearn', 'plotly', 'yaml') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "sweep.yml")], capture_output=True, text=True)
@@ -604,7 +604,7 @@ def test_a_log_limit_that_is_none_is_refused(given: str) -> None:
 
 def test_a_tuple_is_written_down_as_a_list(tmp_path: Path) -> None:
     from raydrive import GridParameterSampling, HyperDriveConfig, ScriptRunConfig, choice
-    from raydrive.compat.converting import converted
+    from raydrive.compat.convert import converted
 
     (tmp_path / "train.py").touch()
     sampling = GridParameterSampling({"n": choice((1, 1), {"deep": [(1, 2)]})})

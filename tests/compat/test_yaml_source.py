@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.compat import sweep_problems, yaml11, yaml_source
-from raydrive.compat.toml_source import parse_toml
-from raydrive.compat.yaml11 import pyyaml_value
-from raydrive.compat.yaml_source import core_value, parse_yaml
+from raydrive.sweepfile import problems, yaml11, yaml_source
+from raydrive.sweepfile.toml_source import parse_toml
+from raydrive.sweepfile.yaml11 import pyyaml_value
+from raydrive.sweepfile.yaml_source import core_value, parse_yaml
 
 TEXT = """\
 # a comment
@@ -30,7 +30,7 @@ quoted: 'x ${{y}}'
 """
 
 
-@pytest.mark.parametrize("module", [yaml_source, yaml11, sweep_problems], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [yaml_source, yaml11, problems], ids=lambda module: module.__name__)
 def test_doctests(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 

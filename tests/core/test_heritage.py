@@ -31,7 +31,7 @@ from raydrive.core.space.search_space import choice, loguniform, parse_space, un
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import NOTHING, RESUMED, Ancestor, Heritage, dump, load, misfit, sampler_of
 from raydrive.core.sweep.warm_start_filter import inherit, named
-from raydrive.testing.judge import check
+from raydrive.testing.sweep_invariants import check
 
 LINE = RandomParameterSampling({"x": uniform(0, 1)})
 

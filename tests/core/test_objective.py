@@ -26,8 +26,8 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import Ancestor, Heritage, sampler_of
 from raydrive.core.sweep.warm_start_filter import inherit
 from raydrive.core.views.summary import ranked, row, row_json
-from raydrive.testing.judge import check, picture
 from raydrive.testing.runners import function_config
+from raydrive.testing.sweep_invariants import check, picture
 
 NAN, INF = math.nan, math.inf
 CURVE = [0.5, 0.9, 0.2, 0.7, 0.6]

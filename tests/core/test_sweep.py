@@ -41,7 +41,7 @@ from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.state import NOTES_KEPT, losses_text
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.summary import trial_notices
-from raydrive.testing.judge import check, check_journal, picture
+from raydrive.testing.sweep_invariants import check, check_journal, picture
 
 Decisions = tuple[Decision, ...]
 

@@ -194,7 +194,7 @@ def _refusing(call: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(call)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        import raydrive.api.launch as launching
+        import raydrive.api.submit.launch as launching
 
         real = launching.launch
 

@@ -21,12 +21,12 @@ from typing import Any
 import pytest
 
 from raydrive.api.workspace import Workspace
-from raydrive.compat.site import load_own
-from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.config.command_line import trial_argv
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, RaydriveError
 from raydrive.core.sweep.warm_start_data import NOTHING, sampler_of
+from raydrive.sweepfile.loader import load_sweep
+from raydrive.sweepfile.site_settings import load_own
 
 ROOT = Path(__file__).parents[2]
 HANG_S = 10.0

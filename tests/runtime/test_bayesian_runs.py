@@ -21,8 +21,8 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.decision_loop import Loop, Memory
 from raydrive.runtime.driver.driver import Driver
 from raydrive.runtime.simulated import simulate
-from raydrive.testing.judge import check_journal
 from raydrive.testing.runners import function_config
+from raydrive.testing.sweep_invariants import check_journal
 
 
 def learning(number: int, params: Any) -> list[tuple[float, float]]:

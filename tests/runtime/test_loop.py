@@ -11,8 +11,8 @@ from raydrive.core.records import Began, Close, Decision, Ended, Fact, Finish, L
 from raydrive.core.search.trial_record import Seen, Suggestion
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.decision_loop import Loop, Memory
-from raydrive.testing.judge import check_journal
 from raydrive.testing.runners import function_config
+from raydrive.testing.sweep_invariants import check_journal
 
 
 class Recorder:

@@ -15,8 +15,8 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.summary import saving
 from raydrive.runtime.decision_loop import Loop, Memory
 from raydrive.runtime.simulated import SimulatedRunner, simulate
-from raydrive.testing.judge import check, check_journal, picture
 from raydrive.testing.runners import function_config
+from raydrive.testing.sweep_invariants import check, check_journal, picture
 
 
 def steady(number: int, params: Any) -> list[tuple[float, float]]:

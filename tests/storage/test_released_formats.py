@@ -23,9 +23,9 @@ from raydrive.storage.journal.compaction import compact, tidy
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.opening import read_given
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.document import Documents
-from raydrive.studio.story import open_story
-from raydrive.testing.judge import check_journal
+from raydrive.studio.data.page_data import Documents
+from raydrive.studio.data.run_history import open_story
+from raydrive.testing.sweep_invariants import check_journal
 
 RELEASED = Path(__file__).parent.parent / "formats" / "0.1.0"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((RELEASED / "EXPECTED.json").read_text())

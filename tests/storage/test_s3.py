@@ -14,9 +14,9 @@ from pathlib import Path
 import moto_s3
 import pytest
 
-from raydrive.api.ancestry import bring, open_parent, trace
 from raydrive.api.config import HyperDriveConfig
 from raydrive.api.run import HyperDriveRun
+from raydrive.api.submit.warm_start import bring, open_parent, trace
 from raydrive.context import Run
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec

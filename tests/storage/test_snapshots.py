@@ -37,8 +37,8 @@ from raydrive.storage.journal.segments import Position, Segment, Snapshot
 from raydrive.storage.journal.snapshots import SnapshotFile, write_snapshot
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.testing.journal import data_names, lines, numbers
-from raydrive.testing.judge import picture
 from raydrive.testing.runners import function_config
+from raydrive.testing.sweep_invariants import picture
 
 NUMBERS = st.one_of(
     st.floats(), st.integers(-3, 3), st.just(10**400), st.just(2**53 + 1), st.booleans(), st.sampled_from([0.5, -0.0])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from recorded import Served, Watched, config, record
 
-from raydrive.studio.story import Story, open_story
+from raydrive.studio.data.run_history import Story, open_story
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def watched(browser: Any) -> Iterator[Watched]:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
-    monkeypatch.setattr("raydrive.studio.feed.POLL_S", 0.2)
+    monkeypatch.setattr("raydrive.studio.web.live_feed.POLL_S", 0.2)
     opened: list[Served] = []
 
     def start(storage: Path, at: int = 0, **more: Any) -> Served:
-        from raydrive.studio.server import Settings
+        from raydrive.studio.web.server import Settings
 
         opened.append(Served(Settings(storage=str(storage), **more), at))
         return opened[-1]

@@ -155,7 +155,7 @@ def warm_started(storage: Path, run_config: RunConfig, *parents: RunLayout, goin
         parents: Earlier runs of the same storage.
         going_on: How many trials of the first parent go on.
     """
-    from raydrive.studio.story import open_story
+    from raydrive.studio.data.run_history import open_story
 
     found, ancestors, prefixes, continued = [], [], [], []
     learns = run_config.sampling.to_json()["type"] == "bayesian"
@@ -322,7 +322,7 @@ class Served:
 
         from aiohttp import web
 
-        from raydrive.studio.server import make_app
+        from raydrive.studio.web.server import make_app
 
         self.loop = asyncio.new_event_loop()
         self.runner = web.AppRunner(

@@ -10,10 +10,10 @@ from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPo
 from raydrive.core.records import Began, Ended, Lost, Reported, Started, Suggested, dump
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.chart_axes import columns_of, flat
-from raydrive.studio.detail import detail
-from raydrive.studio.document import Documents, thin
-from raydrive.studio.overlay import policy_line
-from raydrive.studio.story import Story, open_story
+from raydrive.studio.data.page_data import Documents, thin
+from raydrive.studio.data.policy_line import policy_line
+from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.trial_page import detail
 
 
 def rows_of(document: dict) -> list[dict]:

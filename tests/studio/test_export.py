@@ -9,8 +9,8 @@ import pytest
 from recorded import by_hand, config, create, write
 
 from raydrive.core.errors import ConfigError, RaydriveError
-from raydrive.studio.export import export_run
-from raydrive.studio.story import Story, open_story
+from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.export.export import export_run
 
 
 def test_csv_and_parquet_hold_every_value(story: Story, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import raydrive
 from raydrive.api.run import HyperDriveRun
 from raydrive.core.errors import TrialError
 from raydrive.core.space.search_space import choice, uniform
-from raydrive.studio.story import Story
+from raydrive.studio.data.run_history import Story
 
 FIGURES = ("metrics", "best", "parallel", "scatter", "importance", "slices", "timeline")
 HOSTILE = '<a href="javascript:alert(1)">x</a>'
@@ -122,6 +122,6 @@ def test_runs_trials_and_tables_as_the_last_line_of_a_cell(tmp_path: Any) -> Non
 
 
 def test_the_widget_has_its_public_name() -> None:
-    from raydrive.studio.notebook import RunDetails
+    from raydrive.studio.notebook.widget import RunDetails
 
     assert raydrive.RunDetails is RunDetails

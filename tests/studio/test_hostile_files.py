@@ -19,8 +19,8 @@ from raydrive.api.run import HyperDriveRun
 from raydrive.cli.app import run
 from raydrive.core.errors import RaydriveError
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.report import write_report
-from raydrive.studio.story import open_story
+from raydrive.studio.data.run_history import open_story
+from raydrive.studio.web.report import write_report
 
 Serve = Callable[..., Served]
 SECRET = "root:x:the secret of another user"

@@ -18,9 +18,9 @@ from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.portable_values import Names, as_moment, as_step, as_text
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.export import export_run
-from raydrive.studio.report import write_report
-from raydrive.studio.story import open_story
+from raydrive.studio.data.run_history import open_story
+from raydrive.studio.export.export import export_run
+from raydrive.studio.web.report import write_report
 
 HALF = "caf\udce9 \ud800"
 """Text that is no Unicode: bytes of a name that were no UTF-8, and half of a surrogate pair."""

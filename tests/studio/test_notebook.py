@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from recorded import PARAMS, VSCODE, by_hand, config, create, record, write
 
-from raydrive.studio.cell import run_cell
-from raydrive.studio.notebook import RunDetails, frame
-from raydrive.studio.story import Story, open_story
+from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.notebook.cell import run_cell
+from raydrive.studio.notebook.widget import RunDetails, frame
 
 
 def test_the_cell_is_text_without_scripts(storage: Path) -> None:

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from recorded import Watched, config, record
 
-from raydrive.api.progress import events, last_words
+from raydrive.api.display.console import events, last_words
 from raydrive.api.run import HyperDriveRun
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.cell import run_cell
-from raydrive.studio.document import ROW, Documents
-from raydrive.studio.export import export_run, run_json
-from raydrive.studio.report import write_report
-from raydrive.studio.story import open_story
-from raydrive.studio.whatif import what_if
+from raydrive.studio.data.page_data import ROW, Documents
+from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.whatif import what_if
+from raydrive.studio.export.export import export_run, run_json
+from raydrive.studio.notebook.cell import run_cell
+from raydrive.studio.web.report import write_report
 
 CLI = "import sys; from raydrive.cli.app import run; sys.exit(run(sys.argv[1:]))"
 CURVES = {0: [0.1, 0.9, 0.3], 1: [0.5, 0.6, 0.6], 2: [0.2, 0.8, 0.7], 3: [0.6, 0.5, 0.4]}

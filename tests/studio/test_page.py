@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from recorded import Watched
 
-from raydrive.studio.report import write_report
-from raydrive.studio.story import Story
+from raydrive.studio.data.run_history import Story
+from raydrive.studio.web.report import write_report
 
 CHARTS = ("chart-metrics", "chart-best", "chart-parallel", "chart-scatter2", "chart-scatter3", "chart-timeline")
 

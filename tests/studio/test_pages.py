@@ -11,16 +11,16 @@ import pytest
 from recorded import PARAMS, START, Watched, by_hand, config, create, learning, record, retried, warm_started, write
 from test_page import CHARTS, traces
 
-from raydrive.api.framed import as_data
+from raydrive.api.display.self_contained_html import as_data
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.records import Began, Ended, Reported, Started, Suggested, dump
 from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.cell import run_cell
-from raydrive.studio.page import MODULES, bundle, report_page, static
-from raydrive.studio.report import report_data, write_report
-from raydrive.studio.story import open_story
+from raydrive.studio.data.run_history import open_story
+from raydrive.studio.notebook.cell import run_cell
+from raydrive.studio.web.page import MODULES, bundle, report_page, static
+from raydrive.studio.web.report import report_data, write_report
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 SCRIPT = "</script><script>alert(2)</script>"

@@ -11,8 +11,8 @@ from recorded import config, record
 from raydrive.core.early_stopping.policies import BanditPolicy, NoTerminationPolicy
 from raydrive.core.errors import ConfigError
 from raydrive.core.views.importance import analyse
-from raydrive.studio.story import Story, open_story
-from raydrive.studio.whatif import in_advance, what_if
+from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.whatif import in_advance, what_if
 
 
 def test_the_policy_of_the_run_gives_back_the_run(story: Story) -> None:
@@ -98,9 +98,9 @@ def cli(tmp_path: Path):
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         code = (
-            "import sys, typer\nfrom raydrive.cli import app as home, studying\n"
+            "import sys, typer\nfrom raydrive.cli import app as home, studio\n"
             "known = {c.name or c.callback.__name__ for c in home.app.registered_commands}\n"
-            "if 'whatif' not in known: studying.register(home.app)\n"
+            "if 'whatif' not in known: studio.register(home.app)\n"
             "sys.exit(home.run(sys.argv[1:]))"
         )
         command = [sys.executable, "-c", code, *arguments, "--storage", str(storage)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from raydrive.package_path import IMPORT_ROOT
 
-_BOOT = (
+BOOT = (
     "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
     "from raydrive.runtime.fork_server import server; sys.path.pop(0); server.main(sys.argv[2:])"
 )
@@ -17,4 +17,4 @@ def command(python: str, *arguments: str) -> list[str]:
         python: The interpreter.
         arguments: Those of ``server.main``.
     """
-    return [python, "-c", _BOOT, IMPORT_ROOT, *arguments]
+    return [python, "-c", BOOT, IMPORT_ROOT, *arguments]

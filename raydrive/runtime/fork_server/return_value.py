@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from raydrive import context, plain, wire
+from raydrive import context, context_values, wire
 
 _LONGEST = 80
 """Characters of a value that a notice shows."""
@@ -81,7 +81,7 @@ def _record(result: Any, metric: str, *, yielded: bool) -> None:
 def _number(value: Any) -> float | None:
     """A number, numpy's and one-element tensors included; None for anything else, True and False too."""
     try:
-        found = plain.scalar(value, "", "")
+        found = context_values.scalar(value, "", "")
     except Exception:  # what stands in a tensor is asked of a device
         return None
     boolean = isinstance(value, bool) or "bool" in type(value).__name__
@@ -95,8 +95,8 @@ def _numbers(result: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
     for key, value in result.items():
         name = str(key)
         try:
-            plain.check_name(name)
-            values[name] = plain.scalar(value, "", "")
+            context_values.check_name(name)
+            values[name] = context_values.scalar(value, "", "")
         except Exception:
             left_out.append(f"{name[:_LONGEST]} ({type(value).__name__})")
     return values, left_out

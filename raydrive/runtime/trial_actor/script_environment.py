@@ -1,6 +1,6 @@
 """What a training process finds beside its own environment, so that scripts written for Azure ML run as they are.
 
-``raydrive/training`` is a folder of modules for *their* Python: an ``azureml`` for scripts that import it, a plugin
+``raydrive/shims`` is a folder of modules for *their* Python: an ``azureml`` for scripts that import it, a plugin
 that MLflow discovers, and ``raydrive.context`` for a Python without raydrive. It is put on PYTHONPATH; nothing is
 installed.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from raydrive.package_path import PACKAGE
 
-FOLDER = str(Path(PACKAGE, "training"))
+FOLDER = str(Path(PACKAGE, "shims"))
 """The folder; it belongs to no package, and nothing of raydrive imports from it."""
 TRACKING_URI = "raydrive://trial"
 """Where MLflow logs to, unless the user says otherwise."""

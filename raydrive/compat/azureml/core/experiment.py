@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.config import HyperDriveConfig as NativeConfig
-from raydrive.api.submission import Submission
+from raydrive.api.submit.submission import Submission
 from raydrive.api.workspace import Experiment as Native
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml.wants import TAGS, WORKSPACE
 from raydrive.core.argument_checks import checks_arguments
 
