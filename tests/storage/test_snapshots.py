@@ -266,7 +266,7 @@ def test_a_compaction_killed_at_any_moment_loses_nothing(tmp_path: Path, monkeyp
         until = writer.settled
     assert until is not None
     task = {"folder": folder.uri, "segment": until.segment.name, "bytes": until.bytes}
-    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[2])]
+    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[3])]
     made = 0
     for delay_s in (0.3, 0.5, 0.6, 0.7, 0.8, 1.0):
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -285,7 +285,7 @@ def test_a_compaction_killed_at_any_moment_loses_nothing(tmp_path: Path, monkeyp
 
 
 def test_the_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[2])]
+    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[3])]
     task = {"folder": str(tmp_path), "segment": "e0001-00000001.jsonl", "bytes": 1}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
