@@ -100,7 +100,8 @@ def config_text(trials: int) -> bytes:
 def driver_class() -> type:
     """Returns the driver whose trials begin at once and nowhere."""
     from raydrive.core.records import Began, Launch
-    from raydrive.runtime.driver import actor_pool, driver
+    from raydrive.runtime.driver import actor_pool, driver, own_actor, pool_factory
+    from raydrive.runtime.ray_actors import TrialActor
 
     class Nowhere(actor_pool.Slots):
         def launch(self, launch: Launch) -> None:
@@ -110,10 +111,13 @@ def driver_class() -> type:
         def renew(self) -> None:
             """Nobody to tell."""
 
+    class NowhereFactory(pool_factory.PoolFactory):
+        pool_class = Nowhere
+
     class CrowdDriver(driver.Driver):
         def __init__(self, uri: str) -> None:
-            driver.Slots = Nowhere  # in the actor's process alone
-            super().__init__(uri)
+            host = own_actor.OwnActor()
+            super().__init__(uri, None, NowhereFactory(uri, TrialActor, host.handle, None, None), host)
 
         def pid(self) -> int:
             """Returns the process to watch."""
@@ -123,7 +127,7 @@ def driver_class() -> type:
 
         def launched(self) -> int:
             """Returns how many trials run."""
-            return sum(trial.began_at is not None for trial in self._sweep.open_trials)
+            return sum(trial.began_at is not None for trial in self._started().sweep.open_trials)
 
     return CrowdDriver
 

@@ -23,7 +23,7 @@ from typing import Any
 from raydrive import context, ranks, wire
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.config.stdout_metrics import not_a_number
-from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Noted, Reported, Started, Stop, Ticked
+from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Noted, Started, Stop, Ticked
 from raydrive.core.reports.attempt_reports import Recorded, ReportReader
 from raydrive.core.space.expressions import copy_of
 from raydrive.core.sweep.sweep import Sweep
@@ -222,7 +222,7 @@ class _Attempt(wire.Client):
         events, _ = self._reader.read([message], now)
         notices, self._notices = self._notices, []
         facts: list[Fact] = [Noted(now, trial, attempt, text) for text in notices]
-        facts += [Reported(at, trial, attempt, *rest) for _, at, *rest in events]
+        facts += [event.to_fact(trial, attempt) for event in events]
         if facts:
             self._loop.take(facts)
 

@@ -32,22 +32,31 @@ def _without_addons() -> None:
         addons.apply = lambda context: None
 
 
+# At the import: the constructor is too late, because Ray imports them to read its arguments.
 _without_addons()
 
 
 class Driver:
-    """The driver actor of a run; takes what ``raydrive.runtime.driver.driver.Driver`` takes."""
+    """The driver actor of a run.
+
+    Args:
+        uri: The run folder; ``config.json`` is there already.
+        limits: Limits that a resume changes.
+        secrets: Values of the trials' secrets by name; nowhere but in memory.
+    """
 
     def __init__(
         self, uri: str, limits: Mapping[str, Any] | None = None, secrets: Mapping[str, str] | None = None
     ) -> None:
         from raydrive.runtime.driver import actor_factory
 
-        hired = actor_factory.hire_first(uri, secrets)  # comes up while this one imports its work
+        hired = actor_factory.hire_first(uri, TrialActor, secrets)  # comes up while this one imports its work
 
-        from raydrive.runtime.driver import driver
+        from raydrive.runtime.driver import driver, own_actor, pool_factory
 
-        self._work = driver.Driver(uri, limits, hired, secrets)
+        host = own_actor.OwnActor()
+        pools = pool_factory.PoolFactory(uri, TrialActor, host.handle, hired, secrets)
+        self._work = driver.Driver(uri, limits, pools, host)
         gc.freeze()
 
     async def start(self) -> int:
@@ -92,8 +101,10 @@ class TrialActor:
         epoch: int,
         name: str,
     ) -> None:
+        from raydrive.runtime import trial_events
         from raydrive.runtime.trial_actor import actor
 
+        self._pack = trial_events.pack
         self._work = actor.TrialActor(uri, run_id, config, driver, epoch, name, secrets)
         gc.freeze()
 
@@ -120,7 +131,7 @@ class TrialActor:
         *known: Any,
     ) -> list[tuple[Any, ...]]:
         """Runs an attempt to its end and returns its last events."""
-        return await self._work.run(epoch, trial, attempt, params, resume_from, interval, *known)
+        return self._pack(await self._work.run(epoch, trial, attempt, params, resume_from, interval, *known))
 
     async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
         """Ends the process tree of an attempt."""

@@ -202,7 +202,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     import ray
 
     from raydrive.core.errors import StaleEpochError
-    from raydrive.runtime.driver.driver import Driver
+    from raydrive.runtime.ray_actors import Driver
 
     run = submit(storage, max_total_runs=10)
     wait_until(lambda: run.refresh().reports > 20)

@@ -9,7 +9,6 @@ import socket
 import tempfile
 import time
 import traceback
-from typing import Any
 
 import damaged_runs as damage
 import pytest
@@ -23,7 +22,7 @@ from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.trial_actor.attempt_events import Attempt
 from raydrive.runtime.trial_actor.log_socket import Channel
-from raydrive.runtime.trial_events import to_facts
+from raydrive.runtime.trial_events import TrialEvent, pack, to_facts
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 
 KEYS = ("m", "t", "s", "tags", "checkpoint", "state", "why", "r", "d", "note", "x", "")
@@ -60,7 +59,7 @@ def line_of(chance: random.Random) -> bytes:
     return chance.randbytes(chance.randrange(80)).replace(b"\n", b" ")
 
 
-async def _events(lines: list[bytes]) -> list[tuple[Any, ...]]:
+async def _events(lines: list[bytes]) -> list[TrialEvent]:
     channel, current = Channel(), Attempt(0, 1, 0, "acc")
     await channel.start()
     channel.take, channel.notice = current.add, current.tell
@@ -92,7 +91,7 @@ def run_wire_fuzz(cases: int = 300, seed: int = 1, batch: int = 20) -> damage.Ta
         tally.cases += batch
         begun = time.monotonic()
         try:
-            facts = to_facts(0, 1, asyncio.run(_events(lines)))
+            facts = to_facts(0, 1, pack(asyncio.run(_events(lines))))
             sweep = Sweep(config)
             with tempfile.TemporaryDirectory() as folder, JournalWriter.open(folder) as writer:
                 first = [Started(1.0, 1), Suggested(1.0, 0, {"x": 0.5}), Began(1.0, 0, 1)]

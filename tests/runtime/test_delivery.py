@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from ray.exceptions import ActorDiedError, RayTaskError
-from test_trial_actor import Driver, a_run, an_actor, numbers, until
+from trial_actor_helpers import Driver, a_run, an_actor, end_of, notes, numbers, of_kind, once, until, values
 
 from raydrive.context import Run
 from raydrive.core import records
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.runtime.trial_actor import event_delivery
-from raydrive.runtime.trial_events import to_facts
+from raydrive.runtime.trial_events import NoteEvent, pack, to_facts
 
 
 @pytest.fixture(autouse=True)
@@ -76,16 +76,16 @@ def test_what_a_driver_refuses_by_an_error_of_its_own_fails_the_attempt(
         refusing = driver()
         async with an_actor(*a_run(tmp_path, log_for_ever), refusing) as actor:
             events = await asyncio.wait_for(actor.run(1, 0, 1, {}, None, 0), 60)
-            (event,) = events
-            assert (event[0], event[2]) == ("ended", None)
-            assert "what it logged cannot be recorded" in event[3]
-            assert str(refusing.error) in event[3]
+            assert len(events) == 1
+            assert end_of(events).exit_code is None
+            assert "what it logged cannot be recorded" in end_of(events).error
+            assert str(refusing.error) in end_of(events).error
             # The next one, whose driver takes what it logs, is not harmed.
             refusing.open.set()
             result = asyncio.ensure_future(actor.run(1, 1, 1, {}, None, 0))
             await until(lambda: bool(numbers(refusing.events)))
             await actor.stop(1, 1, 1, 5.0)
-            assert (await result)[-1][2] == -15
+            assert end_of(await result).exit_code == -15
 
     asyncio.run(main())
 
@@ -112,7 +112,7 @@ def test_a_driver_that_is_away_is_waited_for(tmp_path: Path, error: Exception) -
             await until(lambda: len(numbers(driver.events)) == 20)
             done.touch()
             events = await asyncio.wait_for(result, 30)
-            assert (events[-1][0], events[-1][2]) == ("ended", 0)
+            assert end_of(events).exit_code == 0
 
     asyncio.run(main())
 
@@ -144,16 +144,13 @@ def test_whatever_a_trial_says_its_end_can_be_told(tmp_path: Path) -> None:
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train), driver) as actor:
             rest = await asyncio.wait_for(actor.run(1, 0, 1, {}, None, 0), 60)
-            events = list({repr(event): event for event in [*driver.events, *rest]}.values())  # sent twice, perhaps
-            pickle.loads(pickle.dumps(events))
-            for fact in to_facts(0, 1, events):
+            events = once(driver.events, rest)
+            for fact in to_facts(0, 1, pickle.loads(pickle.dumps(pack(events)))):
                 assert records.load(records.dump(fact, ())) == (fact, ())
-            assert (events[-1][0], events[-1][2]) == ("ended", 1)  # it said that it failed
-            values = [event[4] for event in events if event[0] == "report" and event[3]]
-            assert sorted(values) == [0.5, 0.5, 0.5, 0.5, 2.0, float("inf")]  # two connections: in any order
+            assert end_of(events).exit_code == 1  # it said that it failed
+            assert sorted(values(events)) == [0.5, 0.5, 0.5, 0.5, 2.0, float("inf")]  # two connections: in any order
             now = time.time()
-            assert all(now - 120 < event[1] < now + 120 for event in events)
-            notices = [event[2] for event in events if event[0] == "note"]
-            assert len(notices) == len(set(notices)) > 4
+            assert all(now - 120 < event.at < now + 120 for event in events)
+            assert len(of_kind(events, NoteEvent)) == len(notes(events)) > 4
 
     asyncio.run(main())

@@ -3,67 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import json
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import pytest
+from trial_actor_helpers import Driver, a_run, an_actor, notes, of_kind
 
 from raydrive.context import Run
-from raydrive.runtime.trial_actor.actor import TrialActor
+from raydrive.core.reports.attempt_reports import ReportEvent
+from raydrive.runtime.trial_events import EndedEvent
 from raydrive.storage.checkpoints import manifests
-from raydrive.storage.code_snapshot import store_function
 from raydrive.storage.folder.contained import remove_tree
 from raydrive.storage.run_layout import RunLayout
-from raydrive.testing.runners import function_config
 
 SECRET = "root:x:the secret of another user"
 LONGEST_S = 60.0
-
-
-class Driver:
-    """Stands for the handle of one that confirms everything, and keeps it."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-        self.report = self  # handle.report.remote(...)
-
-    def remote(self, trial: int, attempt: int, epoch: int, batch: Any) -> asyncio.Future[bool]:
-        self.events += batch
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        done.set_result(True)
-        return done
-
-
-@asynccontextmanager
-async def an_actor(storage: Path, train: Callable[[dict[str, Any]], object], driver: Driver) -> AsyncIterator[Any]:
-    layout = RunLayout.create(storage, "contract", "contract-20261119-120000-00ab")
-    sha256 = store_function(layout, cloudpickle.dumps(train))
-    config = function_config()
-    config = dataclasses.replace(config, trial=dataclasses.replace(config.trial, code_sha256=sha256))
-    layout.write_config(json.dumps(config.to_json()).encode())
-    actor = TrialActor(layout.uri, layout.run_id, config.to_json(), driver, 1, "slot")
-    try:
-        yield layout, actor
-    finally:
-        actor._lease.cancel()
-        if actor._keeper is not None:
-            await actor._keeper.close()
-        if actor._channel is not None:
-            await actor._channel.close()
 
 
 def attempt(storage: Path, train: Callable[[dict[str, Any]], object], trials: int = 1) -> tuple[RunLayout, list[Any]]:
     """Runs trials one after the other in one actor; returns the run and all that was reported."""
 
     async def main() -> tuple[RunLayout, list[Any]]:
-        driver = Driver()
-        async with an_actor(storage, train, driver) as (layout, actor):
+        driver = Driver(is_open=True)
+        layout, config = a_run(storage.parent, train)
+        async with an_actor(layout, config, driver) as actor:
             for trial in range(trials):
                 parameters = {"trial": trial}
                 driver.events += await asyncio.wait_for(actor.run(1, trial, 1, parameters, None, 0), LONGEST_S)
@@ -73,11 +38,7 @@ def attempt(storage: Path, train: Callable[[dict[str, Any]], object], trials: in
 
 
 def ends(events: list[Any]) -> list[Any]:
-    return [event[2:] for event in events if event[0] == "ended"]
-
-
-def notes(events: list[Any]) -> str:
-    return " ".join(event[2] for event in events if event[0] == "note")
+    return [(event.exit_code, event.error) for event in of_kind(events, EndedEvent)]
 
 
 @pytest.fixture
@@ -109,8 +70,8 @@ def test_the_last_words_of_a_trial_come_from_its_own_log_only(tmp_path: Path, ou
 
     _, events = attempt(tmp_path / "storage", train)
     assert ends(events) == [(3, "")]
-    assert [event[2:5] for event in events if event[0] == "report"][:1] == [(1, 1, 1)]
-    assert ("its log is not read any more" in notes(events)) == (instead != "nothing")
+    assert [(event.seq, event.interval, event.value) for event in of_kind(events, ReportEvent)][:1] == [(1, 1, 1)]
+    assert ("its log is not read any more" in " ".join(notes(events))) == (instead != "nothing")
     assert SECRET not in str(events)
     assert outside.read_text() == SECRET, "a line of ours does not get there either"
 

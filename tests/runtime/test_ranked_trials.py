@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trial_actor import Driver, a_run, an_actor
+from trial_actor_helpers import Driver, a_run, an_actor, notes, once, values
 
 from raydrive.context import Run
 
@@ -22,13 +22,9 @@ def events_of(tmp_path: Path, train: Callable[[dict[str, Any]], None], **trial: 
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train, **trial), driver) as actor:
             rest = await asyncio.wait_for(actor.run(1, 0, 1, {}, None, 0), 60)
-            return list({repr(event): event for event in [*driver.events, *rest]}.values())
+            return once(driver.events, rest)
 
     return asyncio.run(main())
-
-
-def curve(events: list[Any]) -> list[float]:
-    return [event[4] for event in events if event[0] == "report" and event[3]]
 
 
 def ranks(*, steps: bool, told: bool) -> Callable[[dict[str, Any]], None]:
@@ -50,8 +46,8 @@ def ranks(*, steps: bool, told: bool) -> Callable[[dict[str, Any]], None]:
 )
 def test_the_curve_is_that_of_one_process(tmp_path: Path, steps: bool, told: bool, said: str) -> None:
     events = events_of(tmp_path, ranks(steps=steps, told=told))
-    assert curve(events) == [0.0, 0.5, 1.0]
-    (text,) = [event[2] for event in events if event[0] == "note"]
+    assert values(events) == [0.0, 0.5, 1.0]
+    (text,) = notes(events)
     assert said in text
     (log,) = (tmp_path / "storage").rglob("log.txt")
     assert f"raydrive: {text}\n" in log.read_text()
@@ -60,7 +56,7 @@ def test_the_curve_is_that_of_one_process(tmp_path: Path, steps: bool, told: boo
 def test_a_user_may_have_all_ranks_count(tmp_path: Path) -> None:
     train = ranks(steps=False, told=True)
     events = events_of(tmp_path, train, environment_variables={"RAYDRIVE_ALL_RANKS": "1"})
-    assert curve(events) == [0.0, 0.5, 1.0] * 3
+    assert values(events) == [0.0, 0.5, 1.0] * 3
 
 
 def test_the_rank_of_the_node_in_its_cluster_is_none_of_a_trials(
@@ -74,5 +70,5 @@ def test_the_rank_of_the_node_in_its_cluster_is_none_of_a_trials(
         Run.get_context().log("score", 1.0)
 
     events = events_of(tmp_path, train)
-    assert curve(events) == [1.0]
-    assert not [event for event in events if event[0] == "note"]
+    assert values(events) == [1.0]
+    assert not notes(events)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trial_actor import Driver, a_run, an_actor, until
+from trial_actor_helpers import Driver, a_run, an_actor, end_of, loss_of, notes, once, until, values
 
 from raydrive import wire
 from raydrive.context import Run
@@ -87,11 +87,7 @@ async def run(actor: TrialActor, driver: Driver, trial: int, attempt: int = 1) -
     """All events of an attempt, each once."""
     driver.events.clear()
     rest = await asyncio.wait_for(actor.run(1, trial, attempt, {}, None, 0), 60)
-    return list({repr(event): event for event in [*driver.events, *rest]}.values())
-
-
-def values(events: list[Any]) -> list[float]:
-    return [event[4] for event in events if event[0] == "report" and event[3]]
+    return once(driver.events, rest)
 
 
 IDLE = [remove_socket, replace_socket, remove_folder, remove_links, remove_function]
@@ -115,7 +111,7 @@ def test_what_is_removed_while_no_trial_runs_is_there_for_the_next(
             for number in (trial, trial + 1):
                 events = await run(actor, driver, number)
                 assert values(events) == [1.0]
-                assert events[-1][:1] + events[-1][2:] == ("ended", 0, "")
+                assert end_of(events)[1:] == (0, "")
         assert of(node).stat().st_mode & 0o077 == 0
 
     asyncio.run(main())
@@ -173,10 +169,6 @@ def during(
     return asyncio.run(main())
 
 
-def notices(events: list[Any]) -> list[str]:
-    return [event[2] for event in events if event[0] == "note"]
-
-
 @pytest.mark.parametrize("remove", [remove_socket, replace_socket, remove_folder], ids=lambda remove: remove.__name__)
 def test_a_process_that_begins_to_log_after_its_socket_was_removed_is_heard(
     tmp_path: Path, node: Path, remove: Callable[[Path], None]
@@ -187,8 +179,8 @@ def test_a_process_that_begins_to_log_after_its_socket_was_removed_is_heard(
 
     events = during(tmp_path, node, remove, log)
     assert values(events) == [1.0, 2.0]
-    assert (events[-1][0], events[-1][2]) == ("ended", 0)
-    assert any("its socket" in text and "was removed" in text for text in notices(events))
+    assert end_of(events).exit_code == 0
+    assert any("its socket" in text and "was removed" in text for text in notes(events))
     (log_file,) = (tmp_path / "storage").rglob("log.txt")
     assert "was removed while the trial ran" in log_file.read_text()
 
@@ -214,9 +206,8 @@ def test_an_attempt_that_could_not_log_any_more_is_lost_and_not_failed(
 ) -> None:
     monkeypatch.setattr(removed_files, "LOOK_S", 60.0)  # nobody looks before the end
     events = during(tmp_path, node, remove_socket, then)
-    assert events[-1][0] == "lost"
-    assert "its socket" in events[-1][2]
-    assert "was removed" in events[-1][2]
+    assert "its socket" in loss_of(events)
+    assert "was removed" in loss_of(events)
 
 
 def test_a_trial_that_removes_its_socket_again_and_again_fails_with_a_sentence(
@@ -224,8 +215,8 @@ def test_a_trial_that_removes_its_socket_again_and_again_fails_with_a_sentence(
 ) -> None:
     monkeypatch.setattr(removed_files, "LOOK_S", 60.0)
     events = during(tmp_path, node, remove_socket, connect_once, removed_files.MOST_ATTEMPTS)
-    assert (events[-1][0], events[-1][2]) == ("ended", 0)  # without the metric: the judge says so
-    assert any("its socket" in text for text in notices(events))
+    assert end_of(events).exit_code == 0  # without the metric: the judge says so
+    assert any("its socket" in text for text in notes(events))
 
 
 def test_a_connection_that_is_open_does_not_need_the_socket(tmp_path: Path, node: Path) -> None:
@@ -246,7 +237,7 @@ def test_a_connection_that_is_open_does_not_need_the_socket(tmp_path: Path, node
             flag.touch()
             events = await result
             assert values(events) == [1.0, 2.0]
-            assert (events[-1][0], events[-1][2]) == ("ended", 0)
+            assert end_of(events).exit_code == 0
 
     asyncio.run(main())
 
@@ -259,8 +250,8 @@ def test_the_way_to_the_trials_files_is_made_anew_while_it_runs(tmp_path: Path, 
         log_and_write({})
 
     events = during(tmp_path, node, remove_links, write)
-    assert (events[-1][0], events[-1][2]) == ("ended", 0)
-    assert any("link to its files" in text for text in notices(events))
+    assert end_of(events).exit_code == 0
+    assert any("link to its files" in text for text in notes(events))
     (model,) = (tmp_path / "storage").rglob("outputs/model")
     assert model.read_text() == "model"
 
@@ -272,11 +263,10 @@ def test_a_trial_that_fails_after_its_folder_was_removed_is_lost(tmp_path: Path,
 
     events = during(tmp_path, node, remove_folder, save)
     assert values(events) == [1.0]
-    assert events[-1][0] == "lost"
-    assert "it failed after" in events[-1][2]
+    assert "it failed after" in loss_of(events)
 
 
 def test_an_undisturbed_trial_has_no_notices(tmp_path: Path, node: Path) -> None:
     events = during(tmp_path, node, remove_nothing, lambda: log_and_write({}))
-    assert notices(events) == []
-    assert (events[-1][0], events[-1][2]) == ("ended", 0)
+    assert notes(events) == []
+    assert end_of(events).exit_code == 0

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trial_actor import Driver, a_run, an_actor
+from trial_actor_helpers import Driver, a_run, an_actor, once
 
 from raydrive.context import Run
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import Entry, Launch, Reported, Started, Suggested
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.run_layout import RunLayout
 from raydrive.testing.runners import function_config
 
@@ -88,9 +87,9 @@ def trained(layout: RunLayout, config: RunConfig) -> tuple[list[float], list[Lau
                 known = (decision.recorded, decision.first_step, decision.last_step)
                 call = actor.run(1, 0, decision.attempt, {}, decision.resume_from, decision.interval, *known)
                 rest = await asyncio.wait_for(call, 60)
-                events = list({repr(event): event for event in [*driver.events, *rest]}.values())
                 decisions: list[Any] = []
-                for fact in to_facts(0, decision.attempt, events):
+                for event in once(driver.events, rest):
+                    fact = event.to_fact(0, decision.attempt)
                     if sweep.accepts(fact):
                         decisions += sweep.handle(fact)
                 decision = decisions[0]

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ import cloudpickle
 import moto_s3
 import pytest
 import s3_proxy
+from trial_actor_helpers import Driver, an_actor, end_of, of_kind
 
 from raydrive.context import Run
 from raydrive.core.records import OUTPUTS
 from raydrive.runtime.trial_actor.actor import TrialActor
+from raydrive.runtime.trial_events import EndedEvent, NoteEvent, TrialEvent
 from raydrive.storage.checkpoints import fetch, manifests
 from raydrive.storage.code_snapshot import store_code, store_function
 from raydrive.storage.folder import arrow
@@ -27,20 +29,6 @@ from raydrive.storage.trial_files import download_file, list_files, read_file, r
 from raydrive.testing.runners import function_config
 
 CAFE = os.fsdecode(b"caf\xe9.txt")
-
-
-class Driver:
-    """Stands for the handle of one: takes every batch at once."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-        self.report = self  # handle.report.remote(...)
-
-    def remote(self, trial: int, attempt: int, epoch: int, batch: Sequence[Any]) -> asyncio.Future[bool]:
-        self.events += batch
-        answer = asyncio.get_running_loop().create_future()
-        answer.set_result(True)
-        return answer
 
 
 class Bucket:
@@ -74,7 +62,7 @@ def run_trial(
     patience_s: float = 1.0,
     meanwhile: Callable[[TrialActor], Awaitable[None]] | None = None,
     **trial: Any,
-) -> tuple[RunLayout, dict[str, str], Any]:
+) -> tuple[RunLayout, dict[str, str], EndedEvent]:
     """Runs one trial; returns its run, the notices with what they are about, and its last event."""
     layout = RunLayout.create(storage, "contract", new_run_id("contract"))
     config = function_config()
@@ -85,25 +73,18 @@ def run_trial(
     spec = dataclasses.replace(config.trial, storage_patience_s=patience_s, **trial)
     config = dataclasses.replace(config, trial=spec)
 
-    async def main() -> list[Any]:
-        driver = Driver()
-        actor = TrialActor(layout.uri, layout.run_id, config.to_json(), driver, 1, "slot")
-        try:
+    async def main() -> list[TrialEvent]:
+        driver = Driver(is_open=True)
+        async with an_actor(layout, config, driver) as actor:
             running = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
             if meanwhile is not None:
                 await meanwhile(actor)
             rest = await asyncio.wait_for(running, 60)
             return [*driver.events, *rest]
-        finally:
-            actor._lease.cancel()
-            if actor._keeper is not None:
-                await actor._keeper.close()
-            if actor._channel is not None:
-                await actor._channel.close()
 
     events = asyncio.run(main())
-    notes = {event[2]: event[3] for event in events if event[0] == "note"}
-    return layout, notes, events[-1]
+    notes = {event.text: event.about for event in of_kind(events, NoteEvent)}
+    return layout, notes, end_of(events)
 
 
 def stored_of(layout: RunLayout) -> list[str]:
@@ -131,7 +112,7 @@ def test_no_file_decides_over_the_others(bucket: Bucket, tmp_path: Path) -> None
         os.mkfifo("logs/pipe")
 
     layout, notes, last = run_trial(bucket.uri, train)
-    assert (last[0], last[2]) == ("ended", 0)
+    assert last.exit_code == 0
     stored = ["a.txt", "caf%E9.txt", "caf%E9.txt~2", "two%0Alines", ".x.tmp", "z.txt"]
     assert stored_of(layout) == sorted(f"outputs/{name}" for name in stored)
     contents = {read_file(layout, 0, f"outputs/{name}").decode() for name in stored}
@@ -157,7 +138,7 @@ def test_a_denied_prefix_is_named_and_its_files_stay_on_the_node(bucket: Bucket)
             Path("outputs", name).write_text(name)
 
     layout, notes, last = run_trial(bucket.uri, train, patience_s=60.0)
-    assert (last[0], last[2]) == ("ended", 0)
+    assert last.exit_code == 0
     assert stored_of(layout) == ["outputs/a", "outputs/z"]
     ((note, about),) = notes.items()
     assert about == "outputs"
@@ -178,7 +159,7 @@ def test_a_store_that_is_away_for_too_long_costs_the_trial_nothing(bucket: Bucke
         Path("runs/events").write_text("kept")
 
     _, notes, last = run_trial(bucket.uri, train, keep=("runs/**",))
-    assert (last[0], last[2]) == ("ended", 0)
+    assert last.exit_code == 0
     ((note, about),) = notes.items()
     assert about == "outputs"
     assert note.startswith(
@@ -211,7 +192,7 @@ def test_who_ends_a_trial_does_not_wait_for_a_store_that_is_away(bucket: Bucket)
         await actor.stop(1, 0, 1, 1.0)
 
     _, notes, last = run_trial(bucket.uri, train, patience_s=600.0, meanwhile=stop)
-    assert (last[0], last[2]) == ("ended", 0)
+    assert last.exit_code == 0
     assert [note.partition(" (")[0] for note in notes] == ["missing from the storage: log.txt, outputs/model"]
 
 
@@ -225,7 +206,7 @@ def test_a_store_that_comes_back_in_time_has_everything(bucket: Bucket) -> None:
             Path("outputs", name).write_text(name)
 
     layout, notes, last = run_trial(bucket.uri, train, patience_s=60.0)
-    assert (last[0], last[2], notes) == ("ended", 0, {})
+    assert (last.exit_code, notes) == (0, {})
     assert stored_of(layout) == ["outputs/a", "outputs/b", "outputs/c"]
 
 
@@ -279,12 +260,12 @@ def test_what_is_kept_and_what_is_not(bucket: Bucket, tmp_path: Path, kind: str)
     layout, notes, last = run_trial(storage, code)
     words = "wandb/ (1.2 kB, 1 file), lightning_logs/ (4 bytes, 1 file), results.csv (3 bytes)"
     text = f"not kept: {words}; add them to raydrive.keep or write below outputs/"
-    assert (last[2], notes) == (0, {text: ""})
+    assert (last.exit_code, notes) == (0, {text: ""})
     assert f"raydrive: {text}\n" in log_of(layout)
     assert stored_of(layout) == ["outputs/model"]
 
     layout, notes, last = run_trial(storage, code, keep=("wandb/**", "*.csv", "!lightning_logs/"))
-    assert (last[2], notes) == (0, {})
+    assert (last.exit_code, notes) == (0, {})
     assert "raydrive:" not in log_of(layout)
     links = ["kept/wandb/latest-run/data"] if kind == "local" else []  # a link, which leads to what is there
     wanted = ["kept/results.csv", *links, "kept/wandb/run-1/data", "outputs/model"]
@@ -299,7 +280,7 @@ def test_a_trial_that_leaves_nothing_is_told_nothing(bucket: Bucket, tmp_path: P
 
     for storage in (bucket.uri, tmp_path / "storage"):
         layout, notes, last = run_trial(storage, train)
-        assert (last[2], notes) == (0, {})
+        assert (last.exit_code, notes) == (0, {})
         assert stored_of(layout) == ["outputs/model"]
 
 
@@ -314,7 +295,7 @@ def test_a_script_that_removes_all_that_is_ours_harms_nothing(bucket: Bucket, tm
         shutil.rmtree(os.getcwd(), ignore_errors=True)
 
     _, notes, last = run_trial(bucket.uri if kind == "s3" else tmp_path / "storage", train)
-    assert (last[0], last[2], notes) == ("ended", 0, {})
+    assert (last.exit_code, notes) == (0, {})
 
 
 @pytest.mark.parametrize("odd", ["fifo", "folder", "link"])
@@ -332,7 +313,7 @@ def test_outputs_that_are_no_folder_any_more_are_named(tmp_path: Path, odd: str)
             os.symlink("/usr", "outputs")
 
     layout, notes, last = run_trial(tmp_path / "storage", train)
-    assert last[2] == 0
+    assert last.exit_code == 0
     if odd == "folder":
         assert (stored_of(layout), notes) == (["outputs/model"], {})
     else:
@@ -364,7 +345,7 @@ def test_a_disk_that_is_full_when_files_are_kept(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "rename", full)
     monkeypatch.setattr(type(Folder.open(tmp_path)), "put_file", nothing)
     layout, notes, last = run_trial(tmp_path / "storage", train, keep=("runs/",))
-    assert last[2] == 0
+    assert last.exit_code == 0
     assert stored_of(layout) == ["kept/runs/b"]
     ((note, about),) = notes.items()
     assert about == "outputs"
@@ -395,7 +376,7 @@ def test_a_checkpoint_is_whole_or_none(bucket: Bucket, tmp_path: Path, kind: str
 
     storage = bucket.uri if kind == "s3" else tmp_path / "storage"
     layout, notes, last = run_trial(storage, train, patience_s=60.0)
-    assert last[2] == 0
+    assert last.exit_code == 0
     (manifest,) = manifests(layout, 0)
     found = fetch(layout, 0, manifest, tmp_path / "here")
     assert (found / "latest" / CAFE).read_text() == "weights"
@@ -419,7 +400,7 @@ def test_a_checkpoint_whose_place_is_denied_is_named_and_waited_for_once(bucket:
         run.save_checkpoint("state")
 
     layout, notes, last = run_trial(bucket.uri, train, patience_s=0.2)
-    assert (last[2], manifests(layout, 0)) == (0, [])
+    assert (last.exit_code, manifests(layout, 0)) == (0, [])
     given_up, left = notes
     assert given_up.startswith("the checkpoint at interval 1 is given up: ")
     assert "ACCESS_DENIED" in given_up
@@ -436,7 +417,7 @@ def test_the_working_copy_of_a_saved_checkpoint_is_not_missed(tmp_path: Path) ->
         run.save_checkpoint("state")
 
     layout, notes, last = run_trial(tmp_path / "storage", train)
-    assert (last[2], notes, len(manifests(layout, 0))) == (0, {}, 1)
+    assert (last.exit_code, notes, len(manifests(layout, 0))) == (0, {}, 1)
 
 
 def test_a_link_in_outputs_to_the_working_directory_does_not_dangle(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Ended, Fact, Launch, Lost
 from raydrive.runtime.actor_errors import reason
 from raydrive.runtime.driver.actor_pool import Slots
-from raydrive.runtime.trial_events import to_facts
 from raydrive.testing.runners import function_config
 
 
@@ -56,10 +55,6 @@ ModuleNotFoundError: No module named 'raydrive'
 )
 def test_the_reason_is_a_line_that_says_something(error: RayError, expected: str) -> None:
     assert reason(error) == expected
-
-
-def test_what_cannot_begin_is_told_as_a_loss() -> None:
-    assert to_facts(3, 2, [("lost", 5.0, "no storage")]) == [Lost(5.0, 3, 2, "no storage")]
 
 
 # ---------------------------------------------------------------------- a call that fails
@@ -142,13 +137,20 @@ def test_a_call_that_cannot_be_made_or_whose_answer_makes_no_sense_is_an_end_and
     async def nothing(*arguments: Any) -> list[Any]:
         return []
 
-    async def nonsense(*arguments: Any) -> list[Any]:
-        return [("report", 1.0)]
-
-    for run in (refuse, nothing, nonsense):
+    for run in (refuse, nothing):
         (fact,) = facts_of(run)
         assert isinstance(fact, Ended)
         assert fact.exit_code is None
+
+
+@pytest.mark.parametrize("event", [("gradient", 1.0), ("report", 1.0), ("ended", 1.0, 0, "", "of a later release")])
+def test_an_end_that_this_release_cannot_read_is_a_loss_with_a_sentence(event: tuple[Any, ...]) -> None:
+    async def run(*arguments: Any) -> list[Any]:
+        return [("began", 1.0, "node", 1, "", "actor"), event]
+
+    (fact,) = facts_of(run)
+    assert isinstance(fact, Lost)
+    assert f"an event of the kind {event[0]!r}" in fact.why
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,35 @@ def test_a_call_that_cannot_be_made_or_whose_answer_makes_no_sense_is_an_end_and
 def test_an_actor_that_is_gone_is_a_loss(error: RayError) -> None:
     (fact,) = facts_of(failing(error))
     assert isinstance(fact, Lost)
+
+
+def test_an_attempt_that_the_driver_gives_up_is_lost_when_its_actor_is_gone() -> None:
+    async def main() -> list[Fact]:
+        recorded: list[Fact] = []
+        done, gone = asyncio.Event(), asyncio.Event()
+
+        async def record(facts: Sequence[Fact]) -> None:
+            recorded.extend(facts)
+            done.set()
+
+        async def run(*arguments: Any) -> list[Any]:
+            await gone.wait()
+            raise died(WORKER)
+
+        hiring: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), left_over=dict)
+        slots = Slots(function_config(), hiring, None, 1, lambda facts: None, record)
+        slots.launch(Launch(0, 1, {}))
+        await asyncio.sleep(0.1)
+        slots.lose(0, 2, "another attempt of it")
+        slots.lose(1, 1, "another trial")
+        slots.lose(0, 1, "its trial actor sent an event of an unknown kind")
+        gone.set()
+        await asyncio.wait_for(done.wait(), 10)
+        return recorded
+
+    (fact,) = asyncio.run(main())
+    assert isinstance(fact, Lost)
+    assert fact.why == "its trial actor sent an event of an unknown kind"
 
 
 def test_an_attempt_that_a_newer_driver_has_is_not_judged() -> None:

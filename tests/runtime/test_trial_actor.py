@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import json
 import math
 import os
 import shlex
@@ -14,87 +12,37 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import psutil
 import pytest
+from trial_actor_helpers import (
+    Driver,
+    a_run,
+    an_actor,
+    attempt_of,
+    end_of,
+    loss_of,
+    numbers,
+    of_kind,
+    until,
+    values,
+)
 
 from raydrive.context import Run
-from raydrive.core.config.run_config import RunConfig
-from raydrive.runtime.driver.ack_pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
+from raydrive.core.config.trial_spec import TrialConfig
+from raydrive.core.reports.attempt_reports import ReportEvent
 from raydrive.runtime.fork_server import process_tree
 from raydrive.runtime.trial_actor import attempt_events
-from raydrive.runtime.trial_actor.actor import TrialActor
+from raydrive.runtime.trial_actor.attempt_run import begin_to_publish
 from raydrive.runtime.trial_actor.failure_reason import hint, why_ended
 from raydrive.runtime.trial_actor.files import checkpoint_publisher
 from raydrive.runtime.trial_actor.files.attempt_files import TrialFiles
+from raydrive.runtime.trial_actor.first_report_delay import FIRST_DELAY_S, MAX_FIRST_DELAY_S
 from raydrive.runtime.trial_actor.fork_client import Exit, Job
-from raydrive.storage.code_snapshot import store_function
-from raydrive.storage.run_layout import RunLayout, new_run_id
-from raydrive.testing.runners import function_config
-
-
-class Driver:
-    """Stands for the handle of one: confirms batches while ``open`` is set, and keeps them."""
-
-    def __init__(self) -> None:
-        self.open = asyncio.Event()
-        self.events: list[Any] = []
-        self.report = self  # handle.report.remote(...)
-
-    def remote(self, trial: int, attempt_events: int, epoch: int, batch: Sequence[Any]) -> asyncio.Future[bool]:
-        batch = list(batch)
-
-        async def answer() -> bool:
-            await self.open.wait()
-            self.events += batch
-            return True
-
-        return asyncio.ensure_future(answer())
-
-
-def a_run(tmp_path: Path, function: Callable[[dict[str, Any]], object], **trial: Any) -> tuple[RunLayout, RunConfig]:
-    layout = RunLayout.create(tmp_path / "storage", "contract", new_run_id("contract"))
-    config = function_config()
-    sha256 = "" if trial.get("command") else store_function(layout, cloudpickle.dumps(function))
-    config = dataclasses.replace(config, trial=dataclasses.replace(config.trial, code_sha256=sha256, **trial))
-    layout.write_config(json.dumps(config.to_json()).encode())
-    return layout, config
-
-
-@asynccontextmanager
-async def an_actor(layout: RunLayout, config: RunConfig, driver: Driver) -> AsyncIterator[TrialActor]:
-    actor = TrialActor(layout.uri, layout.run_id, config.to_json(), driver, 1, "slot")
-    try:
-        yield actor
-    finally:
-        actor._lease.cancel()
-        if actor._keeper is not None:
-            await actor._keeper.close()
-        if actor._channel is not None:
-            await actor._channel.close()
-
-
-def numbers(events: Sequence[Any]) -> list[int]:
-    """The seq of the reports, each once, in order of arrival."""
-    return list(dict.fromkeys(event[2] for event in events if event[0] == "report"))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        await asyncio.sleep(0.02)
-
-
-async def first(look: Callable[[], Any]) -> Any:
-    """What there is, once it is there."""
-    await until(lambda: look() is not None)
-    return look()
+from raydrive.runtime.trial_events import BeganEvent, CheckpointEvent, EndedEvent, NoteEvent
 
 
 def test_training_pauses_while_nothing_can_be_recorded_and_goes_on_afterwards(tmp_path: Path) -> None:
@@ -110,7 +58,7 @@ def test_training_pauses_while_nothing_can_be_recorded_and_goes_on_afterwards(tm
             result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
             await until(lambda: len(driver.events) > 3)
             driver.open.clear()
-            process = psutil.Process(driver.events[0][3])
+            process = psutil.Process(of_kind(driver.events, BeganEvent)[0].pid)
             await until(lambda: process.status() == psutil.STATUS_STOPPED)
             logged = numbers(driver.events)
             await asyncio.sleep(0.2)
@@ -119,8 +67,7 @@ def test_training_pauses_while_nothing_can_be_recorded_and_goes_on_afterwards(tm
             await until(lambda: len(numbers(driver.events)) > len(logged) + 5)
             last = await asyncio.wait_for(result, 20)
             assert numbers([*driver.events, *last]) == list(range(1, 41))
-            assert last[-1][0] == "ended"
-            assert last[-1][2] == 0
+            assert end_of(last).exit_code == 0
 
     asyncio.run(main())
     (log,) = (tmp_path / "storage").rglob("log.txt")
@@ -135,22 +82,21 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
         driver = Driver()
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train, reuse_processes=True), driver) as actor:
-            await actor._readying
-            assert actor._keeper is not None
-            run, pids = actor._keeper.run, []
+            keeper = (await actor.setup.ready()).keeper
+            run, pids = keeper.run, []
 
             async def run_and_pause(job: Job, begin: Callable[[int], None]) -> Exit:
                 exit_ = await run(job, begin)
-                assert actor._current is not None
-                pids.append(actor._current.pid)
+                events = (await attempt_of(actor, len(pids))).events
+                pids.append(events.pid)
                 os.kill(pids[-1], signal.SIGSTOP)
-                actor._current.stopped_pids = [pids[-1]]
+                events.stopped_pids = [pids[-1]]
                 return exit_
 
-            actor._keeper.run = run_and_pause  # type: ignore[method-assign]
+            keeper.run = run_and_pause  # type: ignore[method-assign]
             for trial in range(3):
                 last = await asyncio.wait_for(actor.run(1, trial, 1, {}, None, 0), 20)
-                assert (last[-1][0], last[-1][2]) == ("ended", 0)
+                assert end_of(last).exit_code == 0
                 assert psutil.Process(pids[-1]).status() != psutil.STATUS_STOPPED
             assert len(set(pids)) == 1
 
@@ -163,9 +109,9 @@ def test_numbers_no_float_can_hold_and_messages_nobody_can_read() -> None:
         odd = [{"m": 5}, {"m": ["score"]}, {"tags": 7}, {}, {"score": 1}]
         huge = [{"m": {"score": sign * 10**400}} for sign in (1, -1)]
         assert events.add([*huge, *odd, {"m": None, "tags": None, "t": None}, {"m": {"score": 2}, "s": 3}]) == odd
-        reports = [event[2:5] for event in events.unsent if event[0] == "report"]
+        reports = [(one.seq, one.interval, one.value) for one in of_kind(events.unsent, ReportEvent)]
         assert reports == [(1, 1, math.inf), (2, 2, -math.inf), (3, 3, 2.0)]
-        assert len([event for event in events.unsent if event[0] == "note"]) == 1
+        assert len(of_kind(events.unsent, NoteEvent)) == 1
         assert events.value == 2.0
 
     asyncio.run(main())
@@ -184,10 +130,10 @@ def test_a_paused_trial_can_be_stopped(tmp_path: Path) -> None:
             result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
             await until(lambda: len(driver.events) > 3)
             driver.open.clear()
-            process = psutil.Process(driver.events[0][3])
+            process = psutil.Process(of_kind(driver.events, BeganEvent)[0].pid)
             await until(lambda: process.status() == psutil.STATUS_STOPPED)
             await asyncio.wait_for(actor.stop(1, 0, 1, 5.0), 3)
-            assert (await result)[-1][2] == -15
+            assert end_of(await result).exit_code == -15
             assert not process.is_running()
 
     asyncio.run(main())
@@ -204,11 +150,12 @@ def test_a_new_driver_is_told_at_once_what_the_old_one_never_confirmed(tmp_path:
         new.open.set()
         async with an_actor(*a_run(tmp_path, train), old) as actor:
             result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
-            await until(lambda: actor._current is not None and len(actor._current.unsent) > 5)
+            events = (await attempt_of(actor)).events
+            await until(lambda: len(events.unsent) > 5)
             assert await actor.adopt(2, new) == (0, 1)
             await until(lambda: len(new.events) > 5)
             last = await asyncio.wait_for(result, 20)
-            assert new.events[0][0] == "began"
+            assert isinstance(new.events[0], BeganEvent)
             assert numbers([*new.events, *last]) == list(range(1, 151))
 
     asyncio.run(main())
@@ -226,14 +173,14 @@ def test_what_cannot_begin_for_want_of_storage_is_lost_and_not_failed(tmp_path: 
         file.unlink()
         file.mkdir()  # reading it fails, as with a device that is away
         async with an_actor(layout, config, driver) as actor:
-            (event,) = await actor.run(1, 0, 1, {}, None, 0)
-            assert event[0] == "lost"
-            assert event[2].startswith("it could not begin: cannot read ")
+            events = await actor.run(1, 0, 1, {}, None, 0)
+            assert len(events) == 1
+            assert loss_of(events).startswith("it could not begin: cannot read ")
             file.rmdir()
             file.write_bytes(data + b"x")  # what is stored is wrong: no other node would help
-            event = (await actor.run(1, 0, 2, {}, None, 0))[-1]
-            assert (event[0], event[2]) == ("ended", None)
-            assert "is damaged" in event[3]
+            end = end_of(await actor.run(1, 0, 2, {}, None, 0))
+            assert end.exit_code is None
+            assert "is damaged" in end.error
 
     asyncio.run(main())
 
@@ -267,16 +214,17 @@ def test_an_upload_is_no_matter_of_training_and_only_the_next_save_waits_for_it(
         async with an_actor(layout, config, driver) as actor:
             result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
             scores = [1.0, 2.0, 3.0, 4.0, 5.0]
-            await until(lambda: [event[4] for event in driver.events if event[0] == "report" and event[3]] == scores)
+            await until(lambda: values(driver.events) == scores)
             await asyncio.sleep(0.3)  # the second save waits, and nothing comes after it
-            assert [event[5] for event in driver.events if event[0] == "report" and not event[3]] == [{"saved": 1}]
-            assert not [event for event in driver.events if event[0] == "checkpoint"]
+            others = [event for event in of_kind(driver.events, ReportEvent) if not event.interval]
+            assert [event.metrics for event in others] == [{"saved": 1}]
+            assert not of_kind(driver.events, CheckpointEvent)
             arrived.set()
             rest = await asyncio.wait_for(result, 20)
             last = [*driver.events, *rest]
-            assert [event[2:] for event in last if event[0] == "checkpoint"] == [(1, "1"), (5, "2")]
-            assert last[-1][0] == "ended"
-            assert last[-1][2] == 0
+            saved = [(event.interval, event.name) for event in of_kind(last, CheckpointEvent)]
+            assert saved == [(1, "1"), (5, "2")]
+            assert end_of(last).exit_code == 0
         # What was saved is what the folder held then, though training had gone on before the upload began.
         for number, k in ((1, "1"), (2, "5")):
             assert layout.checkpoint(0, number).child("files").read_bytes("k") == k.encode()
@@ -302,7 +250,7 @@ def test_what_cannot_be_sent_makes_logging_wait_and_is_all_there_afterwards(
         driver = Driver()
         async with an_actor(*a_run(tmp_path, train), driver) as actor:
             result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
-            current = await first(lambda: actor._current)
+            current = (await attempt_of(actor)).events
             await until(current.is_full)
             await asyncio.sleep(0.3)
             held = len(current.unsent)
@@ -312,7 +260,7 @@ def test_what_cannot_be_sent_makes_logging_wait_and_is_all_there_afterwards(
             driver.open.set()
             rest = await asyncio.wait_for(result, 30)
             assert numbers([*driver.events, *rest]) == list(range(1, 4001))
-            assert (rest[-1][0], rest[-1][2]) == ("ended", 0)
+            assert end_of(rest).exit_code == 0
 
     asyncio.run(main())
     assert done.exists()
@@ -328,28 +276,29 @@ def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train), driver) as actor:
             await asyncio.wait_for(actor.run(1, 0, 1, {"sleep_s": 0}, None, 0), 30)
-            assert FIRST_DELAY_S <= actor._first_words.wait_s <= MAX_FIRST_DELAY_S
-            actor._first_words.wait_s = 60.0  # as after one that took half of that
+            assert FIRST_DELAY_S <= actor.first_words.wait_s <= MAX_FIRST_DELAY_S
+            actor.first_words.wait_s = 60.0  # as after one that took half of that
             heard = len(driver.events)
             rest = await asyncio.wait_for(actor.run(1, 1, 1, {"sleep_s": 0.1}, None, 0), 30)
-            assert [event[0] for event in rest] == ["began", "report", "ended"]
+            assert [type(event) for event in rest] == [BeganEvent, ReportEvent, EndedEvent]
             assert len(driver.events) == heard
             result = asyncio.ensure_future(actor.run(1, 2, 1, {"sleep_s": 60}, None, 0))
-            await until(lambda: actor._current is not None and bool(actor._current.pid))
+            current = await attempt_of(actor, 2)
+            await until(lambda: bool(current.events.pid))
             await actor.stop(1, 2, 1, 5.0)
-            assert (await asyncio.wait_for(result, 30))[-1][2] == -15
-            assert actor._first_words.wait_s == FIRST_DELAY_S
+            assert end_of(await asyncio.wait_for(result, 30)).exit_code == -15
+            assert actor.first_words.wait_s == FIRST_DELAY_S
 
     asyncio.run(main())
 
 
 def test_a_saved_checkpoint_waits_for_its_word_on_the_channel_and_a_marker_for_nothing(tmp_path: Path) -> None:
     async def main() -> None:
-        async with an_actor(*a_run(tmp_path, print), Driver()) as actor:
-            await actor._readying
+        layout, config = a_run(tmp_path, print)
+        async with an_actor(layout, config, Driver()) as actor:
             current = attempt_events.Attempt(0, 1, 0, "score")
-            prepared = actor._files.prepare(0, 1)
-            one = actor._publish(current, prepared)
+            prepared = (await actor.setup.ready()).files.prepare(0, 1)
+            one = begin_to_publish(TrialConfig.from_json(config.to_json()), current, prepared)
             for name in ("7.raydrive", "8.raydrive", "epoch.9"):
                 (prepared.staging / name).mkdir()
             (prepared.staging / "epoch.9.done").touch()
@@ -358,7 +307,7 @@ def test_a_saved_checkpoint_waits_for_its_word_on_the_channel_and_a_marker_for_n
             assert os.listdir(prepared.staging) == ["7.raydrive"]
             await one.sweep(last=True)
             assert os.listdir(prepared.staging) == []
-            assert [event[0] for event in current.unsent] == ["checkpoint"] * 3
+            assert [type(event) for event in current.unsent] == [CheckpointEvent] * 3
             one.cancel()
             prepared.clean()
 
@@ -376,12 +325,13 @@ def test_the_link_to_a_trial_is_in_memory_where_that_is_possible_and_goes_with_t
         driver = Driver()
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train), driver) as actor:
-            link = actor._files.link
+            files = actor.setup.files
+            link = files.link
             if memory_is_full:
-                actor._files.link = tmp_path / "missing" / "link"
+                files.link = tmp_path / "missing" / "link"
             for number in range(3):
                 events = await asyncio.wait_for(actor.run(1, number, 1, {"number": number}, None, 0), 30)
-                assert events[-1][2] == 0
+                assert end_of(events).exit_code == 0
             if link is not None:
                 assert link.is_symlink() is not memory_is_full
         return link
@@ -434,9 +384,8 @@ def test_a_file_that_is_in_the_folder_of_submission_is_named(tmp_path: Path) -> 
         layout, config = a_run(tmp_path / "runs", train, submit_dir=str(home))
         async with an_actor(layout, config, Driver()) as actor:
             events = await actor.run(1, 0, 1, {"x": 1}, None, 0)
-            assert events[-1][0] == "ended"
             where = f"data/x.csv is in the folder of submission, {home}, and a trial runs in a folder of its own"
-            assert f"No such file or directory: 'data/x.csv'. {where}" in events[-1][3]
+            assert f"No such file or directory: 'data/x.csv'. {where}" in end_of(events).error
             assert where in (layout.folder.local_path / "trials/00000/attempt-1/log.txt").read_text()
 
     asyncio.run(main())
@@ -490,13 +439,13 @@ def test_large_hyperparameters_reach_functions_and_commands(tmp_path: Path) -> N
             return events, (layout.folder.local_path / "trials/00000/attempt-1/log.txt").read_text()
 
     events, _ = asyncio.run(main())
-    assert (events[-1][2], numbers(events)) == (0, [1])
+    assert (end_of(events).exit_code, numbers(events)) == (0, [1])
     python = shlex.quote(sys.executable)
     events, log = asyncio.run(main(kind="command", command=f'{python} -c "{code}"'))
-    assert (events[-1][2], log.splitlines()[-1]) == (0, "20000")
+    assert (end_of(events).exit_code, log.splitlines()[-1]) == (0, "20000")
     assert "AZUREML_SWEEP_table" in log
     events, _ = asyncio.run(main(kind="command", command="echo ${{search_space.table}}"))
-    assert events[-1][2] is None
-    assert "argument list too long" in events[-1][3]
-    assert "its argument 1 has" in events[-1][3]
-    assert "Run.get_context().params" in events[-1][3]
+    assert end_of(events).exit_code is None
+    assert "argument list too long" in end_of(events).error
+    assert "its argument 1 has" in end_of(events).error
+    assert "Run.get_context().params" in end_of(events).error

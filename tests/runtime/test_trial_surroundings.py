@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trial_actor import Driver, a_run, an_actor, until
+from trial_actor_helpers import Driver, a_run, an_actor, of_kind, until, values
 
 from raydrive.context import Run
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.runtime.trial_events import NoteEvent
 
 
 def run_actor(layout: Any, config: Any, trials: list[dict[str, Any]], *, stop_when: Path | None = None) -> list[Any]:
@@ -36,7 +37,7 @@ def run_actor(layout: Any, config: Any, trials: list[dict[str, Any]], *, stop_wh
 
 
 def notes(events: list[Any]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((event[2], event[3]) for event in events if event[0] == "note"))
+    return list(dict.fromkeys((event.text, event.about) for event in of_kind(events, NoteEvent)))
 
 
 @pytest.mark.parametrize("reuse", [False, True])
@@ -73,7 +74,7 @@ def test_a_kept_process_keeps_its_temporary_files(tmp_path: Path) -> None:
         Run.get_context().tag("place", place)
 
     events = run_actor(*a_run(tmp_path, train, reuse_processes=True), [{}, {}])
-    assert [event[4] for event in events if event[0] == "report" and event[4] is not None] == [1.0, 1.0]
+    assert values(events) == [1.0, 1.0]
 
 
 def test_a_temporary_folder_of_the_user_is_left_as_it_is(tmp_path: Path) -> None:

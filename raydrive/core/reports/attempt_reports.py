@@ -15,9 +15,10 @@ Which value of the primary metric is a new interval:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from raydrive.core.reports.message_checks import (
     CLOCK_SLACK_S,
@@ -36,9 +37,10 @@ from raydrive.core.reports.message_checks import (
 )
 from raydrive.ranks import ALL_RANKS
 
+if TYPE_CHECKING:
+    from raydrive.core.records import Reported
+
 Message = Mapping[str, Any]
-Event = tuple[Any, ...]
-"""``("report", at, seq, interval, value, metrics, step, tags)``: see ``records.Reported``."""
 
 FAILED = "Failed"
 LONGEST_NOTE = 1_000
@@ -48,6 +50,32 @@ NAMES_KNOWN = 10_000
 KEYS = ("m", "tags", "checkpoint", "state", "note")
 """A message without any of them says nothing."""
 _NOTHING: dict[str, Any] = {}
+
+
+@functools.cache
+def record_types() -> Any:
+    """Returns the module ``records``, imported by what makes facts and not by what only sends events."""
+    from raydrive.core import records  # lazy: records, 16 ms that a trial actor does not need
+
+    return records
+
+
+class ReportEvent(NamedTuple):
+    """One report of an attempt; the fields are those of ``records.Reported``."""
+
+    at: float
+    seq: int
+    interval: int
+    value: float | None
+    metrics: Mapping[str, Any]
+    step: float | None
+    tags: Mapping[str, str]
+
+    def to_fact(self, trial: int, attempt: int) -> Reported:
+        """Returns the fact that this event is."""
+        at, *rest = self
+        fact: Reported = record_types().Reported(at, trial, attempt, *rest)
+        return fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +174,7 @@ class ReportReader:
         self._names = {metric}
         self._steps = Steps()
 
-    def read(self, messages: Sequence[dict[str, Any]], now: float) -> tuple[list[Event], list[dict[str, Any]]]:
+    def read(self, messages: Sequence[dict[str, Any]], now: float) -> tuple[list[ReportEvent], list[dict[str, Any]]]:
         """Returns the reports in messages, in order, and the messages that cannot be read.
 
         Args:
@@ -155,7 +183,7 @@ class ReportReader:
         """
         metric, steps, names = self._metric, self._steps, self._names
         earliest, latest = min(self._earliest, now - CLOCK_SLACK_S), now + CLOCK_SLACK_S
-        events: list[Event] = []
+        events: list[ReportEvent] = []
         odd: list[dict[str, Any]] = []
         for message in messages:
             # Nearly all messages go the short way: a time, a step or none, and numbers under known names.
@@ -193,7 +221,7 @@ class ReportReader:
                     value = None
             if interval or metrics or tags:
                 self.seq = seq = self.seq + 1
-                events.append(("report", at, seq, interval, value, metrics, step, tags))
+                events.append(ReportEvent(at, seq, interval, value, metrics, step, tags))
             if checkpoint:
                 self._announce(checkpoint)
         return events, odd

@@ -15,7 +15,6 @@ from typing import Any
 import ray
 
 from raydrive.core.config.trial_spec import TrialConfig
-from raydrive.runtime.ray_actors import TrialActor
 from raydrive.runtime.ray_cluster.connection import NAMESPACE, actor_options
 from raydrive.storage.run_layout import RunLayout
 
@@ -27,18 +26,24 @@ class Hiring:
         uri: The run folder.
         config: The run's configuration as JSON.
         driver: Handle of the driver, for the reports.
+        actor: The class of the trial actors.
         secrets: Values of the trials' secrets by name.
     """
 
     def __init__(
-        self, uri: str, config: Mapping[str, Any], driver: Any, secrets: Mapping[str, str] | None = None
+        self,
+        uri: str,
+        config: Mapping[str, Any],
+        driver: Any,
+        actor: type[Any],
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         layout = RunLayout.open(uri)
         self._made: set[str] = set()
         self._first: Any = None
         self._prefix = f"raydrive:{layout.key}:slot:"
         self._args = (uri, layout.run_id, config, driver, dict(secrets or {}))
-        self._class = ray.remote(TrialActor)
+        self._class = ray.remote(actor)
         self._options = {
             **actor_options(TrialConfig.from_json(config).trial.resources),
             "max_restarts": 0,
@@ -84,13 +89,14 @@ class Hiring:
             self._first = self.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
 
 
-def hire_first(uri: str, secrets: Mapping[str, str] | None = None) -> Hiring | None:
+def hire_first(uri: str, actor: type[Any], secrets: Mapping[str, str] | None = None) -> Hiring | None:
     """Asks for the first trial actor of a run, for a driver that has just been made.
 
     This only saves time: whatever is wrong the driver finds out itself, and says.
 
     Args:
         uri: The run folder.
+        actor: The class of the trial actors.
         secrets: Values of the trials' secrets by name.
 
     Returns:
@@ -98,7 +104,7 @@ def hire_first(uri: str, secrets: Mapping[str, str] | None = None) -> Hiring | N
     """
     with contextlib.suppress(Exception):
         config = json.loads(RunLayout.open(uri).read_config())
-        hiring = Hiring(uri, config, ray.get_runtime_context().current_actor, secrets)
+        hiring = Hiring(uri, config, ray.get_runtime_context().current_actor, actor, secrets)
         hiring.foresee()
         return hiring
     return None

@@ -20,7 +20,7 @@ from ray.exceptions import (
 )
 
 from raydrive.core.config.run_config import RunConfig
-from raydrive.core.errors import StaleEpochError
+from raydrive.core.errors import StaleEpochError, UnknownEventError
 from raydrive.core.records import Close, Ended, Fact, Finish, Launch, Lost, Stop
 from raydrive.core.sweep.state import Trial
 from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
@@ -48,6 +48,8 @@ class _Slot:
         self.launch: Launch | None = None
         self.killed = ""
         """Why the actor was killed on purpose."""
+        self.lost = ""
+        """Why its attempt is lost, where the actor was killed for that."""
 
 
 class Slots:
@@ -107,6 +109,13 @@ class Slots:
             self._spawn(self._stop(slot, stop))
         elif slot is None and self._forget(stop.trial):
             self._post([Ended(time.time(), stop.trial, stop.attempt, -15, UNBEGUN)])
+
+    def lose(self, trial: int, attempt: int, why: str) -> None:
+        """Kills the actor of an attempt, which is then lost; one that is not there any more is no error."""
+        slot = self._busy.get(trial)
+        if slot is not None and slot.launch is not None and slot.launch.attempt == attempt:
+            slot.lost = slot.lost or why
+            self._kill(slot, why)
 
     def close(self, close: Close) -> None:
         """Nothing is kept for a trial that is over."""
@@ -352,6 +361,9 @@ class Slots:
         except StaleEpochError:  # a newer driver has it: not ours to judge any more
             self.let_go()
             return
+        except UnknownEventError as error:
+            facts = [Lost(time.time(), launch.trial, launch.attempt, str(error))]
+            self._kill(slot, str(error))
         except Exception as error:  # a call that cannot be made, or whose answer cannot be read: an end, never a hang
             facts = [self._death(slot, launch, error)]
             self._kill(slot, "its actor failed")
@@ -364,6 +376,8 @@ class Slots:
 
     def _death(self, slot: _Slot, launch: Launch, error: Exception) -> Fact:
         now = time.time()
+        if slot.lost:
+            return Lost(now, launch.trial, launch.attempt, slot.lost)
         if slot.killed:
             return Ended(now, launch.trial, launch.attempt, -9, f"killed with its actor: {slot.killed}")
         if not is_loss(error):

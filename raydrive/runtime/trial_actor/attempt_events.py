@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from raydrive import wire
 from raydrive.core.config.stdout_metrics import not_a_number
 from raydrive.core.reports.attempt_reports import Recorded, ReportReader
 from raydrive.core.reports.message_checks import clean_text
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import Publisher
+from raydrive.runtime.trial_events import CheckpointEvent, NoteEvent, TrialEvent
 
-Event = tuple[Any, ...]
 METRICS = "metrics"
 """``records.METRICS``: an actor does not import the records for a word."""
 MAX_UNSENT = 20_000
@@ -35,7 +34,7 @@ class Attempt:
         self.trial = trial
         self.attempt = attempt
         self.metric = metric
-        self.unsent: list[Event] = []
+        self.unsent: list[TrialEvent] = []
         self.publisher: Publisher | None = None
         self.log: Callable[[str], None] = lambda text: None
         """Writes a line of ours into the trial's log."""
@@ -58,9 +57,9 @@ class Attempt:
         self._saves_first = False
         self._known_checkpoint = False
         self._over = False
-        self._held: Event | None = None
+        self._held: CheckpointEvent | None = None
         """A checkpoint whose values may not have been logged yet."""
-        self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[list[TrialEvent]] = asyncio.get_running_loop().create_future()
 
     @property
     def interval(self) -> int:
@@ -87,7 +86,7 @@ class Attempt:
         """
         if text and text not in self._noted:
             self._noted.add(text)
-            self.unsent.append(("note", time.time(), clean_text(text), about))
+            self.unsent.append(NoteEvent(time.time(), clean_text(text), about))
             self.wake.set()
 
     def tell(self, text: str) -> None:
@@ -117,7 +116,7 @@ class Attempt:
         events, odd = self.reader.read(messages, time.time())
         self.unsent += events
         self.heard_at = time.monotonic()
-        if self._held is not None and self.reader.interval > self._held[2]:
+        if self._held is not None and self.reader.interval > self._held.interval:
             self._release()
         self.wake.set()
         return odd
@@ -141,7 +140,7 @@ class Attempt:
         counts when a value has come after it, and until then the one before does.
         """
         self._release()  # two in a row: it saves more often than it logs
-        self._held = ("checkpoint", time.time(), interval, name)
+        self._held = CheckpointEvent(time.time(), interval, name)
         may_lack_values = self._saves_first and interval == self.reader.interval
         if self._known_checkpoint and may_lack_values and not self._over:
             if self.publisher is not None:

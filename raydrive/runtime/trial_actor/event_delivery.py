@@ -11,7 +11,8 @@ from typing import Any
 
 from raydrive.runtime.actor_errors import answer, is_refusal
 from raydrive.runtime.fork_server import process_tree
-from raydrive.runtime.trial_actor.attempt_events import MAX_UNSENT, Attempt, Event
+from raydrive.runtime.trial_actor.attempt_events import MAX_UNSENT, Attempt
+from raydrive.runtime.trial_events import CheckpointEvent, TrialEvent, pack
 
 BATCH_DELAY_S = 0.003
 """A report waits this long for company."""
@@ -90,12 +91,12 @@ class Delivery:
             await current.wake.wait()
             await asyncio.sleep(BATCH_DELAY_S)
 
-    async def _deliver(self, current: Attempt, batch: list[Event]) -> bool:
+    async def _deliver(self, current: Attempt, batch: list[TrialEvent]) -> bool:
         """Sends one batch until the driver has it; False when it has to be tried again later."""
         if current.silent_since is None:
             current.silent_since = time.monotonic()
         try:
-            call = self.driver.report.remote(current.trial, current.attempt, self.epoch, batch)
+            call = self.driver.report.remote(current.trial, current.attempt, self.epoch, pack(batch))
             sending = self._in_flight = asyncio.ensure_future(answer(call))
             # When the attempt is over, what is in flight may arrive twice, and is recognised by its seq.
             sending.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -111,8 +112,8 @@ class Delivery:
         self._heard()
         current.silent_since = None
         for event in batch:
-            if event[0] == "checkpoint" and current.publisher is not None:
-                current.publisher.confirm(int(event[3]))
+            if isinstance(event, CheckpointEvent) and current.publisher is not None:
+                current.publisher.confirm(int(event.name))
         process_tree.signal_all(current.stopped_pids, signal.SIGCONT)
         current.stopped_pids = []
         return True

@@ -100,6 +100,8 @@ def _change_local(module):
 
 
 def _change_trial_actor(module):
+    from raydrive.runtime.trial_events import pack
+
     begin, deliver = module.TrialActor.__init__, module.Delivery._deliver
 
     def begun(self, *arguments, **options):
@@ -107,7 +109,7 @@ def _change_trial_actor(module):
         self._delivery.run_id = self._run_id
 
     async def noted(self, current, batch):
-        rows = [[current.trial, current.attempt, *event[:1], *event[2:4]] for event in batch]
+        rows = [[current.trial, current.attempt, *event[:1], *event[2:4]] for event in pack(batch)]
         done = await deliver(self, current, batch)
         if done:
             with open(f"{FOLDER}/acks-{self.run_id}-{os.getpid()}.jsonl", "a") as file:

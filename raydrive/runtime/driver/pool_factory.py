@@ -1,0 +1,61 @@
+"""Makes the pool of trial actors of a driver that starts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import ray
+
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.records import Fact
+from raydrive.runtime.driver.actor_factory import Hiring
+from raydrive.runtime.driver.actor_pool import Slots
+
+
+class PoolFactory:
+    """Makes the pool, of trial actors that may have been asked for already.
+
+    Args:
+        uri: The run folder.
+        actor: The class of the trial actors.
+        driver: Handle of the driver, for the reports.
+        hiring: What has asked for the first actor; None = nothing has.
+        secrets: Values of the trials' secrets by name; nowhere but in memory.
+    """
+
+    pool_class = Slots
+    """The class of the pools."""
+
+    def __init__(
+        self, uri: str, actor: type[Any], driver: Any, hiring: Hiring | None, secrets: Mapping[str, str] | None
+    ) -> None:
+        self._uri = uri
+        self._actor = actor
+        self._driver = driver
+        self._hiring = hiring
+        self._secrets = secrets
+
+    def make(
+        self,
+        config: RunConfig,
+        epoch: int,
+        post: Callable[[Sequence[Fact]], Any],
+        record: Callable[[Sequence[Fact]], Awaitable[None]],
+    ) -> Slots:
+        """Returns the pool.
+
+        Args:
+            config: The run's configuration.
+            epoch: The driver's epoch.
+            post: Takes facts.
+            record: Takes facts, and returns once they are recorded.
+        """
+        hiring = self._hiring or Hiring(self._uri, config.to_json(), self._driver, self._actor, self._secrets)
+        return self.pool_class(config, hiring, self._driver, epoch, post, record)
+
+    def discard(self) -> None:
+        """Kills the actor that was asked for already: the driver cannot start."""
+        first = self._hiring.take_first() if self._hiring is not None else None
+        if first is not None:
+            ray.kill(first, no_restart=True)

@@ -1,0 +1,373 @@
+"""A driver in charge of its run: judges what arrives, makes it durable, acts, acknowledges.
+
+Everything happens on the actor's event loop but two things that may take long: writing the journal (one thread, so that
+reports queue into the next group commit meanwhile) and asking an expensive sampler (another one).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
+from raydrive.core.records import Cancelled, Ended, Lost, Started, Ticked
+from raydrive.core.sweep.state import Trial
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.heartbeat import dump_heartbeat
+from raydrive.runtime.decision_loop import Batch, Loop, TrialRunner, Writer
+from raydrive.runtime.driver.ack_pacing import Pace
+from raydrive.runtime.driver.journal_compactor import Upkeep
+from raydrive.runtime.driver.mailbox import Mailbox, Received
+from raydrive.runtime.driver.own_actor import Host
+from raydrive.runtime.trial_events import WireEvent, to_facts
+from raydrive.storage.journal.segments import Position
+from raydrive.storage.run_layout import RunLayout
+
+TICK_S = 0.5
+HEARTBEAT_S = 2.0
+LINGER_S = 2.0
+"""Seconds that a driver whose run is over still answers before it ends itself."""
+
+
+class Pool(TrialRunner, Protocol):
+    """The runner of a driver: attempts in actors that another driver may have left, and that the next one may take."""
+
+    def adopt(self, trials: Sequence[Trial]) -> None:
+        """Takes over the actors of an earlier driver; returns at once."""
+
+    def trim(self, needed: int) -> None:
+        """Ends actors beyond those that have work and ``needed``."""
+
+    def renew(self) -> None:
+        """Renews the leases of the actors."""
+
+    def waiting(self) -> dict[int, str]:
+        """Returns why attempts wait for room, by trial."""
+
+    def lose(self, trial: int, attempt: int, why: str) -> None:
+        """Ends the actor of an attempt, which is then lost."""
+
+    def interrupt(self, grace_s: float) -> list[Any]:
+        """Ends the training processes and starts no more; returns what to wait for."""
+
+    def kill_all(self) -> None:
+        """Ends every actor."""
+
+    def let_go(self) -> None:
+        """Leaves the actors to a newer driver."""
+
+
+class EpochWriter(Writer, Protocol):
+    """The journal of a run, of which this driver has claimed an epoch."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch."""
+
+    @property
+    def settled(self) -> Position | None:
+        """Up to where the journal can be compacted."""
+
+    def check(self) -> None:
+        """Looks whether the epoch is still the newest.
+
+        Raises:
+            JournalError: If a newer driver has taken over.
+            StorageError: If that cannot be found out.
+        """
+
+
+class RunningDriver:
+    """Judges one run.
+
+    Args:
+        layout: The run folder.
+        decision_loop: The judge and its runner, replayed from the journal.
+        pool: The runner.
+        writer: The journal.
+        mailbox: What arrives.
+        host: The actor that this is.
+        entries: How many entries the journal has.
+        over: Set when the run is over or this driver is not in charge of it any more.
+    """
+
+    def __init__(
+        self,
+        layout: RunLayout,
+        decision_loop: Loop,
+        pool: Pool,
+        writer: EpochWriter,
+        mailbox: Mailbox,
+        host: Host,
+        entries: int,
+        over: asyncio.Event,
+    ) -> None:
+        self.epoch = writer.epoch
+        self.superseded = ""
+        """Which driver has taken over; empty while none has."""
+        self._layout = layout
+        self._decision_loop = decision_loop
+        self._pool = pool
+        self._writer = writer
+        self._mailbox = mailbox
+        self._host = host
+        self._entries = entries
+        self._over = over
+        self._compactor = Upkeep(layout.journal, lambda: writer.settled)
+        self._pace = Pace()
+        self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
+        self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
+        self._asking: int | None = None
+        self._interrupted = False
+        self._state = "Running"
+        """Of a run that is not over, for the heartbeat."""
+        self._heartbeats = asyncio.Lock()
+        self._trouble = ""
+        self._last_trouble = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def sweep(self) -> Sweep:
+        """The state of the run, as judged."""
+        return self._decision_loop.sweep
+
+    async def begin(self, versions: Mapping[str, str], limits: Mapping[str, Any]) -> None:
+        """Goes on with the run, and writes the first heartbeat.
+
+        Args:
+            versions: Of what this driver runs with.
+            limits: Limits that a resume changes.
+        """
+        self._mailbox.post([Started(time.time(), self.epoch, versions, limits)])
+        if self.sweep.trials:
+            self._pool.adopt(self.sweep.open_trials)
+        for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run()):
+            self._spawn(work)
+        # What waits for this driver looks at the heartbeat next, and would find its predecessor's.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._heartbeat(), HEARTBEAT_S)
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ------------------------------------------------------------------ calls from outside
+
+    async def report(self, trial: int, attempt: int, epoch: int, events: Sequence[WireEvent]) -> bool:
+        """Takes a batch of events of an attempt; answers once the journal has them.
+
+        Returns:
+            Whether the attempt goes on; False when it is being stopped, is a ghost, or is lost.
+
+        Raises:
+            StaleEpochError: If the actor follows another driver; it tries again until this one has adopted it.
+        """
+        if epoch != self.epoch:  # not adopted yet, or never: what it says is asked for, or withdrawn, by its adoption
+            raise StaleEpochError(f"this is the driver of epoch {self.epoch}, not {epoch}: wait for your adoption")
+        hold_s = self._pace.call(time.monotonic(), trial)
+        try:
+            facts = to_facts(trial, attempt, events)
+        except UnknownEventError as error:  # nothing of the batch counts, and no other attempt is harmed
+            self._pool.lose(trial, attempt, str(error))
+            return False
+        await self._mailbox.record(facts)
+        state = self.sweep.trials[trial]
+        goes_on = state.attempt == attempt and state.open and not state.stop_by
+        if hold_s and goes_on:
+            await asyncio.sleep(hold_s)
+        return goes_on
+
+    def cancel(self, trial: int | None, why: str) -> bool:
+        """Ends one trial, or the whole run (trial None); returns False when there was nothing left to end."""
+        fact = Cancelled(time.time(), trial, why)
+        if not self.sweep.accepts(fact):
+            return False
+        self._mailbox.post([fact])
+        return True
+
+    async def interrupt(self, grace_s: float | None) -> None:
+        """Ends the training processes but not the run.
+
+        Args:
+            grace_s: Seconds between SIGTERM and SIGKILL; None = the run's.
+        """
+        self._interrupted = True
+        references = self._pool.interrupt(self.sweep.config.trial.grace_s if grace_s is None else grace_s)
+        await asyncio.gather(*references, return_exceptions=True)
+        self._pool.kill_all()
+        self._state = "Interrupted"
+        await self._heartbeat()
+        self._over.set()
+
+    def view(self) -> dict[str, Any]:
+        """Returns what ``driver.json`` holds, fresh."""
+        waiting = self._pool.waiting() if self._state == "Running" else {}
+        return {
+            "state": self.sweep.finished.state if self.sweep.finished else self._state,
+            "at": time.time(),
+            "epoch": self.sweep.epoch,
+            "entries": self._entries,
+            "actor": self._host.name,
+            "pid": os.getpid(),
+            "address": self._host.address,
+            "waiting": {str(trial): why for trial, why in waiting.items()},
+            "trouble": self._trouble or self._compactor.trouble,
+            "notice": self._last_trouble,
+        }
+
+    # ------------------------------------------------------------------ the pump
+
+    async def _pump(self) -> None:
+        """Judges what has arrived, makes it durable, acts, acknowledges; over and over."""
+        while not self._over.is_set():
+            received = await self._mailbox.take()
+            try:
+                await self._turn(received)
+            except JournalError as error:
+                # Nothing of this batch counts: whoever sent it keeps it for the driver that has taken over.
+                received.refuse(StaleEpochError(str(error)))
+                await self._give_up(str(error), superseded=True)
+                return
+            except Exception as error:  # a bug of ours, or of a user's sampler: say so instead of hanging for ever
+                await self._give_up(f"the driver failed: {type(error).__name__}: {error}")
+                raise
+            if self.sweep.finished and not self._over.is_set():
+                await self._close()
+
+    async def _turn(self, received: Received) -> None:
+        facts, decision_loop = received.facts, self._decision_loop
+        if self._interrupted:  # what was logged counts; that the trials end is no failure of theirs
+            facts = [fact for fact in facts if not isinstance(fact, Ended | Lost | Ticked)]
+        batch = decision_loop.judge(facts)
+        if batch.lines:
+            await self._write(batch)
+        received.acknowledge()
+        decision_loop.act(batch)
+        if batch.decisions:
+            self._pool.trim(self._still_needed())
+        if not decision_loop.sampler.cheap:
+            self._ask()
+
+    def _still_needed(self) -> int:
+        """How many more launches may come: so many idle actors are worth keeping."""
+        sweep = self.sweep
+        if sweep.ending or sweep.finished or sweep.exhausted:
+            return 0
+        return min(sweep.limits.max_total_runs - len(sweep.trials), sweep.limits.max_concurrent_runs)
+
+    async def _write(self, batch: Batch) -> None:
+        """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.
+
+        Raises:
+            JournalError: If a newer driver has taken over.
+        """
+        pause_s, since = 0.1, time.time()
+        clock = time.strftime("%H:%M:%S UTC", time.gmtime(since))
+        patience_s = self.sweep.config.trial.storage_patience_s
+        while True:
+            try:
+                await self._in_journal_thread(self._decision_loop.write, batch)
+            except JournalError:
+                raise
+            except StorageError as error:
+                self._trouble = (
+                    f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials go on and keep "
+                    f"what they log, and pause after {patience_s:g} s"
+                )
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, 10.0)
+            else:
+                if self._trouble:
+                    away_s = time.time() - since
+                    self._last_trouble = f"the storage failed at {clock} for {away_s:.1f} s; nothing was lost"
+                self._trouble = ""
+                self._entries += len(batch.lines)
+                return
+
+    async def _in_journal_thread(self, work: Any, *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._journal_thread, work, *arguments)
+
+    def _ask(self) -> None:
+        """Has an expensive sampler think in its own thread, one configuration at a time."""
+        if self._asking is None and self.sweep.wanted:
+            self._asking = len(self.sweep.trials)
+            self._spawn(self._think(self._asking))
+
+    async def _think(self, number: int) -> None:
+        decision_loop, history = self._decision_loop, self.sweep.history.frozen()
+        ask, event_loop = decision_loop.sampler.ask, asyncio.get_running_loop()
+        try:
+            suggestion = await event_loop.run_in_executor(self._sampler_thread, ask, number, history)
+        except Exception as error:
+            await self._give_up(f"the sampler failed: {type(error).__name__}: {error}")
+            raise
+        self._asking = None
+        self._mailbox.post([decision_loop.suggested(number, suggestion)])
+
+    # ------------------------------------------------------------------ time
+
+    async def _tick(self) -> None:
+        while not self._over.is_set():
+            await asyncio.sleep(TICK_S)
+            self._mailbox.post([Ticked(time.time())])
+
+    async def _beat(self) -> None:
+        while not self._over.is_set():  # begin() writes the first heartbeat
+            await asyncio.sleep(HEARTBEAT_S)
+            try:
+                await self._in_journal_thread(self._writer.check)
+            except JournalError as error:
+                await self._give_up(str(error), superseded=True)
+                return
+            except StorageError:
+                pass  # the next write says so
+            if not self._over.is_set():
+                await self._heartbeat()
+
+    async def _renew(self) -> None:
+        """Keeps the trials' leases alive; apart from the heartbeat, which waits for a storage that hangs."""
+        while not self._over.is_set():
+            await asyncio.sleep(self.sweep.config.trial.lease_s / 6)
+            self._pool.renew()
+
+    async def _heartbeat(self) -> None:
+        async with self._heartbeats:  # the last one that is written is the last one that was made
+            data = dump_heartbeat(self.view())
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, self._layout.write_driver, data)
+            except StorageError as error:
+                self._last_trouble = f"storage: {error}"
+
+    # ------------------------------------------------------------------ the end
+
+    async def _give_up(self, why: str, *, superseded: bool = False) -> None:
+        """Lets go of a run that this driver cannot go on with: nothing more is written.
+
+        Args:
+            why: What is said of it.
+            superseded: Whether another driver goes on; else the trials end.
+        """
+        self._trouble = why
+        if superseded:
+            # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
+            self.superseded = why
+            self._pool.let_go()
+        else:
+            self._pool.kill_all()
+            self._state = "Interrupted"
+            await self._heartbeat()
+        self._over.set()
+
+    async def _close(self) -> None:
+        await self._heartbeat()
+        self._over.set()
+        self._pool.kill_all()  # of a run that was over already when this driver began, too
+        await self._compactor.finish(LINGER_S)
+        self._host.end()

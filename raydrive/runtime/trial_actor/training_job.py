@@ -1,0 +1,105 @@
+"""The job of an attempt: what the fork server starts, with which arguments and environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from raydrive import ranks, variables, wire
+from raydrive.core.config.command_line import sweep_variables, trial_argv, with_resume_argument
+from raydrive.core.config.trial_spec import TrialConfig
+from raydrive.runtime.trial_actor.attempt_events import Attempt
+from raydrive.runtime.trial_actor.files.attempt_files import Prepared
+from raydrive.runtime.trial_actor.files.checkpoint_publisher import Resumed
+from raydrive.runtime.trial_actor.fork_client import Job
+from raydrive.runtime.trial_actor.node_setup import ReadyNode
+
+
+def training_job(
+    config: TrialConfig,
+    run_id: str,
+    node: ReadyNode,
+    current: Attempt,
+    params: Mapping[str, Any],
+    prepared: Prepared,
+    resumed: Resumed | None,
+) -> Job:
+    """Returns the job of an attempt.
+
+    Args:
+        config: The run's configuration.
+        run_id: Name of the run.
+        node: Where it will run.
+        current: The attempt.
+        params: The hyperparameters.
+        prepared: Its files.
+        resumed: The checkpoint it goes on from; None = it begins anew.
+
+    Raises:
+        ConfigError: If the command cannot be filled in.
+        OSError: If a folder for its outputs cannot be made.
+    """
+    spec = node.spec
+    env = _environment(
+        config, run_id, node, current, params, prepared, str(resumed.path) if resumed is not None else ""
+    )
+    cwd, log_path, grace_s = str(prepared.cwd), str(prepared.log), spec.grace_s
+    if spec.kind == "function":
+        path, name, reuse = str(node.files.function_path), config.metric.name, spec.reuse_processes
+        return Job(
+            function_path=path,
+            params=params,
+            metric=name,
+            reuse=reuse,
+            cwd=cwd,
+            env=env,
+            log_path=log_path,
+            grace_s=grace_s,
+        )
+    outputs = {name: str(prepared.outputs / below) for name, below in spec.outputs.items()}
+    for name, path in outputs.items():
+        if name not in spec.output_files:
+            os.makedirs(path, exist_ok=True)
+    repeated, left_out = variables.fitting(sweep_variables(spec, params, outputs))
+    env.update(repeated)
+    if left_out:
+        prepared.note(f"too long for a variable: {', '.join(left_out[:3])}; Run.get_context().params has the value")
+    argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
+    if resumed is not None and spec.resume_argument:
+        argv = with_resume_argument(argv, str(resumed.path))
+    if spec.preload and not spec.python and argv[0] == sys.executable and len(argv) > 1 and argv[1].endswith(".py"):
+        arguments = tuple(argv[2:])
+        return Job(script=argv[1], arguments=arguments, cwd=cwd, env=env, log_path=log_path, grace_s=grace_s)
+    return Job(argv=tuple(argv), cwd=cwd, env=env, log_path=log_path, grace_s=grace_s)
+
+
+def _environment(
+    config: TrialConfig,
+    run_id: str,
+    node: ReadyNode,
+    current: Attempt,
+    params: Mapping[str, Any],
+    prepared: Prepared,
+    resume_from: str,
+) -> dict[str, str]:
+    spec = node.spec
+    env = dict(node.environment)
+    env |= wire.trial_environment(
+        channel=node.channel.path,
+        run_id=run_id,
+        trial=current.trial,
+        attempt=current.attempt,
+        experiment=config.experiment,
+        params=params,
+        inputs=spec.inputs,
+        output_dir=str(prepared.outputs),
+        files_dir=str(prepared.files),
+        checkpoint_dir=str(prepared.staging),
+        resume_from=resume_from,
+        submit_dir=spec.submit_dir,
+        large_dir=str(prepared.scratch),
+        outer_ranks=ranks.outer_ranks(env),
+    )
+    return env
