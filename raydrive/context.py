@@ -19,7 +19,7 @@ import sys
 from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
 from raydrive import context_values, variables, wire
-from raydrive.context_values import ExperimentName
+from raydrive.context_values import ExperimentName, ParentRun
 
 
 class RunEnvironmentError(RuntimeError):
@@ -29,8 +29,8 @@ class RunEnvironmentError(RuntimeError):
 _process: context_values.Process | None = None
 
 
-def _this() -> context_values.Process:
-    """State of the present process.
+def current() -> context_values.Process:
+    """Returns the state of the present process; for raydrive's own modules, not for scripts.
 
     A module may have called ``get_context`` before a fork, or before its environment said that it is a trial: a ``Run``
     therefore holds nothing, and looks here.
@@ -41,29 +41,14 @@ def _this() -> context_values.Process:
     return _process
 
 
-class ParentRun:
-    """The run that a trial belongs to, as seen from the trial.
+def reset_for_next_trial() -> None:
+    """Forgets the trial of this process, and closes its connections: the next trial in it begins anew.
 
-    A run has no metrics or tags of its own in raydrive: what is logged here is kept with the trial, as ``parent/NAME``.
+    For raydrive's own modules, not for scripts.
     """
-
-    def __init__(self, child: Run, run_id: str) -> None:
-        self._child = child
-        self.id = run_id
-        """Id of the run."""
-
-    def log(self, name: str, value: Any, description: str = "", step: float | None = None) -> None:
-        """Logs a metric of the trial under ``parent/NAME``."""
-        self._note()
-        self._child.log(f"parent/{name}", value, description, step)
-
-    def tag(self, key: str, value: Any = None) -> None:
-        """Sets a tag of the trial under ``parent/KEY``."""
-        self._note()
-        self._child.tag(f"parent/{key}", value)
-
-    def _note(self) -> None:
-        _note("a run has no metrics or tags of its own: what run.parent is given is kept with the trial as parent/NAME")
+    global _process
+    wire.hang_up()
+    _process = None  # with the metrics and tags that get_metrics() and get_tags() return
 
 
 class Run:
@@ -79,7 +64,7 @@ class Run:
         Raises:
             RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
         """
-        if not allow_offline and not _this().channel:
+        if not allow_offline and not current().channel:
             raise RunEnvironmentError(
                 f"this process is not a trial of raydrive ({wire.CHANNEL} is not set); start it with "
                 "`raydrive submit`, or allow_offline=True to have metrics printed"
@@ -91,12 +76,12 @@ class Run:
     @property
     def offline(self) -> bool:
         """Whether this is no trial, so that logging prints."""
-        return not _this().channel
+        return not current().channel
 
     @property
     def id(self) -> str:
         """Id of the trial; ``OfflineRun_...`` outside one."""
-        return os.environ.get(wire.TRIAL_ID, "") or _this().offline_id
+        return os.environ.get(wire.TRIAL_ID, "") or current().offline_id
 
     @property
     def number(self) -> int | None:
@@ -118,7 +103,7 @@ class Run:
     def parent(self) -> ParentRun | None:
         """The run this trial belongs to; None outside a trial."""
         run_id = os.environ.get(wire.RUN_ID, "")
-        return ParentRun(self, run_id) if run_id else None
+        return ParentRun(self, run_id, _note) if run_id else None
 
     @property
     def experiment(self) -> ExperimentName:
@@ -144,7 +129,7 @@ class Run:
             NotADirectoryError: There is no such folder.
         """
         context_values.check_folder(directory, "save_checkpoint takes a folder")
-        root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), _this()
+        root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), current()
         if not root:
             return _note("save_checkpoint does nothing outside a trial")
         with process.saving:
@@ -179,7 +164,7 @@ class Run:
         step = None if step is None else context_values.scalar(step, "report({...}), the step", "give a number")
         if checkpoint is not None:
             context_values.check_folder(checkpoint, "report takes a folder as its checkpoint")
-        root, this = os.environ.get(wire.CHECKPOINT_DIR, ""), _this()
+        root, this = os.environ.get(wire.CHECKPOINT_DIR, ""), current()
         for name, value in values.items():
             this.metrics.setdefault(name, []).append(value)
         if checkpoint is not None and not root:
@@ -278,8 +263,8 @@ class Run:
         if self.offline:
             self._log("image", name, path if path is not None else plot, description)
             return
-        with _this().lock:
-            stored = context_values.keep_picture(name, len(_this().metrics.get(name, ())) + 1, path, plot)
+        with current().lock:
+            stored = context_values.keep_picture(name, len(current().metrics.get(name, ())) + 1, path, plot)
             self._log("image", name, {"image": stored}, description)
 
     def log_confusion_matrix(self, name: str, value: Any, description: str = "") -> None:
@@ -304,7 +289,7 @@ class Run:
         Args:
             name: Only this metric.
         """
-        metrics = _this().metrics
+        metrics = current().metrics
         names = list(metrics) if name is None else [name] if name in metrics else []
         return {key: metrics[key][0] if len(metrics[key]) == 1 else list(metrics[key]) for key in names}
 
@@ -367,14 +352,14 @@ class Run:
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Sets tags of the trial; values become text."""
         texts = context_values.tags_of(tags)
-        this = _this()
+        this = current()
         this.tags.update(texts)
         if this.client is None or not this.client.send(wire.tags_message(texts)):
             context_values.say(f"Attempted to set tags {texts}")
 
     def get_tags(self) -> dict[str, str]:
         """Returns the tags this process has set."""
-        return dict(_this().tags)
+        return dict(current().tags)
 
     def flush(self, timeout_seconds: float = 300) -> None:
         """Does nothing: every call hands its line over before it returns. Here for scripts that call it."""
@@ -390,11 +375,11 @@ class Run:
             error_details: What went wrong: a text or an exception.
             error_code: A short name for it.
         """
-        _this().failed = True
+        current().failed = True
         self._state(wire.FAILED, ": ".join(str(part) for part in (error_code, error_details) if part is not None))
 
     def _state(self, state: str, why: str) -> None:
-        this = _this()
+        this = current()
         if this.client is None or not this.client.send(wire.state_message(state, why)):
             context_values.say(f"Attempted to set the state {state}{': ' + why if why else ''}")
 
@@ -406,7 +391,7 @@ class Run:
         self._log(kind, name, context_values.chart(value, where), description)
 
     def _log(self, kind: str, name: str, value: Any, description: str, step: float | None = None) -> None:
-        this = _this()
+        this = current()
         step = (
             None
             if step is None
@@ -419,7 +404,7 @@ class Run:
 
 
 def _note(text: str) -> None:
-    this = _this()
+    this = current()
     if text not in this.noted:
         this.noted.append(text)
         print(f"raydrive: {text}", file=sys.stderr, flush=True)
@@ -441,7 +426,7 @@ def in_process(environment: Mapping[str, str], client: wire.Client) -> Iterator[
     outer, _process = _process, None
     os.environ.update(environment)
     try:
-        _this().client = client
+        current().client = client
         yield
     finally:
         for name in names:

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 import uuid
-from typing import IO, Any, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
+from typing import IO, Any, Callable, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
 
 from raydrive import ranks, wire
 
@@ -50,6 +50,32 @@ class Process:
         if self._rank is None:
             self._rank = ranks.rank_of(os.environ)
         return self._rank
+
+
+class ParentRun:
+    """The run that a trial belongs to, as seen from the trial.
+
+    A run has no metrics or tags of its own in raydrive: what is logged here is kept with the trial, as ``parent/NAME``.
+    """
+
+    def __init__(self, child: Any, run_id: str, note: Callable[[str], None]) -> None:
+        self._child = child
+        self._say = note
+        self.id = run_id
+        """Id of the run."""
+
+    def log(self, name: str, value: Any, description: str = "", step: float | None = None) -> None:
+        """Logs a metric of the trial under ``parent/NAME``."""
+        self._note()
+        self._child.log(f"parent/{name}", value, description, step)
+
+    def tag(self, key: str, value: Any = None) -> None:
+        """Sets a tag of the trial under ``parent/KEY``."""
+        self._note()
+        self._child.tag(f"parent/{key}", value)
+
+    def _note(self) -> None:
+        self._say("a run has no metrics or tags of its own: what run.parent gets is kept with the trial as parent/NAME")
 
 
 class ExperimentName:

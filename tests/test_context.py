@@ -98,7 +98,7 @@ def _outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("RAYDRIVE_"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr("raydrive.context._process", None)
+    context.reset_for_next_trial()
 
 
 # ---------------------------------------------------------------------- in a trial
@@ -217,8 +217,7 @@ def test_a_process_that_leaves_a_trial_forgets_it_and_hands_over_what_it_logged(
     run = Run.get_context()
     run.log("loss", 1)
     run.tag("fold", 2)
-    wire.hang_up()
-    context._process = None
+    context.reset_for_next_trial()
     assert (run.get_metrics(), run.get_tags()) == ({}, {})
     run.log("loss", 2)
     assert run.get_metrics() == {"loss": 2}

@@ -30,6 +30,7 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, sampler_of
 from raydrive.runtime.decision_loop import Loop, Writer
 from raydrive.runtime.fork_server import return_value
+from raydrive.runtime.fork_server.system_exit import exit_code
 
 Train = Callable[[dict[str, Any]], object]
 """A training function; it logs with ``Run.get_context()``."""
@@ -184,7 +185,7 @@ class _Attempt(wire.Client):
         except TrialStopped:
             return STOPPED, ""
         except SystemExit as end:
-            return _exit_code(end), ""
+            return exit_code(end), ""
         except Exception as error:
             user = error.__traceback__
             while user is not None and user.tb_frame.f_code.co_filename in (__file__, return_value.__file__):
@@ -264,13 +265,3 @@ def run_inline(
     loop.take([Started(now(), 1, {"python": platform.python_version()})])
     runner.run(loop)
     return loop.sweep
-
-
-def _exit_code(end: SystemExit) -> int:
-    """The exit code that Python gives a process."""
-    if end.code is None:
-        return 0
-    if isinstance(end.code, int):
-        return end.code & 0xFF
-    print(end.code, file=sys.stderr)
-    return 1

@@ -6,7 +6,6 @@ A folder without a manifest is the remains of an upload that was interrupted; no
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.storage.checksums import checked_json, unchecked_json
 from raydrive.storage.folder.base import Folder, check_name, failure
 from raydrive.storage.folder.contained import LINK_TO_FOLDER
-from raydrive.storage.folder.local import open_source
+from raydrive.storage.folder.local import sha256_of
 from raydrive.storage.folder.names import legible, portable, storable, to_bytes
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.uploads import DANGLING_LINK, local_files
@@ -103,7 +102,7 @@ def publish(
         links: dict[str, str] = {}
         for name, path in _whole(local, links, within):
             try:
-                digest = _digest(path, within)
+                digest = sha256_of(path, within)
             except RefusedFileError as error:  # replaced since it was looked at
                 raise UnstorableCheckpointError(str(error)) from error
             except OSError as error:
@@ -232,7 +231,7 @@ def fetch(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path
         if not folder.exists(stored):
             raise DamagedCheckpointError(f"{what}: {shown} is missing")
         folder.get_file(stored, target)
-        found = _digest(target)
+        found = sha256_of(target)
         if found != entry["sha256"]:
             raise DamagedCheckpointError(
                 f"{what}: {shown} is damaged (sha256 {found[:12]}, published as {entry['sha256'][:12]})"
@@ -314,11 +313,3 @@ def _remove(folder: Folder) -> None:
 def _folders(layout: RunLayout, trial: int) -> list[tuple[int, Folder]]:
     root = layout.checkpoints(trial)
     return [(int(item.name), root.child(item.name)) for item in root.list() if item.is_dir and item.name.isdigit()]
-
-
-def _digest(path: Path, within: Sequence[Path] = ()) -> str:
-    digest = hashlib.sha256()
-    with open_source(path, within) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -13,7 +13,6 @@ import secrets
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from raydrive.core.errors import StorageError
 from raydrive.storage.folder.base import failure
 from raydrive.storage.folder.contained import open_regular
 from raydrive.storage.folder.current import absolute
+from raydrive.storage.folder.local import sha256_of
 from raydrive.storage.run_layout import Place, RunLayout, as_folder, list_experiments
 from raydrive.storage.source_files import MAX_BYTES, MAX_FILES, Source, collect
 
@@ -82,7 +82,7 @@ def snapshot(
     path = Path(name)
     try:
         _pack(source, path)
-        return Snapshot(path, _digest(path), len(source.files), source.size)
+        return Snapshot(path, sha256_of(path), len(source.files), source.size)
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -129,7 +129,7 @@ def unpack_code(layout: RunLayout, sha256: str, into: Path) -> Path:
     try:
         room.mkdir(parents=True)
         layout.code.get_file(f"{sha256}.zip", archive)
-        found = _digest(archive)
+        found = sha256_of(archive)
         if found != sha256:
             place = layout.code.place_of(f"{sha256}.zip")
             raise StorageError(f"the code snapshot {place} is damaged: its sha256 is {found}")
@@ -307,16 +307,3 @@ def _safe(entry: zipfile.ZipInfo, archive: Path) -> str:
     ):
         raise StorageError(f"the code snapshot {archive.name} has an entry that leads outside: {entry.filename!r}")
     return "/".join(parts)
-
-
-def _digest(path: Path) -> str:
-    total = hashlib.sha256()
-    for block in _blocks(path):
-        total.update(block)
-    return total.hexdigest()
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(_BLOCK):
-            yield block

@@ -108,7 +108,7 @@ def test_the_process_is_a_trial_only_while_one_runs(monkeypatch: pytest.MonkeyPa
     assert seen == [(0, None, False, {}), (1, None, False, {})]
     assert dict(os.environ) == before
     assert Run.get_context().offline
-    assert context._process is None or context._process.client is None
+    assert context.current().client is None
 
 
 def test_files_are_kept_where_they_are_wanted(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_thread_that_outlives_its_trial_is_not_heard() -> None:
     clients: list[wire.Client] = []
 
     def train(params: dict[str, Any]) -> None:
-        clients.append(context._this().client)  # type: ignore[arg-type]
+        clients.append(context.current().client)  # type: ignore[arg-type]
         Run.get_context().log("score", 1)
         if params["x"]:
             assert not clients[0].send(wire.metrics_message({"score": 9}))

@@ -30,6 +30,8 @@ from typing import Any, NoReturn
 
 from raydrive import variables, wire
 from raydrive.runtime.fork_server import prefork, process_reset, process_reuse, process_tree, user_modules
+from raydrive.runtime.fork_server.job_order import ServedJob
+from raydrive.runtime.fork_server.system_exit import exit_code
 
 FAILURE = b"E"
 """First byte of what is written to the status pipe: the sentence that follows says why the job could not start."""
@@ -53,13 +55,11 @@ class CannotStart(Exception):
     """The job cannot be started; the text is a sentence for the user."""
 
 
-def become(
-    job: Mapping[str, Any] | None, status: int, parent: int, close: list[int], orders: socket.socket | None
-) -> NoReturn:
+def become(job: ServedJob | None, status: int, parent: int, close: list[int], orders: socket.socket | None) -> NoReturn:
     """Turns this process into the job and never returns.
 
     Args:
-        job: The fields of ``process.Job``; None = a Python job that ``orders`` will bring, the only one.
+        job: What to run; None = a Python job that ``orders`` will bring, the only one.
         status: Write end of the pipe for what the parent should know.
         parent: Process id of the parent.
         close: File descriptors that belong to the parent.
@@ -102,7 +102,7 @@ def _default_signals() -> None:
     set_mask(signal.SIG_SETMASK, ())
 
 
-def _sit_down(job: Mapping[str, Any]) -> None:
+def _sit_down(job: ServedJob) -> None:
     """Own streams and working directory."""
     try:
         log = _open_log(job["log_path"])
@@ -184,7 +184,7 @@ def _why_not(argv: list[str], error: OSError | ValueError, env: Mapping[str, str
     return f"{text}{_reason(error)}"
 
 
-def _run_python(job: Mapping[str, Any], status: int, orders: socket.socket | None) -> int:
+def _run_python(job: ServedJob, status: int, orders: socket.socket | None) -> int:
     """Runs the function or script in this process, and everything Python does at its end."""
     before = len(sys.modules)
     _furnish(*job["changes"])
@@ -276,7 +276,7 @@ def _call(action: Callable[[], object]) -> int:
     try:
         action()
     except SystemExit as end:
-        return _exit_code(end)
+        return exit_code(end)
     except CannotStart:
         raise
     except KeyboardInterrupt:
@@ -290,16 +290,7 @@ def _call(action: Callable[[], object]) -> int:
     return 0
 
 
-def _exit_code(end: SystemExit) -> int:
-    if end.code is None:
-        return 0
-    if isinstance(end.code, int):
-        return end.code & 0xFF
-    print(end.code, file=sys.stderr)
-    return 1
-
-
-def _run_function(job: Mapping[str, Any], orders: socket.socket | None) -> None:
+def _run_function(job: ServedJob, orders: socket.socket | None) -> None:
     """Calls the function of the job, and of those that follow in this process."""
     if job["cwd"] not in sys.path:
         sys.path.insert(0, job["cwd"])
@@ -313,7 +304,7 @@ def _run_function(job: Mapping[str, Any], orders: socket.socket | None) -> None:
             return_value.take(result, one["metric"])
 
 
-def _begin_again(job: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+def _begin_again(job: ServedJob, before: ServedJob) -> None:
     """Makes this process, which has had a job before, look to this one as a new process would."""
     _sit_down(job)
     _change(*changes(os.environ, {**job["env"], wire.FUNCTION: job["function_path"]}))

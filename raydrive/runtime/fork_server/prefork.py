@@ -12,10 +12,9 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Mapping
-from typing import Any
 
 from raydrive.runtime.fork_server import process_tree
+from raydrive.runtime.fork_server.job_order import JobOrder, ServedJob
 
 AFTER_S = 0.05
 """So long a job has run when the next one's process is forked. A job that is shorter would only have it in its way: it
@@ -42,11 +41,11 @@ class Ahead:
         self._beside = beside
         beside.add(pid)
 
-    def give(self, job: Mapping[str, Any]) -> bool:
+    def give(self, job: ServedJob) -> bool:
         """Gives it its job, the first and only one; False if it has not taken it: it has gone, or does nothing.
 
         Args:
-            job: The fields of ``process.Job``, with the ``changes`` of its environment, which are all it needs of it.
+            job: The job with the ``changes`` of its environment, which are all it needs of it.
         """
         if self.pid not in self._beside:
             return False  # its end has been seen, and its process id may be somebody else's
@@ -69,12 +68,12 @@ class Ahead:
             os.waitpid(self.pid, 0)
 
 
-def suits(job: Mapping[str, Any]) -> bool:
+def suits(job: JobOrder) -> bool:
     """Whether a process that waits can become this job: one in a forked Python, and in a process of its own."""
     return not job["argv"] and not job["reuse"]
 
 
-def next_job(orders: socket.socket) -> dict[str, Any] | None:
+def next_job(orders: socket.socket) -> ServedJob | None:
     """Waits for the job of this process, and says that it has it; None when there will be none.
 
     Args:
@@ -83,7 +82,7 @@ def next_job(orders: socket.socket) -> dict[str, Any] | None:
     with orders, orders.makefile("rb") as lines, contextlib.suppress(OSError):
         line = lines.readline()
         if line.endswith(b"\n"):
-            job: dict[str, Any] = json.loads(line)
+            job: ServedJob = json.loads(line)
             orders.sendall(_TAKEN)
             return job
     return None

@@ -55,7 +55,7 @@ class Slate:
             if module in sys.modules:
                 return why
         context: Any = sys.modules.get("raydrive.context")
-        if context is not None and context._process is not None and context._process.failed:
+        if context is not None and context.current().failed:
             return "run.fail() was called"
         if self._at_exit:
             return f"{self._at_exit} was registered with atexit"
@@ -79,11 +79,9 @@ class Slate:
                 signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         faulthandler.enable()
-        wire: Any = sys.modules.get("raydrive.wire")
         context: Any = sys.modules.get("raydrive.context")
-        if wire is not None and context is not None:
-            wire.hang_up()
-            context._process = None  # with the metrics and tags that get_metrics() and get_tags() return
+        if context is not None:
+            context.reset_for_next_trial()
 
     def _note_exit(self, function: _Function, *arguments: Any, **named: Any) -> _Function:
         """Registers, and sees whether it was for the user's own code: libraries do so too, and mean the process."""

@@ -7,7 +7,7 @@ exception, an exit, ``run.fail()``, a stop, with something to do at its end, or 
 process ends as any other does, and the next trial gets a new one.
 
 The helper speaks over a socket of its own to the process, JSON lines. Out, when a job is over: ``{"cpu_s": 0.1,
-"max_rss_bytes": 9e6}``, or ``{"ends": why}``. In: ``{"job": {...}}`` with the fields of ``process.Job``, or ``{"end":
+"max_rss_bytes": 9e6}``, or ``{"ends": why}``. In: ``{"job": {...}}`` as ``job_order.ServedJob``, or ``{"end":
 why}``, or its end.
 """
 
@@ -22,18 +22,17 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from raydrive.runtime.fork_server import process_tree
+from raydrive.runtime.fork_server.job_order import ServedJob
 from raydrive.runtime.fork_server.process_reset import Slate
 
 TORCH = "; where they are workers of torch.compile, TORCHINDUCTOR_COMPILE_THREADS=1 has it compile without them"
 _MOST = 1_000
 END_S = 5.0
 """So long a process that gets no further job may take over its end."""
-
-_Job = Mapping[str, Any]
 
 
 class Reused:
@@ -69,7 +68,7 @@ class Reused:
         self.hear()
         return self.why
 
-    def give(self, job: Mapping[str, Any]) -> process_tree.Tree | None:
+    def give(self, job: ServedJob) -> process_tree.Tree | None:
         """Gives it a job; None if it is gone."""
         tree = process_tree.Tree(self.pid, job["grace_s"])
         tree.cpu_s -= self._cpu_s  # at its end the kernel counts all it has used
@@ -111,7 +110,9 @@ def left_below(main: int) -> str:
     return f"processes still run ({names}){TORCH}"
 
 
-def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job], None]) -> Iterator[_Job]:
+def jobs(
+    first: ServedJob, orders: socket.socket | None, begin: Callable[[ServedJob, ServedJob], None]
+) -> Iterator[ServedJob]:
     """Yields the job that this process was started for, and those that follow once it is over.
 
     Args:

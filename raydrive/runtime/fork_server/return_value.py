@@ -46,7 +46,7 @@ def _exhaust(steps: Any, metric: str) -> Any:
 
 
 def _record(result: Any, metric: str, *, yielded: bool) -> None:
-    logged = context._this().metrics.get(metric, [])
+    logged = context.current().metrics.get(metric, [])
     does = "yields" if yielded else "returned"
     if isinstance(result, Mapping):
         values, left_out = _numbers(result)
@@ -108,7 +108,7 @@ def _shown(value: Any) -> str:
 
 
 def _send(values: Mapping[str, Any], text: str) -> None:
-    this = context._this()
+    this = context.current()
     for name, value in values.items():
         this.metrics.setdefault(name, []).append(value)
     if this.client is not None:
@@ -117,7 +117,7 @@ def _send(values: Mapping[str, Any], text: str) -> None:
 
 
 def _note(text: str, *, durable: bool) -> None:
-    this = context._this()
+    this = context.current()
     if text in this.noted:
         return
     this.noted.append(text)

@@ -42,6 +42,7 @@ from raydrive.runtime.fork_server import (
     process_reuse,
     process_tree,
 )
+from raydrive.runtime.fork_server.job_order import JobOrder, ServedJob
 
 _HELPERS = ("cloudpickle", "raydrive.context")
 
@@ -177,7 +178,7 @@ class Zygote:
 
     # ------------------------------------------------------------------ one job
 
-    def _launch(self, job: dict[str, Any]) -> None:
+    def _launch(self, job: ServedJob) -> None:
         self._oom, self._renewed = process_tree.oom_kills(), ""
         job["code_dir"] = self._setup["code_dir"]
         if not job["argv"]:
@@ -187,7 +188,7 @@ class Zygote:
         if prefork.suits(job) and self._learned_all and process_tree.sees_children():
             self._ahead_at = time.monotonic() + prefork.AFTER_S
 
-    def _fork(self, job: dict[str, Any]) -> process_tree.Tree:
+    def _fork(self, job: ServedJob) -> process_tree.Tree:
         ours, orders = socket.socketpair() if job["reuse"] else (None, None)
         pid, self._status = self._forked(job, ours, orders)
         if ours and orders:
@@ -197,7 +198,7 @@ class Zygote:
         return process_tree.Tree(pid, job["grace_s"], self._beside)
 
     def _forked(
-        self, job: dict[str, Any] | None, ours: socket.socket | None, orders: socket.socket | None
+        self, job: ServedJob | None, ours: socket.socket | None, orders: socket.socket | None
     ) -> tuple[int, int]:
         """Forks a process for a job; returns its id and the read end of its status pipe.
 
@@ -261,7 +262,7 @@ class Zygote:
 
     # ------------------------------------------------------------------ one process for several jobs
 
-    def _launch_again(self, job: dict[str, Any]) -> process_tree.Tree | None:
+    def _launch_again(self, job: ServedJob) -> process_tree.Tree | None:
         """Gives a job to the process that waits for one; None if there is none, or it is not for this job."""
         tree = self._reused.give(job) if self._reused and job["reuse"] else None
         if tree is None:
@@ -314,7 +315,7 @@ class Zygote:
                 raise
             self._ahead = prefork.Ahead(pid, ours, status, self._beside)
 
-    def _launch_ahead(self, job: dict[str, Any]) -> process_tree.Tree | None:
+    def _launch_ahead(self, job: ServedJob) -> process_tree.Tree | None:
         """Gives a job to the process that was forked for it; None if there is none, or it has gone."""
         waiting = self._ahead
         if waiting is None or not prefork.suits(job) or not waiting.give(job):
@@ -354,7 +355,7 @@ class Zygote:
             sys.modules["raydrive"].Run  # noqa: B018  (found now, it need not be looked for in each process)
             process_reset.library_roots()  # milliseconds, spent here once
 
-    def _warm_up(self, job: dict[str, Any]) -> None:
+    def _warm_up(self, job: JobOrder) -> None:
         """Imports, before a Python job, what makes it and its successors start fast."""
         if job["argv"] or self._reused is not None:
             return

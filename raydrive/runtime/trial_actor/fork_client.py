@@ -13,11 +13,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from raydrive import variables
 from raydrive.runtime.fork_server import boot, orphans
+from raydrive.runtime.fork_server.job_order import JobOrder, Setup
 
 LOST = "the process that supervises the trial (pid {pid}) is gone; the trial was ended with it"
 
@@ -130,17 +131,16 @@ class Keeper:
                 ours.close()
                 raise
         await loop.create_unix_connection(lambda: _Link(keeper), sock=ours)
-        keeper._send(
-            {
-                "do": "setup",
-                "preload": list(preload),
-                "sys_path": [os.path.abspath(entry) for entry in sys.path],
-                "code_dir": os.path.abspath(cwd) if cwd else "",
-                "remove": list(remove),
-                "learn": learn,
-                "forks": forks,
-            }
-        )
+        setup: Setup = {
+            "do": "setup",
+            "preload": list(preload),
+            "sys_path": [os.path.abspath(entry) for entry in sys.path],
+            "code_dir": os.path.abspath(cwd) if cwd else "",
+            "remove": list(remove),
+            "learn": learn,
+            "forks": forks,
+        }
+        keeper._send(setup)
         try:
             await keeper._ready
         except asyncio.CancelledError:
@@ -207,7 +207,7 @@ class Keeper:
 
     # ------------------------------------------------------------------ what the helper says
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send(self, message: Mapping[str, object]) -> None:
         if self._transport is not None:
             self._transport.write(json.dumps(message).encode() + b"\n")
 
@@ -267,11 +267,22 @@ class _Link(asyncio.Protocol):
         self._keeper._lost()
 
 
-def _as_json(job: Job, mark: str) -> dict[str, Any]:
+def _as_json(job: Job, mark: str) -> JobOrder:
     # Not asdict, which copies an environment name by name: half a millisecond of each trial.
-    values = {one.name: getattr(job, one.name) for one in fields(job)}
-    env, tuples = {**job.env, orphans.MARK: mark}, variables.tuples_in(job.params)
-    return {**values, "params": dict(job.params), "tuples": tuples, "env": env}
+    return {
+        "argv": list(job.argv),
+        "function_path": job.function_path,
+        "params": dict(job.params),
+        "tuples": variables.tuples_in(job.params),
+        "metric": job.metric,
+        "reuse": job.reuse,
+        "script": job.script,
+        "arguments": list(job.arguments),
+        "cwd": job.cwd,
+        "env": {**job.env, orphans.MARK: mark},
+        "log_path": job.log_path,
+        "grace_s": job.grace_s,
+    }
 
 
 def _spawn(python: str, control: int, env: Mapping[str, str] | None) -> None:

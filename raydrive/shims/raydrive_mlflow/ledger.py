@@ -115,11 +115,11 @@ class Ledger:
 
     def _step(self, name: str, row: Row) -> float | None:
         """The step; None for a script that gives none (MLflow then says 0, again and again)."""
-        return None if row.step == 0 and name in context._this().metrics else row.step
+        return None if row.step == 0 and name in context.current().metrics else row.step
 
 
 def _send_metrics(values: Mapping[str, float], step: float | None) -> None:
-    this = context._this()
+    this = context.current()
     for name, value in values.items():
         this.metrics.setdefault(name, []).append(value)
     if this.client is not None:
@@ -127,7 +127,7 @@ def _send_metrics(values: Mapping[str, float], step: float | None) -> None:
 
 
 def _send_tags(texts: Mapping[str, str]) -> None:
-    this = context._this()
+    this = context.current()
     this.tags.update(texts)
     if this.client is not None:
         this.client.send(wire.tags_message(texts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
@@ -362,6 +363,24 @@ def open_source(path: Path, within: Sequence[Path] = ()) -> IO[bytes]:
         return open(open_within(within, path) if within else open_regular(str(path)), "rb", buffering=0)
     except OSError as error:
         raise failure("read", str(path), error) from error
+
+
+def sha256_of(path: Path, within: Sequence[Path] = ()) -> str:
+    """Returns the SHA-256 of a local file's content, in hexadecimal.
+
+    Args:
+        path: The file.
+        within: Folders that no link may lead out of; empty = links are followed.
+
+    Raises:
+        StorageError: If it cannot be read.
+        RefusedFileError: If it is no regular file, or a link leads out of all folders of ``within``.
+    """
+    digest = hashlib.sha256()
+    with open_source(path, within) as file:
+        while block := file.read(_COPY_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _copy(reader: IO[bytes], target: str) -> int:
