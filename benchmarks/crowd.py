@@ -101,9 +101,9 @@ def driver_class() -> type:
     """Returns the driver whose trials begin at once and nowhere."""
     from raydrive.core.records import Began, Launch
     from raydrive.runtime.driver import actor_pool, driver, own_actor, pool_factory
-    from raydrive.runtime.ray_actors import TrialActor
+    from raydrive.runtime.ray_actors import TrialRayActor
 
-    class Nowhere(actor_pool.Slots):
+    class Nowhere(actor_pool.ActorPool):
         def launch(self, launch: Launch) -> None:
             """Says that it began."""
             self._post([Began(time.time(), launch.trial, launch.attempt, "nowhere", 0, "", "")])
@@ -117,7 +117,7 @@ def driver_class() -> type:
     class CrowdDriver(driver.Driver):
         def __init__(self, uri: str) -> None:
             host = own_actor.OwnActor()
-            super().__init__(uri, None, NowhereFactory(uri, TrialActor, host.handle, None, None), host)
+            super().__init__(uri, None, NowhereFactory(uri, TrialRayActor, host.handle, None, None), host)
 
         def pid(self) -> int:
             """Returns the process to watch."""

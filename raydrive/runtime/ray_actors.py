@@ -36,7 +36,7 @@ def _without_addons() -> None:
 _without_addons()
 
 
-class Driver:
+class DriverActor:
     """The driver actor of a run.
 
     Args:
@@ -50,12 +50,14 @@ class Driver:
     ) -> None:
         from raydrive.runtime.driver import actor_factory
 
-        hired = actor_factory.hire_first(uri, TrialActor, secrets)  # comes up while this one imports its work
+        factory = actor_factory.prestart_first_actor(
+            uri, TrialRayActor, secrets
+        )  # comes up while this one imports its work
 
         from raydrive.runtime.driver import driver, own_actor, pool_factory
 
         host = own_actor.OwnActor()
-        pools = pool_factory.PoolFactory(uri, TrialActor, host.handle, hired, secrets)
+        pools = pool_factory.PoolFactory(uri, TrialRayActor, host.handle, factory, secrets)
         self._work = driver.Driver(uri, limits, pools, host)
         gc.freeze()
 
@@ -88,7 +90,7 @@ class Driver:
         return await self._work.sees(name)
 
 
-class TrialActor:
+class TrialRayActor:
     """A trial actor; takes what ``raydrive.runtime.trial_actor.actor.TrialActor`` takes."""
 
     def __init__(

@@ -202,7 +202,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     import ray
 
     from raydrive.core.errors import StaleEpochError
-    from raydrive.runtime.ray_actors import Driver
+    from raydrive.runtime.ray_actors import DriverActor
 
     run = submit(storage, max_total_runs=10)
     wait_until(lambda: run.refresh().reports > 20)
@@ -210,7 +210,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     old = ray.get_actor(driver_name(run.layout), namespace="raydrive")
     os.kill(old_pid, signal.SIGSTOP)
     late = old.cancel.remote(None, "said during the pause, heard after it")
-    second = ray.remote(Driver).options(name="second", namespace="raydrive", num_cpus=0).remote(run.uri)
+    second = ray.remote(DriverActor).options(name="second", namespace="raydrive", num_cpus=0).remote(run.uri)
     try:
         assert ray.get(second.start.remote(), timeout=30) == 2
         known = run.refresh().reports

@@ -77,7 +77,7 @@ class FakePool:
     def kill_all(self) -> None:
         self.calls.append("kill_all")
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         self.calls.append("let_go")
 
     def begin(self, trial: int, attempt: int = 1) -> None:

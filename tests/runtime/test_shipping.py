@@ -20,7 +20,7 @@ from raydrive.context import Run
 from raydrive.core.records import OUTPUTS
 from raydrive.runtime.trial_actor.actor import TrialActor
 from raydrive.runtime.trial_events import EndedEvent, NoteEvent, TrialEvent
-from raydrive.storage.checkpoints import fetch, manifests
+from raydrive.storage.checkpoints import fetch_checkpoint, manifests
 from raydrive.storage.code_snapshot import store_code, store_function
 from raydrive.storage.folder import arrow
 from raydrive.storage.folder.base import Folder
@@ -378,7 +378,7 @@ def test_a_checkpoint_is_whole_or_none(bucket: Bucket, tmp_path: Path, kind: str
     layout, notes, last = run_trial(storage, train, patience_s=60.0)
     assert last.exit_code == 0
     (manifest,) = manifests(layout, 0)
-    found = fetch(layout, 0, manifest, tmp_path / "here")
+    found = fetch_checkpoint(layout, 0, manifest, tmp_path / "here")
     assert (found / "latest" / CAFE).read_text() == "weights"
     assert (found / "latest").is_symlink()
     assert notes == {

@@ -105,7 +105,7 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
 
 def test_numbers_no_float_can_hold_and_messages_nobody_can_read() -> None:
     async def main() -> None:
-        events = attempt_events.Attempt(0, 1, 0, "score")
+        events = attempt_events.AttemptEvents(0, 1, 0, "score")
         odd = [{"m": 5}, {"m": ["score"]}, {"tags": 7}, {}, {"score": 1}]
         huge = [{"m": {"score": sign * 10**400}} for sign in (1, -1)]
         assert events.add([*huge, *odd, {"m": None, "tags": None, "t": None}, {"m": {"score": 2}, "s": 3}]) == odd
@@ -296,7 +296,7 @@ def test_a_saved_checkpoint_waits_for_its_word_on_the_channel_and_a_marker_for_n
     async def main() -> None:
         layout, config = a_run(tmp_path, print)
         async with an_actor(layout, config, Driver()) as actor:
-            current = attempt_events.Attempt(0, 1, 0, "score")
+            current = attempt_events.AttemptEvents(0, 1, 0, "score")
             prepared = (await actor.setup.ready()).files.prepare(0, 1)
             one = begin_to_publish(TrialConfig.from_json(config.to_json()), current, prepared)
             for name in ("7.raydrive", "8.raydrive", "epoch.9"):

@@ -13,7 +13,7 @@ MAX_HOLD_S = 3.0
 FIRST_HOLD_S = 0.005
 
 
-class Pace:
+class AckPacer:
     """Counts calls and says how long to hold their answers. Knows no clock: it is told the time."""
 
     def __init__(self) -> None:

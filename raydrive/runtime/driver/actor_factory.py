@@ -19,7 +19,7 @@ from raydrive.runtime.ray_cluster.connection import NAMESPACE, actor_options
 from raydrive.storage.run_layout import RunLayout
 
 
-class Hiring:
+class TrialActorFactory:
     """Makes and finds the trial actors of one run.
 
     Args:
@@ -72,7 +72,7 @@ class Hiring:
         first, self._first = self._first, None
         return first
 
-    def left_over(self) -> dict[str, Any]:
+    def find_existing(self) -> dict[str, Any]:
         """Returns the run's actors that are alive or starting and were not made here, by name."""
         # Of all namespaces: a driver has that of the job that submitted it, which is the user's business.
         named = ray.util.list_named_actors(all_namespaces=True)
@@ -83,13 +83,15 @@ class Hiring:
                 found[name] = ray.get_actor(name, namespace=NAMESPACE)
         return found
 
-    def foresee(self) -> None:
+    def prestart(self) -> None:
         """Asks for the first actor, unless there are some of the run already."""
-        if not self.left_over():
+        if not self.find_existing():
             self._first = self.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
 
 
-def hire_first(uri: str, actor: type[Any], secrets: Mapping[str, str] | None = None) -> Hiring | None:
+def prestart_first_actor(
+    uri: str, actor: type[Any], secrets: Mapping[str, str] | None = None
+) -> TrialActorFactory | None:
     """Asks for the first trial actor of a run, for a driver that has just been made.
 
     This only saves time: whatever is wrong the driver finds out itself, and says.
@@ -104,7 +106,7 @@ def hire_first(uri: str, actor: type[Any], secrets: Mapping[str, str] | None = N
     """
     with contextlib.suppress(Exception):
         config = json.loads(RunLayout.open(uri).read_config())
-        hiring = Hiring(uri, config, ray.get_runtime_context().current_actor, actor, secrets)
-        hiring.foresee()
-        return hiring
+        factory = TrialActorFactory(uri, config, ray.get_runtime_context().current_actor, actor, secrets)
+        factory.prestart()
+        return factory
     return None

@@ -14,7 +14,7 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import sampler_of
 from raydrive.core.views.heartbeat import parse_heartbeat
 from raydrive.core.views.status import missing
-from raydrive.runtime.decision_loop import Loop
+from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.running_driver import Pool, RunningDriver
@@ -172,16 +172,16 @@ class Driver:
 
     def _take_charge(self) -> RunningDriver:
         try:
-            config, heritage = read_given(self._layout)
+            config, warm_start = read_given(self._layout)
             writer = JournalWriter.open(self._layout.journal)
-            sweep, entries = self._replayed(Sweep(config, heritage, lean=True))
-            sampler = sampler_of(config, heritage)
+            sweep, entries = self._replayed(Sweep(config, warm_start, lean=True))
+            sampler = sampler_of(config, warm_start)
         except BaseException:
             self._pools.discard()
             raise
         mailbox = Mailbox()
         pool = self._pools.make(config, writer.epoch, mailbox.post, mailbox.record)
-        decision_loop = Loop(sweep, sampler, pool, writer, time.time)
+        decision_loop = DecisionLoop(sweep, sampler, pool, writer, time.time)
         return RunningDriver(self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over)
 
     def _replayed(self, sweep: Sweep) -> tuple[Sweep, int]:

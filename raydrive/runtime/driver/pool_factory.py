@@ -9,8 +9,8 @@ import ray
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import Fact
-from raydrive.runtime.driver.actor_factory import Hiring
-from raydrive.runtime.driver.actor_pool import Slots
+from raydrive.runtime.driver.actor_factory import TrialActorFactory
+from raydrive.runtime.driver.actor_pool import ActorPool
 
 
 class PoolFactory:
@@ -20,20 +20,25 @@ class PoolFactory:
         uri: The run folder.
         actor: The class of the trial actors.
         driver: Handle of the driver, for the reports.
-        hiring: What has asked for the first actor; None = nothing has.
+        factory: What has asked for the first actor; None = nothing has.
         secrets: Values of the trials' secrets by name; nowhere but in memory.
     """
 
-    pool_class = Slots
+    pool_class = ActorPool
     """The class of the pools."""
 
     def __init__(
-        self, uri: str, actor: type[Any], driver: Any, hiring: Hiring | None, secrets: Mapping[str, str] | None
+        self,
+        uri: str,
+        actor: type[Any],
+        driver: Any,
+        factory: TrialActorFactory | None,
+        secrets: Mapping[str, str] | None,
     ) -> None:
         self._uri = uri
         self._actor = actor
         self._driver = driver
-        self._hiring = hiring
+        self._hiring = factory
         self._secrets = secrets
 
     def make(
@@ -42,7 +47,7 @@ class PoolFactory:
         epoch: int,
         post: Callable[[Sequence[Fact]], Any],
         record: Callable[[Sequence[Fact]], Awaitable[None]],
-    ) -> Slots:
+    ) -> ActorPool:
         """Returns the pool.
 
         Args:
@@ -51,8 +56,10 @@ class PoolFactory:
             post: Takes facts.
             record: Takes facts, and returns once they are recorded.
         """
-        hiring = self._hiring or Hiring(self._uri, config.to_json(), self._driver, self._actor, self._secrets)
-        return self.pool_class(config, hiring, self._driver, epoch, post, record)
+        factory = self._hiring or TrialActorFactory(
+            self._uri, config.to_json(), self._driver, self._actor, self._secrets
+        )
+        return self.pool_class(config, factory, self._driver, epoch, post, record)
 
     def discard(self) -> None:
         """Kills the actor that was asked for already: the driver cannot start."""

@@ -19,9 +19,9 @@ from raydrive.core.records import Cancelled, Ended, Lost, Started, Ticked
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import dump_heartbeat
-from raydrive.runtime.decision_loop import Batch, Loop, TrialRunner, Writer
-from raydrive.runtime.driver.ack_pacing import Pace
-from raydrive.runtime.driver.journal_compactor import Upkeep
+from raydrive.runtime.decision_loop import Batch, DecisionLoop, TrialRunner, Writer
+from raydrive.runtime.driver.ack_pacing import AckPacer
+from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.trial_events import WireEvent, to_facts
@@ -58,7 +58,7 @@ class Pool(TrialRunner, Protocol):
     def kill_all(self) -> None:
         """Ends every actor."""
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Leaves the actors to a newer driver."""
 
 
@@ -99,7 +99,7 @@ class RunningDriver:
     def __init__(
         self,
         layout: RunLayout,
-        decision_loop: Loop,
+        decision_loop: DecisionLoop,
         pool: Pool,
         writer: EpochWriter,
         mailbox: Mailbox,
@@ -118,8 +118,8 @@ class RunningDriver:
         self._host = host
         self._entries = entries
         self._over = over
-        self._compactor = Upkeep(layout.journal, lambda: writer.settled)
-        self._pace = Pace()
+        self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
+        self._pace = AckPacer()
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking: int | None = None
@@ -358,7 +358,7 @@ class RunningDriver:
         if superseded:
             # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
             self.superseded = why
-            self._pool.let_go()
+            self._pool.detach()
         else:
             self._pool.kill_all()
             self._state = "Interrupted"

@@ -16,7 +16,7 @@ from typing import Any
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import StaleEpochError
 from raydrive.core.reports.attempt_reports import Recorded
-from raydrive.runtime.trial_actor.attempt_events import Attempt
+from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.attempt_run import ActorParts, AttemptRun
 from raydrive.runtime.trial_actor.event_delivery import Delivery
 from raydrive.runtime.trial_actor.first_report_delay import FirstWords
@@ -168,7 +168,7 @@ class TrialActor:
         current = self._attempt
         if current is None or not current.is_of(trial, attempt):
             known = Recorded.of(recorded, first_step, last_step)
-            events = Attempt(trial, attempt, interval, self._config.metric.name, known)
+            events = AttemptEvents(trial, attempt, interval, self._config.metric.name, known)
             current = self._attempt = AttemptRun(self._parts, events, params, resume_from)
         return await current.last_events()
 
@@ -183,7 +183,7 @@ class TrialActor:
         if current is not None and not current.is_over and (trial is None or current.is_of(trial, attempt)):
             await current.stop(grace_s)
 
-    def _refused(self, current: Attempt, why: str) -> None:
+    def _refused(self, current: AttemptEvents, why: str) -> None:
         """What an attempt logged can never be recorded: it fails, for another attempt would log the same."""
         current.refused = why
         self.setup.kill()

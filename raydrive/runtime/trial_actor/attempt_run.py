@@ -11,12 +11,12 @@ from typing import Any
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import StorageError
 from raydrive.core.reports.message_checks import clean_text
-from raydrive.runtime.trial_actor.attempt_events import Attempt
+from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.attempt_outcome import outcome
 from raydrive.runtime.trial_actor.event_delivery import Delivery
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
-from raydrive.runtime.trial_actor.files.checkpoint_publisher import Publisher, Resumed, recover
-from raydrive.runtime.trial_actor.files.log_uploads import deliver, ship
+from raydrive.runtime.trial_actor.files.checkpoint_publisher import CheckpointPublisher, Resumed, recover
+from raydrive.runtime.trial_actor.files.log_uploads import deliver, upload_log
 from raydrive.runtime.trial_actor.files.removed_files import RemovalWatch, RemovedError
 from raydrive.runtime.trial_actor.first_report_delay import FirstWords
 from raydrive.runtime.trial_actor.node_setup import NodeSetup, ReadyNode
@@ -49,7 +49,9 @@ class AttemptRun:
         resume_from: Name of the checkpoint to go on from; None = it begins anew.
     """
 
-    def __init__(self, parts: ActorParts, events: Attempt, params: Mapping[str, Any], resume_from: str | None) -> None:
+    def __init__(
+        self, parts: ActorParts, events: AttemptEvents, params: Mapping[str, Any], resume_from: str | None
+    ) -> None:
         self.events = events
         self._parts = parts
         self._params = params
@@ -121,7 +123,9 @@ class AttemptRun:
             current.resumes()
         publisher = begin_to_publish(parts.config, current, prepared)
         watch = RemovalWatch(current, node.channel, prepared, node.files)
-        shipping = asyncio.get_running_loop().create_task(ship(prepared)) if prepared.uploader is not None else None
+        shipping = (
+            asyncio.get_running_loop().create_task(upload_log(prepared)) if prepared.uploader is not None else None
+        )
         try:
             return await self._train(node, prepared, resumed, publisher, watch)
         finally:
@@ -140,7 +144,7 @@ class AttemptRun:
         node: ReadyNode,
         prepared: Prepared,
         resumed: Resumed | None,
-        publisher: Publisher,
+        publisher: CheckpointPublisher,
         watch: RemovalWatch,
     ) -> tuple[int | None, str]:
         """Runs the training process; returns its exit code, and why it failed.
@@ -189,7 +193,7 @@ class AttemptRun:
         return resumed
 
 
-def begin_to_publish(config: TrialConfig, current: Attempt, prepared: Prepared) -> Publisher:
+def begin_to_publish(config: TrialConfig, current: AttemptEvents, prepared: Prepared) -> CheckpointPublisher:
     """Begins to publish the checkpoints that an attempt leaves; returns its publisher.
 
     Args:
@@ -207,7 +211,7 @@ def begin_to_publish(config: TrialConfig, current: Attempt, prepared: Prepared) 
         prepared.note(text)
         current.note(text, OUTPUTS)
 
-    publisher = current.publisher = Publisher(
+    publisher = current.publisher = CheckpointPublisher(
         prepared.layout,
         current.trial,
         current.attempt,

@@ -12,16 +12,16 @@ from raydrive.runtime.fork_server import orphans
 from raydrive.runtime.trial_actor.environment import temporary_variables
 from raydrive.runtime.trial_actor.files import temporary_folder
 from raydrive.runtime.trial_actor.files.attempt_files import TrialFiles
-from raydrive.runtime.trial_actor.fork_client import Keeper
-from raydrive.runtime.trial_actor.log_socket import Channel
+from raydrive.runtime.trial_actor.fork_client import ForkServerClient
+from raydrive.runtime.trial_actor.log_socket import LogSocket
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyNode:
     """A node on which an attempt can begin."""
 
-    keeper: Keeper
-    channel: Channel
+    keeper: ForkServerClient
+    channel: LogSocket
     files: TrialFiles
     spec: TrialSpec
     """As on this node: with inputs that were brought here."""
@@ -40,7 +40,7 @@ class NodeSetup:
 
     def __init__(self, uri: str, config: TrialConfig, secrets: Mapping[str, str]) -> None:
         self.files = TrialFiles(uri, config)
-        self.channel = Channel()
+        self.channel = LogSocket()
         self._config = config
         self._secrets = secrets
         self._last: ReadyNode | None = None
@@ -68,7 +68,7 @@ class NodeSetup:
             return last
         spec, environment = await self._bring_files()
         if keeper is None:
-            keeper = await Keeper.start(
+            keeper = await ForkServerClient.start(
                 preload=self._config.trial.preload,
                 env=environment,
                 cwd=str(self.files.code_dir or ""),

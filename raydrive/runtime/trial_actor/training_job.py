@@ -10,7 +10,7 @@ from typing import Any
 from raydrive import ranks, variables, wire
 from raydrive.core.config.command_line import sweep_variables, trial_argv, with_resume_argument
 from raydrive.core.config.trial_spec import TrialConfig
-from raydrive.runtime.trial_actor.attempt_events import Attempt
+from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import Resumed
 from raydrive.runtime.trial_actor.fork_client import Job
@@ -21,7 +21,7 @@ def training_job(
     config: TrialConfig,
     run_id: str,
     node: ReadyNode,
-    current: Attempt,
+    current: AttemptEvents,
     params: Mapping[str, Any],
     prepared: Prepared,
     resumed: Resumed | None,
@@ -79,7 +79,7 @@ def _environment(
     config: TrialConfig,
     run_id: str,
     node: ReadyNode,
-    current: Attempt,
+    current: AttemptEvents,
     params: Mapping[str, Any],
     prepared: Prepared,
     resume_from: str,

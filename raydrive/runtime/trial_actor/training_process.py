@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from raydrive import wire
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.fork_server import process_tree
-from raydrive.runtime.trial_actor.attempt_events import Attempt
+from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.event_delivery import Delivery, pause_if_unheard
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.capped_log import CappedLog
 from raydrive.runtime.trial_actor.files.removed_files import RemovalWatch
 from raydrive.runtime.trial_actor.fork_client import Exit, Job
 from raydrive.runtime.trial_actor.node_setup import ReadyNode
-from raydrive.runtime.trial_actor.stdout_tail import LogWatch, watched
+from raydrive.runtime.trial_actor.stdout_tail import StdoutTail, watched
 from raydrive.runtime.trial_events import BeganEvent
 
 
@@ -27,7 +27,7 @@ class TrainingProcess:
     """A job that an attempt is about to run, or runs."""
 
     job: Job
-    current: Attempt
+    current: AttemptEvents
     config: TrialConfig
     node: ReadyNode
     prepared: Prepared
@@ -54,7 +54,7 @@ class TrainingProcess:
         channel.take, channel.notice = self._take, current.tell
         self.watch.start()
         log = CappedLog(prepared.log, self.node.spec.log_limit, prepared.log_changed)
-        printed = LogWatch(log, self.config, self._take, current.is_full, self._note)
+        printed = StdoutTail(log, self.config, self._take, current.is_full, self._note)
         async with watched(printed, self.is_stopped):
             exit_ = await self.node.keeper.run(self.job, self._begin)
         current.kept = exit_.kept
