@@ -61,7 +61,7 @@ def test_the_hold_ends_with_the_crowd() -> None:
 
 
 def test_first_words_wait_as_long_as_the_last_attempts_let_expect() -> None:
-    words, waits = FirstWords(), []
+    words, waits = FirstReportDelay(), []
     for took_s in (0.1, 0.05, 0.02, 0.03, 0.01, 0.001, 0.001, 0.001, 5.0, 0.1, 0.05):
         words.learn(took_s, stopped=False)
         waits.append(words.wait_s)
