@@ -17,7 +17,11 @@ from raydrive.core.config.stdout_metrics import PrintedMetrics
 
 
 def run_actor(layout: Any, config: Any, trials: list[dict[str, Any]], *, stop_when: Path | None = None) -> list[Any]:
-    """Runs trials one after the other in one actor, each until ``stop_when`` is there; returns all events."""
+    """Runs trials one after the other in one actor, each until ``stop_when`` is there.
+
+    Returns:
+        All events, each once: a batch that is in flight when its attempt ends comes with its last events, too.
+    """
 
     async def main() -> list[Any]:
         driver = Driver()
@@ -30,7 +34,7 @@ def run_actor(layout: Any, config: Any, trials: list[dict[str, Any]], *, stop_wh
                     await until(stop_when.exists)
                     await actor.stop(1, number, 1, 1.0)
                 events += await asyncio.wait_for(result, 60)
-        return [*driver.events, *events]
+        return list({repr(event): event for event in [*driver.events, *events]}.values())
 
     return asyncio.run(main())
 
