@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trial_actor import Driver, a_run, an_actor, until
+from test_actor import Driver, a_run, an_actor, until
 
 from raydrive import wire
 from raydrive.context import Run

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_process import until
+from test_fork_client import until
 
 from raydrive import wire
 from raydrive.runtime.trial_actor import log_socket as channels

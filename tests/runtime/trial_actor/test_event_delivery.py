@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ray.exceptions import ActorDiedError, RayTaskError
-from test_trial_actor import Driver, a_run, an_actor, numbers, until
+from test_actor import Driver, a_run, an_actor, numbers, until
 
 from raydrive.context import Run
 from raydrive.core import records

@@ -11,13 +11,13 @@ from typing import Any
 
 import psutil
 import pytest
-import test_process
-from test_process import DAEMON, PIDS, Bench, is_alive, keep, until, wait_until
+import test_fork_client
+from test_fork_client import DAEMON, PIDS, Bench, is_alive, keep, until, wait_until
 
 from raydrive.runtime.fork_server import prefork, process_tree
 from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
 
-bench = test_process.bench
+bench = test_fork_client.bench
 
 pytestmark = pytest.mark.skipif(not process_tree.sees_children(), reason="this kernel does not tell children apart")
 

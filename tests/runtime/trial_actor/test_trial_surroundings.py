@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trial_actor import Driver, a_run, an_actor, until
+from test_actor import Driver, a_run, an_actor, until
 
 from raydrive.context import Run
 from raydrive.core.config.stdout_metrics import PrintedMetrics

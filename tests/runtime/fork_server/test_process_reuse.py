@@ -9,13 +9,13 @@ from typing import Any
 
 import psutil
 import pytest
-import test_process
-from test_process import Bench, is_alive, keep, until
+import test_fork_client
+from test_fork_client import Bench, is_alive, keep, until
 
 from raydrive import Run
 from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
 
-bench = test_process.bench
+bench = test_fork_client.bench
 
 
 def jobs(bench: Bench, function: Callable[[dict[str, Any]], Any], params: Sequence[dict[str, Any]]) -> list[Job]:

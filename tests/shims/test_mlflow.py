@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import RunScript
+from script_runs import RunScript
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "azure"
 IRIS = str(EXAMPLES / "data" / "iris.csv")

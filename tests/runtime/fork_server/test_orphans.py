@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_process import Bench, is_alive, until, wait_until
+import test_fork_client
+from test_fork_client import Bench, is_alive, until, wait_until
 
 from raydrive.runtime.fork_server import orphans
 from raydrive.runtime.trial_actor.fork_client import Keeper
@@ -77,7 +78,7 @@ ACTOR = """
 import asyncio, sys
 sys.path[:0] = [{tests!r}]
 from pathlib import Path
-from test_process import Bench
+from test_fork_client import Bench
 from raydrive.runtime.trial_actor.fork_client import Keeper
 
 async def main():
@@ -93,7 +94,7 @@ asyncio.run(main())
 @pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="needs /proc")
 def test_who_starts_next_ends_what_actor_and_helper_left(bench: Bench) -> None:
     code = FAMILY.replace('"env", "-i", ', "")  # this one may tell whose it is
-    source = ACTOR.format(tests=os.path.dirname(__file__), folder=str(bench.folder), code=code)
+    source = ACTOR.format(tests=os.path.dirname(test_fork_client.__file__), folder=str(bench.folder), code=code)
     actor = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
     assert actor.stdout is not None
     helper = int(actor.stdout.readline())

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import RunScript
+from script_runs import RunScript
 
 from raydrive.runtime.trial_actor.script_environment import FOLDER
 

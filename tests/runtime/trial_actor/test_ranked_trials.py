@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trial_actor import Driver, a_run, an_actor
+from test_actor import Driver, a_run, an_actor
 
 from raydrive.context import Run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from conftest import RunScript
+from script_runs import RunScript
 
 RANKS = {"RANK": "2", "WORLD_SIZE": "4"}
 

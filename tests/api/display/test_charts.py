@@ -6,16 +6,24 @@ import math
 from typing import Any
 
 import pytest
-from recorded import PARAMS, by_hand, config, create, write
+from recorded import PARAMS, by_hand, config, create, record, write
 
 import raydrive
 from raydrive.api.run import HyperDriveRun
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import TrialError
 from raydrive.core.space.search_space import choice, uniform
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import Story, open_story
 
 FIGURES = ("metrics", "best", "parallel", "scatter", "importance", "slices", "timeline")
 HOSTILE = '<a href="javascript:alert(1)">x</a>'
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """60 trials of 20 intervals under a bandit."""
+    policy = BanditPolicy(slack_factor=0.1, delay_evaluation=5)
+    return open_story(record(tmp_path_factory.mktemp("s"), config(60, policy=policy)))
 
 
 @pytest.fixture(scope="module")

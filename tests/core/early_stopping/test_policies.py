@@ -26,7 +26,7 @@ from raydrive.core.early_stopping.verdict import Verdict
 from raydrive.core.errors import ConfigError, show
 from raydrive.testing.policies import PolicyContract
 
-DOCS = Path(__file__).parents[2] / "docs" / "policies.md"
+DOCS = Path(__file__).parents[3] / "docs" / "policies.md"
 NAN, INF = math.nan, math.inf
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_trial_actor import Driver, a_run, an_actor
+from test_actor import Driver, a_run, an_actor
 
 from raydrive.context import Run
 from raydrive.core.config.run_config import RunConfig
