@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import process_bench
 import pytest
-import test_fork_client
-from test_fork_client import Bench, is_alive, until, wait_until
+from process_bench import Bench, is_alive
+from waiting import async_wait_until, wait_until
 
 from raydrive.runtime.fork_server import orphans
 from raydrive.runtime.trial_actor.fork_client import Keeper
@@ -61,12 +62,12 @@ def test_what_a_killed_helper_leaves_is_ended_before_the_job_is_over(bench: Benc
         beside = subprocess.Popen(["sleep", "60"])
         job = bench.python(FAMILY) if kind == "program" else bench.function(train, params={"code": code})
         running = asyncio.ensure_future(keeper.run(job))
-        await until(lambda: len(set(bench.pids)) == 4, "the whole family")
+        await async_wait_until(lambda: len(set(bench.pids)) == 4, "the whole family")
         os.kill(keeper.pid, signal.SIGKILL)
         exit_ = await running
         assert exit_.code is None
         assert "is gone" in exit_.error
-        await until(lambda: not bench.living(), "their ends")  # killed, and perhaps not yet reaped
+        await async_wait_until(lambda: not bench.living(), "their ends")  # killed, and perhaps not yet reaped
         assert beside.poll() is None
         beside.kill()
         beside.wait()
@@ -78,7 +79,7 @@ ACTOR = """
 import asyncio, sys
 sys.path[:0] = [{tests!r}]
 from pathlib import Path
-from test_fork_client import Bench
+from process_bench import Bench
 from raydrive.runtime.trial_actor.fork_client import Keeper
 
 async def main():
@@ -94,7 +95,7 @@ asyncio.run(main())
 @pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="needs /proc")
 def test_who_starts_next_ends_what_actor_and_helper_left(bench: Bench) -> None:
     code = FAMILY.replace('"env", "-i", ', "")  # this one may tell whose it is
-    source = ACTOR.format(tests=os.path.dirname(test_fork_client.__file__), folder=str(bench.folder), code=code)
+    source = ACTOR.format(tests=os.path.dirname(process_bench.__file__), folder=str(bench.folder), code=code)
     actor = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
     assert actor.stdout is not None
     helper = int(actor.stdout.readline())

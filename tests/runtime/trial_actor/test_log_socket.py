@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_fork_client import until
+from waiting import async_wait_until
 
 from raydrive import wire
 from raydrive.runtime.trial_actor import log_socket as channels
@@ -232,7 +232,7 @@ def test_who_connects_while_there_are_no_descriptors_waits_and_is_heard(monkeypa
                 assert not got
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-            await until(lambda: bool(got), "what was said")
+            await async_wait_until(lambda: bool(got), "what was said")
 
     listen(body)
 
@@ -339,20 +339,21 @@ def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypat
 
         async def say(k: int) -> None:
             theirs.sendall(b'{"k": %d}\n' % k)
-            await until(lambda: got[-1:] == [k], "what was said")
+            await async_wait_until(lambda: got[-1:] == [k], "what was said")
 
         monkeypatch.setattr(channels, "BUSY_S", 0.0)  # no two lines are so close
         await say(1)
         await say(2)
         assert reader._watched
         monkeypatch.setattr(channels, "BUSY_S", 60.0)  # all are
-        monkeypatch.setattr(channels, "REST_S", 0.02)
+        monkeypatch.setattr(channels, "REST_S", 3600.0)
         await say(3)
         assert not reader._watched
-        await until(lambda: reader._watched, "the end of the rest")
-        await say(4)
         hub.resume()  # as when the process has ended: nothing is waited for
         assert reader._watched
+        monkeypatch.setattr(channels, "REST_S", 0.02)
+        await say(4)
+        await async_wait_until(lambda: reader._watched, "the end of the rest")
         await say(5)
         hub.pause()  # in the middle of a rest
         await asyncio.sleep(0.05)
@@ -363,7 +364,7 @@ def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypat
         hub.resume()
         assert reader._watched
         theirs.close()
-        await until(lambda: not hub._readers, "the end of the connection")
+        await async_wait_until(lambda: not hub._readers, "the end of the connection")
         assert got == [1, 2, 3, 4, 5]
 
     asyncio.run(scenario())
