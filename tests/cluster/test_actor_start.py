@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 import raydrive
 from raydrive import HyperDriveRun, Resources, Run, uniform
@@ -40,10 +40,7 @@ def actors_of(run: HyperDriveRun) -> list[str]:
 
 
 def until_none(run: HyperDriveRun) -> None:
-    end = time.monotonic() + 60
-    while actors_of(run):
-        assert time.monotonic() < end, actors_of(run)
-        time.sleep(0.1)
+    wait_until(lambda: not actors_of(run), "the end of all trial actors", seen=lambda: actors_of(run))
 
 
 def test_a_run_works_with_the_actor_that_its_driver_asked_for_first_and_leaves_none(storage: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from terminal import RAYDRIVE, environment, raydrive
+from waiting import wait_until
 
 from raydrive import (
     Experiment,
@@ -27,13 +28,6 @@ from raydrive.storage.journal.writer import JournalReader
 from raydrive.testing.finished_run import check_run
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
-
-
-def wait_until(condition: Any, timeout_s: float = 100.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_a_live_driver_is_left_alone_unless_forced_and_of_two_who_force_one_goes_on(cluster: str, storage: str) -> None:
@@ -55,7 +49,10 @@ def test_a_live_driver_is_left_alone_unless_forced_and_of_two_who_force_one_goes
         resources=Resources(cpus=0.5),
     )
     run = Experiment(Workspace(storage), "taken").submit(config)
-    wait_until(lambda: run.refresh().counts["Running"] == 2 and len(run.sweep.curves.values(1)) == 10)
+    wait_until(
+        lambda: run.refresh().counts["Running"] == 2 and len(run.sweep.curves.values(1)) == 10,
+        "two running trials, ten values of trial 1",
+    )
     before = [(trial.number, trial.attempt, trial.pid) for trial in run.sweep.trials if trial.pid]
     resume = ["resume", run.id, "--address", cluster, "--storage", storage]
     live = run.heartbeat()
@@ -84,7 +81,10 @@ def test_a_live_driver_is_left_alone_unless_forced_and_of_two_who_force_one_goes
     # Who came second took over from the first; that one either did not notice, or says so.
     assert codes in ([0, 0], [0, 5]), said
     assert all("Traceback" not in talk for _, talk in said), said
-    wait_until(lambda: run.refresh() and run.sweep.limits.max_total_runs == 5 and run.refresh().counts["Running"] == 3)
+    wait_until(
+        lambda: run.refresh() and run.sweep.limits.max_total_runs == 5 and run.refresh().counts["Running"] == 3,
+        "the new limits and three running trials",
+    )
     assert run.sweep.limits.max_concurrent_runs == 3
     assert run.sweep.limits.max_duration_s == 5000
     gate.touch()
@@ -120,7 +120,10 @@ def test_a_copy_of_a_run_is_a_run_of_its_own(cluster: str, storage: str, tmp_pat
         resources=Resources(cpus=0.5),
     )
     run = Experiment(Workspace(storage), "copied").submit(config)
-    wait_until(lambda: run.refresh().counts["Running"] == 1 and len(run.sweep.curves.values(0)) == 5)
+    wait_until(
+        lambda: run.refresh().counts["Running"] == 1 and len(run.sweep.curves.values(0)) == 5,
+        "five values of the running trial",
+    )
     driver, trial = run.heartbeat()["pid"], run.sweep.trials[0].pid
     place = tmp_path / "copies" / run.experiment / run.id
     shutil.copytree(run.uri, place)
@@ -129,15 +132,17 @@ def test_a_copy_of_a_run_is_a_run_of_its_own(cluster: str, storage: str, tmp_pat
         copy.cancel()
     resumed = raydrive("resume", str(place), "--address", cluster, "--force", "--detach")
     assert resumed.returncode == 0, resumed.stderr
-    wait_until(lambda: copy.refresh().counts["Running"] == 1 and copy.sweep.epoch == 2)
-    wait_until(lambda: copy.sweep.trials[0].attempt == 2 and copy.refresh().reports > 6)
+    wait_until(lambda: copy.refresh().counts["Running"] == 1 and copy.sweep.epoch == 2, "the copy's driver and trial")
+    wait_until(
+        lambda: copy.sweep.trials[0].attempt == 2 and copy.refresh().reports > 6, "reports of the copy's second attempt"
+    )
     reports = run.refresh().reports
-    wait_until(lambda: run.refresh().reports > reports + 5)
+    wait_until(lambda: run.refresh().reports > reports + 5, "five more reports")
     assert run.sweep.epoch == 1
     assert (run.heartbeat()["pid"], run.sweep.trials[0].pid) == (driver, trial)
     assert copy.heartbeat()["pid"] != driver
     copy.cancel()
-    wait_until(lambda: copy.get_status() == "Canceled")
+    wait_until(lambda: copy.get_status() == "Canceled", "the cancelled copy")
     assert run.get_status() == "Running"
     gate.touch()
     run.wait_for_completion()

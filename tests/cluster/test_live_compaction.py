@@ -8,12 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from terminal import RAYDRIVE, environment
+from waiting import wait_until
 
 from raydrive import HyperDriveRun
 from raydrive.storage.journal.segments import Segment, Snapshot
@@ -100,24 +100,29 @@ def test_segments_go_while_the_run_goes_on_and_nobody_who_follows_it_notices(tmp
         followers = Followers(run)
         seen: set[Snapshot] = set()
         highest, gone_below = 0, 0
-        end = time.monotonic() + 150
-        # Until three snapshots were there, and what they stand for was not, while trials train.
-        while len(seen) < 3 or not gone_below:
-            assert time.monotonic() < end, (seen, files(run))
+
+        def compacted() -> bool:
+            """Three snapshots were there, and what they stand for was not, while trials train."""
+            nonlocal highest, gone_below
             followers.look()
             segments, snapshots = files(run)
             seen.update(snapshots)
             highest = max([highest, *(segment.number for segment in segments)])
             if snapshots and segments and segments[0] > min(snapshots).until.segment and run.sweep.finished is None:
                 gone_below = segments[0].number
-            time.sleep(0.05)
+            return len(seen) >= 3 and gone_below > 0
+
+        wait_until(compacted, "three snapshots and segments that are gone", 150.0, seen=lambda: (seen, files(run)))
         assert gone_below > 1
         assert highest > 3
         assert len(files(run)[0]) < highest  # most of what was written is gone
         reports = run.refresh().reports
-        while run.refresh().reports < reports + 20:
-            assert time.monotonic() < end
+
+        def twenty_more() -> bool:
             followers.look()
+            return run.refresh().reports >= reports + 20
+
+        wait_until(twenty_more, "20 more reports")
         gate.touch()
         talk = watching.stderr.read() if watching.stderr is not None else ""
         assert watching.wait(120) == 0, talk
