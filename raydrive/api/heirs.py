@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from raydrive.core.errors import StorageError
 from raydrive.core.records import CANCELED, FAILED
-from raydrive.core.views.summary import best_by, value_by
+from raydrive.core.sweep.warm_start_filter import best_by
+from raydrive.core.views.summary import value_by
 
 if TYPE_CHECKING:
     from raydrive.api.child import Run

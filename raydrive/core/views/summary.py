@@ -199,20 +199,6 @@ def value_by(sweep: Sweep, trial: int, metric: Metric) -> float | None:
     return metric.objective.find(sweep.curves.values(trial), sweep.trials[trial].start)[0]
 
 
-def best_by(sweep: Sweep, metric: Metric) -> Best | None:
-    """Returns the best trial by the objective of another run, which has this one as a parent; None without one."""
-    if metric.value == sweep.config.metric.value:
-        return sweep.best
-    best: Best | None = None
-    for trial in sweep.trials:
-        value, interval = metric.objective.find(sweep.curves.values(trial.number), trial.start)
-        if value is None or interval is None:
-            continue
-        if best is None or (value > best.value if metric.maximize else value < best.value):
-            best = Best(trial.number, value, interval)
-    return best
-
-
 def row_json(item: Row) -> dict[str, Any]:
     """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them.
 
