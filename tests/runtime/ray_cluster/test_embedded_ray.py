@@ -7,8 +7,6 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import psutil
 import pytest
 from ray._private import services
 from ray._private.node import Node
+from waiting import wait_until
 
 from raydrive.runtime.ray_cluster import agent_stub
 from raydrive.runtime.ray_cluster.embedded_ray import _SETTINGS, _free_ports, _only_what_is_used, _quick, _soon
@@ -135,13 +134,6 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], psutil.Process]:
     return starter, psutil.Process(int(starter.stdout.readline()))
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def end(starter: subprocess.Popen[str]) -> None:
     starter.kill()
     starter.communicate()
@@ -150,7 +142,7 @@ def end(starter: subprocess.Popen[str]) -> None:
 def test_a_stand_in_says_that_there_is_no_agent_and_lives_as_long_as_who_started_it(tmp_path: Path) -> None:
     starter, process = started("never", str(tmp_path), "ab12", "metrics_agent_port", "other_port")
     files = [tmp_path / "metrics_agent_port_ab12", tmp_path / "other_port_ab12"]
-    until(lambda: all(file.exists() for file in files))
+    wait_until(lambda: all(file.exists() for file in files), "the files of both ports")
     assert [file.read_text() for file in files] == ["-1", "-1"]
     assert process.is_running()
     end(starter)
@@ -181,7 +173,7 @@ def listens(port: str) -> bool:
 
 def ask(port: str) -> tuple[int, int, str]:
     """Process id of the agent that answers, of its raylet as it knows it, and what it says."""
-    until(lambda: listens(port))
+    wait_until(lambda: listens(port), "a listener")
     with socket.create_connection(("127.0.0.1", int(port)), timeout=30) as asking:
         asking.sendall(b"hello\n")
         with asking.makefile("r") as answer:
@@ -192,7 +184,7 @@ def ask(port: str) -> tuple[int, int, str]:
 def test_a_stand_in_starts_the_agent_when_it_is_asked_and_passes_on_everything() -> None:
     port, agent_port = _free_ports(2)
     starter, process = started("asked", "127.0.0.1", port, agent_port, sys.executable, "-c", AGENT, agent_port)
-    until(lambda: listens(port))
+    wait_until(lambda: listens(port), "a listener")
     assert process.children() == []
     pid, raylet, words = ask(port)
     assert [child.pid for child in process.children()] == [pid]
@@ -210,7 +202,10 @@ def test_an_agent_that_has_ended_is_started_again() -> None:
     starter, process = started("asked", "127.0.0.1", port, agent_port, sys.executable, "-c", AGENT, agent_port)
     first = ask(port)[0]
     psutil.Process(first).kill()
-    until(lambda: all(child.status() == psutil.STATUS_ZOMBIE for child in process.children()))
+    wait_until(
+        lambda: all(child.status() == psutil.STATUS_ZOMBIE for child in process.children()),
+        "the end of what it started",
+    )
     assert ask(port)[0] != first
     end(starter)
     process.wait(30)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_charts import CHARTS, traces
 from recorded import Watched
 
 from raydrive.studio.data.run_history import Story
 from raydrive.studio.web.report import write_report
-
-CHARTS = ("chart-metrics", "chart-best", "chart-parallel", "chart-scatter2", "chart-scatter3", "chart-timeline")
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +40,6 @@ def report(opened: Watched) -> Watched:
 
 def selected(page: Any) -> list[int]:
     return sorted(page.evaluate("[...(raydrive.store.selection.set || [])]"))
-
-
-def traces(page: Any, chart: str, what: str) -> Any:
-    return page.evaluate(f"document.getElementById('{chart}').data.map(t => {what})")
 
 
 def test_every_chart_is_drawn(report: Watched) -> None:

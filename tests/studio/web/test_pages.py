@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from page_charts import CHARTS, traces
 from recorded import PARAMS, START, Watched, by_hand, config, create, learning, record, retried, warm_started, write
-from test_page import CHARTS, traces
 
 from raydrive.api.display.self_contained_html import as_data
 from raydrive.core.early_stopping.policies import BanditPolicy
