@@ -15,7 +15,7 @@ import cloudpickle
 import psutil
 import pytest
 
-from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Exit, ForkServerClient, Job
 
 PIDS = "import os\ndef note():\n    with open(os.environ['PIDS'], 'a') as f: f.write(f'{os.getpid()}\\n')\n"
 """The head of a program that notes the pids of its processes."""
@@ -95,11 +95,11 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     assert not left, "processes outlived their keeper"
 
 
-def keep(body: Callable[[Keeper], Awaitable[Any]], **options: Any) -> Any:
+def keep(body: Callable[[ForkServerClient], Awaitable[Any]], **options: Any) -> Any:
     """Runs ``body`` with a keeper that is closed afterwards."""
 
     async def main() -> Any:
-        keeper = await Keeper.start(**options)
+        keeper = await ForkServerClient.start(**options)
         try:
             return await body(keeper)
         finally:

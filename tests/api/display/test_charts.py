@@ -13,21 +13,21 @@ from raydrive.api.run import HyperDriveRun
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import TrialError
 from raydrive.core.space.search_space import choice, uniform
-from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.run_history import RunHistory, open_history
 
 FIGURES = ("metrics", "best", "parallel", "scatter", "importance", "slices", "timeline")
 HOSTILE = '<a href="javascript:alert(1)">x</a>'
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(tmp_path_factory: pytest.TempPathFactory) -> RunHistory:
     """60 trials of 20 intervals under a bandit."""
     policy = BanditPolicy(slack_factor=0.1, delay_evaluation=5)
-    return open_story(record(tmp_path_factory.mktemp("s"), config(60, policy=policy)))
+    return open_history(record(tmp_path_factory.mktemp("s"), config(60, policy=policy)))
 
 
 @pytest.fixture(scope="module")
-def run(story: Story) -> HyperDriveRun:
+def run(story: RunHistory) -> HyperDriveRun:
     return HyperDriveRun(story.layout)
 
 
@@ -45,7 +45,7 @@ def test_every_chart_is_a_plotly_figure_that_is_not_uploaded(run: HyperDriveRun)
     assert all("showSendToCloud" in str(part) for part in shown.values())
 
 
-def test_metrics_best_and_parallel(run: HyperDriveRun, story: Story) -> None:
+def test_metrics_best_and_parallel(run: HyperDriveRun, story: RunHistory) -> None:
     metrics = run.plot_metrics()
     best = story.sweep.best
     assert best is not None
@@ -80,7 +80,7 @@ def test_scatters(run: HyperDriveRun) -> None:
         run.plot_scatter("learning_rate", "momentun")
 
 
-def test_importance_slices_and_timeline(run: HyperDriveRun, story: Story) -> None:
+def test_importance_slices_and_timeline(run: HyperDriveRun, story: RunHistory) -> None:
     assert run.plot_importance().data[0].y[-1] == "learning_rate"
     assert len(run.plot_slices().layout.annotations) == 4
     bars = run.plot_timeline().data
