@@ -19,7 +19,7 @@ def test_what_is_written_into_outputs_and_logs_is_in_the_trial_it_was_laid_for(
     desk = ReusableWorkdir(tmp_path / "desk", tmp_path / link if link else None)
     for number in range(3):
         files = tmp_path / f"trial-{number}"
-        desk.lay(files)
+        desk.bind(files)
         assert sorted(os.listdir(desk.cwd)) == ["logs", "outputs"]
         (desk.cwd / "outputs" / "model").write_text(str(number))
         (desk.cwd / "logs" / "notes").write_text(str(number))
@@ -37,10 +37,10 @@ def test_making_the_next_place_changes_nothing_but_the_link(tmp_path: Path) -> N
         paths = [tmp_path / "desk", *(tmp_path / "desk").rglob("*")]
         return {path: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in paths}
 
-    desk.lay(tmp_path / "first")
+    desk.bind(tmp_path / "first")
     before = state()
     assert desk.clear()
-    desk.lay(tmp_path / "second")
+    desk.bind(tmp_path / "second")
     assert state() == before
     assert link.readlink() == tmp_path / "second"
     desk.remove()
