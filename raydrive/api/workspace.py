@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STORAGE = "~/raydrive"
 CONFIG_FILE = "raydrive.toml"
-_KEYS = ("storage", "address")
+_KEYS: dict[str, type] = {"storage": str, "address": str, "plain_ray": bool}
 _OTHER_KEYS = (
     "seed",
     "resources",
@@ -54,12 +54,20 @@ class Workspace:
         storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
         address: ``auto``, ``HOST:PORT``, ``http://HOST:8265`` (the dashboard; storage must be shared) or ``local``;
             None = ``RAY_ADDRESS``, then an embedded local cluster.
+        plain_ray: True = leave Ray's private parts as they are; an embedded cluster then starts more slowly. The
+            variable ``RAYDRIVE_PLAIN_RAY`` wins over it.
     """
 
-    def __init__(self, storage: str | os.PathLike[str] | None = None, address: str | None = None) -> None:
+    def __init__(
+        self,
+        storage: str | os.PathLike[str] | None = None,
+        address: str | None = None,
+        plain_ray: bool | None = None,
+    ) -> None:
         chosen = os.environ.get("RAYDRIVE_STORAGE") or DEFAULT_STORAGE if storage is None else os.fspath(storage)
         self.storage = chosen
         self.address = address
+        self.plain_ray = plain_ray
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str] | None = None) -> Workspace:
@@ -73,7 +81,7 @@ class Workspace:
         """
         settings = read_settings(path)
         storage = os.environ.get("RAYDRIVE_STORAGE") or settings.get("storage")
-        return cls(storage, os.environ.get("RAY_ADDRESS") or settings.get("address"))
+        return cls(storage, os.environ.get("RAY_ADDRESS") or settings.get("address"), settings.get("plain_ray"))
 
     def experiments(self) -> list[str]:
         """Returns the names of the experiments, sorted.
@@ -158,7 +166,8 @@ class Experiment:
         from raydrive.api.submit.submission import Submission
 
         submission = config if isinstance(config, Submission) else config.to_submission(self.name)
-        return launch(submission, storage=self.workspace.storage, address=self.workspace.address)
+        where = self.workspace
+        return launch(submission, storage=where.storage, address=where.address, plain_ray=where.plain_ray)
 
     def get_runs(self) -> Iterator[HyperDriveRun]:
         """Yields the runs of the experiment, newest first."""
@@ -168,8 +177,8 @@ class Experiment:
         return f"Experiment({self.workspace!r}, {self.name!r})"
 
 
-def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, str]:
-    """Returns ``storage`` and ``address`` from ``raydrive.toml``; nothing when there is no such file.
+def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, Any]:
+    """Returns ``storage``, ``address`` and ``plain_ray`` from ``raydrive.toml``; nothing when there is no such file.
 
     Args:
         path: The file; None looks in this folder and those above it.
@@ -193,7 +202,7 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, st
     problems = [
         Problem(f"{file}: {key}", show(value), ", ".join(known), did_you_mean(key, known))
         for key, value in raw.items()
-        if key not in known or (key in _KEYS and not isinstance(value, str))
+        if key not in known or (key in _KEYS and not isinstance(value, _KEYS[key]))
     ]
     if problems:
         raise ConfigError(problems)

@@ -122,14 +122,16 @@ def _storage(flag: str | None) -> dict[str, Any]:
 def _cluster(flag: str | None) -> list[dict[str, Any]]:
     from raydrive.api.workspace import read_settings
 
-    address = resolve(flag, "RAY_ADDRESS", "--address", read_settings().get("address"))
+    settings = read_settings()
+    address = resolve(flag, "RAY_ADDRESS", "--address", settings.get("address"))
     if address in (None, "local"):
-        return [_check("cluster", True, f"none given: an embedded one with {os.cpu_count()} cores would be started")]
+        found = f"none given: an embedded one with {os.cpu_count()} cores would be started"
+        return [_check("cluster", True, found), _embedded(settings.get("plain_ray"))]
     from raydrive.core.errors import RaydriveError
     from raydrive.runtime.ray_cluster import connection as ray_connection
 
     try:
-        connection = ray_connection.connect(address)
+        connection = ray_connection.connect(address, plain_ray=settings.get("plain_ray"))
     except RaydriveError as error:
         return [_check("cluster", False, str(address), str(error))]
     rows = [_check("cluster", True, connection.address)]
@@ -137,3 +139,12 @@ def _cluster(flag: str | None) -> list[dict[str, Any]]:
     with contextlib.suppress(Exception):  # leaving is best effort: the report is what counts
         ray_connection.disconnect()
     return rows
+
+
+def _embedded(plain_ray: bool | None) -> dict[str, Any]:
+    from raydrive.runtime.ray_cluster.embedded_ray import choose_start
+
+    try:
+        return _check("embedded Ray", True, str(choose_start(plain_ray)))
+    except ImportError as error:  # no Ray, or half of one
+        return _check("embedded Ray", False, str(error), "pip install 'ray[default]'")

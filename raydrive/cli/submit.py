@@ -87,7 +87,7 @@ def submit(
             "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
         )
     with only_data():
-        run = launch(loaded.submission, storage=where, address=target)
+        run = launch(loaded.submission, storage=where, address=target, plain_ray=loaded.settings.plain_ray)
     say(f"Run {run.id} in {run.uri}")
     if detach:
         for line in run.lineage.lines():
@@ -135,10 +135,13 @@ def resume(
         "max_duration_s": timeout,
     }
     run = workspace(storage).get_run(run_name)
-    target = resolve(address, "RAY_ADDRESS", "--address", read_settings().get("address"))
+    settings = read_settings()
+    target = resolve(address, "RAY_ADDRESS", "--address", settings.get("address"))
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
-        run = launching.resume(run, address=target, limits=limits, force=force, up_to=up_to)
+        run = launching.resume(
+            run, address=target, plain_ray=settings.get("plain_ray"), limits=limits, force=force, up_to=up_to
+        )
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     for text in run.notices:
         say(f"Note: {text}")

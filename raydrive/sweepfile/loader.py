@@ -68,6 +68,8 @@ class Settings:
     """URI or path of the workspace's storage, as written."""
     address: str | None = None
     """Address of the Ray cluster."""
+    plain_ray: bool | None = None
+    """Whether Ray is to be started as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +196,8 @@ class _Reader:
             resume_from=parents,
             resume_child_runs=children,
         )
-        return Loaded(
-            submission=submission, settings=Settings(storage=own.storage, address=own.address), warnings=notes
-        )
+        where = Settings(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
+        return Loaded(submission=submission, settings=where, warnings=notes)
 
     def _keys(self) -> SweepKeys | None:
         try:

@@ -300,6 +300,8 @@ class OwnKeys(Section):
 
     storage: Text | None = None
     address: Text | None = None
+    plain_ray: bool | None = None
+    """Start Ray as it is, without raydrive's changes to its private parts."""
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None

@@ -43,13 +43,13 @@ def load_own(site: Sequence[Path]) -> tuple[OwnKeys, DataMapping]:
 
 
 def load_settings(site: Sequence[Path]) -> Settings:
-    """Returns storage and address from site files alone.
+    """Returns from site files alone where a run goes.
 
     Raises:
         ConfigError: If a file cannot be read or holds something unknown; all problems at once.
     """
     own, _ = load_own(site)
-    return Settings(storage=own.storage, address=own.address)
+    return Settings(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
 
 
 def here() -> tuple[OwnKeys, DataMapping]:

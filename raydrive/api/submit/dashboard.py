@@ -26,13 +26,14 @@ TIMEOUT_S = 300.0
 _KINDS: dict[str, type[RaydriveError]] = {"StorageError": StorageError, "ClusterError": ClusterError}
 
 
-def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
+def launch_by_job(submission: Submission, *, storage: str, address: str, plain_ray: bool | None = None) -> str:
     """Starts a run on the cluster behind a dashboard; returns the URI of its folder.
 
     Args:
         submission: What to run.
         storage: Folder or URI below which runs are kept, as the cluster's nodes see it.
         address: The dashboard's, ``http://HOST:8265``.
+        plain_ray: Whether Ray's private parts are left as they are in the processes of our actors.
 
     Raises:
         ConfigError: If the storage is a relative path, the code is too large, or the cluster refuses the submission.
@@ -46,6 +47,7 @@ def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
     request = {
         "storage": place,
         "config": submission.config.to_json(),
+        "plain_ray": plain_ray,
         "resume_from": [{"run": _name_of(one), "where": one.where} for one in submission.resume_from],
         "resume_child_runs": [
             {"run": _name_of(one), "where": one.where, "trial": one.trial} for one in submission.resume_child_runs
@@ -63,7 +65,9 @@ def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
         return _ask(address, request, bundle)
 
 
-def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: bool) -> None:
+def resume_by_job(
+    uri: str, *, address: str, limits: Mapping[str, Any], force: bool, plain_ray: bool | None = None
+) -> None:
     """Goes on with a recorded run on the cluster behind a dashboard.
 
     Args:
@@ -71,6 +75,7 @@ def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: b
         address: The dashboard's.
         limits: Fields of ``Limits`` to change.
         force: Take over even when another driver seems alive.
+        plain_ray: Whether Ray's private parts are left as they are in the processes of our actors.
 
     Raises:
         ConfigError: If a limit is out of range, or the run is over and no limit was raised.
@@ -78,7 +83,8 @@ def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: b
         StorageError: If the cluster cannot read the run.
     """
     with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
-        _ask(address, {"resume": uri, "limits": dict(limits), "force": force}, Path(folder))
+        request = {"resume": uri, "limits": dict(limits), "force": force, "plain_ray": plain_ray}
+        _ask(address, request, Path(folder))
 
 
 def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:
@@ -152,7 +158,7 @@ def _launch(request: Mapping[str, Any]) -> str:
         resume_from=tuple(RunReference(**one) for one in request["resume_from"]),
         resume_child_runs=tuple(ChildReference(**one) for one in request["resume_child_runs"]),
     )
-    return launch(submission, storage=request["storage"], address="auto").uri
+    return launch(submission, storage=request["storage"], address="auto", plain_ray=request.get("plain_ray")).uri
 
 
 def _resume(request: Mapping[str, Any]) -> str:
@@ -160,7 +166,8 @@ def _resume(request: Mapping[str, Any]) -> str:
     from raydrive.api.submit.launch import resume
 
     run = HyperDriveRun.open(request["resume"])
-    return resume(run, address="auto", limits=request["limits"], force=request["force"]).uri
+    plain_ray = request.get("plain_ray")
+    return resume(run, address="auto", plain_ray=plain_ray, limits=request["limits"], force=request["force"]).uri
 
 
 if __name__ == "__main__":

@@ -37,13 +37,16 @@ def driver_name(layout: RunLayout) -> str:
     return f"raydrive:{layout.key}"
 
 
-def launch(submission: Submission, *, storage: str, address: str | None) -> HyperDriveRun:
+def launch(
+    submission: Submission, *, storage: str, address: str | None, plain_ray: bool | None = None
+) -> HyperDriveRun:
     """Stores a submission and starts its driver; returns at once.
 
     Args:
         submission: What to run.
         storage: Folder or URI below which runs are kept.
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
+        plain_ray: True = leave Ray's private parts as they are; see ``connection.connect``.
 
     Raises:
         ConfigError: If the code is too large, the function cannot be pickled, or an earlier run makes no sense here.
@@ -58,12 +61,12 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     if dashboard := dashboard_of(address):
         from raydrive.api.submit.dashboard import launch_by_job
 
-        return _opened(launch_by_job(submission, storage=storage, address=dashboard))
+        return _opened(launch_by_job(submission, storage=storage, address=dashboard, plain_ray=plain_ray))
     # What can be refused is refused before anything is left behind: first the code, then whether the storage can
     # be used at all (starting a cluster takes a while), then the cluster, then the folder.
     checked = check_submission(submission, storage=storage, address=address)
     try:
-        connection = ray_connection.connect(address)
+        connection = ray_connection.connect(address, plain_ray=plain_ray)
         ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
         check_storage(storage, submission.config.trial.resources)
         layout = _stored(submission, checked, storage)
@@ -132,6 +135,7 @@ def resume(
     run: HyperDriveRun,
     *,
     address: str | None,
+    plain_ray: bool | None = None,
     limits: Mapping[str, Any] | None = None,
     force: bool = False,
     up_to: int | None = None,
@@ -141,6 +145,7 @@ def resume(
     Args:
         run: The run.
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
+        plain_ray: True = leave Ray's private parts as they are; see ``connection.connect``.
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
         up_to: How many entries of the journal count; the rest is left out for good. For a damaged one.
@@ -170,10 +175,10 @@ def resume(
         from raydrive.api.submit.dashboard import resume_by_job
 
         refuse_by_job(run.config.trial.secrets)
-        resume_by_job(run.uri, address=dashboard, limits=changed, force=force)
+        resume_by_job(run.uri, address=dashboard, limits=changed, force=force, plain_ray=plain_ray)
     else:
         secrets = read_secrets(run.config.trial.secrets)
-        connection = ray_connection.connect(address)
+        connection = ray_connection.connect(address, plain_ray=plain_ray)
         ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
         check_storage(run.layout.uri, run.config.trial.resources)
         start_driver(run.layout, connection.outlives, changed, secrets)
