@@ -200,7 +200,7 @@ def plot_scatter(run: HyperDriveRun, x: str | None = None, y: str | None = None,
 
 
 def plot_importance(run: HyperDriveRun) -> Any:
-    """Returns how much each hyperparameter matters (permutation importance in a random forest); as ``go.Figure``.
+    """Returns how much each hyperparameter matters (functional ANOVA of a random forest); as ``go.Figure``.
 
     Args:
         run: The run.

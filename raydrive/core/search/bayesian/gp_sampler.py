@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from raydrive.core.records import Params
 from raydrive.core.search.bayesian import gaussian_process
 from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates, maximise
+from raydrive.core.search.bayesian.features import Features
 from raydrive.core.search.bayesian.kernel import Layout, squared_distances
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
 from raydrive.core.search.bayesian.target_transform import Scale, scale_of
@@ -76,6 +77,24 @@ def _fitted(count: int) -> int:
     return count if count <= _EACH else count - count % (_level(count) // 8)
 
 
+def data_of(
+    experience: Experience, features: Features, layout: Layout, *, bend: bool
+) -> tuple[gaussian_process.Data, Scale]:
+    """Returns what a process is conditioned on, and how its values are scaled.
+
+    Args:
+        experience: The observations.
+        features: The space.
+        layout: What belongs to which feature.
+        bend: Whether values beside a long bad tail are spread by a logarithm.
+    """
+    values, noise = experience.values, experience.noise
+    scale = scale_of(values, bend)
+    extra = np.where(noise > 0.0, (np.nan_to_num(noise) * scale.slope(np.nan_to_num(values, nan=scale.best))) ** 2, 0.0)
+    data = gaussian_process.Data(features.features(experience.rows), layout, scale(values), np.minimum(extra, 4.0))
+    return data, scale
+
+
 class GpSampler(ModelSampler):
     """Log expected improvement under a Gaussian process; arguments of ``ModelSampler``, and a recipe."""
 
@@ -95,23 +114,6 @@ class GpSampler(ModelSampler):
         self._fits: dict[tuple[bytes, ...], Array] = {}
         self._all: Array | None = None
         self._layout = Layout(self._features.owner, self._features.numbers)
-
-    def importance(self, history: Sequence[Seen]) -> dict[str, float]:
-        """Returns how much each dimension matters to the model: inverse length scales as shares of 1.
-
-        Args:
-            history: The trials so far.
-
-        Returns:
-            By the names of ``Space.dimensions``; empty while there are fewer than three results.
-        """
-        experience = self._reader.read(history)
-        if len(experience.values) < 3:
-            return {}
-        theta = self._theta(experience, len(experience.values))
-        inverse = np.exp(0.5 * theta[: len(self._space.dimensions)])
-        names = [dimension.name for dimension in self._space.dimensions]
-        return {name: float(x) for name, x in zip(names, inverse / inverse.sum(), strict=True)}
 
     def _propose(self, experience: Experience, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         f, effort = self._features, self._recipe.effort
@@ -183,16 +185,10 @@ class GpSampler(ModelSampler):
         )
 
     def _data(self, experience: Experience, count: int) -> tuple[gaussian_process.Data, Scale]:
-        values = experience.values[:count]
-        scale = scale_of(values, self._recipe.bend)
-        noise = experience.noise[:count]
-        extra = np.where(
-            noise > 0.0, (np.nan_to_num(noise) * scale.slope(np.nan_to_num(values, nan=scale.best))) ** 2, 0.0
+        first = replace(
+            experience, rows=experience.rows[:count], values=experience.values[:count], noise=experience.noise[:count]
         )
-        f = self._features
-        return gaussian_process.Data(
-            f.features(experience.rows[:count]), self._layout, scale(values), np.minimum(extra, 4.0)
-        ), scale
+        return data_of(first, self._features, self._layout, bend=self._recipe.bend)
 
     def _process(self, experience: Experience) -> tuple[gaussian_process.Process, Experience, Scale]:
         """The model of a proposal, the observations in it, and how their values are scaled."""
