@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from raydrive.api.display.text import size
 from raydrive.cli.console import (
     Format,
     OutputOption,
@@ -67,8 +68,8 @@ def report(
     target = output or f"{story.layout.run_id}.html"
     if os.path.isdir(target):
         raise ConfigError(Problem("--output", f"{show(target)}, which is a folder", "the name of a file"))
-    size = write_report(story, target, logs=logs)
-    say(f"{len(story.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
+    written = write_report(story, target, logs=logs)
+    say(f"{len(story.sweep.trials)} trials, {size(written)}. Open it in a browser.")
     print(target)
     return 0
 

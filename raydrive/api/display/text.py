@@ -47,6 +47,16 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def size(count: float) -> str:
+    """Returns a number of bytes for people, in powers of 1000: ``640 B``, ``1.2 MB``, ``16 MB``."""
+    unit = "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if count < 999.5:
+            break
+        count, unit = count / 1000, larger
+    return f"{count:.2g} {unit}" if count < 9.95 else f"{count:.0f} {unit}"
+
+
 def value_text(value: Any) -> str:
     """Returns a hyperparameter for people: numbers to four significant digits, the rest as JSON or text."""
     if isinstance(value, bool) or value is None or isinstance(value, int | str):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from raydrive.api.display import text
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.runtime.fork_server import user_modules
 
@@ -157,10 +158,10 @@ def _warn_if_large(function: Any, inner: Any, size: int) -> None:
     if size <= LARGE_BYTES:
         return
     parts = sorted(((_size(value), name) for name, value in _variables(function, inner)), reverse=True)
-    large = [f"{name} ({_megabytes(count)})" for count, name in parts[:3] if count > LARGE_BYTES / 10]
+    large = [f"{name} ({text.size(count)})" for count, name in parts[:3] if count > LARGE_BYTES / 10]
     named = f": {', '.join(large)}" if large else ""
     warnings.warn(
-        f"the function {getattr(inner, '__qualname__', '')} brings {_megabytes(size)} of data along{named}. It is kept "
+        f"the function {getattr(inner, '__qualname__', '')} brings {text.size(size)} of data along{named}. It is kept "
         "with the run and loaded by each training process. Load the data inside the function instead, from a file or "
         "a URI that all nodes can read",
         UserWarning,
@@ -230,10 +231,6 @@ def _size(value: Any) -> int:
     with contextlib.suppress(Exception):
         cloudpickle.Pickler(counter).dump(value)
     return counter.count
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.0f} MB"
 
 
 def _installed(module: types.ModuleType) -> bool:
