@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.space.expressions import is_number
+from raydrive.core.numbers import is_number
 from raydrive.storage.folder.current import absolute, current_folder
 from raydrive.sweepfile.overrides import read_text
 from raydrive.sweepfile.yaml_source import Node, parse_yaml

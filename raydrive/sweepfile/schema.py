@@ -17,8 +17,8 @@ from pydantic_core import PydanticCustomError
 from raydrive.core.config.stdout_metrics import pattern_problem
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT
 from raydrive.core.errors import did_you_mean
+from raydrive.core.numbers import is_number
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
-from raydrive.core.space.expressions import is_number
 from raydrive.storage.kept_patterns import check_patterns
 
 

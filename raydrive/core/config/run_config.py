@@ -7,7 +7,7 @@ nothing else; no later layer fills in a default again. ``to_json`` is what ``con
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.config.lineage import Lineage
@@ -15,6 +15,7 @@ from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, Metric, TrialSpec
 from raydrive.core.dataclass_checks import wrong_types
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.json_values import json_of
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.search.protocol import Sampling
@@ -94,8 +95,8 @@ class RunConfig:
             "metric": metric,
             "sampling": self.sampling.to_json(),
             "policy": self.policy.to_json(),
-            "limits": _plain(self.limits),
-            "trial": _plain(self.trial),
+            "limits": json_of(self.limits),
+            "trial": json_of(self.trial),
             **({"lineage": self.lineage.to_json()} if self.lineage else {}),
         }
 
@@ -132,17 +133,6 @@ class RunConfig:
         if problems := wrong_types(config):
             raise ConfigError(problems)
         return config
-
-
-def _plain(value: Any) -> Any:
-    """A dataclass as JSON values, without the deep copies of ``dataclasses.asdict``."""
-    if hasattr(value, "__dataclass_fields__"):
-        return {spec.name: _plain(getattr(value, spec.name)) for spec in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _check_limits(limits: Limits) -> list[Problem]:

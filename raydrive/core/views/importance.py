@@ -13,13 +13,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from raydrive.core.arrays import Array
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.fanova import main_effects
 from raydrive.core.views.slices import slices
 
-Array = NDArray[np.float64]
 FEWEST = 8
 """Trials with a value below which nothing is said."""
 MOST = 1500

@@ -11,14 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from raydrive.core.arrays import Array
 from raydrive.core.search.trial_record import Seen
 from raydrive.core.space.expressions import Choice
 from raydrive.core.space.search_space import Dimension, Space
 from raydrive.core.sweep.sweep import Sweep
 
-Array = NDArray[np.float64]
 POINTS = 41
 MOST_TRIALS = 200
 """Trials that the model is fitted to at most: the best ones, and some of all others."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raydrive.core.arrays import Array
 from raydrive.core.records import Params
 from raydrive.core.search.bayesian import gaussian_process
 from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates, maximise
@@ -20,8 +21,6 @@ from raydrive.core.search.bayesian.target_transform import Scale, scale_of
 from raydrive.core.search.bayesian.training_data import Experience
 from raydrive.core.search.trial_record import Seen
 from raydrive.core.space.search_space import Space
-
-Array = NDArray[np.float64]
 
 _FIRST = 8
 """Observations of the smallest of the nested fits."""
