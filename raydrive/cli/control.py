@@ -7,7 +7,6 @@ import importlib.util
 import os
 import platform
 import sys
-import time
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -103,20 +102,16 @@ def _bytecode() -> dict[str, Any]:
 def _storage(flag: str | None) -> dict[str, Any]:
     from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
     from raydrive.core.errors import RaydriveError
+    from raydrive.storage.check_storage import check_usable
     from raydrive.storage.folder.base import Folder
 
     where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage"), DEFAULT_STORAGE)
-    name = f".doctor-{os.getpid()}-{int(time.time())}"
     try:
         folder = Folder.open(where or DEFAULT_STORAGE)
-        folder.write_whole(name, b"raydrive")
-        same = folder.read_bytes(name) == b"raydrive"
-        folder.delete(name)
+        check_usable(folder, thorough=True)
     except RaydriveError as error:
         return _check("storage", False, str(where), str(error))
-    return _check(
-        "storage", same, f"{folder.uri}: write, read and delete work", "What was read is not what was written."
-    )
+    return _check("storage", True, f"{folder.uri}: write, read and delete work")
 
 
 def _cluster(flag: str | None) -> list[dict[str, Any]]:
