@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raydrive.api.display.text import standing
-from raydrive.cli.console import Format, OutputOption, RunArgument, StorageOption, command, emit, emit_one, resolve, say
+from raydrive.cli.console import (
+    EXIT_INTERRUPTED,
+    Format,
+    OutputOption,
+    RunArgument,
+    StorageOption,
+    command,
+    emit,
+    emit_one,
+    resolve,
+    say,
+)
 from raydrive.core.errors import StorageError
 
 if TYPE_CHECKING:
@@ -155,7 +166,7 @@ def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
         follow(run)
     except KeyboardInterrupt:
         say(f"\nThe run goes on. Watch it again: raydrive watch {run.id}")
-        return 130
+        return EXIT_INTERRUPTED
     return exit_code(run)
 
 

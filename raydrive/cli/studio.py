@@ -23,6 +23,7 @@ from raydrive.cli.console import (
 from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
+    from raydrive.core.early_stopping.policies import Policy
     from raydrive.studio.data.run_history import Story
     from raydrive.studio.data.whatif import Outcome
 
@@ -122,43 +123,16 @@ def whatif(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
-    from raydrive.core.early_stopping.policies import policy_from_json
-    from raydrive.core.errors import ConfigError, Problem
     from raydrive.studio.data.whatif import choices, outcomes
 
-    chosen = None
-    if policy:
-        raw: Any = policy
-        if policy.strip()[:1] in '{["':
-            try:
-                raw = json.loads(policy)
-            except (ValueError, RecursionError) as error:
-                allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
-                raise ConfigError(
-                    Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")
-                ) from error
-        chosen = [policy_from_json(raw, "--policy")]
+    chosen = [_policy(policy)] if policy else None
     story = open_story(run_name, storage)
     own = story.config.policy
     found = outcomes(story, chosen or choices(own))
     if output is Format.JSON:
         emit_json({"run": story.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
-    rows = [
-        {
-            "policy": f"{one.text} (as it was)" if one.policy == own.to_json() and not policy else one.text,
-            "would stop": len(one.stopped),
-            "trains_s": round(one.trained_s, 1),
-            "saves_s": round(one.saved_s, 1),
-            "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
-            "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
-            "best": one.best,
-            "best trial": one.best_trial,
-            "best lost": "yes" if one.lost_best else "no",
-            "unknown": one.unknown,
-        }
-        for one in found
-    ]
+    rows = [_row(one, as_it_was=not policy and one.policy == own.to_json()) for one in found]
     emit(rows, output, name="outcomes")
     if len(found) == 1 and output is Format.TABLE:
         for trial, interval, why in found[0].stopped:
@@ -166,6 +140,34 @@ def whatif(
     for text in _unknown(found):
         say(text)
     return 0
+
+
+def _policy(text: str) -> Policy:
+    from raydrive.core.early_stopping.policies import policy_from_json
+
+    raw: Any = text
+    if text.strip()[:1] in '{["':
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
+            raise ConfigError(Problem("--policy", repr(text[:200]), allowed, f"It is no JSON: {error}.")) from error
+    return policy_from_json(raw, "--policy")
+
+
+def _row(one: Outcome, *, as_it_was: bool) -> dict[str, Any]:
+    return {
+        "policy": f"{one.text} (as it was)" if as_it_was else one.text,
+        "would stop": len(one.stopped),
+        "trains_s": round(one.trained_s, 1),
+        "saves_s": round(one.saved_s, 1),
+        "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
+        "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
+        "best": one.best,
+        "best trial": one.best_trial,
+        "best lost": "yes" if one.lost_best else "no",
+        "unknown": one.unknown,
+    }
 
 
 def _unknown(found: list[Outcome]) -> list[str]:

@@ -27,6 +27,7 @@ from raydrive.cli.console import (
     say,
     silence,
 )
+from raydrive.core.records import CANCELED, FAILED
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -286,11 +287,11 @@ def exit_code(run: HyperDriveRun) -> int:
         if trouble:
             say(f"Error: {trouble}")
         return 5
-    if run.sweep.best is None and finished.state == "Canceled":
+    if run.sweep.best is None and finished.state == CANCELED:
         return 4
     if run.sweep.metric_missing:
         return 3
-    if finished.state == "Failed":
+    if finished.state == FAILED:
         return 1
     return 0 if run.sweep.best is not None else 3  # nothing but NaN was logged, or nothing at all
 
