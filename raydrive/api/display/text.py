@@ -85,12 +85,12 @@ def counts_text(summary: Summary) -> str:
 
 def span_text(span: Span) -> str:
     """Returns an estimated duration with its bound: ``about 2:10, between 1:30 and 2:50``."""
-    low, high = _rough(span.low_s), _rough(span.high_s)
-    return f"about {_rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
+    low, high = rough(span.low_s), rough(span.high_s)
+    return f"about {rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
 
 
-def _rough(seconds: float) -> str:
-    """An estimated duration: tenths of a second only where there are few seconds."""
+def rough(seconds: float) -> str:
+    """Returns an estimated duration: tenths of a second only where there are few seconds."""
     return f"{seconds:.0f}s" if 9.95 <= seconds < 59.5 else clock(seconds if seconds < 10 else round(seconds))
 
 

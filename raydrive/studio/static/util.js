@@ -53,6 +53,10 @@ export function clock(seconds) {
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+export function rough(seconds) {
+  return seconds >= 9.95 && seconds < 59.5 ? `${seconds.toFixed(0)}s` : clock(seconds < 10 ? seconds : Math.round(seconds));
+}
+
 export function when(seconds) {
   if (!seconds) return "–";
   return new Date(seconds * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
