@@ -10,22 +10,22 @@ import pytest
 
 from raydrive import BayesianParameterSampling, choice, uniform
 from raydrive.core.records import COMPLETED, FAILED, Params
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space
 from raydrive.core.views.slices import expected
 
 SPACE = Space({"x": uniform(0, 1), "kind": choice("a", "b")})
 
 
-def played(value: Callable[[Params], float | None], trials: int, *, maximize: bool) -> list[Seen]:
+def played(value: Callable[[Params], float | None], trials: int, *, maximize: bool) -> list[TrialRecord]:
     """Trials that Bayesian sampling has proposed; None = failed."""
     sampler = BayesianParameterSampling(SPACE).build(0, maximize)
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     for number in range(trials):
         suggestion = sampler.ask(number, history)
         assert suggestion is not None
         y = value(suggestion.params)
-        history.append(Seen(number, suggestion.params, y, FAILED if y is None else COMPLETED))
+        history.append(TrialRecord(number, suggestion.params, y, FAILED if y is None else COMPLETED))
     return history
 
 
@@ -51,6 +51,6 @@ def test_where_trials_fail_it_expects_little() -> None:
 
 def test_a_diverged_trial_leaves_the_rest_readable() -> None:
     history = played(lambda p: math.sin(3 * p["x"]), 24, maximize=True)
-    history.append(Seen(24, {"x": 0.99, "kind": "a"}, -1e9, COMPLETED))
+    history.append(TrialRecord(24, {"x": 0.99, "kind": "a"}, -1e9, COMPLETED))
     mean, _ = expected(SPACE, history, True, A[:10])
     assert np.abs(mean - np.sin(3 * XS[:10])).max() < 0.2

@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from raydrive.api.display.live_view import Ended, Picture
+from raydrive.api.display.live_view import EndedTrial, LiveView
 from raydrive.api.display.text import (
     clock,
     harmless,
@@ -71,7 +71,7 @@ def _print(console: Console, line: str) -> None:
 
 
 def _follow_live(run: HyperDriveRun, console: Console) -> None:
-    picture, drawn = Picture(run), list[Text]()
+    picture, drawn = LiveView(run), list[Text]()
     # What others print meanwhile goes above the picture; where stdout was redirected, somebody wanted it elsewhere.
     above = sys.stdout is sys.__stdout__
     with Live(console=console, auto_refresh=False, vertical_overflow="crop", redirect_stdout=above) as live:
@@ -114,7 +114,7 @@ class _Seen:
     def __init__(self) -> None:
         self.state = ""
         self.best: Best | None = None
-        self._ended, self._launched, self._waits, self._trouble = Ended(), 0, False, ""
+        self._ended, self._launched, self._waits, self._trouble = EndedTrial(), 0, False, ""
 
     def happened(self, run: HyperDriveRun) -> list[tuple[float, str]]:
         """Returns time and line of each trial that was launched or has ended since the last call, by time."""

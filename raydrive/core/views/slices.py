@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from raydrive.core.arrays import Array
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.expressions import Choice
 from raydrive.core.space.search_space import Dimension, Space
 from raydrive.core.sweep.sweep import Sweep
@@ -35,7 +35,7 @@ def slices(sweep: Sweep, order: list[int], best: Array) -> list[dict[str, Any]]:
     """
     config = sweep.config
     space, metric = config.sampling.space, config.metric
-    before = sweep.heritage.seen(metric.maximize, metric.value) if config.sampling.learns else []
+    before = sweep.warm_start.seen(metric.maximize, metric.value) if config.sampling.learns else []
     active = [index for index in order if not np.isnan(best[index])]
     if not active:
         return []
@@ -50,7 +50,7 @@ def slices(sweep: Sweep, order: list[int], best: Array) -> list[dict[str, Any]]:
     return out
 
 
-def expected(space: Space, trials: list[Seen], maximize: bool, rows: Array) -> tuple[Array, Array]:
+def expected(space: Space, trials: list[TrialRecord], maximize: bool, rows: Array) -> tuple[Array, Array]:
     """Returns what the model expects of configurations, in units of the objective value.
 
     Args:
@@ -64,18 +64,18 @@ def expected(space: Space, trials: list[Seen], maximize: bool, rows: Array) -> t
     """
     # lazy: scipy, 0.3 s
     from raydrive.core.search.bayesian import gaussian_process
-    from raydrive.core.search.bayesian.features import Features
+    from raydrive.core.search.bayesian.features import FeatureEncoder
     from raydrive.core.search.bayesian.gp_sampler import data_of
     from raydrive.core.search.bayesian.kernel import Layout
-    from raydrive.core.search.bayesian.training_data import ExperienceReader
+    from raydrive.core.search.bayesian.training_data import TrainingDataReader
 
-    features = Features(space)
+    features = FeatureEncoder(space)
     layout = Layout(features.owner, features.numbers)
-    data, scale = data_of(ExperienceReader(features, maximize).read(trials), features, layout, bend=False)
+    data, scale = data_of(TrainingDataReader(features, maximize).read(trials), features, layout, bend=False)
     data = data.thinned(MOST_TRIALS)
     start, prior = gaussian_process.start(layout), gaussian_process.Prior()
     theta, _ = gaussian_process.fit(data, [start], prior, _ITERATIONS)
-    process = gaussian_process.Process(data, theta)
+    process = gaussian_process.Posterior(data, theta)
     # What becomes active along the way stands in its middle.
     mean, deviation = process.predict(features.features(features.tidy(np.nan_to_num(rows, nan=0.5))))
     back = np.vectorize(scale.back, otypes=[float])
