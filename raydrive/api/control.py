@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from raydrive.core.errors import ClusterError, RaydriveError
-
-if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat
+from raydrive.storage.run_reader import RunReader
 
 CALL_TIMEOUT_S = 60.0
 
@@ -15,22 +14,22 @@ CALL_TIMEOUT_S = 60.0
 ASK_TIMEOUT_S = 5.0
 
 
-def ask_own_driver(run: HyperDriveRun) -> dict[str, Any]:
-    """Returns what a driver that this process started says of itself, as in its heartbeat; {} where there is none.
+def ask_own_driver(run: RunReader) -> Heartbeat:
+    """Returns a fresh heartbeat of a driver that this process started; none where there is no such driver.
 
     A storage that is full or away holds no heartbeat: that driver is alive all the same, and waits for it.
     """
     from raydrive.api.submit.launch import is_known
 
-    if not is_known(run):
-        return {}
+    if not is_known(run.layout):
+        return NO_HEARTBEAT
     try:
-        return dict(call_driver(run, "view", timeout_s=ASK_TIMEOUT_S))
+        return Heartbeat.of(call_driver(run, "view", timeout_s=ASK_TIMEOUT_S))
     except RaydriveError:
-        return {}
+        return NO_HEARTBEAT
 
 
-def call_driver(run: HyperDriveRun, method: str, *arguments: object, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+def call_driver(run: RunReader, method: str, *arguments: object, timeout_s: float = CALL_TIMEOUT_S) -> Any:
     """Calls a method of a run's driver and returns its answer.
 
     Args:

@@ -154,11 +154,12 @@ class Experiment:
             StorageError: If the run folder cannot be written.
             ClusterError: If Ray cannot be reached or could never satisfy the request.
         """
+        from raydrive.api.run import HyperDriveRun
         from raydrive.api.submit.launch import launch
         from raydrive.api.submit.submission import Submission
 
         submission = config if isinstance(config, Submission) else config.to_submission(self.name)
-        return launch(submission, storage=self.workspace.storage, address=self.workspace.address)
+        return HyperDriveRun(launch(submission, storage=self.workspace.storage, address=self.workspace.address))
 
     def get_runs(self) -> Iterator[HyperDriveRun]:
         """Yields the runs of the experiment, newest first."""

@@ -24,6 +24,7 @@ from raydrive.cli.console import (
     resolve,
     say,
 )
+from raydrive.cli.runs import open_run
 
 
 def register(app: typer.Typer) -> None:
@@ -40,8 +41,7 @@ def cancel(
     storage: StorageOption = None,
 ) -> int:
     """End a run, or one trial of it."""
-    from raydrive.api.run import INTERRUPTED
-    from raydrive.cli.show import open_run
+    from raydrive.core.views.summary import INTERRUPTED
 
     run = open_run(run_name, storage)
     if trial is not None:

@@ -19,6 +19,7 @@ from raydrive.cli.console import (
     resolve,
     say,
 )
+from raydrive.cli.runs import workspace
 from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ def register(app: typer.Typer) -> None:
 
 
 def _storage(flag: str | None) -> str:
-    from raydrive.cli.show import workspace
-
     return workspace(flag).storage
 
 
@@ -46,7 +45,7 @@ def open_story(name: str, storage: str | None) -> Story:
     from raydrive.studio.data.run_history import open_story as read
 
     story = read(RunLayout.open(find_run(_storage(storage), name).folder))
-    for text in [story.trouble, *story.reader.notices]:
+    for text in [story.trouble, *story.journal.notices]:
         if text:
             say(f"Note: {text}")
     return story

@@ -95,15 +95,15 @@ def test_the_handle_of_a_driver_on_a_cluster_that_was_left_is_not_used(
     left = launch._Started(object(), "the connection before", embedded=True)  # calling a method of it would raise
     monkeypatch.setitem(launch._STARTED, run.layout.key, left)
     assert run.get_status() == "NotResponding"
-    assert not launch.is_known(run)
-    assert not launch.is_ours(run)
+    assert not launch.is_known(run.layout)
+    assert not launch.is_ours(run.layout)
 
 
 def test_the_trials_of_an_interrupted_run_are_interrupted_wherever_they_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from raydrive.api.display.notebook_html import run_html
-    from raydrive.api.display.text import counts_text, standing
+    from raydrive.api.display.text import counts_text
     from raydrive.cli.console import Format
     from raydrive.cli.show import list_runs, status
 
@@ -115,13 +115,14 @@ def test_the_trials_of_an_interrupted_run_are_interrupted_wherever_they_are_coun
     facts += [Suggested(now - 60, 1, {"x": 0.6}, "random"), Began(now - 59, 1, 1)]
     sweep.handle(Started(now - 100, 1))
     JournalWriter.open(run.layout.journal).append([line_of(fact, sweep.handle(fact)) for fact in facts])
-    state, summary = standing(run)
-    assert state == "Interrupted"
-    assert counts_text(summary) == "1 interrupted · 1 completed"
-    assert summary.elapsed_s == pytest.approx(50.0, abs=0.1), "until it was last heard of"
+    run.refresh()
+    stands = run.reader.status()
+    assert stands.state == "Interrupted"
+    assert counts_text(stands.summary) == "1 interrupted · 1 completed"
+    assert stands.summary.elapsed_s == pytest.approx(50.0, abs=0.1), "until it was last heard of"
     assert [row["state"] for row in run.rows()] == ["Completed", "Interrupted"]
     assert [child.get_status() for child in run.get_children()].count("Interrupted") == 1
-    assert "1 of 4 (1 interrupted, 1 completed)" in run_html(run)
+    assert "1 of 4 (1 interrupted, 1 completed)" in run_html(run.reader)
     status(run.id, str(tmp_path), Format.JSON)
     told = json.loads(capsys.readouterr().out)
     assert (told["trials"], told["running"], told["interrupted"], told["completed"]) == (2, 0, 1, 1)

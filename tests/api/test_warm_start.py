@@ -32,6 +32,7 @@ from raydrive.core.records import Began, Launch, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
 from raydrive.core.search.protocol import Sampling
 from raydrive.core.sweep.warm_start_data import dump, sampler_of
+from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.runtime.inline import run_inline
 from raydrive.storage.checkpoints import manifests, publish
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
@@ -82,6 +83,7 @@ def recorded(
     trials = layout.folder.local_path
     assert trials is not None
     run_inline(made, train or logs(3), writer, files=trials / "trials", **given)
+    layout.write_driver(dump_heartbeat({"state": "Completed", "at": time.time(), "epoch": 1}))
     return HyperDriveRun(layout)
 
 
@@ -193,11 +195,11 @@ def test_a_run_somebody_works_on_is_refused_and_an_interrupted_one_is_not(tmp_pa
         (Reported(4.0, 0, 1, 1, 1, 0.7), ()),
     ]
     JournalWriter.open(layout.journal).append([line_of(*entry) for entry in facts])
-    layout.write_driver(json.dumps({"state": "Running", "at": time.time()}).encode())
+    layout.write_driver(json.dumps({"state": "Running", "at": time.time(), "epoch": 1}).encode())
     for wanted in (submission(parents=[layout.run_id]), submission(children=[f"{layout.run_id}_0"])):
         with pytest.raises(ConfigError, match="which is still Running"):
             trace(wanted, str(tmp_path))
-    layout.write_driver(json.dumps({"state": "Interrupted", "at": time.time()}).encode())
+    layout.write_driver(json.dumps({"state": "Interrupted", "at": time.time(), "epoch": 1}).encode())
     lineage = trace(submission(parents=[layout.run_id]), str(tmp_path)).lineage
     assert (lineage.parents[0].state, lineage.parents[0].compared) == ("Interrupted", 1)
     assert trace(submission(children=[f"{layout.run_id}_0"]), str(tmp_path)).lineage.continued[0].source == ""
@@ -396,7 +398,7 @@ def test_no_password_gets_into_a_lineage(tmp_path: Path, monkeypatch: pytest.Mon
     from raydrive.api.submit import warm_start
 
     run = recorded(tmp_path, 0)
-    source = read_source(run.layout)
+    source = read_source(run.reader)
     monkeypatch.setattr(type(run.layout), "uri", "s3://key:geheim@bucket/e/r?region=x")
     tracer = warm_start._Tracer(config(), None)
     assert "geheim" not in tracer._address(source)

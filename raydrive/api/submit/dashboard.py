@@ -156,11 +156,12 @@ def _launch(request: Mapping[str, Any]) -> str:
 
 
 def _resume(request: Mapping[str, Any]) -> str:
-    from raydrive.api.run import HyperDriveRun
     from raydrive.api.submit.launch import resume
+    from raydrive.storage.run_reader import RunReader
 
-    run = HyperDriveRun.open(request["resume"])
-    return resume(run, address="auto", limits=request["limits"], force=request["force"]).uri
+    run = RunReader.open(request["resume"])
+    resume(run, address="auto", limits=request["limits"], force=request["force"])
+    return run.uri
 
 
 if __name__ == "__main__":

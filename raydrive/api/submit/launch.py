@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.api.run import HyperDriveRun
 from raydrive.api.submit.preflight import Checked, check_submission
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
@@ -22,10 +21,11 @@ from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import Limits
 from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, RaydriveError, StorageError
 from raydrive.core.sweep.warm_start_data import dump
-from raydrive.core.views.heartbeat import age_s
-from raydrive.core.views.status import SILENT_S, is_live
+from raydrive.core.views.heartbeat import Heartbeat
+from raydrive.core.views.status import SILENT_S, JournalEnd, is_live
 from raydrive.storage.code_snapshot import store_code, store_function
 from raydrive.storage.run_layout import RunLayout, new_run_id
+from raydrive.storage.run_reader import RunReader
 
 START_TIMEOUT_S = 120.0
 CONFIRM_TIMEOUT_S = 5.0
@@ -37,8 +37,8 @@ def driver_name(layout: RunLayout) -> str:
     return f"raydrive:{layout.key}"
 
 
-def launch(submission: Submission, *, storage: str, address: str | None) -> HyperDriveRun:
-    """Stores a submission and starts its driver; returns at once.
+def launch(submission: Submission, *, storage: str, address: str | None) -> RunLayout:
+    """Stores a submission and starts its driver; returns where the run is kept, at once.
 
     Args:
         submission: What to run.
@@ -70,7 +70,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     finally:
         checked.discard()
     start_driver(layout, connection.outlives, secrets=checked.secrets)
-    return HyperDriveRun.open(layout.uri)
+    return layout
 
 
 def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout:
@@ -105,10 +105,12 @@ def _with_folder(submission: Submission) -> Submission:
     return dataclasses.replace(submission, config=dataclasses.replace(config, trial=trial))
 
 
-def _opened(uri: str) -> HyperDriveRun:
+def _opened(uri: str) -> RunLayout:
     """A run that another machine has started; where its storage cannot be read from here, it goes on all the same."""
     try:
-        return HyperDriveRun.open(uri)
+        layout = RunLayout.open(uri)
+        layout.read_config()
+        return layout
     except StorageError as error:
         raise StorageError(
             f"the run was started and goes on, but {uri} cannot be read from here: {error}. Watch it on a machine that "
@@ -129,24 +131,21 @@ def _inherit(descent: Descent, layout: RunLayout) -> Lineage:
 
 
 def resume(
-    run: HyperDriveRun,
+    run: RunReader,
     *,
     address: str | None,
     limits: Mapping[str, Any] | None = None,
     force: bool = False,
     up_to: int | None = None,
-) -> HyperDriveRun:
+) -> None:
     """Goes on with a recorded run, from storage alone.
 
     Args:
-        run: The run.
+        run: The run; it is refreshed.
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
         up_to: How many entries of the journal count; the rest is left out for good. For a damaged one.
-
-    Returns:
-        The run, refreshed.
 
     Raises:
         ConfigError: If a limit is out of range, or the run is over and no limit was raised.
@@ -160,7 +159,7 @@ def resume(
 
     if up_to is not None:
         _refuse_live(run, force)
-        run = run.cut(up_to)
+        run.cut(up_to)
     elif run.damage:
         raise DamagedJournalError(f"run {run.id} cannot go on: {run.damage}")
     changed = dict(limits or {})
@@ -177,11 +176,10 @@ def resume(
         ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
         check_storage(run.layout.uri, run.config.trial.resources)
         start_driver(run.layout, connection.outlives, changed, secrets)
-    run.refresh()  # not opened anew: a million reports take a second to read
-    return run
+    run.refresh()
 
 
-def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool) -> None:
+def _check_resumable(run: RunReader, changed: Mapping[str, Any], force: bool) -> None:
     over = run.sweep.finished
     if over is not None and not _extends(run.sweep.limits, len(run.sweep.trials), changed):
         allowed = "a larger budget: --max-total-trials N, or --timeout S for a run that ran out of time"
@@ -189,25 +187,29 @@ def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool
     _refuse_live(run, force)
 
 
-def _refuse_live(run: HyperDriveRun, force: bool) -> None:
+def _refuse_live(run: RunReader, force: bool) -> None:
     from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
 
-    heartbeat, now = run.heartbeat(), time.time()
-    if force or run.sweep.finished is not None or not is_live(heartbeat, now):
+    if force or run.sweep.finished is not None:
         return
-    if surely_gone(str(heartbeat.get("address", ""))):
+    beat, now = run.heartbeat(), time.time()  # one that cannot be read is an error here: nothing tells then
+    if not is_live(JournalEnd.of(run.sweep), beat, now):
+        return
+    sign = f"its last heartbeat is {_age_text(beat, now)}, from pid {beat.pid} at {beat.address}"
+    if beat.epoch < run.sweep.epoch:
+        sign = f"it has begun, {max(0.0, now - run.sweep.last_at):.0f} s ago at most, and written no heartbeat yet"
+    elif surely_gone(beat.address):
         return
     raise ClusterError(
-        f"run {run.id} has a live driver: its last heartbeat is {_age_text(heartbeat, now)}, from pid "
-        f"{heartbeat.get('pid')} at {heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is "
-        f"dead for certain, wait until {SILENT_S:.0f} s have passed, or take over with --force."
+        f"run {run.id} has a live driver: {sign}. Watch it with 'raydrive watch {run.id}'; if it is dead for certain, "
+        f"wait until {SILENT_S:.0f} s have passed, or take over with --force."
     )
 
 
-def _age_text(heartbeat: Mapping[str, Any], now: float) -> str:
-    ahead_s = float(heartbeat.get("at", 0.0)) - now
+def _age_text(beat: Heartbeat, now: float) -> str:
+    ahead_s = beat.at - now
     clocks = f" by a clock that is {ahead_s:.0f} s ahead of this machine's" if ahead_s > 1.0 else ""
-    return f"{age_s(heartbeat, now):.0f} s old{clocks}"
+    return f"{beat.age_s(now):.0f} s old{clocks}"
 
 
 def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
@@ -304,24 +306,24 @@ def _connection() -> str:
     return str(ray.get_runtime_context().get_worker_id()) if ray is not None and ray.is_initialized() else ""
 
 
-def _started(run: HyperDriveRun) -> _Started | None:
+def _started(layout: RunLayout) -> _Started | None:
     """Returns a run's driver if this process started it; one of a cluster it has left is good for nothing."""
-    found = _STARTED.get(run.layout.key)
+    found = _STARTED.get(layout.key)
     return found if found is not None and found.connection == _connection() else None
 
 
-def is_known(run: HyperDriveRun) -> bool:
+def is_known(layout: RunLayout) -> bool:
     """Whether this process started a run's driver, and so holds its handle."""
-    return _started(run) is not None
+    return _started(layout) is not None
 
 
-def is_ours(run: HyperDriveRun) -> bool:
+def is_ours(layout: RunLayout) -> bool:
     """Whether a run's driver ends with this process, so that Ctrl-C here means the run."""
-    started = _started(run)
+    started = _started(layout)
     return started is not None and started.embedded
 
 
-def find_driver(run: HyperDriveRun) -> Any:
+def find_driver(run: RunReader) -> Any:
     """Returns the handle of a run's driver, connecting to its cluster if need be.
 
     Raises:
@@ -329,7 +331,7 @@ def find_driver(run: HyperDriveRun) -> Any:
     """
     from raydrive.runtime.ray_cluster import connection as ray_connection
 
-    known = _started(run)
+    known = _started(run.layout)
     if known is not None:
         return known.handle
     ray_connection.before_import()
@@ -337,20 +339,20 @@ def find_driver(run: HyperDriveRun) -> Any:
 
     heartbeat = run.heartbeat()
     if not ray.is_initialized():
-        address = heartbeat.get("address")
+        address = heartbeat.address
         if not address:
             raise ClusterError(f"run {run.id} has no driver: it has never started")
         ray_connection.connect(address)
     # The second: one that was started where the same folder has another path.
     own = driver_name(run.layout)
-    for name in dict.fromkeys(filter(None, (own, heartbeat.get("actor")))):
+    for name in dict.fromkeys(filter(None, (own, heartbeat.actor))):
         with contextlib.suppress(ValueError):
             driver = ray.get_actor(name, namespace=ray_connection.NAMESPACE)
             ours = is_driver_of(driver, run.layout)
             if ours or (ours is None and name == own):
                 return driver
     raise ClusterError(
-        f"run {run.id} has no live driver on the cluster at {heartbeat.get('address')}. "
+        f"run {run.id} has no live driver on the cluster at {heartbeat.address}. "
         f"Go on with it: raydrive resume {run.id}"
     )
 

@@ -15,7 +15,7 @@ class RunReference:
     """An earlier run that somebody names."""
 
     run: Any
-    """A ``HyperDriveRun``, or a text: an id, a unique prefix, ``last``, the path or URI of the run's folder."""
+    """A ``RunReader``, or a text: an id, a unique prefix, ``last``, the path or URI of the run's folder."""
     where: str
     """Path of the key, for errors."""
     place: str = ""

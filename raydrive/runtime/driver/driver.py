@@ -20,7 +20,7 @@ from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochEr
 from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import sampler_of
-from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
+from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import Batch, Loop
 from raydrive.runtime.driver.ack_pacing import Pace
@@ -30,8 +30,8 @@ from raydrive.runtime.driver.journal_compactor import Upkeep
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
-from raydrive.storage.opening import read_given
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import read_given, read_heartbeat
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
@@ -234,7 +234,7 @@ class Driver:
         """
         reader = JournalReader(self._layout.journal)
         reader.follow(sweep)
-        lost = missing(parse_heartbeat(self._layout.read_driver()), reader.entries)
+        lost = missing(read_heartbeat(self._layout).entries, reader.entries)
         if lost:
             raise DamagedJournalError(lost)
         self._entries = reader.entries
