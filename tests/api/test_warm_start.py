@@ -381,7 +381,7 @@ def test_an_earlier_run_is_compared_by_what_counts_in_the_new_one(tmp_path: Path
     assert best is not None
     assert best.id == f"{parent.id}_1"
     assert run.get_best_run_by_primary_metric(include_resume_from_runs=False).best_value == 0.2  # type: ignore[union-attr]
-    assert "Better before: 0.5, trial 1 of" in "\n".join(last_words(run))
+    assert "Better before: 0.5, trial 1 of" in "\n".join(last_words(run.reader))
 
 
 def test_a_missing_heritage_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -501,6 +501,6 @@ def test_what_the_end_says_of_a_better_parent(tmp_path: Path) -> None:
 
     parent = recorded(tmp_path, 0, train=logs(9))
     run = heir(tmp_path, 1, submission(config(2), [parent]), logs(1))
-    assert any(line.startswith("Better before: ") and parent.id in line for line in last_words(run))
+    assert any(line.startswith("Better before: ") and parent.id in line for line in last_words(run.reader))
     better = heir(tmp_path, 2, submission(config(2), [parent]), logs(30))
-    assert not any(line.startswith("Better before: ") for line in last_words(better))
+    assert not any(line.startswith("Better before: ") for line in last_words(better.reader))
