@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from raydrive.api import hyperdrive_format as hyperdrive
 from raydrive.api.argument_types import LAYOUT, RUN_OBJECT
@@ -28,9 +28,6 @@ from raydrive.core.views.summary import INTERRUPTED, Summary, best_among, state_
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import POLL_S, RunReader
 from raydrive.storage.trial_files import copy_file, copy_files, list_files, whole_log
-
-if TYPE_CHECKING:
-    pass
 
 _ENDED_BADLY = (FAILED, CANCELED)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.display.notebook_html import Rows
+from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.records import Reported
 from raydrive.storage.run_reader import RunReader
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 
+@checks_arguments()
 class Tables:
     """The methods of a run that return what was recorded."""
 

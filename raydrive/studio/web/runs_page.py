@@ -17,7 +17,7 @@ from raydrive.storage.run_reader import RunReader, read_config
 from raydrive.studio.web.page import static
 
 MOST_RUNS = 300
-READ_S = 1.0
+READ_S = 0.3
 """Seconds that one page may spend on reading journals; those of the other runs are read for the pages after it."""
 MOST_OPEN = 16
 """Runs that go on and are kept open, so that only what is new in them is read."""
