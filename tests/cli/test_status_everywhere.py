@@ -135,14 +135,12 @@ def recorded_by_an_heir(storage: str, layout: RunLayout) -> str:
     wanted = Submission(
         config=config(), source_directory=None, resume_from=(RunReference(run=layout.run_id, where="resume_from"),)
     )
-    try:
+    if not RunReader.open(layout).status().live:
         (parent,) = trace(wanted, storage).lineage.parents
         return parent.state
-    except ConfigError as error:
-        found = re.search(r"which is still (\w+)", str(error))
-        assert found is not None, error
-        assert RunReader.open(layout).status().live
-        return found[1]
+    with pytest.raises(ConfigError, match=r"which is still \w+") as refused:
+        trace(wanted, storage)
+    return re.findall(r"which is still (\w+)", str(refused.value))[0]
 
 
 @pytest.mark.parametrize(("journal", "heartbeat", "state", "live"), TABLE)

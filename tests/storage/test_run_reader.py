@@ -15,7 +15,6 @@ from raydrive.core.records import Began, Fact, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
-from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import Heartbeat, dump_heartbeat
 from raydrive.storage.journal.writer import JournalWriter
 from raydrive.storage.run_layout import RunLayout
