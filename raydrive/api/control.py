@@ -6,7 +6,7 @@ from typing import Any
 
 from raydrive.core.errors import ClusterError, RaydriveError
 from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat
-from raydrive.storage.run_reader import RunReader
+from raydrive.storage.run_layout import RunLayout
 
 CALL_TIMEOUT_S = 60.0
 
@@ -14,26 +14,26 @@ CALL_TIMEOUT_S = 60.0
 ASK_TIMEOUT_S = 5.0
 
 
-def ask_own_driver(run: RunReader) -> Heartbeat:
+def ask_own_driver(layout: RunLayout) -> Heartbeat:
     """Returns a fresh heartbeat of a driver that this process started; none where there is no such driver.
 
     A storage that is full or away holds no heartbeat: that driver is alive all the same, and waits for it.
     """
     from raydrive.api.submit.launch import is_known
 
-    if not is_known(run.layout):
+    if not is_known(layout):
         return NO_HEARTBEAT
     try:
-        return Heartbeat.of(call_driver(run, "view", timeout_s=ASK_TIMEOUT_S))
+        return Heartbeat.of(call_driver(layout, "view", timeout_s=ASK_TIMEOUT_S))
     except RaydriveError:
         return NO_HEARTBEAT
 
 
-def call_driver(run: RunReader, method: str, *arguments: object, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+def call_driver(layout: RunLayout, method: str, *arguments: object, timeout_s: float = CALL_TIMEOUT_S) -> Any:
     """Calls a method of a run's driver and returns its answer.
 
     Args:
-        run: The run.
+        layout: The run.
         method: Name of a method of ``Driver``.
         *arguments: Its arguments.
         timeout_s: How long to wait for the answer.
@@ -43,7 +43,7 @@ def call_driver(run: RunReader, method: str, *arguments: object, timeout_s: floa
     """
     from raydrive.api.submit.launch import find_driver
 
-    driver = find_driver(run)  # connects, which sets what Ray reads when it is imported
+    driver = find_driver(layout)  # connects, which sets what Ray reads when it is imported
     import ray
     from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
@@ -52,8 +52,8 @@ def call_driver(run: RunReader, method: str, *arguments: object, timeout_s: floa
     except RayTaskError as error:
         if isinstance(error.cause, RaydriveError):
             raise error.cause from error
-        raise ClusterError(f"the driver of {run.id} failed: {error}") from error
+        raise ClusterError(f"the driver of {layout.run_id} failed: {error}") from error
     except GetTimeoutError as error:
-        raise ClusterError(f"the driver of {run.id} did not answer within {timeout_s:.0f} s") from error
+        raise ClusterError(f"the driver of {layout.run_id} did not answer within {timeout_s:.0f} s") from error
     except RayError as error:
-        raise ClusterError(f"the driver of {run.id} cannot be reached: {error}") from error
+        raise ClusterError(f"the driver of {layout.run_id} cannot be reached: {error}") from error

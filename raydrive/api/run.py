@@ -216,7 +216,7 @@ class HyperDriveRun(Charts, Tables):
         Raises:
             ClusterError: If the driver cannot be reached.
         """
-        return bool(call_driver(self.reader, "cancel", number, why))
+        return bool(call_driver(self.layout, "cancel", number, why))
 
     # ------------------------------------------------------------------ its trials
 

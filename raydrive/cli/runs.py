@@ -145,11 +145,11 @@ def _interrupted(run: HyperDriveRun) -> int:
     say("\nStopping the trials; press Ctrl-C again to kill them at once.")
     try:
         with contextlib.suppress(RaydriveError):
-            call_driver(run.reader, "interrupt", timeout_s=run.config.trial.grace_s + STOP_MARGIN_S)
+            call_driver(run.layout, "interrupt", timeout_s=run.config.trial.grace_s + STOP_MARGIN_S)
     except KeyboardInterrupt:
         say("\nKilling the trials.")
         with contextlib.suppress(KeyboardInterrupt, RaydriveError):
-            call_driver(run.reader, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
+            call_driver(run.layout, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
     with contextlib.suppress(KeyboardInterrupt):
         connection.disconnect()
     say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")

@@ -53,7 +53,7 @@ class RunReader:
         self.config, self.heritage = read_given(layout)
         self.generation = 0
         """Raised when entries that were read turned out not to count: all that was made of them is void."""
-        self.ask_driver: Callable[[RunReader], Heartbeat] | None = None
+        self.ask_driver: Callable[[RunLayout], Heartbeat] | None = None
         """Asks the driver itself where its heartbeat is old: on a full disk it lives and cannot write one."""
         self._begin()
 
@@ -213,7 +213,7 @@ class RunReader:
 
     def _asked(self, beat: Heartbeat) -> Heartbeat:
         if self.ask_driver is not None and beat.state == RUNNING and beat.age_s(time.time()) > ASK_AFTER_S:
-            return self.ask_driver(self) or beat
+            return self.ask_driver(self.layout) or beat
         return beat
 
     def status(self, now: float | None = None) -> Standing:

@@ -120,7 +120,7 @@ def test_a_driver_is_asked_where_its_heartbeat_is_old(layout: RunLayout) -> None
     layout.write_driver(dump_heartbeat({"state": "Running", "at": now - 900, "epoch": 1}))
     run = RunReader.open(layout)
     assert run.status().state == "NotResponding"
-    run.ask_driver = lambda asked: Heartbeat(state="Running", at=now, epoch=1, trouble=f"{asked.id}: disk full")
+    run.ask_driver = lambda asked: Heartbeat(state="Running", at=now, epoch=1, trouble=f"{asked.run_id}: disk full")
     assert run.status().state == "Running"
     assert run.heartbeat().trouble == f"{run.id}: disk full"
     run.ask_driver = lambda _: Heartbeat()

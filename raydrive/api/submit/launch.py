@@ -25,7 +25,7 @@ from raydrive.core.views.heartbeat import Heartbeat
 from raydrive.core.views.status import SILENT_S, JournalEnd, is_live
 from raydrive.storage.code_snapshot import store_code, store_function
 from raydrive.storage.run_layout import RunLayout, new_run_id
-from raydrive.storage.run_reader import RunReader
+from raydrive.storage.run_reader import RunReader, read_heartbeat
 
 START_TIMEOUT_S = 120.0
 CONFIRM_TIMEOUT_S = 5.0
@@ -323,7 +323,7 @@ def is_ours(layout: RunLayout) -> bool:
     return started is not None and started.embedded
 
 
-def find_driver(run: RunReader) -> Any:
+def find_driver(layout: RunLayout) -> Any:
     """Returns the handle of a run's driver, connecting to its cluster if need be.
 
     Raises:
@@ -331,29 +331,29 @@ def find_driver(run: RunReader) -> Any:
     """
     from raydrive.runtime.ray_cluster import connection as ray_connection
 
-    known = _started(run.layout)
+    known = _started(layout)
     if known is not None:
         return known.handle
     ray_connection.before_import()
     import ray
 
-    heartbeat = run.heartbeat()
+    heartbeat = read_heartbeat(layout)
     if not ray.is_initialized():
         address = heartbeat.address
         if not address:
-            raise ClusterError(f"run {run.id} has no driver: it has never started")
+            raise ClusterError(f"run {layout.run_id} has no driver: it has never started")
         ray_connection.connect(address)
     # The second: one that was started where the same folder has another path.
-    own = driver_name(run.layout)
+    own = driver_name(layout)
     for name in dict.fromkeys(filter(None, (own, heartbeat.actor))):
         with contextlib.suppress(ValueError):
             driver = ray.get_actor(name, namespace=ray_connection.NAMESPACE)
-            ours = is_driver_of(driver, run.layout)
+            ours = is_driver_of(driver, layout)
             if ours or (ours is None and name == own):
                 return driver
     raise ClusterError(
-        f"run {run.id} has no live driver on the cluster at {heartbeat.address}. "
-        f"Go on with it: raydrive resume {run.id}"
+        f"run {layout.run_id} has no live driver on the cluster at {heartbeat.address}. "
+        f"Go on with it: raydrive resume {layout.run_id}"
     )
 
 
