@@ -9,7 +9,7 @@ from raydrive.storage.run_reader import RunReader
 
 
 @checks_arguments(params=TEXT_LIST | NOTHING, top=whole(0))
-class Charts:
+class PlotMethods:
     """The ``plot_`` methods of a run; each returns a plotly figure of the run as it stands."""
 
     reader: RunReader

@@ -17,9 +17,9 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, DamagedJournalError, JournalError, NonsenseError, StorageError
 from raydrive.core.records import RUNNING, Reported
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, load
+from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, load
 from raydrive.core.views.heartbeat import Heartbeat, parse_heartbeat
-from raydrive.core.views.status import AT_REST, SILENT_S, Standing, entries_due, missing, standing
+from raydrive.core.views.status import AT_REST, SILENT_S, RunStatus, entries_due, missing, run_status
 from raydrive.core.views.summary import Summary, row, row_json, summarize
 from raydrive.storage.journal.reader import JournalReader, JournalRewoundError
 from raydrive.storage.journal.repair import cut
@@ -50,7 +50,7 @@ class RunReader:
 
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
-        self.config, self.heritage = read_given(layout)
+        self.config, self.warm_start = read_given(layout)
         self.generation = 0
         """Raised when entries that were read turned out not to count: all that was made of them is void."""
         self.ask_driver: Callable[[RunLayout], Heartbeat] | None = None
@@ -106,7 +106,7 @@ class RunReader:
 
     def begin(self) -> None:
         """Forgets all that was folded; for subclasses that fold more than the sweep."""
-        self.sweep = Sweep(self.config, self.heritage)
+        self.sweep = Sweep(self.config, self.warm_start)
         """The run as far as its journal has been read."""
 
     def fold(self) -> None:
@@ -216,14 +216,14 @@ class RunReader:
             return self.ask_driver(self.layout) or beat
         return beat
 
-    def status(self, now: float | None = None) -> Standing:
+    def status(self, now: float | None = None) -> RunStatus:
         """Returns how the run stands, as far as its journal has been read.
 
         Args:
             now: Seconds since the epoch; None = the clock's.
         """
         beat = Heartbeat() if self.sweep.finished else self.last_heartbeat()
-        return standing(self.sweep, beat, time.time() if now is None else now, damaged=bool(self.damage))
+        return run_status(self.sweep, beat, time.time() if now is None else now, damaged=bool(self.damage))
 
     def summary(self) -> Summary:
         """Returns the summary of the run, as far as its journal has been read."""
@@ -280,7 +280,7 @@ class RunReader:
         return out
 
 
-def read_given(layout: RunLayout) -> tuple[RunConfig, Heritage]:
+def read_given(layout: RunLayout) -> tuple[RunConfig, WarmStartData]:
     """Returns what a run was given when it was submitted: its configuration, and what earlier runs brought.
 
     Raises:
@@ -290,9 +290,9 @@ def read_given(layout: RunLayout) -> tuple[RunConfig, Heritage]:
     """
     config = read_config(layout)
     if not config.lineage:
-        return config, NOTHING
+        return config, EMPTY
     try:
-        return config, load(layout.read_heritage())
+        return config, load(layout.read_warm_start())
     except JournalError as error:
         raise JournalError(f"what earlier runs brought to {layout.run_id} cannot be read: {error}") from error
 

@@ -12,7 +12,7 @@ import pytest
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submit.launch import resume
 from raydrive.api.submit.submission import RunReference, Submission
-from raydrive.api.submit.warm_start import trace
+from raydrive.api.submit.warm_start import plan_warm_start
 from raydrive.cli.app import run as raydrive
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -27,7 +27,7 @@ from raydrive.storage.journal.writer import JournalWriter
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import RunReader
 from raydrive.studio.data.page_data import Documents
-from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.run_history import open_history
 from raydrive.studio.web.runs_page import RunStates, runs_page
 
 NOWHERE = "http://127.0.0.1:9"
@@ -121,7 +121,7 @@ def test_all_say_the_same(
         "status": shown["status"],
         "list": listed["status"],
         "runs page": re.findall('<span class="state [a-z]+">(.*?)</span>', page)[0],
-        "run's page": Documents(open_story(layout)).head()["run"]["state"],
+        "run's page": Documents(open_history(layout)).head()["run"]["state"],
         "Python": HyperDriveRun(layout).get_status(),
         "warm start": recorded_by_an_heir(storage, layout),
     }
@@ -136,10 +136,10 @@ def recorded_by_an_heir(storage: str, layout: RunLayout) -> str:
         config=config(), source_directory=None, resume_from=(RunReference(run=layout.run_id, where="resume_from"),)
     )
     if not RunReader.open(layout).status().live:
-        (parent,) = trace(wanted, storage).lineage.parents
+        (parent,) = plan_warm_start(wanted, storage).lineage.parents
         return parent.state
     with pytest.raises(ConfigError, match=r"which is still \w+") as refused:
-        trace(wanted, storage)
+        plan_warm_start(wanted, storage)
     return re.findall(r"which is still (\w+)", str(refused.value))[0]
 
 

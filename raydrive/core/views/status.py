@@ -58,7 +58,7 @@ class JournalEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunStatus:
     """A run at a time."""
 
     state: str
@@ -149,7 +149,7 @@ def missing(due: int, entries: int) -> str:
     )
 
 
-def standing(sweep: Sweep, beat: Heartbeat, now: float, *, damaged: bool = False) -> Standing:
+def run_status(sweep: Sweep, beat: Heartbeat, now: float, *, damaged: bool = False) -> RunStatus:
     """Returns how a run stands; the clock of one that is over, or whose driver is gone, stands still.
 
     Args:
@@ -164,4 +164,4 @@ def standing(sweep: Sweep, beat: Heartbeat, now: float, *, damaged: bool = False
         now, beat = sweep.last_at, NO_HEARTBEAT
     elif state in AT_REST:
         now = max(beat.at or sweep.last_at, sweep.last_at)
-    return Standing(state, live, now, summarize(sweep, now, interrupted=is_interrupted(state)), beat)
+    return RunStatus(state, live, now, summarize(sweep, now, interrupted=is_interrupted(state)), beat)

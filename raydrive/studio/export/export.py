@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, StorageError
 from raydrive.storage.folder.base import redact
 from raydrive.studio.data.page_data import Documents, shared_config
-from raydrive.studio.data.run_history import Story, detail_value
+from raydrive.studio.data.run_history import RunHistory, detail_value
 from raydrive.studio.export.mlflow_export import to_mlflow
 from raydrive.studio.export.other_tools import to_optuna, to_tensorboard
 
@@ -24,11 +24,11 @@ _OTHERS = ("mlflow", "optuna", "sqlalchemy", "requests")
 """Whose refusals (a tracking server that is away, a wrong address) are the user's news, not a bug of ours."""
 
 
-def export_run(story: Story, kind: str, target: str = "") -> list[str]:
+def export_run(history: RunHistory, kind: str, target: str = "") -> list[str]:
     """Exports a run and returns what was written: paths, or a line about it; then notes, which begin with ``Note:``.
 
     Args:
-        story: The run.
+        history: The run.
         kind: A key of ``KINDS``.
         target: File or folder (``csv`` and ``parquet`` write two files, so a folder), an Optuna storage URL, an MLflow
             tracking URI; empty = a name made from the run's id, here.
@@ -41,7 +41,7 @@ def export_run(story: Story, kind: str, target: str = "") -> list[str]:
     if kind not in KINDS:
         raise ConfigError(Problem("to", repr(kind), ", ".join(KINDS)))
     try:
-        return KINDS[kind](story, target)
+        return KINDS[kind](history, target)
     except OSError as error:
         raise StorageError(f"cannot export to {target or 'this folder'}: {error}") from error
     except Exception as error:
@@ -51,12 +51,12 @@ def export_run(story: Story, kind: str, target: str = "") -> list[str]:
         raise RaydriveError(f"{kind} at {redact(target)} did not take the run: {first}") from error
 
 
-def _tables(story: Story) -> dict[str, pyarrow.Table]:
+def _tables(history: RunHistory) -> dict[str, pyarrow.Table]:
     from raydrive.api.display.tables import metrics_table, trials_table
 
     return {
-        "trials": trials_table(story.rows()),
-        "metrics": metrics_table(story.reports(), story.config.metric.name),
+        "trials": trials_table(history.rows()),
+        "metrics": metrics_table(history.reports(), history.config.metric.name),
     }
 
 
@@ -82,32 +82,32 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _to_csv(story: Story, target: str) -> list[str]:
+def _to_csv(history: RunHistory, target: str) -> list[str]:
     folder, paths = _folder(target), []
-    for name, table in _tables(story).items():
-        path = folder / f"{story.id}-{name}.csv"
+    for name, table in _tables(history).items():
+        path = folder / f"{history.id}-{name}.csv"
         path.write_text(_csv_text(table), encoding="utf-8")
         paths.append(str(path))
     return paths
 
 
-def _to_parquet(story: Story, target: str) -> list[str]:
+def _to_parquet(history: RunHistory, target: str) -> list[str]:
     from pyarrow import parquet
 
     folder, paths = _folder(target), []
-    for name, table in _tables(story).items():
-        path = folder / f"{story.id}-{name}.parquet"
+    for name, table in _tables(history).items():
+        path = folder / f"{history.id}-{name}.parquet"
         parquet.write_table(table, path)
         paths.append(str(path))
     return paths
 
 
-def run_json(story: Story) -> dict[str, Any]:
+def run_json(history: RunHistory) -> dict[str, Any]:
     """Returns a run with all its values as one JSON object; numbers JSON does not know become text."""
-    head = Documents(story).head()
-    metrics = story.all_metrics()
+    head = Documents(history).head()
+    metrics = history.all_metrics()
     trials = []
-    for trial, row in zip(story.sweep.trials, story.rows(), strict=True):
+    for trial, row in zip(history.sweep.trials, history.rows(), strict=True):
         plain = {key: value for key, value in row.items() if not key.startswith("param_")}
         trials.append(
             {
@@ -124,19 +124,19 @@ def run_json(story: Story) -> dict[str, Any]:
         for key in ("id", "experiment", "state", "why", "metric", "goal", "objective", "started", "last")
     }
     out: dict[str, Any] = detail_value(
-        {"schema_version": 1, **about, **summary, "config": shared_config(story.config), "trials": trials}
+        {"schema_version": 1, **about, **summary, "config": shared_config(history.config), "trials": trials}
     )
     return out
 
 
-def _to_json(story: Story, target: str) -> list[str]:
-    path = Path(target or f"{story.layout.run_id}.json").expanduser()
+def _to_json(history: RunHistory, target: str) -> list[str]:
+    path = Path(target or f"{history.layout.run_id}.json").expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(run_json(story), indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(run_json(history), indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
     return [str(path)]
 
 
-KINDS: Mapping[str, Callable[[Story, str], list[str]]] = {
+KINDS: Mapping[str, Callable[[RunHistory, str], list[str]]] = {
     "csv": _to_csv,
     "json": _to_json,
     "parquet": _to_parquet,
