@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -241,6 +242,17 @@ def why_waiting(resources: Resources) -> str:
         return f"waiting for one node to have {describe(wanted)} free, or for its process to start"
     have = describe({name: free.get(name, 0.0) for name in short})
     return f"waiting for {describe(short)}; free in the cluster: {have}"
+
+
+def was_restarted() -> bool:
+    """Whether Ray has started the actor that this process runs before, and starts it again."""
+    import ray
+
+    with warnings.catch_warnings():
+        # Of this property of Ray 2.60 itself, which reads a deprecated one; there is no newer way. Ray prints what an
+        # actor warns about in the terminal of whoever has called ray.init().
+        warnings.filterwarnings("ignore", r"(?s).*Use get_actor_id\(\) instead", DeprecationWarning)
+        return bool(ray.get_runtime_context().was_current_actor_reconstructed)
 
 
 def versions() -> dict[str, str]:

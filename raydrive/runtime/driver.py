@@ -22,7 +22,7 @@ from raydrive.core.heritage import sampler_of
 from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.standing import missing
 from raydrive.core.sweep import Sweep
-from raydrive.runtime.cluster import versions
+from raydrive.runtime.cluster import versions, was_restarted
 from raydrive.runtime.hiring import Hiring
 from raydrive.runtime.loop import Batch, Loop
 from raydrive.runtime.pacing import Pace
@@ -82,8 +82,8 @@ class Driver:
         self._loop: Loop | None = None
         self._slots: Slots | None = None
         self._upkeep: Upkeep | None = None
-        self._context = context = ray.get_runtime_context()
-        if context.was_current_actor_reconstructed:
+        self._context = ray.get_runtime_context()
+        if was_restarted():
             self._limits = {}  # they are in the journal already
             # Nobody outside knows that this driver is new: it has to begin by itself.
             self._restarting = asyncio.get_running_loop().create_task(self._restart())
