@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import platform
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -19,7 +22,6 @@ from raydrive.storage.here import current_folder
 
 app = typer.Typer(
     name="raydrive",
-    help="HyperDrive's hyperparameter tuning on your own Ray cluster.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -29,6 +31,26 @@ reading.register(app)
 control.register(app)
 studying.register(app)
 running.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            ray = f"Ray {metadata.version('ray')}"  # not imported: that takes a second
+        except metadata.PackageNotFoundError:
+            ray = "no Ray"
+        print(f"raydrive {metadata.version('raydrive')} (Python {platform.python_version()}, {ray})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Show the versions and exit."),
+    ] = False,
+) -> None:
+    """HyperDrive's hyperparameter tuning on your own Ray cluster."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         _check_texts(sys.argv[1:] if arguments is None else arguments)
-        if not {"--help", "-h"} & {*(sys.argv[1:] if arguments is None else arguments)}:
+        if not {"--help", "-h", "--version", "-V"} & {*(sys.argv[1:] if arguments is None else arguments)}:
             current_folder()  # without one nothing works: no settings are found, and Ray does not start
         app(args=None if arguments is None else list(arguments), prog_name="raydrive")
     except SystemExit as ended:
