@@ -59,10 +59,13 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if explicit == "local":
-            start_ray(num_cpus, **options)
-        else:
-            ray.init(address=explicit, **options)
+        with warnings.catch_warnings():
+            # Ray 2.54, say, warns every process that connects: tasks without GPUs will see all of them. 2.60 does not.
+            warnings.filterwarnings("ignore", "Tip: In future versions of Ray, .*accelerator", FutureWarning)
+            if explicit == "local":
+                start_ray(num_cpus, **options)
+            else:
+                ray.init(address=explicit, **options)
     except Exception as error:  # Ray raises whatever comes, a bare Exception where a node starts too slowly
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if explicit == "local":
