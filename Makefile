@@ -29,16 +29,13 @@ demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded loca
 	@echo "\$$ raydrive best last"
 	@$(BIN)/raydrive best last
 
-test: $(VENV)/installed-test browser ## Run the whole test suite
+test: browser $(VENV)/installed-test ## Run the whole test suite
 	@$(BIN)/python tests/script_environment.py
 	$(BIN)/python -m pytest -q -n 3 --dist loadscope
 
-# The studio's tests look at its pages in a real browser; where none can be installed they fail and say so.
-browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
-		echo "Installing chromium for the tests of the studio's pages ..."; \
-		{ apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
-		echo "No chromium could be installed: install it yourself, or the browser tests fail." >&2; }
+# The studio's tests look at its pages in a real browser; this says what it installs and why, or what to run instead.
+browser: | $(BIN)/python
+	@$(BIN)/python tests/chromium.py
 
 check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .
