@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-scale chaos fuzz bench-peers bench-quick quality docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test check bench bench-scale chaos fuzz bench-peers bench-quick quality docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: browser $(VENV)/installed-test ## Run the whole test suite
 # The studio's tests look at its pages in a real browser; this says what it installs and why, or what to run instead.
 browser: | $(BIN)/python
 	@$(BIN)/python tests/chromium.py
+
+wheel-test: $(VENV)/installed-test ## Build the wheel, install it into an empty environment, try it there (two minutes)
+	$(BIN)/python tests/wheel/check_wheel.py
 
 check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .
