@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wheel-test check bench bench-scale chaos fuzz bench-peers bench-quick quality docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ browser: | $(BIN)/python
 
 wheel-test: $(VENV)/installed-test ## Build the wheel, install it into an empty environment, try it there (two minutes)
 	$(BIN)/python tests/wheel/check_wheel.py
+
+matrix: $(VENV)/installed-test ## Try the wheel on each Python and Ray; writes docs/compatibility.md (half an hour)
+	nice $(BIN)/python tests/wheel/matrix.py
 
 check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .
