@@ -303,8 +303,11 @@ def test_the_version_stands_in_one_tone() -> None:
 
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert raydrive.__version__ == version
-    changelog = (ROOT / "CHANGELOG.md").read_text()
-    assert re.search(rf"^## \[({re.escape(version)}|Unreleased)\]", changelog, flags=re.MULTILINE)
+    release, development, _ = version.partition(".dev")
+    date = "unreleased" if development else r"\d{4}-\d\d-\d\d"
+    newest = re.search(r"^## .*$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert newest is not None
+    assert re.fullmatch(rf"## \[{re.escape(release)}\] - {date}", newest[0])
 
 
 def test_test_files_have_names_of_their_own() -> None:
