@@ -42,8 +42,19 @@ LOWEST_ON = ("3.10", "3.11")
 """Pythons that the lowest versions are tried on; for newer ones some of those have no wheels."""
 SHOWN = ("numpy", "scipy", "scikit-learn", "pyarrow", "pydantic", "typer")
 """Distributions whose versions a row names."""
-COLUMNS = ("install", "demo", "resume", "report", "bayesian", "object_store", "quiet_terminal")
-TITLES = ("install", "demo", "resume", "report", "Bayesian", "S3", "no warnings")
+TITLES = {
+    "install": "install",
+    "every_module_imports": "imports",
+    "demo": "demo",
+    "resume": "resume",
+    "reading_commands": "commands",
+    "report": "report",
+    "studio": "studio",
+    "bayesian": "Bayesian",
+    "object_store": "S3",
+    "quiet_terminal": "no warnings",
+}
+"""The checks of a combination, in their order, and what their columns are called."""
 
 
 @dataclass
@@ -85,7 +96,7 @@ def requirements(combination: Combination, wheel: Path) -> list[str]:
 
 
 def try_combination(combination: Combination, wheel: Path, s3: str) -> None:
-    """Installs the wheel and does the checks of ``COLUMNS``; the combination keeps what came of them.
+    """Installs the wheel and does the checks of ``TITLES``; the combination keeps what came of them.
 
     Args:
         combination: What to try.
@@ -112,8 +123,8 @@ def try_combination(combination: Combination, wheel: Path, s3: str) -> None:
             "install": install_wheel,
             "object_store": partial(checks.object_store, here, s3),
         }
-        tries |= {name: partial(getattr(checks, name), here) for name in COLUMNS if name not in tries}
-        for column in COLUMNS:
+        tries |= {name: partial(getattr(checks, name), here) for name in TITLES if name not in tries}
+        for column in TITLES:
             start = time.monotonic()
             try:
                 tries[column]()
@@ -143,7 +154,7 @@ def page(combinations: Sequence[Combination], about: str) -> str:
         "",
         about,
         "",
-        f"| Python | Ray | {' | '.join(TITLES)} | {', '.join(SHOWN)} |",
+        f"| Python | Ray | {' | '.join(TITLES.values())} | {', '.join(SHOWN)} |",
         f"|---|---|{'---|' * len(TITLES)}---|",
     ]
     notes: list[str] = []
@@ -165,12 +176,12 @@ def _row(combination: Combination, notes: list[str]) -> str:
     if combination.why_not:
         return f"| {python} | {ray} | {combination.why_not} |{' |' * len(TITLES)}"
     cells = []
-    for column in COLUMNS:
+    for column in TITLES:
         if column not in combination.results:
             cells.append("-")
         elif wrong := combination.results[column]:
             number = len(notes) + 1
-            notes.append(f"{number}. Python {python}, Ray {ray}, {column}:\n\n{_as_code(wrong)}\n")
+            notes.append(f"{number}. Python {python}, Ray {ray}, {TITLES[column]}:\n\n{_as_code(wrong)}\n")
             cells.append(f"**failed** ({number})")
         else:
             cells.append("ok")
