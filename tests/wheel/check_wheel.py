@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import checks
-from installed import Failure, Installed, build, install, make_environment
+from installed import Installed, build, install, make_environment, outcome
 
 
 class Results:
@@ -27,10 +27,8 @@ class Results:
     def take(self, name: str, check: Callable[[], str]) -> bool:
         """Does one check; returns whether it passed."""
         start = time.monotonic()
-        try:
-            seen, passed = check(), True
-        except Failure as failure:
-            seen, passed = str(failure), False
+        passed, seen = outcome(check)
+        if not passed:
             self.failed.append(name)
         print(f"{'ok  ' if passed else 'FAIL'}  {name:<40} {time.monotonic() - start:5.1f} s  {seen}", flush=True)
         return passed

@@ -116,6 +116,16 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGINT, *
         raise Failure(f"it did not end within a minute after {how.name}") from None
 
 
+def outcome(check: Callable[[], str]) -> tuple[bool, str]:
+    """Does a check; returns whether it passed, and what it saw or what was wrong."""
+    try:
+        return True, check()
+    except Failure as failure:
+        return False, str(failure)
+    except Exception as error:  # what raydrive answered is not even of the form that the check looks into
+        return False, f"{type(error).__name__}: {error}"
+
+
 def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 120.0) -> Any:
     """Waits for something to become true and returns it.
 
