@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from raydrive import __version__
 from raydrive.cli import control, reading, running, studying, submitting
 from raydrive.cli.output import EXIT_INTERRUPTED, say
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
@@ -39,7 +40,7 @@ def _print_version(wanted: bool) -> None:
             ray = f"Ray {metadata.version('ray')}"  # not imported: that takes a second
         except metadata.PackageNotFoundError:
             ray = "no Ray"
-        print(f"raydrive {metadata.version('raydrive')} (Python {platform.python_version()}, {ray})")
+        print(f"raydrive {__version__} (Python {platform.python_version()}, {ray})")
         raise typer.Exit
 
 

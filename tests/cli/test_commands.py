@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import raydrive
 from raydrive.cli.app import app, run
 from raydrive.cli.control import _check
 from raydrive.cli.output import Format, emit, emit_one, resolve
@@ -188,7 +189,7 @@ def test_help_is_light() -> None:
 @pytest.mark.parametrize("option", ["--version", "-V"])
 def test_the_version_names_what_a_report_of_a_bug_needs(option: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run([option]) == 0
-    versions = (metadata.version("raydrive"), platform.python_version(), metadata.version("ray"))
+    versions = (raydrive.__version__, platform.python_version(), metadata.version("ray"))
     assert capfd.readouterr() == ("raydrive {} (Python {}, Ray {})\n".format(*versions), "")
 
 
