@@ -153,7 +153,8 @@ def status_is(here: Installed, trials: int, run: str = "last", **variables: str)
     status = here.ask("status", run, **variables)
     found = (status["status"], status["trials"], status["failed"])
     if found != ("Completed", trials, 0):
-        raise Failure("the run is {}, with {} trials, {} of them failed".format(*found))
+        failed = [one["why"] for one in here.ask("trials", run, **variables)["trials"] if one["state"] == "Failed"]
+        raise Failure("the run is {}, with {} trials, {} of them failed{}".format(*found, f": {failed}" * bool(failed)))
     return status
 
 
