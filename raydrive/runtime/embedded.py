@@ -73,7 +73,9 @@ def _only_what_is_used() -> Iterator[None]:
             if hasattr(owner, name):
                 rays = getattr(owner, name)
                 stack.callback(setattr, owner, name, rays)
-                setattr(owner, name, functools.partial(other, rays))
+                ours = functools.partial(other, rays)
+                # Python 3.13 warns of a partial in a class, for it is to become a method.
+                setattr(owner, name, staticmethod(ours) if isinstance(owner, type) else ours)
         if not _SETTINGS.keys() & os.environ.keys():
             for name, value in _SETTINGS.items():
                 stack.callback(os.environ.pop, name, None)
