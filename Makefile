@@ -40,8 +40,8 @@ browser: | $(BIN)/python
 wheel-test: $(VENV)/installed-test ## Build the wheel, install it into an empty environment, try it there (two minutes)
 	$(BIN)/python tests/wheel/check_wheel.py
 
-matrix: $(VENV)/installed-test ## Try the wheel on each Python and Ray; writes docs/compatibility.md (half an hour)
-	nice $(BIN)/python tests/wheel/matrix.py
+matrix: $(VENV)/installed-test ## Try the wheel on each Python and Ray; writes docs/compatibility.md (half an hour; MATRIX="--python 3.11")
+	nice $(BIN)/python tests/wheel/matrix.py $(MATRIX)
 
 check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .

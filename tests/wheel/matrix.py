@@ -1,7 +1,7 @@
 """Tries the wheel on every Python and with old, middling and new Rays, and writes docs/compatibility.md: `make matrix`.
 
 Each combination has an environment of its own, which is removed afterwards. One whose interpreter this machine lacks is
-reported as not tried. `--python 3.11 --ray newest` tries a part and prints it only.
+reported as not tried. `--python 3.11 --ray newest` tries a part; the other rows of the page stay as they are.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ TITLES = {
 """The checks of a combination, in their order, and what their columns are called."""
 
 
+UNTRIED = "not tried yet"
+
+
 @dataclass
 class Combination:
     """A Python, a Ray, and what came of trying raydrive with them."""
@@ -67,11 +70,13 @@ class Combination:
     """Such as 3.11; the full version once it is known."""
     ray: str
     """``oldest``, ``middle``, ``newest`` or ``lowest``: the latter with the lowest versions of everything."""
-    why_not: str = "not tried: interrupted before"
+    why_not: str = UNTRIED
     """Why nothing was tried; empty once it was."""
     results: dict[str, str] = field(default_factory=dict)
     """By check: empty if it passed, else what was wrong."""
     versions: dict[str, str] = field(default_factory=dict)
+    commit: str = ""
+    """What was tried."""
 
     @property
     def failed(self) -> bool:
@@ -136,66 +141,62 @@ def try_combination(combination: Combination, wheel: Path, s3: str) -> None:
                 return
 
 
-def circumstances() -> str:
-    """Returns what is tried, when, and on what machine: not its name, but what others have, too."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    machine = f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}, {os.cpu_count()} cores"
-    return f"raydrive {project()['version']} ({commit}), {datetime.date.today()}, {machine}."
+def page(combinations: Sequence[Combination], before: str = "") -> str:
+    """Returns the generated part of the page: the machine (not its name, but what others have, too) and a table.
 
-
-def page(combinations: Sequence[Combination], about: str) -> str:
-    """Returns the generated part of the page: ``about``, a table, what failed, and the lowest versions."""
+    Args:
+        combinations: The rows.
+        before: What was generated before; its row of a combination that is not tried now stays.
+    """
+    tried_before = {found[0]: line for line in before.splitlines() if (found := _ROW.findall(line))}
     lines = [
         BEGIN,
         "",
-        about,
+        f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}, {os.cpu_count()} cores.",
         "",
-        f"| Python | Ray | {' | '.join(TITLES.values())} | {', '.join(SHOWN)} |",
-        f"|---|---|{'---|' * len(TITLES)}---|",
+        f"| Python | Ray | {' | '.join(TITLES.values())} | versions | tried |",
+        f"|---|---|{'---|' * len(TITLES)}---|---|",
     ]
-    notes: list[str] = []
-    lines += [_row(combination, notes) for combination in combinations]
-    lines += ["", *notes]
-    lowest = next((one for one in combinations if one.ray == LOWEST and one.versions), None)
-    if lowest is not None:
-        names = [re.match(r"[A-Za-z0-9._-]+", wanted) for wanted in project()["dependencies"]]  # type: ignore[attr-defined]
-        direct = [re.sub(r"[-_.]+", "-", match[0].lower()) for match in names if match is not None]
-        listed = ", ".join(f"{name} {lowest.versions[name]}" for name in direct if name in lowest.versions)
-        lines += [f"The lowest versions, on Python {lowest.versions['python'].strip()}: {listed}.", ""]
-    return "\n".join([*lines, END])
+    for one in combinations:
+        line = tried_before.get((one.python, one.ray)) if one.why_not == UNTRIED else None
+        lines.append(line or _row(one))
+    return "\n".join([*lines, "", END])
 
 
-def _row(combination: Combination, notes: list[str]) -> str:
+_ROW = re.compile(r"^\| (3\.\d+)[\d.]* \| (?:[\d.]+ )?\((\w+)\) \|")
+"""The beginning of a row: Python's version, and which Ray."""
+
+
+def _row(combination: Combination) -> str:
     found = combination.versions
     ray = f"{found.get('ray', '')} ({combination.ray})".strip()
     python = found.get("python", combination.python).strip()
     if combination.why_not:
-        return f"| {python} | {ray} | {combination.why_not} |{' |' * len(TITLES)}"
-    cells = []
-    for column in TITLES:
-        if column not in combination.results:
-            cells.append("-")
-        elif wrong := combination.results[column]:
-            number = len(notes) + 1
-            notes.append(f"{number}. Python {python}, Ray {ray}, {TITLES[column]}:\n\n{_as_code(wrong)}\n")
-            cells.append(f"**failed** ({number})")
-        else:
-            cells.append("ok")
-    return f"| {python} | {ray} | {' | '.join(cells)} | {', '.join(found.get(name, '-') for name in SHOWN)} |"
+        return f"| {python} | {ray} | {combination.why_not} |{' |' * (len(TITLES) + 1)}"
+    cells = [_cell(combination.results.get(column)) for column in TITLES]
+    shown = _named_by_the_project() if combination.ray == LOWEST else SHOWN
+    versions = ", ".join(f"{name} {found[name]}" for name in shown if name in found)
+    return f"| {python} | {ray} | {' | '.join(cells)} | {versions} | {combination.commit}, {datetime.date.today()} |"
 
 
-def _as_code(text: str) -> str:
-    """Returns a text as a block of code within an item of a list."""
-    return "\n".join(f"   {line}" for line in ["```", *text.splitlines(), "```"])
+def _cell(wrong: str | None) -> str:
+    """The cell of a check: None = not tried, empty = passed, else what was wrong, in one line."""
+    if wrong is None:
+        return "-"
+    return f"**failed**: {' '.join(wrong.split())[:200].replace('|', '/')}" if wrong else "ok"
 
 
-def write(combinations: Sequence[Combination], about: str) -> None:
+def _named_by_the_project() -> list[str]:
+    """The distributions that pyproject.toml names, as package indexes spell them."""
+    names = [re.match(r"[A-Za-z0-9._-]+", wanted) for wanted in project()["dependencies"]]  # type: ignore[attr-defined]
+    return [re.sub(r"[-_.]+", "-", match[0].lower()) for match in names if match is not None]
+
+
+def write(combinations: Sequence[Combination]) -> None:
     """Puts the generated part into the page; the rest of it stays."""
     text = PAGE.read_text()
     start, stop = text.index(BEGIN), text.index(END) + len(END)
-    PAGE.write_text(text[:start] + page(combinations, about) + text[stop:])
+    PAGE.write_text(text[:start] + page(combinations, text[start:stop]) + text[stop:])
 
 
 def main() -> int:
@@ -207,18 +208,18 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would children
     rows = [Combination(python, ray) for python in PYTHONS for ray in ("oldest", "middle", "newest")]
     rows += [Combination(python, LOWEST) for python in LOWEST_ON]
-    part = bool(arguments.python or arguments.ray)
     wanted = [
         row for row in rows if row.python in (arguments.python or PYTHONS) and row.ray in (arguments.ray or [row.ray])
     ]
     with tempfile.TemporaryDirectory(prefix="raydrive-dist-") as folder, moto_s3.serving() as (s3, _):
-        about = circumstances()
+        described = ["git", "describe", "--always", "--dirty"]
+        commit = subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
         wheel, _ = build(Path(folder))
         for row in sorted(wanted, key=lambda row: FIRST.index(row.ray)):
+            row.commit = commit
             try_combination(row, wheel, s3)
-            if not part:
-                write(rows, about)  # after each, so that what was found is kept if this is interrupted
-    print(page(wanted, about) if part else f"Written to {PAGE.relative_to(ROOT)}.")
+            write(rows)  # after each, so that what was found is kept if this is interrupted
+    print(f"Written to {PAGE.relative_to(ROOT)}.")
     return 1 if any(row.failed for row in wanted) else 0
 
 
