@@ -67,7 +67,7 @@ def test_the_table_names_what_failed_and_where() -> None:
     rows = [line for line in matrix.page([good, bad]).splitlines() if line.startswith("| 3.")]
     assert rows[0].count(" ok ") == len(matrix.TITLES)
     assert " abc, 20" in rows[0]
-    assert "2.60.0 (newest) | ok | - | **failed**: ended with 1: a / b | - |" in rows[1]
+    assert "2.60.0 (newest) | ok | - | **failed**: it ended with 1: a / b | - |" in rows[1]
     assert (good.failed, bad.failed) == (False, True)
 
 
