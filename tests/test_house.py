@@ -41,7 +41,7 @@ RAY_INSIDE_FUNCTIONS = (
     "raydrive.runtime.ray_cluster.embedded_ray",
     "raydrive.runtime.ray_cluster.dashboard_jobs",
     "raydrive.runtime.ray_cluster.storage_probe",
-    "raydrive.api",
+    "raydrive.runtime.driver_client",
 )
 # A pure core gets time, randomness and contents of files as arguments.
 IMPURE = {

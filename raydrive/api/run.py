@@ -148,9 +148,9 @@ class HyperDriveRun(Charts):
         """Returns the driver's last sign of life (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}."""
         found = parse_heartbeat(self.layout.read_driver())
         if found.get("state") == "Running" and age_s(found, time.time()) > SILENT_S / 3:
-            from raydrive.api.control import ask_own_driver
+            from raydrive.runtime.driver_client import view_own_driver
 
-            found = ask_own_driver(self) or found
+            found = view_own_driver(self.layout) or found
         return found
 
     def get_status(self) -> str:
@@ -232,9 +232,9 @@ class HyperDriveRun(Charts):
         Raises:
             ClusterError: If the driver cannot be reached.
         """
-        from raydrive.api.control import call_driver
+        from raydrive.runtime.driver_client import call_driver
 
-        return bool(call_driver(self, "cancel", number, why))
+        return bool(call_driver(self.layout, "cancel", number, why))
 
     # ------------------------------------------------------------------ its trials
 

@@ -312,23 +312,22 @@ def interrupt_on_signals() -> None:
 
 def _interrupted(run: HyperDriveRun) -> int:
     """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us."""
-    from raydrive.api.control import call_driver
-    from raydrive.api.submit.launch import is_ours
     from raydrive.core.errors import RaydriveError
+    from raydrive.runtime.driver_client import call_driver, is_ours
     from raydrive.runtime.ray_cluster import connection
 
-    if not is_ours(run):
+    if not is_ours(run.layout):
         commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
         say(f"\nThe run goes on without this terminal. {commands}")
         return EXIT_INTERRUPTED
     say("\nStopping the trials; press Ctrl-C again to kill them at once.")
     try:
         with contextlib.suppress(RaydriveError):
-            call_driver(run, "interrupt", timeout_s=run.config.trial.grace_s + STOP_MARGIN_S)
+            call_driver(run.layout, "interrupt", timeout_s=run.config.trial.grace_s + STOP_MARGIN_S)
     except KeyboardInterrupt:
         say("\nKilling the trials.")
         with contextlib.suppress(KeyboardInterrupt, RaydriveError):
-            call_driver(run, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
+            call_driver(run.layout, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
     with contextlib.suppress(KeyboardInterrupt):
         connection.disconnect()
     say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
