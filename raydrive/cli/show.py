@@ -31,9 +31,10 @@ def register(app: typer.Typer) -> None:
 
 def workspace(storage: str | None) -> Workspace:
     """Returns the workspace the flag, the environment or ``raydrive.toml`` names."""
-    from raydrive.api.workspace import Workspace, read_settings
+    from raydrive.api.workspace import Workspace
+    from raydrive.settings.nearest import read_place
 
-    return Workspace(resolve(storage, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage")))
+    return Workspace(resolve(storage, "RAYDRIVE_STORAGE", "--storage", read_place().storage))
 
 
 def open_run(name: str, storage: str | None) -> HyperDriveRun:
