@@ -108,10 +108,11 @@ def find_driver(layout: RunLayout) -> Any:
     import ray
 
     heartbeat = parse_heartbeat(layout.read_driver())
+    address = heartbeat.get("address")
+    never = ClusterError(f"run {layout.run_id} has no driver: it has never started")
     if not ray.is_initialized():
-        address = heartbeat.get("address")
         if not address:
-            raise ClusterError(f"run {layout.run_id} has no driver: it has never started")
+            raise never
         ray_connection.connect(address)
     # The second: one that was started where the same folder has another path.
     own = driver_name(layout)
@@ -121,8 +122,10 @@ def find_driver(layout: RunLayout) -> Any:
             ours = is_driver_of(driver, layout)
             if ours or (ours is None and name == own):
                 return driver
+    if not address:
+        raise never
     raise ClusterError(
-        f"run {layout.run_id} has no live driver on the cluster at {heartbeat.get('address')}. "
+        f"run {layout.run_id} has no live driver on the cluster at {address}. "
         f"Go on with it: raydrive resume {layout.run_id}"
     )
 
