@@ -50,13 +50,13 @@ def start_driver(
     """
     import ray
 
-    from raydrive.runtime.ray_actors import Driver
+    from raydrive.runtime.ray_actors import DriverActor
 
     options: dict[str, Any] = {"namespace": ray_connection.NAMESPACE, "num_cpus": 0, "max_restarts": -1}
     if outlives:
         options["lifetime"] = "detached"
     with _ray_errors(f"the driver of {layout.run_id}", "could not start", START_TIMEOUT_S):
-        driver = _create(ray.remote(Driver), layout, options, dict(limits or {}), dict(secrets or {}))
+        driver = _create(ray.remote(DriverActor), layout, options, dict(limits or {}), dict(secrets or {}))
         ray.get(driver.start.remote(), timeout=START_TIMEOUT_S)
     # The handle keeps a driver that is not detached alive as long as this process lives.
     _STARTED[layout.key] = _Started(driver, _connection(), embedded=not outlives)
@@ -67,7 +67,7 @@ def call_driver(layout: RunLayout, method: str, *arguments: object, timeout_s: f
 
     Args:
         layout: The run folder.
-        method: Name of a method of ``Driver``.
+        method: Name of a method of ``DriverActor``.
         *arguments: Its arguments.
         timeout_s: How long to wait for the answer.
 

@@ -28,7 +28,7 @@ from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.objective import BEST
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.registry import sampling_from_json
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.settings.keys import MetricKeys, OwnKeys
@@ -229,7 +229,7 @@ class _Reader:
             self.notes.append((where, note))
         return space
 
-    def _sampling(self, space: Space | None) -> Sampling | None:
+    def _sampling(self, space: Space | None) -> SamplingSpec | None:
         kind, rule = self._sampling_type()
         raw = self.raw.get("sampling_algorithm")
         if isinstance(raw, dict):

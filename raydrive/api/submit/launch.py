@@ -15,7 +15,7 @@ from raydrive.api.submit.dashboard import launch_by_job, resume_by_job
 from raydrive.api.submit.preflight import Checked, check_submission
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
-from raydrive.api.submit.warm_start import Descent, bring
+from raydrive.api.submit.warm_start import WarmStartPlan, copy_warm_start
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import Limits
 from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, RaydriveError, StorageError
@@ -26,7 +26,7 @@ from raydrive.runtime.driver_client import start_driver
 from raydrive.runtime.ray_cluster import connection as ray_connection
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
 from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
-from raydrive.runtime.ray_cluster.storage_probe import check_storage
+from raydrive.runtime.ray_cluster.storage_probe import probe_storage
 from raydrive.storage.run_layout import RunLayout, new_run_id
 
 
@@ -52,7 +52,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
             return _opened(launch_by_job(submission, checked.code, storage=storage, address=dashboard))
         connection = ray_connection.connect(address)
         ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
-        check_storage(storage, submission.config.trial.resources)
+        probe_storage(storage, submission.config.trial.resources)
         layout = _stored(submission, checked, storage)
     finally:
         checked.discard()
@@ -71,8 +71,8 @@ def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout
     config = dataclasses.replace(
         config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=ray_connection.versions()
     )
-    if checked.descent.lineage:
-        config = dataclasses.replace(config, lineage=_inherit(checked.descent, layout))
+    if checked.plan.lineage:
+        config = dataclasses.replace(config, lineage=_inherit(checked.plan, layout))
     private = bool(config.trial.environment_variables)
     layout.write_config(json.dumps(config.to_json(), indent=1).encode(), private=private)
     return layout
@@ -100,11 +100,11 @@ def _opened(uri: str) -> HyperDriveRun:
         ) from error
 
 
-def _inherit(descent: Descent, layout: RunLayout) -> Lineage:
+def _inherit(plan: WarmStartPlan, layout: RunLayout) -> Lineage:
     """Brings what earlier runs have into the new run's folder; nothing is left of it where that fails."""
     try:
-        lineage, heritage = bring(descent, layout)
-        layout.write_heritage(dump(heritage))
+        lineage, warm_start = copy_warm_start(plan, layout)
+        layout.write_warm_start(dump(warm_start))
     except BaseException:
         with contextlib.suppress(RaydriveError):
             layout.folder.delete_tree()
@@ -153,7 +153,7 @@ def resume(
         secrets = read_secrets(run.config.trial.secrets)
         connection = ray_connection.connect(address)
         ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
-        check_storage(run.layout.uri, run.config.trial.resources)
+        probe_storage(run.layout.uri, run.config.trial.resources)
         start_driver(run.layout, connection.outlives, changed, secrets)
     run.refresh()  # not opened anew: a million reports take a second to read
     return run

@@ -13,7 +13,7 @@ from pathlib import Path
 from raydrive.api.submit.packaging import PackedCode, pack
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
-from raydrive.api.submit.warm_start import NONE, Descent, trace
+from raydrive.api.submit.warm_start import NONE, WarmStartPlan, plan_warm_start
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
 from raydrive.storage.check_storage import check_usable
@@ -24,7 +24,7 @@ from raydrive.storage.run_layout import check_experiment
 class Checked:
     """A submission that nothing is wrong with, as far as this machine can tell."""
 
-    descent: Descent
+    plan: WarmStartPlan
     """What earlier runs bring."""
     code: PackedCode | None
     """The code, to be stored or sent, and then discarded; None for a command that needs none."""
@@ -60,7 +60,7 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
 
     by_job = dashboard_of(address) is not None
     spec, source = submission.config.trial, submission.source_directory
-    descent, code, secrets = NONE, submission.code, dict[str, str]()
+    plan, code, secrets = NONE, submission.code, dict[str, str]()
     with collected():
         check_experiment(submission.config.experiment)
     with collected():
@@ -71,12 +71,12 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             secrets = read_secrets(spec.secrets)
     with collected():
         if not by_job:  # earlier runs are looked up where the storage is
-            descent = trace(submission, storage)
+            plan = plan_warm_start(submission, storage)
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():
         code = code or pack(submission.function, source, storage)
-    checked = Checked(descent, code, secrets)
+    checked = Checked(plan, code, secrets)
     try:
         if problems:
             raise ConfigError(problems)
