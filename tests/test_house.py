@@ -286,6 +286,13 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     assert not broken, "\n".join(broken)
 
 
+def test_the_glossary_names_modules_that_exist() -> None:
+    named = re.findall(r"`([a-z_/]+\.py)`", (ROOT / "docs" / "concepts.md").read_text())
+    missing = [name for name in named if not (PACKAGE / name).is_file()]
+    assert len(named) > 40
+    assert not missing, "\n".join(missing)
+
+
 def _tree_of_the_architecture_page() -> set[str]:
     """The modules in the package tree of docs/architecture.md: one a line, two blanks further in for each level."""
     page = (ROOT / "docs" / "architecture.md").read_text()
