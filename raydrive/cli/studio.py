@@ -22,8 +22,8 @@ from raydrive.cli.console import (
 from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
-    from raydrive.studio.data.run_history import Story
-    from raydrive.studio.data.whatif import Outcome
+    from raydrive.studio.data.run_history import RunHistory
+    from raydrive.studio.data.whatif import WhatIfResult
 
 DEFAULT_PORT = 8421
 
@@ -40,16 +40,16 @@ def _storage(flag: str | None) -> str:
     return workspace(flag).storage
 
 
-def open_story(name: str, storage: str | None) -> Story:
+def open_story(name: str, storage: str | None) -> RunHistory:
     """Returns the run a user named, folded for showing."""
     from raydrive.storage.run_layout import RunLayout, find_run
-    from raydrive.studio.data.run_history import open_story as read
+    from raydrive.studio.data.run_history import open_history as read
 
-    story = read(RunLayout.open(find_run(_storage(storage), name).folder))
-    for text in [story.trouble, *story.reader.notices]:
+    history = read(RunLayout.open(find_run(_storage(storage), name).folder))
+    for text in [history.trouble, *history.reader.notices]:
         if text:
             say(f"Note: {text}")
-    return story
+    return history
 
 
 def report(
@@ -63,12 +63,12 @@ def report(
     """Write a run as one HTML file that needs no network and can be shared."""
     from raydrive.studio.web.report import write_report
 
-    story = open_story(run_name, storage)
-    target = output or f"{story.layout.run_id}.html"
+    history = open_story(run_name, storage)
+    target = output or f"{history.layout.run_id}.html"
     if os.path.isdir(target):
         raise ConfigError(Problem("--output", f"{show(target)}, which is a folder", "the name of a file"))
-    size = write_report(story, target, logs=logs)
-    say(f"{len(story.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
+    size = write_report(history, target, logs=logs)
+    say(f"{len(history.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
     print(target)
     return 0
 
@@ -94,14 +94,14 @@ def studio(
     The token may also stand in the variable RAYDRIVE_STUDIO_TOKEN, where a list of processes does not show it.
     """
     from raydrive.storage.run_layout import find_run
-    from raydrive.studio.web.server import Settings, serve
+    from raydrive.studio.web.server import ServerSettings, serve
 
     place = _storage(storage)
     path = ""
     if run_name is not None:
         info = find_run(place, run_name)
         path = f"runs/{info.experiment}/{info.run_id}"
-    settings = Settings(
+    settings = ServerSettings(
         storage=place,
         host=host,
         port=port,
@@ -137,11 +137,11 @@ def whatif(
                     Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")
                 ) from error
         chosen = [policy_from_json(raw, "--policy")]
-    story = open_story(run_name, storage)
-    own = story.config.policy
-    found = outcomes(story, chosen or choices(own))
+    history = open_story(run_name, storage)
+    own = history.config.policy
+    found = outcomes(history, chosen or choices(own))
     if output is Format.JSON:
-        emit_json({"run": story.layout.run_id, "outcomes": [one.to_json() for one in found]})
+        emit_json({"run": history.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
     rows = [
         {
@@ -167,7 +167,7 @@ def whatif(
     return 0
 
 
-def _unknown(found: list[Outcome]) -> list[str]:
+def _unknown(found: list[WhatIfResult]) -> list[str]:
     """What nobody can know, in words."""
     gap, texts = found[0].no_estimate, []
     if any(one.unknown for one in found):
@@ -204,8 +204,8 @@ def export(
         raise ConfigError(
             Problem("--to", repr(to) if to else "nothing", ", ".join(KINDS), did_you_mean(to, list(KINDS)))
         )
-    story = open_story(run_name, storage)
-    for text in export_run(story, to, output):
+    history = open_story(run_name, storage)
+    for text in export_run(history, to, output):
         if text.startswith("Note: "):
             say(text)
         else:

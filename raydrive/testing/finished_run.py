@@ -35,10 +35,10 @@ def check_run(uri: str) -> list[str]:
         StorageError: If it cannot be read.
     """
     layout = RunLayout.open(uri)
-    config, heritage = read_given(layout)
+    config, warm_start = read_given(layout)
     entries = list(JournalReader(layout.journal).read())
     try:
-        sweep = check_journal(config, [records.dump(fact, decisions) for fact, decisions in entries], heritage)
+        sweep = check_journal(config, [records.dump(fact, decisions) for fact, decisions in entries], warm_start)
     except AssertionError as error:
         return [str(error)]
     wrong = [*_wrong_with_reports(entries), *_wrong_with_epochs(entries), *_wrong_with_budgets(sweep)]

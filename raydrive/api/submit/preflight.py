@@ -13,10 +13,10 @@ from pathlib import Path
 from raydrive.api.submit.functions import pickle_function
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
-from raydrive.api.submit.warm_start import NONE, Descent, trace
+from raydrive.api.submit.warm_start import NONE, WarmStartPlan, plan_warm_start
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.storage.check_storage import check_usable
-from raydrive.storage.code_snapshot import Snapshot, snapshot
+from raydrive.storage.code_snapshot import CodeSnapshot, snapshot
 from raydrive.storage.run_layout import check_experiment
 
 
@@ -24,11 +24,11 @@ from raydrive.storage.run_layout import check_experiment
 class Checked:
     """A submission that nothing is wrong with, as far as this machine can tell."""
 
-    descent: Descent
+    plan: WarmStartPlan
     """What earlier runs bring."""
     pickled: bytes
     """The function; empty for scripts and commands."""
-    code: Snapshot | None
+    code: CodeSnapshot | None
     """The code; whoever gets this stores or discards it."""
     secrets: Mapping[str, str]
     """Values of the secrets by name."""
@@ -65,7 +65,7 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
 
     by_job = dashboard_of(address) is not None
     spec, source = submission.config.trial, submission.source_directory
-    descent, pickled, code, secrets = NONE, b"", None, dict[str, str]()
+    plan, pickled, code, secrets = NONE, b"", None, dict[str, str]()
     with collected():
         check_experiment(submission.config.experiment)
     with collected():
@@ -76,7 +76,7 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             secrets = read_secrets(spec.secrets)
     with collected():
         if not by_job:  # earlier runs are looked up where the storage is
-            descent = trace(submission, storage)
+            plan = plan_warm_start(submission, storage)
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():
@@ -85,7 +85,7 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             pickled = pickle_function(submission.function)
     with collected():
         code = snapshot(source, storage) if source is not None else None
-    checked = Checked(descent, pickled, code, secrets)
+    checked = Checked(plan, pickled, code, secrets)
     try:
         if problems:
             raise ConfigError(problems)

@@ -17,7 +17,7 @@ from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, p
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.registry import sampling_from_json
 from raydrive.core.space.expressions import has_tuple
 
@@ -61,7 +61,7 @@ class RunConfig:
 
     experiment: str
     metric: Metric
-    sampling: Sampling
+    sampling: SamplingSpec
     policy: Policy = field(default_factory=NoTerminationPolicy)
     limits: Limits
     trial: TrialSpec
