@@ -2,7 +2,7 @@
 
 What is changed in Ray here is none of its public interface. Each change is made only where Ray has what it changes,
 lasts no longer than the start, and saves nothing but time: with a Ray that names things otherwise all of it starts, as
-ever. Measured with Ray 2.60 on two cores; ``docs/performance.md`` has the figures.
+ever. Measured with Ray 2.60 on two cores; ``benchmarks/LOG.md`` has the figures.
 """
 
 from __future__ import annotations
