@@ -46,8 +46,8 @@ matrix: $(VENV)/installed-test ## Try the wheel on each Python and Ray; writes d
 check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	MYPYPATH=.:raydrive/training $(BIN)/mypy --explicit-package-bases \
-		$$(find raydrive/training/azureml raydrive/training/raydrive_azureml raydrive/training/raydrive_mlflow -name '*.py')
+	MYPYPATH=.:raydrive/shims $(BIN)/mypy --explicit-package-bases \
+		$$(find raydrive/shims/azureml raydrive/shims/raydrive_azureml raydrive/shims/raydrive_mlflow -name '*.py')
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (20 minutes; TIMES=3 for three times)

@@ -149,7 +149,7 @@ def embedded_ray(cpus: int = 8) -> Iterator[None]:
     """Starts a Ray of its own, as raydrive does, and ends it; ``cpus`` is what Ray counts, not what there is."""
     import ray
 
-    from raydrive.runtime.embedded import start_ray
+    from raydrive.runtime.ray_cluster.embedded_ray import start_ray
 
     start_ray(cpus, log_to_driver=False, logging_level="ERROR", namespace="raydrive")
     try:
@@ -160,7 +160,7 @@ def embedded_ray(cpus: int = 8) -> Iterator[None]:
 
 def facts_of(run: Any) -> list[Any]:
     """Returns the facts of a run, from its journal: what counts is what is durable."""
-    from raydrive.storage.journal import JournalReader
+    from raydrive.storage.journal.writer import JournalReader
 
     return [fact for fact, _ in JournalReader(run.layout.journal).read()]
 

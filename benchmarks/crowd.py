@@ -51,8 +51,8 @@ def once(trials: int, seconds: float) -> tuple[float, float, float]:
     import psutil
     import ray
 
-    from raydrive.storage.journal import JournalReader
-    from raydrive.storage.layout import RunLayout
+    from raydrive.storage.journal.writer import JournalReader
+    from raydrive.storage.run_layout import RunLayout
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         layout = RunLayout.create(folder, "crowd", "crowd-1")
@@ -82,8 +82,8 @@ def config_text(trials: int) -> bytes:
     import json
 
     from raydrive import MedianStoppingPolicy, PrimaryMetricGoal, RandomParameterSampling, uniform
-    from raydrive.core.config import Limits, RunConfig
-    from raydrive.core.trial_spec import Metric, TrialSpec
+    from raydrive.core.config.run_config import Limits, RunConfig
+    from raydrive.core.config.trial_spec import Metric, TrialSpec
 
     config = RunConfig(
         experiment="crowd",
@@ -100,9 +100,9 @@ def config_text(trials: int) -> bytes:
 def driver_class() -> type:
     """Returns the driver whose trials begin at once and nowhere."""
     from raydrive.core.records import Began, Launch
-    from raydrive.runtime import driver, slots
+    from raydrive.runtime.driver import actor_pool, driver
 
-    class Nowhere(slots.Slots):
+    class Nowhere(actor_pool.ActorPool):
         def launch(self, launch: Launch) -> None:
             """Says that it began."""
             self._post([Began(time.time(), launch.trial, launch.attempt, "nowhere", 0, "", "")])

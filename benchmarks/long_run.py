@@ -33,8 +33,8 @@ from _common import Figure, Say, benchmark, facts_of, peer
 from scale import REPORTS, curves
 
 if TYPE_CHECKING:
-    from raydrive.core.config import RunConfig
-    from raydrive.storage.layout import RunLayout
+    from raydrive.core.config.run_config import RunConfig
+    from raydrive.storage.run_layout import RunLayout
 
 MORE = 4
 AT_ONCE = 100
@@ -91,15 +91,15 @@ def config_of(trials: int) -> RunConfig:
 
 def written(storage: str, trials: int) -> tuple[RunLayout, int]:
     """Returns a finished run whose trials were simulated, and the bytes of its entries as lines."""
-    from raydrive.api.launch import pickle_function
+    from raydrive.api.submit.packaging import pickle_function
     from raydrive.core.records import Started
-    from raydrive.core.sweep import Sweep
-    from raydrive.runtime.loop import Loop
+    from raydrive.core.sweep.sweep import Sweep
+    from raydrive.runtime.decision_loop import DecisionLoop
     from raydrive.runtime.simulated import SimulatedRunner
-    from raydrive.storage.code import store_function
-    from raydrive.storage.compaction import compact, due, tidy
-    from raydrive.storage.journal import JournalWriter
-    from raydrive.storage.layout import RunLayout, new_run_id
+    from raydrive.storage.code_snapshot import store_function
+    from raydrive.storage.journal.compaction import compact, due, prune_segments
+    from raydrive.storage.journal.writer import JournalWriter
+    from raydrive.storage.run_layout import RunLayout, new_run_id
 
     made, config = curves(), config_of(trials)
     layout = RunLayout.create(storage, "long", new_run_id("long"))
@@ -109,7 +109,7 @@ def written(storage: str, trials: int) -> tuple[RunLayout, int]:
     runner, lines, looked = SimulatedRunner(lambda number, params: made[number % len(made)]), 0, 0
     runner.now = time.time() - 4 * 3600.0
     with JournalWriter.open(layout.journal) as writer:
-        loop = Loop(Sweep(config, lean=True), config.sampling.build(0, True), runner, None, lambda: runner.now)
+        loop = DecisionLoop(Sweep(config, lean=True), config.sampling.build(0, True), runner, None, lambda: runner.now)
         loop.writer = writer
         for facts in chain([[Started(runner.now, writer.epoch)]], turns(runner)):
             batch = loop.judge(facts)
@@ -121,7 +121,7 @@ def written(storage: str, trials: int) -> tuple[RunLayout, int]:
                 looked, settled = lines, writer.settled
                 if settled is not None and due(layout.journal, settled, eager=over):
                     compact(layout.journal, settled)
-                    tidy(layout.journal)
+                    prune_segments(layout.journal)
     if loop.sweep.finished is None or loop.sweep.reports != trials * REPORTS:
         raise SystemExit(f"the simulation ended with {loop.sweep.reports:,} reports")
     return layout, lines
@@ -148,8 +148,8 @@ def size_of(layout: RunLayout, below: str) -> int:
 
 def reading(layout: RunLayout, trials: int, how: str) -> float:
     """Seconds to read a journal into a judge."""
-    from raydrive.core.sweep import Sweep
-    from raydrive.storage.journal import JournalReader
+    from raydrive.core.sweep.sweep import Sweep
+    from raydrive.storage.journal.writer import JournalReader
 
     config = config_of(trials)
     began = time.perf_counter()

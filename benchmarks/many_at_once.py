@@ -44,14 +44,14 @@ def child(trials: int) -> dict[str, float]:
     from scale import SPACE, resident
 
     from raydrive import MedianStoppingPolicy, PrimaryMetricGoal, RandomParameterSampling
-    from raydrive.core.config import Limits, RunConfig
+    from raydrive.core.config.run_config import Limits, RunConfig
+    from raydrive.core.config.trial_spec import Metric, TrialSpec
     from raydrive.core.records import Fact, Reported, Started
-    from raydrive.core.sweep import Sweep
-    from raydrive.core.trial_spec import Metric, TrialSpec
-    from raydrive.runtime.loop import Loop
+    from raydrive.core.sweep.sweep import Sweep
+    from raydrive.runtime.decision_loop import DecisionLoop
     from raydrive.runtime.simulated import SimulatedRunner
-    from raydrive.storage.journal import JournalWriter
-    from raydrive.storage.layout import RunLayout
+    from raydrive.storage.journal.writer import JournalWriter
+    from raydrive.storage.run_layout import RunLayout
 
     rng = random.Random(0)  # curves are shared: those of the simulation are not what memory is counted for
     made = [[(REPORT_EVERY_S * rng.uniform(0.5, 1.5), rng.random()) for _ in range(REPORTS)] for _ in range(997)]
@@ -74,7 +74,7 @@ def child(trials: int) -> dict[str, float]:
         before = resident()
         sweep = Sweep(config, lean=True)
         writer = JournalWriter.open(layout.journal)
-        loop = Loop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
+        loop = DecisionLoop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
         loop.take([Started(0.0, writer.epoch)])
         spent, reports, turn, until = 0.0, 0, list[Fact](), TURN_S
         for fact in runner.facts():

@@ -56,12 +56,13 @@ def raydrive(trials: int) -> tuple[float, int]:
     """Returns seconds from resuming to the first end of a trial, and bytes of the folder before that."""
     import ray
 
-    import raydrive.runtime.cluster as cluster
+    import raydrive.runtime.ray_cluster.connection as cluster
     from raydrive import Experiment, Workspace
-    from raydrive.api.launch import driver_name, resume
     from raydrive.api.run import HyperDriveRun
+    from raydrive.api.submit.launch import resume
     from raydrive.core.records import Ended
-    from raydrive.storage.journal import JournalReader
+    from raydrive.runtime.driver_client import driver_name
+    from raydrive.storage.journal.writer import JournalReader
 
     config = sweep_of(train, trials, 2)
     with tempfile.TemporaryDirectory() as folder:

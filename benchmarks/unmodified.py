@@ -23,7 +23,7 @@ from pathlib import Path
 from _common import Figure, Say, benchmark
 
 from raydrive import wire
-from raydrive.runtime.training import with_training_folder
+from raydrive.runtime.trial_actor.script_environment import with_training_folder
 
 PLAIN = "import argparse, json\nfor k in range(10): print(k)\n"
 MLFLOW = "import argparse, mlflow\nfor k in range(10): mlflow.log_metric('accuracy', k, step=k)\n"

@@ -17,12 +17,12 @@ sys.path[:0] = [str(ROOT / "tests" / "studio"), str(ROOT)]
 
 from recorded import SPACE, by_hand, config, create, learning, record, retried, warm_started, write  # noqa: E402
 
-from raydrive.core.bayes import BayesianParameterSampling  # noqa: E402
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy  # noqa: E402
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy  # noqa: E402
 from raydrive.core.records import Started, dump  # noqa: E402
-from raydrive.storage.layout import RunLayout  # noqa: E402
-from raydrive.studio.report import write_report  # noqa: E402
-from raydrive.studio.story import open_story  # noqa: E402
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling  # noqa: E402
+from raydrive.storage.run_layout import RunLayout  # noqa: E402
+from raydrive.studio.data.run_history import open_history  # noqa: E402
+from raydrive.studio.web.report import write_report  # noqa: E402
 
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 FLAGS += ["--no-first-run", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
@@ -119,7 +119,7 @@ def main() -> None:
         pages = {}
         for name, layout in runs(Path(folder) / "storage").items():
             pages[name] = Path(folder) / f"{name}.html"
-            write_report(open_story(layout), pages[name])
+            write_report(open_history(layout), pages[name])
         found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         shoot(browser, pages["run"], "run", parts=upper)

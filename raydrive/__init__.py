@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig, ScriptRunConfig
     from raydrive.api.run import HyperDriveRun
-    from raydrive.api.tuning import tune
+    from raydrive.api.tune import tune
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
-    from raydrive.core.bayes import BayesianParameterSampling
+    from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+    from raydrive.core.early_stopping.policies import (
+        BanditPolicy,
+        MedianStoppingPolicy,
+        NoTerminationPolicy,
+        TruncationSelectionPolicy,
+    )
     from raydrive.core.errors import (
         ClusterError,
         ConfigError,
@@ -24,14 +30,10 @@ if TYPE_CHECKING:
         StorageError,
         TrialError,
     )
-    from raydrive.core.policies import (
-        BanditPolicy,
-        MedianStoppingPolicy,
-        NoTerminationPolicy,
-        TruncationSelectionPolicy,
-    )
-    from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
-    from raydrive.core.space import (
+    from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+    from raydrive.core.search.grid_search import GridParameterSampling
+    from raydrive.core.search.random_search import RandomParameterSampling
+    from raydrive.core.space.search_space import (
         choice,
         lognormal,
         loguniform,
@@ -43,17 +45,16 @@ if TYPE_CHECKING:
         randint,
         uniform,
     )
-    from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
-    from raydrive.studio.notebook import RunDetails
+    from raydrive.studio.notebook.widget import RunDetails
 
 _HOMES = {
     "raydrive.context": ("Run",),
     "raydrive.api.config": ("HyperDriveConfig", "ScriptRunConfig"),
     "raydrive.api.run": ("HyperDriveRun",),
-    "raydrive.api.tuning": ("tune",),
+    "raydrive.api.tune": ("tune",),
     "raydrive.api.workspace": ("Experiment", "Workspace"),
-    "raydrive.core.bayes": ("BayesianParameterSampling",),
-    "raydrive.core.trial_spec": ("PrimaryMetricGoal", "Resources"),
+    "raydrive.core.search.bayesian.sampling": ("BayesianParameterSampling",),
+    "raydrive.core.config.trial_spec": ("PrimaryMetricGoal", "Resources"),
     "raydrive.core.errors": (
         "ClusterError",
         "ConfigError",
@@ -63,7 +64,7 @@ _HOMES = {
         "StorageError",
         "TrialError",
     ),
-    "raydrive.core.space": (
+    "raydrive.core.space.search_space": (
         "choice",
         "lognormal",
         "loguniform",
@@ -75,14 +76,15 @@ _HOMES = {
         "randint",
         "uniform",
     ),
-    "raydrive.core.policies": (
+    "raydrive.core.early_stopping.policies": (
         "BanditPolicy",
         "MedianStoppingPolicy",
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
-    "raydrive.studio.notebook": ("RunDetails",),
-    "raydrive.core.samplers": ("GridParameterSampling", "RandomParameterSampling"),
+    "raydrive.studio.notebook.widget": ("RunDetails",),
+    "raydrive.core.search.grid_search": ("GridParameterSampling",),
+    "raydrive.core.search.random_search": ("RandomParameterSampling",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __version__ = "0.2.0.dev0"

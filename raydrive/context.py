@@ -18,18 +18,18 @@ import os
 import sys
 from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
-from raydrive import plain, variables, wire
-from raydrive.plain import ExperimentName
+from raydrive import context_values, variables, wire
+from raydrive.context_values import ExperimentName
 
 
 class RunEnvironmentError(RuntimeError):
     """``Run.get_context(allow_offline=False)`` was called outside a trial."""
 
 
-_process: plain.Process | None = None
+_process: context_values.Process | None = None
 
 
-def _this() -> plain.Process:
+def _this() -> context_values.Process:
     """State of the present process.
 
     A module may have called ``get_context`` before a fork, or before its environment said that it is a trial: a ``Run``
@@ -37,7 +37,7 @@ def _this() -> plain.Process:
     """
     global _process
     if _process is None or _process.pid != os.getpid() or _process.channel != os.environ.get(wire.CHANNEL, ""):
-        _process = plain.Process()
+        _process = context_values.Process()
     return _process
 
 
@@ -143,12 +143,12 @@ class Run:
         Raises:
             NotADirectoryError: There is no such folder.
         """
-        plain.check_folder(directory, "save_checkpoint takes a folder")
+        context_values.check_folder(directory, "save_checkpoint takes a folder")
         root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), _this()
         if not root:
             return _note("save_checkpoint does nothing outside a trial")
         with process.saving:
-            name = plain.stage_checkpoint(os.fspath(directory), root)
+            name = context_values.stage_checkpoint(os.fspath(directory), root)
             if process.client is not None:
                 process.client.send(wire.checkpoint_message(name))
 
@@ -175,21 +175,23 @@ class Run:
             ValueError: There is no value, or a name is empty.
             NotADirectoryError: There is no such folder.
         """
-        values = plain.row(metrics, "report({...})")
-        step = None if step is None else plain.scalar(step, "report({...}), the step", "give a number")
+        values = context_values.row(metrics, "report({...})")
+        step = None if step is None else context_values.scalar(step, "report({...}), the step", "give a number")
         if checkpoint is not None:
-            plain.check_folder(checkpoint, "report takes a folder as its checkpoint")
+            context_values.check_folder(checkpoint, "report takes a folder as its checkpoint")
         root, this = os.environ.get(wire.CHECKPOINT_DIR, ""), _this()
         for name, value in values.items():
             this.metrics.setdefault(name, []).append(value)
         if checkpoint is not None and not root:
             _note("a checkpoint does nothing outside a trial")
         with this.saving if checkpoint is not None and root else contextlib.nullcontext():
-            saved = plain.stage_checkpoint(os.fspath(checkpoint), root) if checkpoint is not None and root else ""
+            saved = (
+                context_values.stage_checkpoint(os.fspath(checkpoint), root) if checkpoint is not None and root else ""
+            )
             message = wire.metrics_message(values, step, description, this.rank, saved)
             if this.client is None or not this.client.send(message):
                 for name, value in values.items():
-                    plain.say(f"Attempted to log scalar metric {name}:\n{plain.text_of(value)}")
+                    context_values.say(f"Attempted to log scalar metric {name}:\n{context_values.text_of(value)}")
 
     # ------------------------------------------------------------------ metrics
 
@@ -206,8 +208,10 @@ class Run:
             TypeError: The value is neither a number nor a string.
             ValueError: The name is empty.
         """
-        plain.check_name(name)
-        value = plain.scalar(value, f"log({plain.shown(name)}, ...)", "use log_list for several values")
+        context_values.check_name(name)
+        value = context_values.scalar(
+            value, f"log({context_values.shown(name)}, ...)", "use log_list for several values"
+        )
         self._log("scalar", name, value, description, step)
 
     def log_list(self, name: str, value: Iterable[Any], description: str = "") -> None:
@@ -216,8 +220,10 @@ class Run:
         Raises:
             TypeError: An element is neither a number nor a string.
         """
-        plain.check_name(name)
-        self._log("list", name, plain.column(value, f"log_list({plain.shown(name)}, ...)"), description)
+        context_values.check_name(name)
+        self._log(
+            "list", name, context_values.column(value, f"log_list({context_values.shown(name)}, ...)"), description
+        )
 
     def log_row(self, name: str, description: str = "", **kwargs: Any) -> None:
         """Logs one row of a table, a column for each keyword.
@@ -226,11 +232,13 @@ class Run:
             TypeError: A value is neither a number nor a string.
             ValueError: No column is given.
         """
-        plain.check_name(name)
+        context_values.check_name(name)
         if not kwargs:
-            raise ValueError(f"log_row({plain.shown(name)}): found no column; give at least one: log_row(NAME, x=1)")
-        where = f"log_row({plain.shown(name)}, ...)"
-        row = {key: plain.scalar(item, f"{where}, {key}", "use log_table") for key, item in kwargs.items()}
+            raise ValueError(
+                f"log_row({context_values.shown(name)}): found no column; give at least one: log_row(NAME, x=1)"
+            )
+        where = f"log_row({context_values.shown(name)}, ...)"
+        row = {key: context_values.scalar(item, f"{where}, {key}", "use log_table") for key, item in kwargs.items()}
         self._log("row", name, row, description)
 
     def log_table(self, name: str, value: Mapping[str, Any], description: str = "") -> None:
@@ -244,11 +252,11 @@ class Run:
         Raises:
             TypeError: The value is no mapping, or an element neither a number nor a string.
         """
-        plain.check_name(name)
-        where = f"log_table({plain.shown(name)}, ...)"
+        context_values.check_name(name)
+        where = f"log_table({context_values.shown(name)}, ...)"
         if not isinstance(value, Mapping):
             raise TypeError(f"{where}: found {type(value).__name__}; expected a mapping of column names to values")
-        table = {str(key): plain.cell(item, f"{where}, {key}") for key, item in value.items()}
+        table = {str(key): context_values.cell(item, f"{where}, {key}") for key, item in value.items()}
         self._log("table", name, table, description)
 
     def log_image(self, name: str, path: str | None = None, plot: Any = None, description: str = "") -> None:
@@ -264,14 +272,14 @@ class Run:
             ValueError: Neither or both of ``path`` and ``plot`` are given.
             OSError: The picture cannot be read or written.
         """
-        plain.check_name(name)
+        context_values.check_name(name)
         if (path is None) == (plot is None):
-            raise ValueError(f"log_image({plain.shown(name)}): give either path= or plot=")
+            raise ValueError(f"log_image({context_values.shown(name)}): give either path= or plot=")
         if self.offline:
             self._log("image", name, path if path is not None else plot, description)
             return
         with _this().lock:
-            stored = plain.keep_picture(name, len(_this().metrics.get(name, ())) + 1, path, plot)
+            stored = context_values.keep_picture(name, len(_this().metrics.get(name, ())) + 1, path, plot)
             self._log("image", name, {"image": stored}, description)
 
     def log_confusion_matrix(self, name: str, value: Any, description: str = "") -> None:
@@ -302,7 +310,7 @@ class Run:
 
     # ------------------------------------------------------------------ files
 
-    def upload_file(self, name: str, path_or_stream: plain.PathOrStream) -> str:
+    def upload_file(self, name: str, path_or_stream: context_values.PathOrStream) -> str:
         """Keeps a copy of a file with the trial. What lies in ``./outputs`` is kept anyway.
 
         Args:
@@ -316,11 +324,11 @@ class Run:
             ValueError: The name is empty or leads out of the trial's files.
             OSError: The file cannot be read or written.
         """
-        target = plain.target_of(name)
+        target = context_values.target_of(name)
         if not target:
-            plain.say(f"Attempted to upload file {name}")
+            context_values.say(f"Attempted to upload file {name}")
             return ""
-        plain.copy_file(path_or_stream, target)
+        context_values.copy_file(path_or_stream, target)
         return target
 
     def upload_files(self, names: Sequence[str], paths: Sequence[str]) -> list[str]:
@@ -342,27 +350,27 @@ class Run:
         """
         root = os.fspath(path)
         if not os.path.isdir(root):
-            raise NotADirectoryError(f"upload_folder({plain.shown(name)}): no such folder: {root!r}")
-        target = plain.target_of(name)
+            raise NotADirectoryError(f"upload_folder({context_values.shown(name)}): no such folder: {root!r}")
+        target = context_values.target_of(name)
         if target:
-            plain.copy_folder(root, target)
+            context_values.copy_folder(root, target)
         else:
-            plain.say(f"Attempted to upload folder {name}")
+            context_values.say(f"Attempted to upload folder {name}")
         return target
 
     # ------------------------------------------------------------------ tags and state
 
     def tag(self, key: str, value: Any = None) -> None:
         """Sets one tag of the trial; values become text."""
-        self.set_tags(plain.tag_of(key, value))
+        self.set_tags(context_values.tag_of(key, value))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Sets tags of the trial; values become text."""
-        texts = plain.tags_of(tags)
+        texts = context_values.tags_of(tags)
         this = _this()
         this.tags.update(texts)
         if this.client is None or not this.client.send(wire.tags_message(texts)):
-            plain.say(f"Attempted to set tags {texts}")
+            context_values.say(f"Attempted to set tags {texts}")
 
     def get_tags(self) -> dict[str, str]:
         """Returns the tags this process has set."""
@@ -388,22 +396,26 @@ class Run:
     def _state(self, state: str, why: str) -> None:
         this = _this()
         if this.client is None or not this.client.send(wire.state_message(state, why)):
-            plain.say(f"Attempted to set the state {state}{': ' + why if why else ''}")
+            context_values.say(f"Attempted to set the state {state}{': ' + why if why else ''}")
 
     # ------------------------------------------------------------------ inside
 
     def _log_json(self, kind: str, name: str, value: Any, description: str) -> None:
-        plain.check_name(name)
-        where = f"log_{kind.replace(' ', '_')}({plain.shown(name)}, ...)"
-        self._log(kind, name, plain.chart(value, where), description)
+        context_values.check_name(name)
+        where = f"log_{kind.replace(' ', '_')}({context_values.shown(name)}, ...)"
+        self._log(kind, name, context_values.chart(value, where), description)
 
     def _log(self, kind: str, name: str, value: Any, description: str, step: float | None = None) -> None:
         this = _this()
-        step = None if step is None else plain.scalar(step, f"the step of {plain.shown(name)}", "give a number")
+        step = (
+            None
+            if step is None
+            else context_values.scalar(step, f"the step of {context_values.shown(name)}", "give a number")
+        )
         this.metrics.setdefault(name, []).append(value)
         message = wire.metrics_message({name: value}, step, description, this.rank)
         if this.client is None or not this.client.send(message):
-            plain.say(f"Attempted to log {kind} metric {name}:\n{plain.text_of(value)}")
+            context_values.say(f"Attempted to log {kind} metric {name}:\n{context_values.text_of(value)}")
 
 
 def _note(text: str) -> None:

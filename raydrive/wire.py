@@ -20,7 +20,7 @@ Python's JSON dialect is spoken: ``NaN``, ``Infinity`` and ``-Infinity`` stand f
 a full socket buffer blocks the writer, which is the back-pressure, and what was written before a process ended is read.
 
 The first value of a step stands: a line that repeats one is no new interval. What cannot be recorded or makes no sense
-is replaced or dropped, and said so once: ``raydrive.core.report_checks`` has the limits.
+is replaced or dropped, and said so once: ``raydrive.core.reports.message_checks`` has the limits.
 
 Standard library only, nothing newer than Python 3.8: training scripts import this in environments of their own.
 """
@@ -421,9 +421,9 @@ def log_main(argv: Sequence[str] | None = None) -> int:
     if arguments in (["--help"], ["-h"]):
         print(_USAGE)
         return 0
-    from raydrive import plain  # what training logs with does without
+    from raydrive import context_values  # what training logs with does without
 
-    values, step, complaints = plain.parse_log(arguments)
+    values, step, complaints = context_values.parse_log(arguments)
     if complaints:
         print("\n".join([f"raydrive log: {line}" for line in complaints] + [_USAGE]), file=sys.stderr)
         return 2

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raydrive import context, plain, wire
+from raydrive import context, context_values, wire
 from raydrive.context import Run, RunEnvironmentError
 
 
@@ -503,7 +503,7 @@ def test_a_checkpoint_is_copied_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     (model / "run.sh").write_text("#!/bin/sh\n")
     (model / "run.sh").chmod(0o755)
     (model / "link").symlink_to(model / "run.sh")
-    name = plain.stage_checkpoint(str(model), str(root))
+    name = context_values.stage_checkpoint(str(model), str(root))
     assert os.listdir(root) == [name + wire.SAVED]
     copied = root / (name + wire.SAVED)
     assert (copied / "deep" / "weights").read_bytes() == bytes(range(256)) * 5000
@@ -528,10 +528,10 @@ def test_a_checkpoint_waits_for_the_one_before(tmp_path: Path, monkeypatch: pyte
             if len(waited) == 3:
                 next(root.iterdir()).rmdir()  # it has arrived
 
-    monkeypatch.setattr(plain, "time", Clock)
-    plain.stage_checkpoint(str(tmp_path / "model"), str(root))
+    monkeypatch.setattr(context_values, "time", Clock)
+    context_values.stage_checkpoint(str(tmp_path / "model"), str(root))
     assert waited == []
-    plain.stage_checkpoint(str(tmp_path / "model"), str(root))
+    context_values.stage_checkpoint(str(tmp_path / "model"), str(root))
     assert len(waited) == 3
 
 

@@ -89,7 +89,7 @@ def test_commands_of_the_pages_exist_with_their_options(page: Path) -> None:
 
 
 def test_the_sweep_of_the_readme_is_a_valid_one(tmp_path: Path) -> None:
-    from raydrive.compat.sweep_yaml import load_sweep
+    from raydrive.sweepfile.loader import load_sweep
 
     text = (ROOT / "README.md").read_text()
     block = re.search(r"\n((?: {4}.*\n)* {4}type: sweep\n(?: {4}.*\n)+)", text)
@@ -100,7 +100,7 @@ def test_the_sweep_of_the_readme_is_a_valid_one(tmp_path: Path) -> None:
 
 
 def test_yaml_of_the_pages_is_accepted(tmp_path: Path) -> None:
-    from raydrive.compat.sweep_yaml import load_sweep
+    from raydrive.sweepfile.loader import load_sweep
 
     sweep = (ROOT / "configs" / "digits.yaml").read_text().replace("../examples", str(ROOT / "examples"))
     site = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "coming-from-azure.md").read_text(), flags=re.DOTALL)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from raydrive import plain, ranks, wire
+from raydrive import context_values, ranks, wire
 
 
 class Server:
@@ -126,7 +126,7 @@ def test_threads_share_a_connection_and_lines_stay_whole(server: Server) -> None
 
 FORK = """
 import os, sys, threading
-from raydrive import plain, wire
+from raydrive import context_values, wire
 client = wire.Client(sys.argv[1])
 client.send({"m": {"who": "parent", "n": 0}})
 held = client._lock
@@ -154,7 +154,7 @@ def test_forked_children_open_connections_of_their_own_even_when_the_lock_was_he
 
 SIGNAL = """
 import signal, sys
-from raydrive import plain, wire
+from raydrive import context_values, wire
 client = wire.Client(sys.argv[1])
 handled = []
 def handler(*_):
@@ -266,7 +266,7 @@ def test_a_server_that_restarts_in_between_is_found_again(tmp_path: Path) -> Non
 def test_logging_takes_less_than_50_us(server: Server) -> None:
     code = """
 import sys, time
-from raydrive import plain, wire
+from raydrive import context_values, wire
 client = wire.Client(sys.argv[1])
 times = []
 for n in range(5000):
@@ -340,7 +340,7 @@ def test_logging_from_a_command_line_says_everything_that_is_wrong(tmp_path: Pat
     ],
 )
 def test_what_a_command_line_may_say(arguments: list[str], values: dict[str, Any] | None, step: float | None) -> None:
-    found, at, complaints = plain.parse_log(arguments)
+    found, at, complaints = context_values.parse_log(arguments)
     assert complaints == []
     assert at == step
     assert values is None or found == values
@@ -370,7 +370,7 @@ def test_what_a_command_line_may_say(arguments: list[str], values: dict[str, Any
     ],
 )
 def test_what_a_command_line_may_not_say(arguments: list[str], found: str) -> None:
-    (complaint,) = plain.parse_log(arguments)[2]
+    (complaint,) = context_values.parse_log(arguments)[2]
     assert found in complaint
     assert "allowed: " in complaint
     assert len(complaint) < 250

@@ -8,15 +8,15 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.arguments import RUN_OBJECT
-from raydrive.core.arguments import trial_argv
+from raydrive.api.argument_types import RUN_OBJECT
+from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.core.config.command_line import trial_argv
 from raydrive.core.errors import StorageError, show
 from raydrive.core.records import Params
-from raydrive.core.state import losses_text
-from raydrive.core.summary import INTERRUPTED, seconds_of, state_of
-from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
-from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
-from raydrive.storage.folder import failure
+from raydrive.core.sweep.state import losses_text
+from raydrive.core.views.summary import INTERRUPTED, seconds_of, state_of
+from raydrive.storage.folder.base import failure
+from raydrive.storage.trial_files import download_file, list_files, log_size, read_file, read_log
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -221,7 +221,7 @@ class Run:
         self.parent.cancel_trial(self.number, why)
 
     def _repr_html_(self) -> str:
-        from raydrive.api.markup import trial_html
+        from raydrive.api.display.notebook_html import trial_html
 
         return trial_html(self)
 

@@ -10,24 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raydrive.api.ancestry import trace
-from raydrive.api.arguments import SCRIPT, TUNING
+from raydrive.api.argument_types import SCRIPT, TUNING
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
-from raydrive.api.submission import Submission
-from raydrive.api.trainable import check_trainable, name_of
-from raydrive.core.arguments import check_references, format_value
-from raydrive.core.confidential import both_problems
-from raydrive.core.config import Limits, RunConfig
+from raydrive.api.submit.submission import Submission
+from raydrive.api.submit.trainable import check_trainable, name_of
+from raydrive.api.submit.warm_start import plan_warm_start
+from raydrive.core.argument_checks import checks_arguments
+from raydrive.core.config.argument_values import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
+from raydrive.core.config.command_line import check_references, format_value
+from raydrive.core.config.confidential import both_problems
+from raydrive.core.config.install_commands import check_installing
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.installing import check_installing
-from raydrive.core.passing import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
-from raydrive.core.policies import NoTerminationPolicy, Policy
-from raydrive.core.printed import PrintedMetrics
-from raydrive.core.samplers import Sampling
-from raydrive.core.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
-from raydrive.core.wanted import checks_arguments
-from raydrive.storage.here import absolute
-from raydrive.storage.patterns import check_patterns
+from raydrive.core.search.protocol import SamplingSpec
+from raydrive.storage.folder.current import absolute
+from raydrive.storage.kept_patterns import check_patterns
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
@@ -174,7 +174,7 @@ class HyperDriveConfig:
 
     def __init__(
         self,
-        hyperparameter_sampling: Sampling,
+        hyperparameter_sampling: SamplingSpec,
         primary_metric_name: str,
         primary_metric_goal: PrimaryMetricGoal | str,
         max_total_runs: int,
@@ -250,9 +250,9 @@ class HyperDriveConfig:
         """Checks what can be checked at birth; ids of earlier runs are looked up where the run is kept."""
         self._check_command()
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
-            trace(self.to_submission("default"), None)
+            plan_warm_start(self.to_submission("default"), None)
 
-    def _trial_spec(self, resources: Resources, sampling: Sampling, keep: Sequence[str]) -> TrialSpec:
+    def _trial_spec(self, resources: Resources, sampling: SamplingSpec, keep: Sequence[str]) -> TrialSpec:
         target = self.run_config
         if problems := check_patterns(keep, "keep"):
             raise ConfigError(problems)
@@ -291,6 +291,6 @@ def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
 
 
-def _seed(seed: int | None, sampling: Sampling) -> int:
+def _seed(seed: int | None, sampling: SamplingSpec) -> int:
     given = seed if seed is not None else getattr(sampling, "seed", None)
     return secrets.randbits(31) if given is None else given

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from raydrive.core.errors import StorageError
 from raydrive.core.records import CANCELED, FAILED
-from raydrive.core.summary import best_by, value_by
+from raydrive.core.views.summary import best_by, value_by
 
 if TYPE_CHECKING:
     from raydrive.api.child import Run
     from raydrive.api.run import HyperDriveRun
-    from raydrive.core.trial_spec import Metric
+    from raydrive.core.config.trial_spec import Metric
 
 
 def best_of_all(run: HyperDriveRun, include_failed: bool, include_canceled: bool) -> Run | None:
@@ -26,7 +26,7 @@ def best_of_all(run: HyperDriveRun, include_failed: bool, include_canceled: bool
     Warns:
         UserWarning: If a parent is not there any more.
     """
-    from raydrive.api.ancestry import open_parent
+    from raydrive.api.submit.warm_start import open_parent
 
     left_out = {state for state, kept in ((FAILED, include_failed), (CANCELED, include_canceled)) if not kept}
     best: Run | None = None

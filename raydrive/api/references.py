@@ -7,7 +7,7 @@ from typing import Any
 
 from raydrive.api.child import Run
 from raydrive.api.run import HyperDriveRun
-from raydrive.api.submission import ChildReference, RunReference
+from raydrive.api.submit.submission import ChildReference, RunReference
 from raydrive.core.errors import ConfigError, Problem, show
 
 RunLike = HyperDriveRun | str

@@ -7,21 +7,21 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.arguments import LAYOUT
-from raydrive.api.charts import Charts
-from raydrive.api.markup import Rows
+from raydrive.api.argument_types import LAYOUT
+from raydrive.api.display.notebook_html import Rows
+from raydrive.api.plot_methods import PlotMethods
+from raydrive.core.argument_checks import PATH, above, checks_arguments
+from raydrive.core.config.lineage import Lineage
 from raydrive.core.errors import DamagedJournalError, JournalError, RaydriveError, StorageError, TrialError
-from raydrive.core.heartbeat import age_s, parse_heartbeat
-from raydrive.core.lineage import Lineage
 from raydrive.core.records import CANCELED, FAILED, RUNNING, Reported
-from raydrive.core.standing import DAMAGED, NOT_RESPONDING, SILENT_S, is_live, missing, status
-from raydrive.core.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
-from raydrive.core.sweep import Sweep
-from raydrive.core.wanted import PATH, above, checks_arguments
-from raydrive.storage.journal import JournalReader, JournalRewoundError
-from raydrive.storage.layout import RunLayout
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.heartbeat import age_s, parse_heartbeat
+from raydrive.core.views.status import DAMAGED, NOT_RESPONDING, SILENT_S, is_live, missing, status
+from raydrive.core.views.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
+from raydrive.storage.journal.repair import cut
+from raydrive.storage.journal.writer import JournalReader, JournalRewoundError
 from raydrive.storage.opening import read_given, read_heartbeat
-from raydrive.storage.repair import cut
+from raydrive.storage.run_layout import RunLayout
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,7 +33,7 @@ POLL_S = 0.2
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH, interval_s=above(0, "a number of seconds above 0"))
-class HyperDriveRun(Charts):
+class HyperDriveRun(PlotMethods):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.
@@ -148,9 +148,9 @@ class HyperDriveRun(Charts):
         """Returns the driver's last sign of life (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}."""
         found = parse_heartbeat(self.layout.read_driver())
         if found.get("state") == "Running" and age_s(found, time.time()) > SILENT_S / 3:
-            from raydrive.api.control import ask_own_driver
+            from raydrive.runtime.driver_client import view_own_driver
 
-            found = ask_own_driver(self) or found
+            found = view_own_driver(self.layout) or found
         return found
 
     def get_status(self) -> str:
@@ -181,7 +181,7 @@ class HyperDriveRun(Charts):
             RaydriveError: If the run failed (with ``raise_on_error``), or its driver is gone.
         """
         if show_output:
-            from raydrive.api.progress import follow
+            from raydrive.api.display.console import follow
 
             follow(self)
         else:
@@ -232,9 +232,9 @@ class HyperDriveRun(Charts):
         Raises:
             ClusterError: If the driver cannot be reached.
         """
-        from raydrive.api.control import call_driver
+        from raydrive.runtime.driver_client import call_driver
 
-        return bool(call_driver(self, "cancel", number, why))
+        return bool(call_driver(self.layout, "cancel", number, why))
 
     # ------------------------------------------------------------------ its trials
 
@@ -375,13 +375,13 @@ class HyperDriveRun(Charts):
 
     def trials_table(self) -> pyarrow.Table:
         """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why, ..."""
-        from raydrive.api.tables import trials_table
+        from raydrive.api.display.tables import trials_table
 
         return trials_table(self.rows())
 
     def metrics_table(self) -> pyarrow.Table:
         """Returns one row per logged value: trial, attempt, interval, step, time, name, value, text."""
-        from raydrive.api.tables import metrics_table
+        from raydrive.api.display.tables import metrics_table
 
         return metrics_table(self.reports(), self.config.metric.name)
 

@@ -19,7 +19,7 @@ def main() -> None:
 
         sys.exit(log_main(sys.argv[2:]))
     from raydrive.cli.app import run
-    from raydrive.cli.output import EXIT_INTERRUPTED
+    from raydrive.cli.console import EXIT_INTERRUPTED
 
     code = run()
     if code == EXIT_INTERRUPTED and "ray" in sys.modules:

@@ -16,10 +16,11 @@ from typing import Annotated
 import typer
 
 from raydrive import __version__
-from raydrive.cli import control, reading, running, studying, submitting
-from raydrive.cli.output import EXIT_INTERRUPTED, say
+from raydrive.cli import azure, control, studio, submit
+from raydrive.cli import show as show_commands
+from raydrive.cli.console import EXIT_INTERRUPTED, say
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
-from raydrive.storage.here import current_folder
+from raydrive.storage.folder.current import current_folder
 
 app = typer.Typer(
     name="raydrive",
@@ -27,11 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-submitting.register(app)
-reading.register(app)
+submit.register(app)
+show_commands.register(app)
 control.register(app)
-studying.register(app)
-running.register(app)
+studio.register(app)
+azure.register(app)
 
 
 def _print_version(wanted: bool) -> None:

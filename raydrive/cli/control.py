@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from raydrive.cli.output import (
+from raydrive.cli.console import (
     AddressOption,
     Format,
     OutputOption,
@@ -41,7 +41,7 @@ def cancel(
 ) -> int:
     """End a run, or one trial of it."""
     from raydrive.api.run import INTERRUPTED
-    from raydrive.cli.reading import open_run
+    from raydrive.cli.show import open_run
 
     run = open_run(run_name, storage)
     if trial is not None:
@@ -101,11 +101,12 @@ def _bytecode() -> dict[str, Any]:
 
 
 def _storage(flag: str | None) -> dict[str, Any]:
-    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+    from raydrive.api.workspace import DEFAULT_STORAGE
     from raydrive.core.errors import RaydriveError
-    from raydrive.storage.folder import Folder
+    from raydrive.settings.nearest import read_place
+    from raydrive.storage.folder.base import Folder
 
-    where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage"), DEFAULT_STORAGE)
+    where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_place().storage, DEFAULT_STORAGE)
     name = f".doctor-{os.getpid()}-{int(time.time())}"
     try:
         folder = Folder.open(where or DEFAULT_STORAGE)
@@ -120,20 +121,20 @@ def _storage(flag: str | None) -> dict[str, Any]:
 
 
 def _cluster(flag: str | None) -> list[dict[str, Any]]:
-    from raydrive.api.workspace import read_settings
+    from raydrive.settings.nearest import read_place
 
-    address = resolve(flag, "RAY_ADDRESS", "--address", read_settings().get("address"))
+    address = resolve(flag, "RAY_ADDRESS", "--address", read_place().address)
     if address in (None, "local"):
         return [_check("cluster", True, f"none given: an embedded one with {os.cpu_count()} cores would be started")]
     from raydrive.core.errors import RaydriveError
-    from raydrive.runtime import cluster
+    from raydrive.runtime.ray_cluster import connection as ray_connection
 
     try:
-        connection = cluster.connect(address)
+        connection = ray_connection.connect(address)
     except RaydriveError as error:
         return [_check("cluster", False, str(address), str(error))]
     rows = [_check("cluster", True, connection.address)]
-    rows += [_check(f"node {name}", True, cluster.describe(totals)) for name, totals in cluster.nodes()]
+    rows += [_check(f"node {name}", True, ray_connection.describe(totals)) for name, totals in ray_connection.nodes()]
     with contextlib.suppress(Exception):  # leaving is best effort: the report is what counts
-        cluster.disconnect()
+        ray_connection.disconnect()
     return rows

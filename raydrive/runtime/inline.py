@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from raydrive import context, ranks, wire
-from raydrive.core.config import RunConfig
-from raydrive.core.expressions import copy_of
-from raydrive.core.heritage import NOTHING, Heritage, sampler_of
-from raydrive.core.printed import not_a_number
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.stdout_metrics import not_a_number
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Noted, Reported, Started, Stop, Ticked
-from raydrive.core.reports import Recorded, ReportReader
-from raydrive.core.sweep import Sweep
-from raydrive.runtime import returned
-from raydrive.runtime.loop import Loop, Writer
+from raydrive.core.reports.attempt_reports import Recorded, ReportReader
+from raydrive.core.space.expressions import copy_of
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, sampler_of
+from raydrive.runtime.decision_loop import DecisionLoop, Writer
+from raydrive.runtime.fork_server import return_value
 
 Train = Callable[[dict[str, Any]], object]
 """A training function; it logs with ``Run.get_context()``."""
@@ -86,7 +86,7 @@ class InlineRunner:
     def finish(self, finish: Finish) -> None:
         """Nothing is kept for a run that is over."""
 
-    def run(self, loop: Loop) -> None:
+    def run(self, loop: DecisionLoop) -> None:
         """Works through what is launched until nothing is.
 
         Raises:
@@ -103,7 +103,7 @@ class InlineRunner:
                 finally:
                     self._current = None
 
-    def tick(self, loop: Loop) -> None:
+    def tick(self, loop: DecisionLoop) -> None:
         """Tells the judge the time when that matters."""
         due = loop.sweep.due_at
         if due is not None and self._now() >= due:
@@ -139,7 +139,7 @@ class InlineRunner:
 class _Attempt(wire.Client):
     """One call of the training function; what it logs goes straight to the loop."""
 
-    def __init__(self, runner: InlineRunner, loop: Loop, launch: Launch) -> None:
+    def __init__(self, runner: InlineRunner, loop: DecisionLoop, launch: Launch) -> None:
         super().__init__("in-process")
         self.launch = launch
         self.stop: Stop | None = None
@@ -180,14 +180,14 @@ class _Attempt(wire.Client):
         try:
             result = train(params)
             if result is not None:
-                returned.take(result, self._runner.metric)
+                return_value.take(result, self._runner.metric)
         except TrialStopped:
             return STOPPED, ""
         except SystemExit as end:
             return _exit_code(end), ""
         except Exception as error:
             user = error.__traceback__
-            while user is not None and user.tb_frame.f_code.co_filename in (__file__, returned.__file__):
+            while user is not None and user.tb_frame.f_code.co_filename in (__file__, return_value.__file__):
                 user = user.tb_next  # from the user's first line on
             text = "".join(traceback.format_exception(type(error), error, user))
             print(text, end="", file=sys.stderr)
@@ -240,7 +240,7 @@ def run_inline(
     writer: Writer | None = None,
     now: Callable[[], float] = time.time,
     files: str | os.PathLike[str] | None = None,
-    heritage: Heritage = NOTHING,
+    warm_start: WarmStartData = EMPTY,
 ) -> Sweep:
     """Runs a whole sweep in this process and returns it.
 
@@ -251,16 +251,16 @@ def run_inline(
         now: Returns the time, seconds since the epoch.
         files: Directory for the trials' files; None = a temporary one, gone when the run is over. The checkpoints of
             trials that go on with earlier ones stand there as in a run folder.
-        heritage: What the run got from earlier ones.
+        warm_start: What the run got from earlier ones.
 
     Raises:
         StorageError: If ``writer`` cannot write.
     """
     if files is None:
         with tempfile.TemporaryDirectory(prefix="raydrive-") as folder:
-            return run_inline(config, train, writer, now, folder, heritage)
+            return run_inline(config, train, writer, now, folder, warm_start)
     runner = InlineRunner(config, train, Path(files), now)
-    loop = Loop(Sweep(config, heritage), sampler_of(config, heritage), runner, writer, now)
+    loop = DecisionLoop(Sweep(config, warm_start), sampler_of(config, warm_start), runner, writer, now)
     loop.take([Started(now(), 1, {"python": platform.python_version()})])
     runner.run(loop)
     return loop.sweep

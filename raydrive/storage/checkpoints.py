@@ -15,15 +15,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raydrive.core.dataclass_checks import wrong_types
 from raydrive.core.errors import RefusedFileError, StorageError
-from raydrive.core.typed import wrong_types
 from raydrive.storage.checksums import checked_json, unchecked_json
-from raydrive.storage.contained import LINK_TO_FOLDER
-from raydrive.storage.folder import Folder, check_name, failure
-from raydrive.storage.layout import RunLayout
-from raydrive.storage.local import open_source
-from raydrive.storage.names import legible, portable, storable, to_bytes
-from raydrive.storage.transfer import DANGLING_LINK, local_files
+from raydrive.storage.folder.base import Folder, check_name, failure
+from raydrive.storage.folder.contained import LINK_TO_FOLDER
+from raydrive.storage.folder.local import open_source
+from raydrive.storage.folder.names import legible, portable, storable, to_bytes
+from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.uploads import DANGLING_LINK, local_files
 
 MANIFEST = "manifest.json"
 FILES = "files"
@@ -210,7 +210,7 @@ def _parsed(data: bytes) -> Manifest | None:
     return manifest
 
 
-def fetch(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path:
+def fetch_checkpoint(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path:
     """Copies a checkpoint to this node and proves it whole.
 
     Args:

@@ -16,12 +16,12 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 
-from raydrive.core.curves import Curves
-from raydrive.core.kept import needs_of
-from raydrive.core.policies import Policy, policy_from_json
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.verdicts import Verdict
+from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.policies import Policy, policy_from_json
+from raydrive.core.early_stopping.retention import needs_of
+from raydrive.core.early_stopping.verdict import Verdict
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
 
 Events = Sequence[tuple[int, float]]
 """(trial, value) in the order of the reports; the k-th of a trial is its interval k."""
@@ -74,7 +74,7 @@ class PolicyContract:
         """Whoever has the best value over intervals 1..k is never stopped at k."""
         policy = self.make()
         for curves, trial, k, _ in _runs():
-            edge = curves.edge(k)
+            edge = curves.incumbent(k)
             if edge is not None and edge[1] == trial:
                 assert not _stops(policy.judge(trial, k, curves))
 
@@ -112,7 +112,7 @@ class PolicyContract:
                 for number, value in others:
                     lean.add(number, lean.length(number) + 1, value)
                 for number in list(lean.trials):
-                    lean.settle(number)
+                    lean.close(number)
                 for at, value in enumerate(mine[:k], 1):
                     lean.add(trial, at, value)
                     whole.add(trial, at, value)

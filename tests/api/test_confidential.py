@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from raydrive import HyperDriveConfig, RandomParameterSampling, ScriptRunConfig, uniform
-from raydrive.api.confidential import read_secrets, refuse_by_job
-from raydrive.api.preflight import check_submission
-from raydrive.compat.converting import converted
-from raydrive.compat.sweep_yaml import load_sweep
-from raydrive.core.confidential import looks_secret
-from raydrive.core.config import RunConfig
+from raydrive.api.submit.preflight import check_submission
+from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
+from raydrive.compat.convert import converted
+from raydrive.core.config.confidential import looks_secret
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
+from raydrive.sweepfile.loader import load_sweep
 
 VALUE = "s3cr3t-" + "a7f0" * 8
 SWEEP = """\

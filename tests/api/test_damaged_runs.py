@@ -10,13 +10,13 @@ from pathlib import Path
 import damaged_runs
 import pytest
 
-from raydrive.api.launch import resume
 from raydrive.api.run import HyperDriveRun
+from raydrive.api.submit.launch import resume
 from raydrive.cli.app import run as raydrive
 from raydrive.core.errors import ClusterError, DamagedJournalError, RaydriveError
-from raydrive.core.heartbeat import dump_heartbeat, parse_heartbeat
-from raydrive.storage.journal import JournalReader
-from raydrive.storage.layout import RunLayout
+from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
+from raydrive.storage.journal.writer import JournalReader
+from raydrive.storage.run_layout import RunLayout
 
 
 @pytest.fixture

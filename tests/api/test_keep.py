@@ -10,14 +10,14 @@ import pytest
 
 from raydrive import HyperDriveConfig, RandomParameterSampling, ScriptRunConfig, uniform
 from raydrive.api.run import HyperDriveRun
-from raydrive.compat.converting import converted
-from raydrive.compat.sweep_yaml import load_sweep
+from raydrive.compat.convert import converted
 from raydrive.context import Run
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, StorageError
 from raydrive.runtime.inline import run_inline
-from raydrive.storage.journal import JournalWriter
-from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout, new_run_id
+from raydrive.sweepfile.loader import load_sweep
 from raydrive.testing.runners import function_config
 
 

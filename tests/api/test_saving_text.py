@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from raydrive.api.wording import saving_text, span_text
-from raydrive.core.saving import NOT_COMPLETED, NOT_TIMED, Saving, Span
-from raydrive.core.summary import Summary
+from raydrive.api.display.text import saving_text, span_text
+from raydrive.core.views.savings import NOT_COMPLETED, NOT_TIMED, Saving, Span
+from raydrive.core.views.summary import Summary
 
 
 @pytest.mark.parametrize(

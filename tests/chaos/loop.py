@@ -38,8 +38,8 @@ from raydrive import (
     uniform,
 )
 from raydrive.core.errors import StorageError
-from raydrive.runtime import zygote
-from raydrive.testing.aftermath import check_acknowledged, check_run
+from raydrive.runtime.fork_server.boot import BOOT
+from raydrive.testing.finished_run import check_acknowledged, check_run
 
 TRIALS, AT_A_TIME, INTERVALS, STEP_S = 12, 4, 14, 0.2
 LIMIT_S = 240.0
@@ -205,7 +205,7 @@ def _is_training(pid: int) -> bool:
     try:
         process = psutil.Process(pid)
         ours = _environment(process).get("CHAOS_FOLDER") == os.environ["CHAOS_RUN"]
-        return ours and zygote.BOOT in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        return ours and BOOT in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Run, Workspace, uniform
 from raydrive.core.records import Began, Started
-from raydrive.storage.journal import JournalReader
+from raydrive.storage.journal.writer import JournalReader
 
 TRIALS, KILLS = 16, 3
 

@@ -16,9 +16,9 @@ import pytest
 
 import raydrive
 from raydrive.cli.app import app, run
+from raydrive.cli.console import Format, emit, emit_one, resolve
 from raydrive.cli.control import _check
-from raydrive.cli.output import Format, emit, emit_one, resolve
-from raydrive.compat.sweep_yaml import load_sweep
+from raydrive.sweepfile.loader import load_sweep
 
 MAIN = "from raydrive.cli import main; main()"
 BAD = Path(__file__).parent.parent / "bad_configs"
@@ -315,7 +315,7 @@ def test_a_storage_that_cannot_be_used_is_refused_before_ray_is_started(
     def connect(*_: object, **__: object) -> None:
         raise AssertionError("Ray was started")
 
-    monkeypatch.setattr("raydrive.runtime.cluster.connect", connect)
+    monkeypatch.setattr("raydrive.runtime.ray_cluster.connection.connect", connect)
     (tmp_path / "file").write_text("")
     before = sorted(tmp_path.iterdir())
     storage = tmp_path / "file" if place == "file" else tmp_path / "file" / "runs"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.core.config import RunConfig
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
 from raydrive.runtime.simulated import simulate
-from raydrive.storage.journal import JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout
 from raydrive.testing.runners import function_config
 
 RUN = "study-20261119-120000-00ab"

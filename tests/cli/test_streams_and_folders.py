@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.api.unbroken import Unbroken
+from raydrive.api.display.unbroken_stream import Unbroken
 from raydrive.cli.app import run
 
 SWEEP = """\

@@ -34,7 +34,7 @@ from raydrive import (
     uniform,
 )
 from raydrive.core.errors import ClusterError
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -395,7 +395,7 @@ def test_reports_arrive_once_each_in_order_under_load(storage: str) -> None:
 
 
 def test_replay_of_the_journal_is_the_run(storage: str) -> None:
-    from raydrive.storage.journal import JournalReader
+    from raydrive.storage.journal.writer import JournalReader
 
     run = submit(storage, config(one, max_total_runs=20))
     run.wait_for_completion()
@@ -429,7 +429,7 @@ def test_a_function_that_cannot_be_pickled_is_refused(storage: str) -> None:
 
 
 def test_a_completed_run_can_be_extended(storage: str) -> None:
-    from raydrive.api.launch import resume
+    from raydrive.api.submit.launch import resume
 
     run = submit(storage, config(one, max_total_runs=3))
     run.wait_for_completion()

@@ -14,8 +14,8 @@ from terminal import code, processes_of, raydrive, wait_until, write_config
 
 from raydrive import HyperDriveRun
 from raydrive.core.records import Lost
-from raydrive.storage.journal import JournalReader
-from raydrive.testing.aftermath import check_run
+from raydrive.storage.journal.writer import JournalReader
+from raydrive.testing.finished_run import check_run
 
 pytestmark = pytest.mark.ray
 STEPS = """

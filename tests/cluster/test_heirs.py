@@ -24,9 +24,9 @@ from raydrive import (
     Workspace,
     uniform,
 )
-from raydrive.api.launch import resume
-from raydrive.storage.journal import JournalReader
-from raydrive.testing.judge import check_journal, picture
+from raydrive.api.submit.launch import resume
+from raydrive.storage.journal.writer import JournalReader
+from raydrive.testing.sweep_invariants import check_journal, picture
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -86,7 +86,7 @@ def test_trials_go_on_and_the_model_starts_from_an_earlier_run(storage: str) -> 
     again = HyperDriveRun.open(run.uri)
     assert picture(again.sweep) == picture(run.sweep)
     entries = JournalReader(run.layout.journal).read_lines()
-    assert picture(check_journal(run.config, list(entries), again.sweep.heritage)) == picture(run.sweep)
+    assert picture(check_journal(run.config, list(entries), again.sweep.warm_start)) == picture(run.sweep)
     more = resume(again, address=None, limits={"max_total_runs": 4})  # another driver, which reads it all again
     more.wait_for_completion()
     assert [trial.origin for trial in more.sweep.trials] == ["resumed", "model", "model", "model"]

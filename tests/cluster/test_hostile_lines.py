@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Run, Workspace, uniform
-from raydrive.storage.journal import JournalReader
+from raydrive.storage.journal.writer import JournalReader
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

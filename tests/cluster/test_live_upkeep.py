@@ -16,10 +16,10 @@ import pytest
 from terminal import RAYDRIVE, environment
 
 from raydrive import HyperDriveRun
-from raydrive.storage.journal import JournalReader
-from raydrive.storage.segments import Segment, Snapshot
-from raydrive.studio.feed import Feed
-from raydrive.testing.aftermath import check_run
+from raydrive.storage.journal.segments import Segment, Snapshot
+from raydrive.storage.journal.writer import JournalReader
+from raydrive.studio.web.live_feed import Feed
+from raydrive.testing.finished_run import check_run
 
 pytestmark = pytest.mark.ray
 

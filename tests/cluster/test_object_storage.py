@@ -14,10 +14,10 @@ import moto_s3
 import pytest
 
 from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Run, Workspace, uniform
-from raydrive.api.launch import resume
+from raydrive.api.submit.launch import resume
 from raydrive.cli.app import run as raydrive
 from raydrive.storage.checkpoints import manifests
-from raydrive.testing.aftermath import check_run
+from raydrive.testing.finished_run import check_run
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

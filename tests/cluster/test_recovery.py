@@ -26,9 +26,9 @@ from raydrive import (
     Workspace,
     uniform,
 )
-from raydrive.api.launch import driver_name
 from raydrive.core.records import Began, Cancelled, Lost
-from raydrive.storage.journal import JournalReader
+from raydrive.runtime.driver_client import driver_name
+from raydrive.storage.journal.writer import JournalReader
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -158,7 +158,7 @@ def test_orphans_end_when_their_lease_runs_out(storage: str) -> None:
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), timeout_s=20)
     wait_until(lambda: ray.available_resources().get("GPU") == 4.0, timeout_s=20)
     # And from what they recorded the run goes on.
-    from raydrive.api.launch import resume
+    from raydrive.api.submit.launch import resume
 
     heartbeat = run.heartbeat()
     assert heartbeat["state"] == "Running"
@@ -202,7 +202,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     import ray
 
     from raydrive.core.errors import StaleEpochError
-    from raydrive.runtime.driver import Driver
+    from raydrive.runtime.driver.driver import Driver
 
     run = submit(storage, max_total_runs=10)
     wait_until(lambda: run.refresh().reports > 20)
@@ -268,7 +268,7 @@ time.sleep(600)
 
 
 def test_everything_is_killed_and_another_cluster_goes_on_from_storage_alone(storage: str) -> None:
-    from raydrive.api.launch import resume
+    from raydrive.api.submit.launch import resume
 
     script = Path(storage + "-doomed.py")
     script.write_text(DOOMED)

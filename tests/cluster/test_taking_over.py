@@ -23,8 +23,8 @@ from raydrive import (
 )
 from raydrive.core.errors import ClusterError
 from raydrive.core.records import Began
-from raydrive.storage.journal import JournalReader
-from raydrive.testing.aftermath import check_run
+from raydrive.storage.journal.writer import JournalReader
+from raydrive.testing.finished_run import check_run
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

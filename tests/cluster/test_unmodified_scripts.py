@@ -17,7 +17,7 @@ from raydrive import (
     Workspace,
     choice,
 )
-from raydrive.compat.sweep_yaml import load_sweep
+from raydrive.sweepfile.loader import load_sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml.core import Dataset, Datastore, Environment, Experiment, Model, ScriptRunConfig, Workspace
 from raydrive.compat.azureml.core.compute import AmlCompute, ComputeTarget
 from raydrive.compat.azureml.core.webservice import AciWebservice
@@ -30,10 +30,10 @@ from raydrive.compat.azureml.train.hyperdrive import (
     quniform,
     uniform,
 )
-from raydrive.compat.converting import converted, recorded, wanted_from
-from raydrive.compat.sweep_yaml import load_sweep
-from raydrive.core.arguments import trial_argv
+from raydrive.compat.convert import converted, recorded, wanted_from
+from raydrive.core.config.command_line import trial_argv
 from raydrive.core.errors import ConfigError
+from raydrive.sweepfile.loader import load_sweep
 
 AZURE = Path(__file__).parents[2] / "examples" / "azure"
 

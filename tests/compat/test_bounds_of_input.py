@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from raydrive.api.workspace import Workspace
-from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.sweepfile.loader import load_sweep
 
 SWEEP = """\
 type: sweep

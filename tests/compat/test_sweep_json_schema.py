@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from raydrive.compat.sweep_json_schema import json_schema
-from raydrive.compat.sweep_yaml import load_sweep
 from raydrive.core.errors import ConfigError
+from raydrive.sweepfile.json_schema import json_schema
+from raydrive.sweepfile.loader import load_sweep
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted([*(TESTS.parent / "configs").glob("*.y*ml"), *(TESTS.parent / "examples").rglob("sweep.y*ml")])

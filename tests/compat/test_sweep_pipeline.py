@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.compat.sweep_data import DataMapping
-from raydrive.compat.sweep_yaml import load_sweep
-from raydrive.core.arguments import sweep_variables, trial_argv
-from raydrive.core.config import RunConfig
+from raydrive.core.config.command_line import sweep_variables, trial_argv
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError
-from raydrive.core.space import Choice, Uniform
+from raydrive.core.space.search_space import Choice, Uniform
+from raydrive.sweepfile.inputs_outputs import DataMapping
+from raydrive.sweepfile.loader import load_sweep
 
 COMPONENT = """\
 $schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json

@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydrive.compat.site import load_settings
-from raydrive.compat.sweep_yaml import Loaded, Settings, load_sweep
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.trial_spec import PrimaryMetricGoal
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, NoTerminationPolicy
-from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
-from raydrive.core.space import Choice, LogUniform, RandInt, Uniform
-from raydrive.core.trial_spec import PrimaryMetricGoal
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import Choice, LogUniform, RandInt, Uniform
+from raydrive.settings.nearest import RunPlace
+from raydrive.settings.reader import load_settings
+from raydrive.sweepfile.loader import Loaded, load_sweep
 
 TESTS = Path(__file__).parents[1]
 BROKEN = TESTS / "bad_configs"
@@ -179,7 +181,7 @@ def test_a_sweep_is_read() -> None:
     assert config.trial.command.startswith("python train.py --lr ${{search_space.lr}}")
     assert loaded.submission.source_directory is None
     assert loaded.submission.function is None
-    assert loaded.settings == Settings()
+    assert loaded.settings == RunPlace()
     assert loaded.warnings == ()
     assert RunConfig.from_json(config.to_json()) == config
 
@@ -398,7 +400,7 @@ raydrive:
 def test_own_settings_are_read() -> None:
     loaded = load(SWEEP + OWN)
     config = loaded.submission.config
-    assert loaded.settings == Settings(storage="s3://bucket/runs", address="auto")
+    assert loaded.settings == RunPlace(storage="s3://bucket/runs", address="auto")
     resources = config.trial.resources
     assert (resources.cpus, resources.gpus, resources.memory) == (0.5, 2, 4e9)
     assert (dict(resources.custom), resources.accelerator_type) == ({"tpu": 1}, "A100")
@@ -439,14 +441,14 @@ def test_layers_lie_over_each_other(tmp_path: Path) -> None:
     sites = (tmp_path / "raydrive.toml", tmp_path / "site.yml", tmp_path / "empty.yml")
     loaded = load(file, "raydrive.resources.cpus=7", site=sites)
     trial = loaded.submission.config.trial
-    assert loaded.settings == Settings(storage="/site", address="ray:6379")
+    assert loaded.settings == RunPlace(storage="/site", address="ray:6379")
     assert (trial.resources.cpus, trial.resources.gpus, trial.resources.memory) == (7, 1, 1e9)
     assert trial.resources.custom == {"tpu": 2}
     assert trial.environment_variables == {"A": "site", "B": "1", "C": "1"}
     assert (trial.preload, trial.grace_s) == (("numpy",), 9)
     assert load(file, site=(*sites, nested)).settings.address == "nested"
-    assert load_settings([*sites, nested]) == Settings(storage="/site", address="nested")
-    assert load_settings([]) == Settings()
+    alone = load_settings([*sites, nested]).own
+    assert (alone.storage, alone.address) == ("/site", "nested")
 
 
 def test_mistakes_in_site_files_have_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -563,7 +565,7 @@ def test_an_override_mends_what_the_file_has_wrong() -> None:
 def test_reading_a_sweep_does_not_import_ray(tmp_path: Path) -> None:
     (tmp_path / "sweep.yml").write_text(SWEEP)
     code = (
-        "import sys; from raydrive.compat.sweep_yaml import load_sweep; load_sweep(sys.argv[1]);"
+        "import sys; from raydrive.sweepfile.loader import load_sweep; load_sweep(sys.argv[1]);"
         "print([m for m in ('ray', 'pyarrow', 'scipy', 'sklearn', 'plotly', 'yaml') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "sweep.yml")], capture_output=True, text=True)
@@ -603,7 +605,7 @@ def test_a_log_limit_that_is_none_is_refused(given: str) -> None:
 
 def test_a_tuple_is_written_down_as_a_list(tmp_path: Path) -> None:
     from raydrive import GridParameterSampling, HyperDriveConfig, ScriptRunConfig, choice
-    from raydrive.compat.converting import converted
+    from raydrive.compat.convert import converted
 
     (tmp_path / "train.py").touch()
     sampling = GridParameterSampling({"n": choice((1, 1), {"deep": [(1, 2)]})})

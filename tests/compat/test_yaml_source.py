@@ -8,10 +8,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.compat import sweep_problems, yaml11, yaml_source
-from raydrive.compat.toml_source import parse_toml
-from raydrive.compat.yaml11 import pyyaml_value
-from raydrive.compat.yaml_source import core_value, parse_yaml
+from raydrive.settings import problems, yaml_source
+from raydrive.settings.toml_source import parse_toml
+from raydrive.settings.yaml_source import core_value, parse_yaml
+from raydrive.sweepfile import yaml11
+from raydrive.sweepfile.yaml11 import pyyaml_value
 
 TEXT = """\
 # a comment
@@ -30,7 +31,7 @@ quoted: 'x ${{y}}'
 """
 
 
-@pytest.mark.parametrize("module", [yaml_source, yaml11, sweep_problems], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [yaml_source, yaml11, problems], ids=lambda module: module.__name__)
 def test_doctests(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core import arguments
-from raydrive.core.arguments import (
+from raydrive.core.config import command_line
+from raydrive.core.config.command_line import (
     format_value,
     references,
     script_arguments,
@@ -22,8 +22,8 @@ from raydrive.core.arguments import (
     substitute,
     trial_argv,
 )
+from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.errors import ConfigError
-from raydrive.core.trial_spec import TrialSpec
 
 NOTHING: dict[str, str] = {}
 
@@ -39,7 +39,7 @@ def problems_of(command: str, **params: object) -> list[str]:
 
 
 def test_doctests() -> None:
-    assert doctest.testmod(arguments).failed == 0
+    assert doctest.testmod(command_line).failed == 0
 
 
 @pytest.mark.parametrize(

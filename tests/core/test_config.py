@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.config import FORMAT_WITH_OBJECTIVE, Limits, RunConfig
+from raydrive.core.config.run_config import FORMAT_WITH_OBJECTIVE, Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.early_stopping.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.errors import ConfigError, show
-from raydrive.core.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
-from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
-from raydrive.core.space import choice, loguniform, uniform
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import choice, loguniform, uniform
 
 
 def config_of(**fields: Any) -> RunConfig:

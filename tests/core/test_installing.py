@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from raydrive.core.installing import check_installing, installs
+from raydrive.core.config.install_commands import check_installing, installs
 
 
 @pytest.mark.parametrize(

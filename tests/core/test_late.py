@@ -8,11 +8,13 @@ import sys
 import numpy
 import pytest
 
-from raydrive.core.late import np
+from raydrive.core.lazy_numpy import np
 
 
 def test_what_a_driver_holds_is_there_without_numpy() -> None:
-    code = "import sys, raydrive.core.heritage, raydrive.core.sweep; sys.exit('numpy' in sys.modules)"
+    code = (
+        "import sys, raydrive.core.sweep.warm_start_data, raydrive.core.sweep.sweep; sys.exit('numpy' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

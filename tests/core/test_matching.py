@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from raydrive.core.matching import Pattern, TooLong
+from raydrive.core.reports.bounded_regex import Pattern, TooLong
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from raydrive.core.arguments import is_options, substitute, trial_argv
-from raydrive.core.passing import flag_parameters, quoted_notes, unpassable
-from raydrive.core.space import choice, parse_space, uniform
-from raydrive.core.trial_spec import TrialSpec
+from raydrive.core.config.argument_values import flag_parameters, quoted_notes, unpassable
+from raydrive.core.config.command_line import is_options, substitute, trial_argv
+from raydrive.core.config.trial_spec import TrialSpec
+from raydrive.core.space.search_space import choice, parse_space, uniform
 
 SHOW = f"{sys.executable} -c 'import sys; print(sys.argv[1:])'"
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.errors import ConfigError
-from raydrive.core.printed import PrintedMetrics
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 from tqdm import tqdm
 
-from raydrive.core.printed import PrintedMetrics
-from raydrive.core.printed_reader import MAX_LINE, PrintedReader
+from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.reports.stdout_parser import MAX_LINE, PrintedReader
 
 
 def found(spec: object, text: str) -> list[dict[str, Any]]:

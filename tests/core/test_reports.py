@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from raydrive import ranks, wire
 from raydrive.core import records
 from raydrive.core.records import Reported
-from raydrive.core.report_checks import CLOCK_SLACK_S, MAX_DEPTH, MAX_NAME
-from raydrive.core.reports import Recorded, ReportReader, Steps
+from raydrive.core.reports.attempt_reports import Recorded, ReportReader, Steps
+from raydrive.core.reports.message_checks import CLOCK_SLACK_S, MAX_DEPTH, MAX_NAME
 
 NOW = 1_790_000_000.0
 

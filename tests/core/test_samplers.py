@@ -13,43 +13,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core import samplers
 from raydrive.core.errors import ConfigError
-from raydrive.core.samplers import (
-    GridParameterSampling,
-    RandomParameterSampling,
-    Sampler,
-    Sampling,
-    Seen,
-    sampling_from_json,
+from raydrive.core.search import registry
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.protocol import Sampler, SamplingSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.search.trial_record import TrialRecord
+from raydrive.core.space.search_space import (
+    Space,
+    choice,
+    loguniform,
+    normal,
+    qlognormal,
+    qloguniform,
+    quniform,
+    randint,
+    uniform,
 )
-from raydrive.core.space import Space, choice, loguniform, normal, qlognormal, qloguniform, quniform, randint, uniform
 from raydrive.testing.samplers import ParameterSpace, SamplerContract, distinct, play
 
 HUGE = {f"p{i}": randint(1000) for i in range(4)}
 
 
 class TestRandom(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return RandomParameterSampling(parameter_space, seed=seed)
 
 
 class TestSobol(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return RandomParameterSampling(parameter_space, seed=seed, rule="sobol")
 
 
 class TestGrid(SamplerContract):
     endless = None
 
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return GridParameterSampling(parameter_space)
 
 
 BOTH_RULES = pytest.mark.parametrize("rule", ["random", "sobol"])
 
 
-def params(sampling: Sampling, limit: int, seed: int = 0) -> list[Mapping[str, Any]]:
+def params(sampling: SamplingSpec, limit: int, seed: int = 0) -> list[Mapping[str, Any]]:
     return [suggestion.params for suggestion in play(sampling.build(seed, True), limit)]
 
 
@@ -119,10 +126,10 @@ def test_a_space_too_large_for_floats_works(rule: str) -> None:
 def test_the_cost_of_an_ask_does_not_grow_with_the_run(rule: str) -> None:
     # The worst case: a space being emptied to its last configuration.
     sampling = RandomParameterSampling({"a": randint(60), "b": randint(50)}, seed=3, rule=rule)
-    sampler, history = sampling.build(0, True), list[Seen]()
+    sampler, history = sampling.build(0, True), list[TrialRecord]()
     marks = [time.process_time()]
     while (suggestion := sampler.ask(len(history), history)) is not None:
-        history.append(Seen(len(history), suggestion.params))
+        history.append(TrialRecord(len(history), suggestion.params))
         if len(history) % 1000 == 0:
             marks.append(time.process_time())
     assert len(history) == 3000
@@ -143,7 +150,7 @@ def test_other_processes_propose_the_same(rule: str) -> None:
         {"a": choice("x", "y", {"z": uniform(0, 1)}), "b": choice(True, None, 2.5), "c": randint(3)}, rule=rule
     )
     code = (
-        "import json, sys\nfrom raydrive.core.samplers import sampling_from_json\n"
+        "import json, sys\nfrom raydrive.core.search.registry import sampling_from_json\n"
         "from raydrive.testing.samplers import play\n"
         "sampling = sampling_from_json(json.loads(sys.argv[1]))\n"
         "print([s.params for s in play(sampling.build(11, True), 20)])"
@@ -250,7 +257,7 @@ def test_the_grid_refuses_everything_else_by_name_and_all_at_once() -> None:
 
 @pytest.mark.parametrize("cls", [RandomParameterSampling, GridParameterSampling])
 @pytest.mark.parametrize("nothing", [None, {}, [], 3])
-def test_a_space_is_needed(cls: type[Sampling], nothing: Any) -> None:
+def test_a_space_is_needed(cls: type[SamplingSpec], nothing: Any) -> None:
     with pytest.raises(ConfigError, match="search_space"):
         cls(nothing)
 
@@ -337,9 +344,9 @@ def test_broken_json_is_refused(raw: Any, text: str) -> None:
 
 
 def test_other_types_are_found_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samplers, "_SAMPLINGS", dict(samplers._SAMPLINGS))
-    samplers.register_sampling("mine", f"{__name__}:GridParameterSampling")
-    samplers.register_sampling("gone", "raydrive.core.no_such_module:Thing")
+    monkeypatch.setattr(registry, "_SAMPLINGS", dict(registry._SAMPLINGS))
+    registry.register_sampling("mine", f"{__name__}:GridParameterSampling")
+    registry.register_sampling("gone", "raydrive.core.no_such_module:Thing")
     raw = GridParameterSampling({"a": choice(1)}).to_json()
     assert sampling_from_json({**raw, "type": "Mine"}) == GridParameterSampling({"a": choice(1)})
     with pytest.raises(ConfigError) as caught:
@@ -349,7 +356,7 @@ def test_other_types_are_found_when_needed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_module_that_misses_a_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samplers, "_SAMPLINGS", {"random": "no_such_library.deep:Thing"})
+    monkeypatch.setattr(registry, "_SAMPLINGS", {"random": "no_such_library.deep:Thing"})
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         sampling_from_json({"type": "random"})
 
@@ -369,7 +376,7 @@ def test_asked_ahead_of_the_history_a_finite_space_gives_other_configurations() 
         RandomParameterSampling({"a": randint(8)}, rule="sobol", seed=1),
     ):
         sampler = sampling.build(0, True)
-        history = [Seen(n, s.params) for n, s in enumerate(play(sampling.build(0, True), 3))]
+        history = [TrialRecord(n, s.params) for n, s in enumerate(play(sampling.build(0, True), 3))]
         ahead = [sampler.ask(3 + lag, history) for lag in range(3)]
         assert all(ahead)
         if isinstance(sampling, GridParameterSampling):

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from raydrive.core.policies import BanditPolicy
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.records import CANCELED, Began, Ended, Fact, Lost, Reported, Started, Suggested
-from raydrive.core.saving import NOT_COMPLETED, Forecast, Saving, Span, saving
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.savings import NOT_COMPLETED, Forecast, Saving, Span, saving
 from raydrive.testing.runners import function_config
 
 
@@ -156,7 +156,7 @@ def test_any_pace_gives_finite_figures(pace_s: float) -> None:
 
 def test_limits_beyond_all_sums_of_floats_are_no_error() -> None:
     """As `make fuzz` found it: two trials whose time limits add up to more than a float holds."""
-    from raydrive.core.saving import _sum
+    from raydrive.core.views.savings import _sum
 
     assert _sum([1e308, 1e308]) == math.inf
     assert _sum([0.1] * 10) == 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.screen import Screen
+from raydrive.core.reports.terminal_lines import Screen
 
 TOKENS = [
     b"a", "é".encode(), b"\n", b"\r", b"\b", b"\x1b[1A", b"\x1b[2B", b"\x1b[2K", b"\x1b[31m", b"\x1b[?25l",

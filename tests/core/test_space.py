@@ -24,7 +24,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from raydrive.core.errors import ConfigError
-from raydrive.core.space import (
+from raydrive.core.space.search_space import (
     Choice,
     Dimension,
     Expression,

@@ -20,9 +20,9 @@ from raydrive.core.records import (
     Started,
     Suggested,
 )
-from raydrive.core.state import Best
-from raydrive.core.summary import INTERRUPTED, notices, ranked, row, row_json, summarize
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.state import Best
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.summary import INTERRUPTED, notices, ranked, row, row_json, summarize
 from raydrive.testing.runners import function_config
 
 

@@ -1,6 +1,6 @@
 """``make fuzz``: every fuzzer for so many seconds, with new seeds; prints the table of docs/reliability.md.
 
-    python tests/fuzz/table.py --seconds 600
+python tests/fuzz/table.py --seconds 600
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ from typing import Any
 import pytest
 
 import raydrive
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.errors import RaydriveError
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
 from raydrive.runtime.simulated import simulate
-from raydrive.storage.journal import JournalWriter
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout
 
 HANG_S = 10.0
 
@@ -194,7 +194,7 @@ def _refusing(call: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(call)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        import raydrive.api.launch as launching
+        import raydrive.api.submit.launch as launching
 
         real = launching.launch
 

@@ -21,12 +21,12 @@ from typing import Any
 import pytest
 
 from raydrive.api.workspace import Workspace
-from raydrive.compat.site import load_own
-from raydrive.compat.sweep_yaml import load_sweep
-from raydrive.core.arguments import trial_argv
-from raydrive.core.config import RunConfig
+from raydrive.core.config.command_line import trial_argv
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, RaydriveError
-from raydrive.core.heritage import NOTHING, sampler_of
+from raydrive.core.sweep.warm_start_data import EMPTY, sampler_of
+from raydrive.settings.reader import load_settings
+from raydrive.sweepfile.loader import load_sweep
 
 ROOT = Path(__file__).parents[2]
 HANG_S = 10.0
@@ -206,7 +206,7 @@ def case(seed: int, number: int, folder: Path) -> tuple[str, Callable[[], Any]]:
     settings.write_bytes(mutated(TOML, dice, TOML_ODD, "=").encode("utf-8", "surrogatepass"))
     if what == 8:
         return "toml", lambda: checked(file, FULL, defaults=settings)
-    return "settings", lambda: (_either(Workspace.from_config, settings), load_own([settings]))
+    return "settings", lambda: (_either(Workspace.from_config, settings), load_settings([settings]))
 
 
 def checked(file: Path, text: str, **more: Any) -> None:
@@ -214,7 +214,7 @@ def checked(file: Path, text: str, **more: Any) -> None:
     loaded = load_sweep(file, text=text, default_seed=1, **more)
     config = loaded.submission.config
     assert RunConfig.from_json(config.to_json()).to_json() == config.to_json()
-    suggestion = sampler_of(config, NOTHING).ask(0, [])
+    suggestion = sampler_of(config, EMPTY).ask(0, [])
     if suggestion is not None:
         trial_argv(config.trial, suggestion.params)
 

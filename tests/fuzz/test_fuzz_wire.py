@@ -15,16 +15,16 @@ import damaged_runs as damage
 import pytest
 
 from raydrive.core import records
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.records import Began, Started, Suggested
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
-from raydrive.runtime.attempt import Attempt
-from raydrive.runtime.channel import Channel
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
+from raydrive.runtime.trial_actor.log_socket import LogSocket
 from raydrive.runtime.trial_events import to_facts
-from raydrive.storage.journal import JournalReader, JournalWriter
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
 
 KEYS = ("m", "t", "s", "tags", "checkpoint", "state", "why", "r", "d", "note", "x", "")
 SCALARS = ("NaN", "Infinity", "-Infinity", "1e999", "-0.0", "0.5", "3", "-1", "1" * 400, "9" * 5000, "null", "true")
@@ -61,7 +61,7 @@ def line_of(chance: random.Random) -> bytes:
 
 
 async def _events(lines: list[bytes]) -> list[tuple[Any, ...]]:
-    channel, current = Channel(), Attempt(0, 1, 0, "acc")
+    channel, current = LogSocket(), AttemptEvents(0, 1, 0, "acc")
     await channel.start()
     channel.take, channel.notice = current.add, current.tell
     try:

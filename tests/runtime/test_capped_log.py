@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.runtime.capped_log import CappedLog
-from raydrive.storage.folder import Folder
-from raydrive.storage.transfer import LOG_PART_BYTES, LogUploader, log_part
+from raydrive.runtime.trial_actor.files.capped_log import CappedLog
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.uploads import LOG_PART_BYTES, LogUploader, log_part
 
 LIMIT = 400_000
 WRITER = """

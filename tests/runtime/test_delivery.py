@@ -18,13 +18,13 @@ from test_trial_actor import Driver, a_run, an_actor, numbers, until
 from raydrive.context import Run
 from raydrive.core import records
 from raydrive.core.errors import StaleEpochError, StorageError
-from raydrive.runtime import delivery
+from raydrive.runtime.trial_actor import event_delivery
 from raydrive.runtime.trial_events import to_facts
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "AGAIN_S", 0.01)
+    monkeypatch.setattr(event_delivery, "AGAIN_S", 0.01)
 
 
 class Refusing(Driver):
@@ -107,7 +107,7 @@ def test_a_driver_that_is_away_is_waited_for(tmp_path: Path, error: Exception) -
         driver = Refusing(error)
         async with an_actor(*a_run(tmp_path, train), driver) as actor:
             result = asyncio.ensure_future(actor.run(1, 0, 1, {}, None, 0))
-            await until(lambda: driver.calls > 2 * delivery.MOST_REFUSALS)
+            await until(lambda: driver.calls > 2 * event_delivery.MOST_REFUSALS)
             driver.open.set()
             await until(lambda: len(numbers(driver.events)) == 20)
             done.touch()

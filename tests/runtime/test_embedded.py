@@ -17,8 +17,8 @@ import pytest
 from ray._private import services
 from ray._private.node import Node
 
-from raydrive.runtime import stand_in
-from raydrive.runtime.embedded import _SETTINGS, _free_ports, _only_what_is_used, _quick, _soon
+from raydrive.runtime.ray_cluster import agent_stub
+from raydrive.runtime.ray_cluster.embedded_ray import _SETTINGS, _free_ports, _only_what_is_used, _quick, _soon
 
 NAMES = ("start_api_server", "start_monitor", "start_log_monitor")
 
@@ -79,10 +79,10 @@ def test_a_raylet_waits_for_no_agent() -> None:
     port = changed.pop("--runtime_env_agent_port")
     assert 0 < int(port) < 65536
     asked, _, agent = changed.pop("--runtime_env_agent_command").partition(" python main.py ")
-    assert shlex.split(asked)[3:7] == [stand_in.__file__, "asked", "192.0.2.1", port]
+    assert shlex.split(asked)[3:7] == [agent_stub.__file__, "asked", "192.0.2.1", port]
     assert agent == f"--runtime-env-agent-port={shlex.split(asked)[7]} --log-dir=/tmp"
     never = shlex.split(changed.pop("--dashboard_agent_command"))
-    assert never[3:7] == [stand_in.__file__, "never", "/tmp/session", "ab12"]
+    assert never[3:7] == [agent_stub.__file__, "never", "/tmp/session", "ab12"]
     assert "metrics_agent_port" in never[7:]
     assert changed == {}
 
@@ -125,7 +125,7 @@ def test_settings_of_the_user_stay_and_are_not_mixed_with_ours(monkeypatch: pyte
 
 def started(*arguments: str) -> tuple[subprocess.Popen[str], psutil.Process]:
     """A process that has started a stand-in, and the stand-in."""
-    command = [sys.executable, "-I", "-S", stand_in.__file__, *arguments]
+    command = [sys.executable, "-I", "-S", agent_stub.__file__, *arguments]
     code = (
         "import os, subprocess, time; os.environ['RAY_RAYLET_PID'] = str(os.getpid()); "
         f"print(subprocess.Popen({command!r}).pid, flush=True); time.sleep(60)"

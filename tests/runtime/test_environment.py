@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from raydrive.core.trial_spec import Resources, TrialSpec
-from raydrive.runtime.environment import node_environment, temporary_variables
-from raydrive.runtime.training import FOLDER
+from raydrive.core.config.trial_spec import Resources, TrialSpec
+from raydrive.runtime.trial_actor.environment import node_environment, temporary_variables
+from raydrive.runtime.trial_actor.script_environment import FOLDER
 
 WHICH = "import sys; print(sys.prefix)"
 

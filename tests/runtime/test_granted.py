@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raydrive.runtime.cluster import granted
+from raydrive.runtime.ray_cluster.connection import granted
 
 HALF = {"CPU": 1.0, "GPU": 0.5}
 ONE_GPU = {"CPU": 8.0, "GPU": 1.0, "memory": 1e9}

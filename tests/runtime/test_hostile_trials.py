@@ -15,11 +15,11 @@ import cloudpickle
 import pytest
 
 from raydrive.context import Run
-from raydrive.runtime.trial_actor import TrialActor
+from raydrive.runtime.trial_actor.actor import TrialActor
 from raydrive.storage.checkpoints import manifests
-from raydrive.storage.code import store_function
-from raydrive.storage.contained import remove_tree
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.code_snapshot import store_function
+from raydrive.storage.folder.contained import remove_tree
+from raydrive.storage.run_layout import RunLayout
 from raydrive.testing.runners import function_config
 
 SECRET = "root:x:the secret of another user"
@@ -52,8 +52,8 @@ async def an_actor(storage: Path, train: Callable[[dict[str, Any]], object], dri
         yield layout, actor
     finally:
         actor._lease.cancel()
-        if actor._keeper is not None:
-            await actor._keeper.close()
+        if actor._fork_server is not None:
+            await actor._fork_server.close()
         if actor._channel is not None:
             await actor._channel.close()
 

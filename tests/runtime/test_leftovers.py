@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.runtime import leftovers
-from raydrive.runtime.leftovers import amount, look, move_kept, resolve_links, sizes_of, take_replaced
-from raydrive.storage.code import SMALL_BYTES, make_workdir
-from raydrive.storage.contained import remove_tree
+from raydrive.runtime.trial_actor.files import leftovers
+from raydrive.runtime.trial_actor.files.leftovers import amount, look, move_kept, resolve_links, sizes_of, take_replaced
+from raydrive.storage.code_snapshot import SMALL_BYTES, make_workdir
+from raydrive.storage.folder.contained import remove_tree
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from raydrive.runtime.reach import surely_gone, why_unreachable
+from raydrive.runtime.ray_cluster.gcs_ping import surely_gone, why_unreachable
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def test_a_cluster_that_is_dying_is_asked_again_until_its_port_is_closed() -> No
 
 
 def test_only_a_refusal_by_this_machine_proves_that_a_cluster_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raydrive.runtime.reach.DYING_S", 0.2)
+    monkeypatch.setattr("raydrive.runtime.ray_cluster.gcs_ping.DYING_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
     assert surely_gone(address)

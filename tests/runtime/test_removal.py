@@ -18,24 +18,25 @@ from test_trial_actor import Driver, a_run, an_actor, until
 
 from raydrive import wire
 from raydrive.context import Run
-from raydrive.runtime import channel, removal, workspace
-from raydrive.runtime.trial_actor import TrialActor
-from raydrive.storage.code import store_code
+from raydrive.runtime.trial_actor import log_socket
+from raydrive.runtime.trial_actor.actor import TrialActor
+from raydrive.runtime.trial_actor.files import attempt_files, removed_files
+from raydrive.storage.code_snapshot import store_code
 
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A /tmp and a /dev/shm of their own, with paths that are short enough for a socket."""
-    real = channel.private_folder
+    real = log_socket.private_folder
     root = Path(tempfile.mkdtemp(prefix="rd-", dir="/tmp"))
     (root / "shm").mkdir()
 
     def folder(parent: str = "/tmp") -> Path:
         return real(str(root / "shm" if parent == "/dev/shm" else root))
 
-    for module in (channel, workspace):
+    for module in (log_socket, attempt_files):
         monkeypatch.setattr(module, "private_folder", folder)
-    monkeypatch.setattr(removal, "LOOK_S", 0.05)
+    monkeypatch.setattr(removed_files, "LOOK_S", 0.05)
     yield root
     shutil.rmtree(root)
 
@@ -211,7 +212,7 @@ def connect_or_fail() -> None:
 def test_an_attempt_that_could_not_log_any_more_is_lost_and_not_failed(
     tmp_path: Path, node: Path, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(removal, "LOOK_S", 60.0)  # nobody looks before the end
+    monkeypatch.setattr(removed_files, "LOOK_S", 60.0)  # nobody looks before the end
     events = during(tmp_path, node, remove_socket, then)
     assert events[-1][0] == "lost"
     assert "its socket" in events[-1][2]
@@ -221,8 +222,8 @@ def test_an_attempt_that_could_not_log_any_more_is_lost_and_not_failed(
 def test_a_trial_that_removes_its_socket_again_and_again_fails_with_a_sentence(
     tmp_path: Path, node: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(removal, "LOOK_S", 60.0)
-    events = during(tmp_path, node, remove_socket, connect_once, removal.MOST_ATTEMPTS)
+    monkeypatch.setattr(removed_files, "LOOK_S", 60.0)
+    events = during(tmp_path, node, remove_socket, connect_once, removed_files.MOST_ATTEMPTS)
     assert (events[-1][0], events[-1][2]) == ("ended", 0)  # without the metric: the judge says so
     assert any("its socket" in text for text in notices(events))
 

@@ -16,11 +16,11 @@ import pytest
 from test_trial_actor import Driver, a_run, an_actor
 
 from raydrive.context import Run
-from raydrive.core.config import RunConfig
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import Entry, Launch, Reported, Started, Suggested
-from raydrive.core.sweep import Sweep
+from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.trial_events import to_facts
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 from raydrive.testing.runners import function_config
 
 EPOCHS = 7

@@ -15,9 +15,9 @@ import pytest
 
 from raydrive.context import Run
 from raydrive.core.records import COMPLETED, FAILED
-from raydrive.runtime.channel import Channel
 from raydrive.runtime.inline import run_inline
-from raydrive.runtime.process import Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import ForkServerClient, Job
+from raydrive.runtime.trial_actor.log_socket import LogSocket
 from raydrive.testing.runners import function_config
 
 
@@ -108,7 +108,7 @@ def test_generators_report_what_they_yield_and_coroutines_run(capfd: pytest.Capt
     assert list(run_inline(function_config(), waits).curves.values(0)) == [5.0]
     sweep = run_inline(function_config(), broken)
     assert sweep.trials[0].why.endswith("ValueError: no more")
-    assert "runtime/returned.py" not in capfd.readouterr().err  # the traceback begins with the user's code
+    assert "return_value.py" not in capfd.readouterr().err  # the traceback begins with the user's code
 
 
 @pytest.mark.parametrize("reuse", [False, True])
@@ -125,7 +125,7 @@ def test_in_a_process_of_its_own(tmp_path: Path, reuse: bool) -> None:
     messages: list[Any] = []
 
     async def main() -> None:
-        channel = Channel()
+        channel = LogSocket()
         await channel.start()
 
         def take(lines: Any) -> list[Any]:
@@ -133,7 +133,7 @@ def test_in_a_process_of_its_own(tmp_path: Path, reuse: bool) -> None:
             return []
 
         channel.take = take
-        keeper = await Keeper.start()
+        keeper = await ForkServerClient.start()
         try:
             for number, (function, x) in enumerate([(train, 0), (train, 1), (train, 2), (steps, 1)]):
                 await keeper.run(job(tmp_path, function, number, {"x": x}, channel.path, reuse and function is train))

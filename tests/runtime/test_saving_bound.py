@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from raydrive.core.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
-from raydrive.core.saving import saving
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
+from raydrive.core.views.savings import saving
 from raydrive.runtime.simulated import Model, simulate
 from raydrive.testing.runners import function_config
 

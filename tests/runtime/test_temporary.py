@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.runtime import guard, temporary
-from raydrive.runtime.temporary import TemporaryFolder
+from raydrive.runtime.fork_server import process_tree
+from raydrive.runtime.trial_actor.files import temporary_folder
+from raydrive.runtime.trial_actor.files.temporary_folder import TemporaryFolder
 
 
 @pytest.fixture
@@ -68,12 +69,12 @@ def test_who_starts_later_removes_what_a_killed_actor_left(place: Path) -> None:
     mine.make()
     parent = Path(mine.path).parent
     old, new = parent / "7fffffff-1", parent / "7ffffffe-1"
-    same_id = parent / f"{os.getpid():x}-{guard.started(os.getpid()) + 1:x}"
+    same_id = parent / f"{os.getpid():x}-{process_tree.started(os.getpid()) + 1:x}"
     strange = parent / "a-b-c"
     for folder in (old, new, same_id, strange):
         (folder / "pymp-1").mkdir(parents=True)
     long_ago = time.time() - 3_600
     for folder in (old, same_id, strange, Path(mine.path)):
         os.utime(folder, (long_ago, long_ago))
-    temporary.sweep()
+    temporary_folder.sweep()
     assert sorted(parent.iterdir()) == sorted([Path(mine.path), new, strange])

@@ -24,15 +24,17 @@ import psutil
 import pytest
 
 from raydrive.context import Run
-from raydrive.core.config import RunConfig
-from raydrive.runtime import attempt, guard, publisher
-from raydrive.runtime.last_words import hint, why_ended
-from raydrive.runtime.pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
-from raydrive.runtime.process import Exit, Job
-from raydrive.runtime.trial_actor import TrialActor
-from raydrive.runtime.workspace import TrialFiles
-from raydrive.storage.code import store_function
-from raydrive.storage.layout import RunLayout, new_run_id
+from raydrive.core.config.run_config import RunConfig
+from raydrive.runtime.fork_server import process_tree
+from raydrive.runtime.trial_actor import attempt_events
+from raydrive.runtime.trial_actor.actor import TrialActor
+from raydrive.runtime.trial_actor.failure_reason import hint, why_ended
+from raydrive.runtime.trial_actor.files import checkpoint_publisher
+from raydrive.runtime.trial_actor.files.attempt_files import TrialFiles
+from raydrive.runtime.trial_actor.first_report_delay import FIRST_DELAY_S, MAX_FIRST_DELAY_S
+from raydrive.runtime.trial_actor.fork_client import Exit, Job
+from raydrive.storage.code_snapshot import store_function
+from raydrive.storage.run_layout import RunLayout, new_run_id
 from raydrive.testing.runners import function_config
 
 
@@ -44,7 +46,7 @@ class Driver:
         self.events: list[Any] = []
         self.report = self  # handle.report.remote(...)
 
-    def remote(self, trial: int, attempt: int, epoch: int, batch: Sequence[Any]) -> asyncio.Future[bool]:
+    def remote(self, trial: int, attempt_events: int, epoch: int, batch: Sequence[Any]) -> asyncio.Future[bool]:
         batch = list(batch)
 
         async def answer() -> bool:
@@ -71,8 +73,8 @@ async def an_actor(layout: RunLayout, config: RunConfig, driver: Driver) -> Asyn
         yield actor
     finally:
         actor._lease.cancel()
-        if actor._keeper is not None:
-            await actor._keeper.close()
+        if actor._fork_server is not None:
+            await actor._fork_server.close()
         if actor._channel is not None:
             await actor._channel.close()
 
@@ -134,8 +136,8 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train, reuse_processes=True), driver) as actor:
             await actor._readying
-            assert actor._keeper is not None
-            run, pids = actor._keeper.run, []
+            assert actor._fork_server is not None
+            run, pids = actor._fork_server.run, []
 
             async def run_and_pause(job: Job, begin: Callable[[int], None]) -> Exit:
                 exit_ = await run(job, begin)
@@ -145,7 +147,7 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
                 actor._current.stopped_pids = [pids[-1]]
                 return exit_
 
-            actor._keeper.run = run_and_pause  # type: ignore[method-assign]
+            actor._fork_server.run = run_and_pause  # type: ignore[method-assign]
             for trial in range(3):
                 last = await asyncio.wait_for(actor.run(1, trial, 1, {}, None, 0), 20)
                 assert (last[-1][0], last[-1][2]) == ("ended", 0)
@@ -157,7 +159,7 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
 
 def test_numbers_no_float_can_hold_and_messages_nobody_can_read() -> None:
     async def main() -> None:
-        events = attempt.Attempt(0, 1, 0, "score")
+        events = attempt_events.AttemptEvents(0, 1, 0, "score")
         odd = [{"m": 5}, {"m": ["score"]}, {"tags": 7}, {}, {"score": 1}]
         huge = [{"m": {"score": sign * 10**400}} for sign in (1, -1)]
         assert events.add([*huge, *odd, {"m": None, "tags": None, "t": None}, {"m": {"score": 2}, "s": 3}]) == odd
@@ -250,13 +252,13 @@ def test_an_upload_is_no_matter_of_training_and_only_the_next_save_waits_for_it(
                 run.log("saved", k)
 
     arrived = threading.Event()
-    real = publisher.publish
+    real = checkpoint_publisher.publish
 
     def slow(*arguments: Any, **options: Any) -> Any:
         assert arrived.wait(20)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(publisher, "publish", slow)
+    monkeypatch.setattr(checkpoint_publisher, "publish", slow)
 
     async def main() -> None:
         driver = Driver()
@@ -294,7 +296,7 @@ def test_what_cannot_be_sent_makes_logging_wait_and_is_all_there_afterwards(
             Run.get_context().log("text", "x" * 1000)
         done.touch()
 
-    monkeypatch.setattr(attempt, "MAX_UNSENT", 100)
+    monkeypatch.setattr(attempt_events, "MAX_UNSENT", 100)
 
     async def main() -> None:
         driver = Driver()
@@ -326,8 +328,8 @@ def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train), driver) as actor:
             await asyncio.wait_for(actor.run(1, 0, 1, {"sleep_s": 0}, None, 0), 30)
-            assert FIRST_DELAY_S <= actor._first_words.wait_s <= MAX_FIRST_DELAY_S
-            actor._first_words.wait_s = 60.0  # as after one that took half of that
+            assert FIRST_DELAY_S <= actor._first_report_delay.wait_s <= MAX_FIRST_DELAY_S
+            actor._first_report_delay.wait_s = 60.0  # as after one that took half of that
             heard = len(driver.events)
             rest = await asyncio.wait_for(actor.run(1, 1, 1, {"sleep_s": 0.1}, None, 0), 30)
             assert [event[0] for event in rest] == ["began", "report", "ended"]
@@ -336,7 +338,7 @@ def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path
             await until(lambda: actor._current is not None and bool(actor._current.pid))
             await actor.stop(1, 2, 1, 5.0)
             assert (await asyncio.wait_for(result, 30))[-1][2] == -15
-            assert actor._first_words.wait_s == FIRST_DELAY_S
+            assert actor._first_report_delay.wait_s == FIRST_DELAY_S
 
     asyncio.run(main())
 
@@ -345,7 +347,7 @@ def test_a_saved_checkpoint_waits_for_its_word_on_the_channel_and_a_marker_for_n
     async def main() -> None:
         async with an_actor(*a_run(tmp_path, print), Driver()) as actor:
             await actor._readying
-            current = attempt.Attempt(0, 1, 0, "score")
+            current = attempt_events.AttemptEvents(0, 1, 0, "score")
             prepared = actor._files.prepare(0, 1)
             one = actor._publish(current, prepared)
             for name in ("7.raydrive", "8.raydrive", "epoch.9"):
@@ -411,12 +413,12 @@ def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group, machine = tmp_path / "memory.events", tmp_path / "vmstat"
-    monkeypatch.setattr(guard, "_oom_files", lambda: [(str(group), "oom_kill"), (str(machine), "oom_kill")])
-    assert guard.oom_kills() == 0
+    monkeypatch.setattr(process_tree, "_oom_files", lambda: [(str(group), "oom_kill"), (str(machine), "oom_kill")])
+    assert process_tree.oom_kills() == 0
     machine.write_text("nr_free_pages 1\noom_kill 7\n")
-    assert guard.oom_kills() == 7
+    assert process_tree.oom_kills() == 7
     group.write_text("low 0\noom 5\noom_kill 2\n")  # those of this control group say more than the machine's
-    assert guard.oom_kills() == 2
+    assert process_tree.oom_kills() == 2
 
 
 def test_a_file_that_is_in_the_folder_of_submission_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from test_trial_actor import Driver, a_run, an_actor, until
 
 from raydrive.context import Run
-from raydrive.core.printed import PrintedMetrics
+from raydrive.core.config.stdout_metrics import PrintedMetrics
 
 
 def run_actor(layout: Any, config: Any, trials: list[dict[str, Any]], *, stop_when: Path | None = None) -> list[Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.storage import remote
-from raydrive.storage.folder import Folder
-from raydrive.storage.remote import ArrowFolder
+from raydrive.storage.folder import arrow as arrow_folder
+from raydrive.storage.folder.arrow import ArrowFolder
+from raydrive.storage.folder.base import Folder
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def local(tmp_path: Path) -> Folder:
 def arrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     from pyarrow import fs
 
-    monkeypatch.setattr(remote, "SETTLE_S", 0.0)
+    monkeypatch.setattr(arrow_folder, "SETTLE_S", 0.0)
     path = str(tmp_path / "storage")
     return ArrowFolder(fs.LocalFileSystem(), path, f"arrow://host{path}?token=geheim")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from raydrive.core.errors import ConfigError, StorageError
-from raydrive.storage.code import (
+from raydrive.storage.code_snapshot import (
     SMALL_BYTES,
     load_function,
     make_workdir,
@@ -24,9 +24,9 @@ from raydrive.storage.code import (
     store_function,
     unpack_code,
 )
-from raydrive.storage.folder import Folder
-from raydrive.storage.layout import RunLayout, new_run_id
-from raydrive.storage.source import MAX_DEPTH
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.run_layout import RunLayout, new_run_id
+from raydrive.storage.source_files import MAX_DEPTH
 
 
 @pytest.fixture
@@ -392,8 +392,8 @@ def test_unpacking_needs_no_pathspec_and_no_pyarrow(local: Folder, source: Path,
     code = f"""
         import sys
         from pathlib import Path
-        from raydrive.storage.code import make_workdir, unpack_code
-        from raydrive.storage.layout import RunLayout
+        from raydrive.storage.code_snapshot import make_workdir, unpack_code
+        from raydrive.storage.run_layout import RunLayout
         code = unpack_code(RunLayout.open({layout.uri!r}), {sha256!r}, Path({str(tmp_path / "cache")!r}))
         make_workdir(code, Path({str(tmp_path / "w")!r}), Path({str(tmp_path / "o")!r}), Path({str(tmp_path / "l")!r}))
         assert not {{"pyarrow", "pathspec", "ray", "numpy"}} & set(sys.modules)

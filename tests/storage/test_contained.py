@@ -15,11 +15,11 @@ import pytest
 
 from raydrive.core.errors import RefusedFileError, StorageError, TrialError
 from raydrive.storage.checkpoints import manifests, pin, pinned, prune, publish
-from raydrive.storage.contained import DEEPEST, open_contained, open_regular, remove_tree, walk_contained
-from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
-from raydrive.storage.folder import Folder
-from raydrive.storage.layout import RunLayout
-from raydrive.storage.transfer import LogUploader, upload_tree
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.contained import DEEPEST, open_contained, open_regular, remove_tree, walk_contained
+from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.trial_files import download_file, list_files, log_size, read_file, read_log
+from raydrive.storage.uploads import LogUploader, upload_tree
 
 SECRET = b"root:x:the secret of another user\n"
 

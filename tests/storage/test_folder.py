@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from raydrive.core.errors import StorageError
-from raydrive.storage import local as local_module
-from raydrive.storage.folder import SCHEMES, Folder, failure, redact
-from raydrive.storage.local import LocalFolder
-from raydrive.storage.remote import normalise
+from raydrive.storage.folder import local as local_module
+from raydrive.storage.folder.arrow import normalise
+from raydrive.storage.folder.base import SCHEMES, Folder, failure, redact
+from raydrive.storage.folder.local import LocalFolder
 
 # ------------------------------------------------------------------------------------------------ both kinds of folder
 
@@ -275,7 +275,7 @@ def test_places_nobody_may_write() -> None:
 def test_local_folders_do_not_load_pyarrow(tmp_path: Path) -> None:
     code = f"""
         import sys
-        from raydrive.storage.folder import Folder
+        from raydrive.storage.folder.base import Folder
         folder = Folder.open({str(tmp_path)!r}).child("a")
         folder.write_whole("x", b"1"); folder.create_exclusive("y", b""); folder.list(); folder.delete_tree()
         assert "pyarrow" not in sys.modules

@@ -20,13 +20,14 @@ from pyarrow import fs
 
 from raydrive.core.errors import JournalError, StorageError
 from raydrive.core.records import dump
-from raydrive.storage import journal, remote
-from raydrive.storage.compaction import compact, tidy
-from raydrive.storage.folder import Folder
-from raydrive.storage.journal import JournalReader, JournalRewoundError, JournalWriter
-from raydrive.storage.local import LocalFolder
-from raydrive.storage.remote import ArrowFolder
-from raydrive.storage.segments import Header, Position, Segment
+from raydrive.storage.folder import arrow
+from raydrive.storage.folder.arrow import ArrowFolder
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.local import LocalFolder
+from raydrive.storage.journal import writer as writer_module
+from raydrive.storage.journal.compaction import compact, prune_segments
+from raydrive.storage.journal.segments import Header, Position, Segment
+from raydrive.storage.journal.writer import JournalReader, JournalRewoundError, JournalWriter
 from raydrive.testing.journal import JournalContract, data_names, entry, lines, numbers, segment_bytes
 
 
@@ -140,7 +141,7 @@ def test_reading_stops_when_the_segment_disappears(tmp_path: Path) -> None:
 def test_local_journals_do_not_load_pyarrow(tmp_path: Path) -> None:
     code = f"""
         import sys
-        from raydrive.storage.journal import JournalReader, JournalWriter
+        from raydrive.storage.journal.writer import JournalReader, JournalWriter
         with JournalWriter.open({str(tmp_path)!r}) as writer:
             writer.append(['[{{"kind":"Ticked","at":1.0}}]\\n'])
         assert len(list(JournalReader({str(tmp_path)!r}).read())) == 1
@@ -211,8 +212,8 @@ class Disk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.room: int | None = None
         self.bad_sync = 0
-        monkeypatch.setattr(journal, "write_all", self.write)
-        monkeypatch.setattr(journal, "_sync", self.sync)
+        monkeypatch.setattr(writer_module, "write_all", self.write)
+        monkeypatch.setattr(writer_module, "_sync", self.sync)
 
     def write(self, descriptor: int, data: bytes) -> None:
         part = data if self.room is None else data[: self.room]
@@ -313,7 +314,7 @@ def test_a_limit_on_file_size_is_survived(tmp_path: Path) -> None:
     code = f"""
         import resource
         from raydrive.core.errors import StorageError
-        from raydrive.storage.journal import JournalReader, JournalWriter
+        from raydrive.storage.journal.writer import JournalReader, JournalWriter
         from raydrive.testing.journal import lines, numbers
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
@@ -343,7 +344,7 @@ def test_an_interrupted_append_does_not_tear_the_journal(tmp_path: Path, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "write_all", interrupted)
+        patch.setattr(writer_module, "write_all", interrupted)
         with pytest.raises(KeyboardInterrupt):
             writer.append(lines(2))
     writer.append(lines(2))
@@ -374,7 +375,7 @@ def test_a_put_whose_answer_was_lost_is_not_counted_twice(arrow: Folder, monkeyp
 
 def test_one_of_two_claims_of_one_epoch_ends_itself(arrow: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Object stores cannot create exclusively: both may believe that they won, for a moment."""
-    monkeypatch.setattr(journal, "_CLAIM_CHECK_S", -1.0)
+    monkeypatch.setattr(writer_module, "_CLAIM_CHECK_S", -1.0)
     first = JournalWriter.open(arrow)
     claim = Segment(1, 0).name
     arrow.write_whole(claim, b'{"claim":1,"writer":"another"}\n')
@@ -427,7 +428,7 @@ class Store(Disk):
                 raise StorageError("connection reset")
 
         monkeypatch.setattr(ArrowFolder, "write_whole", write_whole)
-        monkeypatch.setattr(remote, "SETTLE_S", 0.0)
+        monkeypatch.setattr(arrow, "SETTLE_S", 0.0)
 
 
 @pytest.mark.parametrize("kind", [Disk, Store])
@@ -448,7 +449,7 @@ def test_any_history_of_writers_and_faults(kind: type[Disk], data: st.DataObject
                 if settled is not None:
                     compact(place, settled)
             elif action == "t":
-                tidy(place)
+                prune_segments(place)
             elif action == "k":
                 with contextlib.suppress(JournalError):
                     writers[data.draw(st.integers(0, len(writers) - 1))].check()
@@ -503,7 +504,7 @@ def test_readers_while_the_writer_writes(tmp_path: Path) -> None:
 def test_two_processes_claim_at_once(tmp_path: Path) -> None:
     code = f"""
         from raydrive.core.errors import JournalError
-        from raydrive.storage.journal import JournalWriter
+        from raydrive.storage.journal.writer import JournalWriter
         from raydrive.testing.journal import lines
         try:
             writer = JournalWriter.open({str(tmp_path)!r})

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from raydrive.core.errors import StorageError
-from raydrive.runtime.publisher import recover
+from raydrive.runtime.trial_actor.files.checkpoint_publisher import recover
 from raydrive.storage.checkpoints import manifests, pin, pinned, prune, publish
-from raydrive.storage.layout import RunLayout
-from raydrive.storage.local import LocalFolder
+from raydrive.storage.folder.local import LocalFolder
+from raydrive.storage.run_layout import RunLayout
 
 
 def run_with(tmp_path: Path, values: list[float | None]) -> RunLayout:

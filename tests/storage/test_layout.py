@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from raydrive.core.errors import ConfigError, RunNotFoundError, StorageError
-from raydrive.storage.folder import Folder
-from raydrive.storage.layout import (
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.run_layout import (
     LOG_NAME,
     RunLayout,
     check_experiment,

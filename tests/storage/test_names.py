@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.storage.names import is_temporary, legible, portable, storable, temporary
+from raydrive.storage.folder.names import is_temporary, legible, portable, storable, temporary
 
 # What a file system can hold: any bytes but NUL, in parts.
 PART = st.binary(min_size=1, max_size=60).filter(lambda part: b"/" not in part and b"\0" not in part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raydrive.storage.patterns import Patterns, check_patterns
+from raydrive.storage.kept_patterns import Patterns, check_patterns
 
 
 @pytest.mark.parametrize(

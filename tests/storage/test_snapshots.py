@@ -18,27 +18,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core import records
-from raydrive.core.blocks import Block
-from raydrive.core.config import Limits, RunConfig
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import JournalError
-from raydrive.core.policies import BanditPolicy
 from raydrive.core.records import Ended, Entry, Fact, Launch, Params, Reported, Started, Stop, Suggested, Ticked, dump
-from raydrive.core.samplers import RandomParameterSampling
-from raydrive.core.space import choice, uniform
-from raydrive.core.sweep import Sweep
-from raydrive.core.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
-from raydrive.runtime import upkeep
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import choice, uniform
+from raydrive.core.sweep.report_block import Block
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.runtime.driver import journal_compactor
+from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.simulated import simulate
-from raydrive.runtime.upkeep import Upkeep
-from raydrive.storage import compaction, snapshots
-from raydrive.storage.compaction import compact, compact_elsewhere, due, tidy
-from raydrive.storage.folder import Folder
-from raydrive.storage.journal import JournalReader, JournalWriter
-from raydrive.storage.segments import Position, Segment, Snapshot
-from raydrive.storage.snapshots import SnapshotFile, write_snapshot
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.journal import compaction, snapshots
+from raydrive.storage.journal.compaction import compact, compact_elsewhere, due, prune_segments
+from raydrive.storage.journal.segments import Position, Segment, Snapshot
+from raydrive.storage.journal.snapshots import SnapshotFile, write_snapshot
+from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.testing.journal import data_names, lines, numbers
-from raydrive.testing.judge import picture
 from raydrive.testing.runners import function_config
+from raydrive.testing.sweep_invariants import picture
 
 NUMBERS = st.one_of(
     st.floats(), st.integers(-3, 3), st.just(10**400), st.just(2**53 + 1), st.booleans(), st.sampled_from([0.5, -0.0])
@@ -132,7 +132,7 @@ def test_a_run_is_taken_up_from_a_snapshot_as_from_its_lines(tmp_path: Path, mon
             until = Position(Segment(1, int(name[6:14])), size)
         assert until is not None
         compact(folder, until)
-        tidy(folder)
+        prune_segments(folder)
         reader = JournalReader(folder)
         pieces = list(reader.read_blocks())
         assert sum(isinstance(piece, Block) for piece in pieces) > 1
@@ -157,7 +157,7 @@ def test_a_reader_that_left_in_the_middle_of_a_snapshot_goes_on_there(tmp_path: 
     with JournalWriter.open(folder) as writer:
         assert writer.settled is not None
         compact(folder, writer.settled)  # a newer one takes its place meanwhile
-        tidy(folder)
+        prune_segments(folder)
         blocks = list(reader.read_blocks())
         assert [fact.trial for fact, _ in blocks] == [2, 3, 4, 5]  # type: ignore[union-attr, misc]
 
@@ -174,7 +174,7 @@ def compacted(tmp_path: Path) -> Folder:
     with JournalWriter.open(folder) as writer:
         assert writer.settled is not None
         compact(folder, writer.settled)
-        tidy(folder)
+        prune_segments(folder)
         writer.append(lines(5))
     return folder
 
@@ -245,7 +245,7 @@ def test_a_damaged_journal_is_not_compacted(tmp_path: Path) -> None:
             compact(folder, writer.settled)
         why = compact_elsewhere(folder, writer.settled, 60.0)
     assert "what is this" in why
-    assert tidy(folder) == 0
+    assert prune_segments(folder) == 0
     assert len(data_names(folder)) == 2
 
 
@@ -266,7 +266,7 @@ def test_a_compaction_killed_at_any_moment_loses_nothing(tmp_path: Path, monkeyp
         until = writer.settled
     assert until is not None
     task = {"folder": folder.uri, "segment": until.segment.name, "bytes": until.bytes}
-    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[2])]
+    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[3])]
     made = 0
     for delay_s in (0.3, 0.5, 0.6, 0.7, 0.8, 1.0):
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -279,13 +279,13 @@ def test_a_compaction_killed_at_any_moment_loses_nothing(tmp_path: Path, monkeyp
         made += any(Path(folder.uri).glob("snapshot-*"))
     assert compact_elsewhere(folder, until, 60.0) == ""
     assert not list(Path(folder.uri).glob(".snapshot-*"))
-    tidy(folder)
+    prune_segments(folder)
     assert list(JournalReader(folder).read_lines()) == expected
     assert Sweep.replay(config, JournalReader(folder).read_blocks()).finished
 
 
 def test_the_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[2])]
+    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[3])]
     task = {"folder": str(tmp_path), "segment": "e0001-00000001.jsonl", "bytes": 1}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
@@ -314,8 +314,8 @@ def test_when_it_is_worth_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module, name, value in (
-        (upkeep, "LOOK_S", 0.01),
-        (upkeep, "GRACE_S", 0.2),
+        (journal_compactor, "LOOK_S", 0.01),
+        (journal_compactor, "GRACE_S", 0.2),
         (compaction, "DUE_BYTES", 2000),
     ):
         monkeypatch.setattr(module, name, value)
@@ -334,7 +334,7 @@ def test_a_live_run_is_compacted_beside_its_writer(tmp_path: Path) -> None:
 
     async def live() -> None:
         with JournalWriter.open(folder, roll_bytes=1000) as writer:
-            keeper = Upkeep(folder, lambda: writer.settled)
+            keeper = JournalCompactor(folder, lambda: writer.settled)
             work = asyncio.create_task(keeper.run())
             number = 0
             while not tidied(folder):
@@ -360,7 +360,7 @@ def test_a_finished_run_keeps_no_segments_that_its_snapshot_stands_for(tmp_path:
         for number in range(40):
             writer.append(lines(number))
         assert numbers(reader)[:1] == [0]
-        keeper = Upkeep(folder, lambda: writer.settled)
+        keeper = JournalCompactor(folder, lambda: writer.settled)
         asyncio.run(keeper.finish(0.0))
         assert keeper.trouble == ""
         assert tidied(folder)
@@ -374,7 +374,7 @@ def test_a_snapshot_that_cannot_be_made_is_told_and_harms_nothing(tmp_path: Path
         writer.append([b"[what is this]\n"])
         writer.append(lines(*range(20)))
         writer.append(lines(20))
-        keeper = Upkeep(folder, lambda: writer.settled)
+        keeper = JournalCompactor(folder, lambda: writer.settled)
         asyncio.run(keeper.finish(0.0))
     assert "no snapshot of the journal could be made" in keeper.trouble
     assert "what is this" in keeper.trouble
@@ -398,7 +398,7 @@ def test_steps_are_known_from_a_snapshot_as_from_its_lines(tmp_path: Path) -> No
     with JournalWriter.open(folder) as writer:
         assert writer.settled is not None
         compact(folder, writer.settled)
-    tidy(folder)
+    prune_segments(folder)
     pieces = list(JournalReader(folder).read_blocks())
     assert any(isinstance(piece, Block) for piece in pieces)
     replayed = Sweep.replay(config, pieces)

@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core.errors import StorageError, TrialError
-from raydrive.storage import files, transfer
-from raydrive.storage.files import download_file, list_files, log_size, read_file, read_log
-from raydrive.storage.folder import Folder
-from raydrive.storage.layout import RunLayout
-from raydrive.storage.transfer import LogUploader, Uploaded, check_writable, log_part, upload_tree
+from raydrive.storage import trial_files, uploads
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.trial_files import download_file, list_files, log_size, read_file, read_log
+from raydrive.storage.uploads import LogUploader, Uploaded, check_writable, log_part, upload_tree
 
 PART = 100
 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "LOG_PART_BYTES", PART)
-    monkeypatch.setattr(files, "LOG_PART_BYTES", PART)
+    monkeypatch.setattr(uploads, "LOG_PART_BYTES", PART)
+    monkeypatch.setattr(trial_files, "LOG_PART_BYTES", PART)
 
 
 @pytest.fixture

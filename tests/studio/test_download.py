@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from recorded import Served, Watched, config, record
 
-from raydrive.storage.layout import RunLayout
-from raydrive.studio.download import BLOCK
+from raydrive.storage.run_layout import RunLayout
+from raydrive.studio.web.download import BLOCK
 
 Serve = Callable[..., Served]
 RUN = "study-20261119-120000-00ab"

@@ -18,9 +18,9 @@ from recorded import Served, retried
 from raydrive.api.run import HyperDriveRun
 from raydrive.cli.app import run
 from raydrive.core.errors import RaydriveError
-from raydrive.storage.layout import RunLayout
-from raydrive.studio.report import write_report
-from raydrive.studio.story import open_story
+from raydrive.storage.run_layout import RunLayout
+from raydrive.studio.data.run_history import open_history
+from raydrive.studio.web.report import write_report
 
 Serve = Callable[..., Served]
 SECRET = "root:x:the secret of another user"
@@ -112,7 +112,7 @@ def test_reports_and_the_python_interface_read_nothing_else(
     layout: RunLayout, outside: Path, tmp_path: Path, replaced: str, instead: str
 ) -> None:
     replace(layout, outside, replaced, instead)
-    write_report(open_story(layout), tmp_path / "report.html")
+    write_report(open_history(layout), tmp_path / "report.html")
     report = (tmp_path / "report.html").read_text()
     assert SECRET not in report
     child = HyperDriveRun(layout).get_child(0)

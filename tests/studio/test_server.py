@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from recorded import PARAMS, START, Served, Watched, by_hand, config, create, record, write
 
-from raydrive.core.policies import BanditPolicy
+from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.records import Started, dump
-from raydrive.storage.layout import RunLayout
+from raydrive.storage.run_layout import RunLayout
 
 Serve = Callable[..., Served]
 RUN = "study-20261119-120000-00ab"

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from raydrive import wire
-from raydrive.runtime.training import with_training_folder
+from raydrive.runtime.trial_actor.script_environment import with_training_folder
 
 
 @dataclass

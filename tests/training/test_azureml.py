@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import RunScript
 
-from raydrive.runtime.training import FOLDER
+from raydrive.runtime.trial_actor.script_environment import FOLDER
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "azure"
 
@@ -229,7 +229,7 @@ print(json.dumps([local(name) for name in json.loads(sys.argv[1])] + [local((Dat
 
 
 def test_names_of_azure_mean_the_same_in_scripts_as_in_sweep_files(run_script: RunScript, old_python: str) -> None:
-    from raydrive.compat.sweep_data import DataMapping
+    from raydrive.sweepfile.inputs_outputs import DataMapping
 
     rules = {
         "azureml:iris": "/data/iris.csv",

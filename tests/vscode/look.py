@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT / "tests" / "studio"), str(ROOT)]
 
 from recorded import PARAMS, VSCODE, by_hand, config, create, record, write  # noqa: E402
 
-from raydrive.core.policies import BanditPolicy  # noqa: E402
+from raydrive.core.early_stopping.policies import BanditPolicy  # noqa: E402
 
 ENTRY = "node_modules/code-server/out/node/entry.js"
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raydrive.core.wanted import NOTHING, PATH, TEXT, kind, lazy, list_of, mapping_of
+from raydrive.core.argument_checks import NOTHING, PATH, TEXT, kind, lazy, list_of, mapping_of
 
 WORKSPACE = lazy("raydrive.compat.azureml.core.workspace", "Workspace", "a Workspace")
 EXPERIMENT = lazy("raydrive.compat.azureml.core.experiment", "Experiment", "an Experiment")

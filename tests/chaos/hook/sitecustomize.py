@@ -117,7 +117,7 @@ def _change_trial_actor(module):
     module.TrialActor.__init__, module.Delivery._deliver = begun, noted
 
 
-_CHANGES = {"raydrive.storage.local": _change_local, "raydrive.runtime.trial_actor": _change_trial_actor}
+_CHANGES = {"raydrive.storage.folder.local": _change_local, "raydrive.runtime.trial_actor.actor": _change_trial_actor}
 
 
 if FOLDER:

@@ -21,8 +21,8 @@ def _change_journal(module):
 
 changing.change(
     {
-        "raydrive.runtime.upkeep": _change_upkeep,
-        "raydrive.storage.compaction": _change_compaction,
-        "raydrive.storage.journal": _change_journal,
+        "raydrive.runtime.driver.journal_compactor": _change_upkeep,
+        "raydrive.storage.journal.compaction": _change_compaction,
+        "raydrive.storage.journal.writer": _change_journal,
     }
 )

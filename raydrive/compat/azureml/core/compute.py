@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from raydrive.compat.azure_notes import note
-from raydrive.core.wanted import checks_arguments
+from raydrive.compat.azure_notices import note
+from raydrive.core.argument_checks import checks_arguments
 
 
 @checks_arguments()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from raydrive.core.wanted import checks_arguments
+from raydrive.core.argument_checks import checks_arguments
 
 
 @checks_arguments()

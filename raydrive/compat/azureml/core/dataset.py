@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml.wants import DATA, WORKSPACE
-from raydrive.compat.sweep_data import local_path
+from raydrive.core.argument_checks import NOTHING, PATH, TEXT, WHOLE, checks_arguments
 from raydrive.core.errors import show
-from raydrive.core.wanted import NOTHING, PATH, TEXT, WHOLE, checks_arguments
-from raydrive.storage.here import current_folder
+from raydrive.storage.folder.current import current_folder
+from raydrive.sweepfile.inputs_outputs import local_path
 
 
 @checks_arguments(where=PATH, workspace=WORKSPACE, path_on_compute=PATH | NOTHING)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from raydrive.compat.azure_notes import note_left_out
+from raydrive.compat.azure_notices import note_left_out
 from raydrive.compat.azureml.core.dataset import DataPlace
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
-from raydrive.core.wanted import NOTHING, PATH, checks_arguments, list_of
-from raydrive.storage.folder import Folder
-from raydrive.storage.transfer import local_files
+from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, list_of
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.uploads import local_files
 
 DEFAULT = "workspaceblobstore"
 

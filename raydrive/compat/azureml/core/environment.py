@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from raydrive.compat.azureml.core.conda_dependencies import CondaDependencies
-from raydrive.core.wanted import PATH, checks_arguments
+from raydrive.core.argument_checks import PATH, checks_arguments
 
 
 @checks_arguments(file_path=PATH)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.config import HyperDriveConfig as NativeConfig
-from raydrive.api.submission import Submission
+from raydrive.api.submit.submission import Submission
 from raydrive.api.workspace import Experiment as Native
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml.wants import TAGS, WORKSPACE
-from raydrive.core.wanted import checks_arguments
+from raydrive.core.argument_checks import checks_arguments
 
 if TYPE_CHECKING:
     from raydrive.compat.azureml.train.hyperdrive.run import HyperDriveRun

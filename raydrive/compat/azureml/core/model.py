@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from raydrive.compat.azure_notes import NotHereError, note_left_out
+from raydrive.compat.azure_notices import NotHereError, note_left_out
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
-from raydrive.core.wanted import NOTHING, PATH, checks_arguments, whole
-from raydrive.storage.folder import Folder
-from raydrive.storage.transfer import local_files
+from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.uploads import local_files
 
 _SERVE = "raydrive does not serve models: take the file with run.download_file(...) and serve it, e.g. with Ray Serve"
 

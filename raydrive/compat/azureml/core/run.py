@@ -6,14 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from raydrive.api.arguments import CHILD_OBJECT
+from raydrive.api.argument_types import CHILD_OBJECT
 from raydrive.api.child import Run as Child
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml.core.model import Model, keep
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
 from raydrive.context import Run as TrainingRun
+from raydrive.core.argument_checks import NOTHING, PATH, checked, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.wanted import NOTHING, PATH, checked, checks_arguments
 
 
 class AnyCase(dict[str, Any]):

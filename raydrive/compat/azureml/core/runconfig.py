@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from raydrive.api.arguments import ARGUMENTS
+from raydrive.api.argument_types import ARGUMENTS
 from raydrive.compat.azureml.core.environment import Environment
-from raydrive.core.wanted import NOTHING, checks_arguments, whole
+from raydrive.core.argument_checks import NOTHING, checks_arguments, whole
 
 
 @checks_arguments(arguments=ARGUMENTS | NOTHING)

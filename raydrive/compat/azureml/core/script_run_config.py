@@ -7,15 +7,15 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from raydrive.api.arguments import SCRIPT
+from raydrive.api.argument_types import SCRIPT
 from raydrive.api.config import ScriptRunConfig as Native
-from raydrive.compat.azure_notes import NotHereError, note
+from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.compat.azureml.core.dataset import values_of
 from raydrive.compat.azureml.wants import ENVIRONMENT, LAUNCHER, RUN_CONFIGURATION
-from raydrive.compat.site import here
+from raydrive.core.argument_checks import NOTHING, checks_arguments
+from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.trial_spec import Resources, TrialSpec
-from raydrive.core.wanted import NOTHING, checks_arguments
+from raydrive.sweepfile.site_settings import here
 
 
 @checks_arguments(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notices import NotHereError
 
 
 class Webservice:

@@ -6,12 +6,12 @@ import os
 from typing import Any
 
 from raydrive.api.workspace import Workspace as Native
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml.core.compute import ComputeTarget
 from raydrive.compat.azureml.core.datastore import Datastore
 from raydrive.compat.azureml.core.environment import Environment
-from raydrive.compat.site import here
-from raydrive.core.wanted import ANYTHING, TEXT, checks_arguments
+from raydrive.core.argument_checks import ANYTHING, TEXT, checks_arguments
+from raydrive.sweepfile.site_settings import here
 
 
 @checks_arguments(run=TEXT, subscription_id=ANYTHING, resource_group=ANYTHING)

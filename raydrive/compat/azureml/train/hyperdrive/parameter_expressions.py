@@ -1,6 +1,6 @@
 """``azureml.train.hyperdrive.parameter_expressions``."""
 
-from raydrive.core.space import (
+from raydrive.core.space.search_space import (
     choice,
     lognormal,
     loguniform,

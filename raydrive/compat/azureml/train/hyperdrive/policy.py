@@ -2,7 +2,7 @@
 
 from abc import ABC
 
-from raydrive.core.policies import (
+from raydrive.core.early_stopping.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
     NoTerminationPolicy,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from raydrive.api.arguments import RUN_OBJECT
+from raydrive.api.argument_types import RUN_OBJECT
 from raydrive.api.run import HyperDriveRun as Native
-from raydrive.compat.azure_notes import NotHereError
+from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml.core.run import Run
 from raydrive.compat.azureml.wants import EXPERIMENT
-from raydrive.core.trial_spec import PrimaryMetricGoal
-from raydrive.core.wanted import checks_arguments
-from raydrive.storage.layout import RunLayout, find_run
+from raydrive.core.argument_checks import checks_arguments
+from raydrive.core.config.trial_spec import PrimaryMetricGoal
+from raydrive.storage.run_layout import RunLayout, find_run
 
 
 @checks_arguments(experiment=EXPERIMENT, run=RUN_OBJECT)

@@ -7,13 +7,13 @@ import json
 import warnings
 from typing import Any
 
-from raydrive.api.arguments import TUNING
+from raydrive.api.argument_types import TUNING
 from raydrive.api.config import HyperDriveConfig as Native
-from raydrive.compat.azure_notes import NotHereError
-from raydrive.compat.site import here
-from raydrive.compat.sweep_yaml import DATA_MAPPING
-from raydrive.core.trial_spec import PrimaryMetricGoal, Resources
-from raydrive.core.wanted import checks_arguments
+from raydrive.compat.azure_notices import NotHereError
+from raydrive.core.argument_checks import checks_arguments
+from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+from raydrive.sweepfile.loader import DATA_MAPPING
+from raydrive.sweepfile.site_settings import here
 
 _OWN = (
     "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures", "storage_patience_s",

@@ -1,8 +1,9 @@
 """``azureml.train.hyperdrive.sampling``."""
 
-from raydrive.core.bayes import BayesianParameterSampling
-from raydrive.core.samplers import GridParameterSampling, RandomParameterSampling
-from raydrive.core.samplers import Sampling as HyperParameterSampling
+from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.search.protocol import SamplingSpec as HyperParameterSampling
+from raydrive.core.search.random_search import RandomParameterSampling
 
 __all__ = [
     "BayesianParameterSampling",

@@ -1,0 +1,1 @@
+"""How runs are shown by the Python API: on a terminal, in a notebook, as plotly figures."""

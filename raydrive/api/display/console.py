@@ -1,0 +1,229 @@
+"""Watching a run: one picture in place on a terminal, else one plain line per event. It is talk and goes to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO, cast
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from raydrive.api.display.live_view import EndedTrial, LiveView
+from raydrive.api.display.text import (
+    clock,
+    harmless,
+    headline,
+    ids_text,
+    number,
+    one_line,
+    params_text,
+    saving_text,
+    standing,
+    value_text,
+)
+from raydrive.api.display.unbroken_stream import Unbroken
+from raydrive.core.objective import BEST
+from raydrive.core.records import FAILED
+from raydrive.core.views.summary import Summary, trial_notices
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.core.sweep.state import Best
+
+REFRESH_S = 0.25
+LOG_TAIL_LINES = 15
+
+
+def follow(run: HyperDriveRun, console: Console | None = None) -> None:
+    """Shows a run until it is over or its driver is gone.
+
+    Args:
+        run: The run.
+        console: Where to; None = stderr.
+    """
+    console = console or Console(file=cast("TextIO", Unbroken(sys.stderr)), highlight=False)
+    in_place = is_live(console)
+    for line in run.lineage.lines():
+        _print(console, one_line(line))
+    if in_place:
+        _follow_live(run, console)
+    else:
+        for line in events(run):
+            _print(console, line)
+    for line in last_words(run, with_headline=not in_place):
+        _print(console, line)
+
+
+def is_live(console: Console) -> bool:
+    """Whether a picture in place makes sense: on a terminal that can move its cursor, and not in a CI's log."""
+    in_ci = os.environ.get("CI", "").casefold() not in ("", "0", "false")
+    return console.is_terminal and not console.is_dumb_terminal and not in_ci
+
+
+def _print(console: Console, line: str) -> None:
+    # Long lines stay whole: the terminal wraps them, and what is copied from it is one line.
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.file.flush()
+
+
+def _follow_live(run: HyperDriveRun, console: Console) -> None:
+    picture, drawn = LiveView(run), list[Text]()
+    # What others print meanwhile goes above the picture; where stdout was redirected, somebody wanted it elsewhere.
+    above = sys.stdout is sys.__stdout__
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop", redirect_stdout=above) as live:
+        for summary in run.watch(REFRESH_S):
+            if run.sweep.finished:
+                lines = picture.draw_end(summary, *console.size)
+            else:
+                lines = picture.draw(summary, run.heartbeat(), *console.size)
+            if lines != drawn:  # an unchanged picture is not drawn again: nothing flickers, nothing scrolls
+                live.update(Group(*lines), refresh=True)
+                drawn = lines
+        if not run.sweep.finished:
+            status, summary = standing(run)
+            live.update(Group(*picture.draw(summary, {}, *console.size, status)), refresh=True)
+
+
+def events(run: HyperDriveRun) -> Iterator[str]:
+    """Yields one line per event until the run is over or its driver is gone; what happened before comes first."""
+    ended, announced, waiting, trouble, best = EndedTrial(), 0, "", "", None
+    state = ""
+    for summary in run.watch(REFRESH_S):
+        stamp = _Stamp(run, summary)
+        trials = run.sweep.trials
+        if not state:
+            state = summary.state
+            yield f"{stamp(run.sweep.started_at)}  run {run.id}: {state}"
+        happened = [
+            (trial.created_at, f"trial {trial.number} launched: {params_text(trial.params)}")
+            for trial in trials[announced:]
+        ]
+        announced = len(trials)
+        for trial in ended.update(trials):
+            metric, value = run.config.metric, number(run.sweep.curves.objective(trial.number))
+            text = f"trial {trial.number} {trial.state}: {metric.value} {metric.name} {value}; {trial.why}"
+            happened.append((trial.ended_at or trial.created_at, text))
+        for at, text in sorted(happened, key=lambda event: event[0]):
+            yield f"{stamp(at)}  {one_line(text)}"
+        if summary.best is not None and _is_news(run, best, summary.best):
+            yield f"{stamp(None)}  {_best_so_far(run, summary.best)}"
+        best = summary.best
+        heartbeat = run.heartbeat()
+        reasons = heartbeat.get("waiting", {})
+        # The numbers in a reason change all the time; that trials wait is one event.
+        if bool(reasons) != bool(waiting) and not run.sweep.finished:
+            waiting = next(iter(reasons.values()), "")
+            if waiting:
+                who = ids_text(sorted(map(int, reasons)))
+                yield f"{stamp(None)}  {len(reasons)} queued ({who}): {one_line(waiting)}"
+        if heartbeat.get("trouble", "") != trouble:
+            trouble = heartbeat.get("trouble", "")
+            yield f"{stamp(None)}  {one_line(trouble) or 'trouble is over'}"
+        if summary.state != state:
+            state = summary.state
+            yield f"{stamp(None)}  run {run.id}: {state}"
+
+
+def _is_news(run: HyperDriveRun, before: Best | None, best: Best) -> bool:
+    """Whether the best value is worth a line: the last value of a trial that trains on is another one all the time."""
+    return best != before if run.sweep.curves.by_best else before is None or best.trial != before.trial
+
+
+def _best_so_far(run: HyperDriveRun, best: Best) -> str:
+    objective = "" if run.config.metric.value == BEST else f" ({run.config.metric.value})"
+    return f"best so far{objective}: {number(best.value)} (trial {best.trial}, interval {best.interval})"
+
+
+class _Stamp:
+    """Writes how far into the run something happened."""
+
+    def __init__(self, run: HyperDriveRun, summary: Summary) -> None:
+        self._elapsed_s = summary.elapsed_s
+        self._now = run.sweep.last_at if run.sweep.finished else time.time()
+
+    def __call__(self, at: float | None) -> str:
+        ago = 0.0 if at is None else self._now - at
+        return f"{clock(max(0.0, self._elapsed_s - ago)):>8}"
+
+
+def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
+    """Returns what is said when a run is over: the result, what was saved, and what to do next.
+
+    Args:
+        run: The run.
+        with_headline: Whether to begin with how it stands.
+    """
+    status, summary = standing(run)
+    over = run.sweep.finished is not None
+    lines = ["", headline(run, summary, status)] if with_headline or not over else [""]
+    if not over:
+        trouble = one_line(str(run.heartbeat().get("trouble", "")))
+        lines += [f"Its driver stopped: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
+        return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
+    if summary.why:
+        why = one_line(summary.why)
+        lines.append(f"{summary.state}: {why}{'' if why.endswith(('.', '?', '!')) else '.'}")
+    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
+    if child is None:
+        return [*lines, *_without_best(run, summary)]
+    best = summary.best
+    lines += ["", f"Best trial: {child.number} ({child.id})"]
+    if best is not None:
+        lines.append(f"  {one_line(run.config.metric.label)} = {number(best.value)} at interval {best.interval}")
+    lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in child.params.items()]
+    lines.append(f"  artifacts: {child.uri}/outputs")
+    lines += _better_before(run, best.value if best is not None else None)
+    lines += [f"Note: {one_line(text)}" for text in trial_notices(run.sweep)]
+    if saved := saving_text(summary):
+        lines += ["", saved]
+    lines += ["", "Next:", *(f"  {command}" for command in next_commands(run, child.number))]
+    return lines
+
+
+def _better_before(run: HyperDriveRun, best: float | None) -> list[str]:
+    """Says when a run that this one was warm-started from had done better."""
+    values = [(parent.best, parent) for parent in run.lineage.parents if parent.best is not None]
+    if not values or best is None:
+        return []
+    choose = max if run.config.metric.maximize else min
+    value, parent = choose(values, key=lambda item: item[0])
+    if value == best or choose(value, best) == best:
+        return []
+    return [f"Better before: {number(value)}, trial {parent.best_trial} of {parent.run}"]
+
+
+def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:
+    lines = [f"No trial logged a finite value of {run.config.metric.label!r}."]
+    failed = [trial for trial in run.sweep.trials if trial.state == FAILED]
+    if failed:
+        from raydrive.api.child import Run
+
+        tail = Run(run, failed[-1].number).logs().strip().splitlines()[-LOG_TAIL_LINES:]
+        lines += [f"Trial {failed[-1].number} failed: {one_line(failed[-1].why)}"]
+        if tail:
+            lines += ["Its log ends with:", *(f"  {harmless(line)}" for line in tail)]
+        if "ModuleNotFoundError" in failed[-1].why:
+            lines.append(f"Trials use {python_of(run)}; install it there, or name another with raydrive.python.")
+        lines += ["", "Next:", f"  raydrive logs {run.id} {failed[-1].number}"]
+    return lines
+
+
+def python_of(run: HyperDriveRun) -> str:
+    """Says which Python a run's trials use."""
+    named = run.config.trial.python
+    return f"the Python {named}" if named else "the Python that raydrive runs in"
+
+
+def next_commands(run: HyperDriveRun, best: int) -> list[str]:
+    """Returns the commands worth trying after a run."""
+    commands = {
+        f"raydrive trials {run.id}": "all trials and why each ended",
+        f"raydrive logs {run.id} {best}": "what the best one printed",
+        f"raydrive best {run.id} -o json": "its parameters, for scripts",
+    }
+    width = max(map(len, commands))
+    return [f"{command:<{width}}  # {why}" for command, why in commands.items()]

@@ -1,0 +1,136 @@
+"""How values, durations and whole runs are written for people, on one line each."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.core.sweep.state import Best
+    from raydrive.core.views.savings import Span
+    from raydrive.core.views.summary import Summary
+
+# Colour codes, cursor movements and the like: the last line of a log ends up in a reason, and must not move the cursor.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def harmless(text: str) -> str:
+    """Returns a text without what moves a cursor or ends a line: escape sequences dropped, controls as spaces."""
+    return _CONTROLS.sub(" ", _ESCAPES.sub("", text))
+
+
+def one_line(text: str) -> str:
+    """Returns a text as one line, without blanks around it."""
+    return harmless(text).strip()
+
+
+def number(value: float | None) -> str:
+    """Returns a metric for people: six significant digits, a dash for None."""
+    return "-" if value is None else f"{value:.6g}"
+
+
+def clock(seconds: float | None) -> str:
+    """Returns a duration for people: ``4.2s``, ``3:07``, ``1:02:03``; a dash for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def value_text(value: Any) -> str:
+    """Returns a hyperparameter for people: numbers to four significant digits, the rest as JSON or text."""
+    if isinstance(value, bool) or value is None or isinstance(value, int | str):
+        return one_line(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """Returns hyperparameters on one line: ``lr=0.01 depth=3``."""
+    return " ".join(f"{name.lstrip('-')}={value_text(value)}" for name, value in params.items())
+
+
+def counts_text(summary: Summary) -> str:
+    """Returns how many trials are in which state: ``4 running · 2 queued · 8 completed``."""
+    from raydrive.core.views.summary import INTERRUPTED
+
+    counts = summary.counts
+    parts = [f"{counts[state]} {state.lower()}" for state in (RUNNING, QUEUED, INTERRUPTED, COMPLETED) if counts[state]]
+    if counts[CANCELED]:
+        stopped = summary.saving.stopped
+        parts.append(f"{counts[CANCELED]} canceled" + (f" ({stopped} by the policy)" if stopped else ""))
+    if counts[FAILED]:
+        parts.append(f"{counts[FAILED]} failed")
+    return " · ".join(parts)
+
+
+def span_text(span: Span) -> str:
+    """Returns an estimated duration with its bound: ``about 2:10, between 1:30 and 2:50``."""
+    low, high = _rough(span.low_s), _rough(span.high_s)
+    return f"about {_rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
+
+
+def _rough(seconds: float) -> str:
+    """An estimated duration: tenths of a second only where there are few seconds."""
+    return f"{seconds:.0f}s" if 9.95 <= seconds < 59.5 else clock(seconds if seconds < 10 else round(seconds))
+
+
+def saving_text(summary: Summary) -> str:
+    """Returns what early termination saved, in one sentence; empty when it stopped no trial."""
+    saving = summary.saving
+    if not saving.stopped:
+        return ""
+    head = f"Early termination stopped {saving.stopped} of {summary.total} trials"
+    if saving.intervals is None or saving.span is None:
+        return f"{head}; what that saved cannot be estimated: {saving.why}."
+    if not saving.intervals:
+        return f"{head}, and none that were shorter than the completed ones: nothing was saved."
+    share = f"{saving.intervals} intervals ({saving.share:.0%} of all)"
+    return f"{head} and saved about {share}. Training time saved: {span_text(saving.span)}."
+
+
+def best_text(run: HyperDriveRun, best: Best) -> str:
+    """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
+    return f"best {one_line(run.config.metric.label)} {number(best.value)} (trial {best.trial})"
+
+
+def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
+    """Returns the one line that says how a run stands.
+
+    Args:
+        run: The run.
+        summary: Its summary.
+        state: What to call it when the summary cannot know (Interrupted, NotResponding); empty = the summary's.
+    """
+    parts = [f"{run.id}  {state or summary.state}", f"{summary.done}/{summary.max_total_runs} trials"]
+    if counts := counts_text(summary):
+        parts.append(counts)
+    if summary.best is not None:
+        parts.append(best_text(run, summary.best))
+    parts.append(clock(summary.elapsed_s))
+    return " · ".join(parts)
+
+
+def standing(run: HyperDriveRun) -> tuple[str, Summary]:
+    """Returns the status of a run and its summary; the clock of a run whose driver is gone stands still."""
+    from raydrive.core.views import status as core
+
+    run.refresh()
+    beat = {} if run.sweep.finished else run.heartbeat()
+    found = core.run_status(run.sweep, beat, time.time(), damaged=bool(run.damage))
+    return found.state, found.summary
+
+
+def ids_text(numbers: list[int], most: int = 6) -> str:
+    """Returns trial numbers for people: ``4, 5, 7 and 12 more``."""
+    shown = ", ".join(map(str, numbers[:most]))
+    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"

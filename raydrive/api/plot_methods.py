@@ -1,0 +1,91 @@
+"""What a notebook asks of a run: its charts as methods, and how it looks as the last line of a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from raydrive.core.argument_checks import NOTHING, TEXT_LIST, checks_arguments, whole
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+
+
+@checks_arguments(params=TEXT_LIST | NOTHING, top=whole(0))
+class PlotMethods:
+    """The ``plot_`` methods of a run; each returns a plotly figure of the run as it stands."""
+
+    def plot_metrics(self, name: str | None = None, top: int = 0) -> Any:
+        """Returns a metric over intervals, a line per trial, coloured by state, the best one on top.
+
+        Args:
+            name: The metric; None = the primary one.
+            top: Only the best so many trials; 0 = all.
+
+        Raises:
+            TrialError: If no trial has logged this metric.
+        """
+        from raydrive.api.display.charts import plot_metrics
+
+        return plot_metrics(_run(self), name, top)
+
+    def plot_best(self) -> Any:
+        """Returns the best value so far over trials."""
+        from raydrive.api.display.charts import plot_best
+
+        return plot_best(_run(self))
+
+    def plot_parallel(self, params: list[str] | None = None) -> Any:
+        """Returns parallel coordinates: drag a label to move an axis, drag along an axis to brush a range.
+
+        Args:
+            params: Names of hyperparameters, in order; None = all.
+
+        Raises:
+            TrialError: If the run has no such hyperparameter.
+        """
+        from raydrive.api.display.charts import plot_parallel
+
+        return plot_parallel(_run(self), params)
+
+    def plot_scatter(self, x: str | None = None, y: str | None = None, z: str | None = None) -> Any:
+        """Returns hyperparameters against each other, coloured by the primary metric; in 3-D with ``z``.
+
+        Args:
+            x: Name of a hyperparameter, or ``best``, ``last``, ``intervals``, ``seconds``, ``trial``; None = the most
+                important one.
+            y: Likewise; None = the next one.
+            z: Likewise; None = a 2-D chart.
+
+        Raises:
+            TrialError: If no trial has such a column.
+        """
+        from raydrive.api.display.charts import plot_scatter
+
+        return plot_scatter(_run(self), x, y, z)
+
+    def plot_importance(self) -> Any:
+        """Returns how much each hyperparameter matters; needs 8 trials with a value."""
+        from raydrive.api.display.charts import plot_importance
+
+        return plot_importance(_run(self))
+
+    def plot_slices(self) -> Any:
+        """Returns what a model expects along each hyperparameter, with its uncertainty; needs 8 trials with a value."""
+        from raydrive.api.display.charts import plot_slices
+
+        return plot_slices(_run(self))
+
+    def plot_timeline(self) -> Any:
+        """Returns who trained where and when: a lane per node and GPU, a bar per attempt."""
+        from raydrive.api.display.timeline import plot_timeline
+
+        return plot_timeline(_run(self))
+
+    def _repr_html_(self) -> str:
+        from raydrive.api.display.notebook_html import run_html
+
+        return run_html(_run(self))
+
+
+def _run(charts: PlotMethods) -> HyperDriveRun:
+    return cast("HyperDriveRun", charts)

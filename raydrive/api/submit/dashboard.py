@@ -1,0 +1,97 @@
+"""The client of a Ray dashboard: starts and resumes runs on a cluster of which nothing else can be reached.
+
+A submission travels as a Ray job, whose working directory holds ``request.json`` and the packed code. The job is
+``dashboard_job``: it starts the detached driver, prints one line that begins with ``ANSWER``, and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from raydrive.api.submit.packaging import PackedCode
+from raydrive.api.submit.submission import RunReference, Submission
+from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError, StorageError
+
+JOB = "raydrive.api.submit.dashboard_job"
+"""The module that the job runs; a name, for it is imported on the cluster only."""
+REQUEST = "request.json"
+"""The file with what the job is to do."""
+ANSWER = "raydrive-answer: "
+"""What the line with the job's answer begins with."""
+KINDS: Mapping[str, type[RaydriveError]] = {"StorageError": StorageError, "ClusterError": ClusterError}
+"""Errors that an answer names; a ``ConfigError`` comes with its problems."""
+TIMEOUT_S = 300.0
+"""Seconds a job may take to start a driver, once the code is there."""
+
+
+def launch_by_job(submission: Submission, code: PackedCode | None, *, storage: str, address: str) -> str:
+    """Starts a run on the cluster behind a dashboard; returns the URI of its folder.
+
+    Args:
+        submission: What to run, checked by ``check_submission``.
+        code: Its code, packed.
+        storage: Folder or URI below which runs are kept, as the cluster's nodes see it.
+        address: The dashboard's, ``http://HOST:8265``.
+
+    Raises:
+        ConfigError: If the cluster refuses the submission.
+        ClusterError: If the dashboard cannot be reached, or the job fails.
+        StorageError: If the cluster cannot use the storage.
+    """
+    request = {
+        "storage": storage,
+        "config": submission.config.to_json(),
+        "code_sha256": code.sha256 if code is not None else "",
+        "resume_from": [{"run": _name_of(one), "where": one.where} for one in submission.resume_from],
+        "resume_child_runs": [
+            {"run": _name_of(one), "where": one.where, "trial": one.trial} for one in submission.resume_child_runs
+        ],
+    }
+    with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
+        if code is not None:
+            code.write(Path(folder))
+        return _ask(address, request, Path(folder))
+
+
+def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: bool) -> None:
+    """Goes on with a recorded run on the cluster behind a dashboard.
+
+    Args:
+        uri: The run's folder, as the cluster's nodes see it.
+        address: The dashboard's.
+        limits: Fields of ``Limits`` to change.
+        force: Take over even when another driver seems alive.
+
+    Raises:
+        ConfigError: If a limit is out of range, or the run is over and no limit was raised.
+        ClusterError: If a live driver owns the run, the dashboard cannot be reached, or the job fails.
+        StorageError: If the cluster cannot read the run.
+    """
+    with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
+        _ask(address, {"resume": uri, "limits": dict(limits), "force": force}, Path(folder))
+
+
+def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:
+    from raydrive.runtime.ray_cluster.dashboard_jobs import run_job
+
+    (bundle / REQUEST).write_text(json.dumps(request))
+    name = request.get("resume") or request["config"]["experiment"]
+    printed = run_job(address, f"python -m {JOB}", bundle, timeout_s=TIMEOUT_S, metadata={"raydrive": str(name)})
+    lines = [line.removeprefix(ANSWER) for line in printed.splitlines() if line.startswith(ANSWER)]
+    if not lines:
+        raise ClusterError(f"the Ray job at {address} ended without an answer: is another raydrive installed there?")
+    answer = json.loads(lines[-1])
+    if "uri" in answer:
+        return str(answer["uri"])
+    if answer["kind"] == "ConfigError":
+        raise ConfigError([Problem(**problem) for problem in answer["problems"]])
+    raise KINDS.get(answer["kind"], RaydriveError)(answer["text"])
+
+
+def _name_of(reference: RunReference) -> str:
+    run = reference.run
+    return run if isinstance(run, str) else str(run.uri)

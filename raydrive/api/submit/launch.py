@@ -1,0 +1,191 @@
+"""From a submission to a running driver; and from a recorded run to a driver that goes on with it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from raydrive.api.run import HyperDriveRun
+from raydrive.api.submit.dashboard import launch_by_job, resume_by_job
+from raydrive.api.submit.preflight import Checked, check_submission
+from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
+from raydrive.api.submit.submission import Submission
+from raydrive.api.submit.warm_start import WarmStartPlan, copy_warm_start
+from raydrive.core.config.lineage import Lineage
+from raydrive.core.config.run_config import Limits
+from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, RaydriveError, StorageError
+from raydrive.core.sweep.warm_start_data import dump
+from raydrive.core.views.heartbeat import age_s
+from raydrive.core.views.status import SILENT_S, is_live
+from raydrive.runtime.driver_client import start_driver
+from raydrive.runtime.ray_cluster import connection as ray_connection
+from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
+from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
+from raydrive.runtime.ray_cluster.storage_probe import probe_storage
+from raydrive.storage.run_layout import RunLayout, new_run_id
+
+
+def launch(submission: Submission, *, storage: str, address: str | None) -> HyperDriveRun:
+    """Stores a submission and starts its driver; returns at once.
+
+    Args:
+        submission: What to run.
+        storage: Folder or URI below which runs are kept.
+        address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
+
+    Raises:
+        ConfigError: If the code is too large, the function cannot be pickled, or an earlier run makes no sense here.
+        ClusterError: If Ray cannot be reached or could never satisfy the request.
+        StorageError: If the run folder cannot be written, or a node of the cluster cannot use the storage.
+    """
+    submission = _with_folder(submission)
+    # What can be refused is refused before anything is left behind: first the code, then whether the storage can
+    # be used at all (starting a cluster takes a while), then the cluster, then the folder.
+    checked = check_submission(submission, storage=storage, address=address)
+    try:
+        if dashboard := dashboard_of(address):
+            return _opened(launch_by_job(submission, checked.code, storage=storage, address=dashboard))
+        connection = ray_connection.connect(address)
+        ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
+        probe_storage(storage, submission.config.trial.resources)
+        layout = _stored(submission, checked, storage)
+    finally:
+        checked.discard()
+    start_driver(layout, connection.outlives, secrets=checked.secrets)
+    return HyperDriveRun.open(layout.uri)
+
+
+def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout:
+    """Makes the folder of a new run, with everything in it that a driver needs."""
+    config = submission.config
+    layout = RunLayout.create(storage, config.experiment, new_run_id(config.experiment))
+    sha256 = ""
+    if checked.code is not None:
+        checked.code.store(layout)
+        sha256 = checked.code.sha256
+    config = dataclasses.replace(
+        config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=ray_connection.versions()
+    )
+    if checked.plan.lineage:
+        config = dataclasses.replace(config, lineage=_inherit(checked.plan, layout))
+    private = bool(config.trial.environment_variables)
+    layout.write_config(json.dumps(config.to_json(), indent=1).encode(), private=private)
+    return layout
+
+
+def _with_folder(submission: Submission) -> Submission:
+    """A submission that knows the folder it comes from; one that another machine has sent knows it already."""
+    config, folder = submission.config, ""
+    with contextlib.suppress(OSError):  # deleted meanwhile
+        folder = os.getcwd()
+    if config.trial.submit_dir or not folder:
+        return submission
+    trial = dataclasses.replace(config.trial, submit_dir=folder)
+    return dataclasses.replace(submission, config=dataclasses.replace(config, trial=trial))
+
+
+def _opened(uri: str) -> HyperDriveRun:
+    """A run that another machine has started; where its storage cannot be read from here, it goes on all the same."""
+    try:
+        return HyperDriveRun.open(uri)
+    except StorageError as error:
+        raise StorageError(
+            f"the run was started and goes on, but {uri} cannot be read from here: {error}. Watch it on a machine that "
+            f"reads that storage: raydrive watch {uri.rstrip('/').rpartition('/')[2]} --storage ..."
+        ) from error
+
+
+def _inherit(plan: WarmStartPlan, layout: RunLayout) -> Lineage:
+    """Brings what earlier runs have into the new run's folder; nothing is left of it where that fails."""
+    try:
+        lineage, warm_start = copy_warm_start(plan, layout)
+        layout.write_warm_start(dump(warm_start))
+    except BaseException:
+        with contextlib.suppress(RaydriveError):
+            layout.folder.delete_tree()
+        raise
+    return lineage
+
+
+def resume(
+    run: HyperDriveRun,
+    *,
+    address: str | None,
+    limits: Mapping[str, Any] | None = None,
+    force: bool = False,
+    up_to: int | None = None,
+) -> HyperDriveRun:
+    """Goes on with a recorded run, from storage alone.
+
+    Args:
+        run: The run.
+        address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
+        limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
+        force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
+        up_to: How many entries of the journal count; the rest is left out for good. For a damaged one.
+
+    Returns:
+        The run, refreshed.
+
+    Raises:
+        ConfigError: If a limit is out of range, or the run is over and no limit was raised.
+        ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
+        DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
+        StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
+    """
+    if up_to is not None:
+        _refuse_live(run, force)
+        run = run.cut(up_to)
+    elif run.damage:
+        raise DamagedJournalError(f"run {run.id} cannot go on: {run.damage}")
+    changed = dict(limits or {})
+    dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
+    _check_resumable(run, changed, force)
+    if dashboard := dashboard_of(address):
+        refuse_by_job(run.config.trial.secrets)
+        resume_by_job(run.uri, address=dashboard, limits=changed, force=force)
+    else:
+        secrets = read_secrets(run.config.trial.secrets)
+        connection = ray_connection.connect(address)
+        ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
+        probe_storage(run.layout.uri, run.config.trial.resources)
+        start_driver(run.layout, connection.outlives, changed, secrets)
+    run.refresh()  # not opened anew: a million reports take a second to read
+    return run
+
+
+def _check_resumable(run: HyperDriveRun, changed: Mapping[str, Any], force: bool) -> None:
+    over = run.sweep.finished
+    if over is not None and not _extends(run.sweep.limits, len(run.sweep.trials), changed):
+        allowed = "a larger budget: --max-total-trials N, or --timeout S for a run that ran out of time"
+        raise ConfigError(Problem("resume", f"{run.id} is {over.state}: {over.why}", allowed))
+    _refuse_live(run, force)
+
+
+def _refuse_live(run: HyperDriveRun, force: bool) -> None:
+    heartbeat, now = run.heartbeat(), time.time()
+    if force or run.sweep.finished is not None or not is_live(heartbeat, now):
+        return
+    if surely_gone(str(heartbeat.get("address", ""))):
+        return
+    raise ClusterError(
+        f"run {run.id} has a live driver: its last heartbeat is {_age_text(heartbeat, now)}, from pid "
+        f"{heartbeat.get('pid')} at {heartbeat.get('address')}. Watch it with 'raydrive watch {run.id}'; if it is "
+        f"dead for certain, wait until {SILENT_S:.0f} s have passed, or take over with --force."
+    )
+
+
+def _age_text(heartbeat: Mapping[str, Any], now: float) -> str:
+    ahead_s = float(heartbeat.get("at", 0.0)) - now
+    clocks = f" by a clock that is {ahead_s:.0f} s ahead of this machine's" if ahead_s > 1.0 else ""
+    return f"{age_s(heartbeat, now):.0f} s old{clocks}"
+
+
+def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
+    more = changed.get("max_total_runs", limits.max_total_runs) > trials
+    return bool(changed) and more

@@ -1,0 +1,145 @@
+"""``run-script``, ``run-notebook``, ``convert``: files written for Azure ML's SDK, unchanged."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from raydrive.cli.console import command, say, unbroken
+from raydrive.cli.submit import WithOption
+from raydrive.core.errors import ConfigError, Problem, RaydriveError
+from raydrive.storage.folder.current import absolute, current_folder
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+        help="What is to be read: .py, .ipynb or, for convert, .yml.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("run-script", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_run_script)
+    command(app, run_notebook, "run-notebook", outlives_reader=True)
+    command(app, convert)
+
+
+def _run_script(context: typer.Context, file: FileArgument) -> None:
+    """Run a Python FILE that uses Azure ML's SDK v1, with raydrive under the name azureml.
+
+    What stands behind FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
+    """
+    with unbroken():
+        code = run_script(file, context.args)
+    raise typer.Exit(code)
+
+
+def run_script(file: Path, arguments: list[str]) -> int:
+    """Runs a file as ``__main__`` and waits for the runs it started; returns the exit code."""
+    from raydrive.compat import azure_sdk
+
+    azure_sdk.install()
+    sys.argv = [str(file), *arguments]
+    sys.path.insert(0, str(file.parent.absolute()))
+    code = 0
+    try:
+        runpy.run_path(str(file), run_name="__main__")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            say(end.code)
+    except RaydriveError:
+        raise
+    except Exception as error:  # the file's own: its traceback, as Python would print it
+        frames = traceback.extract_tb(error.__traceback__)
+        own = next((place for place, frame in enumerate(frames) if frame.filename == str(file)), 0)
+        say("Traceback (most recent call last):\n" + "".join(traceback.format_list(frames[own:])).rstrip())
+        say("".join(traceback.format_exception_only(error)).rstrip())
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("azureml"):
+            say(f"{error.name} is not among what raydrive provides; see docs/coming-from-azure.md")
+        code = 1
+    return code if azure_sdk.finish() else code or 1
+
+
+def run_notebook(
+    file: FileArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: FILE.executed.ipynb.", show_default=False)
+    ] = None,
+) -> int:
+    """Run a notebook that uses Azure ML's SDK v1, with raydrive under the name azureml, and keep its outputs.
+
+    Its cells run in this environment's own kernel, in the notebook's folder.
+    """
+    try:
+        import nbclient
+        import nbformat
+    except ImportError:
+        say("Error: notebooks need nbclient: pip install 'raydrive[notebook]'")
+        return 1
+    formats: Any = nbformat  # published without types
+    try:
+        notebook = formats.read(str(file), as_version=4)
+    except (ValueError, TypeError, KeyError, AttributeError, formats.ValidationError) as error:
+        found = str(error).strip().partition("\n")[0][:200]
+        raise ConfigError(Problem(str(file), found, "a notebook (.ipynb)", "Jupyter writes such files.")) from error
+    ours = "from raydrive.compat import azure_sdk; azure_sdk."
+    first, last = (formats.v4.new_code_cell(f"{ours}{call}()") for call in ("install", "finish"))
+    notebook.cells = [first, *notebook.cells, last]
+    client = nbclient.NotebookClient(
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent.absolute())}}
+    )
+    target = output or file.with_name(f"{file.stem}.executed.ipynb")
+    code = 0
+    try:
+        client.execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        say(f"Error: {error.ename}: {error.evalue}")
+        code = 1
+    notebook.cells = notebook.cells[1:-1]
+    formats.write(notebook, str(target))
+    print(target)
+    return code
+
+
+def convert(
+    file: FileArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; default: print it.", show_default=False)
+    ] = None,
+    node: Annotated[
+        str, typer.Option(metavar="NAME", help="The sweep node, where FILE is a pipeline.", show_default=False)
+    ] = "",
+    site: WithOption = None,
+) -> int:
+    """Turn a v1 script or notebook, or a v2 YAML, into a sweep file of raydrive's, and say what changed.
+
+    A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit.
+
+    No run is started, but whatever stands above that line happens.
+    """
+    from raydrive.compat.convert import converted, recorded, wanted_from
+
+    base = absolute(output.parent) if output else current_folder()
+    if file.suffix.lower() in (".yml", ".yaml"):
+        text, report = wanted_from(file, node, base, site or ())
+    else:
+        text, report = converted(recorded(file.absolute()), base)
+    if output:
+        output.write_text(text, encoding="utf-8")
+        print(output)
+    else:
+        print(text, end="")
+    for line in report:
+        say(f"- {line}")
+    return 0

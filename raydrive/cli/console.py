@@ -1,0 +1,272 @@
+"""How commands print: data to stdout as table, JSON or CSV; talk to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import enum
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, cast
+
+import typer
+
+from raydrive.api.display.text import one_line
+from raydrive.api.display.unbroken_stream import Unbroken
+from raydrive.core.errors import brief
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXIT_INTERRUPTED = 130
+SCHEMA_VERSION = 1
+"""Version of the JSON that ``-o json`` prints; raised when a field changes its meaning."""
+
+
+class Format(str, enum.Enum):
+    """What ``-o`` takes."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+OutputOption = Annotated[Format, typer.Option("--output", "-o", help="How to print.")]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        help="Folder or URI below which runs are kept; else RAYDRIVE_STORAGE, raydrive.toml, ~/raydrive.",
+        show_default=False,
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="Ray cluster: auto, HOST:PORT, http://HOST:8265, or local; else RAY_ADDRESS, raydrive.toml, local.",
+        show_default=False,
+    ),
+]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run, a unique beginning of it, its folder, or last.")
+]
+
+
+def command(
+    app: typer.Typer, function: Callable[..., int], name: str | None = None, *, outlives_reader: bool = False
+) -> None:
+    """Adds a command whose return value is the exit code.
+
+    Args:
+        app: Where to.
+        function: The command; its docstring is its help.
+        name: Its name; None = the function's.
+        outlives_reader: Whether it goes on, with the same exit code, when nobody reads its output any more.
+    """
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            with unbroken() if outlives_reader else contextlib.nullcontext():
+                code = function(*arguments, **options)
+        except KeyboardInterrupt:
+            say("Interrupted.")
+            code = EXIT_INTERRUPTED
+        raise typer.Exit(code)
+
+    app.command(name)(run)
+
+
+def say(text: str) -> None:
+    """Prints talk."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def unbroken() -> Iterator[None]:
+    """Drops what nobody reads any more instead of failing at it (``raydrive submit x.yml 2>&1 | head -1``)."""
+    streams = sys.stdout, sys.stderr
+    ours = Unbroken(sys.stdout), Unbroken(sys.stderr)
+    sys.stdout, sys.stderr = cast("TextIO", ours[0]), cast("TextIO", ours[1])
+    try:
+        yield
+    finally:
+        for one in ours:
+            one.flush()
+        sys.stdout, sys.stderr = streams
+        silence(*(stream for stream, one in zip(streams, ours, strict=True) if one.broken))
+
+
+def silence(*streams: TextIO) -> None:
+    """Sends what this process still prints to streams nowhere: whoever read it has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+@contextlib.contextmanager
+def only_data() -> Iterator[None]:
+    """Keeps stdout clean while a command is connected to Ray, which prints warnings of its raylets there.
+
+    What matters of them is in the journal: why a trial waits, and why it ended.
+    """
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+def emit(rows: Sequence[Mapping[str, Any]], form: Format, *, name: str, columns: Sequence[str] = ()) -> None:
+    """Prints rows.
+
+    Args:
+        rows: The data.
+        form: Table, JSON or CSV.
+        name: What the rows are, the key of the JSON object.
+        columns: Their order in a table or CSV; empty = as they come.
+    """
+    if form is Format.JSON:
+        emit_json({name: list(rows)})
+        return
+    names = list(columns) or list(dict.fromkeys(key for row in rows for key in row))
+    if form is Format.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow([_plain(row.get(key)) for key in names])
+        return
+    _table(rows, names)
+
+
+def emit_one(row: Mapping[str, Any], form: Format) -> None:
+    """Prints one object: a line per field as a table, else as JSON or CSV."""
+    if form is Format.JSON:
+        emit_json(row)
+    elif form is Format.CSV:
+        emit([row], form, name="rows")
+    else:
+        width = max((len(key) for key in row), default=0)
+        for key, value in row.items():
+            print(f"{key:<{width}}  {_shown(value)}")
+
+
+def emit_json(value: Mapping[str, Any]) -> None:
+    """Prints a JSON object; numbers JSON does not know (NaN, infinities) become null."""
+    print(json.dumps({"schema_version": SCHEMA_VERSION, **_finite(dict(value))}, indent=2, default=str))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value - value == 0.0 else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict | list | tuple) else "" if value is None else value
+
+
+def _shown(value: Any, digits: int = 6) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    return json.dumps(value) if isinstance(value, dict | list | tuple) else one_line(str(value))
+
+
+WIDE = 100_000
+"""Columns enough for any line."""
+GAP = 2
+"""Blanks between columns."""
+DETAILS = "details"
+PROSE = {"why", "advice", "found", "policy", DETAILS}
+"""Columns whose words may go on in the next line."""
+PROSE_WIDTH = 16
+"""What such a column needs at least."""
+
+
+def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Prints rows as wide as they are; where the terminal is narrower, with hyperparameters and prose in one column."""
+    from rich.console import Console
+
+    # Piped output is not squeezed into 80 columns: lines stay whole for grep and awk.
+    width = None if sys.stdout.isatty() else WIDE
+    console = Console(highlight=False, width=width, no_color=bool(os.environ.get("NO_COLOR")))
+    cells = {key.removeprefix("param_"): [_shown(row.get(key)) for row in rows] for key in names}
+    numeric = [key for key in names if all(isinstance(row.get(key), int | float | None) for row in rows)]
+    if _needs(cells, WIDE) > console.width:
+        narrow = _narrow(rows, names)
+        if _needs(narrow, PROSE_WIDTH) <= console.width:
+            cells = narrow
+        else:
+            console.width = WIDE  # the terminal breaks the lines: no cell is cut
+    _print_columns(console, cells, {key.removeprefix("param_") for key in numeric})
+
+
+def _narrow(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[str]]:
+    """Returns headers and cells for a narrow terminal."""
+    folded = [key for key in names if key.startswith("param_")]
+    folded += [key for key in names if folded and key in PROSE]
+    cells = {_broken(key): [_shown(row.get(key), 4) for row in rows] for key in names if key not in folded}
+    if folded:
+        cells[DETAILS] = ["\n".join(_details(row, folded)) for row in rows]
+    return cells
+
+
+def _broken(header: str) -> str:
+    return header if header in PROSE else header.replace(" ", "\n")
+
+
+def _details(row: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
+    params = [key for key in keys if key.startswith("param_") and row.get(key) is not None]
+    yield " ".join(f"{key.removeprefix('param_')}={_shown(row[key], 4)}" for key in params)
+    yield from (_shown(row.get(key)) for key in keys if key in PROSE and row.get(key))
+
+
+def _widest(header: str, cells: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(cell_len(line) for text in (header, *cells) for line in text.split("\n"))
+
+
+def _needs(columns: Mapping[str, Sequence[str]], prose_width: int) -> int:
+    """How wide a table is whose columns of prose are no wider than that."""
+    widths = [min(_widest(key, cells), prose_width if key in PROSE else WIDE) for key, cells in columns.items()]
+    return sum(widths) + GAP * max(0, len(widths) - 1)
+
+
+def _print_columns(console: Console, columns: Mapping[str, Sequence[str]], right: Collection[str]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for key in columns:
+        justify: Literal["left", "right"] = "right" if key.replace("\n", " ") in right else "left"
+        table.add_column(Text(key), justify=justify, overflow="fold", no_wrap=key not in PROSE)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def resolve(flag: str | None, variable: str, what: str, *fallbacks: str | None) -> str | None:
+    """Returns a setting: the flag, else the environment, else the first fallback that is set.
+
+    Args:
+        flag: Value of the flag; None = not given.
+        variable: Name of the environment variable.
+        what: The flag's name, for the line that is said when both are given and differ.
+        *fallbacks: Further sources, the strongest first.
+    """
+    told = os.environ.get(variable) or None
+    if flag is not None:
+        if told is not None and told != flag:
+            say(f"{what} {brief(flag, 400)} is used; {variable}={brief(told, 400)} is not.")
+        return flag
+    return told or next((value for value in fallbacks if value), None)

@@ -1,0 +1,265 @@
+"""``list``, ``status``, ``watch``, ``trials``, ``logs``, ``best``: these read storage only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from raydrive.api.display.text import standing
+from raydrive.cli.console import Format, OutputOption, RunArgument, StorageOption, command, emit, emit_one, resolve, say
+from raydrive.core.errors import StorageError
+
+if TYPE_CHECKING:
+    from raydrive.api.child import Run
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.api.workspace import Workspace
+    from raydrive.core.views.savings import Saving
+
+EXIT_UNREADABLE = 5
+TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    command(app, list_runs, "list")
+    for function in (status, watch, trials, logs, best):
+        command(app, function)
+
+
+def workspace(storage: str | None) -> Workspace:
+    """Returns the workspace the flag, the environment or ``raydrive.toml`` names."""
+    from raydrive.api.workspace import Workspace
+    from raydrive.settings.nearest import read_place
+
+    return Workspace(resolve(storage, "RAYDRIVE_STORAGE", "--storage", read_place().storage))
+
+
+def open_run(name: str, storage: str | None) -> HyperDriveRun:
+    """Returns the run a user named."""
+    run = workspace(storage).get_run(name)
+    if run.damage:
+        say(f"Note: {run.damage}")
+    return run
+
+
+def list_runs(
+    storage: StorageOption = None,
+    experiment: Annotated[str | None, typer.Option(help="Only this experiment.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(help="So many at most, the newest first.", min=1)] = 50,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """List the runs, newest first; trials are those that are over, of all that may be launched."""
+    rows: list[dict[str, object]] = []
+    space = workspace(storage)
+    for run in space.runs(experiment, unreadable=lambda name, error: say(f"Note: {error}")):
+        if len(rows) == limit:
+            break
+        state, summary = standing(run)
+        rows.append(
+            {
+                "run": run.id,
+                "experiment": run.experiment,
+                "status": state,
+                "trials": f"{summary.done}/{summary.max_total_runs}",
+                "metric": run.config.metric.label if output is Format.TABLE else run.config.metric.name,
+                "objective": run.config.metric.value,
+                "best": summary.best.value if summary.best else None,
+                "elapsed_s": round(summary.elapsed_s, 1),
+            }
+        )
+    columns = ["run", "experiment", "status", "trials", "metric", "best", "elapsed_s"]
+    if output is not Format.TABLE:
+        columns.append("objective")
+    if not rows and output is Format.TABLE:
+        say(f"No runs in {space.storage}.")
+        return 0
+    emit(rows, output, name="runs", columns=columns)
+    return 0
+
+
+def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
+    """Say how a run stands."""
+    run = open_run(run_name, storage)
+    (state, summary), heartbeat = standing(run), run.heartbeat()
+    waiting = sorted(set(heartbeat.get("waiting", {}).values())) if run.sweep.finished is None else []
+    emit_one(
+        {
+            "run": run.id,
+            "experiment": run.experiment,
+            "status": state,
+            "why": summary.why,
+            "trials": summary.total,
+            "max_total_trials": summary.max_total_runs,
+            **{name.lower(): count for name, count in summary.counts.items()},
+            "metric": run.config.metric.name,
+            "goal": run.config.metric.goal.value,
+            "objective": run.config.metric.value,
+            "best": summary.best.value if summary.best else None,
+            "best_trial": summary.best.trial if summary.best else None,
+            "reports": summary.reports,
+            "elapsed_s": round(summary.elapsed_s, 1),
+            **_saved(summary.saving),
+            "waiting": "; ".join(waiting),
+            "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
+            "notice": "; ".join(_notices(run, heartbeat)),
+            "storage": run.uri,
+            **_lineage(run, output),
+        },
+        output,
+    )
+    return EXIT_UNREADABLE if run.damage else 0
+
+
+def _notices(run: HyperDriveRun, heartbeat: dict[str, Any]) -> list[str]:
+    """What a user must not miss: of trials, of the journal, and of the driver."""
+    from raydrive.core.views.summary import notices, trial_notices
+
+    driver = str(heartbeat.get("notice", ""))
+    return [*notices(run.sweep), *trial_notices(run.sweep), *run.notices, *filter(None, [driver])]
+
+
+def _saved(saving: Saving) -> dict[str, float | None]:
+    """What early termination saved and the bound of that estimate; without figures where nothing tells."""
+    if saving.span is None:
+        return {"saved_s": None, "saved_low_s": None, "saved_high_s": None}
+    span = saving.span
+    return {
+        "saved_s": round(span.seconds, 1),
+        "saved_low_s": round(span.low_s, 1),
+        "saved_high_s": round(span.high_s, 1),
+    }
+
+
+def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
+    """What a run got from earlier ones: as it is in JSON, as text for people; nothing for a run without."""
+    lineage = run.lineage
+    if output is Format.JSON:
+        return dict(lineage.to_json())
+    texts = {
+        "warm start": [parent.text.removeprefix("warm start from ") for parent in lineage.parents],
+        "going on": [f"trial {number}: {one.text}" for number, one in enumerate(lineage.continued)],
+        "notes": lineage.notes,
+    }
+    return {name: " | ".join(found) for name, found in texts.items() if found}
+
+
+def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
+    """Follow a run until it is over; Ctrl-C leaves it running."""
+    from raydrive.api.display.console import follow
+    from raydrive.cli.submit import exit_code
+
+    run = open_run(run_name, storage)
+    try:
+        follow(run)
+    except KeyboardInterrupt:
+        say(f"\nThe run goes on. Watch it again: raydrive watch {run.id}")
+        return 130
+    return exit_code(run)
+
+
+def trials(
+    run_name: RunArgument = "last",
+    storage: StorageOption = None,
+    by: Annotated[str, typer.Option("--sort", help="best or number.")] = "best",
+    top: Annotated[int, typer.Option(help="So many at most; 0 = all.", min=0)] = 0,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """List the trials of a run: parameters, metric, and why each ended."""
+    from raydrive.core.views.summary import ranked
+
+    if by not in ("best", "number"):
+        raise typer.BadParameter(f"found {by!r}; allowed: best, number", param_hint="--sort")
+    run = open_run(run_name, storage)
+    rows: list[dict[str, Any]] = run.rows()
+    if by == "best":
+        rows = [rows[trial.number] for trial in ranked(run.sweep)]
+    rows = rows[:top] if top else rows
+    params = list(dict.fromkeys(key for row in rows for key in row if key.startswith("param_")))
+    ranking = run.config.metric.value
+    columns = ["trial", "state", *dict.fromkeys((ranking, "best", "last")), "intervals", "seconds", *params, "why"]
+    if output is not Format.TABLE:
+        columns += ["attempt", "node", "gpus", "losses"]
+    emit(rows, output, name="trials", columns=columns)
+    return 0
+
+
+def logs(
+    run_name: RunArgument,
+    trial: TrialArgument,
+    storage: StorageOption = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,
+    attempt: Annotated[int | None, typer.Option(help="An earlier attempt, from 1.", min=1, show_default=False)] = None,
+) -> int:
+    """Print what a trial wrote to stdout and stderr."""
+    from raydrive.storage.trial_files import log_size, read_log
+
+    run = open_run(run_name, storage)
+    child = run.get_child(trial)
+    start, end = 0, log_size(run.layout, trial, attempt or max(1, run.sweep.trials[trial].attempt))
+    while True:
+        over = run.sweep.finished is not None or not run.sweep.trials[trial].open
+        chosen = attempt or max(1, run.sweep.trials[trial].attempt)
+        data, start = read_log(run.layout, child.number, chosen, start)
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        if data and (follow or start < end):
+            continue
+        if not follow or over:
+            return 0
+        time.sleep(0.3)
+        run.refresh()
+        if attempt is None and max(1, run.sweep.trials[trial].attempt) != chosen:
+            start = 0  # a new attempt has a log of its own
+
+
+def best(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
+    """Print the best trial: its parameters, metric, files and command."""
+    run = open_run(run_name, storage)
+    if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
+        say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.label!r}.")
+        return 3
+    print_best(run, output)
+    return 0
+
+
+def print_best(run: HyperDriveRun, output: Format) -> None:
+    """Prints the best trial of a run that has one."""
+    from raydrive.core.config.command_line import shown, trial_argv
+
+    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
+    found = run.sweep.best
+    if child is None or found is None:
+        return
+    spec = run.config.trial
+    line = ""
+    if spec.kind != "function":
+        line = shown(trial_argv(spec, child.params, python=spec.python or "python"))
+    row = {
+        "run": run.id,
+        "trial": child.number,
+        "id": child.id,
+        "status": child.get_status(),
+        "metric": run.config.metric.name,
+        "objective": run.config.metric.value,
+        "value": found.value,
+        "interval": found.interval,
+        "artifacts": f"{child.uri}/outputs",
+        "command": line,
+        "notice": "; ".join(child.notes),
+    }
+    if output is Format.JSON:
+        emit_one({**row, "params": dict(child.params), "files": _file_names(child)}, output)
+    else:
+        emit_one({**row, **{f"param_{name.lstrip('-')}": value for name, value in child.params.items()}}, output)
+
+
+def _file_names(child: Run) -> list[str]:
+    """The files of a trial; what keeps them from being listed does not keep the rest from being shown."""
+    try:
+        return child.get_file_names()
+    except StorageError as error:
+        say(f"Note: {error}")
+        return []

@@ -1,0 +1,213 @@
+"""``report``, ``studio``, ``whatif``, ``export``: seeing a run and taking it elsewhere. These read storage only."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from raydrive.cli.console import (
+    Format,
+    OutputOption,
+    RunArgument,
+    StorageOption,
+    command,
+    emit,
+    emit_json,
+    resolve,
+    say,
+)
+from raydrive.core.errors import ConfigError, Problem, show
+
+if TYPE_CHECKING:
+    from raydrive.studio.data.run_history import RunHistory
+    from raydrive.studio.data.whatif import WhatIfResult
+
+DEFAULT_PORT = 8421
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for function in (report, studio, whatif, export):
+        command(app, function)
+
+
+def _storage(flag: str | None) -> str:
+    from raydrive.cli.show import workspace
+
+    return workspace(flag).storage
+
+
+def open_story(name: str, storage: str | None) -> RunHistory:
+    """Returns the run a user named, folded for showing."""
+    from raydrive.storage.run_layout import RunLayout, find_run
+    from raydrive.studio.data.run_history import open_history as read
+
+    history = read(RunLayout.open(find_run(_storage(storage), name).folder))
+    for text in [history.trouble, *history.reader.notices]:
+        if text:
+            say(f"Note: {text}")
+    return history
+
+
+def report(
+    run_name: RunArgument = "last",
+    storage: StorageOption = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The file; default: <run>.html here.", show_default=False)
+    ] = "",
+    logs: Annotated[bool, typer.Option(help="Include the ends of the trials' logs.")] = True,
+) -> int:
+    """Write a run as one HTML file that needs no network and can be shared."""
+    from raydrive.studio.web.report import write_report
+
+    history = open_story(run_name, storage)
+    target = output or f"{history.layout.run_id}.html"
+    if os.path.isdir(target):
+        raise ConfigError(Problem("--output", f"{show(target)}, which is a folder", "the name of a file"))
+    size = write_report(history, target, logs=logs)
+    say(f"{len(history.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
+    print(target)
+    return 0
+
+
+def studio(
+    run_name: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Open this run; without it, the list.", show_default=False)
+    ] = None,
+    storage: StorageOption = None,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="Address to listen on; any but 127.0.0.1 asks for a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 = any free one.", min=0, max=65535)] = DEFAULT_PORT,
+    token: Annotated[
+        str | None,
+        typer.Option(help="Ask every viewer for this token.", show_default=False),
+    ] = None,
+    allow_cancel: Annotated[bool, typer.Option("--allow-cancel", help="Let viewers end runs and trials.")] = False,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+) -> int:
+    """Watch runs live in a browser, on this machine or through a port-forward.
+
+    The token may also stand in the variable RAYDRIVE_STUDIO_TOKEN, where a list of processes does not show it.
+    """
+    from raydrive.storage.run_layout import find_run
+    from raydrive.studio.web.server import ServerSettings, serve
+
+    place = _storage(storage)
+    path = ""
+    if run_name is not None:
+        info = find_run(place, run_name)
+        path = f"runs/{info.experiment}/{info.run_id}"
+    settings = ServerSettings(
+        storage=place,
+        host=host,
+        port=port,
+        token=resolve(token, "RAYDRIVE_STUDIO_TOKEN", "--token") or "",
+        allow_cancel=allow_cancel,
+    )
+    return serve(settings, path, open_browser=browser, say=say)
+
+
+def whatif(
+    run_name: RunArgument = "last",
+    policy: Annotated[
+        str,
+        typer.Option("--policy", "-p", help='As in a sweep file: {"type": "bandit", "slack_factor": 0.2}, or a type.'),
+    ] = "",
+    storage: StorageOption = None,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
+    from raydrive.core.early_stopping.policies import policy_from_json
+    from raydrive.core.errors import ConfigError, Problem
+    from raydrive.studio.data.whatif import choices, outcomes
+
+    chosen = None
+    if policy:
+        raw: Any = policy
+        if policy.strip()[:1] in '{["':
+            try:
+                raw = json.loads(policy)
+            except (ValueError, RecursionError) as error:
+                allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
+                raise ConfigError(
+                    Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")
+                ) from error
+        chosen = [policy_from_json(raw, "--policy")]
+    history = open_story(run_name, storage)
+    own = history.config.policy
+    found = outcomes(history, chosen or choices(own))
+    if output is Format.JSON:
+        emit_json({"run": history.layout.run_id, "outcomes": [one.to_json() for one in found]})
+        return 0
+    rows = [
+        {
+            "policy": f"{one.text} (as it was)" if one.policy == own.to_json() and not policy else one.text,
+            "would stop": len(one.stopped),
+            "trains_s": round(one.trained_s, 1),
+            "saves_s": round(one.saved_s, 1),
+            "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
+            "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
+            "best": one.best,
+            "best trial": one.best_trial,
+            "best lost": "yes" if one.lost_best else "no",
+            "unknown": one.unknown,
+        }
+        for one in found
+    ]
+    emit(rows, output, name="outcomes")
+    if len(found) == 1 and output is Format.TABLE:
+        for trial, interval, why in found[0].stopped:
+            print(f"trial {trial} at interval {interval}: {why}")
+    for text in _unknown(found):
+        say(text)
+    return 0
+
+
+def _unknown(found: list[WhatIfResult]) -> list[str]:
+    """What nobody can know, in words."""
+    gap, texts = found[0].no_estimate, []
+    if any(one.unknown for one in found):
+        texts.append(
+            "unknown: trials that this run stopped and the policy would have let go on. What they would have reached "
+            "is not known" + ("." if gap else "; the further training they would have cost is estimated.")
+        )
+    if gap:
+        texts.append(f"How long the trials that this run stopped would have gone on is in no figure: {gap}.")
+    return texts
+
+
+def export(
+    run_name: RunArgument = "last",
+    to: Annotated[
+        str, typer.Option("--to", help="csv, json, parquet, optuna, tensorboard or mlflow.", show_default=False)
+    ] = "",
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File or folder; for optuna a storage URL (sqlite:///x.db), for mlflow a tracking URI.",
+            show_default=False,
+        ),
+    ] = "",
+    storage: StorageOption = None,
+) -> int:
+    """Take a run to other tools."""
+    from raydrive.core.errors import ConfigError, Problem, did_you_mean
+    from raydrive.studio.export.export import KINDS, export_run
+
+    if to not in KINDS:
+        raise ConfigError(
+            Problem("--to", repr(to) if to else "nothing", ", ".join(KINDS), did_you_mean(to, list(KINDS)))
+        )
+    history = open_story(run_name, storage)
+    for text in export_run(history, to, output):
+        if text.startswith("Note: "):
+            say(text)
+        else:
+            print(text)
+    return 0

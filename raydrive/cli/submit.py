@@ -1,0 +1,332 @@
+"""``submit``, ``resume``, ``validate``: from a file to a run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from raydrive.cli.console import (
+    EXIT_INTERRUPTED,
+    AddressOption,
+    Format,
+    OutputOption,
+    RunArgument,
+    StorageOption,
+    command,
+    emit,
+    only_data,
+    resolve,
+    say,
+    silence,
+)
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.core.config.run_config import RunConfig
+    from raydrive.core.sweep.warm_start_data import WarmStartData
+    from raydrive.sweepfile.loader import Loaded
+
+DRY_RUNS = 10
+STOP_MARGIN_S = 10.0
+"""How long a driver may take beyond the grace period to end its trials before its cluster is stopped all the same."""
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep YAML file.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the file: limits.max_total_trials=5."),
+]
+WithOption = Annotated[
+    list[Path] | None, typer.Option("--with", metavar="SITE.yml", help="Site settings laid over the file.")
+]
+
+NodeOption = Annotated[
+    str, typer.Option("--node", metavar="NAME", help="The sweep node, where CONFIG is a pipeline.", show_default=False)
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    command(app, submit, outlives_reader=True)
+    command(app, resume, outlives_reader=True)
+    command(app, validate)
+    command(app, schema)
+
+
+def submit(
+    config: ConfigArgument,
+    address: AddressOption = None,
+    storage: StorageOption = None,
+    changes: SetOption = None,
+    site: WithOption = None,
+    node: NodeOption = "",
+    detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands, run nothing.")
+    ] = False,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
+    loaded = load(config, changes or (), site or (), node)
+    where = _storage(storage, loaded)
+    target = _address(address, loaded)
+    if dry_run:
+        _dry_run(loaded, where, target, output)
+        return 0
+    from raydrive.api.submit.launch import launch
+
+    if detach and target in (None, "local"):
+        raise typer.BadParameter(
+            "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
+        )
+    with only_data():
+        run = launch(loaded.submission, storage=where, address=target)
+    say(f"Run {run.id} in {run.uri}")
+    if detach:
+        for line in run.lineage.lines():
+            say(line)
+        print(run.id)
+        say(f"It goes on by itself. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}")
+        return 0
+    return attend(run, output)
+
+
+def resume(
+    run_name: RunArgument,
+    address: AddressOption = None,
+    storage: StorageOption = None,
+    max_total_trials: Annotated[
+        int | None, typer.Option(help="A new limit of trials in all.", show_default=False)
+    ] = None,
+    max_concurrent_trials: Annotated[
+        int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Take over from a driver that seems alive.")] = False,
+    up_to: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ENTRY",
+            help="Go on from this entry of a damaged journal; what follows it is left out for good.",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """Go on with an interrupted run, or extend a finished one, from its storage alone."""
+    from raydrive.api.submit import launch as launching
+    from raydrive.cli.show import workspace
+    from raydrive.settings.nearest import read_place
+
+    wanted = {
+        "max_total_runs": max_total_trials,
+        "max_concurrent_runs": max_concurrent_trials,
+        "max_duration_s": timeout,
+    }
+    run = workspace(storage).get_run(run_name)
+    target = resolve(address, "RAY_ADDRESS", "--address", read_place().address)
+    limits = {name: value for name, value in wanted.items() if value is not None}
+    with only_data():
+        run = launching.resume(run, address=target, limits=limits, force=force, up_to=up_to)
+    say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
+    for text in run.notices:
+        say(f"Note: {text}")
+    if detach:
+        print(run.id)
+        return 0
+    return attend(run, output)
+
+
+def validate(
+    config: ConfigArgument,
+    storage: StorageOption = None,
+    changes: SetOption = None,
+    site: WithOption = None,
+    node: NodeOption = "",
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """Check a sweep file: every problem with its line, and what it would run."""
+    loaded = load(config, changes or (), site or (), node)
+    _checked(loaded, _storage(storage, loaded), _address(None, loaded))
+    plan = loaded.submission.config
+    space = plan.sampling.space
+    size = "infinite" if space.size is None else str(space.size)
+    many = len(space.expressions)
+    counts = f"{many} parameter{'s' * (many != 1)}, {size} configuration{'s' * (size != '1')}, "
+    counts += f"up to {plan.limits.max_total_runs} trial{'s' * (plan.limits.max_total_runs != 1)}"
+    say(f"{config}: valid. {counts}.")
+    return 0
+
+
+def schema() -> int:
+    """Print the JSON Schema of a sweep file: editors complete and underline by it."""
+    import json
+
+    from raydrive.sweepfile.json_schema import json_schema
+
+    print(json.dumps(json_schema(), indent=1))
+    say("Keep it in a file, and name that in a sweep's first line: # yaml-language-server: $schema=FILE")
+    return 0
+
+
+def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str = "") -> Loaded:
+    """Reads a sweep file, over the settings of the nearest raydrive.toml, and says its warnings."""
+    from raydrive.settings.nearest import nearest_settings
+    from raydrive.sweepfile.loader import load_sweep
+
+    loaded = load_sweep(config, overrides=changes, site=site, node=node, defaults=nearest_settings())
+    for warning in loaded.warnings:
+        say(f"Warning: {warning}")
+    return loaded
+
+
+def _storage(flag: str | None, loaded: Loaded) -> str:
+    from raydrive.api.workspace import DEFAULT_STORAGE
+
+    # raydrive.toml is in there: the sweep file lies over it.
+    return resolve(flag, "RAYDRIVE_STORAGE", "--storage", loaded.settings.storage, DEFAULT_STORAGE) or DEFAULT_STORAGE
+
+
+def _address(flag: str | None, loaded: Loaded) -> str | None:
+    return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address)
+
+
+def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, WarmStartData]:
+    """Refuses what ``submit`` refuses without a cluster, and says what earlier runs bring.
+
+    Returns:
+        Configuration and heritage of the run to be.
+    """
+    from raydrive.api.submit.preflight import check_submission
+
+    submission = loaded.submission
+    checked = check_submission(submission, storage=storage, address=address)
+    checked.discard()
+    plan = checked.plan
+    for line in plan.lineage.lines():
+        say(line)
+    return dataclasses.replace(submission.config, lineage=plan.lineage), plan.warm_start
+
+
+def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
+    from raydrive.core.config.command_line import shown, trial_argv, with_resume_argument
+    from raydrive.core.records import QUEUED
+    from raydrive.core.search.trial_record import TrialRecord
+    from raydrive.core.sweep.warm_start_data import sampler_of
+
+    config, warm_start = _checked(loaded, storage, address)
+    sampler = sampler_of(config, warm_start)
+    sources = [one.source for one in config.lineage.continued]
+    history: list[TrialRecord] = []
+    rows: list[dict[str, Any]] = []
+    count = min(DRY_RUNS, config.limits.max_total_runs)
+    for number in range(count):
+        suggestion = sampler.ask(number, history)
+        if suggestion is None:
+            break
+        params = suggestion.params
+        history.append(TrialRecord(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
+        argv = trial_argv(config.trial, params, python=config.trial.python or "python")
+        if config.trial.resume_argument and any(sources[number : number + 1]):
+            argv = with_resume_argument(argv, "DIR")
+        rows.append(
+            {"trial": number, **{f"param_{name}": value for name, value in params.items()}, "command": shown(argv)}
+        )
+    if output is Format.TABLE:
+        for row in rows:
+            print(row["command"])
+    else:
+        emit(rows, output, name="trials")
+    say(f"{len(rows)} of up to {config.limits.max_total_runs} trials, seed {config.seed}. Nothing was run.")
+
+
+def attend(run: HyperDriveRun, output: Format) -> int:
+    """Follows a run to its end, prints its best trial, and returns the exit code."""
+    from raydrive.api.display.console import follow
+    from raydrive.cli.show import print_best
+
+    interrupt_on_signals()
+    try:
+        with only_data():
+            follow(run)
+    except KeyboardInterrupt:
+        return _interrupted(run)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        silence(sys.stdout, sys.stderr)  # a terminal that was closed, noticed before its signal came
+        return _interrupted(run)
+    code = exit_code(run)
+    if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
+        print_best(run, output)
+    return code
+
+
+def exit_code(run: HyperDriveRun) -> int:
+    """Returns what the end of a run means to a shell."""
+    finished = run.sweep.finished
+    if finished is None:
+        trouble = run.heartbeat().get("trouble")
+        if trouble:
+            say(f"Error: {trouble}")
+        return 5
+    if run.sweep.best is None and finished.state == "Canceled":
+        return 4
+    if run.sweep.metric_missing:
+        return 3
+    if finished.state == "Failed":
+        return 1
+    return 0 if run.sweep.best is not None else 3  # nothing but NaN was logged, or nothing at all
+
+
+def interrupt_on_signals() -> None:
+    """Makes SIGTERM and a closed terminal mean what Ctrl-C means: the trials end in order and the run can be resumed.
+
+    To be called after Ray was started, whose own handlers print stack traces.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        if signal.Signals(number).name == "SIGHUP":
+            silence(sys.stdout, sys.stderr)  # the terminal is gone: writing to it fails
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        known = getattr(signal, name, None)
+        # A signal that is ignored (nohup) stays ignored.
+        if known is not None and signal.getsignal(known) is not signal.SIG_IGN:
+            signal.signal(known, interrupt)
+
+
+def _interrupted(run: HyperDriveRun) -> int:
+    """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us."""
+    from raydrive.core.errors import RaydriveError
+    from raydrive.runtime.driver_client import call_driver, is_ours
+    from raydrive.runtime.ray_cluster import connection
+
+    if not is_ours(run.layout):
+        commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
+        say(f"\nThe run goes on without this terminal. {commands}")
+        return EXIT_INTERRUPTED
+    say("\nStopping the trials; press Ctrl-C again to kill them at once.")
+    try:
+        with contextlib.suppress(RaydriveError):
+            call_driver(run.layout, "interrupt", timeout_s=run.config.trial.grace_s + STOP_MARGIN_S)
+    except KeyboardInterrupt:
+        say("\nKilling the trials.")
+        with contextlib.suppress(KeyboardInterrupt, RaydriveError):
+            call_driver(run.layout, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
+    with contextlib.suppress(KeyboardInterrupt):
+        connection.disconnect()
+    say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
+    return EXIT_INTERRUPTED

@@ -1,0 +1,250 @@
+"""From what was written for Azure ML to a sweep file of raydrive's own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from raydrive.api.submit.submission import Submission
+from raydrive.compat import azure_sdk
+from raydrive.core.config.argument_values import flag_parameters
+from raydrive.core.config.confidential import looks_secret
+from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
+from raydrive.core.config.trial_spec import TrialSpec
+from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.objective import BEST
+from raydrive.core.records import decoded
+from raydrive.settings.nearest import nearest_settings
+from raydrive.storage.folder.current import current_folder
+from raydrive.sweepfile.loader import load_sweep
+
+
+class _Recorded(BaseException):
+    """Ends a script at its submission; not an Exception, so that the script does not handle it."""
+
+    def __init__(self, submission: Submission) -> None:
+        super().__init__("recorded")
+        self.submission = submission
+
+
+def recorded(file: Path) -> Submission:
+    """Runs a script or notebook with the mirror as ``azureml`` and returns what it would have submitted first.
+
+    It is run in its own folder. Lines of a notebook that begin with ``%`` or ``!`` are left out.
+
+    Raises:
+        ConfigError: If it fails, or submits nothing.
+    """
+    azure_sdk.install()
+    from raydrive.compat.azureml.core.experiment import Experiment
+
+    def record(submission: Submission) -> None:
+        raise _Recorded(submission)
+
+    code = _code_of(file)
+    Experiment.recorder = staticmethod(record)
+    before, folder = (sys.argv, list(sys.path)), current_folder()
+    sys.argv = [str(file)]
+    sys.path.insert(0, str(file.parent.absolute()))
+    os.chdir(file.parent)
+    allowed = "a script or notebook that submits a HyperDriveConfig"
+    try:
+        exec(compile(code, str(file), "exec"), {"__name__": "__main__", "__file__": str(file)})
+    except _Recorded as found:
+        source = found.submission.source_directory
+        return replace(found.submission, source_directory=source.absolute() if source is not None else None)
+    except Exception as error:
+        fix = "It is run up to its first experiment.submit."
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        place = f"{file}:{lines[-1]}" if lines and file.suffix != ".ipynb" else str(file)
+        raise ConfigError(Problem(place, f"{type(error).__name__}: {error}", allowed, fix)) from error
+    finally:
+        Experiment.recorder = None
+        sys.argv, sys.path[:] = before[0], before[1]
+        os.chdir(folder)
+    raise ConfigError(Problem(str(file), "no experiment.submit(...)", allowed))
+
+
+def _code_of(file: Path) -> str:
+    text = file.read_text(encoding="utf-8-sig")
+    if file.suffix != ".ipynb":
+        return text
+    try:
+        cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(Problem(str(file), str(error), "a notebook of format 4")) from error
+    code = "\n".join("".join(cell) for cell in cells)
+    return "\n".join(
+        "pass" if line.lstrip()[:1] in ("%", "!") and line[:1] != " " else line for line in code.split("\n")
+    )
+
+
+def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
+    """Returns a sweep file, and sentences about what changed.
+
+    Args:
+        submission: What to write down.
+        base: Folder that the file will be in; its paths are relative to that.
+
+    Raises:
+        ConfigError: If it is a Python function, which no file can hold.
+    """
+    config = submission.config
+    if config.trial.kind == "function":
+        raise ConfigError(Problem("run_config", "a Python function", "a script", "Only scripts fit into a file."))
+    out: dict[str, Any] = {"type": "sweep", "experiment_name": config.experiment}
+    if config.display_name:
+        out["display_name"] = config.display_name
+    if config.tags:
+        out["tags"] = dict(config.tags)
+    out["trial"] = _trial(config, submission.source_directory, base)
+    if config.trial.inputs:
+        out["inputs"] = dict(_inputs(config.trial))
+    if config.trial.outputs:
+        files = config.trial.output_files
+        out["outputs"] = {
+            name: {"type": "uri_file" if name in files else "uri_folder"} for name in config.trial.outputs
+        }
+    sampling = config.sampling.to_json()
+    space = sampling.pop("space")
+    if sampling.get("rule") == "random":
+        del sampling["rule"]
+    out["sampling_algorithm"] = {name: sampling[name] for name in ("type", "rule") if name in sampling}
+    out["search_space"] = {name.lstrip("-"): one for name, one in _without_tuples(space).items()}
+    out["objective"] = {"goal": config.metric.goal.value, "primary_metric": config.metric.name}
+    if config.metric.value != BEST:
+        out["objective"]["value"] = config.metric.value
+    policy = config.policy.to_json()
+    if policy.get("type") not in (None, "none"):
+        out["early_termination"] = {name: value for name, value in policy.items() if value is not None}
+    out["limits"] = _limits(config.limits)
+    out["raydrive"] = {"seed": config.seed, **_own(config)}
+    return _dumped(out), [*_report(config), *submission.warnings]
+
+
+def wanted_from(file: Path, node: str, base: Path, site: Sequence[Path] = ()) -> tuple[str, list[str]]:
+    """Returns a v2 file as a sweep file without what means nothing here, and sentences about what changed.
+
+    Args:
+        file: The v2 file.
+        node: The sweep node to take, where it is a pipeline.
+        base: Folder that the sweep file will be in.
+        site: Files with settings of the site, written down too.
+
+    Raises:
+        ConfigError: With everything that is wrong in it.
+    """
+    loaded = load_sweep(file, node=node, site=site, defaults=nearest_settings())
+    return converted(loaded.submission, base)
+
+
+def _without_tuples(space: Any) -> dict[str, Any]:
+    """A search space as YAML has it: a command gets lists and tuples alike, as JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(decoded(space)))
+    return plain
+
+
+def _trial(config: RunConfig, source: Path | None, base: Path) -> dict[str, Any]:
+    spec, trial = config.trial, dict[str, Any]()
+    if source is not None:
+        path = os.path.relpath(source.absolute(), base)
+        trial["code"] = path if path.startswith(".") else f"./{path}"
+    if spec.kind == "script":
+        words = [shlex.quote(word) if "${{inputs." not in word else word for word in spec.arguments]
+        names = sorted(config.sampling.space.expressions, key=lambda name: (name.lstrip("-"), name))
+        flags = {name.lstrip("-") for name in flag_parameters(config.sampling.space)}
+        bare = [name.lstrip("-") for name in names]
+        quotes = {name: '"' if name in flags else "" for name in bare}  # one argument each, as HyperDrive passed them
+        passed = [f"--{name} {quotes[name]}${{{{search_space.{name}}}}}{quotes[name]}" for name in bare]
+        trial["command"] = " ".join(["python", shlex.quote(spec.script), *words, *passed])
+    else:
+        trial["command"] = spec.command
+    if spec.environment_variables:
+        shared = {name: value for name, value in spec.environment_variables.items() if not looks_secret(name)}
+        trial.update({"environment_variables": shared} if shared else {})
+    return trial
+
+
+def _inputs(spec: TrialSpec) -> Iterator[tuple[str, Any]]:
+    for name, value in spec.inputs.items():
+        if name in spec.fetched:
+            yield name, {"type": f"uri_{spec.fetched[name]}", "path": value}
+        elif os.path.isabs(value) and os.path.exists(value):
+            yield name, {"type": "uri_file" if os.path.isfile(value) else "uri_folder", "path": value}
+        elif "://" in value:
+            yield name, {"type": "uri_file", "path": value, "mode": "direct"}
+        else:
+            yield name, value
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    out: dict[str, Any] = {"max_total_trials": limits.max_total_runs}
+    if limits.max_concurrent_runs != limits.max_total_runs:
+        out["max_concurrent_trials"] = limits.max_concurrent_runs
+    out["timeout"] = _whole(limits.max_duration_s or 60 * DAY_S)
+    if limits.trial_timeout_s is not None:
+        out["trial_timeout"] = _whole(limits.trial_timeout_s)
+    return out
+
+
+def _own(config: RunConfig) -> dict[str, Any]:
+    """What differs from the defaults, under ``raydrive:``."""
+    spec, out = config.trial, dict[str, Any]()
+    needs = spec.resources
+    given = {"cpus": _whole(needs.cpus), "gpus": _whole(needs.gpus), "memory": needs.memory, "custom": needs.custom}
+    out["resources"] = {name: value for name, value in given.items() if value}
+    if needs.accelerator_type:
+        out["resources"]["accelerator_type"] = needs.accelerator_type
+    if spec.python:
+        out["python"] = spec.python
+    if spec.preload:
+        out["preload"] = list(spec.preload)
+    if spec.keep:
+        out["keep"] = list(spec.keep)
+    hidden = {name: "env" for name in spec.environment_variables if looks_secret(name)}
+    if hidden or spec.secrets:
+        out["secrets"] = {**hidden, **spec.secrets}
+    default = TrialSpec(kind="command")
+    for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s"):
+        if getattr(spec, name) != getattr(default, name):
+            out[name] = getattr(spec, name)
+    for name in ("max_attempts", "first_failures"):
+        if getattr(config.limits, name) != getattr(Limits(max_total_runs=1, max_concurrent_runs=1), name):
+            out[name] = getattr(config.limits, name)
+    return out
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _report(config: RunConfig) -> Iterator[str]:
+    if config.trial.kind == "script":
+        yield "The hyperparameters, appended sorted by name in HyperDrive, stand in trial.command; the same arguments."
+        yield f"max_duration_minutes is limits.timeout, in seconds: {config.limits.max_duration_s or 0:g}."
+    yield f"The seed of this conversion, {config.seed}, stands in raydrive.seed; HyperDrive had none."
+    yield "What a trial reserves stands in raydrive.resources: set cpus and gpus as your machines have them."
+    hidden = [name for name in config.trial.environment_variables if looks_secret(name)]
+    if hidden:
+        yield f"{', '.join(hidden)}: not written down; raydrive.secrets takes them from the shell you submit from."
+    if config.lineage or config.trial.resume_argument:
+        yield "Earlier runs to start from are not written down; see raydrive.warm_start and raydrive.resume_child_runs."
+
+
+def _dumped(out: dict[str, Any]) -> str:
+    from ruamel.yaml import YAML
+
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 4096
+    stream = io.StringIO()
+    writer.dump(json.loads(json.dumps(out)), stream)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""The configuration of a run: what is trained, how it is called, and what its limits are."""

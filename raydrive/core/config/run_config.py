@@ -1,0 +1,213 @@
+"""The frozen configuration of a run, complete and checked at birth.
+
+Whoever reads a file or takes arguments (the command line, the Python API, a resumed run) builds one of these and
+nothing else; no later layer fills in a default again. ``to_json`` is what ``config.json`` of a run holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from raydrive.core.config.lineage import Lineage
+from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, Metric, TrialSpec
+from raydrive.core.dataclass_checks import wrong_types
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.numbers import is_number
+from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
+from raydrive.core.search.protocol import SamplingSpec
+from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.space.expressions import has_tuple
+
+FORMAT = 1
+"""Version of ``config.json``; raised when an older raydrive could misread it."""
+FORMAT_WITH_LINEAGE = 2
+"""Version of the ``config.json`` of a run with parents: an older raydrive would go on with it as if it had none."""
+FORMAT_WITH_OBJECTIVE = 3
+"""Version of the ``config.json`` of a run whose objective is not the best point, or with tuples in its search space: an
+older raydrive would take the one for the best point and the others for dicts."""
+LONGEST_BYTES = 131_071
+"""So long may an environment variable with its name be on Linux."""
+MOST_VARIABLES_BYTES = 1_500_000
+"""So much may a run's environment variables be together: Linux takes 2 MiB of variables and arguments."""
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Budgets of a run."""
+
+    max_total_runs: int
+    """Trials in all, 1 or more; whatever was sampled counts."""
+    max_concurrent_runs: int
+    """Trials at a time, 1 or more."""
+    max_duration_s: float | None = 7 * DAY_S
+    """Length of the whole run in seconds; None = no limit. HyperDrive's default is 10080 minutes."""
+    trial_timeout_s: float | None = None
+    """Length of one attempt in seconds; None = no limit."""
+    max_attempts: int = 1
+    """Starts of a trial that fails by itself; losing a node never counts."""
+    max_losses: int | None = None
+    """So often a trial may be lost with its actor or node and start again; None = no limit."""
+    first_failures: int = 3
+    """So many failed trials at the start, with none that succeeded, end the run; 0 = never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Everything that determines a run."""
+
+    experiment: str
+    metric: Metric
+    sampling: SamplingSpec
+    policy: Policy = field(default_factory=NoTerminationPolicy)
+    limits: Limits
+    trial: TrialSpec
+    seed: int
+    """Non-negative; trial n draws from ``default_rng((seed, n))``."""
+    display_name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
+    """Earlier runs that this one learns from, and trials of theirs that go on here."""
+
+    def __post_init__(self) -> None:
+        variables = _check_variables(self.trial.environment_variables)
+        problems = [*_check_limits(self.limits), *_check_names(self), *variables]
+        if problems:
+            raise ConfigError(problems)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the configuration as a JSON object; ``from_json`` gives back an equal one."""
+        metric = {"name": self.metric.name, "goal": self.metric.goal.value}
+        if self.metric.value != BEST:
+            metric["value"] = self.metric.value
+        return {
+            "format": self._format(),
+            "experiment": self.experiment,
+            "display_name": self.display_name,
+            "tags": dict(self.tags),
+            "versions": dict(self.versions),
+            "seed": self.seed,
+            "metric": metric,
+            "sampling": self.sampling.to_json(),
+            "policy": self.policy.to_json(),
+            "limits": _plain(self.limits),
+            "trial": _plain(self.trial),
+            **({"lineage": self.lineage.to_json()} if self.lineage else {}),
+        }
+
+    def _format(self) -> int:
+        if self.metric.value != BEST or any(map(has_tuple, self.sampling.space.expressions.values())):
+            return FORMAT_WITH_OBJECTIVE
+        return FORMAT_WITH_LINEAGE if self.lineage else FORMAT
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> RunConfig:
+        """Returns the configuration that ``to_json`` wrote.
+
+        Raises:
+            ConfigError: If a newer raydrive wrote it, or it was edited into something invalid.
+        """
+        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE, FORMAT_WITH_OBJECTIVE):
+            allowed = f"{FORMAT}, {FORMAT_WITH_LINEAGE} or {FORMAT_WITH_OBJECTIVE}"
+            raise ConfigError(
+                Problem("format", show(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
+            )
+        config = cls(
+            experiment=raw["experiment"],
+            display_name=raw.get("display_name", ""),
+            tags=raw.get("tags", {}),
+            versions=raw.get("versions", {}),
+            seed=raw["seed"],
+            metric=Metric.from_json(raw["metric"]),
+            sampling=sampling_from_json(raw["sampling"]),
+            policy=policy_from_json(raw["policy"]),
+            limits=Limits(**raw["limits"]),
+            trial=TrialSpec.from_json(raw["trial"]),
+            lineage=Lineage.from_json(raw.get("lineage", {})),
+        )
+        if problems := wrong_types(config):
+            raise ConfigError(problems)
+        return config
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass as JSON values, without the deep copies of ``dataclasses.asdict``."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {spec.name: _plain(getattr(value, spec.name)) for spec in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _check_limits(limits: Limits) -> list[Problem]:
+    problems = []
+    for name, least in (("max_total_runs", 1), ("max_concurrent_runs", 1), ("max_attempts", 1), ("first_failures", 0)):
+        value = getattr(limits, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            problems.append(Problem(name, show(value), f"a whole number of {least} or more"))
+    losses = limits.max_losses
+    if losses is not None and (not isinstance(losses, int) or isinstance(losses, bool) or losses < 0):
+        problems.append(Problem("max_losses", show(losses), "a whole number of 0 or more, or None for no limit"))
+    for name in ("max_duration_s", "trial_timeout_s"):
+        value = getattr(limits, name)
+        if value is not None and (not is_number(value) or value <= 0):
+            problems.append(Problem(name, show(value), "a number of seconds above 0, or None for no limit"))
+    return problems
+
+
+def _check_variables(variables: Mapping[str, str]) -> list[Problem]:
+    """Linux starts no program with longer variables, or more of them; nodes have some of their own."""
+    fix = "Write it into a file and give its path."
+    allowed = f"{LONGEST_BYTES:,} at most"
+    sizes = {name: len(f"{name}={text}".encode("utf-8", "replace")) for name, text in variables.items()}
+    problems = [
+        Problem(f"environment_variables.{name}", f"{size:,} bytes with its name", allowed, fix)
+        for name, size in sizes.items()
+        if size > LONGEST_BYTES
+    ]
+    total = sum(sizes.values())
+    if total > MOST_VARIABLES_BYTES and not problems:
+        allowed = f"{MOST_VARIABLES_BYTES:,} at most"
+        problems.append(Problem("environment_variables", f"{total:,} bytes in all", allowed, fix))
+    return problems
+
+
+def _check_names(config: RunConfig) -> list[Problem]:
+    problems = []
+    if not isinstance(config.metric.name, str) or not config.metric.name:
+        problems.append(Problem("primary_metric_name", show(config.metric.name), "the name of a logged metric"))
+    value = config.metric.value
+    if not is_objective(value):
+        fix = did_you_mean(value, NAMES) if isinstance(value, str) else ""
+        problems.append(Problem("primary_metric_value", show(value), ALLOWED, fix))
+    bad = set(config.experiment) & set("/\\\0")
+    if not config.experiment or bad or config.experiment.startswith("."):
+        allowed = "a name without '/' or '\\' that does not begin with '.'"
+        problems.append(Problem("experiment", show(config.experiment), allowed))
+    if not isinstance(config.seed, int) or isinstance(config.seed, bool) or config.seed < 0:
+        problems.append(Problem("seed", show(config.seed), "a whole number of 0 or more"))
+    keep = config.trial.keep_checkpoints
+    if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
+        problems.append(Problem("keep_checkpoints", show(keep), "a whole number of 1 or more"))
+    if not is_number(config.trial.lease_s) or config.trial.lease_s <= 0:
+        problems.append(Problem("lease_s", show(config.trial.lease_s), "a number of seconds above 0"))
+    if not is_number(config.trial.storage_patience_s) or config.trial.storage_patience_s <= 0:
+        found = show(config.trial.storage_patience_s)
+        problems.append(Problem("storage_patience_s", found, "a number of seconds above 0"))
+    log_limit = config.trial.log_limit
+    if not isinstance(log_limit, int) or isinstance(log_limit, bool) or 0 != log_limit < LEAST_LOG_LIMIT:
+        problems.append(Problem("log_limit", repr(log_limit), f"bytes, {LEAST_LOG_LIMIT:,} or more, or 0 for no limit"))
+    if config.trial.reuse_processes and config.trial.kind != "function":
+        fix = "Name in preload what each of its starts imports."
+        problems.append(Problem("reuse_processes", "True for a script", "True where trials are a function", fix))
+    elif config.trial.reuse_processes and not config.trial.reuse_actors:
+        problems.append(Problem("reuse_processes", "True with reuse_actors=False", "True where actors are reused"))
+    if not is_number(config.trial.grace_s) or config.trial.grace_s < 0:
+        problems.append(Problem("grace_s", show(config.trial.grace_s), "a number of seconds of 0 or more"))
+    return problems

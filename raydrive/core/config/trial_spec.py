@@ -1,0 +1,202 @@
+"""What a run optimises and what one trial of it runs: all that a trial actor has to know of a run.
+
+Apart from the rest of the configuration, because a trial actor waits for its imports before it can begin: sampling and
+policies would take several times as long as this.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.numbers import is_number
+from raydrive.core.objective import BEST, Objective
+
+LOG_LIMIT = 256_000_000
+"""Bytes that the log of an attempt may have, unless a run has another limit."""
+LEAST_LOG_LIMIT = 65_536
+"""Bytes, so that head and tail are worth reading."""
+
+
+class PrimaryMetricGoal(enum.Enum):
+    """Whether the primary metric is to grow or to shrink."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+    @classmethod
+    def from_str(cls, text: str) -> PrimaryMetricGoal:
+        """Returns the goal named ``maximize`` or ``minimize`` in any case.
+
+        Raises:
+            ConfigError: If the text is neither.
+        """
+        try:
+            return cls(str.strip(text).casefold())
+        except (ValueError, TypeError):
+            fix = did_you_mean(text, ["maximize", "minimize"]) if isinstance(text, str) else ""
+            raise ConfigError(Problem("primary_metric_goal", show(text), "maximize or minimize", fix)) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a run optimises."""
+
+    name: str
+    goal: PrimaryMetricGoal
+    value: str = "best"
+    """What of a trial's values is its result: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+
+    @property
+    def objective(self) -> Objective:
+        """What trials are ranked by."""
+        return Objective.of(self.value, self.maximize)
+
+    @property
+    def label(self) -> str:
+        """The name for people, with what of its values counts where that is not the best one: ``accuracy (last)``."""
+        return self.name if self.value == BEST else f"{self.name} ({self.value})"
+
+    @property
+    def maximize(self) -> bool:
+        """True when larger values are better."""
+        return self.goal is PrimaryMetricGoal.MAXIMIZE
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Metric:
+        """Returns what ``RunConfig.to_json`` has under ``metric``."""
+        return cls(name=raw["name"], goal=PrimaryMetricGoal(raw["goal"]), value=raw.get("value", BEST))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one trial reserves on the cluster."""
+
+    cpus: float = 1
+    """CPU cores, 0 or more; fractions below 1 share a core."""
+    gpus: float = 0
+    """GPUs: a fraction below 1 shares one, above 1 whole numbers only."""
+    memory: float | None = None
+    """Bytes of memory Ray sets aside; None = not counted."""
+    custom: Mapping[str, float] = field(default_factory=dict)
+    """Custom resources by name, as given to ``ray start --resources``."""
+    accelerator_type: str | None = None
+    """Such as ``A100``; None = any."""
+
+    def __post_init__(self) -> None:
+        custom: object = self.custom
+        if not isinstance(custom, Mapping):
+            raise ConfigError(Problem("resources.custom", show(custom), "a mapping of names to numbers"))
+        problems = [
+            Problem(f"resources.{where}", show(amount), "a number of 0 or more")
+            for where, amount in (
+                ("cpus", self.cpus),
+                ("gpus", self.gpus),
+                ("memory", 0 if self.memory is None else self.memory),
+                *((f"custom.{name}", amount) for name, amount in custom.items() if isinstance(name, str)),
+            )
+            if not is_number(amount) or amount < 0
+        ]
+        problems += [
+            Problem("resources.custom", f"the key {show(name)}", "names of resources: text that is not empty")
+            for name in custom
+            if not isinstance(name, str) or not name
+        ]
+        accelerator: object = self.accelerator_type
+        if accelerator is not None and not isinstance(accelerator, str):
+            problems.append(Problem("resources.accelerator_type", show(accelerator), "text, such as A100"))
+        for where, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if is_number(amount) and amount > 1 and amount != int(amount):
+                problems.append(Problem(f"resources.{where}", show(amount), "a fraction below 1, or a whole number"))
+        if problems:
+            raise ConfigError(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSpec:
+    """What a trial runs, and how."""
+
+    kind: str
+    """``command``: a shell line with ``${{search_space.x}}``; ``script``: a Python script with v1 arguments;
+    ``function``: a pickled Python function."""
+    command: str = ""
+    """The shell line of a ``command``."""
+    script: str = ""
+    """Path of a ``script`` below the code snapshot; the name of a ``function``."""
+    arguments: tuple[str, ...] = ()
+    """Fixed arguments of a ``script``; the hyperparameters follow them, sorted by name."""
+    code_sha256: str = ""
+    """Name of the code snapshot or pickled function in the run's ``code`` folder; empty = none."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Values of ``${{inputs.x}}``."""
+    flags: tuple[str, ...] = ()
+    """Parameters of a ``command`` whose values are options of a command line; see ``argument_values.py``."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Folders of ``${{outputs.x}}``, below the trial's outputs."""
+    fetched: Mapping[str, str] = field(default_factory=dict)
+    """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
+    output_files: tuple[str, ...] = ()
+    """Names among ``outputs`` that stand for files: the trial makes them, not we."""
+    submit_dir: str = ""
+    """Folder that the run was submitted from; empty = not known."""
+    environment_variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Sources of further variables, by name: ``env``, ``env:NAME``, ``file:PATH``; values are read at the start."""
+    python: str = ""
+    """Interpreter of scripts; empty = the one raydrive runs in."""
+    preload: tuple[str, ...] = ()
+    """Modules imported once per trial actor, before trials are forked from it."""
+    resources: Resources = Resources()
+    grace_s: float = 5.0
+    """Seconds between SIGTERM and SIGKILL when a trial is stopped."""
+    reuse_actors: bool = True
+    """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
+    reuse_processes: bool = False
+    """Whether a ``function`` is called again in the process of the trial before, where that has returned."""
+    lease_s: float = 180.0
+    """Seconds a trial goes on without hearing from a driver: more than a driver needs to come back from a lost node."""
+    storage_patience_s: float = 600.0
+    """Seconds a trial trains on while nothing it logs can be recorded; then it is paused until something can."""
+    log_limit: int = LOG_LIMIT
+    """Bytes of a log; of a longer one the middle is dropped while it grows. 0 = any number."""
+    keep_checkpoints: int = 1
+    """How many of a trial's newest checkpoints are kept, 1 or more; the one with the best value is kept too."""
+    resume_argument: bool = False
+    """Whether a resumed script gets ``--resume-from DIR``."""
+    keep: tuple[str, ...] = ()
+    """Patterns, as in .gitignore, of files in the working directory that are kept beside ``outputs`` and ``logs``."""
+    metrics: PrintedMetrics | None = None
+    """How metrics are found in what the script prints; None = it logs them."""
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> TrialSpec:
+        """Returns what ``RunConfig.to_json`` has under ``trial``."""
+        trial = dict(raw)
+        trial["resources"] = Resources(**trial["resources"])
+        for name in ("arguments", "flags", "preload", "output_files", "keep"):
+            trial[name] = tuple(trial.get(name, ()))
+        if trial.get("metrics") is not None:
+            trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])
+        return cls(**trial)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialConfig:
+    """The part of a run's configuration that its trials need."""
+
+    experiment: str
+    metric: Metric
+    trial: TrialSpec
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> TrialConfig:
+        """Returns it from what ``RunConfig.to_json`` wrote; that it is sound was checked there."""
+        return cls(
+            experiment=raw["experiment"],
+            metric=Metric.from_json(raw["metric"]),
+            trial=TrialSpec.from_json(raw["trial"]),
+        )

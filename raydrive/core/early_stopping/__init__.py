@@ -1,0 +1,1 @@
+"""Early termination: learning curves, how they are compared, and the policies that judge by them."""

@@ -1,0 +1,58 @@
+"""What a judge that stands for long keeps of trials that are over: what policy and sampler ask for, and no more.
+
+The journal holds everything; readers (status, charts, the studio) replay it whole. The driver's own judge answers
+policy and sampler alone, and a run may have a hundred thousand trials that are over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyNeeds:
+    """What a policy asks of trials that are over, beside the edge and each trial's length, last, best and top value."""
+
+    means: bool = False
+    """``Curves.median_of_means``."""
+    bests: bool = False
+    """``Curves.standing``."""
+    every: int = 1
+    """At multiples of this interval, 1 or more."""
+    first: int = 0
+    """At no interval before this one."""
+
+    def between(self, done: int, end: int) -> range:
+        """Returns the intervals after ``done``, ``end`` included, at which the policy asks."""
+        begin = max(done + 1, self.first)
+        return range(-(-begin // self.every) * self.every, end + 1, self.every)
+
+
+def needs_of(policy: object, sampling: object) -> PolicyNeeds | None:
+    """Returns what the policy and the sampler of a run ask of trials that are over; None = everything.
+
+    A policy says so with a method ``needs``, a way of sampling with ``reads_curves = False``. Who says nothing gets
+    everything. A subclass has to say it again, for it may ask for more than its parent.
+    """
+    if vars(type(sampling)).get("reads_curves", True) or "needs" not in vars(type(policy)):
+        return None
+    found: PolicyNeeds | None = policy.needs()  # type: ignore[attr-defined]
+    return found
+
+
+@dataclass(slots=True)
+class ClosedCurve:
+    """What is kept of the curve of a trial that is over."""
+
+    length: int
+    last: float
+    top: float | None
+    """Best value, one of an earlier run included; None without a finite one."""
+    top_at: int
+    best: float | None
+    """Best value of this run."""
+    best_at: int | None
+    found: tuple[float | None, int | None] = (None, None)
+    """Objective value of this run and its interval, where that is not the best point."""
+    overall: float | None = None
+    """Objective value, an earlier run included."""

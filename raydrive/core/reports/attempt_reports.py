@@ -1,0 +1,356 @@
+"""From the messages of one attempt to reports: checked, numbered, and each interval counted once.
+
+Which value of the primary metric is a new interval:
+
+- Without a step, each is.
+- With a step, the first one of that step is. Several processes that log the same step, or a script that logs it again,
+  do not lengthen the curve: the first value stands.
+- A process whose message carries a rank above 0 (``ranks.rank_of``) is not counted.
+- An attempt that goes on from a checkpoint, or begins anew, repeats steps. What was recorded by earlier attempts is
+  known as ``Recorded``: a step beyond the last recorded one is the interval after the last recorded one, whatever the
+  checkpoint was said to hold; one up to there is no new interval. So it does not matter whether a script saves its
+  checkpoint before or after it logs. A script that goes on from a checkpoint and counts its steps from the beginning
+  again is counted as one without steps from earlier attempts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from raydrive.core.reports.message_checks import (
+    CLOCK_SLACK_S,
+    MAX_DEPTH,
+    MAX_NAME,
+    MAX_WHOLE,
+    TooDeepError,
+    checked_checkpoint,
+    checked_reason,
+    checked_step,
+    checked_tags,
+    checked_value,
+    clean_name,
+    clean_text,
+    shown,
+)
+from raydrive.ranks import ALL_RANKS
+
+Message = Mapping[str, Any]
+Event = tuple[Any, ...]
+"""``("report", at, seq, interval, value, metrics, step, tags)``: see ``records.Reported``."""
+
+FAILED = "Failed"
+LONGEST_NOTE = 1_000
+"""Characters of a notice that a trial sends."""
+NAMES_KNOWN = 10_000
+"""So many names of metrics are remembered as checked."""
+KEYS = ("m", "tags", "checkpoint", "state", "note")
+"""A message without any of them says nothing."""
+_NOTHING: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What earlier attempts of the trial have recorded, where their steps grew with each interval."""
+
+    intervals: int
+    """How many intervals."""
+    first: float
+    """The step of the first one."""
+    last: float
+    """The step of the last one."""
+
+    @classmethod
+    def of(cls, intervals: int | None, first: float | None, last: float | None) -> Recorded | None:
+        """Returns what a ``Launch`` has under ``recorded``, ``first_step`` and ``last_step``; None for nothing."""
+        return None if intervals is None or first is None or last is None else cls(intervals, first, last)
+
+
+class Steps:
+    """The steps that were had. Whole ones at an even distance, which nearly all are, take no memory."""
+
+    def __init__(self) -> None:
+        self.expected: int | None = None
+        """The next one of the sequence; None as long as there is no such sequence, or where it was had."""
+        self.last = 0
+        """The last one of the sequence."""
+        self.stride = 0
+        self._first: int | None = None
+        self._others: set[float] = set()
+
+    def add(self, step: float) -> bool:
+        """Takes a finite step; returns whether it is new."""
+        whole = int(step)
+        if step in self._others or self._in_sequence(step):
+            return False
+        if whole != step:
+            self._others.add(step)
+        elif self._first is None:
+            self._first = self.last = whole
+        elif whole == self.expected or (not self.stride and whole > self.last):
+            self.stride = whole - self.last
+            self.last = whole
+        else:
+            self._others.add(whole)
+        after = self.last + self.stride
+        self.expected = after if self.stride and after not in self._others else None
+        return True
+
+    def _in_sequence(self, step: float) -> bool:
+        if self._first is None or not self._first <= step <= self.last:
+            return False
+        return step == self._first or (self.stride > 0 and (step - self._first) % self.stride == 0)
+
+
+class ReportReader:
+    """Reads what one attempt logs.
+
+    Args:
+        metric: Name of the primary metric.
+        interval: Intervals that its checkpoint holds.
+        began_at: When the attempt began, seconds since the epoch.
+        tell: Told once of each kind of thing that was changed or dropped.
+        recorded: What earlier attempts recorded; None = nothing that it could be aligned by.
+        announce: Told of each checkpoint that is announced, after the values of the same message.
+        note: Told of each notice that the trial itself sends.
+    """
+
+    def __init__(
+        self,
+        metric: str,
+        interval: int,
+        began_at: float,
+        tell: Callable[[str], None],
+        recorded: Recorded | None = None,
+        announce: Callable[[str], None] = lambda name: None,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.interval = interval
+        """Intervals so far, those of the checkpoint included."""
+        self.value: float | None = None
+        """The last value of the primary metric that this attempt logged; None before the first."""
+        self.seq = 0
+        """Number of the last report."""
+        self.failed_why = ""
+        """What the attempt said of its own failure; empty when it said none."""
+        self.no_number: object = None
+        """What was logged last in place of a number as the primary metric; None = nothing was."""
+        self._metric = metric
+        self._earliest = began_at - CLOCK_SLACK_S
+        self._tell = tell
+        self._recorded = recorded
+        self._announce = announce
+        self._note = note
+        self._told: set[str] = set()
+        self._names = {metric}
+        self._steps = Steps()
+
+    def read(self, messages: Sequence[dict[str, Any]], now: float) -> tuple[list[Event], list[dict[str, Any]]]:
+        """Returns the reports in messages, in order, and the messages that cannot be read.
+
+        Args:
+            messages: Of whoever writes to the socket: anything may stand in them.
+            now: By the reader's clock, seconds since the epoch.
+        """
+        metric, steps, names = self._metric, self._steps, self._names
+        earliest, latest = min(self._earliest, now - CLOCK_SLACK_S), now + CLOCK_SLACK_S
+        events: list[Event] = []
+        odd: list[dict[str, Any]] = []
+        for message in messages:
+            # Nearly all messages go the short way: a time, a step or none, and numbers under known names.
+            at, metrics, step, size = message.get("t"), message.get("m"), message.get("s"), len(message)
+            tags, rank, checkpoint = _NOTHING, 0, ""
+            if (
+                at.__class__ is float
+                and earliest <= at <= latest
+                and metrics.__class__ is dict
+                and ((size == 2 and step is None) or (size == 3 and step.__class__ is int))
+                and metrics.get(metric).__class__ is float
+                and (step is None or step == steps.expected or -MAX_WHOLE <= step < MAX_WHOLE)
+                and (len(metrics) == 1 or _are_numbers(metrics, names))
+            ):
+                value = metrics.pop(metric)
+            else:
+                try:
+                    at, metrics, step, tags, checkpoint, rank = self._checked(message, now, earliest, latest)
+                except (AttributeError, TypeError, ValueError, RecursionError):
+                    odd.append(message)
+                    continue
+                value = self._primary(metrics)
+            interval = 0
+            if value is not None:
+                if step is None and not rank:
+                    interval = self.interval = self.interval + 1
+                elif step is not None and step == steps.expected and not rank and self._recorded is None:
+                    steps.last, steps.expected = step, step + steps.stride
+                    interval = self.interval = self.interval + 1
+                else:
+                    interval = self._next_interval(step, rank)
+                if interval:
+                    self.value = value
+                else:
+                    value = None
+            if interval or metrics or tags:
+                self.seq = seq = self.seq + 1
+                events.append(("report", at, seq, interval, value, metrics, step, tags))
+            if checkpoint:
+                self._announce(checkpoint)
+        return events, odd
+
+    def _primary(self, metrics: dict[str, Any]) -> float | None:
+        """Takes the value of the primary metric out of metrics; leaves one that is no number there."""
+        value = metrics.get(self._metric)
+        if value.__class__ is float or value.__class__ is int:
+            del metrics[self._metric]
+            return float(value)
+        if value is not None:
+            self.no_number = value  # said at the end of the attempt
+        return None
+
+    def _next_interval(self, step: float | None, rank: int) -> int:
+        """Counts a value of the primary metric; returns its interval, 0 when it is none."""
+        if rank:
+            self._say(
+                "rank",
+                f"a process of rank {rank} logs {self._metric!r}: only rank 0 is counted, or the curve would have each "
+                "value several times. Log on rank 0 alone; where another rank is the one that counts, set the "
+                f"environment variable {ALL_RANKS}=1",
+            )
+            return 0
+        if step is not None:
+            if not self._steps.add(step):
+                self._repeated(f"{self._metric!r} was logged again for step {step:g}")
+                return 0
+            recorded = self._recorded
+            if recorded is not None and self.value is None and self.interval > 0 and step <= recorded.first:
+                recorded = self._recorded = None  # it counts its steps from the beginning, though it goes on
+            if recorded is not None:
+                if step > recorded.last:
+                    self.interval = max(self.interval, recorded.intervals)
+                elif self.interval >= recorded.intervals:
+                    self._repeated(
+                        f"{self._metric!r} was logged for step {step:g}, which an earlier attempt has logged"
+                    )
+                    return 0
+        self.interval += 1
+        return self.interval
+
+    def _repeated(self, what: str) -> None:
+        self._say("step", f"{what}: the first value of a step stands, and the curve does not grow by another one")
+
+    # ------------------------------------------------------------------ the long way
+
+    def _checked(self, message: Message, now: float, earliest: float, latest: float) -> tuple[Any, ...]:
+        """Returns time, metrics, step, tags, checkpoint and rank of any message.
+
+        Raises:
+            AttributeError: It is nothing that can be read; so do the others.
+            TypeError: See there.
+            ValueError: See there.
+        """
+        get = message.get
+        at = self._checked_time(get("t"), now, earliest, latest)
+        metrics, tags, step, rank = get("m") or _NOTHING, get("tags") or _NOTHING, get("s"), get("r")
+        if not any(key in message for key in KEYS):
+            raise ValueError("none of the keys that say something")
+        if metrics is not _NOTHING:
+            metrics = self._checked_metrics(metrics)
+        if step is not None:
+            step = self._checked_step(step)
+        if tags is not _NOTHING and (not metrics or isinstance(tags, Mapping)):
+            tags = self._checked_tags(tags)
+        elif tags is not _NOTHING:  # the values beside them are not thrown away
+            self._say("tags", f"tags were dropped: found {shown(tags)}; allowed: an object of names and texts")
+            tags = _NOTHING
+        if get("state") == FAILED:
+            self.failed_why = checked_reason(get("why")) or "the script called run.fail()"
+        if get("note") is not None:
+            self._note(clean_text(str(get("note"))[:LONGEST_NOTE]))
+        checkpoint = ""
+        if get("checkpoint") is not None:
+            checkpoint = checked_checkpoint(get("checkpoint"))
+            if not checkpoint:
+                found = shown(get("checkpoint"))
+                self._say("checkpoint", f"the checkpoint {found} was announced, which is no name of a folder: ignored")
+        return at, metrics, step, tags, checkpoint, rank if rank.__class__ is int and rank > 0 else 0
+
+    def _checked_time(self, at: Any, now: float, earliest: float, latest: float) -> float:
+        if not at and at != 0:  # left out
+            return now
+        if at.__class__ in (int, float) and earliest <= at <= latest:
+            return float(at)
+        self._say(
+            "time",
+            f"a report came with the time {shown(at)}; allowed: seconds since the epoch, from the minute before the "
+            "attempt began to a minute from now. The clock of its node is recorded instead",
+        )
+        return now
+
+    def _checked_step(self, step: Any) -> float | None:
+        found = checked_step(step)
+        if found is None:
+            self._say(
+                "no step",
+                f"a report came with the step {shown(step)}; allowed: a finite number of 64 bits. It is left out",
+            )
+        return found
+
+    def _checked_metrics(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        names, checked = self._names, {}
+        for key, item in metrics.items():
+            name = key if key in names else self._checked_name(key)
+            if not name:
+                continue
+            if item.__class__ is not float:
+                try:
+                    value = checked_value(item)
+                except TooDeepError:
+                    self._say("deep", f"a value of {name!r} was dropped: it is nested more than {MAX_DEPTH} deep")
+                    continue
+                if value is None:
+                    self._say(
+                        "null",
+                        f"a value of {name!r} was dropped: found null; allowed: a number, a text, a list or a table",
+                    )
+                    continue
+                if value.__class__ is float and item.__class__ is int and value - value != 0.0:
+                    self._say(
+                        "huge", f"a value of {name!r} is beyond what a number can be and is recorded as {value:g}"
+                    )
+                item = value
+            checked[name] = item
+        return checked
+
+    def _checked_name(self, key: str) -> str:
+        name = clean_name(key)
+        if not name:
+            found = f"a name of {len(key)} characters" if key.strip() else f"the name {key!r}"
+            self._say("name", f"a value was dropped: found {found}; allowed: 1 to {MAX_NAME} characters")
+        elif name == key:
+            if len(self._names) >= NAMES_KNOWN:
+                self._names.clear()
+                self._names.add(self._metric)
+            self._names.add(name)
+        elif name != key.strip():
+            self._say("letters", f"the name {shown(key)} holds characters that no name can have: they were replaced")
+        return name
+
+    def _checked_tags(self, tags: Mapping[str, Any]) -> dict[str, str]:
+        checked = checked_tags(tags)
+        if len(checked) < len(tags):
+            self._say("tag", f"a tag was dropped; allowed are names of 1 to {MAX_NAME} characters")
+        return checked
+
+    def _say(self, kind: str, text: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            self._tell(text)
+
+
+def _are_numbers(metrics: dict[str, Any], names: set[str]) -> bool:
+    """Whether all values are numbers as they are recorded, under known names."""
+    for value in metrics.values():
+        if value.__class__ is not float and (value.__class__ is not int or not -MAX_WHOLE <= value < MAX_WHOLE):
+            return False
+    return metrics.keys() <= names

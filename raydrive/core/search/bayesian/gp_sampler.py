@@ -1,0 +1,262 @@
+"""Gaussian-process search: fit, dream up what is in flight, go where improvement is expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raydrive.core.records import Params
+from raydrive.core.search.bayesian import gaussian_process
+from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates, maximise
+from raydrive.core.search.bayesian.kernel import Layout, squared_distances
+from raydrive.core.search.bayesian.model_sampler import ModelSampler
+from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
+from raydrive.core.search.bayesian.training_data import TrainingData
+from raydrive.core.search.trial_record import TrialRecord
+from raydrive.core.space.search_space import Space
+
+Array = NDArray[np.float64]
+
+_FIRST = 8
+"""Observations of the smallest of the nested fits."""
+_WHOLE = 2048
+"""Finite spaces up to this size are looked at as a whole."""
+_EACH = 32
+"""Observations up to which hyperparameters are fitted for each proposal; beyond it for every eighth of a level."""
+_FRESH = 48
+"""Observations up to which the fit at a level also begins from scratch."""
+_FITTED = 200
+"""Observations that hyperparameters are fitted to at most."""
+_AT_LEVEL = 30
+"""Iterations of a fit that others start from, at most."""
+_BETWEEN = 20
+"""Iterations of any other fit, at most."""
+_CACHED = 64
+_APART = 0.02
+"""Distance in feature space that proposals keep from open trials: two at once in one place answer one question."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpOptions:
+    """The choices of the method; ``docs/bayesian.md`` says what each of them buys."""
+
+    effort: Effort = field(default_factory=Effort)
+    prior: gaussian_process.Prior = field(default_factory=gaussian_process.Prior)
+    fantasies: int = 1
+    """Dreams of what is in flight; 1 = its expected value."""
+    members: int = 1
+    """Hyperparameter settings averaged over; 1 = the most likely one."""
+    log_offset: bool = True
+    """Whether values beside a long bad tail are spread by a logarithm."""
+    plugin: bool = True
+    """Whether improvement counts from the best predicted, not the best observed value."""
+    exact: int = 500
+    """Observations up to which all are used."""
+    subset: int = 240
+    """Observations used beyond that."""
+
+
+def _level(count: int) -> int:
+    """The largest of 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 2048, ... that is at most ``count`` (8 if none is).
+
+    Two a doubling, then one, then one in two: a fresh sampler, which has fitted none of them, has few to go through.
+    """
+    exponent = int(math.log2(max(count, _FIRST)))
+    power = 1 << (exponent if exponent < 10 else exponent - (exponent - 9) % 2)
+    return power + power // 2 if power < 128 and count >= power + power // 2 else power
+
+
+def _fitted(count: int) -> int:
+    """The number of observations, at most ``count``, whose hyperparameters serve ``count`` ones."""
+    return count if count <= _EACH else count - count % (_level(count) // 8)
+
+
+class GpSampler(ModelSampler):
+    """Log expected improvement under a Gaussian process; arguments of ``ModelSampler``, and a recipe."""
+
+    def __init__(
+        self,
+        space: Space,
+        seed: int,
+        maximize: bool,
+        *,
+        points: Sequence[Params] = (),
+        initial: int | None = None,
+        before: Sequence[TrialRecord] = (),
+        options: GpOptions = GpOptions(),
+    ) -> None:
+        super().__init__(space, seed, maximize, points=points, initial=initial, before=before)
+        self._options = options
+        self._fits: dict[tuple[bytes, ...], Array] = {}
+        self._all: Array | None = None
+        self._layout = Layout(self._features.owner, self._features.numbers)
+
+    def importance(self, history: Sequence[TrialRecord]) -> dict[str, float]:
+        """Returns how much each dimension matters to the model: inverse length scales as shares of 1.
+
+        Args:
+            history: The trials so far.
+
+        Returns:
+            By the names of ``Space.dimensions``; empty while there are fewer than three results.
+        """
+        experience = self._reader.read(history)
+        if len(experience.values) < 3:
+            return {}
+        theta = self._theta(experience, len(experience.values))
+        inverse = np.exp(0.5 * theta[: len(self._space.dimensions)])
+        names = [dimension.name for dimension in self._space.dimensions]
+        return {name: float(x) for name, x in zip(names, inverse / inverse.sum(), strict=True)}
+
+    def _propose(self, experience: TrainingData, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
+        f, effort = self._features, self._options.effort
+        posterior, chosen, scale = self._process(experience)
+        score = self._score(posterior, chosen, rng)
+        free = self._free(experience)
+        order = np.argsort(posterior.data.values, kind="stable")
+        if self._space.size is not None and self._space.size <= _WHOLE:
+            rows = self._everything()
+            rows = rows[free(rows)]
+            scores = score(f.features(rows)) if len(rows) else np.empty(0)
+            best_first = np.argsort(-scores, kind="stable")
+            rows, scores = rows[best_first], scores[best_first]
+        else:
+            pool = candidates(f, chosen.rows[order[:8]], rng, effort)
+            rows, scores = maximise(f, score, pool, free, rng, effort)
+        for row, value in zip(rows, scores, strict=True):
+            params = f.params(row)
+            if self._new(params):
+                return params, self._details(posterior, scale, f.features(row[None, :]), float(value))
+        return None
+
+    def _free(self, experience: TrainingData) -> Callable[[Array], NDArray[np.bool_]]:
+        """Tells which rows may be proposed: none that was tried, and none next to one whose result is still to come."""
+        f = self._features
+        tried = {row.tobytes() for row in np.nan_to_num(np.vstack([experience.rows, experience.open_rows]), nan=-1.0)}
+        near = f.features(experience.open_rows) if len(f.continuous) else np.empty((0, len(f.owner)))
+
+        def free(rows: Array) -> NDArray[np.bool_]:
+            new = np.array([row.tobytes() not in tried for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
+            if len(near) and len(rows):
+                new &= np.min(squared_distances(f.features(rows), near), axis=1) >= _APART**2
+            return new
+
+        return free
+
+    def _details(
+        self, posterior: gaussian_process.Posterior, scale: TargetTransform, features: Array, score: float
+    ) -> dict[str, float]:
+        mean, deviation = (float(x[0]) for x in posterior.predict(features))
+        raw = scale.back(mean)
+        ahead = abs(scale.back(mean + deviation) - scale.back(mean - deviation)) / 2.0
+        return {"predicted_mean": self._sign * raw, "predicted_deviation": ahead, "log_expected_improvement": score}
+
+    def _everything(self) -> Array:
+        if self._all is None:
+            rows = [self._features.row(self._space.grid_at(i)) for i in range(self._space.size or 0)]
+            self._all = self._features.tidy(np.array(rows))
+        return self._all
+
+    # --- the model ---------------------------------------------------------------------------------------------------
+
+    def _chosen(self, experience: TrainingData) -> TrainingData:
+        """All observations, or where they are many: the best, those around the best one, and some from everywhere."""
+        n, m = len(experience.values), self._options.subset
+        if n <= self._options.exact:
+            return experience
+        order = np.argsort(np.where(np.isfinite(experience.values), experience.values, np.inf), kind="stable")
+        best = order[: m // 3]
+        rest = order[m // 3 :]
+        features = self._features.features(experience.rows)
+        away = np.sum((features[rest] - features[order[0]]) ** 2, axis=1)
+        near = rest[np.argsort(away, kind="stable")[: m // 3]]
+        others = np.setdiff1d(rest, near)
+        some = others[np.random.default_rng((self._seed, n // 16)).permutation(len(others))[: m // 3]]
+        keep = np.sort(np.concatenate([best, near, some]))
+        return replace(
+            experience, rows=experience.rows[keep], values=experience.values[keep], noise=experience.noise[keep]
+        )
+
+    def _data(self, experience: TrainingData, count: int) -> tuple[gaussian_process.Data, TargetTransform]:
+        values = experience.values[:count]
+        scale = target_transform(values, self._options.log_offset)
+        noise = experience.noise[:count]
+        extra = np.where(
+            noise > 0.0, (np.nan_to_num(noise) * scale.slope(np.nan_to_num(values, nan=scale.best))) ** 2, 0.0
+        )
+        f = self._features
+        return gaussian_process.Data(
+            f.features(experience.rows[:count]), self._layout, scale(values), np.minimum(extra, 4.0)
+        ), scale
+
+    def _process(self, experience: TrainingData) -> tuple[gaussian_process.Posterior, TrainingData, TargetTransform]:
+        """The model of a proposal, the observations in it, and how their values are scaled."""
+        chosen = self._chosen(experience)
+        data, scale = self._data(chosen, len(chosen.values))
+        return gaussian_process.Posterior(data, self._theta(experience, len(experience.values))), chosen, scale
+
+    def _theta(self, experience: TrainingData, count: int) -> Array:
+        """Hyperparameters of the first ``count`` observations, warm from those of the level below.
+
+        So the warm start is a function of the history too, and of few fits: a fresh sampler arrives at the same numbers
+        as one that remembers them.
+        """
+        count = _fitted(count)
+        level = _level(count)
+        key = tuple(part[:count].tobytes() for part in (experience.rows, experience.values, experience.noise))
+        found = self._fits.get(key)
+        if found is None:
+            starts = []
+            if count > _FIRST:
+                starts.append(self._theta(experience, level if level < count else _level(level - 1)))
+            if count <= _FIRST or (count == level and count <= _FRESH):
+                starts.append(gaussian_process.start(self._layout))  # the warm one may sit in a lesser mode
+            data = self._data(experience, count)[0].thinned(_FITTED)
+            found, _ = gaussian_process.fit(
+                data, starts, self._options.prior, _AT_LEVEL if count == level else _BETWEEN
+            )
+            while len(self._fits) >= _CACHED:
+                self._fits.pop(next(iter(self._fits)))
+            self._fits[key] = found
+        return found
+
+    # --- the acquisition ---------------------------------------------------------------------------------------------
+
+    def _score(
+        self, posterior: gaussian_process.Posterior, experience: TrainingData, rng: np.random.Generator
+    ) -> LogEI:
+        thetas = gaussian_process.spread(posterior, self._options.prior, self._options.members, rng)
+        best = self._best(posterior, experience)
+        return LogEI(
+            tuple(self._member(gaussian_process.Posterior(posterior.data, t), experience, best, rng) for t in thetas)
+        )
+
+    def _best(self, posterior: gaussian_process.Posterior, experience: TrainingData) -> float:
+        settled = experience.settled
+        if not settled.any():
+            return float(posterior.data.values.min())
+        if self._options.plugin:
+            return float(posterior.predict(posterior.data.features[settled])[0].min())
+        return float(posterior.data.values[settled].min())
+
+    def _member(
+        self, posterior: gaussian_process.Posterior, experience: TrainingData, best: float, rng: np.random.Generator
+    ) -> tuple[gaussian_process.Posterior, Array, Array]:
+        observed, draws = posterior.data.values[:, None], self._options.fantasies
+        if not len(experience.open_rows):
+            return posterior, observed, np.array([best])
+        features = self._features.features(experience.open_rows)
+        mean, covariance = posterior.joint(features)
+        fantasies = mean[:, None]
+        if draws > 1:
+            root = np.linalg.cholesky(covariance + 1e-8 * posterior.signal * np.eye(len(mean)))
+            half = root @ rng.standard_normal((len(mean), draws // 2))
+            fantasies = mean[:, None] + np.hstack([half, -half])
+        values = np.vstack([np.repeat(observed, fantasies.shape[1], axis=1), fantasies])
+        # an open trial that is expected to win raises the bar: else all would go where it went
+        return posterior.with_points(features, mean), values, np.minimum(best, fantasies.min(axis=0))

@@ -1,0 +1,127 @@
+"""Bayesian sampling: what the user asks for. The method stands in ``docs/bayesian.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raydrive.core.errors import Problem, did_you_mean, show
+from raydrive.core.records import Params
+from raydrive.core.search.bayesian.gp_sampler import GpSampler
+from raydrive.core.search.bayesian.model_sampler import ModelSampler
+from raydrive.core.search.bayesian.tpe import TpeSampler
+from raydrive.core.search.protocol import SamplingSpec
+from raydrive.core.search.trial_record import TrialRecord
+from raydrive.core.space.search_space import Space, space_from_json
+
+_ALGORITHMS: dict[str, type[ModelSampler]] = {"gp": GpSampler, "tpe": TpeSampler}
+
+
+class BayesianParameterSampling(SamplingSpec):
+    """Proposes configurations by what the trials so far taught; works together with every termination policy.
+
+    Args:
+        parameter_space: Parameter expressions by name.
+        properties: HyperDrive's dict of extras; ``seed`` may stand there.
+        seed: Non-negative; None = the seed of the run.
+        points_to_evaluate: Configurations to try first, in this order; each names every parameter.
+        algorithm: ``gp``, a Gaussian process: the fewest trials. ``tpe``, a tree-structured Parzen estimator: cheaper.
+        initial_points: Trials spread evenly before the model is asked; None = 8 to 14, by the number of dimensions.
+
+    Raises:
+        ConfigError: If the space, a point or an option cannot be used; all problems at once.
+    """
+
+    name = "bayesian"
+    learns = True
+
+    def __init__(
+        self,
+        parameter_space: Mapping[str, Any] | Space,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+        points_to_evaluate: Sequence[Params] | None = None,
+        algorithm: str = "gp",
+        initial_points: int | None = None,
+    ) -> None:
+        self.algorithm = algorithm.casefold() if isinstance(algorithm, str) else algorithm
+        self.points_to_evaluate: Any = [] if points_to_evaluate is None else points_to_evaluate
+        self.initial_points = initial_points
+        super().__init__(parameter_space, properties, seed=seed)
+        self.points_to_evaluate = [dict(self.space.own(point)) for point in self.points_to_evaluate]
+
+    def _bad_options(self) -> list[Problem]:
+        problems = []
+        if not isinstance(self.algorithm, str) or self.algorithm not in _ALGORITHMS:
+            fix = did_you_mean(self.algorithm, list(_ALGORITHMS)) if isinstance(self.algorithm, str) else ""
+            problems.append(Problem("algorithm", show(self.algorithm), " or ".join(_ALGORITHMS), fix))
+        count = self.initial_points
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+            problems.append(Problem("initial_points", show(count), "a whole number of 1 or more, or None"))
+        if not isinstance(self.points_to_evaluate, list | tuple):
+            found = show(self.points_to_evaluate)
+            problems.append(Problem("points_to_evaluate", found, "a list of configurations"))
+        return problems
+
+    def _refused(self, space: Space) -> list[Problem]:
+        problems = []
+        points = self.points_to_evaluate if isinstance(self.points_to_evaluate, list | tuple) else ()
+        for i, point in enumerate(points):
+            where = f"points_to_evaluate[{i}]"
+            if not isinstance(point, Mapping):
+                problems.append(Problem(where, show(point), "a mapping of parameter names to values"))
+                continue
+            for name in sorted(space.expressions.keys() | point.keys(), key=str):
+                if name not in point:
+                    problems.append(Problem(f"{where}.{name}", "nothing", "a value of this parameter"))
+                elif name not in space.expressions:
+                    fix = did_you_mean(str(name), list(space.expressions))
+                    problems.append(Problem(f"{where}.{name}", show(point[name]), "a parameter of the space", fix))
+                elif not space.expressions[name].contains(point[name]):
+                    allowed = f"a value of {show(space.expressions[name])}"
+                    problems.append(Problem(f"{where}.{name}", show(point[name]), allowed))
+        return problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns ``{"type": "bayesian", "algorithm": ..., "seed": ..., "space": {...}, ...}``."""
+        return {
+            "type": "bayesian",
+            "algorithm": self.algorithm,
+            "seed": self.seed,
+            "initial_points": self.initial_points,
+            "points_to_evaluate": self.points_to_evaluate,
+            "space": self.space.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> BayesianParameterSampling:
+        """Returns what ``to_json`` wrote.
+
+        Raises:
+            ConfigError: If it was edited into something invalid.
+        """
+        return cls(
+            space_from_json(raw.get("space")),
+            seed=raw.get("seed"),
+            points_to_evaluate=raw.get("points_to_evaluate"),
+            algorithm=raw.get("algorithm", "gp"),
+            initial_points=raw.get("initial_points"),
+        )
+
+    def build(self, seed: int, maximize: bool, before: Sequence[TrialRecord] = ()) -> ModelSampler:
+        """Returns the sampler.
+
+        Args:
+            seed: The seed of the run, used when this object has none of its own.
+            maximize: Whether larger metrics are better.
+            before: Trials of earlier runs to learn from; they replace as many initial points.
+        """
+        return _ALGORITHMS[self.algorithm](
+            self.space,
+            seed if self.seed is None else self.seed,
+            maximize,
+            points=self.points_to_evaluate,
+            initial=self.initial_points,
+            before=before,
+        )

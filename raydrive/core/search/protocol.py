@@ -1,0 +1,140 @@
+"""Samplers: which configuration to try next.
+
+A sampler is a function of the trial's number and the trials before it. Randomness comes from a counter, trial n draws
+from ``default_rng((seed, n))``, so there is nothing to save and a resumed run proposes the same configurations. A
+sampler may cache what it derived from the history, as long as a fresh one gives the same answer.
+
+Finite spaces are sampled without replacement and end when every configuration was tried, as HyperDrive's are.
+"""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.space.search_space import Space, parse_space
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Proposes configurations, one by one."""
+
+    @property
+    def cheap(self) -> bool:
+        """Whether ``ask`` answers within milliseconds, so that it may be called on the report path."""
+        ...
+
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
+        """Returns the configuration of trial ``number``, or None when the space is exhausted.
+
+        Args:
+            number: From 0.
+            history: ``history[i]`` is trial i, for all trials below ``number``; later ones are not looked at.
+        """
+        ...
+
+
+class SamplingSpec(ABC):
+    """What the user asks for: a search space and a way to search it.
+
+    Args:
+        parameter_space: Parameter expressions by name.
+        properties: HyperDrive's dict of extras; ``seed`` may stand there.
+        seed: Non-negative; None = the seed of the run.
+
+    Raises:
+        ConfigError: If the space or an option cannot be used; all problems at once.
+    """
+
+    name: ClassVar[str]
+    """The ``type`` in JSON and YAML."""
+    learns: ClassVar[bool] = False
+    """Whether ``build`` also takes ``before``, trials of earlier runs to learn from (a sequence of ``TrialRecord``)."""
+    reads_curves: ClassVar[bool] = True
+    """Whether the sampler looks at ``TrialRecord.curve``. Those of trials that are over go where a class says False."""
+    space: Space
+    seed: int | None
+
+    def __init__(
+        self,
+        parameter_space: Mapping[str, Any] | Space,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+    ) -> None:
+        self.seed, problems = _seed_of(seed, properties)
+        problems.extend(self._bad_options())
+        try:
+            self.space = parse_space(parameter_space)
+        except ConfigError as error:
+            problems = [*error.problems, *problems]
+        else:
+            problems = [*self._refused(self.space), *problems]
+        if problems:
+            raise ConfigError(problems)
+
+    def _bad_options(self) -> list[Problem]:
+        """What is wrong with options that a subclass set before calling the constructor of this class."""
+        return []
+
+    def _refused(self, space: Space) -> list[Problem]:
+        """What this way of searching cannot do with a valid space."""
+        return []
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything needed to build an equal object, as JSON."""
+
+    @abstractmethod
+    def build(self, seed: int, maximize: bool) -> Sampler:
+        """Returns the sampler.
+
+        Args:
+            seed: The seed of the run, used when this object has none of its own.
+            maximize: Whether larger metrics are better.
+        """
+
+    def __eq__(self, other: object) -> bool:
+        """The same way of searching the same space."""
+        if type(other) is not type(self) or not isinstance(other, SamplingSpec):
+            return NotImplemented
+        return self.space == other.space and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        """Consistent with ``==``."""
+        return hash((self.name, self.space))
+
+
+def _seed_of(seed: Any, properties: Any) -> tuple[int | None, list[Problem]]:
+    """The seed from the argument or from HyperDrive's properties, and what is wrong with either."""
+    problems = []
+    if properties is not None and not isinstance(properties, Mapping):
+        problems.append(Problem("properties", show(properties), "a dict, or None"))
+        properties = None
+    extras = dict(properties or {})
+    other = extras.pop("seed", None)
+    for key, value in extras.items():
+        fix = did_you_mean(str(key), ["seed"]) or "Other options are arguments of their own."
+        problems.append(Problem(f"properties.{key}", show(value), "no such property; there is seed", fix))
+    if seed is not None and other is not None and seed != other:
+        problems.append(Problem("properties.seed", show(other), f"the same as seed={seed!r}", "Give one of the two."))
+    where, chosen = ("seed", seed) if seed is not None else ("properties.seed", other)
+    if chosen is None:
+        return None, problems
+    try:
+        whole = -1 if isinstance(chosen, bool) else operator.index(chosen)
+    except TypeError:
+        whole = -1
+    if whole < 0:
+        problems.append(Problem(where, show(chosen), "a whole number of 0 or more, or None"))
+    return whole, problems
+
+
+# --- samplers --------------------------------------------------------------------------------------------------------
+
+
+# --- reading configurations ------------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+"""The samplings by name: how a recorded one is built again."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.search.protocol import SamplingSpec
+
+_SAMPLINGS: dict[str, str] = {
+    "random": "raydrive.core.search.random_search:RandomParameterSampling",
+    "grid": "raydrive.core.search.grid_search:GridParameterSampling",
+    "bayesian": "raydrive.core.search.bayesian.sampling:BayesianParameterSampling",
+    "optuna": "raydrive.compat.optuna:OptunaParameterSampling",
+}
+"""Where the class of each type lives; imported when first needed, as a model brings scikit-learn along."""
+
+
+def register_sampling(name: str, target: str) -> None:
+    """Makes a further type known to ``sampling_from_json``.
+
+    Args:
+        name: The ``type`` in its JSON.
+        target: ``module:class`` of a ``SamplingSpec`` with a class method ``from_json(raw)``.
+    """
+    _SAMPLINGS[name] = target
+
+
+def sampling_from_json(raw: Mapping[str, Any]) -> SamplingSpec:
+    """Returns the sampling object that ``to_json`` wrote.
+
+    Raises:
+        ConfigError: If the type is unknown, or the object was edited into something invalid.
+    """
+    kind = raw.get("type") if isinstance(raw, Mapping) else raw
+    folded = kind.casefold() if isinstance(kind, str) else ""
+    found = _sampling_class(folded)
+    if found is None:
+        known = [name for name in _SAMPLINGS if _sampling_class(name) is not None]
+        fix = did_you_mean(folded, known)
+        if folded == "sobol":
+            fix = 'Sobol is a rule of random sampling: {"type": "random", "rule": "sobol"}.'
+        raise ConfigError(Problem("sampling.type", show(kind), f"one of {', '.join(known)}", fix))
+    made: SamplingSpec = found.from_json(raw)
+    return made
+
+
+def _sampling_class(name: str) -> Any:
+    module, _, attribute = _SAMPLINGS.get(name, "").partition(":")
+    if not module:
+        return None
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None

@@ -1,0 +1,38 @@
+"""What a sampler is asked with, the trials so far, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from raydrive.core.records import QUEUED, Params
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """A trial as a sampler sees it, whatever its state."""
+
+    number: int
+    params: Params
+    value: float | None = None
+    """Objective value so far (``objective`` says what that is); None = nothing finite logged yet."""
+    state: str = QUEUED
+    """``records.QUEUED`` .. ``records.FAILED``."""
+    curve: Sequence[float] = ()
+    """The primary metric by interval; may be empty or hold NaN."""
+    stopped: bool = False
+    """Whether a policy ended it."""
+    objective: str = "best"
+    """What of ``curve`` is ``value``: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A configuration to try."""
+
+    params: Params
+    origin: str
+    """Where it comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers behind the proposal, as JSON values."""

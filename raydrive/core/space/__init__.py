@@ -1,0 +1,1 @@
+"""Search spaces: distributions, the ways to write them, and their unit cube."""

@@ -1,0 +1,1 @@
+"""What is shown of a run: status, summary, chart axes, importance, what early termination saved."""

@@ -1,0 +1,228 @@
+"""The read model: what tables, the status line and the last words of a run are made of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from raydrive.core.config.trial_spec import Metric
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, Params
+from raydrive.core.sweep.state import Best, Trial, losses_text
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.savings import Saving, saving
+
+_SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
+INTERRUPTED = "Interrupted"
+"""A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
+
+It is the driver's word, not the journal's: who reads a run tells the functions below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trial, as a table shows it."""
+
+    number: int
+    state: str
+    params: Params
+    last: float | None
+    best: float | None
+    objective: tuple[str, float | None]
+    """What trials are ranked by, and its value: ``("best", 0.9)``."""
+    intervals: int
+    seconds: float | None
+    """Training time of all attempts so far; None before the first began."""
+    why: str
+    """Why it ended; of one that is open, a notice of where it was lost."""
+    attempt: int
+    node: str
+    gpus: str
+    losses: int
+    notes: tuple[str, ...]
+    """Notices that its user must not miss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One run, as the status line shows it."""
+
+    state: str
+    """Queued, Running, Completed, Canceled or Failed."""
+    why: str
+    counts: dict[str, int]
+    """Trials by state, all five states and ``INTERRUPTED`` present."""
+    total: int
+    """Trials launched so far, as the counts add up."""
+    max_total_runs: int
+    best: Best | None
+    reports: int
+    elapsed_s: float
+    saving: Saving
+    metric_missing: bool
+    """True when nothing logged the primary metric though some trial ended well."""
+
+    @property
+    def done(self) -> int:
+        """Trials that are over: what "so many of ``max_total_runs``" means wherever it is said."""
+        return sum(self.counts[state] for state in (COMPLETED, CANCELED, FAILED))
+
+
+def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary:
+    """Returns the summary of a run at a time.
+
+    Args:
+        sweep: The run.
+        now: Seconds since the epoch; the time of the last fact for a run that is over.
+        interrupted: Whether its driver was: then no trial trains or waits for room.
+    """
+    at = sweep.last_at if sweep.finished else now
+    running = sum(trial.state == RUNNING for trial in sweep.open_trials)
+    counts = {QUEUED: len(sweep.open_trials) - running, RUNNING: running, **sweep.count}
+    if interrupted:
+        counts |= {QUEUED: 0, RUNNING: 0, INTERRUPTED: len(sweep.open_trials)}
+    finished = sweep.finished
+    state = finished.state if finished else (RUNNING if sweep.epoch else QUEUED)
+    ending = sweep.ending.why if sweep.ending else ""
+    return Summary(
+        state=state,
+        why=finished.why if finished else ending,
+        counts={name: counts.get(name, 0) for name in (QUEUED, RUNNING, INTERRUPTED, COMPLETED, CANCELED, FAILED)},
+        total=len(sweep.trials),
+        max_total_runs=sweep.limits.max_total_runs,
+        best=sweep.best,
+        reports=sweep.reports,
+        elapsed_s=sweep.elapsed_s(at),
+        saving=saving(sweep),
+        metric_missing=sweep.metric_missing,
+    )
+
+
+def state_of(trial: Trial, interrupted: bool) -> str:
+    """Returns a trial's state; ``INTERRUPTED`` for one that is open in a run whose driver was interrupted."""
+    return INTERRUPTED if interrupted and trial.open else trial.state
+
+
+def seconds_of(trial: Trial, now: float) -> float | None:
+    """Returns the training time of all attempts of a trial until ``now``, None before the first began."""
+    if trial.began_at is None:
+        return trial.trained_s if trial.trained_s or trial.ended_at else None
+    return trial.trained_s + max(0.0, now - trial.began_at)
+
+
+def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) -> Row:
+    """Returns one trial as a table row.
+
+    Args:
+        sweep: The run.
+        trial: One of its trials.
+        now: Seconds since the epoch.
+        interrupted: Whether the run's driver was.
+    """
+    return Row(
+        number=trial.number,
+        state=state_of(trial, interrupted),
+        params=trial.params,
+        last=sweep.curves.last(trial.number),
+        best=sweep.curves.best(trial.number),
+        objective=(sweep.config.metric.value, sweep.curves.objective(trial.number)),
+        intervals=sweep.curves.length(trial.number),
+        seconds=seconds_of(trial, now),
+        why=trial.why or (losses_text(trial) if trial.open else ""),
+        attempt=trial.attempt,
+        node=trial.node,
+        gpus=trial.gpus,
+        losses=trial.losses,
+        notes=trial.notes,
+    )
+
+
+def notices(sweep: Sweep, most: int = 3) -> list[str]:
+    """Returns which trials were lost more than once, where, and why: the nodes may be to blame.
+
+    Args:
+        sweep: The run.
+        most: So many at most, those first that were lost most often.
+    """
+    lost = sorted((trial for trial in sweep.trials if trial.losses > 1), key=lambda trial: -trial.losses)
+    return [f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most]]
+
+
+def trial_notices(sweep: Sweep, most: int = 10) -> list[str]:
+    """Returns what was noted of trials, each text once with the trials that it is about.
+
+    Texts that differ in the sizes of files only are one, without the sizes.
+
+    Args:
+        sweep: The run.
+        most: Number of texts at most; one more line tells how many are left out.
+    """
+    about: dict[str, list[int]] = {}
+    texts: dict[str, set[str]] = {}
+    for trial in sweep.trials:
+        for text in trial.notes:
+            bare = _SIZE.sub("", text)
+            texts.setdefault(bare, set()).add(text)
+            about.setdefault(bare, []).append(trial.number)
+    found = []
+    for bare, numbers in list(about.items())[:most]:
+        text = bare if len(texts[bare]) > 1 else next(iter(texts[bare]))
+        trials = ", ".join(map(str, numbers[:3]))
+        more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
+        found.append(f"trial{'s' * (len(numbers) > 1)} {trials}{more}: {text}")
+    if len(about) > most:
+        found.append(f"{len(about) - most} other notices of trials are left out here; their pages have them")
+    return found
+
+
+def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
+    """Returns the trials by their objective values, best first; those without one follow by number.
+
+    Args:
+        sweep: The run.
+        top: So many at most; 0 = all.
+    """
+    sign = -1.0 if sweep.config.metric.maximize else 1.0
+
+    def key(trial: Trial) -> tuple[bool, float, int]:
+        value = sweep.curves.objective(trial.number)
+        return (value is None, 0.0 if value is None else sign * value, trial.number)
+
+    trials = sorted(sweep.trials, key=key)
+    return trials[:top] if top else trials
+
+
+def value_by(sweep: Sweep, trial: int, metric: Metric) -> float | None:
+    """Returns a trial's value by the objective of another run, which has this one as a parent; None without one."""
+    if metric.value == sweep.config.metric.value:
+        return sweep.curves.objective(trial)
+    return metric.objective.find(sweep.curves.values(trial), sweep.trials[trial].start)[0]
+
+
+def best_by(sweep: Sweep, metric: Metric) -> Best | None:
+    """Returns the best trial by the objective of another run, which has this one as a parent; None without one."""
+    if metric.value == sweep.config.metric.value:
+        return sweep.best
+    best: Best | None = None
+    for trial in sweep.trials:
+        value, interval = metric.objective.find(sweep.curves.values(trial.number), trial.start)
+        if value is None or interval is None:
+            continue
+        if best is None or (value > best.value if metric.maximize else value < best.value):
+            best = Best(trial.number, value, interval)
+    return best
+
+
+def row_json(item: Row) -> dict[str, Any]:
+    """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them.
+
+    What trials are ranked by stands under its name: ``best`` and ``last`` are there always, ``mean_last_5`` where it is
+    the objective.
+    """
+    out: dict[str, Any] = {"trial": item.number, "state": item.state}
+    out.update([item.objective])
+    out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
+    out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
+    out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
+    out["notes"] = list(item.notes)
+    return out

@@ -1,0 +1,152 @@
+"""Fact -> judge -> journal -> runner: the one place that carries out decisions.
+
+The loop knows no Ray, no thread and no clock. Three steps, so that a driver may write off its event loop while reports
+queue: ``judge`` folds a batch of facts, ``write`` makes it durable in one append, ``act`` carries the decisions out. A
+simple runner calls ``take``, which does the three in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from raydrive.core import records
+from raydrive.core.records import Close, Decision, Fact, Finish, Launch, Stop, Suggested, Ticked
+from raydrive.core.search.protocol import Sampler
+from raydrive.core.search.trial_record import Suggestion
+from raydrive.core.sweep.sweep import Sweep
+
+
+class TrialRunner(Protocol):
+    """Starts and ends attempts of trials. Never blocks; what comes of it returns as facts."""
+
+    def launch(self, launch: Launch) -> None:
+        """Starts an attempt; ``Began``, ``Reported`` and one of ``Ended`` or ``Lost`` follow as facts."""
+
+    def stop(self, stop: Stop) -> None:
+        """Ends an attempt now; ``Ended`` follows. An attempt that is not there any more is no error."""
+
+    def close(self, close: Close) -> None:
+        """Told that a trial is over, so that what was kept for it can go."""
+
+    def finish(self, finish: Finish) -> None:
+        """Told that the run is over."""
+
+
+class Writer(Protocol):
+    """Makes journal lines durable, as a whole or not at all."""
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Appends lines.
+
+        Raises:
+            StorageError: If they are not durable; the caller may try again.
+        """
+
+
+class Memory:
+    """A writer for runs that need no record: policy studies, what-if, tests."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Keeps the lines in memory."""
+        self.lines.extend(lines)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Facts that were judged together, and what is to be done about them."""
+
+    lines: list[str] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+
+
+class DecisionLoop:
+    """Drives one sweep.
+
+    Args:
+        sweep: The judge; possibly replayed from a journal.
+        sampler: Asked for configurations whenever the judge wants some.
+        runner: Starts and ends attempts.
+        writer: The journal; None = the run leaves no record.
+        now: Returns the time for the facts the loop makes itself, seconds since the epoch.
+    """
+
+    def __init__(
+        self, sweep: Sweep, sampler: Sampler, runner: TrialRunner, writer: Writer | None, now: Callable[[], float]
+    ) -> None:
+        self.sweep = sweep
+        self.sampler = sampler
+        self.runner = runner
+        self.writer = writer
+        self._now = now
+
+    def judge(self, facts: Iterable[Fact]) -> Batch:
+        """Folds facts, asks a cheap sampler for what the judge then wants, and returns what to write and do."""
+        batch = Batch()
+        for fact in facts:
+            self._judge_one(fact, batch)
+        if self.sampler.cheap:
+            while self.sweep.free_slots:
+                number = len(self.sweep.trials)
+                self._judge_one(self.suggested(number, self.sampler.ask(number, self.sweep.history)), batch)
+        return batch
+
+    def suggested(self, number: int, suggestion: Suggestion | None) -> Suggested:
+        """Returns what a sampler answered, as a fact."""
+        if suggestion is None:
+            return Suggested(self._now(), number, None)
+        return Suggested(self._now(), number, suggestion.params, suggestion.origin, suggestion.details)
+
+    def _judge_one(self, fact: Fact, batch: Batch) -> None:
+        sweep = self.sweep
+        if not sweep.accepts(fact):
+            return
+        ending = sweep.ending
+        decisions = sweep.handle(fact)
+        if type(fact) is Ticked and not decisions and sweep.ending is ending:
+            return  # time passed and nothing came of it: not worth a line
+        if self.writer is not None:
+            batch.lines.append(records.dump(fact, decisions))
+        batch.decisions.extend(decisions)
+
+    def write(self, batch: Batch) -> None:
+        """Makes a batch durable.
+
+        Raises:
+            StorageError: If it is not; nothing has been done yet and it may be tried again.
+        """
+        if batch.lines and self.writer is not None:
+            self.writer.append(batch.lines)
+
+    def act(self, batch: Batch) -> None:
+        """Carries out the decisions of a batch that has been written."""
+        for decision in batch.decisions:
+            match decision:
+                case Launch():
+                    self.runner.launch(decision)
+                case Stop():
+                    self.runner.stop(decision)
+                case Close():
+                    self.runner.close(decision)
+                case Finish():
+                    self.runner.finish(decision)
+
+    def take(self, facts: Iterable[Fact]) -> None:
+        """Judges, writes and acts on facts, then asks an expensive sampler for what is wanted, in this thread.
+
+        Raises:
+            StorageError: If the journal cannot be written.
+        """
+        self._step(facts)
+        while self.sweep.free_slots:
+            number = len(self.sweep.trials)
+            self._step([self.suggested(number, self.sampler.ask(number, self.sweep.history))])
+
+    def _step(self, facts: Iterable[Fact]) -> None:
+        batch = self.judge(facts)
+        self.write(batch)
+        self.act(batch)

@@ -1,0 +1,104 @@
+"""Making a run's trial actors, and finding those that are there.
+
+The first one is asked for before the driver imports what it works with and reads the journal: on an idle machine an
+actor takes as long to come up as that takes, and both are there at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+
+from raydrive.core.config.trial_spec import TrialConfig
+from raydrive.runtime.ray_actors import TrialRayActor
+from raydrive.runtime.ray_cluster.connection import NAMESPACE, actor_options
+from raydrive.storage.run_layout import RunLayout
+
+
+class TrialActorFactory:
+    """Makes and finds the trial actors of one run.
+
+    Args:
+        uri: The run folder.
+        config: The run's configuration as JSON.
+        driver: Handle of the driver, for the reports.
+        secrets: Values of the trials' secrets by name.
+    """
+
+    def __init__(
+        self, uri: str, config: Mapping[str, Any], driver: Any, secrets: Mapping[str, str] | None = None
+    ) -> None:
+        layout = RunLayout.open(uri)
+        self._made: set[str] = set()
+        self._first: Any = None
+        self._prefix = f"raydrive:{layout.key}:slot:"
+        self._args = (uri, layout.run_id, config, driver, dict(secrets or {}))
+        self._class = ray.remote(TrialRayActor)
+        self._options = {
+            **actor_options(TrialConfig.from_json(config).trial.resources),
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            # Detached and named: it outlives the driver's process, and the next driver finds it and goes on with it.
+            "lifetime": "detached",
+            "namespace": NAMESPACE,
+        }
+
+    def make(self, epoch: int, label: str = "") -> Any:
+        """Asks Ray for an actor; returns its handle at once.
+
+        Args:
+            epoch: Epoch of the driver: the actor obeys none of an earlier one.
+            label: Tells it from the run's other actors; by default the epoch and a number.
+
+        Raises:
+            ValueError: If there is one of that label.
+        """
+        name = f"{self._prefix}{label or f'{epoch}-{len(self._made) + 1}'}"
+        self._made.add(name)
+        return self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
+
+    def take_first(self) -> Any:
+        """Returns the actor that was asked for before anybody needed one, to the first who asks; else None."""
+        first, self._first = self._first, None
+        return first
+
+    def find_existing(self) -> dict[str, Any]:
+        """Returns the run's actors that are alive or starting and were not made here, by name."""
+        # Of all namespaces: a driver has that of the job that submitted it, which is the user's business.
+        named = ray.util.list_named_actors(all_namespaces=True)
+        names = {row["name"] for row in named if row["namespace"] == NAMESPACE and row["name"].startswith(self._prefix)}
+        found: dict[str, Any] = {}
+        for name in sorted(names - self._made):
+            with contextlib.suppress(ValueError):
+                found[name] = ray.get_actor(name, namespace=NAMESPACE)
+        return found
+
+    def prestart(self) -> None:
+        """Asks for the first actor, unless there are some of the run already."""
+        if not self.find_existing():
+            self._first = self.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
+
+
+def prestart_first_actor(uri: str, secrets: Mapping[str, str] | None = None) -> TrialActorFactory | None:
+    """Asks for the first trial actor of a run, for a driver that has just been made.
+
+    This only saves time: whatever is wrong the driver finds out itself, and says.
+
+    Args:
+        uri: The run folder.
+        secrets: Values of the trials' secrets by name.
+
+    Returns:
+        What has asked, for the driver to go on with; None where that went wrong.
+    """
+    with contextlib.suppress(Exception):
+        config = json.loads(RunLayout.open(uri).read_config())
+        factory = TrialActorFactory(uri, config, ray.get_runtime_context().current_actor, secrets)
+        factory.prestart()
+        return factory
+    return None

@@ -1,0 +1,89 @@
+"""A process that is forked before there is a job for it, and becomes the next one's main process.
+
+While a trial trains, its helper has nothing to do: it forks the process of the next trial then, so that a fork, and
+what a process does before it knows its job, is nobody's waiting time. Until it has a job, such a process has run none
+of the user's code and has no children, and it is no part of the tree of the job that runs beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from raydrive.runtime.fork_server import process_tree
+
+AFTER_S = 0.05
+"""So long a job has run when the next one's process is forked. A job that is shorter would only have it in its way: it
+costs as much processor time ahead as afterwards, and half a millisecond more."""
+_TAKE_S = 10.0
+"""So long it may need to take its job, on a machine that is out of breath."""
+_TAKEN = b"\n"
+
+
+class PreforkedChild:
+    """The helper's side of a process that waits for its job.
+
+    Args:
+        pid: Its process id; a child of this process.
+        connection: The socket to it.
+        status: Read end of its status pipe (see ``child``).
+        spared_pids: What ``guard.Tree`` leaves alone; holds the process id from now on, until there is a job or an end.
+    """
+
+    def __init__(self, pid: int, connection: socket.socket, status: int, spared_pids: set[int]) -> None:
+        self.pid = pid
+        self.status = status
+        self._socket = connection
+        self._spared_pids = spared_pids
+        spared_pids.add(pid)
+
+    def give(self, job: Mapping[str, Any]) -> bool:
+        """Gives it its job, the first and only one; False if it has not taken it: it has gone, or does nothing.
+
+        Args:
+            job: The fields of ``process.Job``, with the ``changes`` of its environment, which are all it needs of it.
+        """
+        if self.pid not in self._spared_pids:
+            return False  # its end has been seen, and its process id may be somebody else's
+        process_tree.signal_all([self.pid], signal.SIGCONT)  # stopped by whomever, it would take nothing
+        with self._socket, contextlib.suppress(OSError):
+            self._socket.settimeout(_TAKE_S)
+            self._socket.sendall(json.dumps({**job, "env": {}}).encode() + b"\n")
+            if self._socket.recv(1) == _TAKEN:  # one that has just been killed may still have had its socket
+                self._spared_pids.remove(self.pid)
+                return True
+        return False
+
+    def end(self) -> None:
+        """Ends it; it has nothing to tidy up."""
+        self._socket.close()
+        os.close(self.status)
+        if self.pid in self._spared_pids:
+            self._spared_pids.remove(self.pid)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def suits(job: Mapping[str, Any]) -> bool:
+    """Whether a process that waits can become this job: one in a forked Python, and in a process of its own."""
+    return not job["argv"] and not job["reuse"]
+
+
+def next_job(orders: socket.socket) -> dict[str, Any] | None:
+    """Waits for the job of this process, and says that it has it; None when there will be none.
+
+    Args:
+        orders: The socket to the helper, which is closed afterwards.
+    """
+    with orders, orders.makefile("rb") as lines, contextlib.suppress(OSError):
+        line = lines.readline()
+        if line.endswith(b"\n"):
+            job: dict[str, Any] = json.loads(line)
+            orders.sendall(_TAKEN)
+            return job
+    return None

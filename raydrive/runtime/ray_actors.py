@@ -1,0 +1,127 @@
+"""What Ray knows of the two actors: their calls, and nothing that takes long to import.
+
+Ray imports an actor's class wherever it is created, and wherever a handle of it arrives. With the work itself in these
+classes the submitting process, the driver and every trial actor would each import all of it, and somebody would wait
+for that each time; so an actor imports its own work in its own process, when it is created there. Each call is
+described where its work is.
+
+What is there when an actor is made stays as long as the actor, so it is frozen: Ray has all its workers collect garbage
+every ten seconds, at the same moment, and on a node with many actors the trials would wait for that.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def _without_addons() -> None:
+    """In an actor's process: keeps Ray from importing pydantic, pyarrow and numpy before the first call.
+
+    Ray does so, a tenth of a second, to be able to send values of theirs; between our actors go plain ones. A process
+    that submits is left alone, whatever it sends besides is its own business; and one that has sent something already
+    has imported them.
+    """
+    worker = sys.modules.get("ray._private.worker")
+    addons: Any = sys.modules.get("ray.util.serialization_addons")
+    if addons is None or getattr(getattr(worker, "global_worker", None), "mode", None) != 1:  # 1: a worker of Ray's
+        return
+    if hasattr(addons, "apply"):
+        addons.apply = lambda context: None
+
+
+_without_addons()
+
+
+class DriverActor:
+    """The driver actor of a run; takes what ``raydrive.runtime.driver.driver.Driver`` takes."""
+
+    def __init__(
+        self, uri: str, limits: Mapping[str, Any] | None = None, secrets: Mapping[str, str] | None = None
+    ) -> None:
+        from raydrive.runtime.driver import actor_factory
+
+        factory = actor_factory.prestart_first_actor(uri, secrets)  # comes up while this one imports its work
+
+        from raydrive.runtime.driver import driver
+
+        self._work = driver.Driver(uri, limits, factory, secrets)
+        gc.freeze()
+
+    async def start(self) -> int:
+        """Takes charge of the run."""
+        return await self._work.start()
+
+    async def report(self, trial: int, attempt: int, epoch: int, events: Sequence[tuple[Any, ...]]) -> bool:
+        """Takes a batch of events of an attempt."""
+        return await self._work.report(trial, attempt, epoch, events)
+
+    async def cancel(self, trial: int | None, why: str) -> bool:
+        """Ends one trial, or the whole run."""
+        return await self._work.cancel(trial, why)
+
+    async def interrupt(self, grace_s: float | None = None) -> None:
+        """Ends the training processes but not the run."""
+        await self._work.interrupt(grace_s)
+
+    async def wait(self) -> None:
+        """Returns when the run is over or interrupted."""
+        await self._work.wait()
+
+    async def view(self) -> dict[str, Any]:
+        """Returns what ``driver.json`` holds, fresh."""
+        return await self._work.view()
+
+    async def sees(self, name: str) -> bool:
+        """Tells whether a file of this name is in the run folder."""
+        return await self._work.sees(name)
+
+
+class TrialRayActor:
+    """A trial actor; takes what ``raydrive.runtime.trial_actor.actor.TrialActor`` takes."""
+
+    def __init__(
+        self,
+        uri: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        driver: Any,
+        secrets: Mapping[str, str],
+        epoch: int,
+        name: str,
+    ) -> None:
+        from raydrive.runtime.trial_actor import actor
+
+        self._work = actor.TrialActor(uri, run_id, config, driver, epoch, name, secrets)
+        gc.freeze()
+
+    async def ping(self) -> int:
+        """Answers with the process id of the actor, once it is ready."""
+        return await self._work.ping()
+
+    async def adopt(self, epoch: int, driver: Any) -> tuple[int, int] | None:
+        """Goes over to a new driver; returns trial and attempt under way."""
+        return await self._work.adopt(epoch, driver)
+
+    async def renew(self, epoch: int) -> None:
+        """Told by the driver that it is alive."""
+        await self._work.renew(epoch)
+
+    async def run(
+        self,
+        epoch: int,
+        trial: int,
+        attempt: int,
+        params: Mapping[str, Any],
+        resume_from: str | None,
+        interval: int,
+        *known: Any,
+    ) -> list[tuple[Any, ...]]:
+        """Runs an attempt to its end and returns its last events."""
+        return await self._work.run(epoch, trial, attempt, params, resume_from, interval, *known)
+
+    async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
+        """Ends the process tree of an attempt."""
+        await self._work.stop(epoch, trial, attempt, grace_s)

@@ -1,0 +1,1 @@
+"""Folders: on a mounted file system, or behind ``pyarrow.fs``."""

@@ -1,0 +1,370 @@
+"""The names of files: where in a workspace's storage a run is, and where in a run its parts are.
+
+<storage>/<experiment>/<run_id>/
+  config.json                       the frozen configuration, written once
+  heritage.jsonl                    what earlier runs brought: trials and curves, written once; only with parents
+  code/<sha256>.zip | .pkl          snapshot of the source directory | the pickled function
+  journal/                          see ``segments.py``
+  driver.json                       the driver's heartbeat and live view, overwritten whole
+  trials/00007/attempt-1/log.txt    stdout and stderr (object stores: log-00000.txt, ... see ``uploads.py``)
+  trials/00007/outputs/             what the trial left in ./outputs
+  trials/00007/logs/                what the trial left in ./logs
+  trials/00007/kept/                what else of its working directory raydrive.keep names
+  trials/00007/checkpoints/00003/   a checkpoint
+"""
+
+from __future__ import annotations
+
+import calendar
+import difflib
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+
+from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError, show
+from raydrive.storage.checksums import checked_json, checked_lines, unchecked_json, unchecked_lines
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.current import absolute
+
+_EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
+_CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
+LONGEST_EXPERIMENT = 100
+"""Characters of an experiment's name; a run's id is longer by date, time and a number, and has to be a file's name."""
+LOG_NAME = "log.txt"
+KEPT = "kept"
+Place = Folder | str | os.PathLike[str]
+"""What functions take that need a storage: an open folder, a path or a URI."""
+
+
+def as_folder(place: Place) -> Folder:
+    """Returns the folder at a path or URI; one that is open already is returned as it is.
+
+    Raises:
+        StorageError: If it cannot be opened.
+    """
+    return place if isinstance(place, Folder) else Folder.open(place)
+
+
+def new_run_id(experiment: str, now: float | None = None, entropy: int | None = None) -> str:
+    """Returns an id such as ``digits-20261123-235912-7f3a``: unique, and sorted by time within its experiment.
+
+    Args:
+        experiment: Name of the experiment.
+        now: Seconds since the epoch; by default the clock's. Shown in UTC.
+        entropy: Keeps apart what began in the same second; by default random. Its low 16 bits are used.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(time.time() if now is None else now))
+    return f"{experiment}-{stamp}-{(secrets.randbits(16) if entropy is None else entropy) & 0xFFFF:04x}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunLayout:
+    """The folder of one run and the names in it."""
+
+    folder: Folder
+    """The run's folder."""
+    experiment: str
+    run_id: str
+
+    @classmethod
+    def create(cls, storage: Place, experiment: str, run_id: str) -> RunLayout:
+        """Makes the folder of a new run.
+
+        Args:
+            storage: The workspace's storage.
+            experiment: Name of the experiment.
+            run_id: As ``new_run_id`` gives it.
+
+        Raises:
+            ConfigError: If the experiment's or the run's name cannot be a folder's.
+            StorageError: If the folder exists already: nothing ever starts over in an existing run.
+            StorageError: If it cannot be made.
+        """
+        check_experiment(experiment)
+        if not _EXPERIMENT.fullmatch(run_id):
+            raise ConfigError(_name_problem("run id", run_id))
+        folder = as_folder(storage).child(experiment, run_id)
+        if not folder.make(exclusive=True):
+            raise StorageError(
+                f"cannot begin run {run_id}: {folder} exists already, and a run never starts over in a folder that has "
+                "one. Hint: resume it, or choose another id"
+            )
+        return cls(folder, experiment, run_id)
+
+    @classmethod
+    def open(cls, place: Place) -> RunLayout:
+        """Returns the layout of the run in a folder; the folder is not looked at.
+
+        Args:
+            place: The run's own folder (not the storage).
+
+        Raises:
+            StorageError: If it cannot be opened.
+        """
+        folder = as_folder(place)
+        experiment, run_id = folder.place_of("").rstrip("/").split("/")[-2:]
+        return cls(folder, experiment, run_id)
+
+    @property
+    def uri(self) -> str:
+        """What ``open`` takes to get here again."""
+        return self.folder.uri
+
+    @property
+    def key(self) -> str:
+        """A name that no other run's folder has, nor a copy of this one: its id and where it is."""
+        local = self.folder.local_path
+        place = os.path.realpath(local) if local is not None else self.folder.uri.partition("?")[0].rstrip("/")
+        return f"{self.run_id}-{sha256(place.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+    @property
+    def journal(self) -> Folder:
+        """Folder of the journal."""
+        return self.folder.child("journal")
+
+    @property
+    def code(self) -> Folder:
+        """Folder of the code snapshot or the pickled function."""
+        return self.folder.child("code")
+
+    def trial(self, trial: int) -> Folder:
+        """Returns a trial's folder: what is read there never stands outside the run's, whatever the trial linked to."""
+        return self.folder.contained().child("trials", f"{trial:05d}")
+
+    def attempt(self, trial: int, attempt: int) -> Folder:
+        """Returns the folder of one attempt: its log is ``LOG_NAME`` in there."""
+        return self.trial(trial).child(f"attempt-{attempt}")
+
+    def outputs(self, trial: int) -> Folder:
+        """Returns the folder of what a trial left in ``./outputs``."""
+        return self.trial(trial).child("outputs")
+
+    def logs(self, trial: int) -> Folder:
+        """Returns the folder of what a trial left in ``./logs``."""
+        return self.trial(trial).child("logs")
+
+    def kept(self, trial: int) -> Folder:
+        """Returns the folder of what is kept of a trial's working directory beside those two."""
+        return self.trial(trial).child(KEPT)
+
+    def checkpoints(self, trial: int) -> Folder:
+        """Returns the folder of a trial's checkpoints, one folder each."""
+        return self.trial(trial).child("checkpoints")
+
+    def checkpoint(self, trial: int, number: int) -> Folder:
+        """Returns the folder of one checkpoint."""
+        return self.checkpoints(trial).child(f"{number:05d}")
+
+    def write_config(self, data: bytes, *, private: bool = False) -> None:
+        """Writes the run's configuration, once.
+
+        Args:
+            data: The configuration.
+            private: Whether only its owner may read it, where a file has a mode: it holds environment variables.
+
+        Raises:
+            StorageError: If the run has one already, or it cannot be written.
+        """
+        if not self.folder.create_exclusive(_CONFIG, checked_json(data), private=private):
+            raise StorageError(f"cannot write {self.folder.place_of(_CONFIG)}: the run has its configuration already")
+
+    def read_config(self) -> bytes:
+        """Returns the run's configuration.
+
+        Raises:
+            RunNotFoundError: If there is none: the folder is not a run's, or its submission was interrupted.
+            StorageError: If it cannot be read, or is not what was written.
+        """
+        data = self.folder.read_or_none(_CONFIG)
+        if not data:
+            raise RunNotFoundError(f"{self.folder} is not a run: it has no {_CONFIG}")
+        return self._unchanged(_CONFIG, unchecked_json(data))
+
+    def write_warm_start(self, data: bytes) -> None:
+        """Writes what earlier runs brought, once.
+
+        Raises:
+            StorageError: If it is there already, or cannot be written.
+        """
+        if not self.folder.create_exclusive(_HERITAGE, checked_lines(data)):
+            raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run has its heritage already")
+
+    def read_warm_start(self) -> bytes:
+        """Returns what earlier runs brought.
+
+        Raises:
+            StorageError: If there is no such file, it cannot be read, or is not what was written.
+        """
+        return self._unchanged(_HERITAGE, unchecked_lines(self.folder.read_bytes(_HERITAGE)))
+
+    def _unchanged(self, name: str, content: bytes | None) -> bytes:
+        if content is None:
+            raise StorageError(
+                f"{self.folder.place_of(name)} is damaged: it is not what was written when the run was submitted. "
+                "Hint: put the file back from a copy; all else of the run is untouched"
+            )
+        return content
+
+    def sibling(self, experiment: str, run_id: str) -> RunLayout:
+        """Returns the layout of another run of the same storage; its folder is not looked at."""
+        base, mark, options = self.folder.uri.partition("?")
+        storage = base.rstrip("/").removesuffix(f"/{self.experiment}/{self.run_id}")
+        return RunLayout.open(f"{storage}/{experiment}/{run_id}{mark}{options}")
+
+    def write_driver(self, data: bytes) -> None:
+        """Overwrites the driver's heartbeat. It is old within seconds and therefore not synced to the device.
+
+        Raises:
+            StorageError: If it cannot be written.
+        """
+        self.folder.write_whole(_DRIVER, data, durable=False)
+
+    def read_driver(self) -> bytes | None:
+        """Returns the driver's heartbeat, None if no driver has ever written one.
+
+        Raises:
+            StorageError: If it cannot be read.
+        """
+        # Empty: a store that shows a blob before its content (``arrow.py``); the next moment it has some.
+        return self.folder.read_or_none(_DRIVER) or self.folder.read_or_none(_DRIVER) or None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run as a listing shows it."""
+
+    run_id: str
+    experiment: str
+    created: float
+    """Seconds since the epoch, to the second where the run's name says it."""
+    folder: Folder
+
+    @property
+    def uri(self) -> str:
+        """The run's folder."""
+        return self.folder.uri
+
+
+def check_experiment(name: str) -> None:
+    """Refuses names that cannot be a folder on every store.
+
+    Raises:
+        ConfigError: If the name has other characters than letters, digits, ``.``, ``_`` and ``-``, or is too long.
+    """
+    if not _EXPERIMENT.fullmatch(name) or len(name) > LONGEST_EXPERIMENT:
+        raise ConfigError(_name_problem("experiment", name))
+
+
+def usable_name(text: str) -> str:
+    """Returns the nearest name of an experiment to a text; empty if nothing of it can be in one."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")[:LONGEST_EXPERIMENT]
+
+
+def _name_problem(where: str, name: str) -> Problem:
+    allowed = f"1 to {LONGEST_EXPERIMENT} letters, digits, '.', '_' or '-', beginning with a letter or digit"
+    usable = usable_name(name)
+    return Problem(where, show(name), allowed, f"For example {usable!r}." if usable else "")
+
+
+def list_experiments(storage: Place) -> list[str]:
+    """Returns the names of a storage's experiments, sorted; folders that hold no run are left out.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    return sorted({run.experiment for run in list_runs(storage)})
+
+
+def list_runs(storage: Place, experiment: str | None = None) -> list[RunInfo]:
+    """Returns a storage's runs, oldest first.
+
+    Args:
+        storage: The workspace's storage; one that does not exist has no runs.
+        experiment: Only those of one experiment.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    root = as_folder(storage)
+    names = [item.name for item in root.list() if item.is_dir and _EXPERIMENT.fullmatch(item.name)]
+    runs: list[tuple[float, float, RunInfo]] = []
+    for name in names:
+        if experiment in (None, name):
+            folder = root.child(name)
+            for item in folder.list():
+                born = _born(folder.child(item.name), item.name, item.mtime) if item.is_dir else None
+                if born is not None:
+                    runs.append((*born, RunInfo(item.name, name, born[0], folder.child(item.name))))
+    return [run for *_, run in sorted(runs, key=lambda row: (row[0], row[1], row[2].run_id))]
+
+
+def find_run(storage: Place, reference: str) -> RunInfo:
+    """Returns the run that a user means.
+
+    Args:
+        storage: The workspace's storage.
+        reference: A run id, a unique beginning of one, or ``last`` for the newest; ``EXPERIMENT/`` in front narrows
+            the search. Also the path or URI of a run's folder, wherever that is.
+
+    Raises:
+        RunNotFoundError: If no run is meant, naming those with similar names.
+        RunNotFoundError: If several are, naming them.
+        StorageError: If the storage cannot be listed.
+    """
+    root = as_folder(storage)
+    experiment, slash, rest = reference.rstrip("/").rpartition("/")
+    if slash and (there := _run_at(reference)) is not None:
+        return there
+    runs = list_runs(root, experiment if slash else None)
+    if not runs:
+        where = f"experiment {show(experiment)} of {root}" if slash else str(root)
+        raise RunNotFoundError(f"no run {show(reference)}: there are no runs in {where}. Hint: is the storage right?")
+    if rest == "last":
+        return runs[-1]
+    exact = [run for run in runs if run.run_id == rest]
+    found = exact or [run for run in runs if rest and run.run_id.startswith(rest)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(f"{run.experiment}/{run.run_id}" if exact else run.run_id for run in reversed(found[-10:]))
+        more = f" and {len(found) - 10} more" if len(found) > 10 else ""
+        raise RunNotFoundError(f"{show(reference)} means {len(found)} runs: {names}{more}. Hint: write more of the id")
+    ids = [run.run_id for run in runs]
+    near = difflib.get_close_matches(rest, ids, n=3, cutoff=0.5)
+    near = near or [name for name in reversed(ids) if rest and rest in name][:3]
+    text = f"did you mean {' or '.join(near)}?" if near else f"the newest are {', '.join(ids[:-6:-1])}"
+    raise RunNotFoundError(f"no run {show(reference)} in {root}: {text}")
+
+
+def _run_at(reference: str) -> RunInfo | None:
+    """Returns the run whose folder a path or URI names, None where there is none."""
+    if "://" not in reference and not os.path.isfile(os.path.join(os.path.expanduser(reference), _CONFIG)):
+        return None
+    layout = RunLayout.open(as_folder(absolute(reference) if "://" not in reference else reference))
+    if not layout.folder.exists(_CONFIG):
+        return None
+    born = _born(layout.folder, layout.run_id, 0.0)
+    return RunInfo(layout.run_id, layout.experiment, born[0] if born else 0.0, layout.folder)
+
+
+def _born(folder: Folder, name: str, changed: float) -> tuple[float, float] | None:
+    """When a run began (to the second, and finer where known); None if the folder is not a run's."""
+    match = _RUN_ID.fullmatch(name)
+    stamp: float | None = None
+    if match:
+        try:
+            stamp = float(calendar.timegm(time.strptime(match.group(1), "%Y%m%d-%H%M%S")))
+        except ValueError:
+            stamp = None
+    if folder.local_path is None:
+        # A look at each folder costs a round trip; the name is enough where it is ours.
+        return (stamp, 0.0) if stamp is not None else (changed, 0.0) if folder.exists(_CONFIG) else None
+    try:
+        fine = os.stat(folder.local_path / _CONFIG).st_mtime
+    except OSError:
+        return None
+    return (fine if stamp is None else stamp), fine

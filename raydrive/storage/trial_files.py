@@ -1,0 +1,175 @@
+"""Reading what a trial left: its files and its logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from raydrive.core.errors import TrialError, did_you_mean, show
+from raydrive.storage.folder.base import Folder, Item
+from raydrive.storage.folder.names import is_text, storable
+from raydrive.storage.run_layout import LOG_NAME, RunLayout
+from raydrive.storage.uploads import LOG_PART_BYTES, log_part
+
+READ_LIMIT = 64 << 20
+"""Bytes that ``read_log`` returns at most, unless told otherwise."""
+
+
+def list_files(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> list[str]:
+    """Returns the names of a trial's files: ``attempt-1/log.txt``, ``logs/...``, ``outputs/...``; no checkpoints.
+
+    A log that an object store keeps in parts is one name here. A name that is not UTF-8, as a directory may hold, is
+    escaped as an object store has it; the functions here that take a name know what it means.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        skipped: Gets the names of what is no file of the trial, with the reason: links that leave the run's folder,
+            FIFOs.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+        RefusedFileError: If the trial's folder is a link that leaves the run's.
+    """
+    return sorted(_names(layout, trial, skipped))
+
+
+def real_name(layout: RunLayout, trial: int, name: str) -> str:
+    """Returns the name under which a file is in a trial's folder; as it is where nothing else is known of it.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        name: As ``list_files`` gives it.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    folder = layout.trial(trial)
+    if folder.local_path is None or "%" not in name or not is_inside(name) or folder.exists(name):
+        return name
+    return _names(layout, trial).get(name, name)
+
+
+def _names(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> dict[str, str]:
+    """The names of a trial's files as they are shown, and as they are."""
+    items = (item for item in layout.trial(trial).walk(skipped) if not item.name.startswith("checkpoints/"))
+    found = {_shown(item): item.name for item in items}
+    for name in [name for name in found if not is_text(name)]:
+        shown = storable(name)
+        while shown in found:
+            shown += "~"
+        found[shown] = found.pop(name)
+    return found
+
+
+def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
+    """Returns the content of one of a trial's files; for large ones ``download_file`` is better.
+
+    Raises:
+        TrialError: If there is no such file.
+        StorageError: If it cannot be read.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
+    """
+    data: bytes | None = None
+    folder, name = layout.trial(trial), real_name(layout, trial, name)
+    if is_inside(name) and not folder.is_folder(name):
+        data = folder.read_or_none(name)
+        attempt = _attempt_of(name)
+        if data is None and attempt is not None:
+            data = b"".join(_parts(layout.attempt(trial, attempt), 0)) or None
+    if data is None:
+        raise _no_file(layout, trial, name)
+    return data
+
+
+def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int:
+    """Copies one of a trial's files to a local path, whole or not at all; returns its bytes.
+
+    Raises:
+        TrialError: If there is no such file.
+        StorageError: If it cannot be read, or the copy not be written.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
+    """
+    folder, name = layout.trial(trial), real_name(layout, trial, name)
+    if is_inside(name) and not folder.is_folder(name) and folder.exists(name):
+        return folder.get_file(name, target)
+    data = read_file(layout, trial, name)  # a log in parts, or no such file
+    Folder.open(target.absolute().parent).write_whole(target.name, data)
+    return len(data)
+
+
+def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit: int = READ_LIMIT) -> tuple[bytes, int]:
+    """Returns a part of an attempt's log and where to go on; to follow a log, call again with that.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        attempt: Number of the attempt, from 1.
+        start: Bytes to skip; negative = only so many of the last bytes.
+        limit: Bytes to return at most.
+
+    Returns:
+        The bytes, empty if there is nothing new (or no log yet), and the ``start`` for the next call.
+
+    Raises:
+        StorageError: If the log cannot be read.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
+    """
+    folder = layout.attempt(trial, attempt)
+    if start < 0:
+        start = max(0, log_size(layout, trial, attempt) + start)
+    data = folder.read_or_none(LOG_NAME, start, limit)
+    if data is None:
+        data = b"".join(_parts(folder, start, limit))
+    if not data and start > (size := log_size(layout, trial, attempt)):
+        start = size  # its middle was dropped meanwhile: go on with what is new
+    return data, start + len(data)
+
+
+def log_size(layout: RunLayout, trial: int, attempt: int) -> int:
+    """Returns the bytes of an attempt's log in the storage, 0 if there is none yet.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    return sum(item.size for item in layout.attempt(trial, attempt).list("log") if not item.is_dir)
+
+
+def _parts(folder: Folder, start: int, limit: int | None = None) -> list[bytes]:
+    """The log from byte ``start`` on, from the parts that an object store keeps it in."""
+    found: list[bytes] = []
+    at = start
+    while limit is None or at - start < limit:
+        number, skip = divmod(at, LOG_PART_BYTES)
+        left = None if limit is None else limit - (at - start)
+        data = folder.read_or_none(log_part(number), skip, left)
+        if not data:
+            break
+        found.append(data)
+        at += len(data)
+        if at % LOG_PART_BYTES:
+            break
+    return found
+
+
+def _shown(item: Item) -> str:
+    folder, slash, name = item.name.rpartition("/")
+    is_part = folder.startswith("attempt-") and name.startswith("log-") and name.endswith(".txt")
+    return folder + slash + LOG_NAME if is_part else item.name
+
+
+def _attempt_of(name: str) -> int | None:
+    folder, _, file = name.partition("/")
+    number = folder.removeprefix("attempt-")
+    return int(number) if file == LOG_NAME and number.isdecimal() and number != folder and len(number) < 10 else None
+
+
+def is_inside(name: str) -> bool:
+    """Whether a relative name stays below the folder it starts from."""
+    return all(part not in ("", ".", "..") and "\0" not in part for part in name.split("/"))
+
+
+def _no_file(layout: RunLayout, trial: int, name: str) -> TrialError:
+    names = list_files(layout, trial)
+    known = ", ".join(names[:20]) + (" ..." if len(names) > 20 else "") if names else "none"
+    return TrialError(f"trial {trial} has no file {show(name)}; it has: {known}. {did_you_mean(name, names)}".rstrip())

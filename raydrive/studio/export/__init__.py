@@ -1,0 +1,1 @@
+"""A run for other tools: tables, Optuna, TensorBoard, MLflow."""

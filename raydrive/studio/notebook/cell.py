@@ -1,0 +1,158 @@
+"""A run as one piece of HTML without scripts: headline, a drawing of the metric, and the trials."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+
+from raydrive.api.display.text import span_text
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
+from raydrive.core.views.chart_axes import flat
+from raydrive.core.views.summary import INTERRUPTED, ranked, row, seconds_of
+from raydrive.studio.data.page_data import thin
+from raydrive.studio.data.run_history import RunHistory
+from raydrive.studio.data.status import standing
+
+COLOURS = {RUNNING: "#2f7ed8", COMPLETED: "#26997a", CANCELED: "#c98a04", FAILED: "#d1495b", QUEUED: "#8a94a6"}
+COLOURS[INTERRUPTED] = "#8661c1"
+MOST_ROWS = 15
+MOST_LINES = 150
+WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 62, 26
+_CELL = "padding:3px 10px;text-align:left;border-bottom:1px solid rgba(128,128,128,.25)"
+
+
+def run_cell(history: RunHistory, now: float | None = None) -> str:
+    """Returns the HTML of a run as it stands.
+
+    Args:
+        history: The run.
+        now: Seconds since the epoch; None = the clock's.
+    """
+    now = time.time() if now is None else now
+    stands = standing(history, now)
+    summary, now = stands.summary, stands.now
+    best = summary.best
+    counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
+    value = (
+        f"best {_text(history.config.metric.label)} <b>{best.value:.6g}</b> (trial {best.trial})"
+        if best
+        else "no value yet"
+    )
+    why = f"<div>{_text(summary.why)}</div>" if summary.why else ""
+    span = summary.saving.span
+    saved = f" · early termination saved {span_text(span)}" if span is not None and span.seconds else ""
+    return (
+        '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
+        f"<div><b>{_text(history.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "
+        f"{summary.max_total_runs} ({counts}) · {value} · {_clock(summary.elapsed_s)}{saved}</div>{why}"
+        f"{drawing(history)}{_table(history, now, stands.state == INTERRUPTED)}</div>"
+    )
+
+
+def drawing(history: RunHistory) -> str:
+    """Returns the metric over intervals as SVG, a line per trial; empty while nothing was logged."""
+    curves = history.sweep.curves
+    chosen = ranked(history.sweep)[:MOST_LINES]
+    lines = [(trial, thin(curves.values(trial.number), 120)) for trial in chosen if curves.length(trial.number)]
+    finite = sorted(v for _, (_, values) in lines for v in values if math.isfinite(v))
+    if not finite:
+        return ""
+    # The worst twentieth may leave the drawing: a diverged trial would press all others flat.
+    low, high = finite[0], finite[-1]
+    if len(finite) > 20:
+        inner_low, inner_high = finite[len(finite) // 20], finite[-1 - len(finite) // 20]
+        room = 2 * (inner_high - inner_low or 1.0)
+        low, high = max(low, inner_low - room), min(high, inner_high + room)
+    span = high - low or abs(high) or 1.0
+    longest = max(curves.length(trial.number) for trial, _ in lines)
+
+    def x(k: int) -> float:
+        return LEFT + (WIDTH - LEFT - 8) * (k / max(1, longest - 1))
+
+    def y(value: float) -> float:
+        return 8 + (HEIGHT - BOTTOM - 8) * (1 - (min(high, max(low, value)) - low) / span)
+
+    top = history.sweep.best.trial if history.sweep.best else None
+    parts = []
+    for trial, (indices, values) in sorted(lines, key=lambda item: item[0].number == top):
+        dots = [(x(k), y(v)) for k, v in zip(indices, values, strict=True) if math.isfinite(v)]
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in dots)
+        width, opacity = (2.6, 1) if trial.number == top else (1, 0.55)
+        title = f"<title>trial {trial.number}, {trial.state}</title>"
+        look = f'stroke="{COLOURS[trial.state]}" stroke-width="{width}" stroke-opacity="{opacity}" fill="none"'
+        if len(dots) == 1:
+            parts.append(f'<circle cx="{dots[0][0]:.1f}" cy="{dots[0][1]:.1f}" r="3" {look}>{title}</circle>')
+        elif dots:
+            parts.append(f'<polyline points="{points}" {look}>{title}</polyline>')
+    labels = "".join(
+        f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>'
+        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="currentColor" '
+        'stroke-opacity=".15"/>'
+        for value in (low, low + span / 2, high)
+    )
+    ends = (
+        f'<text x="{LEFT}" y="{HEIGHT - 6}">1</text>'
+        f'<text x="{WIDTH - 8}" y="{HEIGHT - 6}" text-anchor="end">interval {longest}</text>'
+    )
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" style="max-width:100%" role="img" '
+        f'font-size="11" fill="currentColor">{labels}{ends}{"".join(parts)}</svg>'
+    )
+
+
+def _table(history: RunHistory, now: float, interrupted: bool) -> str:
+    sweep = history.sweep
+    shown = {trial.number: trial for trial in [*sweep.open_trials[:5], *ranked(sweep, top=MOST_ROWS)]}
+    chosen = list(shown.values())[:MOST_ROWS]
+    rows = [row(sweep, trial, trial.ended_at or now, interrupted=interrupted) for trial in chosen]
+    if not rows:
+        return ""
+    names = list(dict.fromkeys(name for item in rows for name in flat(item.params)))[:8]
+    head = ["trial", "state", history.config.metric.label, "intervals", "time", *names, "why it ended"]
+    body = []
+    for item in rows:
+        params = flat(item.params)
+        values = [
+            str(item.number),
+            _state(item.state),
+            _number(item.objective[1]),
+            str(item.intervals),
+            _clock(seconds_of(sweep.trials[item.number], sweep.trials[item.number].ended_at or now)),
+            *(_number(params.get(name)) for name in names),
+            _text(item.why, 120),
+        ]
+        looks = [_CELL + ";white-space:nowrap"] * (len(values) - 1) + [_CELL]
+        cells = (f'<td style="{look}">{value}</td>' for look, value in zip(looks, values, strict=True))
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    titles = "".join(f'<th style="{_CELL}">{_text(name, 30)}</th>' for name in head)
+    more = f"<div>{len(sweep.trials) - len(rows)} more trials</div>" if len(sweep.trials) > len(rows) else ""
+    inside = f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f'<table style="border-collapse:collapse">{inside}</table>{more}'
+
+
+def _state(state: str) -> str:
+    return f'<span style="color:{COLOURS.get(state, "#8a94a6")};font-weight:600">{_text(state)}</span>'
+
+
+def _text(value: object, most: int = 200) -> str:
+    text = str(value)
+    # A line feed would end a Markdown cell's HTML block, and dollars are mathematics to Jupyter.
+    shown = html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=True)
+    return shown.replace("\n", " ").replace("$", "&#36;")
+
+
+def _number(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.6g}" if isinstance(value, float) else _text(value, 40)
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"

@@ -1,0 +1,1 @@
+"""The studio's pages and server, and the report as one file."""

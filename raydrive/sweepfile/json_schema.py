@@ -1,0 +1,100 @@
+"""The JSON Schema of a sweep file: what an editor completes from and underlines by.
+
+Made from the models that check the file, from the expressions and from the policies, so that it cannot fall behind
+them. It is more lenient than they are: what depends on another value (min below max) only they see.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raydrive.core.early_stopping.policies import policy_keys
+from raydrive.core.space.expressions import field_names
+from raydrive.core.space.parsing import EXPRESSIONS
+from raydrive.settings.fields import any_case
+from raydrive.sweepfile.schema import TEXTS, InputKeys, OutputKeys, SweepKeys
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_NUMBER = {"type": ["number", "string"]}
+_PLAIN = {"type": ["string", "number", "boolean", "null"]}
+
+
+def json_schema() -> dict[str, Any]:
+    """Returns the schema of a sweep file (``type: sweep``), JSON Schema draft 2020-12."""
+    made = SweepKeys.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+    data = {model.__name__: model.model_json_schema() for model in (InputKeys, OutputKeys)}
+    definitions = {**made.pop("$defs"), **data, "Expression": _expression()}
+    properties = made["properties"]
+    properties["search_space"]["additionalProperties"] = {"$ref": "#/$defs/Expression"}
+    properties["search_space"]["minProperties"] = 1
+    properties["early_termination"] = {**_early_termination(), "description": "When a trial is stopped before its end."}
+    properties["inputs"] = _or_null({"additionalProperties": {"anyOf": [_PLAIN, {"$ref": "#/$defs/InputKeys"}]}})
+    properties["outputs"] = _or_null({"additionalProperties": {"anyOf": [_PLAIN, {"$ref": "#/$defs/OutputKeys"}]}})
+    # A component may stand in place of the trial: its file by name, or written out with inputs or outputs of its own.
+    component = {"type": "object", "anyOf": [{"required": ["inputs"]}, {"required": ["outputs"]}]}
+    properties["trial"] = {"anyOf": [properties["trial"], {"type": "string"}, component]}
+    algorithm = properties["sampling_algorithm"]
+    kinds = definitions["SamplingKeys"]["properties"]["type"]
+    properties["sampling_algorithm"] = {"anyOf": [{"$ref": "#/$defs/SamplingKeys"}, kinds], "default": "random"}
+    if "description" in algorithm:
+        properties["sampling_algorithm"]["description"] = algorithm["description"]
+    schema = {"$schema": DRAFT, **made, "title": "raydrive sweep", "$defs": definitions}
+    for where in TEXTS:
+        _accept_plain(schema, where)
+    return schema
+
+
+def _or_null(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [{"type": "object", **mapping}, {"type": "null"}], "default": None}
+
+
+def _expression() -> dict[str, Any]:
+    """An expression as a mapping, or in the list form of SDK v1."""
+    forms: list[dict[str, Any]] = []
+    for name, kind in EXPRESSIONS.items():
+        keys = field_names(kind)
+        values = {key: {"type": "array", "minItems": 1} if key == "values" else _NUMBER for key in keys}
+        forms.append(_form(name, values, keys))
+    names = [{"pattern": any_case(name)} for name in EXPRESSIONS]
+    listed = {"type": "array", "prefixItems": [{"type": "string", "anyOf": names}, {"type": "array"}], "minItems": 2}
+    return {"anyOf": [*forms, {**listed, "maxItems": 2}]}
+
+
+def _early_termination() -> dict[str, Any]:
+    kinds = policy_keys()
+    forms = [_form(name, {key: _NUMBER for key in keys}, required) for name, (keys, required) in kinds.items()]
+    known = [*kinds, "default", "no_termination"]
+    names = [{"enum": list(kinds)}, *({"type": "string", "pattern": any_case(name)} for name in known)]
+    return {"anyOf": [*forms, *names, {"type": "null"}], "default": None}
+
+
+def _form(name: str, properties: dict[str, Any], required: tuple[str, ...]) -> dict[str, Any]:
+    """A mapping of the type ``name``."""
+    kind = {"anyOf": [{"const": name}, {"type": "string", "pattern": any_case(name)}]}
+    return {
+        "type": "object",
+        "title": name,
+        "properties": {"type": kind, **properties},
+        "required": ["type", *required],
+        "additionalProperties": False,
+    }
+
+
+def _accept_plain(schema: dict[str, Any], where: str) -> None:
+    """Lets numbers and truth values stand where they are read as their text (``OMP_NUM_THREADS: 4``)."""
+    found: Any = schema
+    for key in where.split("."):
+        found = _resolved(schema, found)["properties"][key]
+    found = _resolved(schema, found)
+    text = found.get("additionalProperties", found)
+    text["type"] = ["string", "number", "boolean"]
+
+
+def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """Follows a reference, and takes what may also be null for what it is otherwise."""
+    while "$ref" in node or "anyOf" in node:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+        else:
+            node = next(each for each in node["anyOf"] if each.get("type") != "null")
+    return node

@@ -1,0 +1,429 @@
+"""Reads a sweep file in the schema of Azure ML's v2 sweep job, with our own settings below ``raydrive:``.
+
+Layers, each over the one before: ``raydrive.toml``, the file, site files, ``--set``. Everything wrong is reported at
+once, each with its place. Differences from Azure: ``limits.timeout`` and ``limits.trial_timeout`` are seconds as
+written (v2 raises 1 to 60 to 60); ``limits.max_total_trials`` may be left out for a grid, which then runs whole; a seed
+that is not given is drawn and recorded, so that every run can be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from raydrive.api.submit.submission import Submission
+from raydrive.core.config.argument_values import flag_parameters, quoted_notes
+from raydrive.core.config.command_line import Reference, check_references, references
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.objective import BEST
+from raydrive.core.search.protocol import SamplingSpec
+from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.space.search_space import Space, parse_space
+from raydrive.settings.keys import MetricKeys, OwnKeys
+from raydrive.settings.nearest import RunPlace
+from raydrive.settings.problems import in_order
+from raydrive.settings.reader import read_site, read_text, with_texts
+from raydrive.settings.tree import Node
+from raydrive.settings.yaml_source import parse_yaml
+from raydrive.storage.folder.current import absolute
+from raydrive.storage.run_layout import check_experiment, usable_name
+from raydrive.sweepfile.earlier_runs import read_children, read_parents
+from raydrive.sweepfile.inputs_outputs import (
+    DataMapping,
+    Inputs,
+    Outputs,
+    check_script,
+    data_warnings,
+    read_code,
+    read_inputs,
+    read_outputs,
+)
+from raydrive.sweepfile.lengths import long_texts
+from raydrive.sweepfile.overrides import apply_override
+from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
+from raydrive.sweepfile.problems import SITE_ADVICE, problems_of
+from raydrive.sweepfile.schema import TEXTS, ObjectiveKeys, SweepKeys
+from raydrive.sweepfile.variables import confidential_notes, read_sources
+from raydrive.sweepfile.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
+
+DEFAULT_TIMEOUT_S = 5_184_000.0
+"""60 days, v2's documented default of ``limits.timeout``."""
+DATA_MAPPING = "RAYDRIVE_DATA_MAPPING"
+"""Variable that tells training scripts the site's ``input_mapping``, as JSON."""
+_EXPONENTS = {10: 2.302585093, 2: 0.693147181}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A sweep file, read and checked."""
+
+    submission: Submission
+    settings: RunPlace
+    warnings: tuple[str, ...] = ()
+    """What was accepted but does not mean here what it seems to; also in the submission."""
+
+
+def load_sweep(
+    path: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    site: Sequence[Path] = (),
+    text: str | None = None,
+    default_seed: int | None = None,
+    node: str = "",
+    defaults: Path | None = None,
+) -> Loaded:
+    """Reads and checks a sweep file; starts nothing and writes nothing.
+
+    Args:
+        path: The file. Relative paths in it start from its folder.
+        overrides: ``KEY=VALUE`` with dotted keys (``search_space.lr.max_value=-1``); values are YAML.
+        site: Further files with settings, later ones over earlier ones; YAML, or TOML by their ending.
+        text: The content, when it does not come from the file itself.
+        default_seed: Seed of a run that names none; None draws one.
+        node: The sweep node to take, where the file is a pipeline; empty = its only one.
+        defaults: A file with settings that the sweep file is laid over: ``raydrive.toml``.
+
+    Raises:
+        ConfigError: With everything that is wrong, in the order of the file.
+    """
+    name = str(path)
+    root, problems = parse_yaml(read_text(Path(path)) if text is None else text, name)
+    if not isinstance(root.value, dict):
+        found = "a list" if isinstance(root.value, list) else show(root.value)
+        fix = "A sweep file begins with 'type: sweep'."
+        raise ConfigError([*problems, Problem("the file", found, "a mapping of keys to values", fix, root.place)])
+    base, note = absolute(path).parent, ""
+    if is_pipeline(root):
+        root, note = sweep_of(root, node, problems)
+    elif node:
+        fix = "Leave --node out: the file is one sweep."
+        raise ConfigError([*problems, Problem("--node", show(node), "a pipeline to take it from", fix, root.place)])
+    for file in (defaults, *site):
+        settings = read_site(Path(file), problems, SITE_ADVICE) if file is not None else None
+        if settings is not None:
+            own = root.value.get("raydrive")
+            under, over = (settings, own) if file == defaults else (own, settings)
+            root = root.with_value(["raydrive"], under.merged(over) if under and over else settings)
+    for override in overrides:
+        root = apply_override(root, override, problems)
+    reader = _Reader(with_texts(with_component(root, base, problems), TEXTS), base, problems)
+    if note:
+        reader.notes.append(("trial", note))
+    loaded = reader.read(Path(path).stem, default_seed)
+    if reader.problems or loaded is None:
+        raise ConfigError(in_order(reader.problems, name))
+    return loaded
+
+
+class _Reader:
+    """Goes through the sections; each one is checked even where others are wrong."""
+
+    def __init__(self, root: Node, base: Path, problems: list[Problem]) -> None:
+        self.root = root
+        self.base = base
+        self.raw: dict[str, Any] = root.plain()
+        self.problems = problems
+        self.notes: list[tuple[str, str]] = []
+        """Warnings: a path and what to know about it."""
+
+    def read(self, stem: str, default_seed: int | None) -> Loaded | None:
+        """Returns what was read, or None after noting problems."""
+        keys = self._keys()
+        self._experiment()
+        space = self._space()
+        sampling = self._sampling(space)
+        policy = self._policy()
+        mapping = DataMapping.of(_texts(_dig(self.raw, "raydrive.input_mapping")), self.root)
+        inputs = read_inputs(self._mapping("inputs"), self.root, self.base, mapping, self.problems)
+        outputs = read_outputs(self._mapping("outputs"), self.root, self.problems)
+        code = _dig(self.raw, "trial.code")
+        source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+        check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
+        self._command(inputs.values, outputs.names)
+        secrets = read_sources(self.root, self.problems)
+        self.problems += long_texts(self.root)
+        settings = self._mapping("raydrive")
+        parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
+        children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
+        if keys is None or self.problems or sampling is None:
+            return None
+        own = keys.raydrive or OwnKeys()
+        try:
+            config = RunConfig(
+                experiment=keys.experiment_name or usable_name(stem) or "sweep",
+                display_name=keys.display_name or keys.name or "",
+                tags=_tags(keys),
+                metric=_metric(keys.objective),
+                sampling=sampling,
+                policy=policy,
+                limits=_limits(keys, own, sampling.space),
+                trial=replace(
+                    _trial(keys, own, inputs, outputs, mapping), secrets=secrets, flags=flag_parameters(sampling.space)
+                ),
+                seed=self._seed(keys, own, default_seed),
+            )
+        except ConfigError as error:
+            self._take(error, _PATHS)
+            return None
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
+        self.notes += [*unused_notes(keys.trial.command, sampling.space.expressions), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(keys.trial.command, sampling.space)
+        notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+        submission = Submission(
+            config=config,
+            source_directory=source,
+            warnings=notes,
+            resume_from=parents,
+            resume_child_runs=children,
+        )
+        return Loaded(
+            submission=submission, settings=RunPlace(storage=own.storage, address=own.address), warnings=notes
+        )
+
+    def _keys(self) -> SweepKeys | None:
+        try:
+            keys = SweepKeys.model_validate(self.raw)
+        except ValidationError as error:
+            self.problems.extend(problems_of(error, self.root, SweepKeys))
+            keys = None
+        if self._sampling_type()[0] != "grid":
+            limits = self.raw.get("limits")
+            if limits is None or (isinstance(limits, dict) and limits.get("max_total_trials") is None):
+                self._wrong("limits.max_total_trials", "nothing", "a whole number of 1 or more; only a grid needs none")
+        return keys
+
+    def _experiment(self) -> None:
+        name = self.raw.get("experiment_name")
+        if isinstance(name, str):
+            try:
+                check_experiment(name)
+            except ConfigError as error:
+                self._take(error, _PATHS)
+
+    def _space(self) -> Space | None:
+        raw = self.raw.get("search_space")
+        if not isinstance(raw, dict):
+            return None  # reported by the schema
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                space = parse_space(raw)
+        except ConfigError as error:
+            self._take(error)
+            return None
+        for warning in caught:
+            where, _, note = str(warning.message).partition(": ")
+            self.notes.append((where, note))
+        return space
+
+    def _sampling(self, space: Space | None) -> SamplingSpec | None:
+        kind, rule = self._sampling_type()
+        raw = self.raw.get("sampling_algorithm")
+        if isinstance(raw, dict):
+            self._logbase(raw.get("logbase"))
+            if kind in ("grid", "bayesian") and raw.get("rule") is not None:
+                self._wrong("sampling_algorithm.rule", show(raw["rule"]), f"no rule: {kind} has none", "Leave it out.")
+        if kind not in ("random", "grid", "bayesian") or rule not in ("random", "sobol"):
+            return None  # reported by the schema
+        if space is None:
+            return None
+        try:
+            given = {"type": kind, "space": space, **({"rule": rule} if kind == "random" else {})}
+            return sampling_from_json(given)
+        except ConfigError as error:
+            self._take(error, {"parameter_space": "search_space", "sampling": "sampling_algorithm"})
+            return None
+
+    def _sampling_type(self) -> tuple[str, str]:
+        """Type and rule as far as they can be told, even where other keys are wrong."""
+        raw = self.raw.get("sampling_algorithm", "random")
+        raw = raw if isinstance(raw, dict) else {"type": raw}
+        given = (str(raw.get(key) or "random").strip().casefold() for key in ("type", "rule"))
+        kind, rule = (re.sub("[_-]", "", text) for text in given)  # as the schema reads them
+        return ("random", "sobol") if kind == "sobol" else (kind, rule)
+
+    def _logbase(self, base: Any) -> None:
+        number = _number(base)
+        if base is None or str(base).casefold() == "e" or (number is not None and abs(number - 2.718281828) < 1e-6):
+            return
+        factor = _EXPONENTS.get(int(number)) if number is not None and number in _EXPONENTS else None
+        fix = "Multiply the bounds of log expressions by the logarithm of the base to base e."
+        if factor is not None:
+            fix = f"Multiply the bounds of log expressions by {factor}: -4 becomes {-4 * factor:.6g}."
+        self._wrong("sampling_algorithm.logbase", show(base), "e: loguniform is exp(uniform)", fix)
+
+    def _policy(self) -> Policy:
+        try:
+            return policy_from_json(self.raw.get("early_termination"))
+        except ConfigError as error:
+            self._take(error)
+            return NoTerminationPolicy()
+
+    def _command(self, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+        command = _dig(self.raw, "trial.command")
+        if not isinstance(command, str):
+            return
+        given = self._mapping("inputs"), self._mapping("outputs")
+        known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
+        found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
+        wrong, note = installing(command, self._mapping("raydrive"))
+        self.problems += [replace(wrong, place=self.root.locate(wrong.where))] if wrong else []
+        self.notes += [("trial.command", note)] if note else []
+        if not found:
+            return
+        order = {each.start: number for number, each in enumerate(references(command))}
+        node = self.root.get("trial.command")
+        in_file = references(node.raw) if node is not None else ()
+        for reference, problem in found:
+            if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
+                place = self._place_of(reference, order, in_file)
+                self.problems.append(replace(problem, place=place))
+
+    def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
+        """Where a reference stands in the file: folding and quotes move it, but keep the order of references."""
+        node = self.root.get("trial.command")
+        if node is None or not node.raw or not reference.text:
+            return self.root.locate("trial.command")
+        if not reference.name:  # never closed
+            return node.place_in(max(node.raw.find(reference.text[:20]), 0))
+        number = order[reference.start]
+        return node.place_in(in_file[number].start) if number < len(in_file) else node.place
+
+    def _seed(self, keys: SweepKeys, own: OwnKeys, default_seed: int | None) -> int:
+        of_sampling = keys.sampling_algorithm.seed
+        if own.seed is not None:
+            if of_sampling is not None and of_sampling != own.seed:
+                self.notes.append(("sampling_algorithm.seed", f"ignored: raydrive.seed is {own.seed}"))
+            return own.seed
+        if of_sampling is not None:
+            return of_sampling
+        return secrets.randbits(31) if default_seed is None else default_seed
+
+    def _mapping(self, key: str) -> dict[str, Any]:
+        found = self.raw.get(key)
+        return found if isinstance(found, dict) else {}
+
+    def _wrong(self, where: str, found: str, allowed: str, fix: str = "") -> None:
+        self.problems.append(Problem(where, found, allowed, fix, self.root.locate(where)))
+
+    def _take(self, error: ConfigError, names: Mapping[str, str] | None = None) -> None:
+        """Notes another's problems under the file's names, with places."""
+        for problem in error.problems:
+            where = problem.where
+            for theirs, ours in (names or {}).items():
+                if where == theirs or where.startswith(f"{theirs}."):
+                    where = ours + where.removeprefix(theirs)
+                    break
+            unknown = problem.found == "an unknown key" or problem.allowed.startswith("no such key")
+            place = self.root.locate(where, key=unknown)
+            self.problems.append(replace(problem, where=where, place=place))
+
+
+_PATHS = {
+    "max_total_runs": "limits.max_total_trials",
+    "max_concurrent_runs": "limits.max_concurrent_trials",
+    "max_duration_s": "limits.timeout",
+    "trial_timeout_s": "limits.trial_timeout",
+    "max_attempts": "raydrive.max_attempts",
+    "first_failures": "raydrive.first_failures",
+    "max_losses": "raydrive.max_losses",
+    "grace_s": "raydrive.grace_s",
+    "log_limit": "raydrive.log_limit",
+    "seed": "raydrive.seed",
+    "resources": "raydrive.resources",
+    "experiment": "experiment_name",
+    "primary_metric_name": "objective.primary_metric",
+    "primary_metric_value": "objective.value",
+}
+"""Names of the configuration as a sweep file has them."""
+
+
+_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit")
+
+
+def _metric(keys: ObjectiveKeys) -> Metric:
+    return Metric(name=keys.primary_metric, goal=PrimaryMetricGoal.from_str(keys.goal), value=keys.value or BEST)
+
+
+def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
+    given = keys.limits
+    total = (given.max_total_trials if given else None) or space.size or 0
+    return Limits(
+        max_total_runs=total,
+        max_concurrent_runs=(given.max_concurrent_trials if given else None) or total,
+        max_duration_s=(given.timeout if given else None) or DEFAULT_TIMEOUT_S,
+        trial_timeout_s=given.trial_timeout if given else None,
+        **_given(max_attempts=own.max_attempts, first_failures=own.first_failures, max_losses=own.max_losses),
+    )
+
+
+def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapping: DataMapping) -> TrialSpec:
+    resources = _given(**own.resources.model_dump()) if own.resources else {}
+    variables = {**(keys.trial.environment_variables or {}), **(own.environment_variables or {})}
+    if mapping.rules:  # for scripts that name data themselves
+        variables.setdefault(DATA_MAPPING, json.dumps(dict(mapping.rules)))
+    return TrialSpec(
+        kind="command",
+        command=keys.trial.command.strip(),
+        inputs=inputs.values,
+        fetched=inputs.fetched,
+        outputs=outputs.names,
+        output_files=tuple(outputs.files),
+        environment_variables=variables,
+        python=own.python or "",
+        preload=tuple(own.preload or ()),
+        keep=tuple(own.keep or ()),
+        metrics=_printed(own.metrics),
+        resources=Resources(**resources),
+        **_given(
+            **{name: getattr(own, name) for name in _OF_TRIALS},
+            # HyperDrive passes the folder to the trials it resumes; such a script knows the argument.
+            resume_argument=True if own.resume_argument is None and own.resume_child_runs else own.resume_argument,
+        ),
+    )
+
+
+def _printed(keys: MetricKeys | None) -> PrintedMetrics | None:
+    return None if keys is None else PrintedMetrics(tuple(keys.pattern or ()), keys.format is not None)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """What is not None, so that defaults stand in one place only."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _tags(keys: SweepKeys) -> dict[str, str]:
+    """The tags; a description is kept as one."""
+    return {**({"description": keys.description} if keys.description else {}), **(keys.tags or {})}
+
+
+def _dig(raw: Mapping[str, Any], where: str) -> Any:
+    found: Any = raw
+    for key in where.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _texts(value: Any) -> dict[str, str]:
+    """The texts of a mapping; what else stands there the schema reports."""
+    return {key: item for key, item in value.items() if isinstance(item, str)} if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,177 @@
+"""The keys of a sweep file: those of Azure ML's v2 sweep job, and our own below ``raydrive:`` (``settings.keys``).
+
+pydantic checks shapes and ranges at this border; search space and policy are checked by those who own them. Whatever an
+Azure file may hold is named here, so that only real mistakes are unknown keys.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from raydrive.core.errors import did_you_mean
+from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
+from raydrive.settings.fields import Check, Count, CountOrNone, Seconds, Section, Text, one_of, refusal
+from raydrive.settings.keys import TEXTS as SETTING_TEXTS
+from raydrive.settings.keys import OwnKeys
+
+
+def _objective_value() -> Check:
+    """What of a curve counts: a few names, and a mean of any number of values."""
+
+    def check(value: Any) -> str:
+        name = value.strip().casefold() if isinstance(value, str) else value
+        if not is_objective(name):
+            raise refusal(ALLOWED, did_you_mean(name, NAMES) if isinstance(name, str) else "")
+        return str(name)
+
+    return Check(check, accepts={"anyOf": [{"enum": list(NAMES)}, {"type": "string", "pattern": PATTERN}]})
+
+
+class AzureResources(Section):
+    """Machines of Azure ML; accepted, without meaning here."""
+
+    instance_count: Any = None
+    instance_type: Any = None
+    shm_size: Any = None
+    docker_args: Any = None
+    properties: Any = None
+    locations: Any = None
+    max_instance_count: Any = None
+
+
+class AzureDistribution(Section):
+    """Launchers of Azure ML; accepted, without meaning here."""
+
+    type: Any = None
+    process_count_per_instance: Any = None
+    worker_count: Any = None
+    parameter_server_count: Any = None
+    port: Any = None
+    address: Any = None
+    include_dashboard: Any = None
+    dashboard_port: Any = None
+    head_node_additional_args: Any = None
+    worker_node_additional_args: Any = None
+
+
+class AzureQueue(Section):
+    """Priorities of Azure ML; accepted, without meaning here."""
+
+    job_tier: Any = None
+    priority: Any = None
+
+
+class AzureIdentity(Section):
+    """Identities of Azure ML; accepted, without meaning here."""
+
+    type: Any = None
+    client_id: Any = None
+    object_id: Any = None
+    msi_resource_id: Any = None
+    resource_id: Any = None
+
+
+class TrialKeys(Section):
+    """``trial``: what runs."""
+
+    command: Text
+    code: Text | None = None
+    environment: Any = None
+    environment_variables: dict[str, Text] | None = None
+    resources: AzureResources | None = None
+    distribution: AzureDistribution | None = None
+
+
+class SamplingKeys(Section):
+    """``sampling_algorithm`` as an object."""
+
+    type: Annotated[str, one_of("random", "grid", "bayesian", "sobol")]
+    seed: CountOrNone | None = None
+    rule: Annotated[str, one_of("random", "sobol")] | None = None
+    logbase: Any = None
+
+
+class ObjectiveKeys(Section):
+    """``objective``."""
+
+    goal: Annotated[str, one_of("maximize", "minimize")]
+    primary_metric: Text
+    value: Annotated[str, _objective_value()] | None = None
+    """raydrive's own: what of a trial's values it is ranked by."""
+
+
+class LimitKeys(Section):
+    """``limits``; seconds as written (v2 raises 1 to 60 to 60)."""
+
+    max_total_trials: Count | None = None
+    max_concurrent_trials: Count | None = None
+    timeout: Seconds | None = None
+    trial_timeout: Seconds | None = None
+
+
+class InputKeys(Section):
+    """An input that is data."""
+
+    type: Annotated[
+        str, one_of("uri_folder", "uri_file", "mltable", "mlflow_model", "custom_model", "triton_model")
+    ] = "uri_folder"
+    path: Text
+    mode: (
+        Annotated[str, one_of("ro_mount", "download", "direct", "eval_mount", "eval_download", "ro_delegated_mount")]
+        | None
+    ) = None
+
+
+class OutputKeys(Section):
+    """A named output."""
+
+    type: Annotated[
+        str, one_of("uri_folder", "uri_file", "mltable", "mlflow_model", "custom_model", "triton_model")
+    ] = "uri_folder"
+    path: Any = None
+    mode: Any = None
+
+
+def _sampling(value: Any) -> Any:
+    """``sampling_algorithm: grid`` is short for an object; Sobol is a rule of random sampling."""
+    if isinstance(value, str):
+        value = {"type": value}
+    if isinstance(value, dict) and str(value.get("type")).strip().casefold() == "sobol":
+        value = {"rule": "sobol", **value, "type": "random"}
+    return value
+
+
+class SweepKeys(Section):
+    """A sweep file."""
+
+    schema_: Any = Field(None, alias="$schema")
+    type: Annotated[str, one_of("sweep")] = "sweep"
+    name: Text | None = None
+    display_name: Text | None = None
+    experiment_name: Text | None = None
+    description: Text | None = None
+    tags: dict[str, Text] | None = None
+    properties: dict[str, Any] | None = None
+    trial: TrialKeys
+    sampling_algorithm: Annotated[SamplingKeys, BeforeValidator(_sampling)] = SamplingKeys(type="random")
+    search_space: dict[str, Any]
+    objective: ObjectiveKeys
+    early_termination: Any = None
+    limits: LimitKeys | None = None
+    compute: Any = None
+    inputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] | None = None
+    identity: AzureIdentity | None = None
+    queue_settings: AzureQueue | None = None
+    services: dict[str, Any] | None = None
+    resources: AzureResources | None = None
+    raydrive: OwnKeys | None = None
+
+
+TEXTS = (
+    "name", "display_name", "experiment_name", "description", "tags", "objective.primary_metric",
+    "trial.environment_variables", *(f"raydrive.{key}" for key in SETTING_TEXTS),
+)  # fmt: skip
+"""Where an unquoted number or true means its text: ``OMP_NUM_THREADS: 4``, ``version: 1.10``."""

@@ -1,0 +1,113 @@
+"""What a user should know about a sweep file that is accepted: keys without meaning here, and silent surprises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from raydrive.core.config.command_line import references
+from raydrive.core.config.install_commands import check_installing
+from raydrive.core.errors import Problem
+from raydrive.settings.tree import Node
+from raydrive.sweepfile.yaml11 import reading
+
+_MACHINES = "ignored: what a trial reserves on the cluster stands in raydrive.resources"
+_AZURE: Mapping[str, str] = {
+    "compute": "ignored: trials run on the Ray cluster given by --address or raydrive.address, else on this machine",
+    "identity": "ignored: trials run as the user who started Ray",
+    "queue_settings": "ignored: trials start in order, as resources become free",
+    "services": "ignored: nothing is opened into trials; see `raydrive logs RUN TRIAL -f`",
+    "properties": "ignored: keep what you want to find again in tags",
+    "name": "used as the display name: runs are numbered by raydrive",
+    "trial.environment": "ignored: trials use the Python that raydrive runs in, or raydrive.python",
+    "trial.resources": _MACHINES,
+    "resources": _MACHINES,
+}
+_NODES = "ignored: a trial runs on one node; Ray places it where raydrive.resources fit"
+_CONTAINER = "ignored: a trial is a process of the node, not a container"
+_OF_MACHINES = {
+    "instance_count": _NODES,
+    "max_instance_count": _NODES,
+    "shm_size": _CONTAINER,
+    "docker_args": _CONTAINER,
+}
+_NUMBERS = (".min_value", ".max_value", ".q", ".mu", ".sigma", ".upper", ".type")
+"""Azure reads numbers here even where they are text."""
+
+
+def azure_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields one note for each key of Azure's that means nothing here.
+
+    Args:
+        raw: The sweep file.
+    """
+    for where, note in _AZURE.items():
+        section, _, key = where.rpartition(".")
+        above = raw.get(section) if section else raw
+        value = above.get(key) if isinstance(above, Mapping) else None
+        if value is None or (where == "name" and raw.get("display_name") == value):
+            continue
+        if where == "name" and raw.get("display_name"):
+            yield where, "ignored: runs are numbered by raydrive, and display_name is what is shown"
+        elif note is _MACHINES and isinstance(value, Mapping):
+            for each, given in value.items():
+                if each not in ("instance_count", "max_instance_count") or given not in (1, "1", None):
+                    yield f"{where}.{each}", _OF_MACHINES.get(each, note)
+        else:
+            yield where, note
+    yield from _launcher_notes(raw)
+
+
+def _launcher_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What to do about a launcher of several processes; one process needs none."""
+    trial = raw.get("trial")
+    given = trial.get("distribution") if isinstance(trial, Mapping) else None
+    if not isinstance(given, Mapping):
+        return
+    kind = str(given.get("type", "")).casefold()
+    count = given.get("process_count_per_instance") or given.get("worker_count") or 1
+    several = f"{count} processes" if str(count) != "1" else "one process"
+    begin = {
+        "pytorch": f"torchrun --nproc-per-node {count} train.py",
+        "mpi": f"mpirun -n {count} python train.py",
+        "tensorflow": "a launcher that sets TF_CONFIG",
+        "ray": "ray.init(address='auto')",
+    }.get(kind, "a launcher")
+    where = "in the script" if kind == "ray" else "in the command"
+    if kind == "ray" or several != "one process":
+        yield "trial.distribution", f"a trial starts as one process, not as {kind or 'several'}: write {begin} {where}"
+
+
+def unused_notes(command: str, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields one note for each parameter that the command does not pass on."""
+    used = {reference.name.lstrip("-") for reference in references(command) if reference.scope == "search_space"}
+    for name in names:
+        if name.lstrip("-") not in used:
+            bare = name.lstrip("-")
+            passed = f"--{bare} ${{{{search_space.{bare}}}}}"
+            yield f"search_space.{name}", f"not in the command, so it changes nothing unless read there; add {passed}"
+
+
+def installing(command: str, own: Mapping[str, Any]) -> tuple[Problem | None, str]:
+    """Returns a problem or a note about what the command installs into the Python that it runs in.
+
+    Args:
+        command: The command.
+        own: The section ``raydrive``.
+    """
+    python, allowed = str(own.get("python") or ""), own.get("allow_pip_install") is True
+    return check_installing(command, python=python, allowed=allowed, where="trial.command", keys="raydrive.")
+
+
+def yaml11_notes(root: Node) -> Iterator[tuple[str, str]]:
+    """Yields one note for each value that Azure would read differently."""
+    for section in ("search_space", "inputs"):
+        node = root.get(section)
+        for where, scalar in node.scalars(section) if node else ():
+            value_of_choice = section == "search_space" and ".values[" in where and not where.endswith(_NUMBERS)
+            literal = section == "inputs" and where.count(".") == 1
+            if scalar.text is None or not (value_of_choice or literal):
+                continue
+            difference = reading(scalar.text, scalar.value)
+            if difference:
+                yield where, f"{difference}; quote it, or write it so that both agree"
