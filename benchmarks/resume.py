@@ -58,8 +58,9 @@ def raydrive(trials: int) -> tuple[float, int]:
 
     import raydrive.runtime.ray_cluster.connection as cluster
     from raydrive import Experiment, Workspace
-    from raydrive.api.submit.launch import driver_name, resume
+    from raydrive.api.submit.launch import resume
     from raydrive.core.records import Ended
+    from raydrive.runtime.driver_client import driver_name
     from raydrive.storage.journal.writer import JournalReader
     from raydrive.storage.run_reader import RunReader
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from raydrive.api import hyperdrive_format as hyperdrive
 from raydrive.api.argument_types import LAYOUT, RUN_OBJECT
-from raydrive.api.control import ask_own_driver, call_driver
 from raydrive.api.display.notebook_html import Rows, trial_html
 from raydrive.api.plot_methods import PlotMethods
 from raydrive.api.table_methods import Tables
@@ -25,6 +24,7 @@ from raydrive.core.sweep.state import Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.status import DAMAGED, NOT_RESPONDING, is_interrupted
 from raydrive.core.views.summary import INTERRUPTED, Summary, best_among, state_of, value_by
+from raydrive.runtime.driver_client import call_driver, view_own_driver
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import POLL_S, RunReader
 from raydrive.storage.trial_files import copy_file, copy_files, list_files, whole_log
@@ -42,7 +42,7 @@ class HyperDriveRun(PlotMethods, Tables):
     def __init__(self, layout: RunLayout) -> None:
         self.reader = RunReader(layout)
         """The run as it is read from storage: what charts, tables and the console draw."""
-        self.reader.ask_driver = ask_own_driver
+        self.reader.ask_driver = view_own_driver
         self.reader.refresh()
 
     @classmethod

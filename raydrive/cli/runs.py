@@ -24,9 +24,10 @@ STOP_MARGIN_S = 10.0
 
 def workspace(storage: str | None) -> Workspace:
     """Returns the workspace the flag, the environment or ``raydrive.toml`` names."""
-    from raydrive.api.workspace import Workspace, read_settings
+    from raydrive.api.workspace import Workspace
+    from raydrive.settings.nearest import read_place
 
-    return Workspace(resolve(storage, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage")))
+    return Workspace(resolve(storage, "RAYDRIVE_STORAGE", "--storage", read_place().storage))
 
 
 def open_run(name: str, storage: str | None) -> HyperDriveRun:
@@ -134,8 +135,7 @@ def interrupt_on_signals() -> None:
 
 def _interrupted(run: HyperDriveRun) -> int:
     """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us."""
-    from raydrive.api.control import call_driver
-    from raydrive.api.submit.launch import is_ours
+    from raydrive.runtime.driver_client import call_driver, is_ours
     from raydrive.runtime.ray_cluster import connection
 
     if not is_ours(run.layout):

@@ -119,7 +119,7 @@ def resume(
 ) -> int:
     """Go on with an interrupted run, or extend a finished one, from its storage alone."""
     from raydrive.api.submit import launch as launching
-    from raydrive.api.workspace import read_settings
+    from raydrive.settings.nearest import read_place
 
     wanted = {
         "max_total_runs": max_total_trials,
@@ -127,7 +127,7 @@ def resume(
         "max_duration_s": timeout,
     }
     run = workspace(storage).get_run(run_name)
-    target = resolve(address, "RAY_ADDRESS", "--address", read_settings().get("address"))
+    target = resolve(address, "RAY_ADDRESS", "--address", read_place().address)
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
         launching.resume(run.reader, address=target, limits=limits, force=force, up_to=up_to)
@@ -174,7 +174,7 @@ def schema() -> int:
 
 def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str = "") -> Loaded:
     """Reads a sweep file, over the settings of the nearest raydrive.toml, and says its warnings."""
-    from raydrive.api.workspace import nearest_settings
+    from raydrive.settings.nearest import nearest_settings
     from raydrive.sweepfile.loader import load_sweep
 
     loaded = load_sweep(config, overrides=changes, site=site, node=node, defaults=nearest_settings())
@@ -184,16 +184,14 @@ def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str =
 
 
 def _storage(flag: str | None, loaded: Loaded) -> str:
-    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+    from raydrive.api.workspace import DEFAULT_STORAGE
 
-    fallbacks = loaded.settings.storage, read_settings().get("storage"), DEFAULT_STORAGE
-    return resolve(flag, "RAYDRIVE_STORAGE", "--storage", *fallbacks) or DEFAULT_STORAGE
+    # raydrive.toml is in there: the sweep file lies over it.
+    return resolve(flag, "RAYDRIVE_STORAGE", "--storage", loaded.settings.storage, DEFAULT_STORAGE) or DEFAULT_STORAGE
 
 
 def _address(flag: str | None, loaded: Loaded) -> str | None:
-    from raydrive.api.workspace import read_settings
-
-    return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address, read_settings().get("address"))
+    return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address)
 
 
 def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, WarmStartData]:

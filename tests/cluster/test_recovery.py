@@ -26,8 +26,8 @@ from raydrive import (
     Workspace,
     uniform,
 )
-from raydrive.api.submit.launch import driver_name
 from raydrive.core.records import Began, Cancelled, Lost
+from raydrive.runtime.driver_client import driver_name
 from raydrive.storage.journal.writer import JournalReader
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]

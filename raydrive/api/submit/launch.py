@@ -6,13 +6,11 @@ import contextlib
 import dataclasses
 import json
 import os
-import secrets
-import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from raydrive.api.submit.dashboard import launch_by_job, resume_by_job
 from raydrive.api.submit.preflight import Checked, check_submission
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
@@ -23,18 +21,13 @@ from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError,
 from raydrive.core.sweep.warm_start_data import dump
 from raydrive.core.views.heartbeat import Heartbeat
 from raydrive.core.views.status import SILENT_S, JournalEnd, is_live
-from raydrive.storage.code_snapshot import store_code, store_function
+from raydrive.runtime.driver_client import start_driver
+from raydrive.runtime.ray_cluster import connection as ray_connection
+from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
+from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
+from raydrive.runtime.ray_cluster.storage_probe import probe_storage
 from raydrive.storage.run_layout import RunLayout, new_run_id
-from raydrive.storage.run_reader import RunReader, read_heartbeat
-
-START_TIMEOUT_S = 120.0
-CONFIRM_TIMEOUT_S = 5.0
-"""Seconds a driver has to tell which folder it is for."""
-
-
-def driver_name(layout: RunLayout) -> str:
-    """Returns the name of the driver actor of the run in a folder; that of a copy of it has another one."""
-    return f"raydrive:{layout.key}"
+from raydrive.storage.run_reader import RunReader
 
 
 def launch(submission: Submission, *, storage: str, address: str | None) -> RunLayout:
@@ -50,19 +43,13 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> RunL
         ClusterError: If Ray cannot be reached or could never satisfy the request.
         StorageError: If the run folder cannot be written, or a node of the cluster cannot use the storage.
     """
-    from raydrive.runtime.ray_cluster import connection as ray_connection
-    from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
-    from raydrive.runtime.ray_cluster.storage_probe import probe_storage
-
     submission = _with_folder(submission)
-    if dashboard := dashboard_of(address):
-        from raydrive.api.submit.dashboard import launch_by_job
-
-        return _opened(launch_by_job(submission, storage=storage, address=dashboard))
     # What can be refused is refused before anything is left behind: first the code, then whether the storage can
     # be used at all (starting a cluster takes a while), then the cluster, then the folder.
     checked = check_submission(submission, storage=storage, address=address)
     try:
+        if dashboard := dashboard_of(address):
+            return _opened(launch_by_job(submission, checked.code, storage=storage, address=dashboard))
         connection = ray_connection.connect(address)
         ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
         probe_storage(storage, submission.config.trial.resources)
@@ -75,15 +62,12 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> RunL
 
 def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout:
     """Makes the folder of a new run, with everything in it that a driver needs."""
-    from raydrive.runtime.ray_cluster import connection as ray_connection
-
     config = submission.config
     layout = RunLayout.create(storage, config.experiment, new_run_id(config.experiment))
     sha256 = ""
-    if checked.pickled:
-        sha256 = store_function(layout, checked.pickled)
-    elif checked.code is not None:
-        sha256 = store_code(layout, checked.code)
+    if checked.code is not None:
+        checked.code.store(layout)
+        sha256 = checked.code.sha256
     config = dataclasses.replace(
         config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=ray_connection.versions()
     )
@@ -153,10 +137,6 @@ def resume(
         DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
     """
-    from raydrive.runtime.ray_cluster import connection as ray_connection
-    from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
-    from raydrive.runtime.ray_cluster.storage_probe import probe_storage
-
     if up_to is not None:
         _refuse_live(run, force)
         run.cut(up_to)
@@ -166,8 +146,6 @@ def resume(
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     _check_resumable(run, changed, force)
     if dashboard := dashboard_of(address):
-        from raydrive.api.submit.dashboard import resume_by_job
-
         refuse_by_job(run.config.trial.secrets)
         resume_by_job(run.uri, address=dashboard, limits=changed, force=force)
     else:
@@ -188,8 +166,6 @@ def _check_resumable(run: RunReader, changed: Mapping[str, Any], force: bool) ->
 
 
 def _refuse_live(run: RunReader, force: bool) -> None:
-    from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
-
     if force or run.sweep.finished is not None:
         return
     beat, now = run.heartbeat(), time.time()  # one that cannot be read is an error here: nothing tells then
@@ -215,178 +191,3 @@ def _age_text(beat: Heartbeat, now: float) -> str:
 def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
     more = changed.get("max_total_runs", limits.max_total_runs) > trials
     return bool(changed) and more
-
-
-def start_driver(
-    layout: RunLayout,
-    outlives: bool,
-    limits: Mapping[str, Any] | None = None,
-    secrets: Mapping[str, str] | None = None,
-) -> None:
-    """Creates the driver actor of a run and waits until it has taken charge.
-
-    Args:
-        layout: The run folder.
-        outlives: Whether the cluster goes on without this process; then the driver does too.
-        limits: Limits that a resume changes.
-        secrets: Values of the trials' secrets by name.
-
-    Raises:
-        ClusterError: If the driver does not answer in time, or cannot import raydrive.
-        StorageError: If the driver cannot use the run folder.
-    """
-    import ray
-    from ray.exceptions import GetTimeoutError, RayError, RayTaskError
-
-    from raydrive.runtime.ray_actors import DriverActor
-    from raydrive.runtime.ray_cluster.connection import NAMESPACE
-
-    options: dict[str, Any] = {"namespace": NAMESPACE, "num_cpus": 0, "max_restarts": -1}
-    if outlives:
-        options["lifetime"] = "detached"
-    try:
-        driver = _create(ray.remote(DriverActor), layout, options, dict(limits or {}), dict(secrets or {}))
-        ray.get(driver.start.remote(), timeout=START_TIMEOUT_S)
-    except RayTaskError as error:
-        cause = error.cause if isinstance(error.cause, RaydriveError) else None
-        if cause is not None:
-            raise cause from error
-        raise ClusterError(f"the driver of {layout.run_id} failed: {_last_line(error)}") from error
-    except GetTimeoutError as error:
-        raise ClusterError(f"the driver of {layout.run_id} did not answer within {START_TIMEOUT_S:.0f} s") from error
-    except (RayError, ValueError) as error:
-        raise ClusterError(f"the driver of {layout.run_id} could not start: {_last_line(error)}") from error
-    # The handle keeps a driver that is not detached alive as long as this process lives.
-    _STARTED[layout.key] = _Started(driver, _connection(), embedded=not outlives)
-
-
-def _create(actor_class: Any, layout: RunLayout, options: Mapping[str, Any], *arguments: object) -> Any:
-    """Creates the driver actor; one of the same folder is over, or to be taken over from, and is killed.
-
-    Raises:
-        ClusterError: If an actor of that name is another folder's driver.
-        ValueError: If the name does not become free.
-    """
-    import ray
-
-    name, end = driver_name(layout), time.monotonic() + START_TIMEOUT_S
-    while True:
-        with contextlib.suppress(ValueError):
-            before = ray.get_actor(name, namespace=options["namespace"])
-            if is_driver_of(before, layout) is False:
-                raise ClusterError(f"the actor {name} is the driver of another folder than {layout.folder}")
-            ray.kill(before, no_restart=True)
-        try:
-            return actor_class.options(name=name, **options).remote(layout.uri, *arguments)
-        except ValueError:
-            # Ray frees the name of a killed actor a moment later.
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """A driver that this process started."""
-
-    handle: Any
-    connection: str
-    """The connection to Ray that the handle belongs to."""
-    embedded: bool
-    """Whether it ends with this process."""
-
-
-_STARTED: dict[str, _Started] = {}
-"""By ``RunLayout.key``."""
-
-
-def _connection() -> str:
-    """Names this process's connection to Ray; empty without one."""
-    ray = sys.modules.get("ray")
-    return str(ray.get_runtime_context().get_worker_id()) if ray is not None and ray.is_initialized() else ""
-
-
-def _started(layout: RunLayout) -> _Started | None:
-    """Returns a run's driver if this process started it; one of a cluster it has left is good for nothing."""
-    found = _STARTED.get(layout.key)
-    return found if found is not None and found.connection == _connection() else None
-
-
-def is_known(layout: RunLayout) -> bool:
-    """Whether this process started a run's driver, and so holds its handle."""
-    return _started(layout) is not None
-
-
-def is_ours(layout: RunLayout) -> bool:
-    """Whether a run's driver ends with this process, so that Ctrl-C here means the run."""
-    started = _started(layout)
-    return started is not None and started.embedded
-
-
-def find_driver(layout: RunLayout) -> Any:
-    """Returns the handle of a run's driver, connecting to its cluster if need be.
-
-    Raises:
-        ClusterError: If there is no live driver, or its cluster cannot be reached.
-    """
-    from raydrive.runtime.ray_cluster import connection as ray_connection
-
-    known = _started(layout)
-    if known is not None:
-        return known.handle
-    ray_connection.before_import()
-    import ray
-
-    heartbeat = read_heartbeat(layout)
-    if not ray.is_initialized():
-        address = heartbeat.address
-        if not address:
-            raise ClusterError(f"run {layout.run_id} has no driver: it has never started")
-        ray_connection.connect(address)
-    # The second: one that was started where the same folder has another path.
-    own = driver_name(layout)
-    for name in dict.fromkeys(filter(None, (own, heartbeat.actor))):
-        with contextlib.suppress(ValueError):
-            driver = ray.get_actor(name, namespace=ray_connection.NAMESPACE)
-            ours = is_driver_of(driver, layout)
-            if ours or (ours is None and name == own):
-                return driver
-    raise ClusterError(
-        f"run {layout.run_id} has no live driver on the cluster at {heartbeat.address}. "
-        f"Go on with it: raydrive resume {layout.run_id}"
-    )
-
-
-def is_driver_of(driver: Any, layout: RunLayout) -> bool | None:
-    """Returns whether an actor is the driver of the run in a folder, however either of them calls that folder.
-
-    A file is made in the folder, and the driver is asked whether it sees it. So a copy of a run, which has the same
-    heartbeat, never gets the original's driver called or killed.
-
-    Args:
-        driver: Handle of the actor.
-        layout: The run.
-
-    Returns:
-        None when it does not answer, or no file can be made there.
-    """
-    import ray
-    from ray.exceptions import RayError
-
-    name = f".asked-{secrets.token_hex(8)}"
-    try:
-        layout.folder.write_whole(name, b"", durable=False)
-    except StorageError:
-        return None
-    try:
-        return bool(ray.get(driver.sees.remote(name), timeout=CONFIRM_TIMEOUT_S))
-    except (RayError, RaydriveError, AttributeError):
-        return None
-    finally:
-        with contextlib.suppress(StorageError):
-            layout.folder.delete(name)
-
-
-def _last_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1] if lines else type(error).__name__

@@ -27,7 +27,7 @@ from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.actor_factory import TrialActorFactory
 from raydrive.runtime.driver.actor_pool import ActorPool
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
-from raydrive.runtime.ray_cluster.connection import versions
+from raydrive.runtime.ray_cluster.connection import versions, was_restarted
 from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
@@ -82,8 +82,8 @@ class Driver:
         self._loop: DecisionLoop | None = None
         self._slots: ActorPool | None = None
         self._compactor: JournalCompactor | None = None
-        self._context = context = ray.get_runtime_context()
-        if context.was_current_actor_reconstructed:
+        self._context = ray.get_runtime_context()
+        if was_restarted():
             self._limits = {}  # they are in the journal already
             # Nobody outside knows that this driver is new: it has to begin by itself.
             self._restarting = asyncio.get_running_loop().create_task(self._restart())

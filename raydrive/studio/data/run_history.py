@@ -1,8 +1,8 @@
 """The fold behind every chart: what a sweep forgets once it has decided, kept for showing.
 
 ``Sweep`` keeps what later decisions need. A chart also needs when each interval was logged, every other metric, every
-attempt and how it ended, and where the policy drew its line when it stopped a trial. ``RunHistory`` folds the same journal
-into that, incrementally, beside a sweep of its own.
+attempt and how it ended, and where the policy drew its line when it stopped a trial. ``RunHistory`` folds the
+same journal into that, incrementally, beside a sweep of its own.
 """
 
 from __future__ import annotations
