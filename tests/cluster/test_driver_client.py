@@ -48,8 +48,8 @@ def running(storage: str) -> Iterator[HyperDriveRun]:
 def test_a_driver_that_this_process_started_is_called(running: HyperDriveRun) -> None:
     assert is_known(running.layout)
     view = view_own_driver(running.layout)
-    assert (view["state"], view["actor"]) == ("Running", driver_name(running.layout))
-    assert view["pid"] not in (0, os.getpid())
+    assert (view.state, view.actor) == ("Running", driver_name(running.layout))
+    assert view.pid not in (0, os.getpid())
 
 
 def test_a_call_that_takes_too_long_is_given_up(running: HyperDriveRun) -> None:
@@ -69,11 +69,11 @@ def test_a_driver_that_is_gone_cannot_be_reached(running: HyperDriveRun) -> None
     ray.kill(find_driver(running.layout), no_restart=True)
     with pytest.raises(ClusterError, match=rf"the driver of {running.id} cannot be reached: "):
         call_driver(running.layout, "view")
-    assert view_own_driver(running.layout) == {}
+    assert not view_own_driver(running.layout)
     from raydrive.api.submit.launch import resume
 
-    resume(running, address=None, force=True)
-    assert view_own_driver(running.layout)["epoch"] == 2
+    resume(running.reader, address=None, force=True)
+    assert view_own_driver(running.layout).epoch == 2
 
 
 def test_a_copy_of_a_run_has_no_driver(running: HyperDriveRun, tmp_path: Path) -> None:
