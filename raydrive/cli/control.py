@@ -23,6 +23,7 @@ from raydrive.cli.console import (
     resolve,
     say,
 )
+from raydrive.cli.runs import open_run
 
 
 def register(app: typer.Typer) -> None:
@@ -39,8 +40,7 @@ def cancel(
     storage: StorageOption = None,
 ) -> int:
     """End a run, or one trial of it."""
-    from raydrive.api.run import INTERRUPTED
-    from raydrive.cli.show import open_run
+    from raydrive.core.views.summary import INTERRUPTED
 
     run = open_run(run_name, storage)
     if trial is not None:
@@ -100,12 +100,13 @@ def _bytecode() -> dict[str, Any]:
 
 
 def _storage(flag: str | None) -> dict[str, Any]:
-    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+    from raydrive.api.workspace import DEFAULT_STORAGE
     from raydrive.core.errors import RaydriveError
+    from raydrive.settings.nearest import read_place
     from raydrive.storage.check_storage import check_usable
     from raydrive.storage.folder.base import Folder
 
-    where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage"), DEFAULT_STORAGE)
+    where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_place().storage, DEFAULT_STORAGE)
     try:
         folder = Folder.open(where or DEFAULT_STORAGE)
         check_usable(folder, thorough=True)
@@ -115,18 +116,18 @@ def _storage(flag: str | None) -> dict[str, Any]:
 
 
 def _cluster(flag: str | None) -> list[dict[str, Any]]:
-    from raydrive.api.workspace import read_settings
+    from raydrive.settings.nearest import read_place
 
-    settings = read_settings()
-    address = resolve(flag, "RAY_ADDRESS", "--address", settings.get("address"))
+    place = read_place()
+    address = resolve(flag, "RAY_ADDRESS", "--address", place.address)
     if address in (None, "local"):
         found = f"none given: an embedded one with {os.cpu_count()} cores would be started"
-        return [_check("cluster", True, found), _embedded(settings.get("plain_ray"))]
+        return [_check("cluster", True, found), _embedded(place.plain_ray)]
     from raydrive.core.errors import RaydriveError
     from raydrive.runtime.ray_cluster import connection as ray_connection
 
     try:
-        connection = ray_connection.connect(address, plain_ray=settings.get("plain_ray"))
+        connection = ray_connection.connect(address, plain_ray=place.plain_ray)
     except RaydriveError as error:
         return [_check("cluster", False, str(address), str(error))]
     rows = [_check("cluster", True, connection.address)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
+    from raydrive.storage.run_reader import RunReader
 
 CONFIG = {"showSendToCloud": False, "displaylogo": False}
 """plotly.js otherwise shows a button that uploads the chart to its maker."""
@@ -124,7 +124,7 @@ class Axes:
         numbers: The trials to draw.
     """
 
-    def __init__(self, run: HyperDriveRun, numbers: Sequence[int]) -> None:
+    def __init__(self, run: RunReader, numbers: Sequence[int]) -> None:
         rows = {row["trial"]: row for row in run.rows()}
         self._params = [flat(run.sweep.trials[number].params) for number in numbers]
         self._rows = [rows[number] for number in numbers]

@@ -71,7 +71,7 @@ def expected(space: Space, trials: list[TrialRecord], maximize: bool, rows: Arra
 
     features = FeatureEncoder(space)
     layout = Layout(features.owner, features.numbers)
-    data, scale = data_of(TrainingDataReader(features, maximize).read(trials), features, layout, bend=False)
+    data, scale = data_of(TrainingDataReader(features, maximize).read(trials), features, layout, log_offset=False)
     data = data.thinned(MOST_TRIALS)
     start, prior = gaussian_process.start(layout), gaussian_process.Prior()
     theta, _ = gaussian_process.fit(data, [start], prior, _ITERATIONS)

@@ -2,7 +2,7 @@
 
 What is changed in Ray here is none of its public interface. The changes last no longer than the start, and save nothing
 but time. A Ray that lacks one of the parts is started as it is, with one line that tells it; a user asks for that with
-``RAYDRIVE_PLAIN_RAY=1`` or ``plain_ray: true``. Measured with Ray 2.60 on two cores; ``docs/performance.md`` has the
+``RAYDRIVE_PLAIN_RAY=1`` or ``plain_ray: true``. Measured with Ray 2.60 on two cores; ``benchmarks/LOG.md`` has the
 figures.
 """
 
@@ -120,7 +120,9 @@ def _only_what_is_used() -> Iterator[None]:
             owner = _found(path)
             rays = getattr(owner, name)
             stack.callback(setattr, owner, name, rays)
-            setattr(owner, name, functools.partial(other, rays))
+            ours = functools.partial(other, rays)
+            # Python 3.13 warns of a partial in a class, for it is to become a method.
+            setattr(owner, name, staticmethod(ours) if isinstance(owner, type) else ours)
         if not _SETTINGS.keys() & os.environ.keys():
             for name, value in _SETTINGS.items():
                 stack.callback(os.environ.pop, name, None)

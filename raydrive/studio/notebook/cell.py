@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,10 +11,9 @@ from raydrive.api.display.palette import state_colour
 from raydrive.api.display.text import clock, number, span_text, value_text
 from raydrive.core.sweep.state import Trial
 from raydrive.core.views.chart_axes import flat
-from raydrive.core.views.summary import INTERRUPTED, ranked, row, seconds_of
-from raydrive.studio.data.page_data import thin
+from raydrive.core.views.summary import ranked, row, seconds_of
 from raydrive.studio.data.run_history import RunHistory
-from raydrive.studio.data.status import standing
+from raydrive.studio.data.thinning import thin
 
 MOST_ROWS = 15
 MOST_LINES = 150
@@ -30,8 +28,7 @@ def run_cell(history: RunHistory, now: float | None = None) -> str:
         history: The run.
         now: Seconds since the epoch; None = the clock's.
     """
-    now = time.time() if now is None else now
-    stands = standing(history, now)
+    stands = history.status(now)
     summary, now = stands.summary, stands.now
     best = summary.best
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
@@ -47,7 +44,7 @@ def run_cell(history: RunHistory, now: float | None = None) -> str:
         '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
         f"<div><b>{_text(history.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "
         f"{summary.max_total_runs} ({counts}) · {value} · {clock(summary.elapsed_s)}{saved}</div>{why}"
-        f"{drawing(history)}{_table(history, now, stands.state == INTERRUPTED)}</div>"
+        f"{drawing(history)}{_table(history, now, stands.interrupted)}</div>"
     )
 
 
