@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from raydrive import (
     Experiment,
@@ -42,13 +43,6 @@ def submit(storage: str, target: Any, **options: Any) -> HyperDriveRun:
     return Experiment(Workspace(storage), "checkpoints").submit(config)
 
 
-def wait_until(condition: Any, timeout_s: float = 90.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
 def train(params: dict[str, Any]) -> None:
     run = Run.get_context()
     start = 0
@@ -62,12 +56,16 @@ def train(params: dict[str, Any]) -> None:
         (folder / "state.json").write_text(json.dumps({"epoch": epoch}))
         run.save_checkpoint(folder)
         if epoch == 4 and run.attempt == 1:
-            time.sleep(1.5)  # until it has arrived
-            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(600)  # until it is killed
 
 
 def test_an_attempt_goes_on_from_the_last_checkpoint(storage: str) -> None:
     run = submit(storage, train, max_attempts=2)
+    newest = wait_until(
+        lambda: [one for one in manifests(run.layout, 0) if one.interval == 4], "the checkpoint of interval 4"
+    )[0]
+    wait_until(lambda: run.refresh() and run.sweep.trials[0].checkpoint == str(newest.number), "its record")
+    os.kill(run.sweep.trials[0].pid, signal.SIGKILL)
     run.wait_for_completion()
     assert run.get_status() == "Completed"
     metrics = run.get_child(0).get_metrics()
@@ -98,7 +96,7 @@ def test_a_damaged_checkpoint_is_passed_over(storage: str) -> None:
         run.log("score", 2.0)
 
     run = submit(storage, gated, max_attempts=2, keep_checkpoints=2)
-    wait_until(lambda: run.refresh() and len(manifests(run.layout, 0)) == 2)
+    wait_until(lambda: run.refresh() and len(manifests(run.layout, 0)) == 2, "two checkpoints")
     newest = manifests(run.layout, 0)[-1]
     place = run.layout.checkpoint(0, newest.number).local_path
     assert place is not None

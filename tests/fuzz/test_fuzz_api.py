@@ -89,8 +89,8 @@ def train(params: dict[str, Any]) -> None:
 
 def targets(folder: Path) -> Iterator[tuple[str, Callable[..., Any], dict[str, Any]]]:
     """Yields every public callable with a call of it that works, but for its surroundings."""
-    from raydrive.api.child import Run as Child
     from raydrive.api.run import HyperDriveRun
+    from raydrive.api.run import Run as Child
 
     space = {"lr": uniform(0, 1)}
     sampling = RandomParameterSampling(space)
