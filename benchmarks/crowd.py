@@ -101,7 +101,7 @@ def driver_class() -> type:
     """Returns the driver whose trials begin at once and nowhere."""
     from raydrive.core.records import Began, Launch
     from raydrive.runtime.driver import actor_pool, driver, own_actor, pool_factory
-    from raydrive.runtime.ray_actors import TrialRayActor
+    from raydrive.runtime.ray_actors import TrialActor
 
     class Nowhere(actor_pool.ActorPool):
         def launch(self, launch: Launch) -> None:
@@ -117,7 +117,7 @@ def driver_class() -> type:
     class CrowdDriver(driver.Driver):
         def __init__(self, uri: str) -> None:
             host = own_actor.OwnActor()
-            super().__init__(uri, None, NowhereFactory(uri, TrialRayActor, host.handle, None, None), host)
+            super().__init__(uri, None, NowhereFactory(uri, TrialActor, host.handle, None, None), host)
 
         def pid(self) -> int:
             """Returns the process to watch."""

@@ -87,7 +87,7 @@ _HOMES = {
     "raydrive.core.search.random_search": ("RandomParameterSampling",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = [
     "BanditPolicy",
     "BayesianParameterSampling",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from raydrive.api.display.text import size
 from raydrive.cli.console import (
     Format,
     OutputOption,
@@ -19,9 +20,11 @@ from raydrive.cli.console import (
     resolve,
     say,
 )
+from raydrive.cli.runs import workspace
 from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
+    from raydrive.core.early_stopping.policies import Policy
     from raydrive.studio.data.run_history import RunHistory
     from raydrive.studio.data.whatif import WhatIfResult
 
@@ -35,8 +38,6 @@ def register(app: typer.Typer) -> None:
 
 
 def _storage(flag: str | None) -> str:
-    from raydrive.cli.show import workspace
-
     return workspace(flag).storage
 
 
@@ -46,7 +47,7 @@ def open_story(name: str, storage: str | None) -> RunHistory:
     from raydrive.studio.data.run_history import open_history as read
 
     history = read(RunLayout.open(find_run(_storage(storage), name).folder))
-    for text in [history.trouble, *history.reader.notices]:
+    for text in [history.trouble, *history.journal.notices]:
         if text:
             say(f"Note: {text}")
     return history
@@ -67,8 +68,8 @@ def report(
     target = output or f"{history.layout.run_id}.html"
     if os.path.isdir(target):
         raise ConfigError(Problem("--output", f"{show(target)}, which is a folder", "the name of a file"))
-    size = write_report(history, target, logs=logs)
-    say(f"{len(history.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
+    written = write_report(history, target, logs=logs)
+    say(f"{len(history.sweep.trials)} trials, {size(written)}. Open it in a browser.")
     print(target)
     return 0
 
@@ -121,43 +122,16 @@ def whatif(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
-    from raydrive.core.early_stopping.policies import policy_from_json
-    from raydrive.core.errors import ConfigError, Problem
     from raydrive.studio.data.whatif import choices, outcomes
 
-    chosen = None
-    if policy:
-        raw: Any = policy
-        if policy.strip()[:1] in '{["':
-            try:
-                raw = json.loads(policy)
-            except (ValueError, RecursionError) as error:
-                allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
-                raise ConfigError(
-                    Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")
-                ) from error
-        chosen = [policy_from_json(raw, "--policy")]
+    chosen = [_policy(policy)] if policy else None
     history = open_story(run_name, storage)
     own = history.config.policy
     found = outcomes(history, chosen or choices(own))
     if output is Format.JSON:
         emit_json({"run": history.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
-    rows = [
-        {
-            "policy": f"{one.text} (as it was)" if one.policy == own.to_json() and not policy else one.text,
-            "would stop": len(one.stopped),
-            "trains_s": round(one.trained_s, 1),
-            "saves_s": round(one.saved_s, 1),
-            "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
-            "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
-            "best": one.best,
-            "best trial": one.best_trial,
-            "best lost": "yes" if one.lost_best else "no",
-            "unknown": one.unknown,
-        }
-        for one in found
-    ]
+    rows = [_row(one, as_it_was=not policy and one.policy == own.to_json()) for one in found]
     emit(rows, output, name="outcomes")
     if len(found) == 1 and output is Format.TABLE:
         for trial, interval, why in found[0].stopped:
@@ -165,6 +139,34 @@ def whatif(
     for text in _unknown(found):
         say(text)
     return 0
+
+
+def _policy(text: str) -> Policy:
+    from raydrive.core.early_stopping.policies import policy_from_json
+
+    raw: Any = text
+    if text.strip()[:1] in '{["':
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
+            raise ConfigError(Problem("--policy", repr(text[:200]), allowed, f"It is no JSON: {error}.")) from error
+    return policy_from_json(raw, "--policy")
+
+
+def _row(one: WhatIfResult, *, as_it_was: bool) -> dict[str, Any]:
+    return {
+        "policy": f"{one.text} (as it was)" if as_it_was else one.text,
+        "would stop": len(one.stopped),
+        "trains_s": round(one.trained_s, 1),
+        "saves_s": round(one.saved_s, 1),
+        "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
+        "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
+        "best": one.best,
+        "best trial": one.best_trial,
+        "best lost": "yes" if one.lost_best else "no",
+        "unknown": one.unknown,
+    }
 
 
 def _unknown(found: list[WhatIfResult]) -> list[str]:

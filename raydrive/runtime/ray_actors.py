@@ -1,4 +1,4 @@
-"""What Ray knows of the two actors: their calls, and nothing that takes long to import.
+"""The classes of the two Ray actors: their calls, and nothing that takes long to import.
 
 Ray imports an actor's class wherever it is created, and wherever a handle of it arrives. With the work itself in these
 classes the submitting process, the driver and every trial actor would each import all of it, and somebody would wait
@@ -16,14 +16,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raydrive.runtime.ray_cluster import plain_ray
+
 
 def _without_addons() -> None:
     """In an actor's process: keeps Ray from importing pydantic, pyarrow and numpy before the first call.
 
     Ray does so, a tenth of a second, to be able to send values of theirs; between our actors go plain ones. A process
     that submits is left alone, whatever it sends besides is its own business; and one that has sent something already
-    has imported them.
+    has imported them. With ``RAYDRIVE_PLAIN_RAY`` in the process's environment nothing is changed.
     """
+    if plain_ray.asked_by_variable():
+        return
     worker = sys.modules.get("ray._private.worker")
     addons: Any = sys.modules.get("ray.util.serialization_addons")
     if addons is None or getattr(getattr(worker, "global_worker", None), "mode", None) != 1:  # 1: a worker of Ray's
@@ -50,14 +54,13 @@ class DriverActor:
     ) -> None:
         from raydrive.runtime.driver import actor_factory
 
-        factory = actor_factory.prestart_first_actor(
-            uri, TrialRayActor, secrets
-        )  # comes up while this one imports its work
+        # The first trial actor starts while this one imports its work.
+        factory = actor_factory.prestart_first_actor(uri, TrialActor, secrets)
 
         from raydrive.runtime.driver import driver, own_actor, pool_factory
 
         host = own_actor.OwnActor()
-        pools = pool_factory.PoolFactory(uri, TrialRayActor, host.handle, factory, secrets)
+        pools = pool_factory.PoolFactory(uri, TrialActor, host.handle, factory, secrets)
         self._work = driver.Driver(uri, limits, pools, host)
         gc.freeze()
 
@@ -90,8 +93,8 @@ class DriverActor:
         return await self._work.sees(name)
 
 
-class TrialRayActor:
-    """A trial actor; takes what ``raydrive.runtime.trial_actor.actor.TrialActor`` takes."""
+class TrialActor:
+    """The Ray actor of a trial; takes what ``raydrive.runtime.trial_actor.actor.TrialSupervisor`` takes."""
 
     def __init__(
         self,
@@ -107,7 +110,7 @@ class TrialRayActor:
         from raydrive.runtime.trial_actor import actor
 
         self._pack = trial_events.pack
-        self._work = actor.TrialActor(uri, run_id, config, driver, epoch, name, secrets)
+        self._work = actor.TrialSupervisor(uri, run_id, config, driver, epoch, name, secrets)
         gc.freeze()
 
     async def ping(self) -> int:

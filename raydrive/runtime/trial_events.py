@@ -135,7 +135,7 @@ def _check(event: Any) -> None:
     """Looks at what may be an event.
 
     Raises:
-        UnknownEventError: If it is none that this release knows.
+        UnknownEventError: If this release has no event of its kind.
     """
     fix = "The trial actor runs another release of raydrive: install the same one on all nodes"
     kind = event[0] if isinstance(event, tuple | list) and event else None

@@ -101,10 +101,24 @@ def store_code(layout: RunLayout, source: CodeSnapshot | str | os.PathLike[str])
         storage_path = layout.folder.local_path
         source = snapshot(source, storage_path.parent.parent if storage_path else None)
     with source:
-        name = f"{source.sha256}.zip"
-        if not layout.code.exists(name):
-            layout.code.put_file(source.path, name)
+        store_archive(layout, source.path, source.sha256)
     return source.sha256
+
+
+def store_archive(layout: RunLayout, archive: Path, sha256: str) -> None:
+    """Puts the zip of a snapshot into a run.
+
+    Args:
+        layout: The run.
+        archive: The zip; it stays where it is.
+        sha256: That of the zip.
+
+    Raises:
+        StorageError: If it cannot be read or written.
+    """
+    name = f"{sha256}.zip"
+    if not layout.code.exists(name):
+        layout.code.put_file(archive, name)
 
 
 def unpack_code(layout: RunLayout, sha256: str, into: Path) -> Path:
@@ -144,18 +158,6 @@ def unpack_code(layout: RunLayout, sha256: str, into: Path) -> Path:
     finally:
         shutil.rmtree(room, ignore_errors=True)
     return target
-
-
-def unpack(archive: Path, target: Path) -> None:
-    """Unpacks the zip of a snapshot into a new directory.
-
-    Raises:
-        StorageError: If it cannot be unpacked, or names files outside.
-    """
-    try:
-        _unpack(archive, target)
-    except OSError as error:
-        raise failure("unpack the code into", str(target), error) from error
 
 
 def store_function(layout: RunLayout, data: bytes) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 from raydrive.core.early_stopping.policies import policy_keys
 from raydrive.core.space.expressions import field_names
 from raydrive.core.space.parsing import EXPRESSIONS
-from raydrive.sweepfile.schema import TEXTS, InputKeys, OutputKeys, SweepKeys, any_case
+from raydrive.settings.fields import any_case
+from raydrive.sweepfile.schema import TEXTS, InputKeys, OutputKeys, SweepKeys
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NUMBER = {"type": ["number", "string"]}

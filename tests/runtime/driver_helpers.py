@@ -78,7 +78,7 @@ class FakePool:
         self.calls.append("kill_all")
 
     def detach(self) -> None:
-        self.calls.append("let_go")
+        self.calls.append("detach")
 
     def begin(self, trial: int, attempt: int = 1) -> None:
         """The training process of an attempt runs."""

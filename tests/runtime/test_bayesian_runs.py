@@ -12,8 +12,8 @@ from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPo
 from raydrive.core.records import CANCELED
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.space.search_space import uniform
-from raydrive.runtime.decision_loop import Memory
 from raydrive.runtime.simulated import simulate
+from raydrive.testing.memory import Memory
 from raydrive.testing.runners import function_config
 from raydrive.testing.sweep_invariants import check_journal
 

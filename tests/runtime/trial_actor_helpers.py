@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
+from waiting import async_wait_until
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.reports.attempt_reports import ReportEvent
-from raydrive.runtime.trial_actor.actor import TrialActor
+from raydrive.runtime.trial_actor.actor import TrialSupervisor
 from raydrive.runtime.trial_actor.attempt_run import AttemptRun
 from raydrive.runtime.trial_events import EndedEvent, LostEvent, NoteEvent, TrialEvent, WireEvent, unpack
 from raydrive.storage.code_snapshot import store_function
@@ -54,8 +54,8 @@ def a_run(tmp_path: Path, function: Callable[[dict[str, Any]], object], **trial:
 
 
 @asynccontextmanager
-async def an_actor(layout: RunLayout, config: RunConfig, driver: Driver) -> AsyncIterator[TrialActor]:
-    actor = TrialActor(layout.uri, layout.run_id, config.to_json(), driver, 1, "slot")
+async def an_actor(layout: RunLayout, config: RunConfig, driver: Driver) -> AsyncIterator[TrialSupervisor]:
+    actor = TrialSupervisor(layout.uri, layout.run_id, config.to_json(), driver, 1, "slot")
     try:
         yield actor
     finally:
@@ -63,13 +63,11 @@ async def an_actor(layout: RunLayout, config: RunConfig, driver: Driver) -> Asyn
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        await asyncio.sleep(0.02)
+    """Waits until a condition of the actor or of its driver holds."""
+    await async_wait_until(condition, "what the trial actor does next")
 
 
-async def attempt_of(actor: TrialActor, trial: int = 0) -> AttemptRun:
+async def attempt_of(actor: TrialSupervisor, trial: int = 0) -> AttemptRun:
     """The attempt of a trial, once the actor has it."""
     await until(lambda: actor.attempt is not None and actor.attempt.events.trial == trial)
     assert actor.attempt is not None

@@ -6,12 +6,12 @@ import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.display.text import clock, number, standing, value_text
-from raydrive.core.views.summary import INTERRUPTED, ranked, row
+from raydrive.api.display.text import clock, value_text
+from raydrive.api.display.text import number as number_text
+from raydrive.core.views.summary import ranked, row, state_of
 
 if TYPE_CHECKING:
-    from raydrive.api.child import Run
-    from raydrive.api.run import HyperDriveRun
+    from raydrive.storage.run_reader import RunReader
 
 TOP = 10
 MOST_ROWS = 100
@@ -22,32 +22,36 @@ class Rows(list[dict[str, Any]]):
 
     def _repr_html_(self) -> str:
         names = list(dict.fromkeys(name for item in self for name in item))
-        lines = [["–" if item.get(name) is None else value_text(item[name]) for name in names] for item in self]
+        lines = [
+            [number_text(None) if item.get(name) is None else value_text(item[name]) for name in names] for item in self
+        ]
         more = f"<p>{len(self) - MOST_ROWS} more rows</p>" if len(self) > MOST_ROWS else ""
         return table_html(names, lines[:MOST_ROWS]) + more
 
 
-def run_html(run: HyperDriveRun) -> str:
+def run_html(run: RunReader) -> str:
     """Returns a run as HTML: where it stands and its best trials."""
-    status, summary = standing(run)
+    run.refresh()
+    stands = run.status()
+    summary = stands.summary
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
     about = {
         "run": run.id,
-        "status": status,
+        "status": stands.state,
         "why": summary.why,
         "trials": f"{summary.done} of {summary.max_total_runs} ({counts})",
-        f"best {run.config.metric.label}": number(summary.best.value if summary.best else None),
+        f"best {run.config.metric.label}": number_text(summary.best.value if summary.best else None),
         "elapsed": clock(summary.elapsed_s),
     }
-    best, interrupted = ranked(run.sweep, top=TOP), status == INTERRUPTED
-    rows = [row(run.sweep, trial, run.sweep.last_at, interrupted=interrupted) for trial in best]
+    best = ranked(run.sweep, top=TOP)
+    rows = [row(run.sweep, trial, run.sweep.last_at, interrupted=stands.interrupted) for trial in best]
     names = list(dict.fromkeys(name for item in rows for name in item.params))
     lines = [
         [
             item.number,
             item.state,
-            number(item.objective[1]),
-            *(value_text(item.params[name]) if name in item.params else "–" for name in names),
+            number_text(item.objective[1]),
+            *(value_text(item.params[name]) if name in item.params else number_text(None) for name in names),
             item.why,
         ]
         for item in rows
@@ -56,13 +60,19 @@ def run_html(run: HyperDriveRun) -> str:
     return pairs_html(about) + (table_html(head, lines) if lines else "")
 
 
-def trial_html(trial: Run) -> str:
-    """Returns a trial as HTML: where it stands and its hyperparameters."""
+def trial_html(run: RunReader, number: int) -> str:
+    """Returns a trial as HTML: where it stands and its hyperparameters.
+
+    Args:
+        run: The run, as far as it has been read.
+        number: One of its trials.
+    """
+    trial, metric = run.sweep.trials[number], run.config.metric
     about = {
-        "trial": trial.id,
-        "status": trial.get_status(),
+        "trial": run.child_id(number),
+        "status": state_of(trial, trial.open and run.status().interrupted),
         "why": trial.why,
-        f"{trial.parent.config.metric.value} {trial.parent.config.metric.name}": number(trial.best_value),
+        f"{metric.value} {metric.name}": number_text(run.sweep.curves.objective(number)),
     }
     return pairs_html({**about, **{name.lstrip("-"): value_text(value) for name, value in trial.params.items()}})
 
@@ -80,6 +90,10 @@ def table_html(head: list[str], rows: list[list[Any]]) -> str:
     titles = "".join(f"<th>{_text(name)}</th>" for name in head)
     body = "".join("<tr>" + "".join(f"<td>{_text(value)}</td>" for value in line) + "</tr>" for line in rows)
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _or_dash(value: Any) -> str:
+    return number_text(None) if value is None else value_text(value)
 
 
 def _text(value: object) -> str:

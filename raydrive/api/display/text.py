@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
     from raydrive.core.sweep.state import Best
     from raydrive.core.views.savings import Span
     from raydrive.core.views.summary import Summary
+    from raydrive.storage.run_reader import RunReader
 
 # Colour codes, cursor movements and the like: the last line of a log ends up in a reason, and must not move the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
@@ -47,6 +46,16 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def size(count: float) -> str:
+    """Returns a number of bytes for people, in powers of 1000: ``640 B``, ``1.2 MB``, ``16 MB``."""
+    unit = "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if count < 999.5:
+            break
+        count, unit = count / 1000, larger
+    return f"{count:.2g} {unit}" if count < 9.95 else f"{count:.0f} {unit}"
+
+
 def value_text(value: Any) -> str:
     """Returns a hyperparameter for people: numbers to four significant digits, the rest as JSON or text."""
     if isinstance(value, bool) or value is None or isinstance(value, int | str):
@@ -75,12 +84,12 @@ def counts_text(summary: Summary) -> str:
 
 def span_text(span: Span) -> str:
     """Returns an estimated duration with its bound: ``about 2:10, between 1:30 and 2:50``."""
-    low, high = _rough(span.low_s), _rough(span.high_s)
-    return f"about {_rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
+    low, high = rough(span.low_s), rough(span.high_s)
+    return f"about {rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
 
 
-def _rough(seconds: float) -> str:
-    """An estimated duration: tenths of a second only where there are few seconds."""
+def rough(seconds: float) -> str:
+    """Returns an estimated duration: tenths of a second only where there are few seconds."""
     return f"{seconds:.0f}s" if 9.95 <= seconds < 59.5 else clock(seconds if seconds < 10 else round(seconds))
 
 
@@ -98,12 +107,12 @@ def saving_text(summary: Summary) -> str:
     return f"{head} and saved about {share}. Training time saved: {span_text(saving.span)}."
 
 
-def best_text(run: HyperDriveRun, best: Best) -> str:
+def best_text(run: RunReader, best: Best) -> str:
     """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
     return f"best {one_line(run.config.metric.label)} {number(best.value)} (trial {best.trial})"
 
 
-def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
+def headline(run: RunReader, summary: Summary, state: str = "") -> str:
     """Returns the one line that says how a run stands.
 
     Args:
@@ -118,16 +127,6 @@ def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
         parts.append(best_text(run, summary.best))
     parts.append(clock(summary.elapsed_s))
     return " · ".join(parts)
-
-
-def standing(run: HyperDriveRun) -> tuple[str, Summary]:
-    """Returns the status of a run and its summary; the clock of a run whose driver is gone stands still."""
-    from raydrive.core.views import status as core
-
-    run.refresh()
-    beat = {} if run.sweep.finished else run.heartbeat()
-    found = core.run_status(run.sweep, beat, time.time(), damaged=bool(run.damage))
-    return found.state, found.summary
 
 
 def ids_text(numbers: list[int], most: int = 6) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.display.figures import COLOURS, chart, finish, note, safe
+from raydrive.api.display.figures import chart, finish, note, safe
+from raydrive.api.display.palette import STATE_COLOURS
 from raydrive.api.display.text import clock
 from raydrive.core.records import FAILED, Began, Ended, Lost
 from raydrive.storage.journal.writer import JournalReader
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
+    from raydrive.storage.run_reader import RunReader
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class _Stay:
     gpus: str
 
 
-def plot_timeline(run: HyperDriveRun) -> Any:
+def plot_timeline(run: RunReader) -> Any:
     """Returns who trained where and when; as ``go.Figure``.
 
     Args:
@@ -44,7 +45,7 @@ def plot_timeline(run: HyperDriveRun) -> Any:
     lanes = _lanes(stays, now)
     figure = chart()
     last = {trial.number: trial.attempt for trial in run.sweep.trials}
-    for state, colour in COLOURS.items():
+    for state, colour in STATE_COLOURS.items():
         of = [s for s in stays if state == (run.sweep.trials[s.trial].state if s.attempt == last[s.trial] else FAILED)]
         if not of:
             continue
@@ -67,7 +68,7 @@ def plot_timeline(run: HyperDriveRun) -> Any:
     return finish(figure, "seconds")
 
 
-def _stays(run: HyperDriveRun) -> list[_Stay]:
+def _stays(run: RunReader) -> list[_Stay]:
     stays: dict[int, list[_Stay]] = {}
     for fact, _ in JournalReader(run.layout.journal).read():
         if isinstance(fact, Began):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from raydrive.core.config.trial_spec import Metric
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, Params
 from raydrive.core.sweep.state import Best, Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_filter import best_by
 from raydrive.core.views.savings import Saving, saving
 
 _SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
@@ -199,18 +201,21 @@ def value_by(sweep: Sweep, trial: int, metric: Metric) -> float | None:
     return metric.objective.find(sweep.curves.values(trial), sweep.trials[trial].start)[0]
 
 
-def best_by(sweep: Sweep, metric: Metric) -> Best | None:
-    """Returns the best trial by the objective of another run, which has this one as a parent; None without one."""
-    if metric.value == sweep.config.metric.value:
-        return sweep.best
-    best: Best | None = None
-    for trial in sweep.trials:
-        value, interval = metric.objective.find(sweep.curves.values(trial.number), trial.start)
-        if value is None or interval is None:
-            continue
-        if best is None or (value > best.value if metric.maximize else value < best.value):
-            best = Best(trial.number, value, interval)
-    return best
+def best_among(sweep: Sweep, metric: Metric, left_out: Container[str] = ()) -> int | None:
+    """Returns the number of the best trial, None where no trial that counts has a finite value.
+
+    Args:
+        sweep: The run.
+        metric: The objective to go by: its own, or that of a run that it is a parent of.
+        left_out: States of trials that do not count.
+    """
+    best = best_by(sweep, metric)
+    if best is not None and sweep.trials[best.trial].state not in left_out:
+        return best.trial
+    values = [(value_by(sweep, t.number, metric), t.number) for t in sweep.trials if t.state not in left_out]
+    sign = 1.0 if metric.maximize else -1.0
+    known = [(sign * value, -number) for value, number in values if value is not None]
+    return -max(known)[1] if known else None
 
 
 def row_json(item: Row) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How long a driver holds acknowledgements back, so that one call carries many reports.
+"""How long acknowledgements are delayed, so that one call carries many reports.
 
 A call costs the driver about 0.4 ms of CPU whatever it carries, a report in it about 0.01 ms. A trial actor has one
 batch in flight and gathers what is logged meanwhile: an answer that comes later makes the next batch larger. Nothing
@@ -14,7 +14,7 @@ FIRST_HOLD_S = 0.005
 
 
 class AckPacer:
-    """Counts calls and says how long to hold their answers. Knows no clock: it is told the time."""
+    """Counts calls and computes how long to hold their answers. Has no clock: callers pass the time."""
 
     def __init__(self) -> None:
         self._began = 0.0

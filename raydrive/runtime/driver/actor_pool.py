@@ -74,7 +74,7 @@ class ActorPool:
         record: Callable[[Sequence[Fact]], Awaitable[None]],
     ) -> None:
         self._config = config
-        self._hiring = factory
+        self._factory = factory
         self._driver = driver
         self._epoch = epoch
         self._post = post
@@ -154,7 +154,7 @@ class ActorPool:
             self._busy[launch.trial] = slot
             self._spawn(self._attend(slot, launch))
         while len(self._starting) < len(self._waiting):
-            self._await(self._hiring.make(self._epoch))
+            self._await(self._factory.make(self._epoch))
 
     def _await(self, actor: Any) -> None:
         """Takes an actor that was asked for; it has work when it has its reservation."""
@@ -274,7 +274,7 @@ class ActorPool:
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         known = {trial.actor for trial in trials}
-        slots = {name: _Slot(actor) for name, actor in self._hiring.find_existing().items()}
+        slots = {name: _Slot(actor) for name, actor in self._factory.find_existing().items()}
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))

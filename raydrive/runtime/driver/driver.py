@@ -12,7 +12,6 @@ from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochEr
 from raydrive.core.records import Fact
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import sampler_of
-from raydrive.core.views.heartbeat import parse_heartbeat
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.driver.mailbox import Mailbox
@@ -21,8 +20,8 @@ from raydrive.runtime.driver.running_driver import Pool, RunningDriver
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import WireEvent
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
-from raydrive.storage.opening import read_given
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import read_given, read_heartbeat
 
 
 class Pools(Protocol):
@@ -192,7 +191,7 @@ class Driver:
         """
         reader = JournalReader(self._layout.journal)
         reader.follow(sweep)
-        lost = missing(parse_heartbeat(self._layout.read_driver()), reader.entries)
+        lost = missing(read_heartbeat(self._layout).entries, reader.entries)
         if lost:
             raise DamagedJournalError(lost)
         return sweep, reader.entries

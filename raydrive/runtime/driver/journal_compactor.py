@@ -36,7 +36,7 @@ class JournalCompactor:
         self._folder = folder
         self._settled = settled
         self._looked_at: Position | None = None
-        self._pool = ThreadPoolExecutor(1, "raydrive-upkeep")
+        self._pool = ThreadPoolExecutor(1, "raydrive-compactor")
         self.trouble = ""
         """Why the last snapshot could not be made. Nothing is lost by it: the journal only stays longer."""
 

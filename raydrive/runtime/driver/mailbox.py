@@ -1,4 +1,4 @@
-"""Facts on their way to the judge: what has arrived at a driver and has not been judged yet."""
+"""Facts that wait for the decision loop: what has arrived at a driver and has not been judged yet."""
 
 from __future__ import annotations
 

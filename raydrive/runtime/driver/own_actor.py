@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import ray
 
+from raydrive.runtime.ray_cluster.connection import was_restarted
+
 
 class Host(Protocol):
     """The actor that a driver runs in."""
@@ -34,7 +36,7 @@ class OwnActor:
         self.handle: Any = context.current_actor
         self.name: str = context.get_actor_name() or ""
         self.address: str = context.gcs_address
-        self.was_restarted: bool = context.was_current_actor_reconstructed
+        self.was_restarted: bool = was_restarted()
 
     def end(self) -> None:
         """Ends it; Ray does not restart it."""

@@ -38,7 +38,7 @@ class PoolFactory:
         self._uri = uri
         self._actor = actor
         self._driver = driver
-        self._hiring = factory
+        self._factory = factory
         self._secrets = secrets
 
     def make(
@@ -56,13 +56,13 @@ class PoolFactory:
             post: Takes facts.
             record: Takes facts, and returns once they are recorded.
         """
-        factory = self._hiring or TrialActorFactory(
+        factory = self._factory or TrialActorFactory(
             self._uri, config.to_json(), self._driver, self._actor, self._secrets
         )
         return self.pool_class(config, factory, self._driver, epoch, post, record)
 
     def discard(self) -> None:
         """Kills the actor that was asked for already: the driver cannot start."""
-        first = self._hiring.take_first() if self._hiring is not None else None
+        first = self._factory.take_first() if self._factory is not None else None
         if first is not None:
             ray.kill(first, no_restart=True)

@@ -119,7 +119,7 @@ class RunningDriver:
         self._entries = entries
         self._over = over
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
-        self._pace = AckPacer()
+        self._ack_pacer = AckPacer()
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking: int | None = None
@@ -169,9 +169,9 @@ class RunningDriver:
         Raises:
             StaleEpochError: If the actor follows another driver; it tries again until this one has adopted it.
         """
-        if epoch != self.epoch:  # not adopted yet, or never: what it says is asked for, or withdrawn, by its adoption
+        if epoch != self.epoch:  # not adopted yet, or never: its adoption asks for its events, or withdraws them
             raise StaleEpochError(f"this is the driver of epoch {self.epoch}, not {epoch}: wait for your adoption")
-        hold_s = self._pace.call(time.monotonic(), trial)
+        hold_s = self._ack_pacer.call(time.monotonic(), trial)
         try:
             facts = to_facts(trial, attempt, events)
         except UnknownEventError as error:  # nothing of the batch counts, and no other attempt is harmed
@@ -231,11 +231,11 @@ class RunningDriver:
             try:
                 await self._turn(received)
             except JournalError as error:
-                # Nothing of this batch counts: whoever sent it keeps it for the driver that has taken over.
+                # Nothing of this batch counts: its senders keep it for the driver that has taken over.
                 received.refuse(StaleEpochError(str(error)))
                 await self._give_up(str(error), superseded=True)
                 return
-            except Exception as error:  # a bug of ours, or of a user's sampler: say so instead of hanging for ever
+            except Exception as error:  # a bug of ours, or of a user's sampler: an error, and no hang
                 await self._give_up(f"the driver failed: {type(error).__name__}: {error}")
                 raise
             if self.sweep.finished and not self._over.is_set():
@@ -296,7 +296,7 @@ class RunningDriver:
 
     def _ask(self) -> None:
         """Has an expensive sampler think in its own thread, one configuration at a time."""
-        if self._asking is None and self.sweep.wanted:
+        if self._asking is None and self.sweep.free_slots:
             self._asking = len(self.sweep.trials)
             self._spawn(self._think(self._asking))
 
@@ -327,7 +327,7 @@ class RunningDriver:
                 await self._give_up(str(error), superseded=True)
                 return
             except StorageError:
-                pass  # the next write says so
+                pass  # the next write reports it
             if not self._over.is_set():
                 await self._heartbeat()
 

@@ -16,7 +16,7 @@ class JobOrder(TypedDict):
     function_path: str
     params: dict[str, Any]
     tuples: Any
-    """Where the parameters hold tuples, which JSON does not know; see ``variables.tuples_in``."""
+    """Where the parameters hold tuples, which JSON does not have; see ``variables.tuples_in``."""
     metric: str
     reuse: bool
     script: str

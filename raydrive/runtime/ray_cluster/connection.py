@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ClusterError
+from raydrive.runtime.ray_cluster import plain_ray as plain
 from raydrive.runtime.ray_cluster.embedded_ray import start_ray
 from raydrive.runtime.ray_cluster.gcs_ping import why_unreachable
 
@@ -28,13 +30,15 @@ class Connection:
     """True when the cluster goes on without this process, so that drivers must be detached."""
 
 
-def connect(address: str | None = None, *, num_cpus: int | None = None) -> Connection:
+def connect(address: str | None = None, *, num_cpus: int | None = None, plain_ray: bool | None = None) -> Connection:
     """Connects to Ray, or uses the connection this process already has.
 
     Args:
         address: ``auto``, ``HOST:PORT``, or ``local`` for an embedded cluster; None takes ``RAY_ADDRESS``, then
             an embedded cluster.
         num_cpus: Cores of an embedded cluster; None = those of this machine.
+        plain_ray: True = change none of Ray's private parts, here and in the processes of our actors;
+            ``RAYDRIVE_PLAIN_RAY`` wins over it.
 
     Raises:
         ClusterError: If no cluster answers at the address.
@@ -58,16 +62,22 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if explicit == "local":
-            start_ray(num_cpus, **options)
-        else:
-            ray.init(address=explicit, **options)
+        with warnings.catch_warnings():
+            # Ray 2.54, say, warns every process that connects: tasks without GPUs will see all of them. 2.60 does not.
+            warnings.filterwarnings("ignore", "Tip: In future versions of Ray, .*accelerator", FutureWarning)
+            if explicit == "local":
+                start_ray(num_cpus, plain_ray, **options)
+            else:
+                if plain.asked_by_variable() or (plain.asked_by_variable() is None and plain_ray):
+                    options["runtime_env"] = {"env_vars": {plain.VARIABLE: "1"}}
+                ray.init(address=explicit, **options)
     except Exception as error:  # Ray raises whatever comes, a bare Exception where a node starts too slowly
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if explicit == "local":
             raise ClusterError(
                 f"Ray could not be started on this machine: {first.rstrip('.')}. Hint: when the machine is busy, try "
-                "again; Ray's own logs are in /tmp/ray/session_latest/logs"
+                f"again; {plain.VARIABLE}=1 starts Ray without raydrive's changes, for a Ray that raydrive does not "
+                "know; Ray's own logs are in /tmp/ray/session_latest/logs"
             ) from error
         raise _no_cluster(explicit, first) from error
     return Connection(_gcs_address(), embedded=explicit == "local", outlives=explicit != "local")
@@ -241,6 +251,17 @@ def why_waiting(resources: Resources) -> str:
         return f"waiting for one node to have {describe(wanted)} free, or for its process to start"
     have = describe({name: free.get(name, 0.0) for name in short})
     return f"waiting for {describe(short)}; free in the cluster: {have}"
+
+
+def was_restarted() -> bool:
+    """Whether Ray has started the actor that this process runs before, and starts it again."""
+    import ray
+
+    with warnings.catch_warnings():
+        # Of this property of Ray 2.60 itself, which reads a deprecated one; there is no newer way. Ray prints what an
+        # actor warns about in the terminal of whoever has called ray.init().
+        warnings.filterwarnings("ignore", r"(?s).*Use get_actor_id\(\) instead", DeprecationWarning)
+        return bool(ray.get_runtime_context().was_current_actor_reconstructed)
 
 
 def versions() -> dict[str, str]:

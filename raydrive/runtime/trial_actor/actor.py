@@ -19,7 +19,7 @@ from raydrive.core.reports.attempt_reports import Recorded
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.attempt_run import ActorParts, AttemptRun
 from raydrive.runtime.trial_actor.event_delivery import Delivery
-from raydrive.runtime.trial_actor.first_report_delay import FirstWords
+from raydrive.runtime.trial_actor.first_report_delay import FirstReportDelay
 from raydrive.runtime.trial_actor.node_setup import NodeSetup
 from raydrive.runtime.trial_events import TrialEvent
 
@@ -27,8 +27,8 @@ READY_S = 5.0
 """Longest time that ``ping`` waits for the actor to be ready, in seconds: inputs that are fetched may take minutes."""
 
 
-class TrialActor:
-    """One slot of the cluster.
+class TrialSupervisor:
+    """The work behind the Ray actor of a trial: holds one slot of the cluster and runs attempts in it, one by one.
 
     Args:
         uri: The run folder.
@@ -50,7 +50,7 @@ class TrialActor:
         self._attempt: AttemptRun | None = None
         self.setup = NodeSetup(uri, self._config, dict(secrets or {}))
         """What its attempts share on its node."""
-        self.first_words = FirstWords()
+        self.first_report_delay = FirstReportDelay()
         """How long the first events of the next attempt are held back."""
         self._delivery = Delivery(
             driver,
@@ -64,7 +64,7 @@ class TrialActor:
         self._lease = loop.create_task(self._watch_lease())
         # Before the first attempt comes, which takes a while.
         self._readying = loop.create_task(self._get_ready_early())
-        self._parts = ActorParts(self._config, run_id, name, self.setup, self._delivery, self.first_words)
+        self._parts = ActorParts(self._config, run_id, name, self.setup, self._delivery, self.first_report_delay)
 
     @property
     def attempt(self) -> AttemptRun | None:

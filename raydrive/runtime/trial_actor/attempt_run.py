@@ -18,7 +18,7 @@ from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import CheckpointPublisher, Resumed, recover
 from raydrive.runtime.trial_actor.files.log_uploads import deliver, upload_log
 from raydrive.runtime.trial_actor.files.removed_files import RemovalWatch, RemovedError
-from raydrive.runtime.trial_actor.first_report_delay import FirstWords
+from raydrive.runtime.trial_actor.first_report_delay import FirstReportDelay
 from raydrive.runtime.trial_actor.node_setup import NodeSetup, ReadyNode
 from raydrive.runtime.trial_actor.training_job import training_job
 from raydrive.runtime.trial_actor.training_process import TrainingProcess
@@ -36,7 +36,7 @@ class ActorParts:
     """Name of the actor."""
     setup: NodeSetup
     delivery: Delivery
-    first_words: FirstWords
+    first_report_delay: FirstReportDelay
 
 
 class AttemptRun:
@@ -90,7 +90,7 @@ class AttemptRun:
         end = await self._end_of(self._execute())
         try:
             await parts.delivery.end()
-            parts.first_words.learn(time.monotonic() - began, stopped=self._stopping)
+            parts.first_report_delay.learn(time.monotonic() - began, stopped=self._stopping)
         finally:
             if events.refused and not self._stopping:
                 end = EndedEvent(time.time(), None, clean_text(events.refused))
@@ -165,7 +165,7 @@ class AttemptRun:
             watch=watch,
             delivery=parts.delivery,
             actor=parts.name,
-            first_delay_s=parts.first_words.wait_s,
+            first_delay_s=parts.first_report_delay.wait_s,
             is_stopped=lambda: self._stopping,
         )
         exit_, nearly = await process.run()

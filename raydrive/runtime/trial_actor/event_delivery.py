@@ -59,7 +59,7 @@ class Delivery:
             self._in_flight.cancel()
 
     def begin(self, current: AttemptEvents, wait_s: float) -> None:
-        """Begins to send when the first words have waited; a task only then, for short attempts pay for each one."""
+        """Begins to send when the first events have waited; a task only then, for short attempts pay for each one."""
         loop = asyncio.get_running_loop()
 
         def start() -> None:

@@ -1,17 +1,17 @@
-"""How long the first events of an attempt are held back, so that a short attempt needs a single call."""
+"""How long the first reports of an attempt are delayed, so that one call carries many."""
 
 from __future__ import annotations
 
 import collections
 
 FIRST_DELAY_S = 0.025
-"""Shortest delay of the first events of an attempt, in seconds."""
+"""Least delay of an attempt's first reports, in seconds."""
 MAX_FIRST_DELAY_S = 0.5
-"""Longest delay, in seconds: an attempt that takes more than half of this is not short."""
+"""Longest delay, in seconds; an attempt that takes more than half of it is not short."""
 
 
-class FirstWords:
-    """How long the first words of an attempt wait for company, on the trial actor's side.
+class FirstReportDelay:
+    """Delay of an attempt's first reports, learned from the attempts before it.
 
     An attempt that ends meanwhile sends everything with its result, which halves what a very short trial costs. Where
     many trials share few cores a short one takes longer, and a second call for each makes it worse: so they wait twice

@@ -1,7 +1,7 @@
 """The actor's side of its helper process: start it once, run one job after the other, stop, watch.
 
->>> keeper = await Keeper.start()                                                              # doctest: +SKIP
->>> exit = await keeper.run(Job(argv=("./train.sh",), cwd=..., env=..., log_path=..., grace_s=5))  # doctest: +SKIP
+>>> fork_server = await ForkServerClient.start()  # doctest: +SKIP
+>>> exit = await fork_server.run(Job(argv=("./train.sh",), cwd=..., env=..., log_path=..., grace_s=5))  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ class ForkServerClient:
             OSError: The interpreter cannot be started.
             RuntimeError: The helper ended before it was ready.
         """
-        keeper = cls()
+        fork_server = cls()
         loop = asyncio.get_running_loop()
-        env = {**(os.environ if env is None else env), orphans.MARK: keeper._mark}
+        env = {**(os.environ if env is None else env), orphans.MARK: fork_server._mark}
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -130,7 +130,7 @@ class ForkServerClient:
             except BaseException:
                 ours.close()
                 raise
-        await loop.create_unix_connection(lambda: _Link(keeper), sock=ours)
+        await loop.create_unix_connection(lambda: _Link(fork_server), sock=ours)
         setup: Setup = {
             "do": "setup",
             "preload": list(preload),
@@ -140,13 +140,13 @@ class ForkServerClient:
             "learn": learn,
             "forks": forks,
         }
-        keeper._send(setup)
+        fork_server._send(setup)
         try:
-            await keeper._ready
+            await fork_server._ready
         except asyncio.CancelledError:
-            await keeper.close()
+            await fork_server.close()
             raise
-        return keeper
+        return fork_server
 
     @property
     def alive(self) -> bool:
@@ -251,8 +251,8 @@ class ForkServerClient:
 class _Link(asyncio.Protocol):
     """The control socket: lines in, one call each."""
 
-    def __init__(self, keeper: ForkServerClient) -> None:
-        self._fork_server = keeper
+    def __init__(self, fork_server: ForkServerClient) -> None:
+        self._fork_server = fork_server
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -20,7 +20,7 @@ from raydrive.runtime.trial_actor.log_socket import LogSocket
 class ReadyNode:
     """A node on which an attempt can begin."""
 
-    keeper: ForkServerClient
+    fork_server: ForkServerClient
     channel: LogSocket
     files: TrialFiles
     spec: TrialSpec
@@ -63,12 +63,12 @@ class NodeSetup:
             await self.channel.start()
         self.channel.mend()
         last = self._last
-        keeper = last.keeper if last is not None and last.keeper.alive else None
-        if last is not None and keeper is not None and self.files.is_whole():
+        fork_server = last.fork_server if last is not None and last.fork_server.alive else None
+        if last is not None and fork_server is not None and self.files.is_whole():
             return last
         spec, environment = await self._bring_files()
-        if keeper is None:
-            keeper = await ForkServerClient.start(
+        if fork_server is None:
+            fork_server = await ForkServerClient.start(
                 preload=self._config.trial.preload,
                 env=environment,
                 cwd=str(self.files.code_dir or ""),
@@ -76,7 +76,7 @@ class NodeSetup:
                 forks=spec.kind == "function" or bool(spec.preload),
             )
         temporary = temporary_variables(spec, environment, self.files.temporary.path)
-        self._last = ReadyNode(keeper, self.channel, self.files, spec, {**environment, **temporary})
+        self._last = ReadyNode(fork_server, self.channel, self.files, spec, {**environment, **temporary})
         return self._last
 
     async def _bring_files(self) -> tuple[TrialSpec, Mapping[str, str]]:
@@ -100,16 +100,16 @@ class NodeSetup:
             grace_s: Seconds between SIGTERM and SIGKILL.
         """
         if self._last is not None:
-            await self._last.keeper.stop(grace_s)
+            await self._last.fork_server.stop(grace_s)
 
     def kill(self) -> None:
         """Kills what trains."""
         if self._last is not None:
-            self._last.keeper.kill()
+            self._last.fork_server.kill()
 
     async def close(self) -> None:
         """Kills what trains, and ends the fork server and the log socket."""
         last, self._last = self._last, None
         if last is not None:
-            await last.keeper.close()
+            await last.fork_server.close()
         await self.channel.close()

@@ -56,7 +56,7 @@ class TrainingProcess:
         log = CappedLog(prepared.log, self.node.spec.log_limit, prepared.log_changed)
         printed = StdoutTail(log, self.config, self._take, current.is_full, self._note)
         async with watched(printed, self.is_stopped):
-            exit_ = await self.node.keeper.run(self.job, self._begin)
+            exit_ = await self.node.fork_server.run(self.job, self._begin)
         current.kept = exit_.kept
         # A process that is kept for the next trial may have been paused at its very last report.
         process_tree.signal_all(current.stopped_pids, signal.SIGCONT)

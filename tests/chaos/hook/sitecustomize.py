@@ -102,7 +102,7 @@ def _change_local(module):
 def _change_trial_actor(module):
     from raydrive.runtime.trial_events import pack
 
-    begin, deliver = module.TrialActor.__init__, module.Delivery._deliver
+    begin, deliver = module.TrialSupervisor.__init__, module.Delivery._deliver
 
     def begun(self, *arguments, **options):
         begin(self, *arguments, **options)
@@ -116,7 +116,7 @@ def _change_trial_actor(module):
                 file.write("".join(json.dumps(row) + "\n" for row in rows))
         return done
 
-    module.TrialActor.__init__, module.Delivery._deliver = begun, noted
+    module.TrialSupervisor.__init__, module.Delivery._deliver = begun, noted
 
 
 _CHANGES = {"raydrive.storage.folder.local": _change_local, "raydrive.runtime.trial_actor.actor": _change_trial_actor}

@@ -1,4 +1,4 @@
-"""For every Python of a cluster that has this folder on its PYTHONPATH: a journal's upkeep, a thousand times smaller.
+"""For every Python of a cluster with this folder on its PYTHONPATH: a journal's compaction, a thousand times smaller.
 
 What takes a run of minutes to come to happens within seconds then. The product knows nothing of it: its modules are
 changed here when they are imported.
@@ -7,7 +7,7 @@ changed here when they are imported.
 import changing
 
 
-def _change_upkeep(module):
+def _change_compactor(module):
     module.LOOK_S, module.GRACE_S = 0.1, 0.5
 
 
@@ -21,7 +21,7 @@ def _change_journal(module):
 
 changing.change(
     {
-        "raydrive.runtime.driver.journal_compactor": _change_upkeep,
+        "raydrive.runtime.driver.journal_compactor": _change_compactor,
         "raydrive.storage.journal.compaction": _change_compaction,
         "raydrive.storage.journal.writer": _change_journal,
     }

@@ -51,10 +51,10 @@ class Prepared:
     """The snapshot that the working directory was made from; None without code."""
     keep: tuple[str, ...]
     """Patterns of what is kept of the working directory."""
-    desk: ReusableWorkdir | None = None
+    workdir: ReusableWorkdir | None = None
     """Holds ``cwd`` and ``scratch``, and is kept for the next attempt where this one left nothing there."""
-    put_back: Callable[[ReusableWorkdir], None] = lambda desk: None
-    """Takes the desk when it is free again."""
+    put_back: Callable[[ReusableWorkdir], None] = lambda workdir: None
+    """Takes the working directory when it is free again."""
 
     @property
     def staging(self) -> Path:
@@ -88,7 +88,7 @@ class Prepared:
 
     def is_bare(self) -> bool:
         """Whether nothing was left in the working directory; one with code holds that at least."""
-        return self.desk is not None and self.desk.is_as_made()
+        return self.workdir is not None and self.workdir.is_as_made()
 
     def log_changed(self, start: int) -> None:
         """Told that the log is another one from this byte on, since it was cut."""
@@ -129,12 +129,12 @@ class Prepared:
             bare: Whether ``is_bare`` was found.
             stays: Folders that are not removed.
         """
-        if self.desk is None:
+        if self.workdir is None:
             if self.cwd not in stays:
                 _remove(self.cwd, PUBLISHED, ())
             _remove(self.scratch, (), (self.staging.name,))
-        elif bare or (self.cwd not in stays and self.desk.clear()):
-            self.put_back(self.desk)
+        elif bare or (self.cwd not in stays and self.workdir.clear()):
+            self.put_back(self.workdir)
         if self.uploader is not None and self.files not in stays:
             remove_tree(self.files)
 
@@ -168,11 +168,12 @@ class TrialFiles:
         self._function: Path | None = None
         self._work = self._root / "work"
         self._held: int | None = None
-        self._desks: list[ReusableWorkdir] = []
+        self._free_workdirs: list[ReusableWorkdir] = []
         self._code_files: list[str] = []
         """Paths of the unpacked code's files."""
         self.link = _place_in_memory()
-        """Where a desk's link to its trial is made; who ends last removes it. None = there is no such place."""
+        """Where the link of a reusable working directory to its trial is made; the process that ends last removes it.
+        None = there is no such place."""
         self.temporary = TemporaryFolder()
 
     @property
@@ -285,39 +286,43 @@ class TrialFiles:
         files = local if local is not None else self._root / "files" / name
         if local is not None and not is_contained([str(self._layout.folder.local_path)], str(local)):
             raise RefusedFileError(f"cannot use {local}: another trial has put a link there that leaves the run's")
-        desk = self._desk(name, files) if self._code is None else None
-        cwd = desk.cwd if desk else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
+        workdir = self._bound_workdir(name, files) if self._code is None else None
+        cwd = workdir.cwd if workdir else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
         log_folder = f"{files}/attempt-{attempt}" if local is not None else str(files)
         make_folder(log_folder)
         log = Path(f"{log_folder}/{LOG_NAME}")
         uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt), (self._root,))
-        scratch = desk.scratch if desk else self._root / "scratch" / name
-        if desk is None:
+        scratch = workdir.scratch if workdir else self._root / "scratch" / name
+        if workdir is None:
             (scratch / "checkpoints").mkdir(parents=True)
-        rest = (self._root, self._code, self._spec.keep, desk, self._desks.append)
+        rest = (self._root, self._code, self._spec.keep, workdir, self._free_workdirs.append)
         return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, *rest)
 
-    def _desk(self, name: str, files: Path) -> ReusableWorkdir:
-        """A free desk, laid for the trial whose files these are.
+    def _bound_workdir(self, name: str, files: Path) -> ReusableWorkdir:
+        """A free working directory, bound to the trial whose files these are.
 
         Raises:
             StorageError: If it cannot be made.
         """
-        while self._desks and not self._desks[-1].is_as_made():  # somebody has removed it while it was free
-            self._desks.pop().remove()
+        while (
+            self._free_workdirs and not self._free_workdirs[-1].is_as_made()
+        ):  # somebody has removed it while it was free
+            self._free_workdirs.pop().remove()
         try:
             if self.link is not None and not self.link.parent.is_dir():
                 self.link = _place_in_memory(self.link.name)
-            desk = self._desks.pop() if self._desks else ReusableWorkdir(self._work / name, self.link)
+            workdir = (
+                self._free_workdirs.pop() if self._free_workdirs else ReusableWorkdir(self._work / name, self.link)
+            )
             try:
-                desk.bind(files)
+                workdir.bind(files)
             except OSError:  # memory may be full, of what others keep there
-                desk.remove()
-                desk = ReusableWorkdir(self._work / name)
-                desk.bind(files)
+                workdir.remove()
+                workdir = ReusableWorkdir(self._work / name)
+                workdir.bind(files)
         except OSError as error:
             raise failure("make the working directory", str(self._work / name), error) from error
-        return desk
+        return workdir
 
 
 def _files_below(folder: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """What an attempt needs on its node, and others may remove while it trains: cleaners of ``/tmp``, or its own script.
 
 The socket, the link to the trial's files and the run's folder are in ``/tmp`` and ``/dev/shm``. Before each attempt
-they are looked at and made anew (``LogSocket.mend``, ``TrialFiles.unpack``); here, while one trains. What can be put back
+they are checked and made anew (``LogSocket.mend``, ``TrialFiles.unpack``); here, while one trains. What can be put back
 is put back; an attempt that could not log, or failed, after something had gone is lost and not failed, for the next one
 finds everything there again.
 """
@@ -71,9 +71,9 @@ class RemovalWatch:
                 self._miss(socket, "it was made anew")
         except OSError as error:
             self._miss(socket, f"it cannot be made anew: {error}")
-        desk = self._prepared.desk
-        if desk is not None and not desk.leads_to_trial():
-            again = desk.lead_again()
+        workdir = self._prepared.workdir
+        if workdir is not None and not workdir.leads_to_trial():
+            again = workdir.lead_again()
             self._miss("the link to its files", "it was made anew" if again else "it cannot be made anew")
         if not self._files.is_held():
             self._miss(f"the run's folder {self._files.root}", "it cannot be made anew while the trial runs")

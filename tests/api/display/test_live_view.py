@@ -1,0 +1,237 @@
+"""The live picture of a run, drawn for terminals of every size; and the plain lines in its stead."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from raydrive.api.display.console import events, last_words
+from raydrive.api.display.live_view import LiveView
+from raydrive.api.display.text import clock, one_line, params_text
+from raydrive.api.run import HyperDriveRun
+from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.policies import BanditPolicy
+from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested, dump
+from raydrive.core.search.random_search import RandomParameterSampling
+from raydrive.core.space.search_space import uniform
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_layout import RunLayout
+
+LONG = {
+    "learning_rate_of_the_second_head": 0.00012345678,
+    "optimizer": "a rather long text that never ends 学習率 żółw",
+    "layers": 12,
+    "nested": {"depth": 3, "name": "yolov5"},
+    "newline": "a\nb\x1b[31mred",
+}
+ESCAPES = "exit code 1: \x1b[31mRuntimeError\x1b[0m: line one\r\nline\ttwo \x1b]0;title\x07" + "很长的原因 " * 30
+
+
+def recorded(
+    storage: Path,
+    facts: Sequence[Fact],
+    trials: int = 60,
+    driver: dict[str, Any] | None = None,
+    slack: float = 100.0,
+) -> HyperDriveRun:
+    """A run whose journal holds these facts and what the judge decided."""
+    config = RunConfig(
+        experiment="look",
+        metric=Metric(name="score", goal=PrimaryMetricGoal.MAXIMIZE),
+        sampling=RandomParameterSampling({"x": uniform(0, 1)}),
+        policy=BanditPolicy(slack_amount=slack, delay_evaluation=2),
+        limits=Limits(max_total_runs=trials, max_concurrent_runs=trials, first_failures=0),
+        trial=TrialSpec(kind="command", command="python train.py"),
+        seed=0,
+    )
+    layout = RunLayout.create(str(storage), "look", "look-20261119-120000-0001")
+    layout.write_config(json.dumps(config.to_json()).encode())
+    if driver:
+        layout.write_driver(json.dumps(driver).encode())
+    sweep = Sweep(config)
+    with JournalWriter.open(layout.journal) as writer:
+        writer.append([dump(fact, sweep.handle(fact)) for fact in facts])
+    return HyperDriveRun.open(layout.uri)
+
+
+def many(params: dict[str, Any], ended: int, running: int, queued: int, error: str = ESCAPES) -> list[Fact]:
+    """Trials in every state; those that have ended did so in many ways."""
+    at = time.time() - 100
+    facts: list[Fact] = [Started(at, 1)]
+    for number in range(ended + running + queued):
+        facts.append(Suggested(at, number, {**params, "x": number / 7}, "random"))
+        if number < ended + running:
+            facts.append(Began(at + 1, number, 1, "node", 100 + number))
+            facts += [Reported(at + 1 + k, number, 1, k, k, float(number % 9) + k / 1000) for k in range(1, 4)]
+        if number < ended:
+            facts.append(Ended(at + 10 + number, number, 1, number % 2, error if number % 2 else ""))
+    return facts
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> HyperDriveRun:
+    return recorded(tmp_path_factory.mktemp("busy"), many(LONG, 20, 22, 8))
+
+
+def text(lines: Sequence[Any]) -> list[str]:
+    return [line.plain for line in lines]
+
+
+@given(width=st.integers(20, 250), height=st.integers(6, 80), trouble=st.booleans())
+def test_every_line_fits_and_there_are_no_more_than_rows(
+    busy: HyperDriveRun, width: int, height: int, trouble: bool
+) -> None:
+    waiting = {str(trial.number): "waiting for 1 CPU; free in the cluster: 0 CPU" for trial in busy.sweep.open_trials}
+    heartbeat = Heartbeat(waiting=waiting, trouble=ESCAPES if trouble else "")
+    picture = LiveView(busy.reader)
+    for lines in (
+        picture.draw(busy.refresh(), heartbeat, width, height),
+        picture.draw_end(busy.refresh(), width, height),
+    ):
+        assert len(lines) < height
+        for line in text(lines):
+            assert cell_len(line) <= width, line
+            assert line.isprintable(), line
+
+
+def test_what_it_shows(busy: HyperDriveRun) -> None:
+    why = "waiting for 1 CPU; free in the cluster: 0 CPU"
+    waiting = {str(trial.number): why for trial in busy.sweep.open_trials if trial.state == "Queued"}
+    lines = text(LiveView(busy.reader).draw(busy.refresh(), Heartbeat(waiting=waiting), 120, 28))
+    assert lines[0].startswith("look-20261119-120000-0001  Running")
+    assert "20/60 trials · " in lines[1]
+    assert "8 queued" in lines[1]
+    assert lines[2].startswith("best score 8.003 · trial 8, interval 3 · ")
+    assert [line for line in lines if "queued: " in line] == [
+        f"8 queued: {why} (trials 42, 43, 44, 45, 46, 47 and 2 more)"
+    ]
+    assert any(line.startswith("and ") and line.endswith(" more running") for line in lines)
+    ended = next(index for index, line in enumerate(lines) if line.lstrip().startswith("ended"))
+    assert lines[ended + 1].split()[:2] == ["19", "Failed"], "the newest first"
+    assert "exit code 1: line two" in lines[ended + 1]
+
+
+def test_a_small_terminal_shows_what_runs_before_what_has_ended(busy: HyperDriveRun) -> None:
+    lines = text(LiveView(busy.reader).draw(busy.refresh(), NO_HEARTBEAT, 80, 14))
+    assert len(lines) < 14
+    assert sum(line.strip().split(" ")[0].isdecimal() for line in lines) >= 3
+    assert any(line.startswith("running") for line in lines)
+
+
+def test_parameters_are_left_out_from_the_right(busy: HyperDriveRun) -> None:
+    wide = text(LiveView(busy.reader).draw(busy.refresh(), NO_HEARTBEAT, 220, 60))
+    header = next(line for line in wide if line.lstrip().startswith("running"))
+    assert header.split() == ["running", "score", "best", "k", "time", *LONG, "x"]
+    narrow = text(LiveView(busy.reader).draw(busy.refresh(), NO_HEARTBEAT, 60, 60))
+    header = next(line for line in narrow if line.lstrip().startswith("running"))
+    assert header.split()[-1].startswith("+")
+
+
+def test_reasons_are_whole_at_80_columns(tmp_path: Path) -> None:
+    bandit = [
+        Suggested(time.time(), 20, {"x": 0.5}, "random"),
+        Began(time.time(), 20, 1, "node", 1),
+        *[Reported(time.time(), 20, 1, k, k, 0.25) for k in (1, 2)],
+        Ended(time.time(), 20, 1, -15),
+    ]
+    run = recorded(tmp_path, [*many({}, 20, 0, 0, error="no"), *bandit], slack=0.5)
+    lines = text(LiveView(run.reader).draw(run.refresh(), NO_HEARTBEAT, 80, 24))
+    start = next(index for index, line in enumerate(lines) if line.split()[:2] == ["20", "Canceled"])
+    shown = " ".join(line.strip() for line in lines[start : start + 2])
+    assert run.sweep.trials[20].why in shown
+
+
+def test_columns_stand_still(busy: HyperDriveRun, tmp_path: Path) -> None:
+    first = recorded(tmp_path, many({"lr": 0.00012345}, 0, 3, 0))
+    picture = LiveView(first.reader)
+    before = text(picture.draw(first.refresh(), NO_HEARTBEAT, 120, 30))
+    for trial in first.sweep.trials:
+        object.__setattr__(trial, "params", {"lr": 1, "x": 1})
+    after = text(picture.draw(first.refresh(), NO_HEARTBEAT, 120, 30))
+    assert before[4] == after[4]
+
+
+def test_the_end_is_a_ranking(tmp_path: Path) -> None:
+    run = recorded(tmp_path, many({"lr": 0.5}, 12, 0, 0, error="boom"), trials=12)
+    assert run.sweep.finished
+    lines = text(LiveView(run.reader).draw_end(run.refresh(), 100, 40))
+    assert "max_total_runs of 12 reached" in lines[0]
+    rows = [line.split()[:2] for line in lines[5:]]
+    assert rows[0] == ["*8", "Completed"]
+    assert [row[0] for row in rows[1:3]] == ["7", "6"]
+    assert len(rows) == 10
+
+
+def test_a_run_without_trials(tmp_path: Path) -> None:
+    run = recorded(tmp_path, [Started(time.time(), 1)])
+    lines = text(LiveView(run.reader).draw(run.refresh(), NO_HEARTBEAT, 80, 24))
+    assert "0/60 trials" in lines[1]
+
+
+# ---------------------------------------------------------------------- plain lines
+
+
+def test_events_tell_the_past_with_its_times(tmp_path: Path) -> None:
+    run = recorded(tmp_path, many({"lr": 0.5}, 4, 0, 0, error=ESCAPES), trials=4)
+    lines = list(events(run.reader))
+    assert all(line.isprintable() for line in lines)
+    assert lines[0].split(maxsplit=1)[1] == f"run {run.id}: Completed"
+    ends = [line for line in lines if " Completed: best" in line or " Failed: best" in line]
+    assert [line.split()[0] for line in ends] == ["10.0s", "11.0s", "12.0s", "13.0s"]
+    assert lines[1].split()[0] == "0.0s"
+
+
+def test_the_clock_of_a_run_without_a_driver_stands_still(tmp_path: Path) -> None:
+    facts = many({}, 2, 2, 0)
+    driver = {"state": "Running", "at": time.time() - 50.0, "epoch": 1}
+    run = recorded(tmp_path, facts, driver=driver)
+    stands = run.reader.status()
+    assert stands.state == "NotResponding"
+    assert stands.summary.elapsed_s == pytest.approx(50.0, abs=1.0)
+    words = "\n".join(last_words(run.reader))
+    assert f"Go on with it: raydrive resume {run.id}" in words
+    assert "NotResponding" in words
+
+
+def test_the_last_words_of_a_failure_show_its_log(tmp_path: Path) -> None:
+    at = time.time()
+    facts: list[Fact] = [Started(at, 1)]
+    for number in range(2):
+        facts += [Suggested(at, number, {"x": 0.5}, "random"), Began(at, number, 1), Ended(at, number, 1, 1, "boom")]
+    run = recorded(tmp_path, facts, trials=2)
+    folder = Path(run.layout.attempt(1, 1).local_path or "")
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text("Traceback\n    indented \x1b[31mred\x1b[0m\nboom\n")
+    words = last_words(run.reader)
+    assert "Trial 1 failed: exit code 1: boom" in words
+    assert "      indented red" in words
+    assert f"  raydrive logs {run.id} 1" in words
+
+
+# ---------------------------------------------------------------------- wording
+
+
+def test_durations() -> None:
+    assert [clock(value) for value in (None, 4.21, 59.94, 187, 3723)] == ["-", "4.2s", "59.9s", "3:07", "1:02:03"]
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x2100)))
+def test_one_line_is_one_harmless_line(value: str) -> None:
+    out = one_line(value)
+    assert "\x1b" not in out
+    assert len(out.splitlines()) <= 1
+
+
+def test_parameters_on_one_line() -> None:
+    assert params_text({"--lr": 0.1234567, "on": True, "n": {"a": 1}}) == 'lr=0.1235 on=True n={"a": 1}'
