@@ -222,6 +222,8 @@ def reason(error: BaseException, kind: type | None = None) -> str:
     if not own:
         return head
     module, file, line = own[-1]
+    if file.startswith("<"):
+        return f"{head}, line {line} of {module}"
     if module not in ("__main__", ""):  # by its path below the folder it was imported from
         steps = len(module.split(".")) + file.endswith("/__init__.py")
         file = "/".join(file.split("/")[-steps:])
@@ -231,8 +233,10 @@ def reason(error: BaseException, kind: type | None = None) -> str:
 def _frames(trace: TracebackType | None) -> Iterator[tuple[str, str, int]]:
     """Yields module, file and line of each step of a traceback, the outermost first."""
     while trace is not None:
-        frame = trace.tb_frame
-        yield str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename, trace.tb_lineno
+        names, file = trace.tb_frame.f_globals, trace.tb_frame.f_code.co_filename
+        if file.startswith("<"):  # of a class that travelled by value; a notebook has no file
+            file = str(names.get("__file__", file))
+        yield str(names.get("__name__", "")), file, trace.tb_lineno
         trace = trace.tb_next
 
 

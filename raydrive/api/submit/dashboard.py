@@ -20,7 +20,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError, StorageError
 
 ANSWER = "raydrive-answer: "
-REQUEST, CODE, FUNCTION = "request.json", "code.zip", "function.pkl"
+REQUEST, CODE, FUNCTION, CLASSES = "request.json", "code.zip", "function.pkl", "classes.pkl"
 TIMEOUT_S = 300.0
 """How long a job may take to start a driver; the code is sent before."""
 _KINDS: dict[str, type[RaydriveError]] = {"StorageError": StorageError, "ClusterError": ClusterError}
@@ -45,7 +45,7 @@ def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
     place = place_there(storage)
     request = {
         "storage": place,
-        "config": submission.config.to_json(),
+        "config": checked.config.to_json(),
         "resume_from": [{"run": _name_of(one), "where": one.where} for one in submission.resume_from],
         "resume_child_runs": [
             {"run": _name_of(one), "where": one.where, "trial": one.trial} for one in submission.resume_child_runs
@@ -53,6 +53,7 @@ def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
     }
     with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
         bundle = Path(folder)
+        (bundle / CLASSES).write_bytes(checked.classes)
         try:
             if checked.pickled:
                 (bundle / FUNCTION).write_bytes(checked.pickled)
@@ -149,6 +150,7 @@ def _launch(request: Mapping[str, Any]) -> str:
         config=RunConfig.from_json(request["config"]),
         source_directory=source,
         pickled=pickled,
+        classes=Path(CLASSES).read_bytes(),  # checked where they come from; only the driver loads them here
         resume_from=tuple(RunReference(**one) for one in request["resume_from"]),
         resume_child_runs=tuple(ChildReference(**one) for one in request["resume_child_runs"]),
     )

@@ -66,18 +66,18 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
         connection = ray_connection.connect(address)
         ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
         check_storage(storage, submission.config.trial.resources)
-        layout = _stored(submission, checked, storage)
+        layout = _stored(checked, storage)
     finally:
         checked.discard()
     start_driver(layout, connection.outlives, secrets=checked.secrets)
     return HyperDriveRun.open(layout.uri)
 
 
-def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout:
+def _stored(checked: Checked, storage: str) -> RunLayout:
     """Makes the folder of a new run, with everything in it that a driver needs."""
     from raydrive.runtime.ray_cluster import connection as ray_connection
 
-    config = submission.config
+    config = checked.config
     layout = RunLayout.create(storage, config.experiment, new_run_id(config.experiment))
     sha256 = ""
     if checked.pickled:
@@ -85,7 +85,10 @@ def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout
     elif checked.code is not None:
         sha256 = store_code(layout, checked.code)
     config = dataclasses.replace(
-        config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=ray_connection.versions()
+        config,
+        trial=dataclasses.replace(config.trial, code_sha256=sha256),
+        versions=ray_connection.versions(),
+        classes_sha256=store_function(layout, checked.classes) if checked.classes else "",
     )
     if checked.descent.lineage:
         config = dataclasses.replace(config, lineage=_inherit(checked.descent, layout))

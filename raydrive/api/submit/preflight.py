@@ -13,7 +13,9 @@ from pathlib import Path
 from raydrive.api.submit.functions import pickle_function
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
+from raydrive.api.submit.user_classes import with_records
 from raydrive.api.submit.warm_start import NONE, Descent, trace
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.storage.check_storage import check_usable
 from raydrive.storage.code_snapshot import Snapshot, snapshot
@@ -32,6 +34,10 @@ class Checked:
     """The code; whoever gets this stores or discards it."""
     secrets: Mapping[str, str]
     """Values of the secrets by name."""
+    config: RunConfig
+    """The configuration as it is recorded: policies and samplings of the user's classes as their records."""
+    classes: bytes = b""
+    """Those classes, as far as they travel by value."""
 
     def discard(self) -> None:
         """Removes what was packed."""
@@ -48,7 +54,7 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
 
     Raises:
-        ConfigError: With everything that is wrong: names, secrets, earlier runs, interpreter, function, code.
+        ConfigError: With everything that is wrong: names, secrets, earlier runs, interpreter, function, code, classes.
         StorageError: If the storage cannot be used from this machine.
     """
     from raydrive.api.submit.dashboard import place_there
@@ -74,9 +80,6 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             place_there(storage)
         else:
             secrets = read_secrets(spec.secrets)
-    with collected():
-        if not by_job:  # earlier runs are looked up where the storage is
-            descent = trace(submission, storage)
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():
@@ -85,7 +88,14 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             pickled = pickle_function(submission.function)
     with collected():
         code = snapshot(source, storage) if source is not None else None
-    checked = Checked(descent, pickled, code, secrets)
+    classes = b""
+    with collected():
+        if code is not None or source is None:  # what is wrong with the code is said already
+            submission, classes = with_records(submission, code)
+    with collected():
+        if not by_job:  # earlier runs are looked up where the storage is
+            descent = trace(submission, storage)
+    checked = Checked(descent, pickled, code, secrets, submission.config, classes)
     try:
         if problems:
             raise ConfigError(problems)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,10 @@ class Submission:
     """What trials call, for a trial of kind ``function``."""
     pickled: bytes = b""
     """The function as ``functions.pickle_function`` made it on another machine."""
+    classes: bytes | None = None
+    """The classes of policy and sampling that travel by value, as checked on another machine; None = not checked yet."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """``file:line:column`` of the keys of policy and sampling, where the submission comes from a file."""
     warnings: tuple[str, ...] = ()
     """For the user to read: what was accepted but does not mean here what it seems to."""
     resume_from: tuple[RunReference, ...] = ()
