@@ -218,16 +218,20 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
     descent = checked.descent
     for line in descent.lineage.lines():
         say(line)
-    return dataclasses.replace(submission.config, lineage=descent.lineage), descent.heritage
+    return dataclasses.replace(checked.config, lineage=descent.lineage), descent.heritage
 
 
 def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
     from raydrive.core.config.command_line import shown, trial_argv, with_resume_argument
     from raydrive.core.records import QUEUED
+    from raydrive.core.search.sampling_record import RecordedSampling
     from raydrive.core.search.trial_record import Seen
     from raydrive.core.sweep.warm_start_data import sampler_of
+    from raydrive.runtime.user_classes import UserClasses
 
     config, heritage = _checked(loaded, storage, address)
+    if isinstance(config.sampling, RecordedSampling):  # the user's code: it was loaded elsewhere, to check it
+        config = UserClasses({}, loaded.submission.source_directory).filled_in(config)
     sampler = sampler_of(config, heritage)
     sources = [one.source for one in config.lineage.continued]
     history: list[Seen] = []

@@ -20,11 +20,18 @@ from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
 from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
 from raydrive.core.config.trial_spec import TrialSpec
+from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.objective import BEST
 from raydrive.core.records import decoded
+from raydrive.core.search.registry import is_registered
+from raydrive.core.search.sampling_record import sampling_record
 from raydrive.storage.folder.current import current_folder
 from raydrive.sweepfile.loader import load_sweep
+
+
+_NO_KEYS = ("seed", "learns")
+"""Of a recorded sampling: the seed is that of the run, and whether it learns its class says."""
 
 
 class _Recorded(BaseException):
@@ -113,16 +120,17 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
         out["outputs"] = {
             name: {"type": "uri_file" if name in files else "uri_folder"} for name in config.trial.outputs
         }
-    sampling = config.sampling.to_json()
+    sampling = sampling_record(config.sampling)
     space = sampling.pop("space")
     if sampling.get("rule") == "random":
         del sampling["rule"]
-    out["sampling_algorithm"] = {name: sampling[name] for name in ("type", "rule") if name in sampling}
+    names = ("type", "rule") if is_registered(sampling["type"]) else [one for one in sampling if one not in _NO_KEYS]
+    out["sampling_algorithm"] = {name: sampling[name] for name in names if name in sampling}
     out["search_space"] = {name.lstrip("-"): one for name, one in _without_tuples(space).items()}
     out["objective"] = {"goal": config.metric.goal.value, "primary_metric": config.metric.name}
     if config.metric.value != BEST:
         out["objective"]["value"] = config.metric.value
-    policy = config.policy.to_json()
+    policy = policy_record(config.policy)
     if policy.get("type") not in (None, "none"):
         out["early_termination"] = {name: value for name, value in policy.items() if value is not None}
     out["limits"] = _limits(config.limits)

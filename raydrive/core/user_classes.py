@@ -22,7 +22,8 @@ from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, UserCodeError, did_you_mean, show
 
-_REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+")
+REFERENCE = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+$"
+"""A regular expression for ``module:QualName``."""
 _PACKAGE = __name__.partition(".")[0]
 _PROTOCOL = "Make it a dataclass, or give the class to_json() and a class method from_json(raw)."
 FindClass = Callable[[str], "type | None"]
@@ -31,7 +32,7 @@ FindClass = Callable[[str], "type | None"]
 
 def is_reference(kind: object) -> bool:
     """Whether a recorded type is ``module:QualName``."""
-    return isinstance(kind, str) and _REFERENCE.fullmatch(kind) is not None
+    return isinstance(kind, str) and re.search(REFERENCE, kind) is not None
 
 
 def type_name(kind: type) -> str:

@@ -87,6 +87,19 @@ class UserClasses:
         """
         return built_sampling(raw, lambda name: self._find(name, SAMPLINGS, "sampling.type"))
 
+    def filled_in(self, config: RunConfig) -> RunConfig:
+        """Returns a configuration with objects in place of the records.
+
+        Raises:
+            ConfigError: If a class cannot be loaded, or does not take the recorded parameters.
+        """
+        policy, sampling = config.policy, config.sampling
+        if isinstance(policy, RecordedPolicy):
+            policy = self.policy(policy.raw)
+        if isinstance(sampling, RecordedSampling):
+            sampling = self.sampling(sampling.raw)
+        return replace(config, policy=policy, sampling=sampling)
+
     def _find(self, name: str, group: str, where: str) -> type:
         if name in self._by_value:
             return self._by_value[name]
@@ -177,16 +190,10 @@ def with_classes(config: RunConfig, layout: RunLayout, cache: Path) -> RunConfig
     by_value = load_function(layout, config.classes_sha256) if config.classes_sha256 else b""
     code = config.trial.code_sha256 if config.trial.kind != "function" else ""
     folder = unpack_code(layout, code, cache) if code else None
-    policy, sampling = config.policy, config.sampling
     try:
-        classes = UserClasses(read_classes(by_value), folder)
-        if isinstance(policy, RecordedPolicy):
-            policy = classes.policy(policy.raw)
-        if isinstance(sampling, RecordedSampling):
-            sampling = classes.sampling(sampling.raw)
+        return UserClasses(read_classes(by_value), folder).filled_in(config)
     except ConfigError as error:
         raise UserCodeError(f"the run's own classes cannot be loaded: {'; '.join(error.lines())}") from error
-    return replace(config, policy=policy, sampling=sampling)
 
 
 def record_failure(layout: RunLayout, error: RaydriveError) -> None:
