@@ -22,6 +22,7 @@ from raydrive.cli.console import (
 from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
+    from raydrive.core.early_stopping.policies import Policy
     from raydrive.studio.data.run_history import Story
     from raydrive.studio.data.whatif import Outcome
 
@@ -117,15 +118,20 @@ def whatif(
         str,
         typer.Option("--policy", "-p", help='As in a sweep file: {"type": "bandit", "slack_factor": 0.2}, or a type.'),
     ] = "",
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Load a policy's class from the run's own code: executes that code here.")
+    ] = False,
     storage: StorageOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
     from raydrive.core.early_stopping.policies import policy_from_json
+    from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record
     from raydrive.core.errors import ConfigError, Problem
     from raydrive.studio.data.whatif import choices, outcomes
+    from raydrive.sweepfile.user_types import user_policy
 
-    chosen = None
+    given: Policy | None = None
     if policy:
         raw: Any = policy
         if policy.strip()[:1] in '{["':
@@ -136,16 +142,18 @@ def whatif(
                 raise ConfigError(
                     Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")
                 ) from error
-        chosen = [policy_from_json(raw, "--policy")]
+        given = user_policy(raw) or policy_from_json(raw, "--policy")
     story = open_story(run_name, storage)
-    own = story.config.policy
-    found = outcomes(story, chosen or choices(own))
+    given, own = _with_code(story, given, run_code)
+    if given is None and isinstance(own, RecordedPolicy):
+        say(f"Note: what {own.kind} would do is not shown: its code came with the run. --run-code executes it here.")
+    found = outcomes(story, choices(own) if given is None else [given])
     if output is Format.JSON:
         emit_json({"run": story.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
     rows = [
         {
-            "policy": f"{one.text} (as it was)" if one.policy == own.to_json() and not policy else one.text,
+            "policy": f"{one.text} (as it was)" if one.policy == policy_record(own) and not policy else one.text,
             "would stop": len(one.stopped),
             "trains_s": round(one.trained_s, 1),
             "saves_s": round(one.saved_s, 1),
@@ -165,6 +173,27 @@ def whatif(
     for text in _unknown(found):
         say(text)
     return 0
+
+
+def _with_code(story: Story, given: Policy | None, run_code: bool) -> tuple[Policy | None, Policy]:
+    """The policy asked for, and the run's own; of the user's classes as far as their code may be executed.
+
+    Raises:
+        ConfigError: If the class of the policy asked for is not there.
+    """
+    import tempfile
+    from pathlib import Path
+
+    from raydrive.core.early_stopping.policy_record import RecordedPolicy
+    from raydrive.runtime.user_classes import UserClasses, run_classes
+
+    own = story.config.policy
+    if not run_code:
+        return UserClasses({}, None).policy(given.raw) if isinstance(given, RecordedPolicy) else given, own
+    with tempfile.TemporaryDirectory(prefix="raydrive-classes-") as folder:
+        classes = run_classes(story.config, story.layout, Path(folder))
+        loaded = [classes.policy(one.raw) if isinstance(one, RecordedPolicy) else one for one in (given or own, own)]
+    return loaded[0] if given is not None else None, loaded[1]
 
 
 def _unknown(found: list[Outcome]) -> list[str]:

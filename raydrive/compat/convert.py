@@ -29,7 +29,6 @@ from raydrive.core.search.sampling_record import sampling_record
 from raydrive.storage.folder.current import current_folder
 from raydrive.sweepfile.loader import load_sweep
 
-
 _NO_KEYS = ("seed", "learns")
 """Of a recorded sampling: the seed is that of the run, and whether it learns its class says."""
 
@@ -240,6 +239,9 @@ def _report(config: RunConfig) -> Iterator[str]:
         yield f"max_duration_minutes is limits.timeout, in seconds: {config.limits.max_duration_s or 0:g}."
     yield f"The seed of this conversion, {config.seed}, stands in raydrive.seed; HyperDrive had none."
     yield "What a trial reserves stands in raydrive.resources: set cpus and gpus as your machines have them."
+    for key, kind in (("early_termination", type(config.policy)), ("sampling_algorithm", type(config.sampling))):
+        if kind.__module__ == "__main__":
+            yield f"{key}.type is a class of the script itself: put {kind.__qualname__} into a module below trial.code."
     hidden = [name for name in config.trial.environment_variables if looks_secret(name)]
     if hidden:
         yield f"{', '.join(hidden)}: not written down; raydrive.secrets takes them from the shell you submit from."

@@ -1,8 +1,8 @@
 """Policies and ways of sampling that are not raydrive's own: how they are recorded, and built again.
 
-raydrive's own classes are recorded by a short name (``bandit``). Any other class, a subclass of one of them included, is
-recorded as ``module:QualName`` with its parameters, and whoever has to judge or to sample builds it again from that. A
-reader has only the record: ``RecordedPolicy``, ``RecordedSampling``.
+raydrive's own classes are recorded by a short name (``bandit``). Any other class, a subclass of one of them included,
+is recorded as ``module:QualName`` with its parameters, and the run's driver builds it again from that. A reader has
+only the record: ``RecordedPolicy``, ``RecordedSampling``.
 
 What the parameters of an object are: what its own ``to_json`` returns; without one, the arguments of its constructor,
 each read from the attribute of the same name, as a dataclass has them. It is built again by its own ``from_json(raw)``;
@@ -191,9 +191,7 @@ def _misfits(kind: type, arguments: Mapping[str, Any], where: str) -> Iterator[P
     any_name = any(one.kind is one.VAR_KEYWORD for one in parameters)
     unknown = [name for name in arguments if name not in known and not any_name]
     needed = [
-        one.name
-        for one in parameters
-        if one.default is one.empty and one.name in known and one.name not in arguments
+        one.name for one in parameters if one.default is one.empty and one.name in known and one.name not in arguments
     ]
     shown = [name for name in known if name not in ("parameter_space", "space", "properties")]
     allowed = ", ".join(["type", *shown])
@@ -219,7 +217,9 @@ def reason(error: BaseException, kind: type | None = None) -> str:
     frames = [frame for frame in _frames(error.__traceback__) if frame[0].partition(".")[0] != _PACKAGE]
     if isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg}, {error.filename}, line {error.lineno}"
-    own = [frame for frame in frames if frame[0] == home] or [one for one in frames if not one[0].startswith("importlib")]
+    own = [frame for frame in frames if frame[0] == home] or [
+        one for one in frames if not one[0].startswith("importlib")
+    ]
     if not own:
         return head
     module, file, line = own[-1]

@@ -1,8 +1,8 @@
 """Loads a submission's classes as its driver will, in a process of its own, and says what stands in the way.
 
-The process imports the user's code; the one that submits stays as it is. It reads what to load as JSON from its standard
-input (``folder``, ``pickle``, ``policy``, ``sampling``, ``seed``, ``maximize``) and answers with a line of JSON:
-``policy`` and ``sampling`` as they are recorded, or ``problems``.
+The process imports the user's code; the one that submits stays as it is. It reads what to load as JSON from its
+standard input (``folder``, ``pickle``, ``policy``, ``sampling``, ``seed``, ``maximize``) and answers with a line of
+JSON: ``policy`` and ``sampling`` as they are recorded, or ``problems``.
 """
 
 from __future__ import annotations
@@ -112,4 +112,5 @@ def _checked(classes: UserClasses, name: str, request: Mapping[str, Any]) -> dic
 
 def _differs(one: Any, other: Any) -> bool:
     """Whether two objects are different by an ``==`` of their class; without one every object differs."""
-    return type(one).__eq__ is not object.__eq__ and one != other
+    compares: Any = type(one).__eq__
+    return compares is not object.__eq__ and bool(one != other)

@@ -1,6 +1,6 @@
-"""Policies and samplings that installed packages offer under a short name: entry points ``raydrive.policies``, ``raydrive.samplings``.
+"""Policies and samplings that installed packages offer under a short name, as entry points.
 
-They are looked up when a name is asked for that is none of raydrive's core, so that nobody else waits for it.
+The groups are ``raydrive.policies`` and ``raydrive.samplings``. They are looked up when a name is asked for that is none of raydrive's core, so that nobody else waits for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Loads the classes of policies and samplings that are not raydrive's own: for a run's driver, and for the check before it.
+"""Loads the classes of policies and samplings that are not raydrive's own: for a run's driver, and to check them first.
 
 They come from where the submission put them: a pickle with the classes that travel by value, the run's code snapshot,
 an entry point, or an installed package. This executes the user's code. A driver does so, as a trial executes the
@@ -126,6 +126,9 @@ def imported(target: str, where: str = "type", name: str = "") -> type:
     """
     module, _, path = target.partition(":")
     shown = show(name or target)
+    if module == "__main__":
+        fix = "Put it into a module of the submitted code; in Python, give the object itself."
+        raise ConfigError(Problem(where, f"{shown}, a class of the script that submitted", "a class in a module", fix))
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -161,7 +164,7 @@ def read_classes(data: bytes) -> dict[str, type]:
         found: dict[str, type] = pickle.loads(data)
     except (Exception, SystemExit) as error:  # imports what the classes use
         allowed = "classes whose code, and what it imports, is there where the driver runs"
-        fix = "Put it into one module with the class, into the source directory of a script, or into an installed package."
+        fix = "Put it into one module with the class, into a script's source directory, or into an installed package."
         raise ConfigError(Problem("policy, sampling", reason(error), allowed, fix)) from error
     for name, kind in found.items():
         kind.__qualname__ = name.partition(":")[2]  # cloudpickle forgets what is around a class
@@ -173,13 +176,30 @@ def needs_classes(config: RunConfig) -> bool:
     return isinstance(config.policy, RecordedPolicy) or isinstance(config.sampling, RecordedSampling)
 
 
+def run_classes(config: RunConfig, layout: RunLayout, cache: Path) -> UserClasses:
+    """Returns the classes that came with a run. Executes the run's code.
+
+    Args:
+        config: The run's configuration.
+        layout: The run.
+        cache: A folder of this node, where the code is unpacked; files in it are left there.
+
+    Raises:
+        ConfigError: If the classes that travelled by value cannot be loaded.
+        StorageError: If the run's code cannot be read.
+    """
+    by_value = load_function(layout, config.classes_sha256) if config.classes_sha256 else b""
+    code = config.trial.code_sha256 if config.trial.kind != "function" else ""
+    return UserClasses(read_classes(by_value), unpack_code(layout, code, cache) if code else None)
+
+
 def with_classes(config: RunConfig, layout: RunLayout, cache: Path) -> RunConfig:
     """Returns a recorded configuration whose policy and sampling can judge and sample. Executes the run's code.
 
     Args:
         config: What ``RunConfig.from_json`` returned.
         layout: The run.
-        cache: A folder of this node, where the code is unpacked; files in it are left there.
+        cache: As for ``run_classes``.
 
     Raises:
         UserCodeError: If a class cannot be loaded, or does not take the recorded parameters.
@@ -187,11 +207,8 @@ def with_classes(config: RunConfig, layout: RunLayout, cache: Path) -> RunConfig
     """
     if not needs_classes(config):
         return config
-    by_value = load_function(layout, config.classes_sha256) if config.classes_sha256 else b""
-    code = config.trial.code_sha256 if config.trial.kind != "function" else ""
-    folder = unpack_code(layout, code, cache) if code else None
     try:
-        return UserClasses(read_classes(by_value), folder).filled_in(config)
+        return run_classes(config, layout, cache).filled_in(config)
     except ConfigError as error:
         raise UserCodeError(f"the run's own classes cannot be loaded: {'; '.join(error.lines())}") from error
 

@@ -74,7 +74,12 @@ def _user_forms(group: str) -> list[dict[str, Any]]:
     """A class of the user's, ``module:Class``, or one that an installed package offers: with any parameters."""
     known = sorted(installed(group))
     kinds = [{"type": "string", "pattern": REFERENCE}, *([{"enum": known}] if known else [])]
-    mapping = {"type": "object", "title": "module:Class", "properties": {"type": {"anyOf": kinds}}, "required": ["type"]}
+    mapping = {
+        "type": "object",
+        "title": "module:Class",
+        "properties": {"type": {"anyOf": kinds}},
+        "required": ["type"],
+    }
     return [mapping, *kinds]
 
 

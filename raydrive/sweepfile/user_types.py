@@ -37,9 +37,8 @@ def user_policy(raw: object) -> RecordedPolicy | None:
 def is_user_sampling(raw: object) -> bool:
     """Whether the type of ``sampling_algorithm`` is none of raydrive's own."""
     kind = _type_of(raw)
-    return is_reference(kind) or (
-        bool(kind) and kind.casefold() != "sobol" and not is_registered(kind) and kind.casefold() in installed(SAMPLINGS)
-    )
+    name = kind.casefold()
+    return is_reference(kind) or (name != "sobol" and not is_registered(name) and name in installed(SAMPLINGS))
 
 
 def user_sampling(raw: object, space: Space) -> RecordedSampling:

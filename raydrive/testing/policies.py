@@ -6,7 +6,8 @@ Subclass and say how to make the policy; pytest collects the rest:
         def make(self) -> Policy:
             return MyPolicy(patience=3)
 
-It is recorded and built again as a run's driver does it: see docs/extending.md. Needs nothing but pytest. The curves are drawn with fixed seeds, so a failure comes back.
+It is recorded and built again as a run's driver does it: see docs/extending.md. Needs nothing but pytest. The curves
+are drawn with fixed seeds, so a failure comes back.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Submission:
     pickled: bytes = b""
     """The function as ``functions.pickle_function`` made it on another machine."""
     classes: bytes | None = None
-    """The classes of policy and sampling that travel by value, as checked on another machine; None = not checked yet."""
+    """The classes of policy and sampling that travel by value, checked on another machine; None = not checked yet."""
     places: Mapping[str, str] = field(default_factory=dict)
     """``file:line:column`` of the keys of policy and sampling, where the submission comes from a file."""
     warnings: tuple[str, ...] = ()

@@ -34,9 +34,9 @@ def check_objects(config: RunConfig) -> None:
         ConfigError: If the parameters of one of them cannot be told, or are no JSON.
     """
     problems: list[Problem] = []
-    for record, value in ((policy_record, config.policy), (sampling_record, config.sampling)):
+    for name, value in (("policy", config.policy), ("sampling", config.sampling)):
         try:
-            record(value)  # type: ignore[operator]
+            _record(name, value)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -58,7 +58,9 @@ def with_records(submission: Submission, code: Snapshot | None) -> tuple[Submiss
         ConfigError: With everything that keeps a driver from building them; with the way out.
     """
     config = submission.config
-    parts = {name: value for name, value in (("policy", config.policy), ("sampling", config.sampling)) if _is_users(value)}
+    parts = {
+        name: value for name, value in (("policy", config.policy), ("sampling", config.sampling)) if _is_users(value)
+    }
     if submission.classes is not None or not parts:
         return submission, submission.classes or b""
     try:
@@ -153,7 +155,9 @@ def _by_value(kinds: Any) -> Iterator[None]:
 
 def _is_there(module: ModuleType) -> bool:
     """Whether a module is there by its name in every process that has raydrive; ``__main__`` always goes by value."""
-    return module.__name__ in ("__main__", "raydrive") or module.__name__.startswith("raydrive.") or is_installed(module)
+    return (
+        module.__name__ in ("__main__", "raydrive") or module.__name__.startswith("raydrive.") or is_installed(module)
+    )
 
 
 def _is_found(kind: type, source: Path | None) -> bool:
@@ -172,5 +176,3 @@ def _is_below(module: ModuleType, source: Path) -> bool:
     parts = module.__name__.split(".")
     here = [source.joinpath(*parts).with_suffix(".py"), source.joinpath(*parts, "__init__.py")]
     return file is not None and any(one.is_file() and one.samefile(file) for one in here)
-
-

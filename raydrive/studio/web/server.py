@@ -308,6 +308,7 @@ async def _analysis(request: web.Request) -> web.Response:
 
 async def _whatif(request: web.Request) -> web.Response:
     from raydrive.core.early_stopping.policies import policy_from_json
+    from raydrive.core.early_stopping.policy_record import policy_record
     from raydrive.core.errors import Problem
     from raydrive.studio.data.whatif import what_if
 
@@ -318,7 +319,9 @@ async def _whatif(request: web.Request) -> web.Response:
     except (ValueError, RecursionError) as error:
         raise ConfigError(Problem("policy", repr(raw[:200]), "JSON")) from error
     policy = policy_from_json(parsed, "policy")
-    return _json(await feed.ask_once(f"whatif {policy.to_json()}", lambda story, _: what_if(story, policy).to_json()))
+    return _json(
+        await feed.ask_once(f"whatif {policy_record(policy)}", lambda story, _: what_if(story, policy).to_json())
+    )
 
 
 async def _cancel(request: web.Request) -> web.Response:
