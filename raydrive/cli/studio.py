@@ -125,24 +125,10 @@ def whatif(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
-    from raydrive.core.early_stopping.policies import policy_from_json
     from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record
-    from raydrive.core.errors import ConfigError, Problem
     from raydrive.studio.data.whatif import choices, outcomes
-    from raydrive.sweepfile.user_types import user_policy
 
-    given: Policy | None = None
-    if policy:
-        raw: Any = policy
-        if policy.strip()[:1] in '{["':
-            try:
-                raw = json.loads(policy)
-            except (ValueError, RecursionError) as error:
-                allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
-                raise ConfigError(
-                    Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")
-                ) from error
-        given = user_policy(raw) or policy_from_json(raw, "--policy")
+    given = _asked_policy(policy)
     story = open_story(run_name, storage)
     given, own = _with_code(story, given, run_code)
     if given is None and isinstance(own, RecordedPolicy):
@@ -173,6 +159,27 @@ def whatif(
     for text in _unknown(found):
         say(text)
     return 0
+
+
+def _asked_policy(policy: str) -> Policy | None:
+    """The policy of ``--policy``, None without one; of another class than raydrive's as its record.
+
+    Raises:
+        ConfigError: If it is no JSON, or no policy.
+    """
+    from raydrive.core.early_stopping.policies import policy_from_json
+    from raydrive.sweepfile.user_types import user_policy
+
+    if not policy:
+        return None
+    raw: Any = policy
+    if policy.strip()[:1] in '{["':
+        try:
+            raw = json.loads(policy)
+        except (ValueError, RecursionError) as error:
+            allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
+            raise ConfigError(Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")) from error
+    return user_policy(raw) or policy_from_json(raw, "--policy")
 
 
 def _with_code(story: Story, given: Policy | None, run_code: bool) -> tuple[Policy | None, Policy]:

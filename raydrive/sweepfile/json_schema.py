@@ -73,14 +73,9 @@ def _early_termination() -> dict[str, Any]:
 def _user_forms(group: str) -> list[dict[str, Any]]:
     """A class of the user's, ``module:Class``, or one that an installed package offers: with any parameters."""
     known = sorted(installed(group))
-    kinds = [{"type": "string", "pattern": REFERENCE}, *([{"enum": known}] if known else [])]
-    mapping = {
-        "type": "object",
-        "title": "module:Class",
-        "properties": {"type": {"anyOf": kinds}},
-        "required": ["type"],
-    }
-    return [mapping, *kinds]
+    kinds: list[dict[str, Any]] = [{"type": "string", "pattern": REFERENCE}, *([{"enum": known}] if known else [])]
+    mapping: dict[str, Any] = {"type": "object", "title": "module:Class", "required": ["type"]}
+    return [{**mapping, "properties": {"type": {"anyOf": kinds}}}, *kinds]
 
 
 def _form(name: str, properties: dict[str, Any], required: tuple[str, ...]) -> dict[str, Any]:

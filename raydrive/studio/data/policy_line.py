@@ -68,9 +68,8 @@ def policy_text(policy: Policy) -> str:
     """Returns a policy in a few words: ``bandit, slack factor 0.1, from interval 5``."""
     raw = policy_record(policy)
     if is_reference(raw["type"]):  # recorded, and not loaded here
-        return ", ".join(
-            [raw["type"], *(f"{key} {value}" for key, value in raw.items() if key != "type" and value is not None)]
-        )
+        given = {key: value for key, value in raw.items() if key != "type" and value is not None}
+        return ", ".join([raw["type"], *(f"{key} {value}" for key, value in given.items())])
     names = {"none": "no early termination", "median_stopping": "median stopping", "bandit": "bandit"}
     parts = [names.get(raw["type"], raw["type"].replace("_", " "))]
     if "slack_factor" in raw:
