@@ -121,6 +121,10 @@ def resume(
             show_default=False,
         ),
     ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Load the run's own policy or sampler from this folder.", show_default=False),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:
@@ -138,7 +142,7 @@ def resume(
     target = resolve(address, "RAY_ADDRESS", "--address", read_settings().get("address"))
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
-        run = launching.resume(run, address=target, limits=limits, force=force, up_to=up_to)
+        run = launching.resume(run, address=target, limits=limits, force=force, up_to=up_to, classes=classes)
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     for text in run.notices:
         say(f"Note: {text}")

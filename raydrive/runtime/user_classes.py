@@ -188,8 +188,9 @@ def run_classes(config: RunConfig, layout: RunLayout, cache: Path) -> UserClasse
         ConfigError: If the classes that travelled by value cannot be loaded.
         StorageError: If the run's code cannot be read.
     """
-    by_value = load_function(layout, config.classes_sha256) if config.classes_sha256 else b""
-    code = config.trial.code_sha256 if config.trial.kind != "function" else ""
+    mended = layout.read_classes_code()
+    by_value = load_function(layout, config.classes_sha256) if config.classes_sha256 and not mended else b""
+    code = mended or (config.trial.code_sha256 if config.trial.kind != "function" else "")
     return UserClasses(read_classes(by_value), unpack_code(layout, code, cache) if code else None)
 
 

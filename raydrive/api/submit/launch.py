@@ -11,12 +11,14 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from raydrive.api.run import HyperDriveRun
 from raydrive.api.submit.preflight import Checked, check_submission
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
+from raydrive.api.submit.user_classes import mend
 from raydrive.api.submit.warm_start import Descent, bring
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import Limits
@@ -138,6 +140,7 @@ def resume(
     limits: Mapping[str, Any] | None = None,
     force: bool = False,
     up_to: int | None = None,
+    classes: Path | None = None,
 ) -> HyperDriveRun:
     """Goes on with a recorded run, from storage alone.
 
@@ -147,12 +150,13 @@ def resume(
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
         up_to: How many entries of the journal count; the rest is left out for good. For a damaged one.
+        classes: Folder that a policy or sampling of a user's class is loaded from, from now on; trials keep their code.
 
     Returns:
         The run, refreshed.
 
     Raises:
-        ConfigError: If a limit is out of range, or the run is over and no limit was raised.
+        ConfigError: If a limit is out of range, the run is over and no limit was raised, or ``classes`` has none for it.
         ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
         DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
@@ -169,6 +173,8 @@ def resume(
     changed = dict(limits or {})
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     _check_resumable(run, changed, force)
+    if classes is not None:
+        mend(run.layout, run.config, classes)
     if dashboard := dashboard_of(address):
         from raydrive.api.submit.dashboard import resume_by_job
 

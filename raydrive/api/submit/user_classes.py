@@ -22,7 +22,8 @@ from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_re
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.search.sampling_record import RecordedSampling, recorded_sampling, sampling_record
 from raydrive.core.user_classes import is_own, is_reference, type_name
-from raydrive.storage.code_snapshot import Snapshot, unpack
+from raydrive.storage.code_snapshot import Snapshot, snapshot, store_code, unpack
+from raydrive.storage.run_layout import RunLayout
 
 _FILE_KEYS = {"policy": "early_termination", "sampling": "sampling_algorithm"}
 
@@ -76,6 +77,30 @@ def with_records(submission: Submission, code: Snapshot | None) -> tuple[Submiss
         sampling=config.sampling if sampling is None else recorded_sampling(sampling),
     )
     return replace(submission, config=config), pickled
+
+
+def mend(layout: RunLayout, config: RunConfig, source: Path) -> None:
+    """Has the driver of a run load the user's classes from another folder; trials keep the run's code.
+
+    Args:
+        layout: The run.
+        config: Its configuration.
+        source: The folder with the mended code.
+
+    Raises:
+        ConfigError: If the run has no such classes, or they cannot be built from that folder.
+        StorageError: If the code cannot be stored.
+    """
+    records = {
+        "policy": config.policy.raw if isinstance(config.policy, RecordedPolicy) else None,
+        "sampling": config.sampling.raw if isinstance(config.sampling, RecordedSampling) else None,
+    }
+    if not any(records.values()):
+        found = "a policy and a sampling of raydrive's own"
+        raise ConfigError(Problem("--classes", found, "a run with a class of your own", "Leave it out."))
+    with snapshot(source) as code:
+        _checked(records, b"", code, replace(config, trial=replace(config.trial, kind="command")))
+        layout.write_classes_code(store_code(layout, code))
 
 
 def _is_users(value: Any) -> bool:
