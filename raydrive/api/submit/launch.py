@@ -156,7 +156,7 @@ def resume(
         The run, refreshed.
 
     Raises:
-        ConfigError: If a limit is out of range, the run is over and no limit was raised, or ``classes`` has none for it.
+        ConfigError: If a limit is out of range, the run is over and no limit was raised, or ``classes`` lacks a class.
         ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
         DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
