@@ -2,7 +2,7 @@
 
 <storage>/<experiment>/<run_id>/
   config.json                       the frozen configuration, written once
-  classes.json                      which code the classes of policy and sampling come from; only after a resume with another
+  classes.json                      which code the classes of policy and sampling come from; only after a resume
   heritage.jsonl                    what earlier runs brought: trials and curves, written once; only with parents
   code/<sha256>.zip | .pkl          snapshot of the source directory | the pickled function
   journal/                          see ``segments.py``

@@ -62,12 +62,13 @@ def masked(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def places(root: Node, raw: Mapping[str, Any]) -> dict[str, str]:
-    """Returns ``file:line:column`` of the two sections and their keys."""
+    """Returns ``file:line:column`` of the values of the two sections, and of a key itself by ``key NAME``."""
     found = {}
     for section in _SECTIONS:
         given = raw.get(section)
         keys = [section, *(f"{section}.{key}" for key in (given if isinstance(given, Mapping) else {}))]
         found.update({key: root.locate(key) for key in keys})
+        found.update({f"key {key}": root.locate(key, key=True) for key in keys})
     return found
 
 

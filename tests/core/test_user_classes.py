@@ -1,4 +1,4 @@
-"""A policy or sampling of a user's class: what is recorded of it, what a reader gets, and what is said when it fails."""
+"""A policy or sampling of a user's class: its record, what a reader gets, and the error when it fails."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ class Walk(Sampling):
 
     learns = True
 
-    def __init__(self, parameter_space: Any, properties: Any = None, *, seed: int | None = None, step: float = 0.5) -> None:
+    def __init__(
+        self, parameter_space: Any, properties: Any = None, *, seed: int | None = None, step: float = 0.5
+    ) -> None:
         self.step = step
         super().__init__(parameter_space, properties, seed=seed)
 
@@ -178,7 +180,10 @@ class Forgets:
 @pytest.mark.parametrize(
     ("policy", "text"),
     [
-        (Forgets(3), "policy.patience: found an argument of .*Forgets that its objects do not keep; allowed: an attribute"),
+        (
+            Forgets(3),
+            "policy.patience: found an argument of .*Forgets that its objects do not keep; allowed: an attribute",
+        ),
         (Plain(names=[len]), r"policy.names: found \[<built-in function len>\] .* allowed: JSON: .* to_json\(\)"),  # type: ignore[list-item]
         (Plain(names=("a",)), r"policy.names: found \('a',\); .* come back as \['a'\]"),  # type: ignore[arg-type]
         (Plain(patience=float("nan")), "policy.patience: found nan"),  # type: ignore[arg-type]
@@ -192,8 +197,14 @@ def test_what_cannot_be_recorded_is_refused_with_the_way_out(policy: Any, text: 
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        ({"patient": 2}, "policy.patient: found an unknown key; allowed: type, patience, names. Did you mean 'patience'"),
-        ({"patience": 0}, r"policy: found {'patience': 0}; .*ValueError: patience has to be 1 or more.*test_user_classes.py"),
+        (
+            {"patient": 2},
+            "policy.patient: found an unknown key; allowed: type, patience, names. Did you mean 'patience'",
+        ),
+        (
+            {"patience": 0},
+            r"policy: found {'patience': 0}; .*ValueError: patience has to be 1 or more.*test_user_classes.py",
+        ),
     ],
 )
 def test_parameters_that_a_class_does_not_take_are_named(parameters: dict[str, Any], text: str) -> None:
@@ -202,13 +213,15 @@ def test_parameters_that_a_class_does_not_take_are_named(parameters: dict[str, A
 
 
 def test_a_missing_parameter_and_a_class_of_another_kind_are_named() -> None:
-    with pytest.raises(ConfigError, match=r"policy\.patience: found nothing; allowed: a value: .*Forgets needs patience"):
+    with pytest.raises(
+        ConfigError, match=r"policy\.patience: found nothing; allowed: a value: .*Forgets needs patience"
+    ):
         built_policy({"type": "m:Forgets"}, lambda name: Forgets)
     with pytest.raises(ConfigError, match=r"a class with judge\(trial, interval, curves\)"):
         built_policy({"type": "m:Walk"}, lambda name: Walk)
     with pytest.raises(ConfigError, match="a subclass of raydrive's Sampling"):
         built_sampling({"type": "m:Plain", "space": {}}, lambda name: Plain)
-    with pytest.raises(ConfigError, match="policy.type: found 'gone'"):
+    with pytest.raises(ConfigError, match=r"policy\.type: found 'gone'"):
         built_policy({"type": "gone"}, lambda name: None)
 
 

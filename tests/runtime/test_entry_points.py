@@ -60,7 +60,10 @@ def test_another_packages_name_is_found_in_any_case() -> None:
     ("target", "text"),
     [
         ("no_such_package.policies:Thing", "but no module no_such_package; allowed: a module in the submitted code"),
-        ("offers_a_policy:Nevr", "but no Nevr in offers_a_policy; allowed: a class of that module. Did you mean 'Never'"),
+        (
+            "offers_a_policy:Nevr",
+            "but no Nevr in offers_a_policy; allowed: a class of that module. Did you mean 'Never'",
+        ),
         ("offers_a_policy:PACKAGE", "but no PACKAGE"),
         ("json:dumps", "which is <function dumps.*; allowed: a class"),
         ("__main__:Thing", "a class of the script that submitted; .* Put it into a module of the submitted code"),

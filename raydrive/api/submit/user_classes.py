@@ -134,7 +134,8 @@ def _placed(problem: Problem, places: Mapping[str, str]) -> Problem:
     if not places or first not in _FILE_KEYS:
         return problem
     where = f"{_FILE_KEYS[first]}{dot}{rest}"
-    return replace(problem, where=where, place=places.get(where) or places.get(_FILE_KEYS[first], ""))
+    named = f"key {where}" if problem.found == "an unknown key" else where
+    return replace(problem, where=where, place=places.get(named) or places.get(_FILE_KEYS[first], ""))
 
 
 # --- by value --------------------------------------------------------------------------------------------------------
