@@ -223,7 +223,7 @@ class RunLayout:
         Raises:
             StorageError: If it cannot be written.
         """
-        self.folder.write_whole(_CLASSES, json.dumps({"code_sha256": sha256}).encode())
+        self.folder.write_whole(_CLASSES, checked_json(json.dumps({"code_sha256": sha256}).encode()))
 
     def read_classes_code(self) -> str:
         """Returns what ``write_classes_code`` wrote, empty where it never did.
@@ -234,9 +234,10 @@ class RunLayout:
         if not self.folder.exists(_CLASSES):
             return ""
         try:
-            return str(json.loads(self.folder.read_bytes(_CLASSES))["code_sha256"])
+            content = self._unchanged(_CLASSES, unchecked_json(self.folder.read_bytes(_CLASSES)))
+            return str(json.loads(content)["code_sha256"])
         except (ValueError, LookupError, TypeError) as error:
-            raise StorageError(f"{self.folder.place_of(_CLASSES)} is damaged: {error}. Hint: delete it") from error
+            raise StorageError(f"{self.folder.place_of(_CLASSES)} is damaged: {error}") from error
 
     def write_driver(self, data: bytes) -> None:
         """Overwrites the driver's heartbeat. It is old within seconds and therefore not synced to the device.

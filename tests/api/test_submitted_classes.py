@@ -1,4 +1,4 @@
-"""Policies and samplings of users' classes on their way out of the submitting process: what travels, what is refused."""
+"""Policies and samplings of users' classes as they are submitted: what travels, and what is refused."""
 
 from __future__ import annotations
 
