@@ -188,6 +188,8 @@ def _with_code(story: Story, given: Policy | None, run_code: bool) -> tuple[Poli
     Raises:
         ConfigError: If the class of the policy asked for is not there.
     """
+    import atexit
+    import shutil
     import tempfile
     from pathlib import Path
 
@@ -197,9 +199,10 @@ def _with_code(story: Story, given: Policy | None, run_code: bool) -> tuple[Poli
     own = story.config.policy
     if not run_code:
         return UserClasses({}, None).policy(given.raw) if isinstance(given, RecordedPolicy) else given, own
-    with tempfile.TemporaryDirectory(prefix="raydrive-classes-") as folder:
-        classes = run_classes(story.config, story.layout, Path(folder))
-        loaded = [classes.policy(one.raw) if isinstance(one, RecordedPolicy) else one for one in (given or own, own)]
+    folder = tempfile.mkdtemp(prefix="raydrive-classes-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # the classes may import more of the code later
+    classes = run_classes(story.config, story.layout, Path(folder))
+    loaded = [classes.policy(one.raw) if isinstance(one, RecordedPolicy) else one for one in (given or own, own)]
     return loaded[0] if given is not None else None, loaded[1]
 
 

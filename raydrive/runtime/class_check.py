@@ -20,7 +20,7 @@ from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem, UserCodeError, show
 from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.sampling_record import sampling_record
-from raydrive.core.user_classes import type_name
+from raydrive.core.user_classes import failure, own_method, type_name
 from raydrive.package_path import IMPORT_ROOT
 from raydrive.runtime.user_classes import UserClasses, read_classes
 
@@ -105,6 +105,11 @@ def _checked(classes: UserClasses, name: str, request: Mapping[str, Any]) -> dic
         found = f"{type_name(type(made))}, built again from {show(written)} as another object"
         fix = "Keep all of its state in its parameters; give it to_json() and a class method from_json(raw) if need be."
         raise ConfigError(Problem(name, found, "an object that its record gives back", fix))
+    if name == "policy" and own_method(type(made), "needs") is not None:
+        try:
+            made.needs()
+        except (Exception, SystemExit) as error:
+            raise failure(made, "needs", error) from error
     if name == "sampling":
         building(made)(request.get("seed", 0), request.get("maximize", True))
     return dict(written)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from raydrive.api.submit.functions import _installed as is_installed
+from raydrive.api.submit.functions import is_installed
 from raydrive.api.submit.submission import Submission
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record, recorded_policy
