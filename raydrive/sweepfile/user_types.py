@@ -26,6 +26,8 @@ _SECTIONS = ("early_termination", "sampling_algorithm")
 def user_policy(raw: object) -> RecordedPolicy | None:
     """Returns ``early_termination`` as a record, where its type is none of raydrive's own."""
     kind = _type_of(raw)
+    if not kind:
+        return None
     if not is_reference(kind):
         known = {re.sub("[_-]", "", name) for name in policy_keys()}
         folded = re.sub("[_-]", "", kind.casefold())
@@ -38,7 +40,9 @@ def is_user_sampling(raw: object) -> bool:
     """Whether the type of ``sampling_algorithm`` is none of raydrive's own."""
     kind = _type_of(raw)
     name = kind.casefold()
-    return is_reference(kind) or (name != "sobol" and not is_registered(name) and name in installed(SAMPLINGS))
+    return is_reference(kind) or (
+        name not in ("", "sobol") and not is_registered(name) and name in installed(SAMPLINGS)
+    )
 
 
 def user_sampling(raw: object, space: Space) -> RecordedSampling:
