@@ -102,7 +102,7 @@ def driver_class() -> type:
     from raydrive.core.records import Began, Launch
     from raydrive.runtime.driver import actor_pool, driver
 
-    class Nowhere(actor_pool.Slots):
+    class Nowhere(actor_pool.ActorPool):
         def launch(self, launch: Launch) -> None:
             """Says that it began."""
             self._post([Began(time.time(), launch.trial, launch.attempt, "nowhere", 0, "", "")])

@@ -94,10 +94,10 @@ def written(storage: str, trials: int) -> tuple[RunLayout, int]:
     from raydrive.api.submit.launch import pickle_function
     from raydrive.core.records import Started
     from raydrive.core.sweep.sweep import Sweep
-    from raydrive.runtime.decision_loop import Loop
+    from raydrive.runtime.decision_loop import DecisionLoop
     from raydrive.runtime.simulated import SimulatedRunner
     from raydrive.storage.code_snapshot import store_function
-    from raydrive.storage.journal.compaction import compact, due, tidy
+    from raydrive.storage.journal.compaction import compact, due, prune_segments
     from raydrive.storage.journal.writer import JournalWriter
     from raydrive.storage.run_layout import RunLayout, new_run_id
 
@@ -109,7 +109,7 @@ def written(storage: str, trials: int) -> tuple[RunLayout, int]:
     runner, lines, looked = SimulatedRunner(lambda number, params: made[number % len(made)]), 0, 0
     runner.now = time.time() - 4 * 3600.0
     with JournalWriter.open(layout.journal) as writer:
-        loop = Loop(Sweep(config, lean=True), config.sampling.build(0, True), runner, None, lambda: runner.now)
+        loop = DecisionLoop(Sweep(config, lean=True), config.sampling.build(0, True), runner, None, lambda: runner.now)
         loop.writer = writer
         for facts in chain([[Started(runner.now, writer.epoch)]], turns(runner)):
             batch = loop.judge(facts)
@@ -121,7 +121,7 @@ def written(storage: str, trials: int) -> tuple[RunLayout, int]:
                 looked, settled = lines, writer.settled
                 if settled is not None and due(layout.journal, settled, eager=over):
                     compact(layout.journal, settled)
-                    tidy(layout.journal)
+                    prune_segments(layout.journal)
     if loop.sweep.finished is None or loop.sweep.reports != trials * REPORTS:
         raise SystemExit(f"the simulation ended with {loop.sweep.reports:,} reports")
     return layout, lines

@@ -48,7 +48,7 @@ def child(trials: int) -> dict[str, float]:
     from raydrive.core.config.trial_spec import Metric, TrialSpec
     from raydrive.core.records import Fact, Reported, Started
     from raydrive.core.sweep.sweep import Sweep
-    from raydrive.runtime.decision_loop import Loop
+    from raydrive.runtime.decision_loop import DecisionLoop
     from raydrive.runtime.simulated import SimulatedRunner
     from raydrive.storage.journal.writer import JournalWriter
     from raydrive.storage.run_layout import RunLayout
@@ -74,7 +74,7 @@ def child(trials: int) -> dict[str, float]:
         before = resident()
         sweep = Sweep(config, lean=True)
         writer = JournalWriter.open(layout.journal)
-        loop = Loop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
+        loop = DecisionLoop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
         loop.take([Started(0.0, writer.epoch)])
         spent, reports, turn, until = 0.0, 0, list[Fact](), TURN_S
         for fact in runner.facts():

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import choice, loguniform, qloguniform, quniform, uniform
 
 PUBLIC = Path(__file__).resolve().parents[2] / "shared" / "quality" / "public" / "tasks.py"
@@ -57,7 +57,7 @@ class Raydrive:
     def __init__(self, space: list[dict[str, Any]], seed: int, algorithm: str) -> None:
         sampling = BayesianParameterSampling({d["name"]: expression(d) for d in space}, algorithm=algorithm)
         self._sampler = sampling.build(seed, maximize=False)
-        self._history: list[Seen] = []
+        self._history: list[TrialRecord] = []
 
     def ask(self) -> tuple[int, dict[str, Any]] | None:
         """Returns a handle and a configuration, None when there is none left."""
@@ -65,12 +65,12 @@ class Raydrive:
         suggestion = self._sampler.ask(number, self._history)
         if suggestion is None:
             return None
-        self._history.append(Seen(number, suggestion.params, None, "Running"))
+        self._history.append(TrialRecord(number, suggestion.params, None, "Running"))
         return number, dict(suggestion.params)
 
     def tell(self, handle: int, value: float) -> None:
         """Takes the outcome of a configuration."""
-        self._history[handle] = Seen(handle, self._history[handle].params, value, "Completed")
+        self._history[handle] = TrialRecord(handle, self._history[handle].params, value, "Completed")
 
 
 class Optuna:
@@ -284,7 +284,7 @@ def _fill(sampler: Any, points: np.ndarray, values: np.ndarray) -> None:
     if isinstance(sampler, Raydrive):
         for n, (x, y) in enumerate(zip(points, values, strict=True)):
             params = {f"x{j}": float(v) for j, v in enumerate(x)}
-            sampler._history.append(Seen(n, params, float(y), "Completed"))
+            sampler._history.append(TrialRecord(n, params, float(y), "Completed"))
         return
     import optuna
 

@@ -42,7 +42,7 @@ from raydrive.core.records import Ended, Reported, Started
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import choice, loguniform, quniform, randint, uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.decision_loop import Loop, Memory, Writer
+from raydrive.runtime.decision_loop import DecisionLoop, Memory, Writer
 from raydrive.runtime.simulated import SimulatedRunner
 
 REPORTS = 100
@@ -128,7 +128,7 @@ def measure(policy: str, trials: int, made: list[list[tuple[float, float]]]) -> 
     config, writer = config_of(policy, trials), Counter()
     runner = SimulatedRunner(lambda number, params: made[number % len(made)])
     sweep = Sweep(config, lean=True)
-    loop = Loop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
+    loop = DecisionLoop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     late, clock = trials - max(25, trials // 10), time.process_time
     reports, others, ended = array("d"), array("d"), 0
@@ -181,7 +181,7 @@ def run(
 ) -> Sweep:
     runner = SimulatedRunner(lambda number, params: made[number % len(made)][:reports])
     sweep = Sweep(config, lean=True)
-    loop = Loop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
+    loop = DecisionLoop(sweep, config.sampling.build(0, True), runner, writer, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     for fact in runner.facts():
         loop.take([fact])

@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from raydrive.core.search.bayesian.curve_extrapolation import Endings
+from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
 from raydrive.core.search.bayesian.gp_sampler import GpSampler
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space, uniform
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -107,7 +107,7 @@ def families() -> list[Callable[[], Family]]:
     return [taskset, lambda: lcbench(False), lambda: lcbench(True), power_laws]
 
 
-def told(seen: Seen, reading: str) -> Seen | None:
+def told(seen: TrialRecord, reading: str) -> TrialRecord | None:
     """Returns a trial as one of the three readings shows it to the model."""
     if not seen.stopped or reading == "end":
         return seen
@@ -131,7 +131,7 @@ def search(family: Family, reading: str, seed: int, trials: int, delay: int) -> 
     assert isinstance(sampler, GpSampler)
     rng = np.random.default_rng(seed)
     left = list(rng.permutation(len(units)))
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     logged: list[np.ndarray] = []
     chosen: list[int] = []
     for number in range(trials):
@@ -148,8 +148,8 @@ def search(family: Family, reading: str, seed: int, trials: int, delay: int) -> 
         chosen.append(pick)
         params = {f"x{j}": float(u) for j, u in enumerate(units[pick])}
         state = "Canceled" if stopped else "Completed"
-        history.append(Seen(number, params, float(np.min(curve)), state, curve.tolist(), stopped))
-    endings = Endings([curve for curve, seen in zip(logged, history, strict=True) if not seen.stopped])
+        history.append(TrialRecord(number, params, float(np.min(curve)), state, curve.tolist(), stopped))
+    endings = CurveExtrapolation([curve for curve, seen in zip(logged, history, strict=True) if not seen.stopped])
     errors = []
     for pick, seen in zip(chosen, history, strict=True):
         if seen.stopped and seen.value is not None:

@@ -18,20 +18,20 @@ from quality import PUBLIC, expression, load, regret, snapped
 
 from raydrive.core.records import COMPLETED
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 
 
-def play(task: Any, seed: int, trials: int, before: Sequence[Seen] = ()) -> list[Seen]:
+def play(task: Any, seed: int, trials: int, before: Sequence[TrialRecord] = ()) -> list[TrialRecord]:
     """Returns the trials of one run."""
     space = {d["name"]: expression(d) for d in task.space}
     sampler = BayesianParameterSampling(space).build(seed, maximize=False, before=before)
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     for number in range(trials):
         suggestion = sampler.ask(number, history)
         if suggestion is None:
             break
         value = float(task.evaluate(snapped(task.space, dict(suggestion.params))))
-        history.append(Seen(number, suggestion.params, value, COMPLETED))
+        history.append(TrialRecord(number, suggestion.params, value, COMPLETED))
     return history
 
 
@@ -46,7 +46,9 @@ def main() -> None:
     table: dict[str, list[float]] = {}
     for task in tasks:
         for seed in range(given.seeds):
-            earlier = [Seen(-1 - one.number, one.params, one.value, one.state) for one in play(task, 100 + seed, 25)]
+            earlier = [
+                TrialRecord(-1 - one.number, one.params, one.value, one.state) for one in play(task, 100 + seed, 25)
+            ]
             runs = {
                 "cold, 10 trials": play(task, seed, 10),
                 "warm, 10 trials": play(task, seed, 10, earlier),

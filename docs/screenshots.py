@@ -21,7 +21,7 @@ from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPo
 from raydrive.core.records import Started, dump  # noqa: E402
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling  # noqa: E402
 from raydrive.storage.run_layout import RunLayout  # noqa: E402
-from raydrive.studio.data.run_history import open_story  # noqa: E402
+from raydrive.studio.data.run_history import open_history  # noqa: E402
 from raydrive.studio.web.report import write_report  # noqa: E402
 
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
@@ -119,7 +119,7 @@ def main() -> None:
         pages = {}
         for name, layout in runs(Path(folder) / "storage").items():
             pages[name] = Path(folder) / f"{name}.html"
-            write_report(open_story(layout), pages[name])
+            write_report(open_history(layout), pages[name])
         found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         shoot(browser, pages["run"], "run", parts=upper)

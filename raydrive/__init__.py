@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
     from raydrive.core.search.grid_search import GridParameterSampling
-    from raydrive.core.search.protocol import Sampling
+    from raydrive.core.search.protocol import SamplingSpec
     from raydrive.core.search.random_search import RandomParameterSampling
     from raydrive.core.search.trial_record import Suggestion
     from raydrive.core.space.search_space import (

@@ -25,13 +25,13 @@ from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import sampler_of
 from raydrive.core.views.heartbeat import dump_heartbeat
-from raydrive.runtime.decision_loop import Loop
+from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.simulated import SimulatedRunner
-from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.compaction import compact, prune_segments
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.data.page_data import Documents
-from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.run_history import open_history
 
 SLOW_S = 10.0
 
@@ -54,11 +54,11 @@ def recorded(storage: Path, *, compacted: bool = False, trials: int = 6, name: s
     runner = SimulatedRunner(lambda number, params: ((1.0, params["x"] + k / 100) for k in range(5)))
     for epoch in (1, 2, 3):
         with JournalWriter.open(layout.journal, roll_bytes=3000) as writer:
-            loop = Loop(sweep, sampler_of(config), runner, writer, lambda: runner.now)
+            loop = DecisionLoop(sweep, sampler_of(config), runner, writer, lambda: runner.now)
             loop.take([Started(runner.now, epoch)])
             if compacted and epoch == 3 and writer.settled is not None:
                 compact(layout.journal, writer.settled)
-                tidy(layout.journal)
+                prune_segments(layout.journal)
             facts = runner.facts(lambda: sweep.due_at) if epoch == 1 else facts
             for fact in facts:
                 loop.take([fact])
@@ -76,7 +76,7 @@ def everything(folder: Path) -> tuple[str, list[str]]:
     run = HyperDriveRun.open(str(folder))
     state, summary = standing(run)
     rows = json.dumps([dict(row) for row in run.rows()], default=str)
-    story = open_story(RunLayout.open(str(folder)))
+    story = open_history(RunLayout.open(str(folder)))
     head = Documents(story).head(now=1e9)
     shown = json.dumps([head["counts"], head["best"], head["rises"]], default=str)
     facts = repr([(fact.trial, fact.interval, fact.value) for fact in run.reports()])

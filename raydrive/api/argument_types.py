@@ -14,7 +14,7 @@ from raydrive.core.argument_checks import (
     TEXT,
     TEXT_LIST,
     TEXTS,
-    Wanted,
+    ArgumentRule,
     above,
     instance,
     kind,
@@ -90,7 +90,7 @@ def _text_of(value: Any) -> str | None:
         return None
 
 
-ARGUMENT = Wanted("text, a number, a path, or lists and mappings of them", _argument)
+ARGUMENT = ArgumentRule("text, a number, a path, or lists and mappings of them", _argument)
 ARGUMENTS = list_of(ARGUMENT, "arguments")
 
 
@@ -102,7 +102,7 @@ def _variables(value: Any, where: str) -> list[Problem]:
     return [Problem(where, f"the name {named(name)}", allowed) for name in value if not name or "=" in name]
 
 
-VARIABLES = Wanted("a mapping of names to texts", _variables)
+VARIABLES = ArgumentRule("a mapping of names to texts", _variables)
 
 
 def _secrets(value: Any, where: str) -> list[Problem]:
@@ -113,8 +113,8 @@ def _secrets(value: Any, where: str) -> list[Problem]:
     ]
 
 
-SECRETS = Wanted(f"a mapping of names to {ALLOWED}", _secrets)
-SCRIPT: dict[str, Wanted] = {
+SECRETS = ArgumentRule(f"a mapping of names to {ALLOWED}", _secrets)
+SCRIPT: dict[str, ArgumentRule] = {
     "arguments": ARGUMENTS | NOTHING,
     "command": TEXT | ARGUMENTS | NOTHING,
     "environment_variables": VARIABLES | NOTHING,
@@ -125,7 +125,7 @@ SCRIPT: dict[str, Wanted] = {
     "resources": RESOURCES,
 }
 """Of ``ScriptRunConfig``."""
-TUNING: dict[str, Wanted] = {
+TUNING: dict[str, ArgumentRule] = {
     "hyperparameter_sampling": SAMPLING,
     "primary_metric_goal": GOAL,
     "primary_metric_value": OBJECTIVE,
@@ -148,7 +148,7 @@ TUNING: dict[str, Wanted] = {
     "tags": TEXTS | NOTHING,
 }
 """Of ``HyperDriveConfig``."""
-CALL: dict[str, Wanted] = {
+CALL: dict[str, ArgumentRule] = {
     "value": ANYTHING,  # as primary_metric_value
     "train": ANYTHING,
     "space": ANYTHING,

@@ -15,7 +15,7 @@ from raydrive.api.references import ChildLike, RunLike, child_references, run_re
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.trainable import check_trainable, name_of
 from raydrive.api.submit.user_classes import check_objects
-from raydrive.api.submit.warm_start import trace
+from raydrive.api.submit.warm_start import plan_warm_start
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.config.argument_values import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
 from raydrive.core.config.command_line import check_references, format_value
@@ -26,7 +26,7 @@ from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
 
@@ -175,7 +175,7 @@ class HyperDriveConfig:
 
     def __init__(
         self,
-        hyperparameter_sampling: Sampling,
+        hyperparameter_sampling: SamplingSpec,
         primary_metric_name: str,
         primary_metric_goal: PrimaryMetricGoal | str,
         max_total_runs: int,
@@ -252,9 +252,9 @@ class HyperDriveConfig:
         self._check_command()
         check_objects(self.config)
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
-            trace(self.to_submission("default"), None)
+            plan_warm_start(self.to_submission("default"), None)
 
-    def _trial_spec(self, resources: Resources, sampling: Sampling, keep: Sequence[str]) -> TrialSpec:
+    def _trial_spec(self, resources: Resources, sampling: SamplingSpec, keep: Sequence[str]) -> TrialSpec:
         target = self.run_config
         if problems := check_patterns(keep, "keep"):
             raise ConfigError(problems)
@@ -293,6 +293,6 @@ def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
 
 
-def _seed(seed: int | None, sampling: Sampling) -> int:
+def _seed(seed: int | None, sampling: SamplingSpec) -> int:
     given = seed if seed is not None else getattr(sampling, "seed", None)
     return secrets.randbits(31) if given is None else given

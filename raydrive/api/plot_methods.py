@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @checks_arguments(params=TEXT_LIST | NOTHING, top=whole(0))
-class Charts:
+class PlotMethods:
     """The ``plot_`` methods of a run; each returns a plotly figure of the run as it stands."""
 
     def plot_metrics(self, name: str | None = None, top: int = 0) -> Any:
@@ -87,5 +87,5 @@ class Charts:
         return run_html(_run(self))
 
 
-def _run(charts: Charts) -> HyperDriveRun:
+def _run(charts: PlotMethods) -> HyperDriveRun:
     return cast("HyperDriveRun", charts)

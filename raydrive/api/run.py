@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.api.argument_types import LAYOUT
 from raydrive.api.display.notebook_html import Rows
-from raydrive.api.plot_methods import Charts
+from raydrive.api.plot_methods import PlotMethods
 from raydrive.core.argument_checks import PATH, above, checks_arguments
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.errors import DamagedJournalError, JournalError, RaydriveError, StorageError, TrialError
@@ -33,7 +33,7 @@ POLL_S = 0.2
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH, interval_s=above(0, "a number of seconds above 0"))
-class HyperDriveRun(Charts):
+class HyperDriveRun(PlotMethods):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.

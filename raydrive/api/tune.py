@@ -13,7 +13,7 @@ from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
 from raydrive.core.early_stopping.policies import Policy
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.search.grid_search import GridParameterSampling
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.random_search import RandomParameterSampling
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def tune(
     metric: str,
     goal: str | PrimaryMetricGoal = "maximize",
     value: str = "best",
-    sampling: str | Sampling = "random",
+    sampling: str | SamplingSpec = "random",
     policy: Policy | None = None,
     max_total_runs: int = 20,
     max_concurrent_runs: int = 2,
@@ -83,7 +83,7 @@ def tune(
     return run
 
 
-def _sampling(sampling: str | Sampling, space: Mapping[str, Any]) -> Sampling:
+def _sampling(sampling: str | SamplingSpec, space: Mapping[str, Any]) -> SamplingSpec:
     if not isinstance(sampling, str):
         return sampling
     match sampling.casefold():

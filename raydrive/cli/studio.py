@@ -23,8 +23,8 @@ from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
     from raydrive.core.early_stopping.policies import Policy
-    from raydrive.studio.data.run_history import Story
-    from raydrive.studio.data.whatif import Outcome
+    from raydrive.studio.data.run_history import RunHistory
+    from raydrive.studio.data.whatif import WhatIfResult
 
 DEFAULT_PORT = 8421
 
@@ -41,16 +41,16 @@ def _storage(flag: str | None) -> str:
     return workspace(flag).storage
 
 
-def open_story(name: str, storage: str | None) -> Story:
+def open_story(name: str, storage: str | None) -> RunHistory:
     """Returns the run a user named, folded for showing."""
     from raydrive.storage.run_layout import RunLayout, find_run
-    from raydrive.studio.data.run_history import open_story as read
+    from raydrive.studio.data.run_history import open_history as read
 
-    story = read(RunLayout.open(find_run(_storage(storage), name).folder))
-    for text in [story.trouble, *story.reader.notices]:
+    history = read(RunLayout.open(find_run(_storage(storage), name).folder))
+    for text in [history.trouble, *history.reader.notices]:
         if text:
             say(f"Note: {text}")
-    return story
+    return history
 
 
 def report(
@@ -64,12 +64,12 @@ def report(
     """Write a run as one HTML file that needs no network and can be shared."""
     from raydrive.studio.web.report import write_report
 
-    story = open_story(run_name, storage)
-    target = output or f"{story.layout.run_id}.html"
+    history = open_story(run_name, storage)
+    target = output or f"{history.layout.run_id}.html"
     if os.path.isdir(target):
         raise ConfigError(Problem("--output", f"{show(target)}, which is a folder", "the name of a file"))
-    size = write_report(story, target, logs=logs)
-    say(f"{len(story.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
+    size = write_report(history, target, logs=logs)
+    say(f"{len(history.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
     print(target)
     return 0
 
@@ -95,14 +95,14 @@ def studio(
     The token may also stand in the variable RAYDRIVE_STUDIO_TOKEN, where a list of processes does not show it.
     """
     from raydrive.storage.run_layout import find_run
-    from raydrive.studio.web.server import Settings, serve
+    from raydrive.studio.web.server import ServerSettings, serve
 
     place = _storage(storage)
     path = ""
     if run_name is not None:
         info = find_run(place, run_name)
         path = f"runs/{info.experiment}/{info.run_id}"
-    settings = Settings(
+    settings = ServerSettings(
         storage=place,
         host=host,
         port=port,
@@ -129,13 +129,13 @@ def whatif(
     from raydrive.studio.data.whatif import choices, outcomes
 
     given = _asked_policy(policy)
-    story = open_story(run_name, storage)
-    given, own = _with_code(story, given, run_code)
+    history = open_story(run_name, storage)
+    given, own = _with_code(history, given, run_code)
     if given is None and isinstance(own, RecordedPolicy):
         say(f"Note: what {own.kind} would do is not shown: its code came with the run. --run-code executes it here.")
-    found = outcomes(story, choices(own) if given is None else [given])
+    found = outcomes(history, choices(own) if given is None else [given])
     if output is Format.JSON:
-        emit_json({"run": story.layout.run_id, "outcomes": [one.to_json() for one in found]})
+        emit_json({"run": history.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
     rows = [
         {
@@ -182,7 +182,7 @@ def _asked_policy(policy: str) -> Policy | None:
     return user_policy(raw) or policy_from_json(raw, "--policy")
 
 
-def _with_code(story: Story, given: Policy | None, run_code: bool) -> tuple[Policy | None, Policy]:
+def _with_code(history: RunHistory, given: Policy | None, run_code: bool) -> tuple[Policy | None, Policy]:
     """The policy asked for, and the run's own; of the user's classes as far as their code may be executed.
 
     Raises:
@@ -196,17 +196,17 @@ def _with_code(story: Story, given: Policy | None, run_code: bool) -> tuple[Poli
     from raydrive.core.early_stopping.policy_record import RecordedPolicy
     from raydrive.runtime.user_classes import UserClasses, run_classes
 
-    own = story.config.policy
+    own = history.config.policy
     if not run_code:
         return UserClasses({}, None).policy(given.raw) if isinstance(given, RecordedPolicy) else given, own
     folder = tempfile.mkdtemp(prefix="raydrive-classes-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # the classes may import more of the code later
-    classes = run_classes(story.config, story.layout, Path(folder))
+    classes = run_classes(history.config, history.layout, Path(folder))
     loaded = [classes.policy(one.raw) if isinstance(one, RecordedPolicy) else one for one in (given or own, own)]
     return loaded[0] if given is not None else None, loaded[1]
 
 
-def _unknown(found: list[Outcome]) -> list[str]:
+def _unknown(found: list[WhatIfResult]) -> list[str]:
     """What nobody can know, in words."""
     gap, texts = found[0].no_estimate, []
     if any(one.unknown for one in found):
@@ -243,8 +243,8 @@ def export(
         raise ConfigError(
             Problem("--to", repr(to) if to else "nothing", ", ".join(KINDS), did_you_mean(to, list(KINDS)))
         )
-    story = open_story(run_name, storage)
-    for text in export_run(story, to, output):
+    history = open_story(run_name, storage)
+    for text in export_run(history, to, output):
         if text.startswith("Note: "):
             say(text)
         else:

@@ -31,7 +31,7 @@ from raydrive.cli.console import (
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
     from raydrive.core.config.run_config import RunConfig
-    from raydrive.core.sweep.warm_start_data import Heritage
+    from raydrive.core.sweep.warm_start_data import WarmStartData
     from raydrive.sweepfile.loader import Loaded
 
 DRY_RUNS = 10
@@ -208,7 +208,7 @@ def _address(flag: str | None, loaded: Loaded) -> str | None:
     return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address, read_settings().get("address"))
 
 
-def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, Heritage]:
+def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, WarmStartData]:
     """Refuses what ``submit`` refuses without a cluster, and says what earlier runs bring.
 
     Returns:
@@ -219,26 +219,26 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
     submission = loaded.submission
     checked = check_submission(submission, storage=storage, address=address)
     checked.discard()
-    descent = checked.descent
-    for line in descent.lineage.lines():
+    plan = checked.plan
+    for line in plan.lineage.lines():
         say(line)
-    return dataclasses.replace(checked.config, lineage=descent.lineage), descent.heritage
+    return dataclasses.replace(checked.config, lineage=plan.lineage), plan.warm_start
 
 
 def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
     from raydrive.core.config.command_line import shown, trial_argv, with_resume_argument
     from raydrive.core.records import QUEUED
     from raydrive.core.search.sampling_record import RecordedSampling
-    from raydrive.core.search.trial_record import Seen
+    from raydrive.core.search.trial_record import TrialRecord
     from raydrive.core.sweep.warm_start_data import sampler_of
     from raydrive.runtime.user_classes import UserClasses
 
-    config, heritage = _checked(loaded, storage, address)
+    config, warm_start = _checked(loaded, storage, address)
     if isinstance(config.sampling, RecordedSampling):  # the user's code: it was loaded elsewhere, to check it
         config = UserClasses({}, loaded.submission.source_directory).filled_in(config)
-    sampler = sampler_of(config, heritage)
+    sampler = sampler_of(config, warm_start)
     sources = [one.source for one in config.lineage.continued]
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     rows: list[dict[str, Any]] = []
     count = min(DRY_RUNS, config.limits.max_total_runs)
     for number in range(count):
@@ -246,7 +246,7 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
         if suggestion is None:
             break
         params = suggestion.params
-        history.append(Seen(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
+        history.append(TrialRecord(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
         argv = trial_argv(config.trial, params, python=config.trial.python or "python")
         if config.trial.resume_argument and any(sources[number : number + 1]):
             argv = with_resume_argument(argv, "DIR")

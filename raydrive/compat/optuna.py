@@ -24,9 +24,9 @@ import numpy as np
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.records import COMPLETED, FAILED, TERMINAL, Params
-from raydrive.core.search.protocol import Sampler, Sampling
-from raydrive.core.search.trial_record import Seen, Suggestion
-from raydrive.core.search.without_replacement import Rest, Taken
+from raydrive.core.search.protocol import Sampler, SamplingSpec
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.without_replacement import RemainingConfigs, TriedConfigs
 from raydrive.core.space.expressions import Choice
 from raydrive.core.space.search_space import Dimension, Space, space_from_json
 
@@ -42,7 +42,7 @@ _TRIES = 16
 """Proposals that may repeat a known configuration before an untried one is taken instead."""
 
 
-class OptunaParameterSampling(Sampling):
+class OptunaParameterSampling(SamplingSpec):
     """Proposes what an Optuna sampler proposes.
 
     Args:
@@ -131,8 +131,8 @@ class OptunaParameterSampling(Sampling):
         space, options = space_from_json(raw.get("space")), raw.get("options")
         return cls(space, seed=raw.get("seed"), sampler=raw.get("sampler", "TPESampler"), options=options)
 
-    def build(self, seed: int, maximize: bool, before: Sequence[Seen] = ()) -> Sampler:
-        """Returns the sampler; see ``Sampling.build``.
+    def build(self, seed: int, maximize: bool, before: Sequence[TrialRecord] = ()) -> Sampler:
+        """Returns the sampler; see ``SamplingSpec.build``.
 
         Args:
             seed: The seed of the run, used when this object has none of its own.
@@ -155,7 +155,7 @@ class OptunaSampler:
         maximize: bool,
         sampler: str,
         options: Mapping[str, Any],
-        before: Sequence[Seen] = (),
+        before: Sequence[TrialRecord] = (),
     ) -> None:
         self._space = space
         self._before = tuple(before)
@@ -168,10 +168,10 @@ class OptunaSampler:
             grid = {dimension.name: list(range(_count(dimension) or 0)) for dimension in space.dimensions}
             self._options = {**options, "search_space": grid}
         self._past: tuple[list[tuple[int, _Fate]], Any] | None = None
-        self._taken = Taken(space)
-        self._rest = Rest(self._taken, seed)
+        self._taken = TriedConfigs(space)
+        self._rest = RemainingConfigs(self._taken, seed)
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns what the sampler suggests for trial ``number``; on finite spaces something not tried yet."""
         self._taken.update(number, history)
         if self._space.size is not None and len(self._taken.keys) + self._taken.lag >= self._space.size:
@@ -197,7 +197,7 @@ class OptunaSampler:
 
         return optuna.create_study(sampler=optuna.samplers.RandomSampler(0), direction=self._direction)
 
-    def _study(self, history: Sequence[Seen]) -> Any:
+    def _study(self, history: Sequence[TrialRecord]) -> Any:
         fates = [(number, fate) for number, seen in enumerate(history) if (fate := self._fate(seen)) is not None]
         if self._sampler not in _REPLAYED:
             study = self._empty()
@@ -232,7 +232,7 @@ class OptunaSampler:
                     study._storage.set_trial_system_attr(trial._trial_id, "x_for_tell", meant)
                 study.tell(trial, value)
 
-    def _fate(self, seen: Seen) -> _Fate | None:
+    def _fate(self, seen: TrialRecord) -> _Fate | None:
         """What Optuna is told of a trial; None when that is nothing."""
         try:
             unit = self._space.unit(seen.params)

@@ -45,7 +45,7 @@ def named(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ArgumentRule:
     """What an argument may be."""
 
     allowed: str
@@ -53,7 +53,7 @@ class Wanted:
     problems: Callable[[Any, str], list[Problem]]
     """Returns what is wrong with a value that was found at a place."""
 
-    def __or__(self, other: Wanted) -> Wanted:
+    def __or__(self, other: ArgumentRule) -> ArgumentRule:
         """Either of two."""
         allowed = f"{self.allowed}, or {other.allowed}"
 
@@ -65,10 +65,10 @@ class Wanted:
             exact = len(ours) > 1 or ours[0].where != where or ours[0].allowed != self.allowed
             return ours if exact else [Problem(where, ours[0].found, allowed, ours[0].fix)]
 
-        return Wanted(allowed, problems)
+        return ArgumentRule(allowed, problems)
 
 
-def kind(allowed: str, accepts: Callable[[Any], bool]) -> Wanted:
+def kind(allowed: str, accepts: Callable[[Any], bool]) -> ArgumentRule:
     """Returns what a function accepts."""
 
     def problems(value: Any, where: str) -> list[Problem]:
@@ -78,15 +78,15 @@ def kind(allowed: str, accepts: Callable[[Any], bool]) -> Wanted:
             fits = False
         return [] if fits else [Problem(where, named(value), allowed)]
 
-    return Wanted(allowed, problems)
+    return ArgumentRule(allowed, problems)
 
 
-def instance(of: type | tuple[type, ...], allowed: str) -> Wanted:
+def instance(of: type | tuple[type, ...], allowed: str) -> ArgumentRule:
     """Returns objects of a class."""
     return kind(allowed, lambda value: isinstance(value, of))
 
 
-def lazy(home: str, name: str, allowed: str) -> Wanted:
+def lazy(home: str, name: str, allowed: str) -> ArgumentRule:
     """Returns objects of a class that is looked up when somebody asks, for modules that import each other.
 
     Args:
@@ -132,7 +132,7 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 3_330
 
 
-def list_of(item: Wanted, several: str) -> Wanted:
+def list_of(item: ArgumentRule, several: str) -> ArgumentRule:
     """Returns lists and tuples of something.
 
     Args:
@@ -145,10 +145,10 @@ def list_of(item: Wanted, several: str) -> Wanted:
             return [Problem(where, named(value), f"a list of {several}")]
         return [one for i, each in enumerate(value) for one in item.problems(each, f"{where}[{i}]")]
 
-    return Wanted(f"a list of {several}", problems)
+    return ArgumentRule(f"a list of {several}", problems)
 
 
-def mapping_of(item: Wanted, several: str) -> Wanted:
+def mapping_of(item: ArgumentRule, several: str) -> ArgumentRule:
     """Returns mappings of texts to something.
 
     Args:
@@ -166,13 +166,13 @@ def mapping_of(item: Wanted, several: str) -> Wanted:
             found += [] if wrong else item.problems(each, f"{where}.{key}")
         return found
 
-    return Wanted(f"a mapping of names to {several}", problems)
+    return ArgumentRule(f"a mapping of names to {several}", problems)
 
 
-ANYTHING = Wanted("anything", lambda value, where: [])
+ANYTHING = ArgumentRule("anything", lambda value, where: [])
 NOTHING = kind("None", lambda value: value is None)
-TEXT = Wanted("text", _text)
-PATH = Wanted("a path or URI: text, or a pathlib.Path", _path)
+TEXT = ArgumentRule("text", _text)
+PATH = ArgumentRule("a path or URI: text, or a pathlib.Path", _path)
 FLAG = kind("True or False", lambda value: isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"))
 WHOLE = kind("a whole number", lambda value: _is_whole(value))
 NUMBER = kind("a number", is_number)
@@ -181,18 +181,18 @@ TEXTS = mapping_of(TEXT, "texts")
 TEXT_LIST = list_of(TEXT, "texts")
 
 
-def whole(least: int, words: str = "") -> Wanted:
+def whole(least: int, words: str = "") -> ArgumentRule:
     """Returns whole numbers from ``least`` on."""
     allowed = words or f"a whole number of {least} or more"
     return kind(allowed, lambda value: _is_whole(value) and value >= least)
 
 
-def above(least: float, words: str) -> Wanted:
+def above(least: float, words: str) -> ArgumentRule:
     """Returns finite numbers above ``least``."""
     return kind(words, lambda value: is_number(value) and value > least)
 
 
-_ANNOTATIONS: dict[str, Wanted] = {
+_ANNOTATIONS: dict[str, ArgumentRule] = {
     "Any": ANYTHING,
     "object": ANYTHING,
     "str": TEXT,
@@ -213,7 +213,7 @@ _ANNOTATIONS: dict[str, Wanted] = {
 """By the text of an annotation; parameters of another one are named to ``checked``."""
 
 
-def checked(**wanted: Wanted) -> Callable[[F], F]:
+def checked(**wanted: ArgumentRule) -> Callable[[F], F]:
     """Returns a decorator that compares a function's arguments with their annotations.
 
     Args:
@@ -242,7 +242,7 @@ def checked(**wanted: Wanted) -> Callable[[F], F]:
     return decorate
 
 
-def checks_arguments(**wanted: Wanted) -> Callable[[C], C]:
+def checks_arguments(**wanted: ArgumentRule) -> Callable[[C], C]:
     """Returns a class decorator: each public method and the constructor are ``checked``.
 
     Args:
@@ -262,7 +262,7 @@ def checks_arguments(**wanted: Wanted) -> Callable[[C], C]:
     return decorate
 
 
-def _wants(function: Any, signature: inspect.Signature, wanted: Mapping[str, Wanted]) -> Any:
+def _wants(function: Any, signature: inspect.Signature, wanted: Mapping[str, ArgumentRule]) -> Any:
     for name, parameter in signature.parameters.items():
         if name in ("self", "cls") or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __all__ = ["np"]
 
 
-class _Late:
+class _LazyNumpy:
     """Stands for a module until something of it is asked for, and then for that as well: a look costs no more."""
 
     def __init__(self, name: str) -> None:
@@ -27,4 +27,4 @@ class _Late:
 if TYPE_CHECKING:
     import numpy as np
 else:
-    np = _Late("numpy")
+    np = _LazyNumpy("numpy")

@@ -64,7 +64,7 @@ class Batch:
     decisions: list[Decision] = field(default_factory=list)
 
 
-class Loop:
+class DecisionLoop:
     """Drives one sweep.
 
     Args:
@@ -90,7 +90,7 @@ class Loop:
         for fact in facts:
             self._judge_one(fact, batch)
         if self.sampler.cheap:
-            while self.sweep.wanted:
+            while self.sweep.free_slots:
                 number = len(self.sweep.trials)
                 self._judge_one(self.suggested(number, self.sampler.ask(number, self.sweep.history)), batch)
         return batch
@@ -142,7 +142,7 @@ class Loop:
             StorageError: If the journal cannot be written.
         """
         self._step(facts)
-        while self.sweep.wanted:
+        while self.sweep.free_slots:
             number = len(self.sweep.trials)
             self._step([self.suggested(number, self.sampler.ask(number, self.sweep.history))])
 

@@ -27,8 +27,8 @@ from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Not
 from raydrive.core.reports.attempt_reports import Recorded, ReportReader
 from raydrive.core.space.expressions import copy_of
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, sampler_of
-from raydrive.runtime.decision_loop import Loop, Writer
+from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, sampler_of
+from raydrive.runtime.decision_loop import DecisionLoop, Writer
 from raydrive.runtime.fork_server import return_value
 
 Train = Callable[[dict[str, Any]], object]
@@ -86,7 +86,7 @@ class InlineRunner:
     def finish(self, finish: Finish) -> None:
         """Nothing is kept for a run that is over."""
 
-    def run(self, loop: Loop) -> None:
+    def run(self, loop: DecisionLoop) -> None:
         """Works through what is launched until nothing is.
 
         Raises:
@@ -103,7 +103,7 @@ class InlineRunner:
                 finally:
                     self._current = None
 
-    def tick(self, loop: Loop) -> None:
+    def tick(self, loop: DecisionLoop) -> None:
         """Tells the judge the time when that matters."""
         due = loop.sweep.due_at
         if due is not None and self._now() >= due:
@@ -139,7 +139,7 @@ class InlineRunner:
 class _Attempt(wire.Client):
     """One call of the training function; what it logs goes straight to the loop."""
 
-    def __init__(self, runner: InlineRunner, loop: Loop, launch: Launch) -> None:
+    def __init__(self, runner: InlineRunner, loop: DecisionLoop, launch: Launch) -> None:
         super().__init__("in-process")
         self.launch = launch
         self.stop: Stop | None = None
@@ -240,7 +240,7 @@ def run_inline(
     writer: Writer | None = None,
     now: Callable[[], float] = time.time,
     files: str | os.PathLike[str] | None = None,
-    heritage: Heritage = NOTHING,
+    warm_start: WarmStartData = EMPTY,
 ) -> Sweep:
     """Runs a whole sweep in this process and returns it.
 
@@ -251,16 +251,16 @@ def run_inline(
         now: Returns the time, seconds since the epoch.
         files: Directory for the trials' files; None = a temporary one, gone when the run is over. The checkpoints of
             trials that go on with earlier ones stand there as in a run folder.
-        heritage: What the run got from earlier ones.
+        warm_start: What the run got from earlier ones.
 
     Raises:
         StorageError: If ``writer`` cannot write.
     """
     if files is None:
         with tempfile.TemporaryDirectory(prefix="raydrive-") as folder:
-            return run_inline(config, train, writer, now, folder, heritage)
+            return run_inline(config, train, writer, now, folder, warm_start)
     runner = InlineRunner(config, train, Path(files), now)
-    loop = Loop(Sweep(config, heritage), sampler_of(config, heritage), runner, writer, now)
+    loop = DecisionLoop(Sweep(config, warm_start), sampler_of(config, warm_start), runner, writer, now)
     loop.take([Started(now(), 1, {"python": platform.python_version()})])
     runner.run(loop)
     return loop.sweep

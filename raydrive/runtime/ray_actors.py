@@ -35,7 +35,7 @@ def _without_addons() -> None:
 _without_addons()
 
 
-class Driver:
+class DriverActor:
     """The driver actor of a run; takes what ``raydrive.runtime.driver.driver.Driver`` takes."""
 
     def __init__(
@@ -43,11 +43,11 @@ class Driver:
     ) -> None:
         from raydrive.runtime.driver import actor_factory
 
-        hired = actor_factory.hire_first(uri, secrets)  # comes up while this one imports its work
+        factory = actor_factory.prestart_first_actor(uri, secrets)  # comes up while this one imports its work
 
         from raydrive.runtime.driver import driver
 
-        self._work = driver.Driver(uri, limits, hired, secrets)
+        self._work = driver.Driver(uri, limits, factory, secrets)
         gc.freeze()
 
     async def start(self) -> int:
@@ -79,7 +79,7 @@ class Driver:
         return await self._work.sees(name)
 
 
-class TrialActor:
+class TrialRayActor:
     """A trial actor; takes what ``raydrive.runtime.trial_actor.actor.TrialActor`` takes."""
 
     def __init__(

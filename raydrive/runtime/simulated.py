@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Params, Reported, Started, Stop, Ticked
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, sampler_of
-from raydrive.runtime.decision_loop import Loop, Writer
+from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, sampler_of
+from raydrive.runtime.decision_loop import DecisionLoop, Writer
 
 Curve = Iterable[tuple[float, float]]
 """``(seconds since the log before it, value of the primary metric)``, in order."""
@@ -105,7 +105,7 @@ def simulate(
     *,
     writer: Writer | None = None,
     start_s: float = 0.0,
-    heritage: Heritage = NOTHING,
+    warm_start: WarmStartData = EMPTY,
 ) -> Sweep:
     """Runs a whole sweep on virtual time and returns it.
 
@@ -114,15 +114,15 @@ def simulate(
         model: Gives the curve of a trial.
         writer: Where the journal lines go; None = nowhere.
         start_s: Virtual seconds that starting a trial takes.
-        heritage: What the run got from earlier ones.
+        warm_start: What the run got from earlier ones.
 
     Raises:
         StorageError: If ``writer`` cannot write.
     """
     runner = SimulatedRunner(model, start_s=start_s)
-    sweep = Sweep(config, heritage)
-    sampler = sampler_of(config, heritage)
-    loop = Loop(sweep, sampler, runner, writer, lambda: runner.now)
+    sweep = Sweep(config, warm_start)
+    sampler = sampler_of(config, warm_start)
+    loop = DecisionLoop(sweep, sampler, runner, writer, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     for fact in runner.facts(lambda: sweep.due_at):
         loop.take([fact])

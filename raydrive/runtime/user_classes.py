@@ -24,7 +24,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.policies import Policy
 from raydrive.core.early_stopping.policy_record import RecordedPolicy, built_policy
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeError, did_you_mean, show
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import RecordedSampling, built_sampling
 from raydrive.core.user_classes import is_reference, reason
 from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
@@ -79,7 +79,7 @@ class UserClasses:
         """
         return built_policy(raw, lambda name: self._find(name, POLICIES, "policy.type"))
 
-    def sampling(self, raw: Mapping[str, Any]) -> Sampling:
+    def sampling(self, raw: Mapping[str, Any]) -> SamplingSpec:
         """Returns a way of sampling from its record.
 
         Raises:

@@ -210,7 +210,7 @@ def _parsed(data: bytes) -> Manifest | None:
     return manifest
 
 
-def fetch(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path:
+def fetch_checkpoint(layout: RunLayout, trial: int, manifest: Manifest, into: Path) -> Path:
     """Copies a checkpoint to this node and proves it whole.
 
     Args:

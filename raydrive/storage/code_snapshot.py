@@ -22,14 +22,14 @@ from raydrive.storage.folder.base import failure
 from raydrive.storage.folder.contained import open_regular
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import Place, RunLayout, as_folder, list_experiments
-from raydrive.storage.source_files import MAX_BYTES, MAX_FILES, Source, collect
+from raydrive.storage.source_files import MAX_BYTES, MAX_FILES, SourceFiles, collect
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class CodeSnapshot:
     """A source directory packed into a temporary zip; ``store_code`` puts it into a run. Use as a context manager."""
 
     path: Path
@@ -39,7 +39,7 @@ class Snapshot:
     size: int
     """Bytes of the files, unpacked."""
 
-    def __enter__(self) -> Snapshot:
+    def __enter__(self) -> CodeSnapshot:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,7 +57,7 @@ def snapshot(
     *,
     max_bytes: int = MAX_BYTES,
     max_files: int = MAX_FILES,
-) -> Snapshot:
+) -> CodeSnapshot:
     """Packs a source directory; nothing reaches the storage yet.
 
     Left out: ``.git``, ``__pycache__``, ``.venv``, ``venv``, the storage itself where it lies inside, and what
@@ -82,7 +82,7 @@ def snapshot(
     path = Path(name)
     try:
         _pack(source, path)
-        return Snapshot(path, _digest(path), len(source.files), source.size)
+        return CodeSnapshot(path, _digest(path), len(source.files), source.size)
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -90,14 +90,14 @@ def snapshot(
         raise
 
 
-def store_code(layout: RunLayout, source: Snapshot | str | os.PathLike[str]) -> str:
+def store_code(layout: RunLayout, source: CodeSnapshot | str | os.PathLike[str]) -> str:
     """Puts a snapshot (or a directory, which is packed first) into a run; returns its sha256.
 
     Raises:
         ConfigError: As ``snapshot``.
         StorageError: If it cannot be written.
     """
-    if not isinstance(source, Snapshot):
+    if not isinstance(source, CodeSnapshot):
         storage_path = layout.folder.local_path
         source = snapshot(source, storage_path.parent.parent if storage_path else None)
     with source:
@@ -263,7 +263,7 @@ def _storage_inside(root: Path, storage: Place | None) -> tuple[Path, ...]:
     return (real,) if real.is_relative_to(base) else ()
 
 
-def _pack(source: Source, path: Path) -> None:
+def _pack(source: SourceFiles, path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name in source.empty_folders:
             entry = zipfile.ZipInfo(name + "/", _EPOCH)

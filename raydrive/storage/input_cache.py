@@ -47,7 +47,7 @@ def scheme_of(text: str) -> str:
     return scheme.lower() if mark else ""
 
 
-def fetch(uri: str, cache: Path, *, folder: bool) -> Path:
+def fetch_input(uri: str, cache: Path, *, folder: bool) -> Path:
     """Returns the local copy of a place, made now unless it is there already.
 
     Args:

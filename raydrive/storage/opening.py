@@ -8,12 +8,12 @@ from typing import Any
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, JournalError, StorageError
-from raydrive.core.sweep.warm_start_data import NOTHING, Heritage, load
+from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, load
 from raydrive.core.views.heartbeat import parse_heartbeat
 from raydrive.storage.run_layout import RunLayout
 
 
-def read_given(layout: RunLayout) -> tuple[RunConfig, Heritage]:
+def read_given(layout: RunLayout) -> tuple[RunConfig, WarmStartData]:
     """Returns configuration and heritage of a run.
 
     Raises:
@@ -34,9 +34,9 @@ def read_given(layout: RunLayout) -> tuple[RunConfig, Heritage]:
             f"({type(error).__name__}: {error}). Hint: put the file back from a copy; all else of the run is untouched"
         ) from error
     if not config.lineage:
-        return config, NOTHING
+        return config, EMPTY
     try:
-        return config, load(layout.read_heritage())
+        return config, load(layout.read_warm_start())
     except JournalError as error:
         raise JournalError(f"what earlier runs brought to {layout.run_id} cannot be read: {error}") from error
 

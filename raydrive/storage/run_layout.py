@@ -186,7 +186,7 @@ class RunLayout:
             raise RunNotFoundError(f"{self.folder} is not a run: it has no {_CONFIG}")
         return self._unchanged(_CONFIG, unchecked_json(data))
 
-    def write_heritage(self, data: bytes) -> None:
+    def write_warm_start(self, data: bytes) -> None:
         """Writes what earlier runs brought, once.
 
         Raises:
@@ -195,7 +195,7 @@ class RunLayout:
         if not self.folder.create_exclusive(_HERITAGE, checked_lines(data)):
             raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run has its heritage already")
 
-    def read_heritage(self) -> bytes:
+    def read_warm_start(self) -> bytes:
         """Returns what earlier runs brought.
 
         Raises:

@@ -37,7 +37,7 @@ class SourceFile:
 
 
 @dataclass(slots=True)
-class Source:
+class SourceFiles:
     """What a snapshot holds."""
 
     files: list[SourceFile] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Source:
 
 def collect(
     root: Path, *, exclude: Iterable[Path] = (), max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES
-) -> Source:
+) -> SourceFiles:
     """Returns the files of a source directory that are not ignored.
 
     Links are followed where they lead to something inside; the snapshot then has a copy. Links that lead outside, in
@@ -88,7 +88,7 @@ class _Walk:
     """One pass over a source directory."""
 
     def __init__(self, root: Path, exclude: frozenset[str], stop_at: int) -> None:
-        self.source = Source()
+        self.source = SourceFiles()
         self.problems: list[Problem] = []
         self._base = os.path.realpath(root)
         self._exclude = exclude
@@ -176,7 +176,7 @@ def _ignore_rules(root: Path) -> Callable[[str], bool]:
     return lambda _: False
 
 
-def _too_much(root: Path, source: Source, max_bytes: int, max_files: int) -> Problem:
+def _too_much(root: Path, source: SourceFiles, max_bytes: int, max_files: int) -> Problem:
     """Says what is over the limit, and what to leave out to get below."""
     sizes: Counter[str] = Counter()
     counts: Counter[str] = Counter()

@@ -28,7 +28,7 @@ from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.objective import BEST
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.registry import sampling_from_json
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.storage.folder.current import absolute
@@ -62,7 +62,7 @@ _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SweepSettings:
     """Where a run goes, as far as its files say; None = they do not."""
 
     storage: str | None = None
@@ -76,7 +76,7 @@ class Loaded:
     """A sweep file, read and checked."""
 
     submission: Submission
-    settings: Settings
+    settings: SweepSettings
     warnings: tuple[str, ...] = ()
     """What was accepted but does not mean here what it seems to; also in the submission."""
 
@@ -197,7 +197,7 @@ class _Reader:
             places=places(self.root, self.raw),
         )
         return Loaded(
-            submission=submission, settings=Settings(storage=own.storage, address=own.address), warnings=notes
+            submission=submission, settings=SweepSettings(storage=own.storage, address=own.address), warnings=notes
         )
 
     def _keys(self) -> SweepKeys | None:
@@ -236,7 +236,7 @@ class _Reader:
             self.notes.append((where, note))
         return space
 
-    def _sampling(self, space: Space | None) -> Sampling | None:
+    def _sampling(self, space: Space | None) -> SamplingSpec | None:
         kind, rule = self._sampling_type()
         raw = self.raw.get("sampling_algorithm")
         if is_user_sampling(raw):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from raydrive.api.workspace import nearest_settings
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.sweepfile.inputs_outputs import DataMapping
-from raydrive.sweepfile.loader import Settings
+from raydrive.sweepfile.loader import SweepSettings
 from raydrive.sweepfile.overrides import read_site, with_texts
 from raydrive.sweepfile.problems import problems_of
 from raydrive.sweepfile.schema import OwnKeys
@@ -42,14 +42,14 @@ def load_own(site: Sequence[Path]) -> tuple[OwnKeys, DataMapping]:
     return own, mapping
 
 
-def load_settings(site: Sequence[Path]) -> Settings:
+def load_settings(site: Sequence[Path]) -> SweepSettings:
     """Returns storage and address from site files alone.
 
     Raises:
         ConfigError: If a file cannot be read or holds something unknown; all problems at once.
     """
     own, _ = load_own(site)
-    return Settings(storage=own.storage, address=own.address)
+    return SweepSettings(storage=own.storage, address=own.address)
 
 
 def here() -> tuple[OwnKeys, DataMapping]:

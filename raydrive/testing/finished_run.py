@@ -38,12 +38,12 @@ def check_run(uri: str, policy: Policy | None = None) -> list[str]:
         StorageError: If it cannot be read.
     """
     layout = RunLayout.open(uri)
-    config, heritage = read_given(layout)
+    config, warm_start = read_given(layout)
     if policy is not None:
         config = replace(config, policy=policy)
     entries = list(JournalReader(layout.journal).read())
     try:
-        sweep = check_journal(config, [records.dump(fact, decisions) for fact, decisions in entries], heritage)
+        sweep = check_journal(config, [records.dump(fact, decisions) for fact, decisions in entries], warm_start)
     except AssertionError as error:
         return [str(error)]
     wrong = [*_wrong_with_reports(entries), *_wrong_with_epochs(entries), *_wrong_with_budgets(sweep)]

@@ -20,7 +20,7 @@ from raydrive.core.errors import JournalError
 from raydrive.core.records import Began, Entry, Launch, Reported, Stop, dump
 from raydrive.storage.checksums import with_checksums
 from raydrive.storage.folder.base import Folder
-from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.compaction import compact, prune_segments
 from raydrive.storage.journal.segments import Header, Position, Segment
 from raydrive.storage.journal.writer import JournalReader, JournalRewoundError, JournalWriter
 
@@ -258,7 +258,7 @@ class JournalContract:
             assert writer.settled is not None
             snapshot = compact(folder, writer.settled)
             assert numbers(JournalReader(folder)) == [0, 1, 2, 3]
-            assert tidy(folder) > 0
+            assert prune_segments(folder) > 0
             writer.append(lines(4))
             assert snapshot.name in [item.name for item in folder.list()]
             assert numbers(JournalReader(folder)) == [0, 1, 2, 3, 4]
@@ -270,7 +270,7 @@ class JournalContract:
             writer.append(lines(5))
             assert writer.settled is not None
             compact(folder, writer.settled)
-            tidy(folder)
+            prune_segments(folder)
             assert snapshot.name not in [item.name for item in folder.list()]
             assert numbers(JournalReader(folder)) == [0, 1, 2, 3, 4, 5]
             # On an object store a reader lists only now and then; until then it may see nothing new.
@@ -287,7 +287,7 @@ class JournalContract:
                 settled = writer.settled
             if settled is not None and group == [3]:
                 compact(folder, settled)
-                tidy(folder)
+                prune_segments(folder)
         gone = next(name for name in data_names(folder) if name.startswith("e0003"))
         folder.delete(gone)
         reader, found = JournalReader(folder), list[int]()

@@ -82,7 +82,7 @@ class PolicyContract:
         """Whoever has the best value over intervals 1..k is never stopped at k."""
         policy = self.make()
         for curves, trial, k, _ in _runs():
-            edge = curves.edge(k)
+            edge = curves.incumbent(k)
             if edge is not None and edge[1] == trial:
                 assert not _stops(policy.judge(trial, k, curves))
 
@@ -120,7 +120,7 @@ class PolicyContract:
                 for number, value in others:
                     lean.add(number, lean.length(number) + 1, value)
                 for number in list(lean.trials):
-                    lean.settle(number)
+                    lean.close(number)
                 for at, value in enumerate(mine[:k], 1):
                     lean.add(trial, at, value)
                     whole.add(trial, at, value)

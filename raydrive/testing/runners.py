@@ -50,7 +50,7 @@ LONG_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunResult:
     """A run that is over."""
 
     sweep: Sweep
@@ -86,7 +86,7 @@ class RunnerContract:
     duration_s: float = 4.0
     """A run that is to be cut short may last so long: more than it takes until its first trials begin."""
 
-    def run(self, config: RunConfig, train: Train) -> Outcome:
+    def run(self, config: RunConfig, train: Train) -> RunResult:
         """Runs a whole sweep and returns it with its journal.
 
         Args:
@@ -95,7 +95,7 @@ class RunnerContract:
         """
         raise NotImplementedError("say how a run is run: override run()")
 
-    def go(self, config: RunConfig, train: Train) -> Outcome:
+    def go(self, config: RunConfig, train: Train) -> RunResult:
         """Runs a sweep and checks everything that holds of all runs."""
         outcome = self.run(config, train)
         replayed = check_journal(config, outcome.lines)
@@ -363,13 +363,13 @@ def _check_order(facts: list[Fact]) -> None:
         assert isinstance(mine[-1], Ended | records.Lost)
 
 
-def _facts(outcome: Outcome) -> list[Fact]:
+def _facts(outcome: RunResult) -> list[Fact]:
     return [records.load(line)[0] for line in outcome.lines]
 
 
-def _decisions(outcome: Outcome) -> list[Launch | Stop | Close | Finish]:
+def _decisions(outcome: RunResult) -> list[Launch | Stop | Close | Finish]:
     return [decision for line in outcome.lines for decision in records.load(line)[1]]
 
 
-def _reports(outcome: Outcome) -> list[Reported]:
+def _reports(outcome: RunResult) -> list[Reported]:
     return [fact for fact in _facts(outcome) if isinstance(fact, Reported)]

@@ -18,10 +18,10 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
-from raydrive.core.search.protocol import Sampler, Sampling
+from raydrive.core.search.protocol import Sampler, SamplingSpec
 from raydrive.core.search.registry import is_registered, sampling_from_json
 from raydrive.core.search.sampling_record import built_sampling, sampling_record
-from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.search_space import choice, loguniform, normal, quniform, randint, uniform
 
 ParameterSpace = Mapping[str, Any]
@@ -29,7 +29,7 @@ _NEVER = 1000
 """No finite space below has as many configurations."""
 
 
-def told(number: int, suggestion: Suggestion) -> Seen:
+def told(number: int, suggestion: Suggestion) -> TrialRecord:
     """Returns the trial of a suggestion in one of the states a sampler must cope with, by its number.
 
     Waiting, running, completed, stopped by a policy, failed without a metric, and completed with nothing but NaN.
@@ -37,19 +37,19 @@ def told(number: int, suggestion: Suggestion) -> Seen:
     value = 1.0 + math.sin(number)
     curve = [value / 2, value]
     kinds = (
-        Seen(number, suggestion.params, value, COMPLETED, curve),
-        Seen(number, suggestion.params, None, QUEUED),
-        Seen(number, suggestion.params, value, RUNNING, curve[:1]),
-        Seen(number, suggestion.params, value, CANCELED, curve, stopped=True),
-        Seen(number, suggestion.params, None, FAILED),
-        Seen(number, suggestion.params, None, COMPLETED, [math.nan, math.inf]),
+        TrialRecord(number, suggestion.params, value, COMPLETED, curve),
+        TrialRecord(number, suggestion.params, None, QUEUED),
+        TrialRecord(number, suggestion.params, value, RUNNING, curve[:1]),
+        TrialRecord(number, suggestion.params, value, CANCELED, curve, stopped=True),
+        TrialRecord(number, suggestion.params, None, FAILED),
+        TrialRecord(number, suggestion.params, None, COMPLETED, [math.nan, math.inf]),
     )
     return kinds[number % len(kinds)]
 
 
 def play(sampler: Sampler, limit: int) -> Iterator[Suggestion]:
     """Yields what a sampler proposes for trials 0 .. limit-1, each being ``told`` before the next one is asked for."""
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     for number in range(limit):
         suggestion = sampler.ask(number, history)
         if suggestion is None:
@@ -58,7 +58,7 @@ def play(sampler: Sampler, limit: int) -> Iterator[Suggestion]:
         yield suggestion
 
 
-def distinct(sampling: Sampling, suggestions: Sequence[Suggestion]) -> int:
+def distinct(sampling: SamplingSpec, suggestions: Sequence[Suggestion]) -> int:
     """Returns how many different configurations there are."""
     return len({sampling.space.key(suggestion.params) for suggestion in suggestions})
 
@@ -83,11 +83,11 @@ class SamplerContract:
     asks = 24
     """Trials to ask for in an infinite space."""
 
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         """Returns the sampling object under test."""
         raise NotImplementedError("say which sampler to test: override sampling(parameter_space, seed)")
 
-    def read(self, raw: Mapping[str, Any]) -> Sampling:
+    def read(self, raw: Mapping[str, Any]) -> SamplingSpec:
         """Returns the object of a record, as a run's driver builds it again."""
         if is_registered(raw["type"]):
             return sampling_from_json(raw)
@@ -118,7 +118,7 @@ class SamplerContract:
     def test_a_finite_space_gives_each_configuration_once_and_then_none(self) -> None:
         """Without replacement, to the last one; None stays None."""
         sampling = self.sampling(self.finite, 7)
-        sampler, history = sampling.build(7, True), list[Seen]()
+        sampler, history = sampling.build(7, True), list[TrialRecord]()
         while (suggestion := sampler.ask(len(history), history)) is not None:
             assert len(history) < _NEVER, "no end"
             history.append(told(len(history), suggestion))
@@ -132,7 +132,7 @@ class SamplerContract:
             sampling = self.sampling(parameter_space, 7)
             if vars(type(sampling)).get("reads_curves", True):
                 return
-            sampler, history = sampling.build(7, True), list[Seen]()
+            sampler, history = sampling.build(7, True), list[TrialRecord]()
             for suggestion in self._proposals(parameter_space, limit):
                 assert sampler.ask(len(history), history) == suggestion
                 history.append(replace(told(len(history), suggestion), curve=()))
@@ -181,7 +181,7 @@ class SamplerContract:
         for parameter_space, limit in self._spaces():
             sampling = self.sampling(parameter_space, 7)
             written = json.dumps(sampling_record(sampling))
-            sampler, history = sampling.build(7, True), list[Seen]()
+            sampler, history = sampling.build(7, True), list[TrialRecord]()
             for number in range(min(limit, 12)):
                 before = repr(history)
                 suggestion = sampler.ask(number, history)

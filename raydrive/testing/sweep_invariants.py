@@ -33,7 +33,7 @@ from raydrive.core.records import (
 )
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import NOTHING, Heritage
+from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData
 
 SENDERS = frozenset({"policy", "timeout", "user", "run"})
 
@@ -68,13 +68,13 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "exhausted": sweep.exhausted,
         "epoch": sweep.epoch,
         "reports": sweep.reports,
-        "wanted": sweep.wanted,
+        "wanted": sweep.free_slots,
         "due_at": sweep.due_at,
         "clock": (sweep.started_at, sweep.last_at, sweep.elapsed_s(sweep.last_at + 1000.0)),
     }
 
 
-def check_journal(config: RunConfig, lines: Iterable[str | bytes], heritage: Heritage = NOTHING) -> Sweep:
+def check_journal(config: RunConfig, lines: Iterable[str | bytes], warm_start: WarmStartData = EMPTY) -> Sweep:
     """Checks every entry of a journal, and returns the run it tells of.
 
     Each line has to be what ``records.dump`` writes, its fact one that the judge accepts at that point, and its
@@ -83,13 +83,13 @@ def check_journal(config: RunConfig, lines: Iterable[str | bytes], heritage: Her
     Args:
         config: The configuration of the run.
         lines: The journal, from its beginning; it may end anywhere.
-        heritage: What the run got from earlier ones.
+        warm_start: What the run got from earlier ones.
 
     Raises:
         JournalError: If a line is not an entry.
         AssertionError: If an entry is not as it must be; the message lists all that is wrong with the first such.
     """
-    live, replayed = Sweep(config, heritage), Sweep(config, heritage)
+    live, replayed = Sweep(config, warm_start), Sweep(config, warm_start)
     for index, line in enumerate(lines):
         fact, decisions = records.load(line)
         text = line.decode() if isinstance(line, bytes) else line
@@ -129,10 +129,10 @@ def _wrong_with_run(sweep: Sweep) -> list[str]:
         "over without a reason": sweep.finished is None or bool(sweep.finished.why),
         "ending without a reason": sweep.ending is None or bool(sweep.ending.why),
         "ending, and an open trial was not told": not sweep.ending or all(t.stop_by for t in sweep.open_trials),
-        "wants trials it must not launch": 0 <= sweep.wanted <= max(0, limits.max_concurrent_runs - len(numbers)),
-        "wants trials though it ends": not (sweep.wanted and (sweep.ending or sweep.finished or sweep.exhausted)),
+        "wants trials it must not launch": 0 <= sweep.free_slots <= max(0, limits.max_concurrent_runs - len(numbers)),
+        "wants trials though it ends": not (sweep.free_slots and (sweep.ending or sweep.finished or sweep.exhausted)),
         "neither over, nor anything open, nor anything wanted": bool(
-            not sweep.epoch or sweep.finished or numbers or sweep.wanted
+            not sweep.epoch or sweep.finished or numbers or sweep.free_slots
         ),
     }
     return [text for text, holds in rules.items() if not holds]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from raydrive.api.display.console import events, last_words
-from raydrive.api.display.live_view import Picture
+from raydrive.api.display.live_view import LiveView
 from raydrive.api.display.text import clock, one_line, params_text, standing
 from raydrive.api.run import HyperDriveRun
 from raydrive.core.config.run_config import Limits, RunConfig
@@ -93,7 +93,7 @@ def test_every_line_fits_and_there_are_no_more_than_rows(
 ) -> None:
     waiting = {str(trial.number): "waiting for 1 CPU; free in the cluster: 0 CPU" for trial in busy.sweep.open_trials}
     heartbeat = {"waiting": waiting, "trouble": ESCAPES if trouble else ""}
-    picture = Picture(busy)
+    picture = LiveView(busy)
     for lines in (
         picture.draw(busy.refresh(), heartbeat, width, height),
         picture.draw_end(busy.refresh(), width, height),
@@ -107,7 +107,7 @@ def test_every_line_fits_and_there_are_no_more_than_rows(
 def test_what_it_shows(busy: HyperDriveRun) -> None:
     why = "waiting for 1 CPU; free in the cluster: 0 CPU"
     waiting = {str(trial.number): why for trial in busy.sweep.open_trials if trial.state == "Queued"}
-    lines = text(Picture(busy).draw(busy.refresh(), {"waiting": waiting}, 120, 28))
+    lines = text(LiveView(busy).draw(busy.refresh(), {"waiting": waiting}, 120, 28))
     assert lines[0].startswith("look-20261119-120000-0001  Running")
     assert "20/60 trials · " in lines[1]
     assert "8 queued" in lines[1]
@@ -122,17 +122,17 @@ def test_what_it_shows(busy: HyperDriveRun) -> None:
 
 
 def test_a_small_terminal_shows_what_runs_before_what_has_ended(busy: HyperDriveRun) -> None:
-    lines = text(Picture(busy).draw(busy.refresh(), {}, 80, 14))
+    lines = text(LiveView(busy).draw(busy.refresh(), {}, 80, 14))
     assert len(lines) < 14
     assert sum(line.strip().split(" ")[0].isdecimal() for line in lines) >= 3
     assert any(line.startswith("running") for line in lines)
 
 
 def test_parameters_are_left_out_from_the_right(busy: HyperDriveRun) -> None:
-    wide = text(Picture(busy).draw(busy.refresh(), {}, 220, 60))
+    wide = text(LiveView(busy).draw(busy.refresh(), {}, 220, 60))
     header = next(line for line in wide if line.lstrip().startswith("running"))
     assert header.split() == ["running", "score", "best", "k", "time", *LONG, "x"]
-    narrow = text(Picture(busy).draw(busy.refresh(), {}, 60, 60))
+    narrow = text(LiveView(busy).draw(busy.refresh(), {}, 60, 60))
     header = next(line for line in narrow if line.lstrip().startswith("running"))
     assert header.split()[-1].startswith("+")
 
@@ -145,7 +145,7 @@ def test_reasons_are_whole_at_80_columns(tmp_path: Path) -> None:
         Ended(time.time(), 20, 1, -15),
     ]
     run = recorded(tmp_path, [*many({}, 20, 0, 0, error="no"), *bandit], slack=0.5)
-    lines = text(Picture(run).draw(run.refresh(), {}, 80, 24))
+    lines = text(LiveView(run).draw(run.refresh(), {}, 80, 24))
     start = next(index for index, line in enumerate(lines) if line.split()[:2] == ["20", "Canceled"])
     shown = " ".join(line.strip() for line in lines[start : start + 2])
     assert run.sweep.trials[20].why in shown
@@ -153,7 +153,7 @@ def test_reasons_are_whole_at_80_columns(tmp_path: Path) -> None:
 
 def test_columns_stand_still(busy: HyperDriveRun, tmp_path: Path) -> None:
     first = recorded(tmp_path, many({"lr": 0.00012345}, 0, 3, 0))
-    picture = Picture(first)
+    picture = LiveView(first)
     before = text(picture.draw(first.refresh(), {}, 120, 30))
     for trial in first.sweep.trials:
         object.__setattr__(trial, "params", {"lr": 1, "x": 1})
@@ -164,7 +164,7 @@ def test_columns_stand_still(busy: HyperDriveRun, tmp_path: Path) -> None:
 def test_the_end_is_a_ranking(tmp_path: Path) -> None:
     run = recorded(tmp_path, many({"lr": 0.5}, 12, 0, 0, error="boom"), trials=12)
     assert run.sweep.finished
-    lines = text(Picture(run).draw_end(run.refresh(), 100, 40))
+    lines = text(LiveView(run).draw_end(run.refresh(), 100, 40))
     assert "max_total_runs of 12 reached" in lines[0]
     rows = [line.split()[:2] for line in lines[5:]]
     assert rows[0] == ["*8", "Completed"]
@@ -174,7 +174,7 @@ def test_the_end_is_a_ranking(tmp_path: Path) -> None:
 
 def test_a_run_without_trials(tmp_path: Path) -> None:
     run = recorded(tmp_path, [Started(time.time(), 1)])
-    lines = text(Picture(run).draw(run.refresh(), {}, 80, 24))
+    lines = text(LiveView(run).draw(run.refresh(), {}, 80, 24))
     assert "0/60 trials" in lines[1]
 
 

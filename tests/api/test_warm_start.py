@@ -22,7 +22,7 @@ from raydrive import (
 )
 from raydrive.api.display.console import last_words
 from raydrive.api.submit.submission import RunReference, Submission
-from raydrive.api.submit.warm_start import bring, open_parent, read_source, trace
+from raydrive.api.submit.warm_start import copy_warm_start, open_parent, plan_warm_start, read_source
 from raydrive.cli.app import run as raydrive
 from raydrive.context import Run
 from raydrive.core.config.run_config import Limits, RunConfig
@@ -30,14 +30,14 @@ from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.errors import ConfigError, JournalError, StorageError
 from raydrive.core.records import Began, Launch, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.sweep.warm_start_data import dump, sampler_of
 from raydrive.runtime.inline import run_inline
 from raydrive.storage.checkpoints import manifests, publish
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.data.page_data import Documents
-from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.run_history import open_history
 from raydrive.studio.data.whatif import what_if
 from raydrive.sweepfile.loader import load_sweep
 from raydrive.testing.sweep_invariants import check_journal, picture
@@ -47,7 +47,7 @@ X = RandomParameterSampling({"x": uniform(0, 1)})
 
 
 def config(
-    trials: int = 4, *, metric: str = "score", goal: str = "maximize", sampling: Sampling = X, **more: Any
+    trials: int = 4, *, metric: str = "score", goal: str = "maximize", sampling: SamplingSpec = X, **more: Any
 ) -> RunConfig:
     return RunConfig(
         experiment="e",
@@ -77,7 +77,7 @@ def recorded(
     layout = RunLayout.create(storage, "e", f"e-20261125-12000{number}-000{number}")
     layout.write_config(json.dumps(made.to_json()).encode())
     if "heritage" in given:
-        layout.write_heritage(dump(given["heritage"]))
+        layout.write_warm_start(dump(given["heritage"]))
     writer = JournalWriter.open(layout.journal)
     trials = layout.folder.local_path
     assert trials is not None
@@ -108,15 +108,15 @@ def heir(storage: Path, number: int, wanted: Submission, train: Train) -> HyperD
     """A run with parents, from ``launch``'s steps to its end, in this process."""
     import dataclasses
 
-    descent = trace(wanted, str(storage))
+    descent = plan_warm_start(wanted, str(storage))
     layout = RunLayout.create(storage, "e", f"e-20261125-13000{number}-000{number}")
-    lineage, heritage = bring(descent, layout)
-    layout.write_heritage(dump(heritage))
+    lineage, warm_start = copy_warm_start(descent, layout)
+    layout.write_warm_start(dump(warm_start))
     made = dataclasses.replace(wanted.config, lineage=lineage)
     layout.write_config(json.dumps(made.to_json()).encode())
     place = layout.folder.local_path
     assert place is not None
-    run_inline(made, train, JournalWriter.open(layout.journal), files=place / "trials", heritage=heritage)
+    run_inline(made, train, JournalWriter.open(layout.journal), files=place / "trials", warm_start=warm_start)
     return HyperDriveRun(layout)
 
 
@@ -127,13 +127,13 @@ def test_runs_are_named_by_object_id_prefix_last_and_folder(tmp_path: Path) -> N
     runs = [recorded(tmp_path / "storage", n) for n in range(2)]
     names = [runs[0], runs[0].id, "e-20261125-120000", runs[0].uri, f"file://{runs[0].uri}"]
     for name in names:
-        [parent] = trace(submission(parents=[name]), str(tmp_path / "storage")).lineage.parents
+        [parent] = plan_warm_start(submission(parents=[name]), str(tmp_path / "storage")).lineage.parents
         assert (parent.run, parent.uri, parent.trials, parent.compared) == (runs[0].id, "", 4, 4)
-    [last] = trace(submission(parents=["last"]), str(tmp_path / "storage")).lineage.parents
+    [last] = plan_warm_start(submission(parents=["last"]), str(tmp_path / "storage")).lineage.parents
     assert last.run == runs[1].id
     relative = RunReference(run=f"./storage/e/{runs[0].id}", where="w", base=tmp_path)
     wanted = Submission(config=config(), source_directory=None, resume_from=(relative,))
-    [found] = trace(wanted, str(tmp_path / "other")).lineage.parents
+    [found] = plan_warm_start(wanted, str(tmp_path / "other")).lineage.parents
     assert found.uri == runs[0].uri  # in another storage: by its folder
 
 
@@ -144,7 +144,7 @@ def test_everything_wrong_is_said_at_once_each_with_its_place(tmp_path: Path) ->
     parents = [good, good.id, loss, "nobody", 7]
     children = [good.get_child(0), f"{good.id}_0", f"{good.id}_9", other.get_child(0), "nobody_1"]
     with pytest.raises(ConfigError) as caught:
-        trace(submission(config(trials=4), parents, children), str(storage))
+        plan_warm_start(submission(config(trials=4), parents, children), str(storage))
     problems = {problem.where: str(problem) for problem in caught.value.problems}
     assert list(problems) == [
         *("resume_from[1]", "resume_from[2]", "resume_from[3]", "resume_from[4]"),
@@ -196,11 +196,11 @@ def test_a_run_somebody_works_on_is_refused_and_an_interrupted_one_is_not(tmp_pa
     layout.write_driver(json.dumps({"state": "Running", "at": time.time()}).encode())
     for wanted in (submission(parents=[layout.run_id]), submission(children=[f"{layout.run_id}_0"])):
         with pytest.raises(ConfigError, match="which is still Running"):
-            trace(wanted, str(tmp_path))
+            plan_warm_start(wanted, str(tmp_path))
     layout.write_driver(json.dumps({"state": "Interrupted", "at": time.time()}).encode())
-    lineage = trace(submission(parents=[layout.run_id]), str(tmp_path)).lineage
+    lineage = plan_warm_start(submission(parents=[layout.run_id]), str(tmp_path)).lineage
     assert (lineage.parents[0].state, lineage.parents[0].compared) == ("Interrupted", 1)
-    assert trace(submission(children=[f"{layout.run_id}_0"]), str(tmp_path)).lineage.continued[0].source == ""
+    assert plan_warm_start(submission(children=[f"{layout.run_id}_0"]), str(tmp_path)).lineage.continued[0].source == ""
 
 
 def test_a_damaged_record_is_used_as_far_as_it_can_be_read(tmp_path: Path) -> None:
@@ -209,18 +209,18 @@ def test_a_damaged_record_is_used_as_far_as_it_can_be_read(tmp_path: Path) -> No
     lines = segment.read_bytes().splitlines(keepends=True)
     segment.write_bytes(b"".join([*lines[:8], b"[broken]\n", *lines[9:]]))
     assert HyperDriveRun.open(run.uri).get_status() == "Damaged"
-    lineage = trace(submission(parents=[run.id]), str(tmp_path)).lineage
+    lineage = plan_warm_start(submission(parents=[run.id]), str(tmp_path)).lineage
     assert lineage.parents[0].compared >= 1
     assert "is used as far as it can be read" in lineage.notes[0]
 
 
 def test_a_warm_start_that_changes_nothing_says_so(tmp_path: Path) -> None:
     run = recorded(tmp_path, 0)
-    assert "changes nothing here" in trace(submission(parents=[run]), str(tmp_path)).lineage.notes[0]
+    assert "changes nothing here" in plan_warm_start(submission(parents=[run]), str(tmp_path)).lineage.notes[0]
     policy = BanditPolicy(slack_amount=0.1)
-    assert trace(submission(config(policy=policy), [run]), str(tmp_path)).lineage.notes == ()
+    assert plan_warm_start(submission(config(policy=policy), [run]), str(tmp_path)).lineage.notes == ()
     learning = config(sampling=BayesianParameterSampling({"x": uniform(0, 1)}))
-    assert trace(submission(learning, [run]), str(tmp_path)).lineage.notes == ()
+    assert plan_warm_start(submission(learning, [run]), str(tmp_path)).lineage.notes == ()
 
 
 # --- taking ----------------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def test_a_run_needs_no_parent_any_more_once_it_began(tmp_path: Path) -> None:
     shutil.rmtree(parent.uri)
     again = HyperDriveRun.open(run.uri)
     assert picture(again.sweep) == before
-    assert picture(check_journal(run.config, lines, again.sweep.heritage)) == before
+    assert picture(check_journal(run.config, lines, again.sweep.warm_start)) == before
     assert seen[0] == (x, "three")
     assert [content for _, content in seen[1:]] == [None, None, None]
     first = run.sweep.trials[0]
@@ -269,7 +269,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_outputs_stan
     (outputs / "model").mkdir()
     (outputs / "model/weights").write_text("w")
     wanted = submission(children=[f"{parent.id}_{n}" for n in (1, 2, 3)])
-    planned = trace(wanted, str(tmp_path)).lineage.continued
+    planned = plan_warm_start(wanted, str(tmp_path)).lineage.continued
     assert [(one.source, one.interval) for one in planned] == [("checkpoint 2", 4), ("outputs", 5), ("", 0)]
 
     found: list[str | None] = []
@@ -295,7 +295,7 @@ def test_a_checkpoint_of_intervals_that_were_never_recorded_is_not_gone_on_from(
     parent = recorded(tmp_path, 0, train=logs(3))
     for interval in (2, 5):
         saved(parent, 0, tmp_path, interval, "x")
-    [one] = trace(submission(children=[f"{parent.id}_0"]), str(tmp_path)).lineage.continued
+    [one] = plan_warm_start(submission(children=[f"{parent.id}_0"]), str(tmp_path)).lineage.continued
     assert (one.source, one.interval) == ("checkpoint 1", 2)
 
 
@@ -304,7 +304,7 @@ def test_what_is_seen_of_a_trial_that_goes_on_is_its_whole_curve(tmp_path: Path)
     saved(parent, 1, tmp_path, 4, "x")
     policy = BanditPolicy(slack_amount=9)
     run = heir(tmp_path, 1, submission(config(3, policy=policy), [parent], [parent.get_child(1)]), logs(3))
-    story = open_story(run.layout)
+    story = open_history(run.layout)
     assert [len(past.times) for past in story.pasts] == [7, 3, 3]
     head = Documents(story).head()
     assert head["run"]["lineage"]["parents"][0]["run"] == parent.id
@@ -318,9 +318,9 @@ def test_an_heir_can_be_a_parent_with_what_its_trials_logged_on_both_sides(tmp_p
     first = recorded(tmp_path, 0, train=logs(3))
     saved(first, 0, tmp_path, 3, "x")
     second = heir(tmp_path, 1, submission(config(1), [first], [first.get_child(0)]), logs(2))
-    descent = trace(submission(parents=[second]), str(tmp_path))
-    assert [list(one.curve) for one in descent.ancestors] == [list(second.sweep.curves.values(0))]
-    assert len(descent.ancestors[0].curve) == 5
+    descent = plan_warm_start(submission(parents=[second]), str(tmp_path))
+    assert [list(one.curve) for one in descent.prior_trials] == [list(second.sweep.curves.values(0))]
+    assert len(descent.prior_trials[0].curve) == 5
     assert descent.lineage.parents[0].trials == 1
 
 
@@ -374,7 +374,7 @@ def test_an_earlier_run_is_compared_by_what_counts_in_the_new_one(tmp_path: Path
     made = replace(made, metric=replace(made.metric, value="last"))
     run = heir(tmp_path, 1, submission(made, [parent]), train)
     assert [(one.best, one.best_trial) for one in run.lineage.parents] == [(0.5, 1)]
-    assert [seen.value for seen in run.sweep.heritage.seen(True, "last")] == [0.1, 0.5]
+    assert [seen.value for seen in run.sweep.warm_start.seen(True, "last")] == [0.1, 0.5]
     best = run.get_best_run_by_primary_metric()
     assert best is not None
     assert best.id == f"{parent.id}_1"
@@ -485,11 +485,11 @@ def test_status_names_the_parents(tmp_path: Path, sweep: Path, capsys: pytest.Ca
 def test_the_model_starts_with_the_parents_trials(tmp_path: Path) -> None:
     learning = BayesianParameterSampling({"x": uniform(0, 1)})
     parent = recorded(tmp_path, 0, config(10), lambda params: Run.get_context().log("score", -abs(params["x"] - 0.4)))
-    descent = trace(submission(config(sampling=learning), [parent]), str(tmp_path))
+    descent = plan_warm_start(submission(config(sampling=learning), [parent]), str(tmp_path))
     import dataclasses
 
     made = dataclasses.replace(config(sampling=learning), lineage=descent.lineage)
-    first = sampler_of(made, descent.heritage).ask(0, [])
+    first = sampler_of(made, descent.warm_start).ask(0, [])
     assert first is not None
     assert first.origin == "model"
 

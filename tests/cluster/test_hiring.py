@@ -57,11 +57,11 @@ def test_a_run_works_with_the_actor_that_its_driver_asked_for_first_and_leaves_n
 def test_a_driver_of_a_run_that_is_over_keeps_no_reservation(storage: str) -> None:
     import ray
 
-    from raydrive.runtime.ray_actors import Driver
+    from raydrive.runtime.ray_actors import DriverActor
     from raydrive.runtime.ray_cluster.connection import NAMESPACE
 
     run = tuned(storage)
-    driver = ray.remote(Driver).options(num_cpus=0, namespace=NAMESPACE).remote(run.uri)
+    driver = ray.remote(DriverActor).options(num_cpus=0, namespace=NAMESPACE).remote(run.uri)
     ray.get(driver.start.remote())
     until_none(run)
 
@@ -69,7 +69,7 @@ def test_a_driver_of_a_run_that_is_over_keeps_no_reservation(storage: str) -> No
 def test_a_driver_that_cannot_start_keeps_no_reservation(storage: str) -> None:
     import ray
 
-    from raydrive.runtime.ray_actors import Driver
+    from raydrive.runtime.ray_actors import DriverActor
     from raydrive.runtime.ray_cluster.connection import NAMESPACE
 
     run = tuned(storage)
@@ -81,7 +81,7 @@ def test_a_driver_that_cannot_start_keeps_no_reservation(storage: str) -> None:
     given["policy"] = {"kind": "none such"}  # what a trial actor reads of it is whole
     del given["checksum"]
     (folder / "config.json").write_text(json.dumps(given))
-    driver = ray.remote(Driver).options(num_cpus=0, namespace=NAMESPACE).remote(run.uri)
+    driver = ray.remote(DriverActor).options(num_cpus=0, namespace=NAMESPACE).remote(run.uri)
     with pytest.raises(ray.exceptions.RayTaskError, match="policy"):
         ray.get(driver.start.remote())
     until_none(run)

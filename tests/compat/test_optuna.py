@@ -13,73 +13,73 @@ import optuna
 
 from raydrive.compat.optuna import OptunaParameterSampling, OptunaSampler
 from raydrive.core.errors import ConfigError
-from raydrive.core.search.protocol import Sampling
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.protocol import SamplingSpec
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import choice, loguniform, quniform, randint, uniform
 from raydrive.testing.samplers import ParameterSpace, SamplerContract
 
 
 class TestTpe(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return OptunaParameterSampling(parameter_space, seed=seed, options={"n_startup_trials": 4})
 
 
 class TestRandom(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return OptunaParameterSampling(parameter_space, seed=seed, sampler="RandomSampler")
 
 
 class TestCmaEs(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return OptunaParameterSampling(parameter_space, seed=seed, sampler="CmaEsSampler", options={"popsize": 4})
 
 
 class TestCmaEsWithMargin(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         options = {"popsize": 4, "with_margin": True}
         return OptunaParameterSampling(parameter_space, seed=seed, sampler="CmaEsSampler", options=options)
 
 
 class TestNsga2(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         options = {"population_size": 4}
         return OptunaParameterSampling(parameter_space, seed=seed, sampler="NSGAIISampler", options=options)
 
 
 class TestNsga3(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         options = {"population_size": 4}
         return OptunaParameterSampling(parameter_space, seed=seed, sampler="NSGAIIISampler", options=options)
 
 
 class TestQmc(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return OptunaParameterSampling(parameter_space, seed=seed, sampler="QMCSampler", options={"scramble": True})
 
 
 class TestGrid(SamplerContract):
     endless = None
 
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return OptunaParameterSampling(parameter_space, seed=seed, sampler="GridSampler")
 
 
 class TestBruteForce(SamplerContract):
     endless = None
 
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return OptunaParameterSampling(parameter_space, seed=seed, sampler="BruteForceSampler")
 
 
 def test_it_learns() -> None:
     space = {"lr": loguniform(-9, -2), "units": quniform(8, 64, 8), "kind": choice("a", "b")}
     sampler = OptunaParameterSampling(space).build(0, True)
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     for number in range(40):
         suggestion = sampler.ask(number, history)
         assert suggestion is not None
         value = -abs(suggestion.params["units"] - 40) / 8 - (suggestion.params["kind"] == "a")
-        history.append(Seen(number, suggestion.params, value, "Completed"))
+        history.append(TrialRecord(number, suggestion.params, value, "Completed"))
     early = sum(seen.value or 0 for seen in history[:10]) / 10
     late = sum(seen.value or 0 for seen in history[-10:]) / 10
     assert late > early + 0.5
@@ -135,7 +135,7 @@ def test_one_after_the_other_it_proposes_what_optuna_does(sampler: str, options:
     asked = ours.build(3, maximize=False)
     assert isinstance(asked, OptunaSampler)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler())
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     tried: list[dict[str, float]] = []
     for number in range(24):
         suggestion = asked.ask(number, history)
@@ -148,29 +148,29 @@ def test_one_after_the_other_it_proposes_what_optuna_does(sampler: str, options:
         tried.append(point)
         assert suggestion.params == pytest.approx(point, abs=1e-9), number
         study.tell(trial, value(**point))
-        history.append(Seen(number, suggestion.params, value(**suggestion.params), "Completed"))
+        history.append(TrialRecord(number, suggestion.params, value(**suggestion.params), "Completed"))
 
 
 @pytest.mark.parametrize("sampler", ["CmaEsSampler", "NSGAIISampler", "QMCSampler"])
 def test_what_is_in_flight_is_not_proposed_again(sampler: str) -> None:
     """Nor does the order in which results come leave a trace: the same history gives the same answer."""
     sampling = OptunaParameterSampling({"x": uniform(0, 1), "y": uniform(0, 1)}, sampler=sampler)
-    one, history = sampling.build(0, maximize=False), list[Seen]()
+    one, history = sampling.build(0, maximize=False), list[TrialRecord]()
     for number in range(24):
         suggestion = one.ask(number, history)
         assert suggestion is not None
-        history.append(Seen(number, suggestion.params, None, "Running"))
+        history.append(TrialRecord(number, suggestion.params, None, "Running"))
         if number >= 4:  # the one before the oldest ends first
             done = number - 3 if number % 2 == 0 else number - 5
             params = history[done].params
-            history[done] = Seen(done, params, abs(params["x"] - 0.5) + params["y"], "Completed")
+            history[done] = TrialRecord(done, params, abs(params["x"] - 0.5) + params["y"], "Completed")
     assert len({tuple(seen.params.values()) for seen in history}) == len(history)
     assert sampling.build(0, maximize=False).ask(24, history) == one.ask(24, history)
 
 
 def test_configurations_of_another_space_are_passed_over() -> None:
     sampler = OptunaParameterSampling({"kind": choice("a", "b"), "x": uniform(0, 1)}).build(0, True)
-    history = [Seen(0, {"kind": "gone", "x": 0.5}, 1.0, "Completed"), Seen(1, {"y": 1}, 1.0, "Completed")]
+    history = [TrialRecord(0, {"kind": "gone", "x": 0.5}, 1.0, "Completed"), TrialRecord(1, {"y": 1}, 1.0, "Completed")]
     suggestion = sampler.ask(2, history)
     assert suggestion is not None
     assert suggestion.params["kind"] in ("a", "b")

@@ -13,14 +13,14 @@ import pytest
 from raydrive.core.errors import ConfigError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, RUNNING
 from raydrive.core.search.bayesian import gaussian_process
-from raydrive.core.search.bayesian.curve_extrapolation import Endings
-from raydrive.core.search.bayesian.features import Features
+from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
+from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.gp_sampler import GpSampler
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
-from raydrive.core.search.bayesian.target_transform import scale_of
+from raydrive.core.search.bayesian.target_transform import target_transform
 from raydrive.core.search.bayesian.tpe import Density
-from raydrive.core.search.protocol import Sampling
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.protocol import SamplingSpec
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space, choice, loguniform, normal, qlognormal, randint, uniform
 from raydrive.testing.samplers import ParameterSpace, SamplerContract
 
@@ -28,25 +28,27 @@ ALGORITHMS = ["gp", "tpe"]
 
 
 class TestGpContract(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return BayesianParameterSampling(parameter_space, seed=seed)
 
 
 class TestTpeContract(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return BayesianParameterSampling(parameter_space, seed=seed, algorithm="tpe")
 
 
-def played(space: ParameterSpace, value: Callable[[dict], float | None], trials: int, **options: object) -> list[Seen]:
+def played(
+    space: ParameterSpace, value: Callable[[dict], float | None], trials: int, **options: object
+) -> list[TrialRecord]:
     """Trials one after the other; None = failed."""
     sampler = BayesianParameterSampling(space, **options).build(0, True)  # type: ignore[arg-type]
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     for number in range(trials):
         suggestion = sampler.ask(number, history)
         if suggestion is None:
             break
         y = value(dict(suggestion.params))
-        history.append(Seen(number, suggestion.params, y, FAILED if y is None else COMPLETED))
+        history.append(TrialRecord(number, suggestion.params, y, FAILED if y is None else COMPLETED))
     return history
 
 
@@ -101,12 +103,12 @@ def test_failed_regions_are_left() -> None:
 @pytest.mark.parametrize("maximize", [True, False])
 def test_both_goals_reach_their_optimum(maximize: bool) -> None:
     sampler = BayesianParameterSampling({"x": uniform(-3, 3), "y": uniform(-3, 3)}).build(1, maximize)
-    history: list[Seen] = []
+    history: list[TrialRecord] = []
     for number in range(30):
         suggestion = sampler.ask(number, history)
         assert suggestion is not None
         away = (suggestion.params["x"] - 1) ** 2 + (suggestion.params["y"] + 2) ** 2
-        history.append(Seen(number, suggestion.params, -away if maximize else away, COMPLETED))
+        history.append(TrialRecord(number, suggestion.params, -away if maximize else away, COMPLETED))
     assert min(abs(seen.value or 0.0) for seen in history) < 0.01
 
 
@@ -117,11 +119,11 @@ def test_sixteen_at_once_are_different(algorithm: str) -> None:
     history = []
     for number in range(12):
         x, y = (float(v) for v in rng.random(2))
-        history.append(Seen(number, {"x": x, "y": y}, (x - 0.4) ** 2 + (y - 0.6) ** 2, COMPLETED))
+        history.append(TrialRecord(number, {"x": x, "y": y}, (x - 0.4) ** 2 + (y - 0.6) ** 2, COMPLETED))
     for number in range(12, 28):
         suggestion = sampler.ask(number, history)
         assert suggestion is not None
-        history.append(Seen(number, suggestion.params, None, RUNNING))
+        history.append(TrialRecord(number, suggestion.params, None, RUNNING))
     points = np.array([[seen.params["x"], seen.params["y"]] for seen in history[12:]])
     apart = np.linalg.norm(points[:, None] - points[None], axis=2) + np.eye(16)
     assert np.median(apart.min(axis=1)) > 0.02
@@ -134,7 +136,9 @@ def test_the_start_is_a_scrambled_sobol_sequence(algorithm: str) -> None:
     starts = []
     for seed in (0, 1):
         sampler = BayesianParameterSampling(space, algorithm=algorithm).build(seed, False)
-        suggestions = [sampler.ask(number, [Seen(n, {}, None, RUNNING) for n in range(number)]) for number in range(8)]
+        suggestions = [
+            sampler.ask(number, [TrialRecord(n, {}, None, RUNNING) for n in range(number)]) for number in range(8)
+        ]
         starts.append(np.array([[*suggestion.params.values()] for suggestion in suggestions if suggestion]))
     for points in starts:
         assert np.array_equal(np.sort(np.floor(8 * points), axis=0), np.repeat(np.arange(8)[:, None], 5, axis=1))
@@ -166,8 +170,8 @@ def test_everything_wrong_is_said_at_once() -> None:
 
 def test_earlier_runs_replace_the_initial_points() -> None:
     sampling = BayesianParameterSampling({"x": uniform(0, 1)})
-    before = [Seen(-n - 1, {"x": n / 12}, (n / 12 - 0.3) ** 2, COMPLETED) for n in range(12)]
-    foreign = Seen(-50, {"other": 1}, 0.0, COMPLETED)
+    before = [TrialRecord(-n - 1, {"x": n / 12}, (n / 12 - 0.3) ** 2, COMPLETED) for n in range(12)]
+    foreign = TrialRecord(-50, {"other": 1}, 0.0, COMPLETED)
     first = sampling.build(0, False, [*before, foreign]).ask(0, [])
     assert first is not None
     assert first.origin == "model"
@@ -199,30 +203,30 @@ def test_importance_names_the_dimension_that_matters() -> None:
     assert sampler.importance(history[:2]) == {}
 
 
-def many(count: int) -> tuple[Space, list[Seen]]:
+def many(count: int) -> tuple[Space, list[TrialRecord]]:
     """Trials of a bowl in ten dimensions."""
     space = Space({f"x{j}": uniform(0, 1) for j in range(10)})
     units = np.random.default_rng(0).random((count, 10))
     return space, [
-        Seen(n, space.at(u), float(np.sum((u - 0.4) ** 2)), COMPLETED, [1.0, 0.5]) for n, u in enumerate(units)
+        TrialRecord(n, space.at(u), float(np.sum((u - 0.4) ** 2)), COMPLETED, [1.0, 0.5]) for n, u in enumerate(units)
     ]
 
 
 def test_ten_thousand_trials_cost_no_more_than_some_hundred_with_gp(monkeypatch: pytest.MonkeyPatch) -> None:
     # operations are counted, as seconds say more about the machine
     likelihoods, processes = [], []
-    fit, whole = gaussian_process.log_likelihood, gaussian_process.Process.__init__
+    fit, whole = gaussian_process.log_likelihood, gaussian_process.Posterior.__init__
 
     def counted(theta: np.ndarray, data: gaussian_process.Data) -> tuple[float, np.ndarray]:
         likelihoods.append(len(data.values))
         return fit(theta, data)
 
-    def made(self: gaussian_process.Process, data: gaussian_process.Data, theta: np.ndarray) -> None:
+    def made(self: gaussian_process.Posterior, data: gaussian_process.Data, theta: np.ndarray) -> None:
         processes.append(len(data.values))
         whole(self, data, theta)
 
     monkeypatch.setattr(gaussian_process, "log_likelihood", counted)
-    monkeypatch.setattr(gaussian_process.Process, "__init__", made)
+    monkeypatch.setattr(gaussian_process.Posterior, "__init__", made)
     space, history = many(10_000)
     sampler = BayesianParameterSampling(space).build(0, False)
     suggestion = sampler.ask(10_000, history)
@@ -257,7 +261,7 @@ def test_ten_thousand_trials_cost_no_more_than_some_hundred_with_tpe(monkeypatch
     sizes = []
     whole = Density.__init__
 
-    def made(self: Density, features: Features, rows: np.ndarray) -> None:
+    def made(self: Density, features: FeatureEncoder, rows: np.ndarray) -> None:
         sizes.append(len(rows))
         whole(self, features, rows)
 
@@ -277,7 +281,7 @@ def falling(level: float, length: int) -> list[float]:
 
 
 def test_an_early_stop_is_worth_what_its_curve_would_have_become() -> None:
-    endings = Endings([falling(level, 20) for level in (0.0, 0.1, 0.2, 0.3)])
+    endings = CurveExtrapolation([falling(level, 20) for level in (0.0, 0.1, 0.2, 0.3)])
     ending = endings.estimate(falling(0.5, 4))
     assert ending is not None
     assert ending.value == pytest.approx(0.5 + 1 / 20)
@@ -285,13 +289,13 @@ def test_an_early_stop_is_worth_what_its_curve_would_have_become() -> None:
 
 
 def test_a_flat_curve_stays_where_it_is() -> None:
-    ending = Endings([falling(level, 20) for level in (0.0, 0.1, 0.2)]).estimate([3.0, 3.0, 3.0, 3.0])
+    ending = CurveExtrapolation([falling(level, 20) for level in (0.0, 0.1, 0.2)]).estimate([3.0, 3.0, 3.0, 3.0])
     assert ending is not None
     assert (ending.value, ending.noise) == (3.0, 0.0)
 
 
 def test_no_estimate_gains_more_than_any_completed_trial() -> None:
-    endings = Endings([falling(level, 20) for level in (0.0, 0.1, 0.2)])
+    endings = CurveExtrapolation([falling(level, 20) for level in (0.0, 0.1, 0.2)])
     ending = endings.estimate([9.0, 5.0, 3.0, 1.0])
     assert ending is not None
     assert ending.value == pytest.approx(1.0 - (1 / 4 - 1 / 20))
@@ -299,11 +303,11 @@ def test_no_estimate_gains_more_than_any_completed_trial() -> None:
 
 def test_without_comparison_the_last_value_stands() -> None:
     for completed in ([], [falling(0.0, 3)]):
-        ending = Endings(completed).estimate([0.9, 0.8, 0.7])
+        ending = CurveExtrapolation(completed).estimate([0.9, 0.8, 0.7])
         assert ending is not None
         assert ending.value == 0.7
-    assert Endings([]).estimate([math.nan]) is None
-    assert Endings([]).estimate([]) is None
+    assert CurveExtrapolation([]).estimate([math.nan]) is None
+    assert CurveExtrapolation([]).estimate([]) is None
 
 
 def test_estimated_ends_are_nearer_than_last_values() -> None:
@@ -314,7 +318,7 @@ def test_estimated_ends_are_nearer_than_last_values() -> None:
     speeds = 0.3 + 0.8 * rng.random(60)
     curves = ends[:, None] + (1 - ends[:, None]) * k ** -speeds[:, None] + 0.003 * rng.standard_normal((60, 40))
     stopped = curves[:, 4] > np.median(curves[:, 4])
-    endings = Endings([list(curve) for curve in curves[~stopped]])
+    endings = CurveExtrapolation([list(curve) for curve in curves[~stopped]])
     off_end, off_last, noise = [], [], []
     for curve in curves[stopped]:
         ending = endings.estimate(list(curve[:5]))
@@ -329,7 +333,7 @@ def test_estimated_ends_are_nearer_than_last_values() -> None:
 def test_curves_may_hold_anything() -> None:
     odd = [[math.nan, 2.0, 1.0], [3.0, math.inf, 1.0], [math.nan] * 3, [2.0, 1.5, math.nan], [2.5, 2.0, 1.0]]
     for curve in ([2.4, 2.2], [math.inf, 2.2], [math.nan, 2.0]):
-        ending = Endings(odd).estimate(curve)
+        ending = CurveExtrapolation(odd).estimate(curve)
         assert ending is not None
         assert math.isfinite(ending.value)
         assert math.isfinite(ending.noise)
@@ -344,7 +348,7 @@ def test_stopped_trials_teach() -> None:
         stopped = abs(x - 0.7) < 0.2
         curve = curve[:4] if stopped else curve
         state = CANCELED if stopped else COMPLETED
-        history.append(Seen(n, {"x": float(x)}, curve[-1], state, curve, stopped))
+        history.append(TrialRecord(n, {"x": float(x)}, curve[-1], state, curve, stopped))
     suggestion = sampler.ask(16, history)
     assert suggestion is not None
     assert abs(suggestion.params["x"] - 0.7) < 0.15
@@ -355,7 +359,7 @@ def test_stopped_trials_teach() -> None:
 
 def test_scales_go_back_and_never_lose_the_order() -> None:
     values = np.append(np.random.default_rng(0).lognormal(0, 3, 60), [np.nan, np.inf])
-    scale = scale_of(values)
+    scale = target_transform(values)
     assert math.isfinite(scale.bend)
     inner = np.sort(values[values < np.nanmedian(values)])
     assert np.all(np.diff(scale(inner)) > 0)
@@ -367,7 +371,7 @@ def test_distances_between_options_and_inactive_values() -> None:
     space = Space(
         {"k": choice("a", "b", "c"), "n": choice(1, 10, 100), "m": choice({"t": 1, "x": uniform(0, 1)}, {"t": 2})}
     )
-    features = Features(space)
+    features = FeatureEncoder(space)
 
     def row(k: str, n: int, m: dict[str, float]) -> np.ndarray:
         return features.features(features.tidy(features.row({"k": k, "n": n, "m": m})[None, :]))[0]

@@ -44,7 +44,7 @@ class Naive:
             return WORST
         return True, sum((score for _, score in scores), Fraction(0)) / k
 
-    def edge(self, k: int) -> tuple[float, int] | None:
+    def incumbent(self, k: int) -> tuple[float, int] | None:
         best, count = None, dict.fromkeys(self.curves, 0)
         for trial, value in self.events:
             count[trial] += 1
@@ -68,7 +68,7 @@ def check(curves: Curves, naive: Naive) -> None:
     sign = 1 if naive.maximize else -1
     assert list(curves.trials) == list(naive.curves)
     for k in range(1, max(map(len, naive.curves.values()), default=0) + 2):
-        assert curves.edge(k) == naive.edge(k)
+        assert curves.incumbent(k) == naive.incumbent(k)
         reached = naive.reached(k)
         tops = [naive.top(trial, k) for trial in reached]
         means = sorted(naive.mean(trial, k) for trial in reached)
@@ -87,9 +87,9 @@ def check(curves: Curves, naive: Naive) -> None:
             assert curves.best_until(trial, k) == (sign * top if finite else None)
             if trial not in reached:
                 with pytest.raises(ValueError, match=f"trial {trial} has"):
-                    curves.standing(trial, k)
+                    curves.rank(trial, k)
                 continue
-            n, worse, equal = standing = curves.standing(trial, k)
+            n, worse, equal = standing = curves.rank(trial, k)
             mine = naive.top(trial, k)
             assert (n, worse, equal) == (len(tops), sum(top < mine for top in tops), tops.count(mine))
             assert standing.rank == 1 + sum(top > mine for top in tops)
@@ -130,13 +130,13 @@ def test_long_curves_are_right_at_every_interval(maximize):
         for trial, row in enumerate(rows):
             live.add(trial, k, row[k - 1])
             late.add(trial, k, row[k - 1])
-            live.standing(trial, k)
+            live.rank(trial, k)
             live.median_of_means(k)
     for k in range(1, len(rows[0]) + 1):
         assert late.median_of_means(k) == live.median_of_means(k)  # to the last bit
-        assert late.edge(k) == live.edge(k)
+        assert late.incumbent(k) == live.incumbent(k)
         for trial, row in enumerate(rows):
-            assert late.standing(trial, k) == live.standing(trial, k)
+            assert late.rank(trial, k) == live.rank(trial, k)
             best = (max if maximize else min)(value for value in row[:k] if math.isfinite(value))
             assert late.best_until(trial, k) == live.best_until(trial, k) == best
 
@@ -155,7 +155,7 @@ def test_many_values_at_once_are_as_one_by_one(seed, maximize, sizes):
             for value in values:
                 single.add(trial, single.length(trial) + 1, value)
         if rows:
-            many.raise_edge(*(np.array(column) for column in zip(*rows, strict=True)))
+            many.add_incumbents(*(np.array(column) for column in zip(*rows, strict=True)))
         for trial in batch:
             left, right = single._curves[trial], many._curves[trial]
             assert repr(left.values) == repr(right.values)
@@ -163,7 +163,9 @@ def test_many_values_at_once_are_as_one_by_one(seed, maximize, sizes):
                 (right.top, right.top_at, right.total, right.marks)
             )
         longest = max(map(single.length, batch))
-        assert repr([single.edge(k) for k in range(longest + 2)]) == repr([many.edge(k) for k in range(longest + 2)])
+        assert repr([single.incumbent(k) for k in range(longest + 2)]) == repr(
+            [many.incumbent(k) for k in range(longest + 2)]
+        )
 
 
 def test_only_the_next_interval_is_taken():
@@ -176,22 +178,22 @@ def test_only_the_next_interval_is_taken():
     for interval in (0, 1, 2, 4, -1):
         assert not curves.add(0, interval, 9.0)
     assert list(curves.values(0)) == [0.1, 0.2]
-    assert curves.edge(9) == (0.2, 0)
+    assert curves.incumbent(9) == (0.2, 0)
 
 
 def test_a_trial_that_logged_nothing():
     curves = Curves(False)
     assert (curves.length(7), list(curves.values(7)), curves.best(7)) == (0, [], None)
-    assert (curves.best_interval(7), curves.best_until(7, 3), curves.edge(3)) == (None, None, None)
+    assert (curves.best_interval(7), curves.best_until(7, 3), curves.incumbent(3)) == (None, None, None)
     assert curves.median_of_means(1) is None
 
 
 def test_the_first_to_achieve_the_best_has_it():
     """First by arrival, also where a later one has the same value at an earlier interval."""
     curves = fill([(0, 0.1), (0, 0.9), (1, 0.9), (2, 0.9)], True)
-    assert curves.edge(1) == (0.9, 1)
-    assert curves.edge(2) == (0.9, 0)
-    assert fill([(5, -0.0), (6, 0.0)], False).edge(1) == (0.0, 5)
+    assert curves.incumbent(1) == (0.9, 1)
+    assert curves.incumbent(2) == (0.9, 0)
+    assert fill([(5, -0.0), (6, 0.0)], False).incumbent(1) == (0.0, 5)
 
 
 @pytest.mark.parametrize("maximize", [True, False])
@@ -200,9 +202,9 @@ def test_what_is_no_finite_number_is_never_a_best(maximize, bad):
     curves = fill([(0, bad), (0, bad), (1, 0.5), (1, bad)], maximize)
     assert curves.best(0) is None
     assert curves.best(1) == 0.5
-    assert curves.edge(2) == (0.5, 1)
-    assert curves.standing(0, 2) == (2, 0, 1)
-    assert curves.standing(1, 2).rank == 1
+    assert curves.incumbent(2) == (0.5, 1)
+    assert curves.rank(0, 2) == (2, 0, 1)
+    assert curves.rank(1, 2).rank == 1
     worst = -math.inf if maximize else math.inf
     assert curves.median_of_means(2) == (worst, 2, worst)
     assert curves.median_of_means(1) == (worst, 2, 0.5)

@@ -10,7 +10,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
 from raydrive.core.search.bayesian import gaussian_process
 from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates, log_h, maximise
-from raydrive.core.search.bayesian.features import Features
+from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.kernel import Layout
 from raydrive.core.space.search_space import Space, choice, randint, uniform
 
@@ -22,16 +22,16 @@ def example(n: int, d: int, seed: int = 0) -> tuple[gaussian_process.Data, np.nd
     x = rng.random((n, d))
     y = np.sin(4 * x[:, 0]) + x.sum(1) + 0.1 * rng.standard_normal(n)
     layout = Layout(np.arange(d), np.arange(0, d, 2))
-    bends = rng.normal(0.0, 0.4, 2 * len(layout.bent))
+    bends = rng.normal(0.0, 0.4, 2 * len(layout.warped))
     theta = np.concatenate([rng.normal(0.5, 0.7, d), bends, [-0.5, 0.3, np.log(0.02)]])
     return gaussian_process.Data(x, layout, y - y.mean(), np.zeros(n)), theta
 
 
-def bent(data: gaussian_process.Data, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+def warped(data: gaussian_process.Data, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Points as scikit-learn's kernel, which bends nothing, has to be given them."""
-    out, m = x.copy(), len(data.layout.bent)
+    out, m = x.copy(), len(data.layout.warped)
     d = data.layout.dimensions
-    for j, a, b in zip(data.layout.bent, np.exp(theta[d : d + m]), np.exp(theta[d + m : d + 2 * m]), strict=True):
+    for j, a, b in zip(data.layout.warped, np.exp(theta[d : d + m]), np.exp(theta[d + m : d + 2 * m]), strict=True):
         out[:, j] = 1 - (1 - x[:, j] ** a) ** b
     return out
 
@@ -45,15 +45,15 @@ def reference(data: gaussian_process.Data, theta: np.ndarray) -> GaussianProcess
         kernel += ConstantKernel(np.exp(theta[-3]) / d, "fixed") * Matern(alone, "fixed", nu=2.5)
     noise = np.exp(theta[-1]) + data.extra
     model = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None)
-    return model.fit(bent(data, theta, data.features), data.values)
+    return model.fit(warped(data, theta, data.features), data.values)
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_posterior_is_scikit_learns(n: int, d: int) -> None:
     data, theta = example(n, d)
     points = np.random.default_rng(1).random((40, d))
-    mean, deviation = gaussian_process.Process(data, theta).predict(points)
-    expected_mean, expected_deviation = reference(data, theta).predict(bent(data, theta, points), return_std=True)
+    mean, deviation = gaussian_process.Posterior(data, theta).predict(points)
+    expected_mean, expected_deviation = reference(data, theta).predict(warped(data, theta, points), return_std=True)
     np.testing.assert_allclose(mean, expected_mean, atol=1e-6)
     np.testing.assert_allclose(deviation, expected_deviation, atol=1e-6)
 
@@ -62,8 +62,8 @@ def test_posterior_is_scikit_learns(n: int, d: int) -> None:
 def test_joint_posterior_is_scikit_learns(n: int, d: int) -> None:
     data, theta = example(n, d)
     points = np.random.default_rng(1).random((7, d))
-    mean, covariance = gaussian_process.Process(data, theta).joint(points)
-    expected_mean, expected = reference(data, theta).predict(bent(data, theta, points), return_cov=True)
+    mean, covariance = gaussian_process.Posterior(data, theta).joint(points)
+    expected_mean, expected = reference(data, theta).predict(warped(data, theta, points), return_cov=True)
     np.testing.assert_allclose(mean, expected_mean, atol=1e-6)
     np.testing.assert_allclose(covariance, expected, atol=1e-6)
 
@@ -80,8 +80,8 @@ def test_noise_of_single_observations_is_scikit_learns() -> None:
     data, theta = example(20, 2)
     data = gaussian_process.Data(data.features, data.layout, data.values, np.linspace(0, 2, 20))
     points = np.random.default_rng(1).random((9, 2))
-    mean, _ = gaussian_process.Process(data, theta).predict(points)
-    np.testing.assert_allclose(mean, reference(data, theta).predict(bent(data, theta, points)), atol=1e-6)
+    mean, _ = gaussian_process.Posterior(data, theta).predict(points)
+    np.testing.assert_allclose(mean, reference(data, theta).predict(warped(data, theta, points)), atol=1e-6)
     assert gaussian_process.log_likelihood(theta, data)[0] == pytest.approx(
         reference(data, theta).log_marginal_likelihood_value_, abs=1e-6
     )
@@ -116,7 +116,7 @@ def test_gradient_of_expected_improvement(fantasies: int, members: int) -> None:
     data, theta = example(30, 3)
     rng = np.random.default_rng(2)
     values = data.values[:, None] + np.vstack([np.zeros((27, fantasies)), rng.normal(0, 0.3, (3, fantasies))])
-    parts = [(gaussian_process.Process(data, theta + 0.2 * k), values, values.min(0)) for k in range(members)]
+    parts = [(gaussian_process.Posterior(data, theta + 0.2 * k), values, values.min(0)) for k in range(members)]
     score = LogEI(tuple(parts))
     points = rng.random((6, 3))
     value, gradient = score.with_gradient(points)
@@ -129,14 +129,14 @@ def test_gradient_of_expected_improvement(fantasies: int, members: int) -> None:
 def test_the_maximum_over_a_mixed_space_is_found() -> None:
     """Against every option and level with a fine grid on the continuum, which no search of this effort could afford."""
     space = Space({"k": choice("a", "b", "c"), "n": randint(9), "x": uniform(0, 1)})
-    features, rng = Features(space), np.random.default_rng(4)
+    features, rng = FeatureEncoder(space), np.random.default_rng(4)
     rows = features.tidy(rng.random((25, 3)))
     x = features.features(rows)
     values = np.sin(7 * rows[:, 2]) + (rows[:, 1] - 0.6) ** 2 + 0.5 * (rows[:, 0] > 0.5)
     values = (values - values.mean()) / values.std()
     layout = Layout(features.owner)
     data = gaussian_process.Data(x, layout, values, np.zeros(25))
-    process = gaussian_process.Process(
+    process = gaussian_process.Posterior(
         data, gaussian_process.fit(data, [gaussian_process.start(layout)], gaussian_process.Prior())[0]
     )
     score = LogEI(((process, values[:, None], np.array([values.min()])),))
@@ -181,7 +181,7 @@ def test_repeated_points_and_equal_values_are_no_trouble() -> None:
     x = np.repeat(np.random.default_rng(0).random((1, 2)), 12, axis=0)
     data = gaussian_process.Data(x, Layout(np.arange(2)), np.zeros(12), np.zeros(12))
     theta, _ = gaussian_process.fit(data, [gaussian_process.start(Layout(np.arange(2)))], gaussian_process.Prior())
-    mean, deviation = gaussian_process.Process(data, theta).predict(np.random.default_rng(1).random((5, 2)))
+    mean, deviation = gaussian_process.Posterior(data, theta).predict(np.random.default_rng(1).random((5, 2)))
     assert np.all(np.isfinite(mean))
     assert np.all(deviation > 0)
 
@@ -189,23 +189,23 @@ def test_repeated_points_and_equal_values_are_no_trouble() -> None:
 def test_further_points_are_what_a_new_process_would_know() -> None:
     data, theta = example(12, 2)
     extra = np.random.default_rng(4).random((3, 2))
-    wider = gaussian_process.Process(data, theta).with_points(extra, np.array([0.1, 0.2, 0.3]))
+    wider = gaussian_process.Posterior(data, theta).with_points(extra, np.array([0.1, 0.2, 0.3]))
     whole = gaussian_process.Data(
         np.vstack([data.features, extra]), data.layout, np.append(data.values, [0.1, 0.2, 0.3]), np.zeros(15)
     )
     points = np.random.default_rng(5).random((4, 2))
-    np.testing.assert_allclose(wider.predict(points), gaussian_process.Process(whole, theta).predict(points))
+    np.testing.assert_allclose(wider.predict(points), gaussian_process.Posterior(whole, theta).predict(points))
 
 
 def test_members_lie_around_the_mode_and_within_bounds() -> None:
     data, _ = example(30, 3)
     theta, _ = gaussian_process.fit(data, [gaussian_process.start(data.layout)], gaussian_process.Prior())
     drawn = gaussian_process.spread(
-        gaussian_process.Process(data, theta), gaussian_process.Prior(), 5, np.random.default_rng(0)
+        gaussian_process.Posterior(data, theta), gaussian_process.Prior(), 5, np.random.default_rng(0)
     )
     assert len(drawn) == 5
     low, high = np.array(gaussian_process.bounds(data.layout)).T
     assert all(np.all((low <= t) & (t <= high)) for t in drawn)
     assert gaussian_process.spread(
-        gaussian_process.Process(data, theta), gaussian_process.Prior(), 1, np.random.default_rng(0)
+        gaussian_process.Posterior(data, theta), gaussian_process.Prior(), 1, np.random.default_rng(0)
     ) == [theta]

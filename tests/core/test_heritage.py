@@ -26,11 +26,20 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, Began, Ended, Lau
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.random_search import RandomParameterSampling
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import choice, loguniform, parse_space, uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import NOTHING, RESUMED, Ancestor, Heritage, dump, load, misfit, sampler_of
-from raydrive.core.sweep.warm_start_filter import inherit, named
+from raydrive.core.sweep.warm_start_data import (
+    EMPTY,
+    RESUMED,
+    PriorTrial,
+    WarmStartData,
+    dump,
+    load,
+    misfit,
+    sampler_of,
+)
+from raydrive.core.sweep.warm_start_filter import named, prior_trials_of
 from raydrive.testing.sweep_invariants import check
 
 LINE = RandomParameterSampling({"x": uniform(0, 1)})
@@ -65,8 +74,10 @@ def earlier(curves: Iterable[tuple[float, ...]], params: Any = None, codes: Any 
     return sweep
 
 
-def brought(sweep: Sweep, sampling: Any = LINE, policy: Any = None, going_on: Any = ()) -> tuple[RunConfig, Heritage]:
-    parent, ancestors = inherit(
+def brought(
+    sweep: Sweep, sampling: Any = LINE, policy: Any = None, going_on: Any = ()
+) -> tuple[RunConfig, WarmStartData]:
+    parent, prior_trials = prior_trials_of(
         *(0, sweep, sampling.space),
         run="first",
         uri="",
@@ -74,7 +85,7 @@ def brought(sweep: Sweep, sampling: Any = LINE, policy: Any = None, going_on: An
         learns=sampling.learns,
         going_on=going_on,
     )
-    return config(sampling, policy, lineage=Lineage(parents=(parent,))), Heritage(tuple(ancestors))
+    return config(sampling, policy, lineage=Lineage(parents=(parent,))), WarmStartData(tuple(prior_trials))
 
 
 # --- what fits -------------------------------------------------------------------------------------------------------
@@ -93,11 +104,11 @@ def test_what_fits_is_used_and_what_does_not_is_listed_with_its_reason() -> None
     ]
     codes = [0, 0, 0, 0, 0, 1, None]
     sweep = earlier([(1.0,)] * 6 + [()], params, codes)
-    parent, ancestors = inherit(
+    parent, prior_trials = prior_trials_of(
         0, sweep, space, run="r", uri="", state="Interrupted", learns=True, going_on=frozenset[int]()
     )
-    assert [one.trial for one in ancestors if one.learned] == [0, 1]
-    assert [dict(one.params) for one in ancestors[:2]] == [{"--lr": 0.1, "kind": "a"}, {"--lr": 0.1, "kind": "b"}]
+    assert [one.trial for one in prior_trials if one.learned] == [0, 1]
+    assert [dict(one.params) for one in prior_trials[:2]] == [{"--lr": 0.1, "kind": "a"}, {"--lr": 0.1, "kind": "b"}]
     assert parent.left_out == {
         "lr outside loguniform(-9, 0)": 1,
         "kind outside choice('a', 'b')": 1,
@@ -114,7 +125,7 @@ def test_what_fits_is_used_and_what_does_not_is_listed_with_its_reason() -> None
 @given(st.lists(st.fixed_dictionaries({}, optional={"x": st.floats(-2, 2), "--x": st.none(), "y": st.booleans()})))
 def test_every_trial_is_learned_from_or_listed(params: list[dict[str, Any]]) -> None:
     sampling = BayesianParameterSampling({"x": uniform(0, 1)})
-    parent, ancestors = inherit(
+    parent, prior_trials = prior_trials_of(
         *(0, earlier([(0.5, 0.7)] * len(params), params), sampling.space),
         run="r",
         uri="",
@@ -123,11 +134,11 @@ def test_every_trial_is_learned_from_or_listed(params: list[dict[str, Any]]) -> 
         going_on=(),
     )
     assert parent.compared == parent.trials == len(params)
-    learned = [one for one in ancestors if one.learned]
+    learned = [one for one in prior_trials if one.learned]
     assert parent.learned == len(learned)
     assert parent.learned + sum(parent.left_out.values()) == len(params)
     assert all(sampling.space.contains(one.params) for one in learned)
-    assert all(misfit(sampling.space, one.params) for one in ancestors if not one.learned)
+    assert all(misfit(sampling.space, one.params) for one in prior_trials if not one.learned)
 
 
 def test_names_are_those_of_the_new_space() -> None:
@@ -137,8 +148,8 @@ def test_names_are_those_of_the_new_space() -> None:
 
 
 def test_a_trial_that_was_cut_off_by_the_end_of_its_run_counts_as_stopped() -> None:
-    _, heritage = brought(earlier([(0.5,)], codes=[None]))
-    assert heritage.ancestors[0].state == CANCELED
+    _, warm_start = brought(earlier([(0.5,)], codes=[None]))
+    assert warm_start.prior_trials[0].state == CANCELED
 
 
 # --- the file --------------------------------------------------------------------------------------------------------
@@ -147,15 +158,17 @@ def test_a_trial_that_was_cut_off_by_the_end_of_its_run_counts_as_stopped() -> N
 @given(st.lists(st.lists(st.floats(width=64), max_size=5), max_size=4), st.booleans())
 def test_the_file_gives_back_what_was_written(curves: list[list[float]], flag: bool) -> None:
     params = {"x": 0.5, "deep": {"a": [1, "ü"]}, "odd": math.inf}
-    ancestors = [Ancestor(0, n, params, COMPLETED, curve, flag, not flag) for n, curve in enumerate(curves)]
-    heritage = Heritage(tuple(ancestors), tuple(curves))
-    again = load(dump(heritage))
-    assert [repr(replace(one, curve=list(one.curve))) for one in again.ancestors] == [repr(one) for one in ancestors]
-    assert repr([list(prefix) for prefix in again.prefixes]) == repr(curves)
+    prior_trials = [PriorTrial(0, n, params, COMPLETED, curve, flag, not flag) for n, curve in enumerate(curves)]
+    warm_start = WarmStartData(tuple(prior_trials), tuple(curves))
+    again = load(dump(warm_start))
+    assert [repr(replace(one, curve=list(one.curve))) for one in again.prior_trials] == [
+        repr(one) for one in prior_trials
+    ]
+    assert repr([list(prefix) for prefix in again.resumed_prefixes]) == repr(curves)
 
 
 def test_a_file_that_is_not_whole_is_an_error() -> None:
-    data = dump(Heritage((Ancestor(0, 0, {"x": 1}, COMPLETED, (1.0, 2.0)),), ((1.0,),)))
+    data = dump(WarmStartData((PriorTrial(0, 0, {"x": 1}, COMPLETED, (1.0, 2.0)),), ((1.0,),)))
     cuts = [data[:-5], data[: data.rindex(b"\n", 0, -1) + 1], b"", b"[]\n", data.replace(b'"format":1', b'"format":9')]
     for cut in cuts:
         with pytest.raises(JournalError):
@@ -174,9 +187,9 @@ def test_a_configuration_with_parents_is_read_back_and_says_that_it_is_new() -> 
 
 
 def test_a_heritage_belongs_to_its_configuration() -> None:
-    made, heritage = brought(earlier([(0.5,)]))
+    made, warm_start = brought(earlier([(0.5,)]))
     with pytest.raises(ValueError, match="belongs to another run"):
-        Sweep(config(), heritage)
+        Sweep(config(), warm_start)
     with pytest.raises(ValueError, match="belongs to another run"):
         Sweep(replace(made, lineage=Lineage(continued=(Continued(run="r", experiment="e", trial=0, params={}),))))
 
@@ -207,7 +220,7 @@ def test_policies_compare_with_earlier_curves_at_equal_intervals(policy: Any, wh
 
 
 def test_a_best_of_exactly_zero_is_one() -> None:
-    parent, _ = inherit(
+    parent, _ = prior_trials_of(
         0, earlier([(-1.0, 0.0)]), LINE.space, run="r", uri="", state="Completed", learns=False, going_on=()
     )
     assert (parent.best, parent.best_trial) == (0.0, 0)
@@ -220,8 +233,8 @@ def test_a_best_of_exactly_zero_is_one() -> None:
 def test_a_model_begins_with_the_model(algorithm: str) -> None:
     sampling = BayesianParameterSampling({"x": uniform(0, 1)}, algorithm=algorithm)
     sweep = earlier([(1 - (n / 10 - 0.7) ** 2,) for n in range(10)])
-    made, heritage = brought(sweep, sampling)
-    first = sampler_of(made, heritage).ask(0, [])
+    made, warm_start = brought(sweep, sampling)
+    first = sampler_of(made, warm_start).ask(0, [])
     assert first is not None
     assert first.origin == "model"
     assert abs(first.params["x"] - 0.7) < 0.15
@@ -232,18 +245,18 @@ def test_a_model_begins_with_the_model(algorithm: str) -> None:
 
 def test_a_model_is_not_misled_by_what_does_not_fit() -> None:
     sampling = BayesianParameterSampling({"x": uniform(0, 0.35)})
-    made, heritage = brought(earlier([(float(n),) for n in range(10)]), sampling)
+    made, warm_start = brought(earlier([(float(n),) for n in range(10)]), sampling)
     assert made.lineage.parents[0].learned == 4
-    assert [seen.params["x"] for seen in heritage.seen(True)] == [0.0, 0.1, 0.2, 0.3]
+    assert [seen.params["x"] for seen in warm_start.seen(True)] == [0.0, 0.1, 0.2, 0.3]
 
 
 def test_a_trial_that_goes_on_outside_the_space_teaches_nothing() -> None:
     sampling = BayesianParameterSampling({"x": uniform(0, 1)}, initial_points=3)
-    made, heritage = brought(earlier([(-((n / 10 - 0.2) ** 2),) for n in range(10)]), sampling)
+    made, warm_start = brought(earlier([(-((n / 10 - 0.2) ** 2),) for n in range(10)]), sampling)
     one = Continued(run="first", experiment="e", trial=10, params={"x": 5.0}, source="outputs", interval=1)
     made = replace(made, lineage=replace(made.lineage, continued=(one,)))
-    sampler = sampler_of(made, replace(heritage, prefixes=((9.0,),)))
-    history = [Seen(0, {"x": 5.0}, 9.0, COMPLETED, (9.0,))]
+    sampler = sampler_of(made, replace(warm_start, resumed_prefixes=((9.0,),)))
+    history = [TrialRecord(0, {"x": 5.0}, 9.0, COMPLETED, (9.0,))]
     after = sampler.ask(1, history)
     assert after is not None
     assert abs(after.params["x"] - 0.2) < 0.15  # and not at the edge next to 5.0
@@ -254,43 +267,45 @@ def test_a_trial_that_goes_on_outside_the_space_teaches_nothing() -> None:
 def test_a_sampler_built_later_proposes_the_same(algorithm: str) -> None:
     sampling = BayesianParameterSampling({"x": uniform(0, 1)}, algorithm=algorithm)
     given_ = brought(earlier([(math.sin(n),) for n in range(10)]), sampling)
-    sampler, history = sampler_of(*given_), list[Seen]()
+    sampler, history = sampler_of(*given_), list[TrialRecord]()
     for number in range(6):
         suggestion = sampler.ask(number, history)
         assert suggestion == sampler_of(*given_).ask(number, history)
         assert suggestion is not None
-        history.append(Seen(number, suggestion.params, math.cos(number), COMPLETED, (math.cos(number),)))
+        history.append(TrialRecord(number, suggestion.params, math.cos(number), COMPLETED, (math.cos(number),)))
 
 
 def test_random_sampling_draws_as_if_there_were_no_parents() -> None:
-    made, heritage = brought(earlier([(0.5,)] * 3))
+    made, warm_start = brought(earlier([(0.5,)] * 3))
     assert made.lineage.parents[0].learned is None
     assert "does not learn" in made.lineage.parents[0].text
-    warm, cold = sampler_of(made, heritage), sampler_of(config())
+    warm, cold = sampler_of(made, warm_start), sampler_of(config())
     assert [warm.ask(n, []) for n in range(5)] == [cold.ask(n, []) for n in range(5)]
 
 
 # --- trials that go on -----------------------------------------------------------------------------------------------
 
 
-def going_on(source: str = "checkpoint 4", prefix: tuple[float, ...] = (0.4, 0.8)) -> tuple[RunConfig, Heritage]:
+def going_on(source: str = "checkpoint 4", prefix: tuple[float, ...] = (0.4, 0.8)) -> tuple[RunConfig, WarmStartData]:
     one = Continued(run="first", experiment="e", trial=3, params={"x": 0.25}, source=source, interval=len(prefix))
-    return config(policy=BanditPolicy(slack_amount=0.2), lineage=Lineage(continued=(one,))), Heritage((), (prefix,))
+    return config(policy=BanditPolicy(slack_amount=0.2), lineage=Lineage(continued=(one,))), WarmStartData(
+        (), (prefix,)
+    )
 
 
 def test_a_trial_goes_on_first_with_its_parameters_its_curve_and_its_checkpoint() -> None:
-    made, heritage = going_on()
-    suggestion = sampler_of(made, heritage).ask(0, [])
+    made, warm_start = going_on()
+    suggestion = sampler_of(made, warm_start).ask(0, [])
     assert suggestion is not None
     assert (suggestion.params, suggestion.origin) == ({"x": 0.25}, RESUMED)
     assert suggestion.details == {"run": "first", "trial": 3, "from": "checkpoint 4"}
-    sweep = Sweep(made, heritage)
+    sweep = Sweep(made, warm_start)
     sweep.handle(Started(0.0, 1))
     assert sweep.handle(Suggested(1.0, 0, suggestion.params, RESUMED, suggestion.details)) == (
         Launch(0, 1, {"x": 0.25}, "1", 2),
     )
     assert sweep.best is None
-    assert sweep.history[0] == Seen(0, {"x": 0.25}, 0.8, "Queued", sweep.curves.values(0))
+    assert sweep.history[0] == TrialRecord(0, {"x": 0.25}, 0.8, "Queued", sweep.curves.values(0))
     sweep.handle(Began(1.0, 0, 1))
     # Its best over 1..3 is still 0.8; it is the run's best only for what it logs here.
     assert sweep.handle(Reported(2.0, 0, 1, 1, 3, 0.7)) == ()
@@ -336,8 +351,8 @@ def test_one_without_a_checkpoint_begins_at_the_beginning() -> None:
 
 
 def test_a_trial_that_goes_on_is_no_ancestor_too() -> None:
-    made, heritage = brought(earlier([(0.5,), (0.6,)]), BayesianParameterSampling({"x": uniform(0, 1)}), going_on={1})
-    assert [one.trial for one in heritage.ancestors] == [0]
+    made, warm_start = brought(earlier([(0.5,), (0.6,)]), BayesianParameterSampling({"x": uniform(0, 1)}), going_on={1})
+    assert [one.trial for one in warm_start.prior_trials] == [0]
     assert made.lineage.parents[0].left_out == {"goes on as a trial of this run": 1}
 
 
@@ -345,9 +360,9 @@ def test_the_sampler_goes_on_where_those_that_go_on_end() -> None:
     grid = GridParameterSampling({"x": choice(1, 2, 3)})
     one = Continued(run="first", experiment="e", trial=0, params={"x": 2})
     made = config(grid, lineage=Lineage(continued=(one,)))
-    sampler, history = sampler_of(made, NOTHING), list[Seen]()
+    sampler, history = sampler_of(made, EMPTY), list[TrialRecord]()
     while (suggestion := sampler.ask(len(history), history)) is not None:
-        history.append(Seen(len(history), suggestion.params))
+        history.append(TrialRecord(len(history), suggestion.params))
     assert [seen.params["x"] for seen in history] == [2, 1, 3]
     assert sampler.cheap
 

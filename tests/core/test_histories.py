@@ -54,14 +54,14 @@ from raydrive.core.records import (
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import choice, uniform
-from raydrive.core.sweep.packed_params import Packed
+from raydrive.core.sweep.packed_params import PackedParams
 from raydrive.core.sweep.report_block import Block, Other
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import NOTHING, Ancestor, Heritage, sampler_of
+from raydrive.core.sweep.warm_start_data import EMPTY, PriorTrial, WarmStartData, sampler_of
 from raydrive.core.sweep.warm_start_data import dump as dump_heritage
 from raydrive.core.sweep.warm_start_data import load as load_heritage
 from raydrive.core.views.summary import row, summarize
-from raydrive.runtime.decision_loop import Loop, Memory
+from raydrive.runtime.decision_loop import DecisionLoop, Memory
 from raydrive.testing.sweep_invariants import check, check_journal, picture
 
 POLICIES = (
@@ -99,7 +99,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
     )
 
 
-Given = tuple[RunConfig, Heritage]
+Given = tuple[RunConfig, WarmStartData]
 """A configuration and what earlier runs brought: mostly nothing."""
 
 
@@ -107,23 +107,25 @@ Given = tuple[RunConfig, Heritage]
 def runs(draw: st.DrawFn) -> Given:
     config = draw(configs())
     if draw(st.sampled_from((True, True, False))):
-        return config, NOTHING
+        return config, EMPTY
     curves = st.lists(st.sampled_from((0.5, 0.1, 0.9, -0.3, math.nan, math.inf)), max_size=6)
     states = st.sampled_from((COMPLETED, CANCELED, FAILED))
-    ancestors = [
-        Ancestor(place, trial, {"a": trial}, draw(states), draw(curves), learned=True)
+    prior_trials = [
+        PriorTrial(place, trial, {"a": trial}, draw(states), draw(curves), learned=True)
         for place, count in enumerate(draw(st.lists(st.integers(0, 4), max_size=2)))
         for trial in range(count)
     ]
     parents = [Parent(run=f"earlier-{place}", experiment="e") for place in range(2)]
     sources = draw(st.lists(st.sampled_from(("checkpoint 4", "outputs", "")), max_size=2))
-    prefixes = tuple(draw(curves) if source else () for source in sources)
+    resumed_prefixes = tuple(draw(curves) if source else () for source in sources)
     continued = [
         Continued(run="earlier-9", experiment="e", trial=n, params={"a": 7 + n}, source=source, interval=len(prefix))
-        for n, (source, prefix) in enumerate(zip(sources, prefixes, strict=True))
+        for n, (source, prefix) in enumerate(zip(sources, resumed_prefixes, strict=True))
     ]
     lineage = Lineage(parents=tuple(parents), continued=tuple(continued))
-    return replace(config, lineage=lineage), load_heritage(dump_heritage(Heritage(tuple(ancestors), prefixes)))
+    return replace(config, lineage=lineage), load_heritage(
+        dump_heritage(WarmStartData(tuple(prior_trials), resumed_prefixes))
+    )
 
 
 class Nobody:
@@ -155,13 +157,13 @@ class History:
     """A loop in which things happen; ``Sampler``, judge, journal and policies are the real ones."""
 
     def __init__(self, given: Given) -> None:
-        self.config, heritage = given
+        self.config, warm_start = given
         self.now = 100.0
         self.memory = Memory()
         self.runner = Nobody()
-        self.sweep = Sweep(self.config, heritage)
-        sampler = sampler_of(self.config, heritage)
-        self.loop = Loop(self.sweep, sampler, self.runner, self.memory, lambda: self.now)
+        self.sweep = Sweep(self.config, warm_start)
+        sampler = sampler_of(self.config, warm_start)
+        self.loop = DecisionLoop(self.sweep, sampler, self.runner, self.memory, lambda: self.now)
         self._seq: dict[tuple[int, int], int] = {}
 
     def step(self, number: int) -> None:
@@ -283,7 +285,7 @@ def test_folding_many_entries_at_once_is_folding_each(run: Given, tape: list[int
         at_once.follow([block_of(entries[start:end])])
     assert picture(at_once) == picture(one_by_one)
     for k in range(1, 12):  # and what a policy asks
-        assert at_once.curves.edge(k) == one_by_one.curves.edge(k)
+        assert at_once.curves.incumbent(k) == one_by_one.curves.incumbent(k)
         assert at_once.curves.median_of_means(k) == one_by_one.curves.median_of_means(k)
         for trial in at_once.curves.trials:
             assert at_once.curves.best_until(trial, k) == one_by_one.curves.best_until(trial, k)
@@ -367,7 +369,7 @@ def told(sweep: Sweep) -> dict[str, Any]:
         "summary": repr(summarize(sweep, 9e9)),
         "seen": [(repr(replace(seen, curve=())), type(seen.params)) for seen in sweep.history],
         "metric_missing": sweep.metric_missing,
-        "edge": [curves.edge(k) for k in range(1, 12)],
+        "edge": [curves.incumbent(k) for k in range(1, 12)],
     }
 
 
@@ -379,7 +381,7 @@ def asked(sweep: Sweep) -> dict[int, str]:
     for k in needs.between(0, 12):
         able = [trial.number for trial in sweep.open_trials if curves.length(trial.number) >= k]
         median = curves.median_of_means(k) if needs.means else None
-        ranks = [curves.standing(number, k) for number in able] if needs.tops else []
+        ranks = [curves.rank(number, k) for number in able] if needs.bests else []
         found[k] = repr((median, ranks, [curves.best_until(number, k) for number in able]))
     return found
 
@@ -401,8 +403,8 @@ def test_a_lean_judge_decides_and_tells_what_a_whole_one_does(run: Given, tape: 
     assert asked(live) == asked(replayed) == asked(history.sweep)
     for trial in live.trials:
         over = not trial.open and live.curves.length(trial.number) > 0
-        assert live.curves.gave_up(trial.number) == over
-        assert isinstance(trial.params, dict if trial.open else Packed)
+        assert live.curves.values_dropped(trial.number) == over
+        assert isinstance(trial.params, dict if trial.open else PackedParams)
 
 
 @given(runs(), tapes, st.lists(st.integers(0, 130), max_size=3))

@@ -15,22 +15,22 @@ from raydrive.core.early_stopping.policies import (
     NoTerminationPolicy,
     TruncationSelectionPolicy,
 )
-from raydrive.core.early_stopping.retention import Needs, needs_of
+from raydrive.core.early_stopping.retention import PolicyNeeds, needs_of
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import choice, uniform
-from raydrive.core.sweep.packed_params import Packed, packed, plain
+from raydrive.core.sweep.packed_params import PackedParams, pack_params, plain_params
 
 SPACE = {"x": uniform(0, 1)}
 
 
 @pytest.mark.parametrize("sampling", [RandomParameterSampling(SPACE), GridParameterSampling({"x": choice(1, 2)})])
 def test_ours_say_what_they_ask_for(sampling):
-    assert needs_of(NoTerminationPolicy(), sampling) == Needs()
-    assert needs_of(BanditPolicy(slack_amount=1), sampling) == Needs()
-    assert needs_of(MedianStoppingPolicy(2, 5), sampling) == Needs(means=True, every=2, first=5)
-    assert needs_of(TruncationSelectionPolicy(10, 3), sampling) == Needs(tops=True, every=3)
+    assert needs_of(NoTerminationPolicy(), sampling) == PolicyNeeds()
+    assert needs_of(BanditPolicy(slack_amount=1), sampling) == PolicyNeeds()
+    assert needs_of(MedianStoppingPolicy(2, 5), sampling) == PolicyNeeds(means=True, every=2, first=5)
+    assert needs_of(TruncationSelectionPolicy(10, 3), sampling) == PolicyNeeds(bests=True, every=3)
 
 
 def test_who_says_nothing_gets_everything():
@@ -50,7 +50,7 @@ def test_who_says_nothing_gets_everything():
 @given(st.integers(1, 9), st.integers(0, 30), st.integers(0, 30), st.integers(0, 40))
 def test_intervals_are_those_that_policies_look_at(every, first, done, end):
     looked = [k for k in range(done + 1, end + 1) if not (k % every or k < first)]
-    assert list(Needs(every=every, first=first).between(done, end)) == looked
+    assert list(PolicyNeeds(every=every, first=first).between(done, end)) == looked
 
 
 json = st.recursive(
@@ -62,35 +62,35 @@ json = st.recursive(
 
 @given(st.dictionaries(st.text(), json, max_size=6))
 def test_hyperparameters_come_back_to_the_last_bit(params):
-    again = packed(params, {})
-    assert isinstance(again, Packed)
-    assert repr(again) == repr(plain(again)) == repr(params)
+    again = pack_params(params, {})
+    assert isinstance(again, PackedParams)
+    assert repr(again) == repr(plain_params(again)) == repr(params)
     assert list(again) == list(params)
     assert len(again) == len(params)
     for name in params:
         assert repr(again[name]) == repr(params[name])
-    assert plain(params) is params
+    assert plain_params(params) is params
 
 
 def test_what_does_not_come_back_equal_stays_as_it_is():
     for odd in ({"x": np.float64(0.5)}, {"x": {"y": np.int64(3)}}, {"x": object()}, {"x": [math.nan]}):
-        assert packed(odd, {}) is odd
-    again = packed({"x": 1}, {})
-    assert packed(again, {}) is again
+        assert pack_params(odd, {}) is odd
+    again = pack_params({"x": 1}, {})
+    assert pack_params(again, {}) is again
 
 
 def test_names_are_shared():
     names = {}
-    first, second = packed({"lr": 0.1, "units": 3}, names), packed({"lr": 0.2, "units": 4}, names)
+    first, second = pack_params({"lr": 0.1, "units": 3}, names), pack_params({"lr": 0.2, "units": 4}, names)
     assert first._names is second._names
 
 
 def test_values_are_given_up_and_say_so():
-    curves = Curves(True, Needs(means=True, every=2))
+    curves = Curves(True, PolicyNeeds(means=True, every=2))
     for trial in (0, 1):
         for k, value in enumerate((0.3, 0.9, math.nan, 0.5), 1):
             curves.add(trial, k, value + trial)
-    curves.settle(0)
+    curves.close(0)
     assert list(curves.trials) == [0, 1]
     assert (curves.length(0), curves.last(0), curves.best(0), curves.best_interval(0)) == (4, 0.5, 0.9, 2)
     assert (curves.best_until(0, 2), curves.best_until(0, 9), curves.top(0)) == (0.9, 0.9, 0.9)
@@ -102,10 +102,10 @@ def test_values_are_given_up_and_say_so():
     with pytest.raises(LookupError, match="trial 0 is over"):
         curves.best_until(0, 1)
     with pytest.raises(LookupError, match="trial 0 is over"):
-        curves.standing(0, 2)
+        curves.rank(0, 2)
     with pytest.raises(LookupError, match=r"interval 3, which its needs\(\) does not name"):
         curves.median_of_means(3)
     with pytest.raises(LookupError, match="interval 2, which its needs"):
-        curves.standing(1, 2)
+        curves.rank(1, 2)
     assert curves.last(7) is None
     assert curves.median_of_means(5) is None

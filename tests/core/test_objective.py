@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from raydrive.core.config.lineage import Continued, Lineage, Parent
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.policies import BanditPolicy
-from raydrive.core.early_stopping.retention import Needs
+from raydrive.core.early_stopping.retention import PolicyNeeds
 from raydrive.core.objective import NAMES, Objective, is_objective
 from raydrive.core.records import COMPLETED, Began, Ended, Fact, Lost, Reported, Started, Suggested
-from raydrive.core.search.bayesian.curve_extrapolation import Endings
+from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.report_block import Block
 from raydrive.core.sweep.state import Best
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import Ancestor, Heritage, sampler_of
-from raydrive.core.sweep.warm_start_filter import inherit
+from raydrive.core.sweep.warm_start_data import PriorTrial, WarmStartData, sampler_of
+from raydrive.core.sweep.warm_start_filter import prior_trials_of
 from raydrive.core.views.summary import ranked, row, row_json
 from raydrive.testing.runners import function_config
 from raydrive.testing.sweep_invariants import check, picture
@@ -98,7 +98,7 @@ def test_the_leader_is_who_a_look_at_all_curves_finds(
 ) -> None:
     """Whenever it is asked, and however the values came: one by one, or many at once; lean or whole."""
     objective = Objective.of(name, maximize)
-    curves, lean = Curves(maximize, objective=objective), Curves(maximize, Needs(), objective)
+    curves, lean = Curves(maximize, objective=objective), Curves(maximize, PolicyNeeds(), objective)
     known: dict[int, list[float]] = {}
     for at, (trial, value) in enumerate(logged):
         known.setdefault(trial, []).append(value)
@@ -109,7 +109,7 @@ def test_the_leader_is_who_a_look_at_all_curves_finds(
     at_once = Curves(maximize, objective=objective)
     for trial, values in known.items():
         at_once.extend(trial, np.array(values))
-        lean.settle(trial)
+        lean.close(trial)
     found = {trial: objective.find(values) for trial, values in sorted(known.items())}
     valued = [(value if maximize else -value, -trial) for trial, (value, _) in found.items() if value is not None]
     best = -max(valued)[1] if valued else None
@@ -234,7 +234,7 @@ def test_what_was_logged_in_an_earlier_run_is_learned_from_and_is_no_result_of_t
     going_on = Continued(run="r", experiment="e", trial=0, params={"x": 0}, source="checkpoint 2", interval=2)
     lineage = Lineage(parents=(Parent(run="r", experiment="e"),), continued=(going_on,))
     config = replace(config, metric=replace(config.metric, value="mean_last_2"), lineage=lineage)
-    sweep = Sweep(config, Heritage((Ancestor(0, 5, {"x": 5}, COMPLETED, [9.0, 9.0]),), ([0.8, 0.6],)))
+    sweep = Sweep(config, WarmStartData((PriorTrial(0, 5, {"x": 5}, COMPLETED, [9.0, 9.0]),), ([0.8, 0.6],)))
     sweep.handle(Started(0.0, 1))
     sweep.handle(Suggested(1.0, 0, {"x": 0}))
     sweep.handle(Began(1.0, 0, 1))
@@ -249,9 +249,9 @@ def test_the_best_of_an_earlier_run_is_told_by_the_objective_of_the_new_one() ->
     old = sweep_of("best", CURVES)
     new = replace(old.config.metric, value="last")
     options: dict[str, Any] = {"run": "r", "uri": "", "state": COMPLETED, "learns": False, "going_on": ()}
-    parent, ancestors = inherit(0, old, old.config.sampling.space, metric=new, **options)
+    parent, prior_trials = prior_trials_of(0, old, old.config.sampling.space, metric=new, **options)
     assert (parent.best, parent.best_trial) == (0.6, 1)
-    learned = Heritage(tuple(replace(one, learned=True) for one in ancestors))
+    learned = WarmStartData(tuple(replace(one, learned=True) for one in prior_trials))
     assert [seen.value for seen in learned.seen(True, "last")] == [0.3, 0.6, None, 0.6]
     assert [seen.value for seen in learned.seen(True)] == [0.9, 0.6, 0.8, 0.6]
 
@@ -284,23 +284,23 @@ def test_a_sampler_that_learns_learns_the_objective(algorithm: str) -> None:
 def test_the_end_of_a_curve_that_broke_off_is_told_by_the_objective() -> None:
     """Smaller is better: completed curves fall to 1 at their third interval and end two higher."""
     curves = [[9.0 + n, 1.0 + n, 3.0 + n] for n in range(5)]
-    ending = Endings(curves, Objective.of("last", False)).estimate([9.0, 2.0])
+    ending = CurveExtrapolation(curves, Objective.of("last", False)).estimate([9.0, 2.0])
     assert ending is not None
     assert ending.value == pytest.approx(4.0)
-    best = Endings(curves).estimate([9.0, 2.0])
+    best = CurveExtrapolation(curves).estimate([9.0, 2.0])
     assert best is not None
     assert best.value == pytest.approx(2.0)
-    mean = Endings(curves, Objective.of("mean_last_2", False)).estimate([9.0, 2.0])
+    mean = CurveExtrapolation(curves, Objective.of("mean_last_2", False)).estimate([9.0, 2.0])
     assert mean is not None
     assert mean.value == pytest.approx(5.5 + (2.0 - 5.0))
-    worst = Endings(curves, Objective.of("max", False)).estimate([9.0, 2.0])
+    worst = CurveExtrapolation(curves, Objective.of("max", False)).estimate([9.0, 2.0])
     assert worst is not None
     assert worst.value == pytest.approx(9.0)
-    assert Endings(curves, Objective.of("last", False)).estimate([9.0, NAN]) is None
+    assert CurveExtrapolation(curves, Objective.of("last", False)).estimate([9.0, NAN]) is None
 
 
 def test_samplers_are_told_what_the_value_is() -> None:
     seen = sweep_of("mean_last_2", CURVES).history
     assert [one.objective for one in seen] == ["mean_last_2"] * 4
     assert [one.value for one in seen] == [pytest.approx(0.6), pytest.approx(0.6), None, pytest.approx(0.55)]
-    assert Seen(0, {}).objective == "best"
+    assert TrialRecord(0, {}).objective == "best"

@@ -180,7 +180,7 @@ def test_median_and_truncation_do_not_care_which_way_is_up(events, percentage):
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20), st.floats(0, 10), st.booleans())
 def test_bandit_never_stops_the_best_whatever_its_sign(values, slack, maximize):
     curves = run_of(*[[value] for value in values], maximize=maximize)
-    best, by = curves.edge(1)
+    best, by = curves.incumbent(1)
     for policy in (BanditPolicy(slack_factor=slack), BanditPolicy(slack_amount=slack)):
         assert not policy.judge(by, 1, curves).stop
         cut = policy.cut(best, maximize)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from raydrive.core.errors import ConfigError
 from raydrive.core.search import registry
 from raydrive.core.search.grid_search import GridParameterSampling
-from raydrive.core.search.protocol import Sampler, Sampling, Seen
+from raydrive.core.search.protocol import Sampler, SamplingSpec, Seen
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.search.registry import sampling_from_json
 from raydrive.core.space.search_space import (
@@ -36,26 +36,26 @@ HUGE = {f"p{i}": randint(1000) for i in range(4)}
 
 
 class TestRandom(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return RandomParameterSampling(parameter_space, seed=seed)
 
 
 class TestSobol(SamplerContract):
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return RandomParameterSampling(parameter_space, seed=seed, rule="sobol")
 
 
 class TestGrid(SamplerContract):
     endless = None
 
-    def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+    def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
         return GridParameterSampling(parameter_space)
 
 
 BOTH_RULES = pytest.mark.parametrize("rule", ["random", "sobol"])
 
 
-def params(sampling: Sampling, limit: int, seed: int = 0) -> list[Mapping[str, Any]]:
+def params(sampling: SamplingSpec, limit: int, seed: int = 0) -> list[Mapping[str, Any]]:
     return [suggestion.params for suggestion in play(sampling.build(seed, True), limit)]
 
 
@@ -256,7 +256,7 @@ def test_the_grid_refuses_everything_else_by_name_and_all_at_once() -> None:
 
 @pytest.mark.parametrize("cls", [RandomParameterSampling, GridParameterSampling])
 @pytest.mark.parametrize("nothing", [None, {}, [], 3])
-def test_a_space_is_needed(cls: type[Sampling], nothing: Any) -> None:
+def test_a_space_is_needed(cls: type[SamplingSpec], nothing: Any) -> None:
     with pytest.raises(ConfigError, match="search_space"):
         cls(nothing)
 

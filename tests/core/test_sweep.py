@@ -156,11 +156,11 @@ Make = Callable[..., Court]
 
 def test_nothing_is_wanted_before_a_driver_is_in_charge(court: Make) -> None:
     one = court()
-    assert one.sweep.wanted == 0
+    assert one.sweep.free_slots == 0
     assert not one.sweep.accepts(Suggested(1.0, 0, {"lr": 1}))
     assert not one.sweep.accepts(Ticked(1e12))
     assert one.start() == ()
-    assert one.sweep.wanted == 2
+    assert one.sweep.free_slots == 2
 
 
 def test_a_suggestion_is_launched_as_the_first_attempt(court: Make) -> None:
@@ -179,10 +179,10 @@ def test_a_suggestion_is_launched_as_the_first_attempt(court: Make) -> None:
 def test_wanted_keeps_both_limits(court: Make, total: int, concurrent: int, wanted: list[int]) -> None:
     one = court(max_total_runs=total, max_concurrent_runs=concurrent)
     one.start()
-    seen = [one.sweep.wanted]
-    while one.sweep.wanted:
+    seen = [one.sweep.free_slots]
+    while one.sweep.free_slots:
         one.suggest()
-        seen.append(one.sweep.wanted)
+        seen.append(one.sweep.free_slots)
     assert seen == wanted
     assert not one.sweep.accepts(Suggested(9.0, len(one.sweep.trials), {"lr": 0}))
 
@@ -190,9 +190,9 @@ def test_wanted_keeps_both_limits(court: Make, total: int, concurrent: int, want
 def test_a_closed_trial_makes_room(court: Make) -> None:
     one = court().running(2)
     one.report(0, 0.5)
-    assert one.sweep.wanted == 0
+    assert one.sweep.free_slots == 0
     one.end(0)
-    assert one.sweep.wanted == 1
+    assert one.sweep.free_slots == 1
     assert one.suggest() == (Launch(2, 1, {"lr": 2.5}),)
 
 
@@ -220,7 +220,7 @@ def test_an_exhausted_space_ends_the_run_with_its_last_trial(court: Make) -> Non
     one = court().running(1)
     assert one.exhaust() == ()
     assert one.sweep.exhausted
-    assert one.sweep.wanted == 0
+    assert one.sweep.free_slots == 0
     one.report(0, 0.5)
     assert one.end(0)[-1] == Finish(COMPLETED, "the search space is exhausted after 1 configurations")
 
@@ -242,7 +242,7 @@ def test_a_policy_stop_with_the_words_of_the_verdict(court: Make) -> None:
     assert one.report(1, 0.5) == (Stop(1, 1, why, "policy"),)
     trial = one.sweep.trials[1]
     assert (trial.state, trial.stop_by, trial.why) == (RUNNING, "policy", why)
-    assert one.sweep.wanted == 0  # its place is free once its process is gone
+    assert one.sweep.free_slots == 0  # its place is free once its process is gone
     assert one.report(1, 0.1) == ()  # still alive within the grace period: recorded, not judged again
     assert list(one.sweep.curves.values(1)) == [0.5, 0.1]
     assert one.end(1, -15) == (Close(1, CANCELED, why),)
@@ -309,7 +309,7 @@ def test_the_first_failures_stop_what_still_runs(court: Make) -> None:
     close, stop = one.end(1, None, "no such file")
     assert close == Close(1, FAILED, "could not be started: no such file")
     assert stop == Stop(2, 1, "the first 2 trials failed and none succeeded; trial 1: " + close.why, "run")
-    assert one.sweep.wanted == 0
+    assert one.sweep.free_slots == 0
     assert one.end(2, -15) == (Close(2, CANCELED, stop.why), Finish(FAILED, stop.why))
 
 
@@ -327,7 +327,7 @@ def test_one_success_keeps_the_run_going(court: Make) -> None:
     one.end(0)
     for trial in (1, 2, 3):
         assert len(one.end(trial, 1)) == 1
-    assert one.sweep.wanted == 4
+    assert one.sweep.free_slots == 4
 
 
 def test_the_guard_waits_for_a_running_trial_that_has_logged(court: Make) -> None:
@@ -335,7 +335,7 @@ def test_the_guard_waits_for_a_running_trial_that_has_logged(court: Make) -> Non
     one.report(3, 0.1)
     for trial in (0, 1, 2):
         assert len(one.end(trial, 1)) == 1
-    assert one.sweep.wanted == 3
+    assert one.sweep.free_slots == 3
     assert isinstance(one.end(3, 1)[-1], Finish)  # it failed as well: nothing has worked
 
 
@@ -447,7 +447,7 @@ def test_losses_without_progress_start_ever_later(court: Make) -> None:
     assert waits == [0, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
     one.report(0, 0.5)
     assert one.lose(0, at) == (Launch(0, 14, {"lr": 0.5}),)
-    assert one.sweep.trials[0].barren == 0
+    assert one.sweep.trials[0].losses_without_progress == 0
     one.begin(0)
     one.lose(0, at)
     one.begin(0)
@@ -565,7 +565,7 @@ def test_a_run_whose_time_is_over_is_completed_and_its_trials_canceled(court: Ma
     assert one.tick(999 + limit_s) == ()
     why = f"max_duration of {words} reached"
     assert one.tick(1000.0 + limit_s) == (Stop(0, 1, why, "run"), Stop(1, 1, why, "run"))
-    assert (one.sweep.wanted, one.sweep.due_at, one.sweep.finished) == (0, None, None)
+    assert (one.sweep.free_slots, one.sweep.due_at, one.sweep.finished) == (0, None, None)
     assert one.end(1, -15) == (Close(1, CANCELED, why),)
     assert one.end(0, -15) == (Close(0, CANCELED, why), Finish(COMPLETED, why))
 
@@ -633,7 +633,7 @@ def test_a_user_cancels_one_trial(court: Make) -> None:
     assert one.end(1, -15) == (Close(1, CANCELED, "cancelled by ann"),)
     assert not one.sweep.accepts(Cancelled(9.0, 1, "again"))
     assert not one.sweep.accepts(Cancelled(9.0, 7, "no such trial"))
-    assert one.sweep.wanted == 1
+    assert one.sweep.free_slots == 1
     assert not one.sweep.history[1].stopped
 
 
@@ -783,7 +783,7 @@ def test_a_run_that_is_over_stays_over_without_new_limits(court: Make) -> None:
     one.end(0)
     assert one.start(2) == ()
     assert one.sweep.finished is not None
-    assert one.sweep.wanted == 0
+    assert one.sweep.free_slots == 0
 
 
 def test_more_trials_open_a_run_that_is_over(court: Make) -> None:
@@ -791,7 +791,7 @@ def test_more_trials_open_a_run_that_is_over(court: Make) -> None:
     one.report(0, 0.5)
     one.end(0)
     assert one.start(2, max_total_runs=3, max_concurrent_runs=4) == ()
-    assert (one.sweep.finished, one.sweep.wanted, one.sweep.limits.max_total_runs) == (None, 2, 3)
+    assert (one.sweep.finished, one.sweep.free_slots, one.sweep.limits.max_total_runs) == (None, 2, 3)
     one.suggest(2)
     for trial in (1, 2):
         one.begin(trial)
@@ -817,7 +817,7 @@ def test_more_time_opens_a_run_whose_time_was_over(court: Make) -> None:
     one.now = 61.0
     one.end(0, -15)
     one.start(2, at=1000.0, max_duration_s=100.0)
-    assert one.sweep.wanted == 2
+    assert one.sweep.free_slots == 2
     assert one.sweep.due_at == 1000.0 + 100.0 - 62.0
     one.tick(1040.0)
     assert one.sweep.finished == Finish(COMPLETED, "max_duration of 100 s reached")
@@ -831,7 +831,7 @@ def test_a_trial_being_stopped_when_the_driver_died_is_canceled_even_if_the_run_
     one.start(2, at=100.0, max_duration_s=None)
     assert one.sweep.ending is None
     assert one.lose(0) == (Close(0, CANCELED, "max_duration of 60 s reached"),)
-    assert one.sweep.wanted == 2
+    assert one.sweep.free_slots == 2
 
 
 # ---------------------------------------------------------------------------------------------- history

@@ -19,7 +19,7 @@ from raydrive.core.errors import ConfigError, UserCodeError
 from raydrive.core.records import Began, Reported, Started, Suggested
 from raydrive.core.search.protocol import Sampler
 from raydrive.core.search.sampling_record import RecordedSampling, built_sampling, sampling_record
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import sampler_of
 
@@ -76,7 +76,7 @@ class Walk(Sampling):
         self.step = step
         super().__init__(parameter_space, properties, seed=seed)
 
-    def build(self, seed: int, maximize: bool, before: Sequence[Seen] = ()) -> Sampler:
+    def build(self, seed: int, maximize: bool, before: Sequence[TrialRecord] = ()) -> Sampler:
         return Walker(self.step)
 
 
@@ -86,7 +86,7 @@ class Walker:
     def __init__(self, step: Any) -> None:
         self.step = step
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         if isinstance(self.step, str):
             return self.step  # type: ignore[return-value]
         if self.step < 0:

@@ -24,7 +24,7 @@ from raydrive.api.workspace import Workspace
 from raydrive.core.config.command_line import trial_argv
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, RaydriveError
-from raydrive.core.sweep.warm_start_data import NOTHING, sampler_of
+from raydrive.core.sweep.warm_start_data import EMPTY, sampler_of
 from raydrive.sweepfile.loader import load_sweep
 from raydrive.sweepfile.site_settings import load_own
 
@@ -214,7 +214,7 @@ def checked(file: Path, text: str, **more: Any) -> None:
     loaded = load_sweep(file, text=text, default_seed=1, **more)
     config = loaded.submission.config
     assert RunConfig.from_json(config.to_json()).to_json() == config.to_json()
-    suggestion = sampler_of(config, NOTHING).ask(0, [])
+    suggestion = sampler_of(config, EMPTY).ask(0, [])
     if suggestion is not None:
         trial_argv(config.trial, suggestion.params)
 

@@ -21,8 +21,8 @@ from raydrive.core.records import Began, Started, Suggested
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.trial_actor.attempt_events import Attempt
-from raydrive.runtime.trial_actor.log_socket import Channel
+from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
+from raydrive.runtime.trial_actor.log_socket import LogSocket
 from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 
@@ -61,7 +61,7 @@ def line_of(chance: random.Random) -> bytes:
 
 
 async def _events(lines: list[bytes]) -> list[tuple[Any, ...]]:
-    channel, current = Channel(), Attempt(0, 1, 0, "acc")
+    channel, current = LogSocket(), AttemptEvents(0, 1, 0, "acc")
     await channel.start()
     channel.take, channel.notice = current.add, current.tell
     try:

@@ -13,7 +13,7 @@ import test_process
 from test_process import Bench, is_alive, keep, until
 
 from raydrive import Run
-from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Exit, ForkServerClient, Job
 
 bench = test_process.bench
 
@@ -37,7 +37,7 @@ def run_all(made: Sequence[Job]) -> tuple[list[Exit], list[int]]:
     """Runs jobs one after the other; returns how they ended, and their process ids."""
     pids: list[int] = []
 
-    async def body(keeper: Keeper) -> list[Exit]:
+    async def body(keeper: ForkServerClient) -> list[Exit]:
         return [await keeper.run(job, pids.append) for job in made]
 
     ends = keep(body)
@@ -261,7 +261,7 @@ def test_a_stop_ends_the_process_and_the_next_trial_gets_another(bench: Bench) -
     made, pids = jobs(bench, train, [{"long": False}, {"long": True}, {"long": False}]), []
     noted = bench.folder / "cwd-1" / "here"
 
-    async def body(keeper: Keeper) -> list[int | None]:
+    async def body(keeper: ForkServerClient) -> list[int | None]:
         import asyncio
 
         codes = [(await keeper.run(made[0], pids.append)).code]
@@ -282,7 +282,7 @@ def test_one_that_dies_while_it_waits_costs_nobody_anything(bench: Bench) -> Non
 
     made, pids = jobs(bench, train, [{}, {}, {}]), []
 
-    async def body(keeper: Keeper) -> list[Exit]:
+    async def body(keeper: ForkServerClient) -> list[Exit]:
         ends = []
         for job in made:
             ends.append(await keeper.run(job, pids.append))
@@ -316,7 +316,7 @@ def test_one_that_will_not_end_is_killed(bench: Bench, monkeypatch: pytest.Monke
 
     made, pids = jobs(bench, train, [{}]), []
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         await keeper.run(made[0], pids.append)
 
     keep(body)
@@ -358,7 +358,7 @@ def test_a_thousand_jobs_in_one_process_leak_nothing(bench: Bench) -> None:
     (job,) = jobs(bench, train, [{}])
     pids: list[int] = []
 
-    async def body(keeper: Keeper) -> tuple[list[int], list[int]]:
+    async def body(keeper: ForkServerClient) -> tuple[list[int], list[int]]:
         for _ in range(3):
             await keeper.run(job, pids.append)
         seen = [psutil.Process(keeper.pid), psutil.Process(pids[-1]), psutil.Process()]

@@ -15,7 +15,7 @@ import test_process
 from test_process import DAEMON, PIDS, Bench, is_alive, keep, until, wait_until
 
 from raydrive.runtime.fork_server import prefork, process_tree
-from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Exit, ForkServerClient, Job
 
 bench = test_process.bench
 
@@ -38,7 +38,7 @@ def gated(bench: Bench, name: str) -> tuple[Job, Path]:
     return bench.function(train, params={"n": name, "gate": str(gate)}), gate
 
 
-async def waiting_beside(keeper: Keeper, main: int) -> int:
+async def waiting_beside(keeper: ForkServerClient, main: int) -> int:
     """Returns the process that waits for the next job while one with the main process ``main`` runs."""
 
     def others() -> list[int]:
@@ -58,7 +58,7 @@ class Running:
     def __init__(self) -> None:
         self.pids: list[int] = []
 
-    async def start(self, keeper: Keeper, job: Job, first: Job) -> asyncio.Task[Exit]:
+    async def start(self, keeper: ForkServerClient, job: Job, first: Job) -> asyncio.Task[Exit]:
         """Starts ``job`` after ``first`` and waits until the process of the one after it is there."""
         for _ in range(2):  # so that nothing is left that the helper has to import
             assert (await keeper.run(first)).code == 0
@@ -73,7 +73,7 @@ def test_the_next_job_becomes_what_waits_for_it_with_all_that_is_its_own(bench: 
     other = bench.folder / "other"
     other.mkdir()
 
-    async def body(keeper: Keeper) -> int:
+    async def body(keeper: ForkServerClient) -> int:
         job, gate = gated(bench, "a")
         task = await running.start(keeper, job, plain(bench))
         gate.touch()
@@ -102,7 +102,7 @@ def test_it_is_no_part_of_the_tree_that_is_ended_beside_it(bench: Bench) -> None
 
     running = Running()
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         # First: what a job leaves behind is killed at its end. It takes SIGTERM for nothing, in sessions of its own.
         first = bench.function(leaves, params={"code": "import signal, subprocess, sys, time"})
         gate = bench.folder / "gate"
@@ -162,7 +162,7 @@ def test_a_job_that_keeps_forking_is_killed_and_it_stays(bench: Bench) -> None:
 
     running = Running()
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         task = await running.start(keeper, bench.function(grow), plain(bench))
         await until(lambda: len(bench.pids) > 10, "the bomb")
         keeper.kill()
@@ -178,7 +178,7 @@ def test_a_job_that_keeps_forking_is_killed_and_it_stays(bench: Bench) -> None:
 def test_one_that_is_gone_costs_nobody_anything(bench: Bench, when: str) -> None:
     running = Running()
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         job, gate = gated(bench, "a")
         task = await running.start(keeper, job, plain(bench))
         if when == "while a job runs":
@@ -204,7 +204,7 @@ def test_one_that_is_gone_costs_nobody_anything(bench: Bench, when: str) -> None
 def test_one_that_is_killed_at_that_moment_has_not_had_the_job(bench: Bench, stopped: bool) -> None:
     pids: list[int] = []
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         for number in range(8):
             running = Running()
             job, gate = gated(bench, str(number))
@@ -224,7 +224,7 @@ def test_one_that_is_killed_at_that_moment_has_not_had_the_job(bench: Bench, sto
 def test_one_that_was_stopped_goes_on(bench: Bench, size: int) -> None:
     running = Running()
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         job, gate = gated(bench, "a")
         task = await running.start(keeper, job, plain(bench))
         os.kill(running.waiting, signal.SIGSTOP)
@@ -240,7 +240,7 @@ def test_one_that_was_stopped_goes_on(bench: Bench, size: int) -> None:
 def test_without_a_descriptor_to_look_with_a_job_ends_as_it_did(bench: Bench) -> None:
     running = Running()
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         job, gate = gated(bench, "a")
         task = await running.start(keeper, job, plain(bench))
         helper = psutil.Process(keeper.pid)
@@ -258,7 +258,7 @@ def test_without_a_descriptor_to_look_with_a_job_ends_as_it_did(bench: Bench) ->
 
 
 def test_sigterm_ends_what_it_is_sent_to_however_young_that_is(bench: Bench) -> None:
-    async def body(keeper: Keeper) -> list[int | None]:
+    async def body(keeper: ForkServerClient) -> list[int | None]:
         codes = []
         for number in range(20):
             pids: list[int] = []
@@ -277,7 +277,7 @@ def test_sigterm_ends_what_it_is_sent_to_however_young_that_is(bench: Bench) -> 
 def test_a_job_goes_on_where_none_can_be_forked_beside_it(bench: Bench, spare: int) -> None:
     pids: list[int] = []
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         for _ in range(2):
             assert (await keeper.run(plain(bench))).code == 0
         helper = psutil.Process(keeper.pid)
@@ -303,7 +303,7 @@ def test_a_job_goes_on_where_none_can_be_forked_beside_it(bench: Bench, spare: i
 def test_it_goes_with_the_helper_however_that_ends(bench: Bench) -> None:
     running = Running()
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         job, _ = gated(bench, "a")
         task = await running.start(keeper, job, plain(bench))
         os.kill(keeper.pid, signal.SIGKILL)
@@ -325,7 +325,7 @@ def test_what_the_first_job_has_imported_is_there(bench: Bench) -> None:
         print("colorsys" in sys.modules)
         import colorsys  # noqa: F401
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         for job in (plain(bench), bench.function(first), *[bench.function(first)] * 3):
             assert (await keeper.run(job)).code == 0
 
@@ -343,7 +343,7 @@ def test_each_draws_numbers_of_its_own(bench: Bench) -> None:
         time.sleep(0.2)
         print(random.random(), numpy.random.random())
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         for _ in range(5):
             assert (await keeper.run(bench.function(draw))).code == 0
 
@@ -354,7 +354,7 @@ def test_each_draws_numbers_of_its_own(bench: Bench) -> None:
 def test_it_fails_as_any_other(bench: Bench) -> None:
     running = Running()
 
-    async def body(keeper: Keeper) -> list[Exit]:
+    async def body(keeper: ForkServerClient) -> list[Exit]:
         job, gate = gated(bench, "a")
         task = await running.start(keeper, job, plain(bench))
         gate.touch()
@@ -377,7 +377,7 @@ def test_a_job_larger_than_any_buffer(bench: Bench) -> None:
 
     running = Running()
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         job, gate = gated(bench, "a")
         task = await running.start(keeper, job, plain(bench))
         gate.touch()
@@ -391,7 +391,7 @@ def test_a_job_larger_than_any_buffer(bench: Bench) -> None:
 
 
 def test_scripts_are_forked_ahead_and_programs_and_reused_processes_are_not(bench: Bench) -> None:
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         pids: list[int] = []
         script = bench.script("import time\ntime.sleep(0.3)")
         for _ in range(2):

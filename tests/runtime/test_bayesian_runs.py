@@ -15,10 +15,10 @@ import pytest
 from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
 from raydrive.core.records import CANCELED, Began, Reported, Started
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
-from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.decision_loop import Loop, Memory
+from raydrive.runtime.decision_loop import DecisionLoop, Memory
 from raydrive.runtime.driver.driver import Driver
 from raydrive.runtime.simulated import simulate
 from raydrive.testing.runners import function_config
@@ -71,7 +71,7 @@ class Ponderer:
     def __init__(self) -> None:
         self.begun, self.go = threading.Event(), threading.Event()
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         self.begun.set()
         assert self.go.wait(60)
         return Suggestion({"x": number}, "model")
@@ -95,7 +95,7 @@ def test_reports_are_judged_and_durable_while_the_sampler_thinks() -> None:
     async def play() -> tuple[int, int, list[str]]:
         sampler, runner, memory = Ponderer(), Nobody(), Memory()
         sweep = Sweep(function_config(tuple(range(4)), max_concurrent_runs=2))
-        loop = Loop(sweep, sampler, runner, memory, lambda: 7.0)
+        loop = DecisionLoop(sweep, sampler, runner, memory, lambda: 7.0)
         driver = object.__new__(Driver)  # without Ray, without storage: only what a turn needs
         driver._loop, driver._slots, driver._interrupted = loop, runner, False  # type: ignore[assignment]
         driver._io, driver._thinker = ThreadPoolExecutor(1), ThreadPoolExecutor(1)

@@ -17,7 +17,7 @@ from test_process import until
 
 from raydrive import wire
 from raydrive.runtime.trial_actor import log_socket as channels
-from raydrive.runtime.trial_actor.log_socket import Channel, private_folder
+from raydrive.runtime.trial_actor.log_socket import LogSocket, private_folder
 
 WRITER = """
 import subprocess
@@ -29,9 +29,9 @@ for n in range(int(sys.argv[2])):
 """
 
 
-def listen(body: Callable[[Channel, list[wire.Message]], Awaitable[Any]]) -> Any:
+def listen(body: Callable[[LogSocket, list[wire.Message]], Awaitable[Any]]) -> Any:
     async def main() -> Any:
-        channel = Channel()
+        channel = LogSocket()
         await channel.start()
         got: list[wire.Message] = []
         channel.take = got.extend
@@ -43,18 +43,18 @@ def listen(body: Callable[[Channel, list[wire.Message]], Awaitable[Any]]) -> Any
     return asyncio.run(main())
 
 
-async def write(channel: Channel, count: int, who: str = "me") -> asyncio.subprocess.Process:
+async def write(channel: LogSocket, count: int, who: str = "me") -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, channel.path, str(count), who)
 
 
-def connect(channel: Channel) -> socket.socket:
+def connect(channel: LogSocket) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(channel.path)
     return connection
 
 
 def test_everything_a_dead_process_has_written_is_read_in_order() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         writers = [await write(channel, 2000, str(number)) for number in range(3)]
         for writer in writers:
             assert await writer.wait() == 0
@@ -66,7 +66,7 @@ def test_everything_a_dead_process_has_written_is_read_in_order() -> None:
 
 
 def test_what_was_written_before_the_connection_was_accepted_is_read() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         for number in range(50):  # no await in between: the loop has not seen one of them
             with connect(channel) as connection:
                 connection.sendall(wire.encode({"m": {"n": number}}))
@@ -77,7 +77,7 @@ def test_what_was_written_before_the_connection_was_accepted_is_read() -> None:
 
 
 def test_a_pause_blocks_the_writer_and_loses_nothing() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         def take(messages: Any) -> None:
             got.extend(messages)
             if len(got) == len(messages):
@@ -101,7 +101,7 @@ def test_a_pause_blocks_the_writer_and_loses_nothing() -> None:
 
 
 def test_bad_lines_are_counted_noticed_once_and_harm_nobody() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         notices: list[str] = []
         channel.notice = notices.append
         with connect(channel) as connection:
@@ -124,7 +124,7 @@ def test_bad_lines_are_counted_noticed_once_and_harm_nobody() -> None:
 def test_a_line_without_end_is_dropped_without_being_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "MAX_LINE_BYTES", 100_000)
 
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         reader, writer = await asyncio.open_unix_connection(channel.path)
         writer.write(b'{"m": {"a": "' + b"x" * 1_000_000 + b'"}}\n{"m": {"b": 2}}\n')
         await writer.drain()
@@ -138,7 +138,7 @@ def test_a_line_without_end_is_dropped_without_being_kept(monkeypatch: pytest.Mo
 
 
 def test_long_lines_in_pieces() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         _, writer = await asyncio.open_unix_connection(channel.path)
         text = "y" * 3_000_000
         for _ in range(2):
@@ -153,7 +153,7 @@ def test_long_lines_in_pieces() -> None:
 
 
 def test_a_connection_of_an_outsider_is_closed_by_drain() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         with connect(channel) as outsider:
             outsider.sendall(wire.encode({"m": {"a": 1}}))
             assert not await channel.drain(0.2)
@@ -167,7 +167,7 @@ def test_a_connection_of_an_outsider_is_closed_by_drain() -> None:
 
 
 def test_the_socket_is_private_short_and_removed() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> str:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> str:
         assert len(channel.path) < 100
         folder = os.path.dirname(channel.path)
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
@@ -221,7 +221,7 @@ def test_who_connects_while_there_are_no_descriptors_waits_and_is_heard(monkeypa
     monkeypatch.setattr(channels, "ACCEPT_AGAIN_S", 0.05)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         with connect(channel) as connection:
             connection.sendall(wire.encode({"m": {"n": 1}}))
             free = os.dup(0)
@@ -241,7 +241,7 @@ def test_all_who_wrote_are_heard_where_there_are_fewer_descriptors(monkeypatch: 
     monkeypatch.setattr(channels, "ACCEPT_AGAIN_S", 0.05)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         for number in range(60):
             with connect(channel) as connection:
                 connection.sendall(wire.encode({"m": {"n": number}}))
@@ -262,7 +262,7 @@ def test_all_who_wrote_are_heard_where_there_are_fewer_descriptors(monkeypatch: 
 
 
 def test_messages_that_nobody_can_read_are_noticed() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         notices: list[str] = []
         channel.notice, channel.take = notices.append, lambda messages: messages[1:]
         with connect(channel) as connection:
@@ -276,7 +276,7 @@ def test_messages_that_nobody_can_read_are_noticed() -> None:
 
 
 def test_a_message_of_any_size_and_nesting_is_noticed_in_a_line() -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         notices: list[str] = []
         channel.notice, channel.take = notices.append, lambda messages: messages
         with connect(channel) as connection:
@@ -290,7 +290,7 @@ def test_a_message_of_any_size_and_nesting_is_noticed_in_a_line() -> None:
 
 @pytest.mark.parametrize("instead", [b"", b"something else"])
 def test_a_socket_that_was_removed_is_made_anew_at_its_path(instead: bytes) -> None:
-    async def body(channel: Channel, got: list[wire.Message]) -> None:
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
         assert not channel.mend()
         path, before = channel.path, connect(channel)
         waiting = connect(channel)  # not accepted yet
@@ -313,7 +313,7 @@ def test_a_socket_that_was_removed_is_made_anew_at_its_path(instead: bytes) -> N
 
 def test_what_lies_in_the_place_of_a_removed_socket_is_not_deleted_at_the_end() -> None:
     async def main() -> str:
-        channel = Channel()
+        channel = LogSocket()
         await channel.start()
         os.unlink(channel.path)
         Path(channel.path).write_text("of another process")
@@ -330,7 +330,7 @@ def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypat
 
     async def scenario() -> None:
         got: list[int] = []
-        hub = channels.Channel()
+        hub = channels.LogSocket()
         hub.take = lambda messages: got.extend(message["k"] for message in messages)
         ours, theirs = socket.socketpair()
         reader = channels._Reader(hub, ours)

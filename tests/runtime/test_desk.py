@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.runtime.trial_actor.files.reusable_workdir import Desk
+from raydrive.runtime.trial_actor.files.reusable_workdir import ReusableWorkdir
 
 
 @pytest.mark.parametrize("link", [None, "elsewhere"])
 def test_what_is_written_into_outputs_and_logs_is_in_the_trial_it_was_laid_for(
     tmp_path: Path, link: str | None
 ) -> None:
-    desk = Desk(tmp_path / "desk", tmp_path / link if link else None)
+    desk = ReusableWorkdir(tmp_path / "desk", tmp_path / link if link else None)
     for number in range(3):
         files = tmp_path / f"trial-{number}"
-        desk.lay(files)
+        desk.bind(files)
         assert sorted(os.listdir(desk.cwd)) == ["logs", "outputs"]
         (desk.cwd / "outputs" / "model").write_text(str(number))
         (desk.cwd / "logs" / "notes").write_text(str(number))
@@ -31,23 +31,23 @@ def test_what_is_written_into_outputs_and_logs_is_in_the_trial_it_was_laid_for(
 
 def test_making_the_next_place_changes_nothing_but_the_link(tmp_path: Path) -> None:
     link = tmp_path / "link"
-    desk = Desk(tmp_path / "desk", link)
+    desk = ReusableWorkdir(tmp_path / "desk", link)
 
     def state() -> dict[Path, tuple[int, int]]:
         paths = [tmp_path / "desk", *(tmp_path / "desk").rglob("*")]
         return {path: (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in paths}
 
-    desk.lay(tmp_path / "first")
+    desk.bind(tmp_path / "first")
     before = state()
     assert desk.clear()
-    desk.lay(tmp_path / "second")
+    desk.bind(tmp_path / "second")
     assert state() == before
     assert link.readlink() == tmp_path / "second"
     desk.remove()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
 
 
-LEFT: dict[str, Callable[[Desk], object]] = {
+LEFT: dict[str, Callable[[ReusableWorkdir], object]] = {
     "a file": lambda desk: (desk.cwd / "model.bin").write_text("x"),
     "a hidden folder": lambda desk: (desk.cwd / ".cache").mkdir(),
     "a file in the scratch folder": lambda desk: (desk.scratch / "resume").mkdir(),
@@ -64,8 +64,8 @@ LEFT: dict[str, Callable[[Desk], object]] = {
 
 @pytest.mark.parametrize("left", LEFT)
 def test_a_desk_with_something_left_is_removed(tmp_path: Path, left: str) -> None:
-    desk = Desk(tmp_path / "desk")
-    desk.lay(tmp_path / "trial")
+    desk = ReusableWorkdir(tmp_path / "desk")
+    desk.bind(tmp_path / "trial")
     (desk.cwd / "outputs/kept").write_text("kept")
     LEFT[left](desk)
     assert not desk.clear()

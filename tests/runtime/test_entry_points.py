@@ -9,7 +9,7 @@ import pytest
 
 from raydrive import uniform
 from raydrive.core.errors import ConfigError
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 from raydrive.runtime.user_classes import UserClasses, imported
 
@@ -42,7 +42,7 @@ def test_raydrives_own_sampling_above_the_core_is_an_entry_point() -> None:
     assert installed(SAMPLINGS)["optuna"] == "raydrive.compat.optuna:OptunaParameterSampling"
     raw = {"type": "optuna", "sampler": "RandomSampler", "space": {"x": uniform(0, 1).to_json()}}
     made = UserClasses({}, None).sampling(raw)
-    assert isinstance(made, Sampling)
+    assert isinstance(made, SamplingSpec)
     assert made.to_json()["sampler"] == "RandomSampler"
 
 

@@ -52,8 +52,8 @@ async def an_actor(storage: Path, train: Callable[[dict[str, Any]], object], dri
         yield layout, actor
     finally:
         actor._lease.cancel()
-        if actor._keeper is not None:
-            await actor._keeper.close()
+        if actor._fork_server is not None:
+            await actor._fork_server.close()
         if actor._channel is not None:
             await actor._channel.close()
 

@@ -19,15 +19,15 @@ from raydrive.core.errors import StorageError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Ended
 from raydrive.runtime.decision_loop import Memory
 from raydrive.runtime.inline import TrialStopped, run_inline
-from raydrive.testing.runners import Outcome, RunnerContract, Train, function_config
+from raydrive.testing.runners import RunnerContract, RunResult, Train, function_config
 
 
 class TestInlineRunner(RunnerContract):
     duration_s = 0.3
 
-    def run(self, config: RunConfig, train: Train) -> Outcome:
+    def run(self, config: RunConfig, train: Train) -> RunResult:
         memory = Memory()
-        return Outcome(run_inline(config, train, memory), memory.lines)
+        return RunResult(run_inline(config, train, memory), memory.lines)
 
 
 def test_trials_run_here_one_after_the_other() -> None:

@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 
 from raydrive.runtime.trial_actor.files import node_cache
-from raydrive.runtime.trial_actor.files.node_cache import KEPT_S, LEFT_KEPT_S, SWEEP_S, hold, leave, sweep
+from raydrive.runtime.trial_actor.files.node_cache import (
+    KEPT_S,
+    LEFT_KEPT_S,
+    SWEEP_S,
+    evict_old_caches,
+    leave,
+    lock_run_cache,
+)
 
 OLD_S = KEPT_S + 60
 
 
 def a_folder(root: Path, name: str, age_s: float) -> Path:
     folder = root / name
-    held = hold(folder)
+    held = lock_run_cache(folder)
     (folder / "inputs").mkdir()
     (folder / "inputs" / "data").write_bytes(b"x" * 1000)
     os.utime(folder / ".held", (time.time() - age_s, time.time() - age_s))
@@ -30,7 +37,7 @@ def test_what_nobody_has_held_for_a_day_goes_and_the_rest_stays(tmp_path: Path) 
     old, young = a_folder(tmp_path, "old", OLD_S), a_folder(tmp_path, "young", 60)
     (tmp_path / "not-ours").mkdir()
     (tmp_path / "1-2.sock").touch()
-    sweep(tmp_path)
+    evict_old_caches(tmp_path)
     assert not old.exists()
     assert (young / "inputs/data").exists()
     assert (tmp_path / "not-ours").exists()
@@ -42,20 +49,20 @@ def test_files_of_trials_that_are_nowhere_else_stay_for_a_week(tmp_path: Path) -
     (left / "files" / "00001-1-abcd").mkdir(parents=True)
     (left / "files" / "00001-1-abcd" / "model").write_text("weights")
     leave(left)
-    sweep(tmp_path)
+    evict_old_caches(tmp_path)
     assert sorted(path.name for path in left.iterdir()) == [".held", ".left", "files"]
     assert (left / "files" / "00001-1-abcd" / "model").read_text() == "weights"
     long_ago = time.time() - LEFT_KEPT_S - 60
     for path in (left / ".left", left / ".held", tmp_path / ".swept"):
         os.utime(path, (long_ago, long_ago))
-    sweep(tmp_path)
+    evict_old_caches(tmp_path)
     assert not left.exists()
 
 
 def test_what_another_process_holds_stays_however_old_and_goes_after_that_process(tmp_path: Path) -> None:
     old = a_folder(tmp_path, "old", OLD_S)
     code = (
-        "import sys, os; from pathlib import Path; from raydrive.runtime.trial_actor.files.node_cache import hold;"
+        "import sys, os; from pathlib import Path; from raydrive.runtime.trial_actor.files.node_cache import lock_run_cache;"
         "hold(Path(sys.argv[1]));"
         "print('held', flush=True); sys.stdin.read()"
     )
@@ -65,22 +72,22 @@ def test_what_another_process_holds_stays_however_old_and_goes_after_that_proces
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         os.utime(old / ".held", (time.time() - OLD_S, time.time() - OLD_S))
-        sweep(tmp_path)
+        evict_old_caches(tmp_path)
         assert (old / "inputs/data").exists()
         holder.kill()  # as Ray ends an actor
     os.unlink(tmp_path / ".swept")
-    sweep(tmp_path)
+    evict_old_caches(tmp_path)
     assert not old.exists()
 
 
 def test_a_node_is_swept_once_an_hour(tmp_path: Path) -> None:
-    sweep(tmp_path)
+    evict_old_caches(tmp_path)
     old = a_folder(tmp_path, "old", OLD_S)
-    sweep(tmp_path)
+    evict_old_caches(tmp_path)
     assert old.exists()
     before = time.time() - SWEEP_S - 1
     os.utime(tmp_path / ".swept", (before, before))
-    sweep(tmp_path)
+    evict_old_caches(tmp_path)
     assert not old.exists()
 
 
@@ -93,16 +100,16 @@ def test_holding_makes_a_folder_anew_that_was_swept_at_that_moment(
     def late(descriptor: int, operation: int) -> None:
         if operation == node_cache.fcntl.LOCK_SH and not swept:
             swept.append(True)
-            sweep(tmp_path)
+            evict_old_caches(tmp_path)
             assert not old.exists()
         flock(descriptor, operation)
 
     monkeypatch.setattr(node_cache.fcntl, "flock", late)
-    held = hold(old)
+    held = lock_run_cache(old)
     assert swept
     assert (old / ".held").exists()
     os.close(held)
 
 
 def test_a_place_that_cannot_be_swept_is_no_failure(tmp_path: Path) -> None:
-    sweep(tmp_path / "missing")
+    evict_old_caches(tmp_path / "missing")

@@ -8,9 +8,9 @@ import pytest
 from raydrive.core import records
 from raydrive.core.errors import StorageError
 from raydrive.core.records import Began, Close, Decision, Ended, Fact, Finish, Launch, Reported, Started, Stop, Ticked
-from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.decision_loop import Loop, Memory
+from raydrive.runtime.decision_loop import DecisionLoop, Memory
 from raydrive.testing.runners import function_config
 from raydrive.testing.sweep_invariants import check_journal
 
@@ -44,14 +44,14 @@ class Recorder:
         self.lines.extend(lines)
         self.notes.append(("written", len(lines)))
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         self.notes.append(("asked", number, len(history)))
         return Suggestion({"x": number}, "test", {"mean": 0.5}) if number < self._left else None
 
 
-def loop_of(recorder: Recorder, **limits: Any) -> Loop:
+def loop_of(recorder: Recorder, **limits: Any) -> DecisionLoop:
     config = function_config(tuple(range(9)), **{"max_concurrent_runs": 2, **limits})
-    return Loop(Sweep(config), recorder, recorder, recorder, lambda: 7.0)
+    return DecisionLoop(Sweep(config), recorder, recorder, recorder, lambda: 7.0)
 
 
 def kinds(notes: Sequence[Any]) -> list[Any]:
@@ -144,7 +144,7 @@ def test_a_resumed_loop_goes_on_where_the_journal_ends() -> None:
     loop.take([Started(1.0, 1), Began(2.0, 0, 1), Reported(3.0, 0, 1, 1, 1, 0.5)])
     sweep = Sweep.replay(loop.sweep.config, map(records.load, first.lines))
     second = Recorder()
-    Loop(sweep, second, second, second, lambda: 9.0).take(
+    DecisionLoop(sweep, second, second, second, lambda: 9.0).take(
         [Started(10.0, 2), records.Lost(10.0, 0, 1, "gone"), records.Lost(10.0, 1, 1, "gone")]
     )
     launches: list[Decision] = [note for note in second.notes if isinstance(note, Launch)]
@@ -154,7 +154,7 @@ def test_a_resumed_loop_goes_on_where_the_journal_ends() -> None:
 
 def test_without_a_writer_there_are_no_lines() -> None:
     recorder = Recorder()
-    loop = Loop(Sweep(function_config((0, 1))), recorder, recorder, None, lambda: 7.0)
+    loop = DecisionLoop(Sweep(function_config((0, 1))), recorder, recorder, None, lambda: 7.0)
     assert loop.judge([Started(1.0, 1)]).lines == []
     loop.take([Began(2.0, 0, 1)])
     assert recorder.lines == []

@@ -16,7 +16,7 @@ import pytest
 from test_process import Bench, is_alive, until, wait_until
 
 from raydrive.runtime.fork_server import orphans
-from raydrive.runtime.trial_actor.fork_client import Keeper
+from raydrive.runtime.trial_actor.fork_client import ForkServerClient
 
 FAMILY = """
     import subprocess, sys, time
@@ -56,7 +56,7 @@ def test_what_a_killed_helper_leaves_is_ended_before_the_job_is_over(bench: Benc
     code += textwrap.dedent(FAMILY)
 
     async def body() -> None:
-        keeper = await Keeper.start(env=bench.env)
+        keeper = await ForkServerClient.start(env=bench.env)
         beside = subprocess.Popen(["sleep", "60"])
         job = bench.python(FAMILY) if kind == "program" else bench.function(train, params={"code": code})
         running = asyncio.ensure_future(keeper.run(job))
@@ -78,11 +78,11 @@ import asyncio, sys
 sys.path[:0] = [{tests!r}]
 from pathlib import Path
 from test_process import Bench
-from raydrive.runtime.trial_actor.fork_client import Keeper
+from raydrive.runtime.trial_actor.fork_client import ForkServerClient
 
 async def main():
     bench = Bench(Path({folder!r}))
-    keeper = await Keeper.start(env=bench.env)
+    keeper = await ForkServerClient.start(env=bench.env)
     print(keeper.pid, flush=True)
     await keeper.run(bench.python({code!r}))
 

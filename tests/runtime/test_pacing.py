@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydrive.runtime.driver.ack_pacing import CALLS_PER_S, FIRST_DELAY_S, MAX_HOLD_S, FirstWords, Pace
+from raydrive.runtime.driver.ack_pacing import CALLS_PER_S, FIRST_DELAY_S, MAX_HOLD_S, AckPacer, FirstReportDelay
 
 
 def play(senders: int, rest_s: float, seconds: float) -> tuple[float, float]:
     """Returns calls a second and the hold in the end, of senders that call again as soon as they are answered."""
-    pace, calls = Pace(), []
+    pace, calls = AckPacer(), []
     queue = [(index * rest_s / senders, index) for index in range(senders)]
     hold_s = 0.0
     while queue[0][0] < seconds:
@@ -43,14 +43,14 @@ def test_a_crowd_is_held_no_longer_than_the_most() -> None:
 
 
 def test_a_crowd_that_comes_at_once_is_held_after_a_second() -> None:
-    pace = Pace()
+    pace = AckPacer()
     for index in range(3_001):
         held_s = pace.call(index / 3_000, index % 600)
     assert held_s == pytest.approx(600 / CALLS_PER_S)
 
 
 def test_the_hold_ends_with_the_crowd() -> None:
-    pace = Pace()
+    pace = AckPacer()
     for index in range(20_000):
         held_s = pace.call(index / 2_000, index % 100)
     assert held_s > 0
@@ -60,7 +60,7 @@ def test_the_hold_ends_with_the_crowd() -> None:
 
 
 def test_first_words_wait_as_long_as_the_last_attempts_let_expect() -> None:
-    words, waits = FirstWords(), []
+    words, waits = FirstReportDelay(), []
     for took_s in (0.1, 0.05, 0.02, 0.03, 0.01, 0.001, 0.001, 0.001, 5.0, 0.1, 0.05):
         words.learn(took_s, stopped=False)
         waits.append(words.wait_s)

@@ -11,7 +11,7 @@ from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.runtime.trial_actor.files.capped_log import CappedLog
-from raydrive.runtime.trial_actor.stdout_tail import LogWatch, watched
+from raydrive.runtime.trial_actor.stdout_tail import StdoutTail, watched
 
 
 def config(metrics: PrintedMetrics | None) -> RunConfig:
@@ -30,7 +30,7 @@ def test_lines_arrive_while_it_grows_and_the_rest_at_its_end(tmp_path: Path) -> 
 
     async def trial() -> None:
         nonlocal full
-        watch = LogWatch(CappedLog(log, 0), config(PrintedMetrics(("acc=([0-9.]+)",))), taken.extend, lambda: full)
+        watch = StdoutTail(CappedLog(log, 0), config(PrintedMetrics(("acc=([0-9.]+)",))), taken.extend, lambda: full)
         async with watched(watch):
             log.write_text("acc=0.1\nacc=0.")  # it did not exist before
             for _ in range(2000):
@@ -50,7 +50,7 @@ def test_lines_arrive_while_it_grows_and_the_rest_at_its_end(tmp_path: Path) -> 
 
 def test_nothing_is_read_where_nothing_is_asked_for(tmp_path: Path) -> None:
     async def trial() -> None:
-        async with watched(LogWatch(CappedLog(tmp_path / "log.txt", 0), config(None), fail, lambda: False)):
+        async with watched(StdoutTail(CappedLog(tmp_path / "log.txt", 0), config(None), fail, lambda: False)):
             (tmp_path / "log.txt").write_text("acc=1\n")
 
     def fail(messages: object) -> None:
@@ -75,7 +75,7 @@ def test_a_slow_pattern_and_a_flood_leave_the_loop_its_turns(tmp_path: Path) -> 
         counting = asyncio.ensure_future(count())
         patterns = PrintedMetrics((r"(a|aa)+$", "acc=([0-9.]+)"))
         log_, note = CappedLog(log, 0), lambda text, lost: notes.append((text, lost))
-        async with watched(LogWatch(log_, config(patterns), taken.extend, lambda: False, note)):
+        async with watched(StdoutTail(log_, config(patterns), taken.extend, lambda: False, note)):
             pass
         counting.cancel()
 
@@ -95,7 +95,7 @@ def test_what_was_dropped_before_it_was_searched_is_said(tmp_path: Path) -> None
     async def trial() -> None:
         note = lambda text, lost: notes.append((text, lost))  # noqa: E731
         async with watched(
-            LogWatch(log, config(PrintedMetrics(("acc=([0-9.]+)",))), taken.extend, lambda: False, note)
+            StdoutTail(log, config(PrintedMetrics(("acc=([0-9.]+)",))), taken.extend, lambda: False, note)
         ):
             pass
 

@@ -19,7 +19,7 @@ import cloudpickle
 import psutil
 import pytest
 
-from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Exit, ForkServerClient, Job
 
 PIDS = "import os\ndef note():\n    with open(os.environ['PIDS'], 'a') as f: f.write(f'{os.getpid()}\\n')\n"
 PATIENCE_S = 20.0
@@ -97,11 +97,11 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     assert not left, "processes outlived their keeper"
 
 
-def keep(body: Callable[[Keeper], Awaitable[Any]], **options: Any) -> Any:
+def keep(body: Callable[[ForkServerClient], Awaitable[Any]], **options: Any) -> Any:
     """Runs ``body`` with a keeper that is closed afterwards."""
 
     async def main() -> Any:
-        keeper = await Keeper.start(**options)
+        keeper = await ForkServerClient.start(**options)
         try:
             return await body(keeper)
         finally:
@@ -138,7 +138,7 @@ def test_a_program_runs_in_its_directory_with_its_environment_and_log(bench: Ben
 
 
 def test_logs_are_appended(bench: Bench) -> None:
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         await keeper.run(bench.job(argv=("echo", "one")))
         await keeper.run(bench.job(argv=("echo", "two")))
 
@@ -252,7 +252,7 @@ def test_every_way_to_end_gives_pythons_code(bench: Bench, statement: str, code:
     def train(params: dict[str, Any]) -> None:
         exec(params["statement"], {"sys": sys, "os": os, "signal": signal})
 
-    async def body(keeper: Keeper) -> tuple[Exit, Exit]:
+    async def body(keeper: ForkServerClient) -> tuple[Exit, Exit]:
         first = await keeper.run(bench.function(train, params={"statement": statement}))
         return first, await keeper.run(bench.function(train, params={"statement": "pass"}))
 
@@ -319,7 +319,7 @@ def test_jobs_share_nothing(bench: Bench) -> None:
         os.environ["STAIN"] = "1"
         os.chdir("/")
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         for name in ("ONLY_A", "ONLY_B"):
             env = {**bench.env, "WHERE": str(bench.folder), name: "1"}
             assert (await keeper.run(bench.function(train, env=env))).code == 0
@@ -337,7 +337,7 @@ def test_numpy_is_reseeded_in_every_trial(bench: Bench) -> None:
 
         print(numpy.random.random())
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         assert keeper.problems == {}
         for _ in range(3):
             assert (await keeper.run(bench.function(train))).code == 0
@@ -350,7 +350,7 @@ def test_a_thousand_jobs_leak_nothing(bench: Bench) -> None:
     def train(params: dict[str, Any]) -> None:
         pass
 
-    async def body(keeper: Keeper) -> tuple[list[int], list[int]]:
+    async def body(keeper: ForkServerClient) -> tuple[list[int], list[int]]:
         job = bench.function(train)
         for _ in range(3):
             await keeper.run(job)
@@ -451,7 +451,7 @@ def test_a_module_that_starts_threads_is_not_preloaded(bench: Bench) -> None:
 
         print("quiet" in sys.modules, "threaded" in sys.modules)
 
-    async def body(keeper: Keeper) -> Exit:
+    async def body(keeper: ForkServerClient) -> Exit:
         assert "starts threads" in keeper.problems["threaded"]
         assert psutil.Process(keeper.pid).num_threads() == 1
         return await keeper.run(bench.function(train))
@@ -472,7 +472,7 @@ def test_pyarrow_is_preloaded_and_works_after_the_fork(bench: Bench) -> None:
         column = pyarrow.chunked_array([list(range(100_000))] * 8)
         print(pyarrow.compute.sum(column).as_py(), pyarrow.compute.sort_indices(column)[0].as_py())
 
-    async def body(keeper: Keeper) -> Exit:
+    async def body(keeper: ForkServerClient) -> Exit:
         assert keeper.problems == {}
         return await keeper.run(bench.function(train))
 
@@ -491,7 +491,7 @@ def test_installed_modules_are_learned_from_the_first_trial_and_the_users_are_no
 
         import mine  # type: ignore[import-not-found]  # noqa: F401
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         for _ in range(2):
             assert (await keeper.run(bench.function(train))).code == 0
 
@@ -517,7 +517,7 @@ def test_learning_something_unsafe_starts_over_without_it(bench: Bench, tmp_path
         print("threads_at_import" in sys.modules, params["n"], flush=True)
         import threads_at_import  # type: ignore[import-not-found]  # noqa: F401
 
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         for n in range(3):
             assert (await keeper.run(bench.function(train, params={"n": n}))).code == 0
         assert psutil.Process(keeper.pid).num_threads() == 1
@@ -559,7 +559,7 @@ def test_what_a_program_leaves_behind_is_killed_at_its_end(bench: Bench) -> None
 
 
 def test_stop_ends_what_ignores_sigterm_after_the_grace(bench: Bench) -> None:
-    async def body(keeper: Keeper) -> tuple[Exit, float]:
+    async def body(keeper: ForkServerClient) -> tuple[Exit, float]:
         running = asyncio.ensure_future(keeper.run(bench.python(DAEMON + "time.sleep(600)")))
         await until(lambda: "all up" in bench.text, "the tree")
         began = time.monotonic()
@@ -587,7 +587,7 @@ def test_stop_lets_a_process_behind_a_shell_save_its_work(bench: Bench) -> None:
     """
     python = bench.python(code)
 
-    async def body(keeper: Keeper) -> Exit:
+    async def body(keeper: ForkServerClient) -> Exit:
         job = bench.job(argv=("sh", "-c", f"{' '.join(python.argv)}; true"))
         running = asyncio.ensure_future(keeper.run(job))
         await until(lambda: "up" in bench.text, "the program")
@@ -599,7 +599,7 @@ def test_stop_lets_a_process_behind_a_shell_save_its_work(bench: Bench) -> None:
 
 
 def test_kill_and_cancel_are_immediate(bench: Bench) -> None:
-    async def body(keeper: Keeper) -> None:
+    async def body(keeper: ForkServerClient) -> None:
         job = bench.python("import signal, time\nsignal.signal(15, signal.SIG_IGN)\nnote()\ntime.sleep(600)")
         running = asyncio.ensure_future(keeper.run(job))
         await until(lambda: len(bench.pids) == 1, "the program")
@@ -636,7 +636,7 @@ def test_a_tree_that_keeps_forking_is_killed(bench: Bench) -> None:
     grow(0)
     """
 
-    async def body(keeper: Keeper) -> Exit:
+    async def body(keeper: ForkServerClient) -> Exit:
         running = asyncio.ensure_future(keeper.run(bench.python(code)))
         await until(lambda: len(bench.pids) > 30, "the bomb")
         keeper.kill()
@@ -650,7 +650,7 @@ def test_a_tree_that_keeps_forking_is_killed(bench: Bench) -> None:
 
 
 def test_a_stopped_process_is_ended_too(bench: Bench) -> None:
-    async def body(keeper: Keeper) -> Exit:
+    async def body(keeper: ForkServerClient) -> Exit:
         job = bench.python("import signal, time\nnote()\nos.kill(os.getpid(), signal.SIGSTOP)\ntime.sleep(600)")
         running = asyncio.ensure_future(keeper.run(job))
         await until(lambda: len(bench.pids) == 1, "the program")
@@ -664,7 +664,7 @@ def test_an_error_in_on_begin_ends_the_job(bench: Bench) -> None:
     def on_begin(pid: int) -> None:
         raise LookupError("nobody home")
 
-    async def body(keeper: Keeper) -> Exit:
+    async def body(keeper: ForkServerClient) -> Exit:
         with pytest.raises(LookupError, match="nobody home"):
             await keeper.run(bench.job(argv=("sleep", "600")), on_begin)
         return await keeper.run(bench.job(argv=("true",)))
@@ -673,7 +673,7 @@ def test_an_error_in_on_begin_ends_the_job(bench: Bench) -> None:
 
 
 def test_one_job_at_a_time(bench: Bench) -> None:
-    async def body(keeper: Keeper) -> Exit:
+    async def body(keeper: ForkServerClient) -> Exit:
         running = asyncio.ensure_future(keeper.run(bench.job(argv=("sleep", "600"))))
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError, match="one at a time"):
@@ -689,7 +689,7 @@ def test_one_job_at_a_time(bench: Bench) -> None:
 
 def test_close_kills_the_job_and_ends_the_helper(bench: Bench) -> None:
     async def main() -> int:
-        keeper = await Keeper.start()
+        keeper = await ForkServerClient.start()
         running = asyncio.ensure_future(keeper.run(bench.python(DAEMON + "time.sleep(600)")))
         await until(lambda: "all up" in bench.text, "the tree")
         await keeper.close()
@@ -707,7 +707,7 @@ def test_close_kills_the_job_and_ends_the_helper(bench: Bench) -> None:
 
 def test_a_killed_helper_is_noticed_and_takes_its_job_along(bench: Bench) -> None:
     async def main() -> Exit:
-        keeper = await Keeper.start()
+        keeper = await ForkServerClient.start()
         job = bench.python("import time\nos.fork()\nnote()\ntime.sleep(600)")
         running = asyncio.ensure_future(keeper.run(job))
         await until(lambda: len(bench.pids) == 2, "the program")
@@ -724,7 +724,7 @@ def test_a_killed_helper_is_noticed_and_takes_its_job_along(bench: Bench) -> Non
 
 def test_a_helper_that_is_asked_to_end_ends_its_job_first(bench: Bench) -> None:
     async def main() -> Exit:
-        keeper = await Keeper.start()
+        keeper = await ForkServerClient.start()
         running = asyncio.ensure_future(keeper.run(bench.python("import time\nnote()\ntime.sleep(600)")))
         await until(lambda: len(bench.pids) == 1, "the program")
         os.kill(keeper.pid, signal.SIGTERM)
@@ -737,10 +737,10 @@ def test_a_helper_that_is_asked_to_end_ends_its_job_first(bench: Bench) -> None:
 
 ACTOR = """
 import asyncio, json, sys
-from raydrive.runtime.trial_actor.fork_client import Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Job, ForkServerClient
 
 async def main():
-    keeper = await Keeper.start(remove=[sys.argv[2]])
+    keeper = await ForkServerClient.start(remove=[sys.argv[2]])
     print(keeper.pid, flush=True)
     await keeper.run(Job(**json.loads(sys.argv[1])))
 
@@ -762,10 +762,10 @@ while True: time.sleep(1)
     )
     job = bench.python(code)
     fields = {"argv": job.argv, "cwd": job.cwd, "env": dict(job.env), "log_path": job.log_path, "grace_s": 0.5}
-    left_over = bench.folder / "socket"
-    left_over.touch()
+    find_existing = bench.folder / "socket"
+    find_existing.touch()
     actor = subprocess.Popen(
-        [sys.executable, "-c", ACTOR, json.dumps(fields), str(left_over)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", ACTOR, json.dumps(fields), str(find_existing)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert actor.stdout is not None
@@ -782,7 +782,7 @@ while True: time.sleep(1)
         actor.stdout.close()
     assert bench.living() == []
     assert "told" in bench.text
-    assert not left_over.exists()
+    assert not find_existing.exists()
 
 
 def test_the_loop_may_run_in_any_thread(bench: Bench) -> None:
@@ -798,8 +798,8 @@ def test_the_loop_may_run_in_any_thread(bench: Bench) -> None:
 def test_an_interpreter_that_does_not_exist() -> None:
     async def main() -> None:
         with pytest.raises(FileNotFoundError):
-            await Keeper.start(python="/no/such/python")
+            await ForkServerClient.start(python="/no/such/python")
         with pytest.raises(RuntimeError, match="ended before it was ready"):
-            await Keeper.start(python="/bin/false")
+            await ForkServerClient.start(python="/bin/false")
 
     asyncio.run(main())

@@ -16,8 +16,8 @@ import pytest
 from raydrive.context import Run
 from raydrive.core.records import COMPLETED, FAILED
 from raydrive.runtime.inline import run_inline
-from raydrive.runtime.trial_actor.fork_client import Job, Keeper
-from raydrive.runtime.trial_actor.log_socket import Channel
+from raydrive.runtime.trial_actor.fork_client import ForkServerClient, Job
+from raydrive.runtime.trial_actor.log_socket import LogSocket
 from raydrive.testing.runners import function_config
 
 
@@ -125,7 +125,7 @@ def test_in_a_process_of_its_own(tmp_path: Path, reuse: bool) -> None:
     messages: list[Any] = []
 
     async def main() -> None:
-        channel = Channel()
+        channel = LogSocket()
         await channel.start()
 
         def take(lines: Any) -> list[Any]:
@@ -133,7 +133,7 @@ def test_in_a_process_of_its_own(tmp_path: Path, reuse: bool) -> None:
             return []
 
         channel.take = take
-        keeper = await Keeper.start()
+        keeper = await ForkServerClient.start()
         try:
             for number, (function, x) in enumerate([(train, 0), (train, 1), (train, 2), (steps, 1)]):
                 await keeper.run(job(tmp_path, function, number, {"x": x}, channel.path, reuse and function is train))

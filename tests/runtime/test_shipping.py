@@ -18,7 +18,7 @@ import s3_proxy
 from raydrive.context import Run
 from raydrive.core.records import OUTPUTS
 from raydrive.runtime.trial_actor.actor import TrialActor
-from raydrive.storage.checkpoints import fetch, manifests
+from raydrive.storage.checkpoints import fetch_checkpoint, manifests
 from raydrive.storage.code_snapshot import store_code, store_function
 from raydrive.storage.folder import arrow
 from raydrive.storage.folder.base import Folder
@@ -96,8 +96,8 @@ def run_trial(
             return [*driver.events, *rest]
         finally:
             actor._lease.cancel()
-            if actor._keeper is not None:
-                await actor._keeper.close()
+            if actor._fork_server is not None:
+                await actor._fork_server.close()
             if actor._channel is not None:
                 await actor._channel.close()
 
@@ -397,7 +397,7 @@ def test_a_checkpoint_is_whole_or_none(bucket: Bucket, tmp_path: Path, kind: str
     layout, notes, last = run_trial(storage, train, patience_s=60.0)
     assert last[2] == 0
     (manifest,) = manifests(layout, 0)
-    found = fetch(layout, 0, manifest, tmp_path / "here")
+    found = fetch_checkpoint(layout, 0, manifest, tmp_path / "here")
     assert (found / "latest" / CAFE).read_text() == "weights"
     assert (found / "latest").is_symlink()
     assert notes == {

@@ -13,7 +13,7 @@ from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPo
 from raydrive.core.records import CANCELED, COMPLETED, Began, Finish, Launch, Lost, Reported, Started, Stop
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.summary import saving
-from raydrive.runtime.decision_loop import Loop, Memory
+from raydrive.runtime.decision_loop import DecisionLoop, Memory
 from raydrive.runtime.simulated import SimulatedRunner, simulate
 from raydrive.testing.runners import function_config
 from raydrive.testing.sweep_invariants import check, check_journal, picture
@@ -121,7 +121,7 @@ def test_losing_attempts_on_the_way() -> None:
     config = function_config((1, 2), max_concurrent_runs=2)
     runner, memory = SimulatedRunner(steady), Memory()
     sweep = Sweep(config)
-    loop = Loop(sweep, config.sampling.build(0, True), runner, memory, lambda: runner.now)
+    loop = DecisionLoop(sweep, config.sampling.build(0, True), runner, memory, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     lost = False
     for fact in runner.facts():

@@ -21,7 +21,7 @@ from ray.exceptions import (
 from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Ended, Fact, Launch, Lost
 from raydrive.runtime.actor_errors import reason
-from raydrive.runtime.driver.actor_pool import Slots
+from raydrive.runtime.driver.actor_pool import ActorPool
 from raydrive.runtime.trial_events import to_facts
 from raydrive.testing.runners import function_config
 
@@ -99,8 +99,8 @@ def facts_of(run: Callable[..., Any]) -> list[Fact]:
             recorded.extend(facts)
             done.set()
 
-        hiring: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), left_over=dict)
-        slots = Slots(function_config(), hiring, None, 1, lambda facts: None, record)
+        hiring: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), find_existing=dict)
+        slots = ActorPool(function_config(), hiring, None, 1, lambda facts: None, record)
         slots.launch(Launch(0, 1, {"x": 1.0}))
         await asyncio.wait_for(done.wait(), 10)
         return recorded
@@ -167,8 +167,8 @@ def test_an_attempt_that_a_newer_driver_has_is_not_judged() -> None:
             recorded.extend(facts)
 
         run = failing(raised(StaleEpochError("newer")))
-        hiring: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), left_over=dict)
-        slots = Slots(function_config(), hiring, None, 1, lambda facts: None, record)
+        hiring: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), find_existing=dict)
+        slots = ActorPool(function_config(), hiring, None, 1, lambda facts: None, record)
         slots.launch(Launch(0, 1, {}))
         await asyncio.sleep(0.2)
         return recorded

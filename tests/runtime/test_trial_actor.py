@@ -73,8 +73,8 @@ async def an_actor(layout: RunLayout, config: RunConfig, driver: Driver) -> Asyn
         yield actor
     finally:
         actor._lease.cancel()
-        if actor._keeper is not None:
-            await actor._keeper.close()
+        if actor._fork_server is not None:
+            await actor._fork_server.close()
         if actor._channel is not None:
             await actor._channel.close()
 
@@ -136,8 +136,8 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train, reuse_processes=True), driver) as actor:
             await actor._readying
-            assert actor._keeper is not None
-            run, pids = actor._keeper.run, []
+            assert actor._fork_server is not None
+            run, pids = actor._fork_server.run, []
 
             async def run_and_pause(job: Job, begin: Callable[[int], None]) -> Exit:
                 exit_ = await run(job, begin)
@@ -147,7 +147,7 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
                 actor._current.stopped_pids = [pids[-1]]
                 return exit_
 
-            actor._keeper.run = run_and_pause  # type: ignore[method-assign]
+            actor._fork_server.run = run_and_pause  # type: ignore[method-assign]
             for trial in range(3):
                 last = await asyncio.wait_for(actor.run(1, trial, 1, {}, None, 0), 20)
                 assert (last[-1][0], last[-1][2]) == ("ended", 0)
@@ -159,7 +159,7 @@ def test_a_process_that_is_kept_goes_on_after_a_pause_at_its_last_report(tmp_pat
 
 def test_numbers_no_float_can_hold_and_messages_nobody_can_read() -> None:
     async def main() -> None:
-        events = attempt_events.Attempt(0, 1, 0, "score")
+        events = attempt_events.AttemptEvents(0, 1, 0, "score")
         odd = [{"m": 5}, {"m": ["score"]}, {"tags": 7}, {}, {"score": 1}]
         huge = [{"m": {"score": sign * 10**400}} for sign in (1, -1)]
         assert events.add([*huge, *odd, {"m": None, "tags": None, "t": None}, {"m": {"score": 2}, "s": 3}]) == odd
@@ -328,8 +328,8 @@ def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path
         driver.open.set()
         async with an_actor(*a_run(tmp_path, train), driver) as actor:
             await asyncio.wait_for(actor.run(1, 0, 1, {"sleep_s": 0}, None, 0), 30)
-            assert FIRST_DELAY_S <= actor._first_words.wait_s <= MAX_FIRST_DELAY_S
-            actor._first_words.wait_s = 60.0  # as after one that took half of that
+            assert FIRST_DELAY_S <= actor._first_report_delay.wait_s <= MAX_FIRST_DELAY_S
+            actor._first_report_delay.wait_s = 60.0  # as after one that took half of that
             heard = len(driver.events)
             rest = await asyncio.wait_for(actor.run(1, 1, 1, {"sleep_s": 0.1}, None, 0), 30)
             assert [event[0] for event in rest] == ["began", "report", "ended"]
@@ -338,7 +338,7 @@ def test_after_a_short_attempt_the_next_one_says_nothing_before_its_end(tmp_path
             await until(lambda: actor._current is not None and bool(actor._current.pid))
             await actor.stop(1, 2, 1, 5.0)
             assert (await asyncio.wait_for(result, 30))[-1][2] == -15
-            assert actor._first_words.wait_s == FIRST_DELAY_S
+            assert actor._first_report_delay.wait_s == FIRST_DELAY_S
 
     asyncio.run(main())
 
@@ -347,7 +347,7 @@ def test_a_saved_checkpoint_waits_for_its_word_on_the_channel_and_a_marker_for_n
     async def main() -> None:
         async with an_actor(*a_run(tmp_path, print), Driver()) as actor:
             await actor._readying
-            current = attempt_events.Attempt(0, 1, 0, "score")
+            current = attempt_events.AttemptEvents(0, 1, 0, "score")
             prepared = actor._files.prepare(0, 1)
             one = actor._publish(current, prepared)
             for name in ("7.raydrive", "8.raydrive", "epoch.9"):

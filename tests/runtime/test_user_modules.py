@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
+from raydrive.runtime.trial_actor.fork_client import Exit, ForkServerClient, Job
 
 DEFINITIONS = """
     import concurrent.futures, dataclasses, enum, functools, multiprocessing, os, pickle, sys
@@ -95,7 +95,7 @@ class Trial:
         hidden = self.home.with_name("hidden")
 
         async def main() -> list[Exit]:
-            keeper = await Keeper.start()
+            keeper = await ForkServerClient.start()
             try:
                 return [await keeper.run(self._job(one, reuse)) for one in params or ({},)]
             finally:

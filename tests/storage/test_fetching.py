@@ -10,7 +10,7 @@ import pytest
 
 from raydrive.core.errors import StorageError
 from raydrive.storage import input_cache
-from raydrive.storage.input_cache import fetch
+from raydrive.storage.input_cache import fetch_input
 
 
 class Web:
@@ -55,7 +55,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 def test_a_file_of_a_web_server_is_fetched_once(web: Web, tmp_path: Path) -> None:
     web.answers["/a/iris%20data.csv?sig=x"] = [(200, b"1,2\n", 4)]
     uri = f"{web.url}/a/iris%20data.csv?sig=x"
-    found = [fetch(uri, tmp_path, folder=False) for _ in range(2)]
+    found = [fetch_input(uri, tmp_path, folder=False) for _ in range(2)]
     assert found[0] == found[1]
     assert found[0].name == "iris data.csv"
     assert found[0].read_bytes() == b"1,2\n"
@@ -66,7 +66,8 @@ def test_many_that_want_the_same_wait_for_one(web: Web, tmp_path: Path) -> None:
     web.answers["/big"] = [(200, b"x" * 100_000, 100_000)]
     found: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: found.append(fetch(f"{web.url}/big", tmp_path, folder=False))) for _ in range(8)
+        threading.Thread(target=lambda: found.append(fetch_input(f"{web.url}/big", tmp_path, folder=False)))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -80,7 +81,7 @@ def test_many_that_want_the_same_wait_for_one(web: Web, tmp_path: Path) -> None:
 
 def test_what_fails_for_a_while_is_tried_again(web: Web, tmp_path: Path) -> None:
     web.answers["/x"] = [(503, b"", 0), (200, b"half", 8), (200, b"all of it", 9)]
-    assert fetch(f"{web.url}/x", tmp_path, folder=False).read_bytes() == b"all of it"
+    assert fetch_input(f"{web.url}/x", tmp_path, folder=False).read_bytes() == b"all of it"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_what_cannot_be_fetched_whole_leaves_nothing(
 ) -> None:
     web.answers["/x?sig=secret"] = [answer]
     with pytest.raises(StorageError, match=said) as caught:
-        fetch(f"{web.url}/x?sig=secret", tmp_path, folder=False)
+        fetch_input(f"{web.url}/x?sig=secret", tmp_path, folder=False)
     assert "secret" not in str(caught.value)
     assert len(web.asked) == times
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
@@ -104,9 +105,9 @@ def test_what_cannot_be_fetched_whole_leaves_nothing(
 
 def test_a_server_that_is_not_there_is_named(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageError, match=r"cannot fetch http://127\.0\.0\.1:1/x"):
-        fetch("http://127.0.0.1:1/x", tmp_path, folder=False)
+        fetch_input("http://127.0.0.1:1/x", tmp_path, folder=False)
     with pytest.raises(StorageError, match="does not list folders"):
-        fetch(f"{web.url}/folder", tmp_path, folder=True)
+        fetch_input(f"{web.url}/folder", tmp_path, folder=True)
 
 
 def test_files_and_folders_of_other_storage(tmp_path: Path) -> None:
@@ -116,10 +117,10 @@ def test_files_and_folders_of_other_storage(tmp_path: Path) -> None:
     (source / "deep" / "b.txt").write_text("b")
     (tmp_path / "nothing").mkdir()
     cache = tmp_path / "cache"
-    whole = fetch(source.as_uri(), cache, folder=True)
+    whole = fetch_input(source.as_uri(), cache, folder=True)
     assert sorted(str(path.relative_to(whole)) for path in whole.rglob("*.txt")) == ["a.txt", "deep/b.txt"]
-    assert fetch((source / "a.txt").as_uri(), cache, folder=False).read_text() == "a"
+    assert fetch_input((source / "a.txt").as_uri(), cache, folder=False).read_text() == "a"
     with pytest.raises(StorageError, match="there is no file below it"):
-        fetch((tmp_path / "nothing").as_uri(), cache, folder=True)
+        fetch_input((tmp_path / "nothing").as_uri(), cache, folder=True)
     with pytest.raises(StorageError, match="missing"):
-        fetch((source / "missing.txt").as_uri(), cache, folder=False)
+        fetch_input((source / "missing.txt").as_uri(), cache, folder=False)

@@ -25,7 +25,7 @@ from raydrive.storage.folder.arrow import ArrowFolder
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.local import LocalFolder
 from raydrive.storage.journal import writer as writer_module
-from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.compaction import compact, prune_segments
 from raydrive.storage.journal.segments import Header, Position, Segment
 from raydrive.storage.journal.writer import JournalReader, JournalRewoundError, JournalWriter
 from raydrive.testing.journal import JournalContract, data_names, entry, lines, numbers, segment_bytes
@@ -449,7 +449,7 @@ def test_any_history_of_writers_and_faults(kind: type[Disk], data: st.DataObject
                 if settled is not None:
                     compact(place, settled)
             elif action == "t":
-                tidy(place)
+                prune_segments(place)
             elif action == "k":
                 with contextlib.suppress(JournalError):
                     writers[data.draw(st.integers(0, len(writers) - 1))].check()

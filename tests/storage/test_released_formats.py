@@ -19,12 +19,12 @@ from pyarrow import fs
 from raydrive.core.records import Started, dump
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.folder.arrow import ArrowFolder
-from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.compaction import compact, prune_segments
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.opening import read_given
 from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.data.page_data import Documents
-from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.run_history import open_history
 from raydrive.testing.sweep_invariants import check_journal
 
 RELEASED = Path(__file__).parent.parent / "formats" / "0.1.0"
@@ -49,9 +49,9 @@ def test_it_is_read_to_the_letter_and_judged_the_same(given: tuple[RunLayout, di
     lines = lines_of(layout)
     assert len(lines) == expected["entries"]
     assert hashlib.sha256("".join(lines).encode()).hexdigest() == expected["sha256"]
-    config, heritage = read_given(layout)
-    sweep = check_journal(config, lines, heritage)
-    blocks = Sweep.replay(config, JournalReader(layout.journal).read_blocks(), heritage)
+    config, warm_start = read_given(layout)
+    sweep = check_journal(config, lines, warm_start)
+    blocks = Sweep.replay(config, JournalReader(layout.journal).read_blocks(), warm_start)
     for found in (sweep, blocks):
         assert [trial.state for trial in found.trials] == expected["states"]
         assert found.best is not None
@@ -60,7 +60,7 @@ def test_it_is_read_to_the_letter_and_judged_the_same(given: tuple[RunLayout, di
 
 def test_it_is_shown(given: tuple[RunLayout, dict[str, Any]]) -> None:
     layout, expected = given
-    head = Documents(open_story(layout)).head(now=2e9)
+    head = Documents(open_history(layout)).head(now=2e9)
     assert (head["trouble"], head["notices"]) == ("", [])
     assert head["total"] == len(expected["states"])
 
@@ -78,5 +78,5 @@ def test_it_goes_on_and_is_compacted(given: tuple[RunLayout, dict[str, Any]]) ->
     assert len(after) == expected["entries"] + 2
     assert settled is not None
     compact(layout.journal, settled)
-    tidy(layout.journal)
+    prune_segments(layout.journal)
     assert lines_of(layout) == after

@@ -8,7 +8,7 @@ import pytest
 
 from raydrive.core.errors import ConfigError, DamagedJournalError, JournalError
 from raydrive.storage.folder.base import Folder
-from raydrive.storage.journal.compaction import compact, tidy
+from raydrive.storage.journal.compaction import compact, prune_segments
 from raydrive.storage.journal.repair import SET_ASIDE, cut
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
@@ -63,7 +63,7 @@ def test_an_entry_in_a_snapshot(layout: RunLayout, entries: int) -> None:
     with JournalWriter.open(layout.journal) as writer:
         assert writer.settled is not None
         made = compact(layout.journal, writer.settled)
-        tidy(layout.journal)
+        prune_segments(layout.journal)
         writer.append(lines(7))
     cut(layout, entries)
     assert numbers(JournalReader(layout.journal)) == [1, 2, 3, 4, 5, 7][:entries]

@@ -16,7 +16,7 @@ import pytest
 
 from raydrive.api.config import HyperDriveConfig
 from raydrive.api.run import HyperDriveRun
-from raydrive.api.submit.warm_start import bring, open_parent, trace
+from raydrive.api.submit.warm_start import copy_warm_start, open_parent, plan_warm_start
 from raydrive.context import Run
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -29,7 +29,7 @@ from raydrive.runtime.trial_actor.files.checkpoint_publisher import recover
 from raydrive.storage.code_snapshot import store_code, unpack_code
 from raydrive.storage.folder import arrow
 from raydrive.storage.folder.base import Folder
-from raydrive.storage.input_cache import fetch
+from raydrive.storage.input_cache import fetch_input
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout, find_run, new_run_id
 from raydrive.storage.trial_files import list_files, read_log
@@ -104,13 +104,13 @@ def test_data_of_inputs_is_fetched(s3: Folder, tmp_path: Path) -> None:
     s3.write_whole("data/a b.csv", b"1,2")
     s3.write_whole("data/deep/c.csv", b"3")
     base, mark, options = s3.uri.partition("?")
-    whole = fetch(f"{base}/data{mark}{options}", tmp_path, folder=True)
+    whole = fetch_input(f"{base}/data{mark}{options}", tmp_path, folder=True)
     assert (whole.name, (whole / "deep" / "c.csv").read_bytes()) == ("data", b"3")
-    assert fetch(f"{base}/data/a%20b.csv{mark}{options}", tmp_path, folder=False).read_bytes() == b"1,2"
+    assert fetch_input(f"{base}/data/a%20b.csv{mark}{options}", tmp_path, folder=False).read_bytes() == b"1,2"
     with pytest.raises(StorageError, match="there is no file below it"):
-        fetch(f"{base}/none{mark}{options}", tmp_path, folder=True)
+        fetch_input(f"{base}/none{mark}{options}", tmp_path, folder=True)
     with pytest.raises(StorageError, match=r"cannot read s3://bucket/.*/none\.csv"):
-        fetch(f"{base}/none.csv{mark}{options}", tmp_path, folder=False)
+        fetch_input(f"{base}/none.csv{mark}{options}", tmp_path, folder=False)
 
 
 def test_exclusive_creation(s3: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,12 +195,12 @@ def test_a_warm_start_is_copied_from_one_place_of_the_store_to_another(s3: Folde
     wanted = HyperDriveConfig(
         *(config.sampling, "score", "maximize", 2), run_config=print, resume_from=[run], resume_child_runs=["last_0"]
     ).to_submission("e")
-    descent = trace(wanted, s3.uri)
+    descent = plan_warm_start(wanted, s3.uri)
     heir = RunLayout.create(s3, "e", "e-20261125-130000-0000")
-    lineage, heritage = bring(descent, heir)
-    heir.write_heritage(dump(heritage))
+    lineage, warm_start = copy_warm_start(descent, heir)
+    heir.write_warm_start(dump(warm_start))
     assert (lineage.continued[0].source, lineage.continued[0].interval) == ("outputs", 1)
-    assert load(heir.read_heritage()).prefixes == heritage.prefixes
+    assert load(heir.read_warm_start()).resumed_prefixes == warm_start.resumed_prefixes
     assert open_parent(heir, lineage.parents[0]).id == run.id
     parent.folder.delete_tree()
     notes: list[str] = []
@@ -235,7 +235,7 @@ def test_a_folder_of_inputs_that_no_directory_can_hold_is_refused_by_name(
     for key in keys:
         put_key(endpoint, f"{base.removeprefix('s3://bucket/')}/data/{key}")
     with pytest.raises(StorageError, match=f"cannot fetch s3://bucket/.*/data.* whole: {words}") as caught:
-        fetch(f"{base}/data{mark}{options}", tmp_path, folder=True)
+        fetch_input(f"{base}/data{mark}{options}", tmp_path, folder=True)
     assert caught.value.__cause__ is None  # it fails the trial: no other node would do better
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
 
@@ -244,6 +244,6 @@ def test_an_object_that_stands_for_a_folder_is_none(s3: Folder, endpoint: str, t
     base, mark, options = s3.uri.partition("?")
     for key in ("data/dir/", "data/dir/f", "data/.a.tmp"):
         put_key(endpoint, f"{base.removeprefix('s3://bucket/')}/{key}")
-    found = fetch(f"{base}/data{mark}{options}", tmp_path, folder=True)
+    found = fetch_input(f"{base}/data{mark}{options}", tmp_path, folder=True)
     assert sorted(str(path.relative_to(found)) for path in found.rglob("*") if path.is_file()) == [".a.tmp", "dir/f"]
     assert [item.name for item in s3.walk()] == ["data/.a.tmp", "data/dir/f"]

@@ -28,11 +28,11 @@ from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.report_block import Block
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.driver import journal_compactor
-from raydrive.runtime.driver.journal_compactor import Upkeep
+from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.simulated import simulate
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.journal import compaction, snapshots
-from raydrive.storage.journal.compaction import compact, compact_elsewhere, due, tidy
+from raydrive.storage.journal.compaction import compact, compact_elsewhere, due, prune_segments
 from raydrive.storage.journal.segments import Position, Segment, Snapshot
 from raydrive.storage.journal.snapshots import SnapshotFile, write_snapshot
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
@@ -132,7 +132,7 @@ def test_a_run_is_taken_up_from_a_snapshot_as_from_its_lines(tmp_path: Path, mon
             until = Position(Segment(1, int(name[6:14])), size)
         assert until is not None
         compact(folder, until)
-        tidy(folder)
+        prune_segments(folder)
         reader = JournalReader(folder)
         pieces = list(reader.read_blocks())
         assert sum(isinstance(piece, Block) for piece in pieces) > 1
@@ -157,7 +157,7 @@ def test_a_reader_that_left_in_the_middle_of_a_snapshot_goes_on_there(tmp_path: 
     with JournalWriter.open(folder) as writer:
         assert writer.settled is not None
         compact(folder, writer.settled)  # a newer one takes its place meanwhile
-        tidy(folder)
+        prune_segments(folder)
         blocks = list(reader.read_blocks())
         assert [fact.trial for fact, _ in blocks] == [2, 3, 4, 5]  # type: ignore[union-attr, misc]
 
@@ -174,7 +174,7 @@ def compacted(tmp_path: Path) -> Folder:
     with JournalWriter.open(folder) as writer:
         assert writer.settled is not None
         compact(folder, writer.settled)
-        tidy(folder)
+        prune_segments(folder)
         writer.append(lines(5))
     return folder
 
@@ -245,7 +245,7 @@ def test_a_damaged_journal_is_not_compacted(tmp_path: Path) -> None:
             compact(folder, writer.settled)
         why = compact_elsewhere(folder, writer.settled, 60.0)
     assert "what is this" in why
-    assert tidy(folder) == 0
+    assert prune_segments(folder) == 0
     assert len(data_names(folder)) == 2
 
 
@@ -279,7 +279,7 @@ def test_a_compaction_killed_at_any_moment_loses_nothing(tmp_path: Path, monkeyp
         made += any(Path(folder.uri).glob("snapshot-*"))
     assert compact_elsewhere(folder, until, 60.0) == ""
     assert not list(Path(folder.uri).glob(".snapshot-*"))
-    tidy(folder)
+    prune_segments(folder)
     assert list(JournalReader(folder).read_lines()) == expected
     assert Sweep.replay(config, JournalReader(folder).read_blocks()).finished
 
@@ -334,7 +334,7 @@ def test_a_live_run_is_compacted_beside_its_writer(tmp_path: Path) -> None:
 
     async def live() -> None:
         with JournalWriter.open(folder, roll_bytes=1000) as writer:
-            keeper = Upkeep(folder, lambda: writer.settled)
+            keeper = JournalCompactor(folder, lambda: writer.settled)
             work = asyncio.create_task(keeper.run())
             number = 0
             while not tidied(folder):
@@ -360,7 +360,7 @@ def test_a_finished_run_keeps_no_segments_that_its_snapshot_stands_for(tmp_path:
         for number in range(40):
             writer.append(lines(number))
         assert numbers(reader)[:1] == [0]
-        keeper = Upkeep(folder, lambda: writer.settled)
+        keeper = JournalCompactor(folder, lambda: writer.settled)
         asyncio.run(keeper.finish(0.0))
         assert keeper.trouble == ""
         assert tidied(folder)
@@ -374,7 +374,7 @@ def test_a_snapshot_that_cannot_be_made_is_told_and_harms_nothing(tmp_path: Path
         writer.append([b"[what is this]\n"])
         writer.append(lines(*range(20)))
         writer.append(lines(20))
-        keeper = Upkeep(folder, lambda: writer.settled)
+        keeper = JournalCompactor(folder, lambda: writer.settled)
         asyncio.run(keeper.finish(0.0))
     assert "no snapshot of the journal could be made" in keeper.trouble
     assert "what is this" in keeper.trouble
@@ -398,7 +398,7 @@ def test_steps_are_known_from_a_snapshot_as_from_its_lines(tmp_path: Path) -> No
     with JournalWriter.open(folder) as writer:
         assert writer.settled is not None
         compact(folder, writer.settled)
-    tidy(folder)
+    prune_segments(folder)
     pieces = list(JournalReader(folder).read_blocks())
     assert any(isinstance(piece, Block) for piece in pieces)
     replayed = Sweep.replay(config, pieces)

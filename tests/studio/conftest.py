@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from recorded import Served, Watched, config, record
 
-from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.run_history import RunHistory, open_history
 
 
 @pytest.fixture
@@ -19,12 +19,12 @@ def storage(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(tmp_path_factory: pytest.TempPathFactory) -> RunHistory:
     """60 trials of 20 intervals under a bandit."""
     from raydrive.core.early_stopping.policies import BanditPolicy
 
     policy = BanditPolicy(slack_factor=0.1, delay_evaluation=5)
-    return open_story(
+    return open_history(
         record(tmp_path_factory.mktemp("s"), config(60, policy=policy), run_id="study-20261119-120000-0060")
     )
 
@@ -68,9 +68,9 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
     opened: list[Served] = []
 
     def start(storage: Path, at: int = 0, **more: Any) -> Served:
-        from raydrive.studio.web.server import Settings
+        from raydrive.studio.web.server import ServerSettings
 
-        opened.append(Served(Settings(storage=str(storage), **more), at))
+        opened.append(Served(ServerSettings(storage=str(storage), **more), at))
         return opened[-1]
 
     yield start

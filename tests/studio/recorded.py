@@ -18,13 +18,13 @@ from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.records import Began, Checkpointed, Ended, Lost, Reported, Started, Suggested, dump, load
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import choice, loguniform, uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import NOTHING, Heritage
+from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData
 from raydrive.core.sweep.warm_start_data import dump as dump_heritage
-from raydrive.core.sweep.warm_start_filter import inherit
+from raydrive.core.sweep.warm_start_filter import prior_trials_of
 from raydrive.runtime.simulated import simulate
 from raydrive.storage.journal.writer import JournalWriter
 from raydrive.storage.run_layout import RunLayout
@@ -58,7 +58,7 @@ def config(
     *,
     policy: Policy | None = None,
     space: dict[str, Any] | None = None,
-    sampling: Sampling | None = None,
+    sampling: SamplingSpec | None = None,
     concurrent: int = 8,
     metric: str = "accuracy",
     experiment: str = "study",
@@ -129,17 +129,17 @@ def record(
     *,
     extra: dict[str, Callable[[int, float], Any]] | None = None,
     run_id: str = "",
-    heritage: Heritage = NOTHING,
+    warm_start: WarmStartData = EMPTY,
     checkpoint_every: int = 0,
 ) -> RunLayout:
     """Simulates a run and leaves its folder as a driver would."""
     if extra is None:
         extra = {"loss": lambda k, value: round(2.0 * (1.01 - value), 6)}
     lines = Lines(extra, checkpoint_every)
-    sweep = simulate(run_config, model or learning(20), writer=lines, heritage=heritage)
+    sweep = simulate(run_config, model or learning(20), writer=lines, warm_start=warm_start)
     layout = create(storage, run_config, run_id)
-    if heritage is not NOTHING:
-        layout.write_heritage(dump_heritage(heritage))
+    if warm_start is not EMPTY:
+        layout.write_warm_start(dump_heritage(warm_start))
     write(layout, lines.lines)
     finished = sweep.finished
     layout.write_driver(json.dumps({"state": finished.state if finished else "Running", "at": time.time()}).encode())
@@ -155,14 +155,14 @@ def warm_started(storage: Path, run_config: RunConfig, *parents: RunLayout, goin
         parents: Earlier runs of the same storage.
         going_on: How many trials of the first parent go on.
     """
-    from raydrive.studio.data.run_history import open_story
+    from raydrive.studio.data.run_history import open_history
 
-    found, ancestors, prefixes, continued = [], [], [], []
+    found, prior_trials, resumed_prefixes, continued = [], [], [], []
     learns = run_config.sampling.to_json()["type"] == "bayesian"
     for place, layout in enumerate(parents):
-        sweep = open_story(layout).sweep
+        sweep = open_history(layout).sweep
         goes_on = range(going_on if place == 0 else 0)
-        parent, more = inherit(
+        parent, more = prior_trials_of(
             place,
             sweep,
             run_config.sampling.space,
@@ -173,11 +173,11 @@ def warm_started(storage: Path, run_config: RunConfig, *parents: RunLayout, goin
             going_on=goes_on,
         )
         found.append(parent)
-        ancestors += more
+        prior_trials += more
         for number in goes_on:
-            prefixes.append(list(sweep.curves.values(number))[:5])
+            resumed_prefixes.append(list(sweep.curves.values(number))[:5])
             params = sweep.trials[number].params
-            source = {"source": "checkpoint 1", "interval": len(prefixes[-1])}
+            source = {"source": "checkpoint 1", "interval": len(resumed_prefixes[-1])}
             continued.append(
                 Continued(run=layout.run_id, experiment=layout.experiment, trial=number, params=params, **source)
             )
@@ -185,7 +185,7 @@ def warm_started(storage: Path, run_config: RunConfig, *parents: RunLayout, goin
     return record(
         storage,
         replace(run_config, lineage=lineage),
-        heritage=Heritage(tuple(ancestors), tuple(prefixes)),
+        warm_start=WarmStartData(tuple(prior_trials), tuple(resumed_prefixes)),
         checkpoint_every=5,
     )
 

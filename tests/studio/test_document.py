@@ -9,10 +9,10 @@ from recorded import PARAMS, SPACE, START, by_hand, config, create, record, writ
 from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy
 from raydrive.core.records import Began, Ended, Lost, Reported, Started, Suggested, dump
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.chart_axes import columns_of, flat
+from raydrive.core.views.chart_axes import axes_of, flat
 from raydrive.studio.data.page_data import Documents, thin
 from raydrive.studio.data.policy_line import policy_line
-from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.run_history import RunHistory, open_history
 from raydrive.studio.data.trial_page import detail
 
 
@@ -20,7 +20,7 @@ def rows_of(document: dict) -> list[dict]:
     return [dict(zip(document["head"]["row"], row, strict=True)) for row in document["rows"]]
 
 
-def test_a_document_says_what_the_sweep_knows(story: Story) -> None:
+def test_a_document_says_what_the_sweep_knows(story: RunHistory) -> None:
     document = Documents(story).full()
     rows = rows_of(document)
     assert [row["number"] for row in rows] == list(range(60))
@@ -41,7 +41,7 @@ def test_since_gives_only_what_changed_and_the_same_in_the_end(storage: Path) ->
     lines = by_hand(run_config, trials)
     layout = create(storage, run_config)
     write(layout, lines[:12])
-    story = open_story(layout)
+    story = open_history(layout)
     documents, page, seen = Documents(story), {}, 0
     for part in (lines[12:13], lines[13:20], [], lines[20:]):
         update = documents.since(seen)
@@ -53,7 +53,7 @@ def test_since_gives_only_what_changed_and_the_same_in_the_end(storage: Path) ->
     update = documents.since(seen)
     assert len(update["rows"]) < 6
     page.update({row[0]: row for row in update["rows"]})
-    assert [page[number] for number in sorted(page)] == Documents(open_story(layout)).full()["rows"]
+    assert [page[number] for number in sorted(page)] == Documents(open_history(layout)).full()["rows"]
 
 
 def test_thinning_keeps_peaks_ends_and_limits() -> None:
@@ -73,7 +73,7 @@ def test_numbers_that_json_does_not_know(storage: Path) -> None:
     lines = by_hand(run_config, [(PARAMS, [math.nan, math.inf, 0.5, -math.inf], 0, ""), (PARAMS, [], 1, "boom")])
     layout = create(storage, run_config)
     write(layout, lines)
-    document = Documents(open_story(layout)).full()
+    document = Documents(open_history(layout)).full()
     json.dumps(document, allow_nan=False)
     assert rows_of(document)[0]["curve"] == [None, None, 0.5, None]
     assert rows_of(document)[1]["best"] is None
@@ -96,7 +96,7 @@ def test_attempts_and_how_each_ended(storage: Path) -> None:
         lines.append(dump(fact, sweep.handle(fact)))
     layout = create(storage, run_config)
     write(layout, lines)
-    story = open_story(layout)
+    story = open_history(layout)
     first, second = story.pasts[0].tries
     assert first.how == "lost: node node-1 died"
     assert (second.node, second.gpus, second.how) == ("node-2", "1", "ended by itself")
@@ -111,10 +111,10 @@ def test_secrets_in_environment_variables_are_not_shared(storage: Path) -> None:
     run_config = replace(run_config, trial=replace(run_config.trial, environment_variables={"HF_TOKEN": "hf_secret"}))
     layout = create(storage, run_config)
     write(layout, [dump(Started(START, 1), ())])
-    assert "hf_secret" not in json.dumps(Documents(open_story(layout)).full())
+    assert "hf_secret" not in json.dumps(Documents(open_history(layout)).full())
 
 
-def test_lines_of_the_policies_are_what_the_policies_do(story: Story) -> None:
+def test_lines_of_the_policies_are_what_the_policies_do(story: RunHistory) -> None:
     """Every trial that a policy stops is beyond its line, every one it lets go on is not."""
     curves = story.sweep.curves
     for policy in (
@@ -147,7 +147,7 @@ def test_hyperparameters_of_any_shape_become_columns() -> None:
     assert rows[0] == {"lr": 0.1, "model.type": "svm", "model.c": 2, "sizes": "[1, 2]"}
     from raydrive.core.space.search_space import Space, uniform
 
-    columns = columns_of(Space({"--lr": uniform(0, 1)}), rows)
+    columns = axes_of(Space({"--lr": uniform(0, 1)}), rows)
     assert [column.name for column in columns] == ["lr", "model.type", "model.c", "sizes"]
 
 
@@ -157,6 +157,6 @@ def test_a_damaged_journal_is_shown_as_far_as_it_goes(storage: Path) -> None:
     text = file.read_text().splitlines(keepends=True)
     text[20] = "rubbish\n"
     file.write_text("".join(text))
-    story = open_story(layout)
+    story = open_history(layout)
     assert "damaged" in story.trouble
     assert Documents(story).full()["head"]["total"] > 0

@@ -9,11 +9,11 @@ import pytest
 from recorded import by_hand, config, create, write
 
 from raydrive.core.errors import ConfigError, RaydriveError
-from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.run_history import RunHistory, open_history
 from raydrive.studio.export.export import export_run
 
 
-def test_csv_and_parquet_hold_every_value(story: Story, tmp_path: Path) -> None:
+def test_csv_and_parquet_hold_every_value(story: RunHistory, tmp_path: Path) -> None:
     from pyarrow import parquet
 
     paths = export_run(story, "csv", str(tmp_path))
@@ -31,19 +31,19 @@ def test_csv_is_no_formula(tmp_path: Path) -> None:
     layout = create(tmp_path / "s", run_config)
     params = {"learning_rate": 0.1, "momentum": 0.5, "units": 16, "optimizer": "=cmd|' /C calc'!A0"}
     write(layout, by_hand(run_config, [(params, [0.5], 0, "")]))
-    paths = export_run(open_story(layout), "csv", str(tmp_path))
+    paths = export_run(open_history(layout), "csv", str(tmp_path))
     with open(paths[0], newline="") as file:
         assert next(csv.DictReader(file))["param_optimizer"].startswith("'=")
 
 
-def test_json_is_json(story: Story, tmp_path: Path) -> None:
+def test_json_is_json(story: RunHistory, tmp_path: Path) -> None:
     path = export_run(story, "json", str(tmp_path / "run.json"))[0]
     run = json.loads(Path(path).read_text())
     assert len(run["trials"]) == 60
     assert run["trials"][2]["metrics"]["accuracy"] == list(story.sweep.curves.values(2))
 
 
-def test_an_optuna_study(story: Story, tmp_path: Path) -> None:
+def test_an_optuna_study(story: RunHistory, tmp_path: Path) -> None:
     import optuna
 
     url = f"sqlite:///{tmp_path}/study.db"
@@ -60,7 +60,7 @@ def test_an_optuna_study(story: Story, tmp_path: Path) -> None:
         export_run(story, "optuna", url)
 
 
-def test_tensorboard_files(story: Story, tmp_path: Path) -> None:
+def test_tensorboard_files(story: RunHistory, tmp_path: Path) -> None:
     from tensorboardX.proto import event_pb2
 
     export_run(story, "tensorboard", str(tmp_path))
@@ -75,7 +75,7 @@ def test_tensorboard_files(story: Story, tmp_path: Path) -> None:
     assert values == pytest.approx(list(story.sweep.curves.values(0)))
 
 
-def test_mlflow_runs(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_runs(story: RunHistory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -94,13 +94,13 @@ def test_mlflow_runs(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("kind", "module"), [("optuna", "optuna"), ("tensorboard", "tensorboardX"), ("mlflow", "mlflow")]
 )
-def test_a_missing_library_is_named(story: Story, kind: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_named(story: RunHistory, kind: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError, match=rf"pip install 'raydrive\[{kind}\]'"):
         export_run(story, kind, "x")
 
 
-def test_what_the_other_tool_refuses_is_told(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_other_tool_refuses_is_told(story: RunHistory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     with pytest.raises(RaydriveError, match=r"mlflow at http://127.0.0.1:9 did not take the run"):

@@ -12,14 +12,14 @@ import raydrive
 from raydrive.api.run import HyperDriveRun
 from raydrive.core.errors import TrialError
 from raydrive.core.space.search_space import choice, uniform
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import RunHistory
 
 FIGURES = ("metrics", "best", "parallel", "scatter", "importance", "slices", "timeline")
 HOSTILE = '<a href="javascript:alert(1)">x</a>'
 
 
 @pytest.fixture(scope="module")
-def run(story: Story) -> HyperDriveRun:
+def run(story: RunHistory) -> HyperDriveRun:
     return HyperDriveRun(story.layout)
 
 
@@ -37,7 +37,7 @@ def test_every_chart_is_a_plotly_figure_that_is_not_uploaded(run: HyperDriveRun)
     assert all("showSendToCloud" in str(part) for part in shown.values())
 
 
-def test_metrics_best_and_parallel(run: HyperDriveRun, story: Story) -> None:
+def test_metrics_best_and_parallel(run: HyperDriveRun, story: RunHistory) -> None:
     metrics = run.plot_metrics()
     best = story.sweep.best
     assert best is not None
@@ -72,7 +72,7 @@ def test_scatters(run: HyperDriveRun) -> None:
         run.plot_scatter("learning_rate", "momentun")
 
 
-def test_importance_slices_and_timeline(run: HyperDriveRun, story: Story) -> None:
+def test_importance_slices_and_timeline(run: HyperDriveRun, story: RunHistory) -> None:
     assert run.plot_importance().data[0].y[-1] == "learning_rate"
     assert len(run.plot_slices().layout.annotations) == 4
     bars = run.plot_timeline().data

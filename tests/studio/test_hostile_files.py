@@ -19,7 +19,7 @@ from raydrive.api.run import HyperDriveRun
 from raydrive.cli.app import run
 from raydrive.core.errors import RaydriveError
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.run_history import open_history
 from raydrive.studio.web.report import write_report
 
 Serve = Callable[..., Served]
@@ -112,7 +112,7 @@ def test_reports_and_the_python_interface_read_nothing_else(
     layout: RunLayout, outside: Path, tmp_path: Path, replaced: str, instead: str
 ) -> None:
     replace(layout, outside, replaced, instead)
-    write_report(open_story(layout), tmp_path / "report.html")
+    write_report(open_history(layout), tmp_path / "report.html")
     report = (tmp_path / "report.html").read_text()
     assert SECRET not in report
     child = HyperDriveRun(layout).get_child(0)

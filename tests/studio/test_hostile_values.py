@@ -18,7 +18,7 @@ from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.portable_values import Names, as_moment, as_step, as_text
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.run_history import open_history
 from raydrive.studio.export.export import export_run
 from raydrive.studio.web.report import write_report
 
@@ -82,7 +82,7 @@ def test_mlflow_gets_every_value_under_a_name_it_takes(
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     uri = f"file://{tmp_path}/mlruns" if store == "file" else f"sqlite:///{tmp_path}/mlflow.db"
-    told = export_run(open_story(layout), "mlflow", uri)
+    told = export_run(open_history(layout), "mlflow", uri)
     client = mlflow.MlflowClient(tracking_uri=uri)
     runs = client.search_runs([client.get_experiment_by_name("study").experiment_id])
     (parent,) = [one for one in runs if "mlflow.parentRunId" not in one.data.tags]
@@ -117,12 +117,12 @@ def test_mlflow_gets_every_value_under_a_name_it_takes(
 def test_tensorboard_and_optuna_take_the_run_and_say_what_is_called_otherwise(
     layout: RunLayout, tmp_path: Path
 ) -> None:
-    told = export_run(open_story(layout), "tensorboard", str(tmp_path / "board"))
+    told = export_run(open_history(layout), "tensorboard", str(tmp_path / "board"))
     assert "Note: 'mAP@0.5' stands there as 'mAP_0.5'" in told
     assert len(list((tmp_path / "board").glob("trial-*/events*"))) == 2
     import optuna
 
-    export_run(open_story(layout), "optuna", f"sqlite:///{tmp_path}/study.db")
+    export_run(open_history(layout), "optuna", f"sqlite:///{tmp_path}/study.db")
     study = optuna.load_study(study_name=layout.run_id, storage=f"sqlite:///{tmp_path}/study.db")
     assert study.best_value == 0.8
     assert study.trials[0].params["huge"] == str(HUGE)
@@ -131,7 +131,7 @@ def test_tensorboard_and_optuna_take_the_run_and_say_what_is_called_otherwise(
 def test_tables_hold_every_value(layout: RunLayout, tmp_path: Path) -> None:
     from pyarrow import parquet
 
-    trials, metrics = export_run(open_story(layout), "parquet", str(tmp_path))
+    trials, metrics = export_run(open_history(layout), "parquet", str(tmp_path))
     rows = parquet.read_table(trials).to_pylist()
     assert rows[0]["param_huge"] == str(HUGE)
     assert rows[0]["param_text"] == as_text(HALF) == "caf\\udce9 \\ud800"
@@ -140,10 +140,10 @@ def test_tables_hold_every_value(layout: RunLayout, tmp_path: Path) -> None:
     assert [row["value"] for row in values if row["name"] == PRIMARY and row["trial"] == 0] == [0.5, 0.6, 0.7, 0.8]
     assert [row["value"] for row in values if row["name"] == "huge"] == [math.inf]
     assert [row["step"] for row in values if row["name"] == "only"] == [-math.inf, 1e300, float(2**63), 5.0]
-    trials, metrics = export_run(open_story(layout), "csv", str(tmp_path))
+    trials, metrics = export_run(open_history(layout), "csv", str(tmp_path))
     with open(metrics, newline="", encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == len(values)
-    (path,) = export_run(open_story(layout), "json", str(tmp_path / "run.json"))
+    (path,) = export_run(open_history(layout), "json", str(tmp_path / "run.json"))
     held = json.loads(Path(path).read_text(encoding="utf-8"))["trials"][0]
     assert held["params"]["huge"] == held["metrics"]["huge"][0] == HUGE
     assert held["metrics"]["val/acc [top-1]"] == [1.0, "nan", "inf"]
@@ -153,8 +153,8 @@ def test_tables_hold_every_value(layout: RunLayout, tmp_path: Path) -> None:
 def test_pages_and_commands_show_the_run(
     layout: RunLayout, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert write_report(open_story(layout), tmp_path / "report.html")
-    assert open_story(layout).trouble == ""
+    assert write_report(open_history(layout), tmp_path / "report.html")
+    assert open_history(layout).trouble == ""
     held = HyperDriveRun(layout)
     assert "caf" in held._repr_html_()
     assert len(held.get_child(0)._repr_html_()) > 100

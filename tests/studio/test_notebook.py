@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from recorded import PARAMS, VSCODE, by_hand, config, create, record, write
 
-from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.run_history import RunHistory, open_history
 from raydrive.studio.notebook.cell import run_cell
 from raydrive.studio.notebook.widget import RunDetails, frame
 
@@ -20,7 +20,7 @@ def test_the_cell_is_text_without_scripts(storage: Path) -> None:
     layout = create(storage, run_config)
     hostile = {**PARAMS, "optimizer": "<img src=x onerror=alert(1)>\n\n# $x$"}
     write(layout, by_hand(run_config, [(hostile, [0.5, 0.6], 0, ""), (hostile, [], 1, "</table><script>")]))
-    text = run_cell(open_story(layout))
+    text = run_cell(open_history(layout))
     assert "<script" not in text
     assert "<img" not in text
     assert "\n\n" not in text
@@ -28,7 +28,7 @@ def test_the_cell_is_text_without_scripts(storage: Path) -> None:
     assert "<polyline" in text
 
 
-def test_the_frame_holds_the_page(story: Story) -> None:
+def test_the_frame_holds_the_page(story: RunHistory) -> None:
     text = frame(story)
     assert text.startswith("<iframe srcdoc=")
     assert "allow-same-origin" not in text
@@ -85,7 +85,7 @@ def test_a_cell_follows_a_run(storage: Path) -> None:
 
 
 def test_cell_page_and_figure_stand_the_policy_of_vs_codes_webview(
-    browser: Any, story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Any, story: RunHistory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HTML put into a page of such a policy: no require.js, no comms, and only the frames' own scripts run."""
     from raydrive.api.run import HyperDriveRun
@@ -126,7 +126,7 @@ def in_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pio.renderers, "_default_name", "plotly_mimetype")
 
 
-def test_a_figure_brings_plotlys_output_and_html(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_brings_plotlys_output_and_html(story: RunHistory, monkeypatch: pytest.MonkeyPatch) -> None:
     import plotly.io as pio
 
     from raydrive.api.run import HyperDriveRun

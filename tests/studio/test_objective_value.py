@@ -18,7 +18,7 @@ from raydrive.api.run import HyperDriveRun
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.data.page_data import ROW, Documents
-from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.run_history import open_history
 from raydrive.studio.data.whatif import what_if
 from raydrive.studio.export.export import export_run, run_json
 from raydrive.studio.notebook.cell import run_cell
@@ -66,7 +66,7 @@ def test_words_say_what_counts(layout: RunLayout) -> None:
 
 
 def test_the_page_ranks_by_it_and_says_so(layout: RunLayout) -> None:
-    story = open_story(layout)
+    story = open_history(layout)
     document = Documents(story).full()
     head = document["head"]
     assert (head["run"]["objective"], head["run"]["label"]) == ("last", "accuracy (last)")
@@ -82,7 +82,7 @@ def test_the_page_ranks_by_it_and_says_so(layout: RunLayout) -> None:
 
 
 def test_exports_have_it(layout: RunLayout, tmp_path: Path) -> None:
-    story = open_story(layout)
+    story = open_history(layout)
     told = run_json(story)
     assert (told["objective"], told["best"]["trial"], told["config"]["metric"]["value"]) == ("last", 2, "last")
     optuna = pytest.importorskip("optuna")
@@ -97,7 +97,7 @@ def test_another_value_has_a_column_of_its_name(tmp_path: Path) -> None:
     layout = recorded(tmp_path / "storage", "mean_last_2")
     means = [pytest.approx(one) for one in (0.6, 0.6, 0.75, 0.45)]
     assert [row["mean_last_2"] for row in HyperDriveRun(layout).rows()] == means
-    export_run(open_story(layout), "csv", str(tmp_path))
+    export_run(open_history(layout), "csv", str(tmp_path))
     with (tmp_path / f"{layout.run_id}-trials.csv").open() as file:
         assert [float(row["mean_last_2"]) for row in csv.DictReader(file)] == means
     done = subprocess.run(
@@ -112,7 +112,7 @@ def test_another_value_has_a_column_of_its_name(tmp_path: Path) -> None:
 
 
 def test_a_what_if_asks_for_the_same_value(layout: RunLayout) -> None:
-    outcome = what_if(open_story(layout), BanditPolicy(slack_amount=0.15))
+    outcome = what_if(open_history(layout), BanditPolicy(slack_amount=0.15))
     assert (outcome.recorded_best, outcome.recorded_best_trial) == (0.7, 2)
     assert outcome.lost_best  # its best of interval 1 was far behind
     assert outcome.best != 0.7
@@ -121,7 +121,7 @@ def test_a_what_if_asks_for_the_same_value(layout: RunLayout) -> None:
 def test_the_page_in_a_browser_names_what_counts_and_the_bound_of_a_saving(browser: Any, tmp_path: Path) -> None:
     policy = BanditPolicy(slack_amount=0.2, delay_evaluation=2)
     layout = recorded(tmp_path / "storage", "last", policy=policy)
-    write_report(open_story(layout), tmp_path / "report.html")
+    write_report(open_history(layout), tmp_path / "report.html")
     watching = Watched(browser)
     watching.open((tmp_path / "report.html").as_uri())
     page = watching.page

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from recorded import Watched
 
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.web.report import write_report
 
 CHARTS = ("chart-metrics", "chart-best", "chart-parallel", "chart-scatter2", "chart-scatter3", "chart-timeline")
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Any, story: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def opened(browser: Any, story: RunHistory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """The report of a run; whatever the tests did to it, it asked nothing of the network and broke nowhere."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(story, path)
@@ -227,7 +227,7 @@ def test_a_chart_becomes_a_picture(report: Watched) -> None:
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_trial_s_page(report: Watched, story: Story) -> None:
+def test_a_trial_s_page(report: Watched, story: RunHistory) -> None:
     page = report.page
     page.locator("#trials tbody a", has_text="7").first.click()
     page.wait_for_selector(".trial h2")

@@ -17,7 +17,7 @@ from raydrive.core.records import Began, Ended, Reported, Started, Suggested, du
 from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.data.run_history import open_story
+from raydrive.studio.data.run_history import open_history
 from raydrive.studio.notebook.cell import run_cell
 from raydrive.studio.web.page import MODULES, bundle, report_page, static
 from raydrive.studio.web.report import report_data, write_report
@@ -28,7 +28,7 @@ SCRIPT = "</script><script>alert(2)</script>"
 
 def opened(watched: Watched, layout: RunLayout, folder: Path, place: str = "", *, advance: bool = False) -> Any:
     path = folder / "r.html"
-    path.write_text(report_page(report_data(open_story(layout), advance=advance), "a run"))
+    path.write_text(report_page(report_data(open_history(layout), advance=advance), "a run"))
     return watched.open(path.as_uri() + place)
 
 
@@ -46,7 +46,7 @@ def test_a_hostile_run_is_shown_as_text(watched: Watched, tmp_path: Path) -> Non
     write(layout, lines)
     layout.attempt(0, 1).write_whole("log.txt", f"{HOSTILE}\n{SCRIPT}\n\x1b[31mred\x00".encode(), durable=False)
     path = tmp_path / "hostile.html"
-    write_report(open_story(layout), path)
+    write_report(open_history(layout), path)
     page = watched.open(path.as_uri())
     for chart in CHARTS:
         watched.see(chart)
@@ -164,7 +164,7 @@ def test_an_interruption_is_no_time_and_its_trials_do_not_run(watched: Watched, 
     assert page.evaluate("document.getElementById('chart-best').data[1].x") == [10, 30, 40, 45]
     assert page.evaluate("document.getElementById('chart-best').data[0].x") == [50, 45]
     assert page.locator("#trials .state.interrupted").count() == 1
-    assert "Interrupted" in run_cell(open_story(layout))
+    assert "Interrupted" in run_cell(open_history(layout))
     assert watched.errors == []
 
 

@@ -11,11 +11,11 @@ from recorded import config, record
 from raydrive.core.early_stopping.policies import BanditPolicy, NoTerminationPolicy
 from raydrive.core.errors import ConfigError
 from raydrive.core.views.importance import analyse
-from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.run_history import RunHistory, open_history
 from raydrive.studio.data.whatif import in_advance, what_if
 
 
-def test_the_policy_of_the_run_gives_back_the_run(story: Story) -> None:
+def test_the_policy_of_the_run_gives_back_the_run(story: RunHistory) -> None:
     outcome = what_if(story, story.config.policy)
     then = {t.number: story.sweep.curves.length(t.number) for t in story.sweep.trials if t.stop_by == "policy"}
     assert {number: interval for number, interval, _ in outcome.stopped} == then
@@ -29,9 +29,9 @@ def test_the_policy_of_the_run_gives_back_the_run(story: Story) -> None:
 
 
 def test_a_policy_on_a_run_that_had_none_is_what_it_would_have_been(tmp_path: Path) -> None:
-    free = open_story(record(tmp_path / "a", config(40)))
+    free = open_history(record(tmp_path / "a", config(40)))
     policy = BanditPolicy(slack_factor=0.1, delay_evaluation=3)
-    real = open_story(record(tmp_path / "b", config(40, policy=policy)))
+    real = open_history(record(tmp_path / "b", config(40, policy=policy)))
     outcome = what_if(free, policy)
     assert [(n, k) for n, k, _ in outcome.stopped] == [
         (t.number, real.sweep.curves.length(t.number)) for t in real.sweep.trials if t.stop_by == "policy"
@@ -44,12 +44,12 @@ def test_a_policy_on_a_run_that_had_none_is_what_it_would_have_been(tmp_path: Pa
 def test_a_harsh_policy_loses_the_best_and_says_so(tmp_path: Path) -> None:
     curves = {0: [0.5, 0.5, 0.5, 0.5], 1: [0.1, 0.2, 0.6, 0.9]}
     layout = record(tmp_path, config(2, concurrent=2), lambda number, _: [(1.0, v) for v in curves[number]])
-    outcome = what_if(open_story(layout), {"type": "bandit", "slack_factor": 0.1})
+    outcome = what_if(open_history(layout), {"type": "bandit", "slack_factor": 0.1})
     assert outcome.lost_best
     assert (outcome.best, outcome.recorded_best) == (0.5, 0.9)
 
 
-def test_unknown_futures_are_counted_and_estimated(story: Story) -> None:
+def test_unknown_futures_are_counted_and_estimated(story: RunHistory) -> None:
     outcome = what_if(story, NoTerminationPolicy())
     stopped = sum(trial.stop_by == "policy" for trial in story.sweep.trials)
     assert outcome.unknown == stopped > 0
@@ -57,19 +57,19 @@ def test_unknown_futures_are_counted_and_estimated(story: Story) -> None:
     assert outcome.saved_s == pytest.approx(0.0, abs=1e-6)
 
 
-def test_all_problems_of_a_policy_at_once(story: Story) -> None:
+def test_all_problems_of_a_policy_at_once(story: RunHistory) -> None:
     with pytest.raises(ConfigError) as caught:
         what_if(story, {"type": "bandit", "slack_factor": -1, "evaluation_interval": 0.5})
     assert len(caught.value.problems) == 2
 
 
-def test_choices_in_advance_begin_with_the_run_s_own(story: Story) -> None:
+def test_choices_in_advance_begin_with_the_run_s_own(story: RunHistory) -> None:
     outcomes = in_advance(story)
     assert outcomes[0]["policy"] == story.config.policy.to_json()
     assert len({json.dumps(one["policy"]) for one in outcomes}) == len(outcomes) > 10
 
 
-def test_importance_finds_what_matters(story: Story) -> None:
+def test_importance_finds_what_matters(story: RunHistory) -> None:
     found = analyse(story.sweep)
     assert found["importance"][0][0] == "learning_rate"
     assert found["importance"][0][1] > 0.5
@@ -82,7 +82,7 @@ def test_importance_finds_what_matters(story: Story) -> None:
 
 
 def test_importance_says_when_there_is_too_little(tmp_path: Path) -> None:
-    found = analyse(open_story(record(tmp_path, config(4))).sweep)
+    found = analyse(open_history(record(tmp_path, config(4))).sweep)
     assert found["importance"] == []
     assert "4 of the 8 trials" in found["note"]
 

@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from raydrive.api.display.live_view import Ended, Picture
+from raydrive.api.display.live_view import EndedTrial, LiveView
 from raydrive.api.display.text import (
     clock,
     harmless,
@@ -71,7 +71,7 @@ def _print(console: Console, line: str) -> None:
 
 
 def _follow_live(run: HyperDriveRun, console: Console) -> None:
-    picture, drawn = Picture(run), list[Text]()
+    picture, drawn = LiveView(run), list[Text]()
     # What others print meanwhile goes above the picture; where stdout was redirected, somebody wanted it elsewhere.
     above = sys.stdout is sys.__stdout__
     with Live(console=console, auto_refresh=False, vertical_overflow="crop", redirect_stdout=above) as live:
@@ -90,7 +90,7 @@ def _follow_live(run: HyperDriveRun, console: Console) -> None:
 
 def events(run: HyperDriveRun) -> Iterator[str]:
     """Yields one line per event until the run is over or its driver is gone; what happened before comes first."""
-    ended, announced, waiting, trouble, best = Ended(), 0, "", "", None
+    ended, announced, waiting, trouble, best = EndedTrial(), 0, "", "", None
     state = ""
     for summary in run.watch(REFRESH_S):
         stamp = _Stamp(run, summary)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
-from raydrive.core.views.chart_axes import Column, columns_of, flat
+from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
@@ -133,7 +133,7 @@ class Axes:
         self._rows = [rows[number] for number in numbers]
         self.params = {
             column.name: column
-            for column in columns_of(run.config.sampling.space, [flat(trial.params) for trial in run.sweep.trials])
+            for column in axes_of(run.config.sampling.space, [flat(trial.params) for trial in run.sweep.trials])
         }
         self._names = {"trial": "trial", "intervals": "intervals", "seconds": "seconds", "last": "last"}
         metric = run.config.metric
@@ -152,7 +152,7 @@ class Axes:
         """Returns the values of the trials; None where one has none."""
         return [p.get(name) for p in self._params] if name in self.params else [row[name] for row in self._rows]
 
-    def places(self, name: str) -> tuple[list[Any], Column | None]:
+    def places(self, name: str) -> tuple[list[Any], AxisSpec | None]:
         """Returns where each trial stands on an axis, and the column if its values are steps or categories."""
         values, column = self.values(name), self.params.get(name)
         if column is None or column.kind == "number":

@@ -34,7 +34,7 @@ BAR = 24
 NARROW = 100
 
 
-class Ended:
+class EndedTrial:
     """The trials that ended last, without looking at all of them at every frame."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Ended:
         return ended
 
 
-class Picture:
+class LiveView:
     """Draws a run again and again; column widths only ever grow, so that the columns stand still.
 
     Args:
@@ -61,7 +61,7 @@ class Picture:
 
     def __init__(self, run: HyperDriveRun) -> None:
         self._run = run
-        self._ended = Ended()
+        self._ended = EndedTrial()
         self._widths: dict[str, int] = {}
         self._metric = one_line(run.config.metric.name)
         self._label = one_line(run.config.metric.label)

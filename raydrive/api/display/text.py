@@ -126,7 +126,7 @@ def standing(run: HyperDriveRun) -> tuple[str, Summary]:
 
     run.refresh()
     beat = {} if run.sweep.finished else run.heartbeat()
-    found = core.standing(run.sweep, beat, time.time(), damaged=bool(run.damage))
+    found = core.run_status(run.sweep, beat, time.time(), damaged=bool(run.damage))
     return found.state, found.summary
 
 

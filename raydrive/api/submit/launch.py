@@ -19,7 +19,7 @@ from raydrive.api.submit.preflight import Checked, check_submission
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.user_classes import mend
-from raydrive.api.submit.warm_start import Descent, bring
+from raydrive.api.submit.warm_start import WarmStartPlan, copy_warm_start
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import Limits
 from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, RaydriveError, StorageError
@@ -54,7 +54,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     """
     from raydrive.runtime.ray_cluster import connection as ray_connection
     from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
-    from raydrive.runtime.ray_cluster.storage_probe import check_storage
+    from raydrive.runtime.ray_cluster.storage_probe import probe_storage
 
     submission = _with_folder(submission)
     if dashboard := dashboard_of(address):
@@ -67,7 +67,7 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> Hype
     try:
         connection = ray_connection.connect(address)
         ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
-        check_storage(storage, submission.config.trial.resources)
+        probe_storage(storage, submission.config.trial.resources)
         layout = _stored(checked, storage)
     finally:
         checked.discard()
@@ -92,8 +92,8 @@ def _stored(checked: Checked, storage: str) -> RunLayout:
         versions=ray_connection.versions(),
         classes_sha256=store_function(layout, checked.classes) if checked.classes else "",
     )
-    if checked.descent.lineage:
-        config = dataclasses.replace(config, lineage=_inherit(checked.descent, layout))
+    if checked.plan.lineage:
+        config = dataclasses.replace(config, lineage=_inherit(checked.plan, layout))
     private = bool(config.trial.environment_variables)
     layout.write_config(json.dumps(config.to_json(), indent=1).encode(), private=private)
     return layout
@@ -121,11 +121,11 @@ def _opened(uri: str) -> HyperDriveRun:
         ) from error
 
 
-def _inherit(descent: Descent, layout: RunLayout) -> Lineage:
+def _inherit(plan: WarmStartPlan, layout: RunLayout) -> Lineage:
     """Brings what earlier runs have into the new run's folder; nothing is left of it where that fails."""
     try:
-        lineage, heritage = bring(descent, layout)
-        layout.write_heritage(dump(heritage))
+        lineage, warm_start = copy_warm_start(plan, layout)
+        layout.write_warm_start(dump(warm_start))
     except BaseException:
         with contextlib.suppress(RaydriveError):
             layout.folder.delete_tree()
@@ -163,7 +163,7 @@ def resume(
     """
     from raydrive.runtime.ray_cluster import connection as ray_connection
     from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
-    from raydrive.runtime.ray_cluster.storage_probe import check_storage
+    from raydrive.runtime.ray_cluster.storage_probe import probe_storage
 
     if up_to is not None:
         _refuse_live(run, force)
@@ -184,7 +184,7 @@ def resume(
         secrets = read_secrets(run.config.trial.secrets)
         connection = ray_connection.connect(address)
         ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
-        check_storage(run.layout.uri, run.config.trial.resources)
+        probe_storage(run.layout.uri, run.config.trial.resources)
         start_driver(run.layout, connection.outlives, changed, secrets)
     run.refresh()  # not opened anew: a million reports take a second to read
     return run
@@ -245,14 +245,14 @@ def start_driver(
     import ray
     from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-    from raydrive.runtime.ray_actors import Driver
+    from raydrive.runtime.ray_actors import DriverActor
     from raydrive.runtime.ray_cluster.connection import NAMESPACE
 
     options: dict[str, Any] = {"namespace": NAMESPACE, "num_cpus": 0, "max_restarts": -1}
     if outlives:
         options["lifetime"] = "detached"
     try:
-        driver = _create(ray.remote(Driver), layout, options, dict(limits or {}), dict(secrets or {}))
+        driver = _create(ray.remote(DriverActor), layout, options, dict(limits or {}), dict(secrets or {}))
         ray.get(driver.start.remote(), timeout=START_TIMEOUT_S)
     except RayTaskError as error:
         cause = error.cause if isinstance(error.cause, RaydriveError) else None

@@ -14,11 +14,11 @@ from raydrive.api.submit.functions import pickle_function
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.user_classes import with_records
-from raydrive.api.submit.warm_start import NONE, Descent, trace
+from raydrive.api.submit.warm_start import NONE, WarmStartPlan, plan_warm_start
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.storage.check_storage import check_usable
-from raydrive.storage.code_snapshot import Snapshot, snapshot
+from raydrive.storage.code_snapshot import CodeSnapshot, snapshot
 from raydrive.storage.run_layout import check_experiment
 
 
@@ -26,11 +26,11 @@ from raydrive.storage.run_layout import check_experiment
 class Checked:
     """A submission that nothing is wrong with, as far as this machine can tell."""
 
-    descent: Descent
+    plan: WarmStartPlan
     """What earlier runs bring."""
     pickled: bytes
     """The function; empty for scripts and commands."""
-    code: Snapshot | None
+    code: CodeSnapshot | None
     """The code; whoever gets this stores or discards it."""
     secrets: Mapping[str, str]
     """Values of the secrets by name."""
@@ -71,7 +71,7 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
 
     by_job = dashboard_of(address) is not None
     spec, source = submission.config.trial, submission.source_directory
-    descent, pickled, code, secrets = NONE, b"", None, dict[str, str]()
+    plan, pickled, code, secrets = NONE, b"", None, dict[str, str]()
     with collected():
         check_experiment(submission.config.experiment)
     with collected():
@@ -94,8 +94,8 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             submission, classes = with_records(submission, code)
     with collected():
         if not by_job:  # earlier runs are looked up where the storage is
-            descent = trace(submission, storage)
-    checked = Checked(descent, pickled, code, secrets, submission.config, classes)
+            plan = plan_warm_start(submission, storage)
+    checked = Checked(plan, pickled, code, secrets, submission.config, classes)
     try:
         if problems:
             raise ConfigError(problems)

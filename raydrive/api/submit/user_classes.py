@@ -22,7 +22,7 @@ from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_re
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.search.sampling_record import RecordedSampling, recorded_sampling, sampling_record
 from raydrive.core.user_classes import is_own, is_reference, type_name
-from raydrive.storage.code_snapshot import Snapshot, snapshot, store_code, unpack
+from raydrive.storage.code_snapshot import CodeSnapshot, snapshot, store_code, unpack
 from raydrive.storage.run_layout import RunLayout
 
 _FILE_KEYS = {"policy": "early_termination", "sampling": "sampling_algorithm"}
@@ -44,7 +44,7 @@ def check_objects(config: RunConfig) -> None:
         raise ConfigError(problems)
 
 
-def with_records(submission: Submission, code: Snapshot | None) -> tuple[Submission, bytes]:
+def with_records(submission: Submission, code: CodeSnapshot | None) -> tuple[Submission, bytes]:
     """Checks the user's classes of a submission by building them in a new process, as the driver will.
 
     Args:
@@ -113,7 +113,9 @@ def _record(name: str, value: Any) -> dict[str, Any]:
     return found
 
 
-def _checked(records: Mapping[str, Any], pickled: bytes, code: Snapshot | None, config: RunConfig) -> dict[str, Any]:
+def _checked(
+    records: Mapping[str, Any], pickled: bytes, code: CodeSnapshot | None, config: RunConfig
+) -> dict[str, Any]:
     from raydrive.runtime.class_check import check  # lazy: few submissions have such classes
 
     with tempfile.TemporaryDirectory(prefix="raydrive-classes-") as folder:

@@ -24,10 +24,10 @@ from raydrive.core.early_stopping.policies import NoTerminationPolicy
 from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError, show
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import Ancestor, Heritage, misfit
-from raydrive.core.sweep.warm_start_filter import inherit, named
+from raydrive.core.sweep.warm_start_data import PriorTrial, WarmStartData, misfit
+from raydrive.core.sweep.warm_start_filter import named, prior_trials_of
 from raydrive.core.views.status import is_live
-from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch, manifests, publish
+from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch_checkpoint, manifests, publish
 from raydrive.storage.folder.base import redact
 from raydrive.storage.journal.writer import JournalReader
 from raydrive.storage.opening import read_given, read_heartbeat
@@ -35,7 +35,7 @@ from raydrive.storage.run_layout import RunLayout, as_folder, find_run
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EarlierRun:
     """An earlier run, as far as its record can be read."""
 
     layout: RunLayout
@@ -49,27 +49,27 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Descent:
+class WarmStartPlan:
     """What a submission gets from earlier runs, found and checked; nothing is copied yet."""
 
     lineage: Lineage
-    ancestors: tuple[Ancestor, ...]
-    sources: tuple[Source, ...]
+    prior_trials: tuple[PriorTrial, ...]
+    sources: tuple[EarlierRun, ...]
     """The earlier run of each trial that goes on."""
 
     @property
-    def heritage(self) -> Heritage:
+    def warm_start(self) -> WarmStartData:
         """What the run will have, as far as no checkpoint turns out to be damaged."""
         places = zip(self.lineage.continued, self.sources, strict=True)
-        prefixes = (source.sweep.curves.values(one.trial)[: one.interval] for one, source in places)
-        return Heritage(self.ancestors, tuple(prefixes))
+        resumed_prefixes = (source.sweep.curves.values(one.trial)[: one.interval] for one, source in places)
+        return WarmStartData(self.prior_trials, tuple(resumed_prefixes))
 
 
-NONE = Descent(Lineage(), (), ())
+NONE = WarmStartPlan(Lineage(), (), ())
 """Of a run that has no earlier ones."""
 
 
-def trace(submission: Submission, storage: str | None) -> Descent:
+def plan_warm_start(submission: Submission, storage: str | None) -> WarmStartPlan:
     """Returns what a submission gets from earlier runs.
 
     Args:
@@ -90,12 +90,12 @@ def trace(submission: Submission, storage: str | None) -> Descent:
         tracer.problems.append(Problem(last.where, f"{len(children)} trials to go on with", allowed, fix, last.place))
     if tracer.problems:
         raise ConfigError(tracer.problems)
-    return tracer.descent(
+    return tracer.plan(
         [source for source in parents if source is not None], [child for child in children if child is not None]
     )
 
 
-def bring(descent: Descent, layout: RunLayout) -> tuple[Lineage, Heritage]:
+def copy_warm_start(plan: WarmStartPlan, layout: RunLayout) -> tuple[Lineage, WarmStartData]:
     """Copies what trials go on from into a new run's folder, and returns what it then has.
 
     A damaged checkpoint is passed over for the one before, and that is noted.
@@ -103,13 +103,13 @@ def bring(descent: Descent, layout: RunLayout) -> tuple[Lineage, Heritage]:
     Raises:
         StorageError: If something cannot be read or written.
     """
-    continued, prefixes = [], list[Sequence[float]]()
-    for number, (one, source) in enumerate(zip(descent.lineage.continued, descent.sources, strict=True)):
+    continued, resumed_prefixes = [], list[Sequence[float]]()
+    for number, (one, source) in enumerate(zip(plan.lineage.continued, plan.sources, strict=True)):
         copied = _copy(one, source, layout, number)
         continued.append(copied)
-        prefixes.append(source.sweep.curves.values(one.trial)[: copied.interval])
-    lineage = dataclasses.replace(descent.lineage, continued=tuple(continued))
-    return lineage, Heritage(descent.ancestors, tuple(prefixes))
+        resumed_prefixes.append(source.sweep.curves.values(one.trial)[: copied.interval])
+    lineage = dataclasses.replace(plan.lineage, continued=tuple(continued))
+    return lineage, WarmStartData(plan.prior_trials, tuple(resumed_prefixes))
 
 
 def open_parent(layout: RunLayout, parent: Parent) -> HyperDriveRun:
@@ -132,11 +132,11 @@ class _Tracer:
     storage: str | None
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _opened: dict[str, Source] = field(default_factory=dict)
+    _opened: dict[str, EarlierRun] = field(default_factory=dict)
     _seen: dict[tuple[str, int | None], str] = field(default_factory=dict)
     _judged: set[str] = field(default_factory=set)
 
-    def parent(self, reference: RunReference) -> Source | None:
+    def parent(self, reference: RunReference) -> EarlierRun | None:
         """Opens and checks a run to start from."""
         source = self._open(reference)
         if source is None or not self._fresh(reference, source, None):
@@ -150,7 +150,7 @@ class _Tracer:
             self._wrong(reference, found, "a run nobody works on", fix)
         return source
 
-    def child(self, reference: ChildReference) -> tuple[Source, Continued] | None:
+    def child(self, reference: ChildReference) -> tuple[EarlierRun, Continued] | None:
         """Opens and checks a trial to go on with."""
         source = self._open(reference)
         if source is None:
@@ -181,7 +181,7 @@ class _Tracer:
             self.notes.append(f"trial {number} of {run_id} keeps {', '.join(extra)}, not in this search space")
         return source, self._planned(source, trials[number], params)
 
-    def _planned(self, source: Source, trial: Trial, params: dict[str, Any]) -> Continued:
+    def _planned(self, source: EarlierRun, trial: Trial, params: dict[str, Any]) -> Continued:
         length = source.sweep.curves.length(trial.number)
         saved = _saved(source, trial.number)
         what, interval = "", 0
@@ -199,15 +199,15 @@ class _Tracer:
             interval=interval,
         )
 
-    def descent(self, parents: Sequence[Source], children: Sequence[tuple[Source, Continued]]) -> Descent:
+    def plan(self, parents: Sequence[EarlierRun], children: Sequence[tuple[EarlierRun, Continued]]) -> WarmStartPlan:
         """Returns the whole of it, nothing being wrong."""
         sampling, policy = self.config.sampling, self.config.policy
-        ancestors: list[Ancestor] = []
+        prior_trials: list[PriorTrial] = []
         found: list[Parent] = []
         for place, source in enumerate(parents):
             uri = source.layout.uri
             going_on = {one.trial for other, one in children if other.layout.uri == uri and one.source}
-            one, theirs = inherit(
+            one, theirs = prior_trials_of(
                 place,
                 source.sweep,
                 sampling.space,
@@ -219,7 +219,7 @@ class _Tracer:
                 metric=self.config.metric,
             )
             found.append(one)
-            ancestors += theirs
+            prior_trials += theirs
             if source.notice:
                 self.notes.append(f"{one.run} is used as far as it can be read: {source.notice}")
         if found and not sampling.learns and isinstance(policy, NoTerminationPolicy):
@@ -227,11 +227,11 @@ class _Tracer:
             self.notes.append(f"the warm start changes nothing here: {kind}")
         continued = tuple(one for _, one in children)
         lineage = Lineage(parents=tuple(found), continued=continued, notes=tuple(self.notes))
-        return Descent(lineage, tuple(ancestors), tuple(source for source, _ in children))
+        return WarmStartPlan(lineage, tuple(prior_trials), tuple(source for source, _ in children))
 
     # ------------------------------------------------------------------ opening and checking
 
-    def _open(self, reference: RunReference | ChildReference) -> Source | None:
+    def _open(self, reference: RunReference | ChildReference) -> EarlierRun | None:
         try:
             layout = self._layout(reference)
             if layout is None:
@@ -259,7 +259,7 @@ class _Tracer:
             raise ConfigError(Problem(reference.where, show(run), "a run, for no storage is known here to find it in"))
         return RunLayout.open(find_run(self.storage, run).uri)
 
-    def _fresh(self, reference: RunReference | ChildReference, source: Source, trial: int | None) -> bool:
+    def _fresh(self, reference: RunReference | ChildReference, source: EarlierRun, trial: int | None) -> bool:
         key = (source.layout.uri, trial)
         if key not in self._seen:
             self._seen[key] = reference.where
@@ -268,7 +268,7 @@ class _Tracer:
         self._wrong(reference, f"{what} again", "each once", f"It is {self._seen[key]} already.")
         return False
 
-    def _same_metric(self, reference: RunReference | ChildReference, source: Source) -> None:
+    def _same_metric(self, reference: RunReference | ChildReference, source: EarlierRun) -> None:
         theirs, ours = source.config.metric, self.config.metric
         # What of a curve counts may differ: the curves are there whole.
         if (theirs.name, theirs.goal) == (ours.name, ours.goal) or source.layout.uri in self._judged:
@@ -281,7 +281,7 @@ class _Tracer:
     def _wrong(self, reference: RunReference | ChildReference, found: str, allowed: str, fix: str = "") -> None:
         self.problems.append(Problem(reference.where, found, allowed, fix, reference.place))
 
-    def _address(self, source: Source) -> str:
+    def _address(self, source: EarlierRun) -> str:
         """The folder of a run, empty in the same storage: both may move together. Never with a password."""
         layout = source.layout
         if self.storage is not None:
@@ -297,7 +297,7 @@ def is_place(text: str) -> bool:
     return "://" in text or text.startswith(("/", "./", "../", "~")) or text in (".", "..")
 
 
-def read_source(layout: RunLayout, run: HyperDriveRun | None = None) -> Source:
+def read_source(layout: RunLayout, run: HyperDriveRun | None = None) -> EarlierRun:
     """Returns a run as far as its record can be read: a damaged one still has something to teach.
 
     Args:
@@ -310,8 +310,8 @@ def read_source(layout: RunLayout, run: HyperDriveRun | None = None) -> Source:
     """
     notice = ""
     if run is None:
-        config, heritage = read_given(layout)
-        sweep = Sweep(config, heritage)
+        config, warm_start = read_given(layout)
+        sweep = Sweep(config, warm_start)
         try:
             JournalReader(layout.journal).follow(sweep)
         except JournalError as error:
@@ -322,17 +322,17 @@ def read_source(layout: RunLayout, run: HyperDriveRun | None = None) -> Source:
     over = sweep.finished
     live = over is None and is_live(read_heartbeat(layout), time.time())
     state = over.state if over else "Running" if live else "Interrupted" if sweep.epoch else "Queued"
-    return Source(layout, config, sweep, state, live, notice)
+    return EarlierRun(layout, config, sweep, state, live, notice)
 
 
-def _copy(one: Continued, source: Source, layout: RunLayout, number: int) -> Continued:
+def _copy(one: Continued, source: EarlierRun, layout: RunLayout, number: int) -> Continued:
     """Copies what a trial goes on from as its first checkpoint here; returns what it became."""
     curve, notes = source.sweep.curves.values(one.trial), list[str]()
     with tempfile.TemporaryDirectory(prefix="raydrive-") as folder:
         local, what, interval, value = Path(folder) / "saved", "", 0, None
         for manifest in reversed(_saved(source, one.trial)):
             try:
-                fetch(source.layout, one.trial, manifest, local)
+                fetch_checkpoint(source.layout, one.trial, manifest, local)
             except DamagedCheckpointError as error:
                 notes.append(f"{error} in {one.run}; taking the one before")
                 continue
@@ -354,7 +354,7 @@ def _copy(one: Continued, source: Source, layout: RunLayout, number: int) -> Con
     return dataclasses.replace(one, source=what, interval=interval, note="; ".join(notes))
 
 
-def _saved(source: Source, trial: int) -> list[Manifest]:
+def _saved(source: EarlierRun, trial: int) -> list[Manifest]:
     """The whole checkpoints of a trial, oldest first; without those of intervals that were never recorded."""
     whole, length = manifests(source.layout, trial), source.sweep.curves.length(trial)
     return [manifest for manifest in whole if manifest.interval <= length] or whole

@@ -18,7 +18,7 @@ from raydrive.core.early_stopping.policy_record import policy_record, recorded_p
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.expressions import has_tuple
 
@@ -62,7 +62,7 @@ class RunConfig:
 
     experiment: str
     metric: Metric
-    sampling: Sampling
+    sampling: SamplingSpec
     policy: Policy = field(default_factory=NoTerminationPolicy)
     limits: Limits
     trial: TrialSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Standing(NamedTuple):
+class Rank(NamedTuple):
     """Where a trial stands among the trials that have as many intervals."""
 
     n: int
@@ -21,7 +21,7 @@ class Standing(NamedTuple):
         return self.n - self.worse - self.equal + 1
 
 
-class Median(NamedTuple):
+class RunningMedian(NamedTuple):
     """The median of the trials' running means."""
 
     value: float

@@ -20,7 +20,7 @@ Cost per report: O(log k) for the edge, and one binary search and one ``memmove`
 columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values, 0.5 for
 marks, 8 for each column the report is in, and about 300 a trial.
 
-Told what is asked of trials that are over (``Needs``), curves give up the values of a trial that is settled. Columns
+Told what is asked of trials that are over (``PolicyNeeds``), curves give up the values of a trial that is settled. Columns
 that will be asked for are made before that, so that every answer stays the same.
 """
 
@@ -32,9 +32,9 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from raydrive.core.early_stopping.comparisons import Median, Standing
-from raydrive.core.early_stopping.incumbents import Edge
-from raydrive.core.early_stopping.retention import Needs, Over
+from raydrive.core.early_stopping.comparisons import Rank, RunningMedian
+from raydrive.core.early_stopping.incumbents import Incumbents
+from raydrive.core.early_stopping.retention import ClosedCurve, PolicyNeeds
 from raydrive.core.early_stopping.trial_curve import MARK, WORST, Curve
 from raydrive.core.early_stopping.verdict import trial_name
 from raydrive.core.lazy_numpy import np
@@ -57,22 +57,31 @@ class Curves:
     """
 
     __slots__ = (
-        "_complete_to", "_curves", "_edge", "_means", "_names", "_needs", "_over", "_results",
-        "_tops", "_unsorted", "maximize",
+        "_bests",
+        "_complete_to",
+        "_curves",
+        "_incumbents",
+        "_means",
+        "_names",
+        "_needs",
+        "_over",
+        "_results",
+        "_unsorted",
+        "maximize",
     )  # fmt: skip
 
-    def __init__(self, maximize: bool, needs: Needs | None = None, objective: Objective | None = None) -> None:
+    def __init__(self, maximize: bool, needs: PolicyNeeds | None = None, objective: Objective | None = None) -> None:
         self.maximize = maximize
         """True when larger values are better."""
         self._curves: dict[int, Curve] = {}
         self._needs = needs
-        self._over: dict[int, Over] = {}
+        self._over: dict[int, ClosedCurve] = {}
         """Trials whose values were given up; none of them is among ``_curves``."""
         self._complete_to = 0
         """Length of the longest of them: all columns that are needed up to there exist."""
-        self._edge = Edge()
+        self._incumbents = Incumbents()
         # Columns of tops and of means by interval, ascending scores.
-        self._tops: dict[int, array[float]] = {}
+        self._bests: dict[int, array[float]] = {}
         self._means: dict[int, array[float]] = {}
         self._unsorted: set[int] = set()
         """Intervals whose columns ``extend`` has appended to."""
@@ -129,22 +138,22 @@ class Curves:
         if score > curve.top:
             curve.top = score
             curve.top_at = interval
-            self._edge.raise_to(interval, score, value, trial)
+            self._incumbents.add(interval, score, value, trial)
         if not interval % MARK:
             if curve.marks is None:
                 curve.marks = array("d")
             curve.marks.extend((curve.top, curve.total))
         if interval in self._unsorted:
             self._sort(interval)
-        if interval in self._tops:
-            insort(self._tops[interval], curve.top)
+        if interval in self._bests:
+            insort(self._bests[interval], curve.top)
         if interval in self._means:
             insort(self._means[interval], self._mean_until(curve, interval))
         if self._results is not None:
             self._results.touch(trial)
         return True
 
-    def settle(self, trial: int) -> None:
+    def close(self, trial: int) -> None:
         """Told that a trial is over: its curve gives up the values, or else the room that was kept for growing."""
         curve = self._curves.get(trial)
         if curve is None:
@@ -158,24 +167,24 @@ class Curves:
             self._complete_columns(self._needs, length)
         top = curve.values[curve.top_at - 1] if curve.top_at else None
         best, best_at = (self.best(trial), self.best_interval(trial)) if curve.start else (top, curve.top_at or None)
-        over = Over(length, curve.values[-1], top, curve.top_at, best, best_at)
+        over = ClosedCurve(length, curve.values[-1], top, curve.top_at, best, best_at)
         if self._results is not None:
             over.found, over.overall = self._found(trial), self.overall(trial)
             self._results.forget(trial)
         self._over[trial] = over
         del self._curves[trial]
 
-    def _complete_columns(self, needs: Needs, length: int) -> None:
+    def _complete_columns(self, needs: PolicyNeeds, length: int) -> None:
         """Makes the columns that will be asked for at intervals of a trial whose values go."""
         for k in needs.between(self._complete_to, length):
             if needs.means and k not in self._means:
                 self._means[k] = self._column(k, means=True)
-            if needs.tops and k not in self._tops:
-                self._tops[k] = self._column(k, means=False)
+            if needs.bests and k not in self._bests:
+                self._bests[k] = self._column(k, means=False)
         self._complete_to = length
 
     def extend(self, trial: int, values: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Appends a trial's next values at once, as ``add`` does one by one, but for the edge: see ``raise_edge``.
+        """Appends a trial's next values at once, as ``add`` does one by one, but for the edge: see ``add_incumbents``.
 
         Args:
             trial: Number of the trial; a new one starts a curve.
@@ -215,8 +224,8 @@ class Curves:
         if self._means:
             means = np.minimum(totals / np.arange(done + 1, done + 1 + len(totals)), tops)
             self._append(self._means, done, means)
-        if self._tops:
-            self._append(self._tops, done, tops)
+        if self._bests:
+            self._append(self._bests, done, tops)
 
     def _append(self, columns: dict[int, array[float]], done: int, entries: NDArray[np.float64]) -> None:
         for k, entry in enumerate(entries.tolist(), done + 1):
@@ -227,13 +236,15 @@ class Curves:
 
     def _sort(self, k: int) -> None:
         self._unsorted.remove(k)
-        for columns in (self._means, self._tops):
+        for columns in (self._means, self._bests):
             if columns.get(k):
                 np.frombuffer(columns[k]).sort()
 
-    def raise_edge(self, trials: NDArray[np.int64], intervals: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+    def add_incumbents(
+        self, trials: NDArray[np.int64], intervals: NDArray[np.int64], values: NDArray[np.float64]
+    ) -> None:
         """Puts finite values that ``extend`` took on the edge, in the order they were logged; all ``(n,)``."""
-        self._edge.raise_all(trials, intervals, values, values if self.maximize else -values)
+        self._incumbents.add_all(trials, intervals, values, values if self.maximize else -values)
 
     @property
     def trials(self) -> Collection[int]:
@@ -248,7 +259,7 @@ class Curves:
         over = self._over.get(trial)
         return over.length if over is not None else 0
 
-    def gave_up(self, trial: int) -> bool:
+    def values_dropped(self, trial: int) -> bool:
         """Returns whether a trial is over and its values are in the journal only."""
         return trial in self._over
 
@@ -354,14 +365,14 @@ class Curves:
             return None
         return top if self.maximize else -top
 
-    def edge(self, k: int) -> tuple[float, int] | None:
+    def incumbent(self, k: int) -> tuple[float, int] | None:
         """Returns the best value over the intervals 1..k of all trials, and the trial that had it first.
 
         Of equal values the one that was added first wins. None when there is no finite value in those intervals.
         """
-        return self._edge.at(k)
+        return self._incumbents.at(k)
 
-    def median_of_means(self, k: int) -> Median | None:
+    def median_of_means(self, k: int) -> RunningMedian | None:
         """Returns the median, over the trials with k intervals or more, of the mean of their values 1..k.
 
         None when no trial has k intervals.
@@ -380,9 +391,9 @@ class Curves:
         median = better = column[n // 2]
         if not n % 2:
             median = 0.5 * column[n // 2 - 1] + 0.5 * better  # halves first: the sum could overflow
-        return Median(median, n, better) if self.maximize else Median(-median, n, -better)
+        return RunningMedian(median, n, better) if self.maximize else RunningMedian(-median, n, -better)
 
-    def standing(self, trial: int, k: int) -> Standing:
+    def rank(self, trial: int, k: int) -> Rank:
         """Returns where a trial's best over intervals 1..k stands among all trials with k intervals or more.
 
         Raises:
@@ -394,14 +405,14 @@ class Curves:
             if trial in self._over:
                 raise self._gone(trial)
             raise ValueError(f"trial {trial} has {self.length(trial)} intervals, asked for its standing at {k}")
-        column = self._tops.get(k)
+        column = self._bests.get(k)
         if column is None:
-            column = self._tops[k] = self._asked_column(k, means=False)
+            column = self._bests[k] = self._asked_column(k, means=False)
         if k in self._unsorted:
             self._sort(k)
         top = self._top_until(curve, k)
         worse = bisect_left(column, top)
-        return Standing(len(column), worse, bisect_right(column, top, worse) - worse)
+        return Rank(len(column), worse, bisect_right(column, top, worse) - worse)
 
     def _score(self, value: float) -> float:
         if not math.isfinite(value):

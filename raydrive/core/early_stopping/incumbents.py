@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Edge:
+class Incumbents:
     """Intervals, ascending, at which the best value rises, with what it is there and whose."""
 
     __slots__ = ("_at", "_steps")
@@ -26,7 +26,7 @@ class Edge:
         at = bisect_right(self._at, k)
         return self._steps[at - 1][1:] if at else None
 
-    def raise_to(self, interval: int, score: float, value: float, trial: int) -> None:
+    def add(self, interval: int, score: float, value: float, trial: int) -> None:
         """Puts a value on the staircase if it is above the edge at its interval.
 
         Steps to the right are kept while they are as high: they were there first, so they win the tie.
@@ -48,18 +48,18 @@ class Edge:
         self._at[at:end] = [interval]
         self._steps[at:end] = [(score, value, trial)]
 
-    def raise_all(
+    def add_all(
         self,
         trials: NDArray[np.int64],
         intervals: NDArray[np.int64],
         values: NDArray[np.float64],
         scores: NDArray[np.float64],
     ) -> None:
-        """Puts finite values on the staircase in the order they were logged, as ``raise_to`` does; all ``(n,)``."""
+        """Puts finite values on the staircase in the order they were logged, as ``add`` does; all ``(n,)``."""
         if self._at:
             places = np.searchsorted(np.array(self._at), intervals, side="right")
             edge = np.array([-np.inf, *(step[0] for step in self._steps)])
             above = scores > edge[places]
             trials, intervals, values, scores = trials[above], intervals[above], values[above], scores[above]
         for row in zip(intervals.tolist(), scores.tolist(), values.tolist(), trials.tolist(), strict=True):
-            self.raise_to(*row)
+            self.add(*row)

@@ -22,7 +22,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol
 
 from raydrive.core.early_stopping.curves import Curves
-from raydrive.core.early_stopping.retention import Needs
+from raydrive.core.early_stopping.retention import PolicyNeeds
 from raydrive.core.early_stopping.verdict import Verdict, bandit_why, median_why, truncation_why
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
@@ -93,10 +93,10 @@ class BanditPolicy:
         if interval % self.evaluation_interval or interval < self.delay_evaluation:
             return None
         own = curves.best_until(trial, interval)
-        edge = curves.edge(interval)
-        if edge is None:
+        incumbent = curves.incumbent(interval)
+        if incumbent is None:
             return Verdict(False, f"bandit: no trial has a finite value up to interval {interval}")
-        best, by = edge
+        best, by = incumbent
         cut = self.cut(best, curves.maximize)
         stop = own is None or _worse(own, cut, abs(best), curves.maximize)
         slack = ("factor", self.slack_factor or 0.0) if self.slack_amount is None else ("amount", self.slack_amount)
@@ -113,9 +113,9 @@ class BanditPolicy:
             return best / (1 + factor) if best >= 0 else best - abs(best) * (factor / (1 + factor))
         return best * (1 + factor) if best >= 0 else best + abs(best) * factor
 
-    def needs(self) -> Needs:
+    def needs(self) -> PolicyNeeds:
         """Returns what it asks of trials that are over: nothing but the edge."""
-        return Needs()
+        return PolicyNeeds()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the v2 form."""
@@ -160,9 +160,9 @@ class MedianStoppingPolicy:
         stop = own is None or _worse(own, median.value, abs(own), curves.maximize)
         return Verdict(stop, partial(median_why, own, interval, median.value, median.n, stop, curves.maximize))
 
-    def needs(self) -> Needs:
+    def needs(self) -> PolicyNeeds:
         """Returns what it asks of trials that are over: medians."""
-        return Needs(means=True, every=self.evaluation_interval, first=self.delay_evaluation)
+        return PolicyNeeds(means=True, every=self.evaluation_interval, first=self.delay_evaluation)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the v2 form."""
@@ -205,15 +205,15 @@ class TruncationSelectionPolicy:
         if interval % self.evaluation_interval or interval < self.delay_evaluation:
             return None
         own = curves.best_until(trial, interval)
-        n, worse, equal = curves.standing(trial, interval)
+        n, worse, equal = curves.rank(trial, interval)
         rank = n - worse - equal + 1
         worst = n * self.truncation_percentage // 100
         stop = rank > n - worst
         return Verdict(stop, partial(truncation_why, own, interval, rank, n, worst, self.truncation_percentage, stop))
 
-    def needs(self) -> Needs:
+    def needs(self) -> PolicyNeeds:
         """Returns what it asks of trials that are over: where a trial stands among them."""
-        return Needs(tops=True, every=self.evaluation_interval, first=self.delay_evaluation)
+        return PolicyNeeds(bests=True, every=self.evaluation_interval, first=self.delay_evaluation)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the v2 form."""
@@ -230,9 +230,9 @@ class NoTerminationPolicy:
         """Looks at no interval."""
         return None
 
-    def needs(self) -> Needs:
+    def needs(self) -> PolicyNeeds:
         """Returns what it asks of trials that are over: nothing."""
-        return Needs()
+        return PolicyNeeds()
 
     def to_json(self) -> dict[str, Any]:
         """Returns ``{"type": "none"}``."""

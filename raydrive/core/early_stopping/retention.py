@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class PolicyNeeds:
     """What a policy asks of trials that are over, beside the edge and each trial's length, last, best and top value."""
 
     means: bool = False
     """``Curves.median_of_means``."""
-    tops: bool = False
+    bests: bool = False
     """``Curves.standing``."""
     every: int = 1
     """At multiples of this interval, 1 or more."""
@@ -28,7 +28,7 @@ class Needs:
         return range(-(-begin // self.every) * self.every, end + 1, self.every)
 
 
-def needs_of(policy: object, sampling: object) -> Needs | None:
+def needs_of(policy: object, sampling: object) -> PolicyNeeds | None:
     """Returns what the policy and the sampler of a run ask of trials that are over; None = everything.
 
     A policy says so with a method ``needs``, a way of sampling with ``reads_curves = False``. Who says nothing gets
@@ -36,12 +36,12 @@ def needs_of(policy: object, sampling: object) -> Needs | None:
     """
     if vars(type(sampling)).get("reads_curves", True) or "needs" not in vars(type(policy)):
         return None
-    found: Needs | None = policy.needs()  # type: ignore[attr-defined]
+    found: PolicyNeeds | None = policy.needs()  # type: ignore[attr-defined]
     return found
 
 
 @dataclass(slots=True)
-class Over:
+class ClosedCurve:
     """What is kept of the curve of a trial that is over."""
 
     length: int

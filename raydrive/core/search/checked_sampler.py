@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from raydrive.core.errors import UserCodeError, show
-from raydrive.core.search.protocol import Sampler, Sampling
-from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.search.protocol import Sampler, SamplingSpec
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space
 from raydrive.core.user_classes import failure, is_own, type_name
 
@@ -37,7 +37,7 @@ class CheckedSampler:
         """As the sampler behind it."""
         return self._cheap
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns what the sampler proposes.
 
         Raises:
@@ -63,7 +63,7 @@ class CheckedSampler:
         return ""
 
 
-def building(sampling: Sampling) -> Callable[..., Sampler]:
+def building(sampling: SamplingSpec) -> Callable[..., Sampler]:
     """Returns ``sampling.build``; that of a user's class gives a ``CheckedSampler``."""
     if is_own(type(sampling)):
         return sampling.build

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive.core.errors import Problem
-from raydrive.core.search.protocol import Sampler, Sampling
-from raydrive.core.search.trial_record import Seen, Suggestion
-from raydrive.core.search.without_replacement import Cursor, Taken
+from raydrive.core.search.protocol import Sampler, SamplingSpec
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.without_replacement import Cursor, TriedConfigs
 from raydrive.core.space.expressions import Choice, RandInt
 from raydrive.core.space.search_space import Dimension, Space, space_from_json
 
 
-class GridParameterSampling(Sampling):
+class GridParameterSampling(SamplingSpec):
     """Every combination of the options, the last listed parameter varying fastest.
 
     Args:
@@ -74,10 +74,10 @@ class GridSampler:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._taken = Taken(space)
+        self._taken = TriedConfigs(space)
         self._cursor = Cursor(self._taken)
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns the first combination that no earlier trial had: ``grid_at(number)`` where all come from here."""
         self._taken.update(number, history)
         params = self._cursor.first(self._space.grid_at, self._space.size or 0)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import constructor_arguments, type_name
 
@@ -32,7 +32,7 @@ class Sampler(Protocol):
         """Whether ``ask`` answers within milliseconds, so that it may be called on the report path."""
         ...
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns the configuration of trial ``number``, or None when the space is exhausted.
 
         Args:
@@ -42,7 +42,7 @@ class Sampler(Protocol):
         ...
 
 
-class Sampling(ABC):
+class SamplingSpec(ABC):
     """What the user asks for: a search space and a way to search it.
 
     Args:
@@ -57,9 +57,9 @@ class Sampling(ABC):
     name: str = ""
     """The ``type`` in JSON and YAML, of raydrive's own; any other class is recorded as ``module:QualName``."""
     learns: bool = False
-    """Whether ``build`` also takes ``before``, trials of earlier runs to learn from (a sequence of ``Seen``)."""
+    """Whether ``build`` also takes ``before``, trials of earlier runs to learn from (a sequence of ``TrialRecord``)."""
     reads_curves: ClassVar[bool] = True
-    """Whether the sampler looks at ``Seen.curve``. Those of trials that are over go where a class says False."""
+    """Whether the sampler looks at ``TrialRecord.curve``. Those of trials that are over go where a class says False."""
     space: Space
     seed: int | None
 
@@ -112,7 +112,7 @@ class Sampling(ABC):
 
     def __eq__(self, other: object) -> bool:
         """The same way of searching the same space."""
-        if type(other) is not type(self) or not isinstance(other, Sampling):
+        if type(other) is not type(self) or not isinstance(other, SamplingSpec):
             return NotImplemented
         return self.space == other.space and self.to_json() == other.to_json()
 

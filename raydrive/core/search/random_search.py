@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.core.errors import Problem, did_you_mean, show
 from raydrive.core.lazy_numpy import np
-from raydrive.core.search.trial_record import Seen, Suggestion
-from raydrive.core.search.without_replacement import Cursor, Rest, Taken
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.without_replacement import Cursor, RemainingConfigs, TriedConfigs
 from raydrive.core.space.search_space import Space, space_from_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-from raydrive.core.search.protocol import Sampler, Sampling
+from raydrive.core.search.protocol import Sampler, SamplingSpec
 
 _TRIES = 32
 """Random draws that may hit known configurations before the rest of the space is listed instead."""
@@ -27,7 +27,7 @@ _SOBOL_DIMENSIONS = 21_201
 """Joe and Kuo's direction numbers, which scipy has, end here."""
 
 
-class RandomParameterSampling(Sampling):
+class RandomParameterSampling(SamplingSpec):
     """Draws configurations independently (``rule="random"``) or evenly spread (``rule="sobol"``).
 
     Args:
@@ -93,10 +93,10 @@ class RandomSampler:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         self._seed = seed
-        self._taken = Taken(space)
-        self._rest = Rest(self._taken, seed)
+        self._taken = TriedConfigs(space)
+        self._rest = RemainingConfigs(self._taken, seed)
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns a draw from ``default_rng((seed, number))`` that no earlier trial had."""
         rng = np.random.default_rng((self._seed, number))
         if self._space.size is None:
@@ -118,11 +118,11 @@ class SobolSampler:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         self._points = _SobolPoints(len(space.dimensions), seed)
-        self._taken = Taken(space)
-        self._rest = Rest(self._taken, seed)
+        self._taken = TriedConfigs(space)
+        self._rest = RemainingConfigs(self._taken, seed)
         self._cursor = Cursor(self._taken)
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns the next point of the sequence that no earlier trial had."""
         if self._space.size is None:
             return Suggestion(self._space.at(self._points[number]), "sobol")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.search.protocol import Sampling
+from raydrive.core.search.protocol import SamplingSpec
 
 _SAMPLINGS: dict[str, str] = {
     "random": "raydrive.core.search.random_search:RandomParameterSampling",
@@ -22,7 +22,7 @@ def register_sampling(name: str, target: str) -> None:
 
     Args:
         name: The ``type`` in its JSON.
-        target: ``module:class`` of a ``Sampling`` with a class method ``from_json(raw)``.
+        target: ``module:class`` of a ``SamplingSpec`` with a class method ``from_json(raw)``.
     """
     _SAMPLINGS[name] = target
 
@@ -32,7 +32,7 @@ def is_registered(name: str) -> bool:
     return name.casefold() in _SAMPLINGS
 
 
-def sampling_from_json(raw: Mapping[str, Any]) -> Sampling:
+def sampling_from_json(raw: Mapping[str, Any]) -> SamplingSpec:
     """Returns the sampling object that ``to_json`` wrote.
 
     Raises:
@@ -47,7 +47,7 @@ def sampling_from_json(raw: Mapping[str, Any]) -> Sampling:
         if folded == "sobol":
             fix = 'Sobol is a rule of random sampling: {"type": "random", "rule": "sobol"}.'
         raise ConfigError(Problem("sampling.type", show(kind), f"one of {', '.join(known)}", fix))
-    made: Sampling = found.from_json(raw)
+    made: SamplingSpec = found.from_json(raw)
     return made
 
 

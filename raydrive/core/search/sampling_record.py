@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, UserCodeError, show
-from raydrive.core.search.protocol import RESERVED, Sampler, Sampling
+from raydrive.core.search.protocol import RESERVED, Sampler, SamplingSpec
 from raydrive.core.search.registry import is_registered, sampling_from_json
 from raydrive.core.space.search_space import space_from_json
 from raydrive.core.user_classes import FindClass, is_own, parameters_of, rebuilt, type_name
 
 
-class RecordedSampling(Sampling):
+class RecordedSampling(SamplingSpec):
     """A way of sampling as it stands in the record, where its class is not loaded: its space can be shown.
 
     Args:
@@ -47,7 +47,7 @@ class RecordedSampling(Sampling):
         raise UserCodeError(f"the sampling {self.name} is code that only the run's driver loads")
 
 
-def sampling_record(sampling: Sampling) -> dict[str, Any]:
+def sampling_record(sampling: SamplingSpec) -> dict[str, Any]:
     """Returns the JSON form of a way of sampling, as ``config.json`` holds it.
 
     Raises:
@@ -69,7 +69,7 @@ def sampling_record(sampling: Sampling) -> dict[str, Any]:
     }
 
 
-def recorded_sampling(raw: Mapping[str, Any]) -> Sampling:
+def recorded_sampling(raw: Mapping[str, Any]) -> SamplingSpec:
     """Returns the way of sampling of a recorded run, for a reader: nothing of other people's is imported.
 
     Raises:
@@ -81,7 +81,7 @@ def recorded_sampling(raw: Mapping[str, Any]) -> Sampling:
     return RecordedSampling(raw)
 
 
-def built_sampling(raw: Mapping[str, Any], find: FindClass, where: str = "sampling") -> Sampling:
+def built_sampling(raw: Mapping[str, Any], find: FindClass, where: str = "sampling") -> SamplingSpec:
     """Returns the way of sampling of a user's class from its record.
 
     Args:
@@ -96,7 +96,7 @@ def built_sampling(raw: Mapping[str, Any], find: FindClass, where: str = "sampli
     kind = find(name)
     if kind is None:
         raise ConfigError(Problem(f"{where}.type", show(name), "a sampling of raydrive's, or module:Class"))
-    if not (isinstance(kind, type) and issubclass(kind, Sampling)):
+    if not (isinstance(kind, type) and issubclass(kind, SamplingSpec)):
         fix = "See docs/extending.md for one of 20 lines."
         raise ConfigError(Problem(f"{where}.type", show(name), "a subclass of raydrive's Sampling", fix))
     parameters = {key: value for key, value in raw.items() if key not in RESERVED}
@@ -105,6 +105,6 @@ def built_sampling(raw: Mapping[str, Any], find: FindClass, where: str = "sampli
     if raw.get("seed") is not None or "seed" in inspect.signature(kind).parameters:
         arguments["seed"] = raw.get("seed")
     sampling = rebuilt(kind, raw, arguments, where)
-    if not isinstance(sampling, Sampling):
+    if not isinstance(sampling, SamplingSpec):
         raise ConfigError(Problem(where, f"{name}.from_json, which returns {show(sampling)}", "a Sampling"))
     return sampling

@@ -10,7 +10,7 @@ from raydrive.core.records import QUEUED, Params
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrialRecord:
     """A trial as a sampler sees it, whatever its state."""
 
     number: int

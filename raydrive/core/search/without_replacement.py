@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 
 from raydrive.core.records import Params
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space
 
 
-class Taken:
+class TriedConfigs:
     """The configurations of trials 0 .. n-1, kept up to date from a growing history."""
 
     def __init__(self, space: Space) -> None:
@@ -26,7 +26,7 @@ class Taken:
         """Raised when the history turned out to be another one, and whatever was derived from it is void."""
         self._order: list[Hashable] = []
 
-    def update(self, number: int, history: Sequence[Seen]) -> None:
+    def update(self, number: int, history: Sequence[TrialRecord]) -> None:
         """Reads the trials below ``number`` that are new; looks at three known ones to notice another history."""
         end = min(number, len(history))
         known = len(self._order)
@@ -46,7 +46,7 @@ class Taken:
 class Cursor:
     """Walks a numbered list of configurations past those taken. What is taken stays so: it never walks back."""
 
-    def __init__(self, taken: Taken) -> None:
+    def __init__(self, taken: TriedConfigs) -> None:
         self._taken = taken
         self._next = 0
         self._restarts = 0
@@ -71,14 +71,14 @@ class Cursor:
         return None
 
 
-class Rest:
+class RemainingConfigs:
     """The configurations of a finite space in a fixed shuffled order, less those taken.
 
     The order is the affine permutation i -> (offset + i * step) mod size, so that no list is ever held and a space of
     1e12 configurations costs no more than one of 4.
     """
 
-    def __init__(self, taken: Taken, seed: int) -> None:
+    def __init__(self, taken: TriedConfigs, seed: int) -> None:
         self._at = taken.space.grid_at
         self._size = taken.space.size or 0
         self._cursor = Cursor(taken)

@@ -138,7 +138,7 @@ def _fold_window(
         if curves.by_best:
             _fold_best(block, np.sort(np.concatenate(taken.rows)), state, curves.maximize)
         tops = np.sort(np.concatenate(taken.tops))
-        curves.raise_edge(block.trial[tops], block.interval[tops], block.value[tops])
+        curves.add_incumbents(block.trial[tops], block.interval[tops], block.value[tops])
 
 
 def _groups(block: Block, start: int, end: int) -> Iterator[tuple[int, Ints]]:

@@ -37,7 +37,7 @@ def after_loss(fact: Lost, trial: Trial, limits: Limits) -> Launch | Close:
         return Close(fact.trial, CANCELED, trial.why)
     if limits.max_losses is not None and trial.losses > limits.max_losses:
         return Close(fact.trial, FAILED, f"{losses_text(trial)}; max_losses is {limits.max_losses}")
-    not_before = trial.launched_at + backoff_s(trial.barren)
+    not_before = trial.launched_at + backoff_s(trial.losses_without_progress)
     return launch(trial, not_before if not_before > fact.at else None)
 
 

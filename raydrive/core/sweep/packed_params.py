@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-class Packed(Mapping[str, Any]):
+class PackedParams(Mapping[str, Any]):
     """Hyperparameters in a quarter of the room: their names, shared by the trials of a run, and their values as bytes.
 
-    Reading one unpacks all: for trials that are over, of which hardly anybody asks. Made by ``packed``.
+    Reading one unpacks all: for trials that are over, of which hardly anybody asks. Made by ``pack_params``.
     """
 
     __slots__ = ("_names", "_values")
@@ -36,7 +36,7 @@ class Packed(Mapping[str, Any]):
         return repr(self.plain())
 
 
-def packed(params: Mapping[str, Any], names: dict[tuple[str, ...], tuple[str, ...]]) -> Mapping[str, Any]:
+def pack_params(params: Mapping[str, Any], names: dict[tuple[str, ...], tuple[str, ...]]) -> Mapping[str, Any]:
     """Returns hyperparameters packed; as they are, where packing would not give back equal ones.
 
     Args:
@@ -52,9 +52,9 @@ def packed(params: Mapping[str, Any], names: dict[tuple[str, ...], tuple[str, ..
         return params
     if marshal.loads(data) != values:  # NaN; and a number of numpy's would become bytes
         return params
-    return Packed(names.setdefault(key, key), data)
+    return PackedParams(names.setdefault(key, key), data)
 
 
-def plain(params: Mapping[str, Any]) -> Mapping[str, Any]:
+def plain_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
     """Returns hyperparameters that may be packed as who reads them expects them."""
-    return params.plain() if isinstance(params, Packed) else params
+    return params.plain() if isinstance(params, PackedParams) else params

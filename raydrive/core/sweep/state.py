@@ -27,8 +27,8 @@ from raydrive.core.records import (
     Params,
     Stop,
 )
-from raydrive.core.search.trial_record import Seen
-from raydrive.core.sweep.packed_params import packed, plain
+from raydrive.core.search.trial_record import TrialRecord
+from raydrive.core.sweep.packed_params import pack_params, plain_params
 
 LOST_ON_KEPT = 20
 """So many nodes that a trial was lost on are remembered."""
@@ -55,7 +55,7 @@ class Trial:
     attempt: int = 0
     failures: int = 0
     losses: int = 0
-    barren: int = 0
+    losses_without_progress: int = 0
     """Losses in a row without a new interval or checkpoint in between."""
     lost_on: tuple[str, ...] = ()
     """Nodes it was lost on, the latest ones, each once."""
@@ -135,7 +135,7 @@ class Trial:
             names: See ``kept.packed``; None: the hyperparameters stay as they are.
         """
         if names is not None:
-            self.params = packed(self.params, names)
+            self.params = pack_params(self.params, names)
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
@@ -165,7 +165,7 @@ class Best:
 
 
 @dataclass(slots=True)
-class Ending:
+class RunEnding:
     """The run is to end: in which state, and why."""
 
     state: str
@@ -180,7 +180,7 @@ class Counts:
     canceled: int = 0
     failed: int = 0
     without_metric: int = 0
-    silent: int = 0
+    ended_without_metric: int = 0
     """Attempts that ended well and had never logged the primary metric."""
 
     @property
@@ -199,7 +199,7 @@ class Counts:
         self.without_metric += not has_metric
 
 
-class History(Sequence[Seen]):
+class History(Sequence[TrialRecord]):
     """What samplers see: trial n at index n, as it stands now.
 
     Args:
@@ -212,34 +212,34 @@ class History(Sequence[Seen]):
         self._trials = trials
         self._curves = curves
         self._objective = objective
-        self._copies: list[Seen] = []
+        self._copies: list[TrialRecord] = []
         self._pending: list[int] = []
 
     def __len__(self) -> int:
         return len(self._trials)
 
     @overload
-    def __getitem__(self, index: int) -> Seen: ...
+    def __getitem__(self, index: int) -> TrialRecord: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Seen]: ...
-    def __getitem__(self, index: int | slice) -> Seen | list[Seen]:
+    def __getitem__(self, index: slice) -> list[TrialRecord]: ...
+    def __getitem__(self, index: int | slice) -> TrialRecord | list[TrialRecord]:
         if isinstance(index, slice):
             return [self._seen(trial) for trial in self._trials[index]]
         return self._seen(self._trials[index])
 
-    def _seen(self, trial: Trial) -> Seen:
-        gave_up = self._curves.gave_up(trial.number)
-        return Seen(
+    def _seen(self, trial: Trial) -> TrialRecord:
+        values_dropped = self._curves.values_dropped(trial.number)
+        return TrialRecord(
             number=trial.number,
-            params=plain(trial.params),
+            params=plain_params(trial.params),
             value=self._curves.overall(trial.number),
             state=trial.state,
-            curve=() if gave_up else self._curves.values(trial.number),
+            curve=() if values_dropped else self._curves.values(trial.number),
             stopped=trial.stop_by == "policy",
             objective=self._objective,
         )
 
-    def frozen(self) -> tuple[Seen, ...]:
+    def frozen(self) -> tuple[TrialRecord, ...]:
         """Returns a copy that another thread may read while the run goes on.
 
         Closed trials never change again and are copied once, so that a question late in a long run costs no more than
@@ -300,7 +300,7 @@ class State:
     epoch: int = 0
     exhausted: bool = False
     best: Best | None = None
-    ending: Ending | None = None
+    ending: RunEnding | None = None
     finished: Finish | None = None
     reports: int = 0
     names: dict[tuple[str, ...], tuple[str, ...]] | None = None
@@ -360,9 +360,13 @@ BACKOFF_S = 2.0
 MOST_BACKOFF_S = 300.0
 
 
-def backoff_s(barren: int) -> float:
-    """Returns how far apart two starts of a trial are after ``barren`` losses in a row without progress."""
-    return 0.0 if barren < 2 else float(min(BACKOFF_S * 2.0 ** min(barren - 2, 30), MOST_BACKOFF_S))
+def backoff_s(losses_without_progress: int) -> float:
+    """Returns how far apart two starts of a trial are after ``losses_without_progress`` losses in a row without progress."""
+    return (
+        0.0
+        if losses_without_progress < 2
+        else float(min(BACKOFF_S * 2.0 ** min(losses_without_progress - 2, 30), MOST_BACKOFF_S))
+    )
 
 
 def losses_text(trial: Trial) -> str:

@@ -44,14 +44,14 @@ from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.state import (
     LOST_ON_KEPT,
     Best,
-    Ending,
     History,
+    RunEnding,
     State,
     Trial,
     details_of,
     duration_text,
 )
-from raydrive.core.sweep.warm_start_data import FIRST_CHECKPOINT, NOTHING, Heritage
+from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
 
 
@@ -60,21 +60,21 @@ class Sweep:
 
     Args:
         config: The frozen configuration of the run.
-        heritage: What it got from earlier runs.
+        warm_start: What it got from earlier runs.
         lean: Whether to forget of trials that are over what neither policy nor sampler asks for: see ``retention.py``.
 
     Raises:
         ValueError: If the heritage belongs to another configuration.
     """
 
-    def __init__(self, config: RunConfig, heritage: Heritage = NOTHING, *, lean: bool = False) -> None:
+    def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
         needs = needs_of(config.policy, config.sampling) if lean else None
         self.config = config
-        self.heritage = heritage
+        self.warm_start = warm_start
         self.limits = config.limits
         self.curves = Curves(config.metric.maximize, needs, config.metric.objective)
         self._keeps_best = self.curves.by_best
-        heritage.begin(config, self.curves)
+        warm_start.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
         self.history = History(self._state.trials, self.curves, config.metric.value)
 
@@ -101,7 +101,7 @@ class Sweep:
         return self._state.best
 
     @property
-    def ending(self) -> Ending | None:
+    def ending(self) -> RunEnding | None:
         """Set once the run is to end and only waits for its open trials."""
         return self._state.ending
 
@@ -149,7 +149,7 @@ class Sweep:
     @property
     def metric_missing(self) -> bool:
         """True when nothing logged the primary metric though some trial ended well."""
-        silent = self._state.counts.silent > 0
+        silent = self._state.counts.ended_without_metric > 0
         return silent and not any(self.curves.length(trial.number) for trial in self._state.trials)
 
     def elapsed_s(self, at: float) -> float:
@@ -157,7 +157,7 @@ class Sweep:
         return self._state.clock.elapsed_s(at)
 
     @property
-    def wanted(self) -> int:
+    def free_slots(self) -> int:
         """How many further configurations could be launched now."""
         state = self._state
         if state.ending or state.finished or state.exhausted or not state.epoch:
@@ -194,7 +194,7 @@ class Sweep:
             case Ticked():
                 return state.epoch > 0 and not state.finished
             case Suggested():
-                return fact.trial == len(state.trials) and self.wanted > 0
+                return fact.trial == len(state.trials) and self.free_slots > 0
             case Cancelled():
                 if fact.trial is None:
                     return not (state.finished or state.ending)
@@ -232,10 +232,10 @@ class Sweep:
 
     @classmethod
     def replay(
-        cls, config: RunConfig, pieces: Iterable[Piece], heritage: Heritage = NOTHING, *, lean: bool = False
+        cls, config: RunConfig, pieces: Iterable[Piece], warm_start: WarmStartData = EMPTY, *, lean: bool = False
     ) -> Sweep:
         """Returns the sweep whose journal is ``pieces``; the other arguments are those of the constructor."""
-        sweep = cls(config, heritage, lean=lean)
+        sweep = cls(config, warm_start, lean=lean)
         sweep.follow(pieces)
         return sweep
 
@@ -266,13 +266,13 @@ class Sweep:
             case Noted():
                 state.trials[fact.trial].note(fact)
             case Cancelled() if fact.trial is None:
-                state.ending = Ending(CANCELED, fact.why)
+                state.ending = RunEnding(CANCELED, fact.why)
             case Started():
                 self._fold_start(fact)
             case Ticked():
                 limit_s = self.limits.max_duration_s
                 if limit_s is not None and not state.ending and fact.at >= state.clock.due_at(limit_s):
-                    state.ending = Ending(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
+                    state.ending = RunEnding(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
         # A tick from which nothing follows is not recorded, so no tick may move the clock.
         if not isinstance(fact, Ticked):
             state.clock.last_at = max(state.clock.last_at, fact.at)
@@ -281,7 +281,7 @@ class Sweep:
         """A trial that goes on with one of an earlier run has its curve up to there, and a copy of its checkpoint."""
         continued = self.config.lineage.continued
         if trial.number < len(continued):
-            prefix = self.heritage.prefixes[trial.number]
+            prefix = self.warm_start.resumed_prefixes[trial.number]
             self.curves.begin(trial.number, prefix)
             trial.start = len(prefix)
             if continued[trial.number].source:
@@ -336,7 +336,7 @@ class Sweep:
             trial.losses += 1
             trial.lost_why = fact.why
             progress = self._progress(trial) != trial.launched_with
-            trial.barren = 0 if progress else trial.barren + 1
+            trial.losses_without_progress = 0 if progress else trial.losses_without_progress + 1
             if trial.began_at is not None and trial.node:
                 trial.lost_on = (*(node for node in trial.lost_on if node != trial.node), trial.node)[-LOST_ON_KEPT:]
         if trial.began_at is not None:
@@ -347,7 +347,7 @@ class Sweep:
             trial.trained_s += max(0.0, until - trial.began_at)
             trial.began_at = None
         if isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number):
-            self._state.counts.silent += 1
+            self._state.counts.ended_without_metric += 1
         if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by:
             trial.failures += 1
 
@@ -374,7 +374,7 @@ class Sweep:
         state = self._state
         trial = state.open.pop(decision.trial)
         trial.close(decision, at, state.names)
-        self.curves.settle(trial.number)
+        self.curves.close(trial.number)
         counts = state.counts
         counts.add(decision.state, self.curves.length(trial.number) > 0)
         limit = self.limits.first_failures
@@ -382,7 +382,7 @@ class Sweep:
         # A running trial that has logged the metric shows that not everything is broken: wait for it.
         if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
             first = f"the first {counts.failed} trials failed and none succeeded"
-            state.ending = Ending(FAILED, f"{first}; trial {trial.number}: {decision.why}")
+            state.ending = RunEnding(FAILED, f"{first}; trial {trial.number}: {decision.why}")
 
     # ------------------------------------------------------------------ deciding
 

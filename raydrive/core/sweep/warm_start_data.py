@@ -2,7 +2,7 @@
 
 It is written into the run's own folder once, before its first fact, and never changes: a resumed or replayed run needs
 no earlier run to exist any more. Trials of earlier runs have negative numbers among the curves, ``-1`` for the first of
-``Heritage.ancestors``; they are never trials of this run, nor its best.
+``WarmStartData.prior_trials``; they are never trials of this run, nor its best.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from raydrive.core.objective import BEST, Objective
 from raydrive.core.records import CANCELED, Params, decoded, encoded
 from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.expressions import Choice, Expression
 from raydrive.core.space.search_space import Space
 
@@ -34,7 +34,7 @@ FIRST_CHECKPOINT = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class Ancestor:
+class PriorTrial:
     """A trial of an earlier run."""
 
     parent: int
@@ -54,11 +54,11 @@ class Ancestor:
 
 
 @dataclass(frozen=True, slots=True)
-class Heritage:
+class WarmStartData:
     """All of it."""
 
-    ancestors: tuple[Ancestor, ...] = ()
-    prefixes: tuple[Sequence[float], ...] = field(default=())
+    prior_trials: tuple[PriorTrial, ...] = ()
+    resumed_prefixes: tuple[Sequence[float], ...] = field(default=())
     """For each trial that goes on with an earlier one, what that had logged up to where it goes on."""
 
     def begin(self, config: RunConfig, curves: Curves) -> None:
@@ -68,44 +68,44 @@ class Heritage:
             ValueError: If this is not the heritage of this configuration.
         """
         lineage = config.lineage
-        parents = max((one.parent for one in self.ancestors), default=-1) + 1
-        if parents > len(lineage.parents) or len(self.prefixes) != len(lineage.continued):
-            found = f"{parents} parents and {len(self.prefixes)} trials that go on"
+        parents = max((one.parent for one in self.prior_trials), default=-1) + 1
+        if parents > len(lineage.parents) or len(self.resumed_prefixes) != len(lineage.continued):
+            found = f"{parents} parents and {len(self.resumed_prefixes)} trials that go on"
             wanted = f"{len(lineage.parents)} and {len(lineage.continued)}"
             raise ValueError(f"the heritage has {found}, its configuration {wanted}: it belongs to another run")
-        for place, one in enumerate(self.ancestors):
+        for place, one in enumerate(self.prior_trials):
             curves.begin(-1 - place, one.curve, f"trial {one.trial} of {lineage.parents[one.parent].run}")
 
-    def seen(self, maximize: bool, objective: str = BEST) -> list[Seen]:
+    def seen(self, maximize: bool, objective: str = BEST) -> list[TrialRecord]:
         """Returns the trials to learn from, as samplers see trials, by the objective of the run that learns."""
         result = Objective.of(objective, maximize)
         return [
-            Seen(-1 - place, one.params, result.find(one.curve)[0], one.state, one.curve, one.stopped, objective)
-            for place, one in enumerate(self.ancestors)
+            TrialRecord(-1 - place, one.params, result.find(one.curve)[0], one.state, one.curve, one.stopped, objective)
+            for place, one in enumerate(self.prior_trials)
             if one.learned
         ]
 
 
-NOTHING = Heritage()
+EMPTY = WarmStartData()
 """What a run without parents has."""
 
 
 # --- as a file -------------------------------------------------------------------------------------------------------
 
 
-def dump(heritage: Heritage) -> bytes:
+def dump(warm_start: WarmStartData) -> bytes:
     """Returns the heritage as JSON lines: a head with counts, the ancestors, the prefixes."""
-    head = {"format": FORMAT, "ancestors": len(heritage.ancestors), "prefixes": len(heritage.prefixes)}
+    head = {"format": FORMAT, "ancestors": len(warm_start.prior_trials), "prefixes": len(warm_start.resumed_prefixes)}
     rows: list[Any] = [head]
-    for one in heritage.ancestors:
+    for one in warm_start.prior_trials:
         marks = {name: True for name in ("stopped", "learned") if getattr(one, name)}
         row = {"parent": one.parent, "trial": one.trial, "state": one.state, **marks, "params": encoded(one.params)}
         rows.append({**row, "curve": _numbers(one.curve)})
-    rows += [{"curve": _numbers(prefix)} for prefix in heritage.prefixes]
+    rows += [{"curve": _numbers(prefix)} for prefix in warm_start.resumed_prefixes]
     return "".join(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n" for row in rows).encode()
 
 
-def load(data: bytes) -> Heritage:
+def load(data: bytes) -> WarmStartData:
     """Returns what ``dump`` wrote.
 
     Raises:
@@ -118,8 +118,8 @@ def load(data: bytes) -> Heritage:
         count = head["ancestors"]
         if len(rows) != count + head["prefixes"]:
             raise JournalError(f"{len(rows)} rows, its head says {count + head['prefixes']}")
-        ancestors = tuple(
-            Ancestor(
+        prior_trials = tuple(
+            PriorTrial(
                 parent=row["parent"],
                 trial=row["trial"],
                 params=decoded(row["params"]),
@@ -130,7 +130,7 @@ def load(data: bytes) -> Heritage:
             )
             for row in rows[:count]
         )
-        return Heritage(ancestors, tuple(_curve(row["curve"]) for row in rows[count:]))
+        return WarmStartData(prior_trials, tuple(_curve(row["curve"]) for row in rows[count:]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise JournalError(f"not a heritage: {type(error).__name__}: {error}") from error
 
@@ -147,7 +147,7 @@ def _curve(numbers: Sequence[float | str]) -> array[float]:
 # --- sampling --------------------------------------------------------------------------------------------------------
 
 
-def sampler_of(config: RunConfig, heritage: Heritage = NOTHING) -> Sampler:
+def sampler_of(config: RunConfig, warm_start: WarmStartData = EMPTY) -> Sampler:
     """Returns the sampler of a run: trials that go on come first, and a sampler that learns knows the ancestors.
 
     Raises:
@@ -155,13 +155,13 @@ def sampler_of(config: RunConfig, heritage: Heritage = NOTHING) -> Sampler:
     """
     build: Any = building(config.sampling)
     maximize = config.metric.maximize
-    before = heritage.seen(maximize, config.metric.value) if config.sampling.learns else []
+    before = warm_start.seen(maximize, config.metric.value) if config.sampling.learns else []
     sampler: Sampler = build(config.seed, maximize, before=before) if before else build(config.seed, maximize)
     continued, space = config.lineage.continued, config.sampling.space
     if not continued:
         return sampler
     foreign = {number for number, one in enumerate(continued) if config.sampling.learns and misfit(space, one.params)}
-    return Resuming(sampler, continued, foreign)
+    return ResumedChildren(sampler, continued, foreign)
 
 
 def misfit(space: Space, params: Params) -> str:
@@ -185,7 +185,7 @@ def _written(expression: Expression) -> str:
     return f"{kind}({text if len(text) <= 60 else text[:57] + '...'})"
 
 
-class Resuming:
+class ResumedChildren:
     """A sampler whose first proposals are the trials that go on.
 
     Args:
@@ -204,7 +204,7 @@ class Resuming:
         """As the sampler behind it."""
         return self._sampler.cheap
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns an earlier trial's configuration, or what the sampler proposes."""
         if number >= len(self._continued):
             if self._foreign:

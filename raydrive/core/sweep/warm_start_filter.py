@@ -11,7 +11,7 @@ from raydrive.core.config.trial_spec import Metric
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.space.search_space import Space
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import Ancestor, misfit
+from raydrive.core.sweep.warm_start_data import PriorTrial, misfit
 from raydrive.core.views.summary import best_by
 
 
@@ -36,7 +36,7 @@ def named(space: Space, params: Params) -> tuple[dict[str, object], list[str], l
     return dict(space.own(out)), missing, extra
 
 
-def inherit(
+def prior_trials_of(
     place: int,
     sweep: Sweep,
     space: Space,
@@ -47,7 +47,7 @@ def inherit(
     learns: bool,
     going_on: Container[int],
     metric: Metric | None = None,
-) -> tuple[Parent, list[Ancestor]]:
+) -> tuple[Parent, list[PriorTrial]]:
     """Returns what an earlier run brings.
 
     Args:
@@ -61,7 +61,7 @@ def inherit(
         going_on: Trials of it that go on in the new run, and are no ancestors therefore: the new trial has their curve.
         metric: What the new run optimises, perhaps by another value of a curve; None = as that run did.
     """
-    ancestors = []
+    prior_trials = []
     reasons: Counter[str] = Counter()
     ignored: dict[str, None] = {}
     for trial in sweep.trials:
@@ -80,7 +80,9 @@ def inherit(
         kept = {name: params[name] for name in space.expressions if name in params}
         state_then = CANCELED if trial.open else trial.state
         stopped = trial.stop_by == "policy"
-        ancestors.append(Ancestor(place, trial.number, kept, state_then, curve, stopped, learned=learns and not why))
+        prior_trials.append(
+            PriorTrial(place, trial.number, kept, state_then, curve, stopped, learned=learns and not why)
+        )
     best = best_by(sweep, metric or sweep.config.metric)
     parent = Parent(
         run=run,
@@ -88,11 +90,11 @@ def inherit(
         uri=uri,
         state=state,
         trials=len(sweep.trials),
-        compared=len(ancestors),
-        learned=sum(one.learned for one in ancestors) if learns else None,
+        compared=len(prior_trials),
+        learned=sum(one.learned for one in prior_trials) if learns else None,
         left_out=dict(reasons.most_common()) if learns else {},
         ignored=tuple(ignored),
         best=best.value if best else None,
         best_trial=best.trial if best else None,
     )
-    return parent, ancestors
+    return parent, prior_trials

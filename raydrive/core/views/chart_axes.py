@@ -17,7 +17,7 @@ MOST_CATEGORIES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class AxisSpec:
     """One hyperparameter, or one key of a nested one (``model.depth``)."""
 
     name: str
@@ -51,7 +51,7 @@ def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return out
 
 
-def columns_of(space: Space, rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+def axes_of(space: Space, rows: Sequence[Mapping[str, Any]]) -> list[AxisSpec]:
     """Returns the columns of a run's hyperparameters.
 
     Args:
@@ -68,17 +68,17 @@ def columns_of(space: Space, rows: Sequence[Mapping[str, Any]]) -> list[Column]:
     return [_column(name, expressions.get(name), seen[name]) for name in names]
 
 
-def _column(name: str, expression: Any, seen: set[Any]) -> Column:
+def _column(name: str, expression: Any, seen: set[Any]) -> AxisSpec:
     values = {value for value in seen if value is not None}
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     if not numeric:
-        return Column(name, "category", values=_categories(expression, values))
+        return AxisSpec(name, "category", values=_categories(expression, values))
     options = _options(expression)
     discrete = isinstance(expression, Choice) or (expression is None and len(values) <= MOST_STEPS)
     known = {*values, *(option for option in options if isinstance(option, int | float))}
     if discrete and len(known) <= MOST_STEPS:
-        return Column(name, "steps", values=tuple(sorted(known)))
-    return Column(name, "number", log=_is_log(expression) and all(value > 0 for value in values))
+        return AxisSpec(name, "steps", values=tuple(sorted(known)))
+    return AxisSpec(name, "number", log=_is_log(expression) and all(value > 0 for value in values))
 
 
 def _options(expression: Any) -> Iterable[Any]:

@@ -20,7 +20,7 @@ SILENT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunStatus:
     """A run at a time."""
 
     state: str
@@ -81,7 +81,7 @@ def missing(beat: Mapping[str, Any], entries: int) -> str:
     )
 
 
-def standing(sweep: Sweep, beat: Mapping[str, Any], now: float, *, damaged: bool = False) -> Standing:
+def run_status(sweep: Sweep, beat: Mapping[str, Any], now: float, *, damaged: bool = False) -> RunStatus:
     """Returns how a run stands; the clock of one that is over, or whose driver is gone, stands still.
 
     Args:
@@ -95,4 +95,4 @@ def standing(sweep: Sweep, beat: Mapping[str, Any], now: float, *, damaged: bool
         now = sweep.last_at
     elif state in (INTERRUPTED, NOT_RESPONDING, DAMAGED):
         now = max(float(beat.get("at") or sweep.last_at), sweep.last_at)
-    return Standing(state, now, summarize(sweep, now, interrupted=state in (INTERRUPTED, DAMAGED)), beat)
+    return RunStatus(state, now, summarize(sweep, now, interrupted=state in (INTERRUPTED, DAMAGED)), beat)

@@ -19,7 +19,7 @@ MAX_FIRST_DELAY_S = 0.5
 """They never wait longer: an attempt that takes more than half of this is not short."""
 
 
-class Pace:
+class AckPacer:
     """Counts calls and says how long to hold their answers. Knows no clock: it is told the time."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Pace:
         return self._hold_s
 
 
-class FirstWords:
+class FirstReportDelay:
     """How long the first words of an attempt wait for company, on the trial actor's side.
 
     An attempt that ends meanwhile sends everything with its result, which halves what a very short trial costs. Where

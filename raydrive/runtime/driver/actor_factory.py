@@ -15,12 +15,12 @@ from typing import Any
 import ray
 
 from raydrive.core.config.trial_spec import TrialConfig
-from raydrive.runtime.ray_actors import TrialActor
+from raydrive.runtime.ray_actors import TrialRayActor
 from raydrive.runtime.ray_cluster.connection import NAMESPACE, actor_options
 from raydrive.storage.run_layout import RunLayout
 
 
-class Hiring:
+class TrialActorFactory:
     """Makes and finds the trial actors of one run.
 
     Args:
@@ -38,7 +38,7 @@ class Hiring:
         self._first: Any = None
         self._prefix = f"raydrive:{layout.key}:slot:"
         self._args = (uri, layout.run_id, config, driver, dict(secrets or {}))
-        self._class = ray.remote(TrialActor)
+        self._class = ray.remote(TrialRayActor)
         self._options = {
             **actor_options(TrialConfig.from_json(config).trial.resources),
             "max_restarts": 0,
@@ -67,7 +67,7 @@ class Hiring:
         first, self._first = self._first, None
         return first
 
-    def left_over(self) -> dict[str, Any]:
+    def find_existing(self) -> dict[str, Any]:
         """Returns the run's actors that are alive or starting and were not made here, by name."""
         # Of all namespaces: a driver has that of the job that submitted it, which is the user's business.
         named = ray.util.list_named_actors(all_namespaces=True)
@@ -78,13 +78,13 @@ class Hiring:
                 found[name] = ray.get_actor(name, namespace=NAMESPACE)
         return found
 
-    def foresee(self) -> None:
+    def prestart(self) -> None:
         """Asks for the first actor, unless there are some of the run already."""
-        if not self.left_over():
+        if not self.find_existing():
             self._first = self.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
 
 
-def hire_first(uri: str, secrets: Mapping[str, str] | None = None) -> Hiring | None:
+def prestart_first_actor(uri: str, secrets: Mapping[str, str] | None = None) -> TrialActorFactory | None:
     """Asks for the first trial actor of a run, for a driver that has just been made.
 
     This only saves time: whatever is wrong the driver finds out itself, and says.
@@ -98,7 +98,7 @@ def hire_first(uri: str, secrets: Mapping[str, str] | None = None) -> Hiring | N
     """
     with contextlib.suppress(Exception):
         config = json.loads(RunLayout.open(uri).read_config())
-        hiring = Hiring(uri, config, ray.get_runtime_context().current_actor, secrets)
-        hiring.foresee()
-        return hiring
+        factory = TrialActorFactory(uri, config, ray.get_runtime_context().current_actor, secrets)
+        factory.prestart()
+        return factory
     return None

@@ -24,7 +24,7 @@ from raydrive.core.errors import StaleEpochError
 from raydrive.core.records import Close, Ended, Fact, Finish, Launch, Lost, Stop
 from raydrive.core.sweep.state import Trial
 from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
-from raydrive.runtime.driver.actor_factory import Hiring
+from raydrive.runtime.driver.actor_factory import TrialActorFactory
 from raydrive.runtime.ray_cluster.connection import starting_now, why_waiting
 from raydrive.runtime.trial_events import to_facts
 
@@ -50,12 +50,12 @@ class _Slot:
         """Why the actor was killed on purpose."""
 
 
-class Slots:
+class ActorPool:
     """Runs attempts in trial actors; must be used on the driver's event loop.
 
     Args:
         config: The run's configuration.
-        hiring: Makes and finds the trial actors.
+        factory: Makes and finds the trial actors.
         driver: Handle of the driver, for the reports.
         epoch: The driver's epoch; trial actors send it back.
         post: Takes facts.
@@ -65,14 +65,14 @@ class Slots:
     def __init__(
         self,
         config: RunConfig,
-        hiring: Hiring,
+        factory: TrialActorFactory,
         driver: Any,
         epoch: int,
         post: Callable[[Sequence[Fact]], Any],
         record: Callable[[Sequence[Fact]], Awaitable[None]],
     ) -> None:
         self._config = config
-        self._hiring = hiring
+        self._hiring = factory
         self._driver = driver
         self._epoch = epoch
         self._post = post
@@ -86,7 +86,7 @@ class Slots:
         self._closed = self._let_go = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.finished: Finish | None = None
-        if (first := hiring.take_first()) is not None:
+        if (first := factory.take_first()) is not None:
             self._await(first)
 
     # ------------------------------------------------------------------ TrialRunner
@@ -167,7 +167,7 @@ class Slots:
             self._serve()
         else:
             if self._started(slot):
-                self._rest(slot)
+                self._make_idle(slot)
 
     def _started(self, slot: _Slot) -> bool:
         """Takes a slot from the starting ones; False when it was killed meanwhile."""
@@ -175,7 +175,7 @@ class Slots:
             self._starting.remove(slot)
         return not slot.killed
 
-    def _rest(self, slot: _Slot) -> None:
+    def _make_idle(self, slot: _Slot) -> None:
         """Has an actor without work take the next attempt, or keeps it, or kills it when no more can come."""
         slot.launch = None
         if self._closed:
@@ -206,7 +206,7 @@ class Slots:
         self._starting.clear()
         self._idle.clear()
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """A newer driver has the actors: from now on nothing is started, and none is killed."""
         self._closed = self._let_go = True
 
@@ -265,21 +265,21 @@ class Slots:
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         known = {trial.actor for trial in trials}
-        slots = {name: _Slot(actor) for name, actor in self._hiring.left_over().items()}
+        slots = {name: _Slot(actor) for name, actor in self._hiring.find_existing().items()}
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))
         others = [slot for name, slot in slots.items() if name not in known]
         self._starting += others
-        tasks = [asyncio.get_running_loop().create_task(self._welcome(slot, trials)) for slot in others]
+        tasks = [asyncio.get_running_loop().create_task(self._adopt_unknown(slot, trials)) for slot in others]
         self._tasks.update(tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=SETTLE_S)
         for trial in trials:
             if trial not in training and trial.number not in self._busy:
-                self._again(trial)
+                self._requeue(trial)
 
-    def _again(self, trial: Trial) -> None:
+    def _requeue(self, trial: Trial) -> None:
         """An open trial for which there is no actor: what never began is simply done now."""
         if trial.launch is None or trial.began_at is not None:
             self._lost(trial)
@@ -303,7 +303,7 @@ class Slots:
         if not self._join(slot, state, [trial]):
             self._lost(trial)
 
-    async def _welcome(self, slot: _Slot, trials: Sequence[Trial]) -> None:
+    async def _adopt_unknown(self, slot: _Slot, trials: Sequence[Trial]) -> None:
         """Adopts an actor of which nothing is recorded: idle, still starting, or just begun."""
         try:
             state = await until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
@@ -320,7 +320,7 @@ class Slots:
         if slot.killed:
             return False
         if state is None:
-            self._rest(slot)
+            self._make_idle(slot)
             return False
         trial = next((trial for trial in trials if trial.open and (trial.number, trial.attempt) == tuple(state)), None)
         if trial is None or trial.number in self._busy or self._closed:
@@ -350,7 +350,7 @@ class Slots:
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
         except StaleEpochError:  # a newer driver has it: not ours to judge any more
-            self.let_go()
+            self.detach()
             return
         except Exception as error:  # a call that cannot be made, or whose answer cannot be read: an end, never a hang
             facts = [self._death(slot, launch, error)]
@@ -360,7 +360,7 @@ class Slots:
             await self._record(facts)
         if self._busy.get(launch.trial) is slot:
             del self._busy[launch.trial]
-        self._rest(slot)
+        self._make_idle(slot)
 
     def _death(self, slot: _Slot, launch: Launch, error: Exception) -> Fact:
         now = time.time()

@@ -21,11 +21,11 @@ from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
 from raydrive.core.views.status import missing
-from raydrive.runtime.decision_loop import Batch, Loop
-from raydrive.runtime.driver.ack_pacing import Pace
-from raydrive.runtime.driver.actor_factory import Hiring
-from raydrive.runtime.driver.actor_pool import Slots
-from raydrive.runtime.driver.journal_compactor import Upkeep
+from raydrive.runtime.decision_loop import Batch, DecisionLoop
+from raydrive.runtime.driver.ack_pacing import AckPacer
+from raydrive.runtime.driver.actor_factory import TrialActorFactory
+from raydrive.runtime.driver.actor_pool import ActorPool
+from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.user_classes import read_runnable, why_it_failed
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import to_facts
@@ -44,7 +44,7 @@ class Driver:
     Args:
         uri: The run folder; ``config.json`` is there already.
         limits: Limits that a resume changes.
-        hiring: Makes trial actors, and may have asked for the first one; None = one of the driver's own.
+        factory: Makes trial actors, and may have asked for the first one; None = one of the driver's own.
         secrets: Values of the trials' secrets by name; nowhere but in memory.
     """
 
@@ -52,13 +52,13 @@ class Driver:
         self,
         uri: str,
         limits: Mapping[str, Any] | None = None,
-        hiring: Hiring | None = None,
+        factory: TrialActorFactory | None = None,
         secrets: Mapping[str, str] | None = None,
     ) -> None:
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})
-        self._hiring = hiring
+        self._hiring = factory
         self._secrets = secrets
         self._queue: list[Fact] = []
         self._acks: list[asyncio.Future[None]] = []
@@ -67,7 +67,7 @@ class Driver:
         self._io = ThreadPoolExecutor(1, "raydrive-journal")
         self._thinker = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking: int | None = None
-        self._pace = Pace()
+        self._pace = AckPacer()
         self._epoch = 0
         self._entries = 0
         self._interrupted = False
@@ -78,9 +78,9 @@ class Driver:
         self._restarting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._over = asyncio.Event()
-        self._loop: Loop | None = None
-        self._slots: Slots | None = None
-        self._upkeep: Upkeep | None = None
+        self._loop: DecisionLoop | None = None
+        self._slots: ActorPool | None = None
+        self._compactor: JournalCompactor | None = None
         self._context = context = ray.get_runtime_context()
         if context.was_current_actor_reconstructed:
             self._limits = {}  # they are in the journal already
@@ -203,25 +203,25 @@ class Driver:
 
     async def _start(self) -> None:
         try:
-            config, heritage, sampler = read_runnable(self._layout)
+            config, warm_start, sampler = read_runnable(self._layout)
             writer = JournalWriter.open(self._layout.journal)
             self._epoch, self._writer_check = writer.epoch, writer.check
-            sweep = self._replay(Sweep(config, heritage, lean=True))
+            sweep = self._replay(Sweep(config, warm_start, lean=True))
         except BaseException:
             if self._hiring is not None and (first := self._hiring.take_first()) is not None:
                 ray.kill(first, no_restart=True)
             raise
         me = ray.get_runtime_context().current_actor
-        hiring = self._hiring or Hiring(self._uri, config.to_json(), me, self._secrets)
-        self._slots = Slots(config, hiring, me, writer.epoch, self._post, self._record)
-        self._loop = Loop(sweep, sampler, self._slots, writer, time.time)
+        factory = self._hiring or TrialActorFactory(self._uri, config.to_json(), me, self._secrets)
+        self._slots = ActorPool(config, factory, me, writer.epoch, self._post, self._record)
+        self._loop = DecisionLoop(sweep, sampler, self._slots, writer, time.time)
         self._queue.append(Started(time.time(), writer.epoch, versions(), self._limits))
         if sweep.trials:
             self._slots.adopt(sweep.open_trials)
         self._wake.set()
-        self._upkeep = Upkeep(self._layout.journal, lambda: writer.settled)
+        self._compactor = JournalCompactor(self._layout.journal, lambda: writer.settled)
         loop = asyncio.get_running_loop()
-        works = (self._pump(), self._tick(), self._beat(), self._renew(), self._upkeep.run())
+        works = (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run())
         self._tasks += [loop.create_task(work) for work in works]
 
     def _replay(self, sweep: Sweep) -> Sweep:
@@ -302,7 +302,7 @@ class Driver:
             return 0
         return min(sweep.limits.max_total_runs - len(sweep.trials), sweep.limits.max_concurrent_runs)
 
-    async def _write(self, loop: Loop, batch: Batch) -> None:
+    async def _write(self, loop: DecisionLoop, batch: Batch) -> None:
         """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.
 
         Raises:
@@ -331,16 +331,16 @@ class Driver:
                 self._entries += len(batch.lines)
                 return
 
-    def _ask(self, loop: Loop) -> None:
+    def _ask(self, loop: DecisionLoop) -> None:
         """Has an expensive sampler think in its own thread, one configuration at a time."""
-        if self._asking is not None or not loop.sweep.wanted:
+        if self._asking is not None or not loop.sweep.free_slots:
             return
         self._asking = len(loop.sweep.trials)
         task = asyncio.get_running_loop().create_task(self._think(loop, self._asking))
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
 
-    async def _think(self, loop: Loop, number: int) -> None:
+    async def _think(self, loop: DecisionLoop, number: int) -> None:
         history = loop.sweep.history.frozen()
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._thinker, loop.sampler.ask, number, history)
@@ -395,7 +395,7 @@ class Driver:
             "pid": os.getpid(),
             "address": self._context.gcs_address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
-            "trouble": self._trouble or (self._upkeep.trouble if self._upkeep else ""),
+            "trouble": self._trouble or (self._compactor.trouble if self._compactor else ""),
             "notice": self._last_trouble,
         }
 
@@ -413,7 +413,7 @@ class Driver:
             # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
             self._superseded = why
             if self._slots is not None:
-                self._slots.let_go()
+                self._slots.detach()
         elif self._slots is not None:
             self._slots.kill_all()
         if not superseded and self._loop is not None:
@@ -425,6 +425,6 @@ class Driver:
         self._over.set()
         if self._slots is not None:
             self._slots.kill_all()  # of a run that was over already when this driver began, too
-        if self._upkeep is not None:
-            await self._upkeep.finish(LINGER_S)
+        if self._compactor is not None:
+            await self._compactor.finish(LINGER_S)
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)

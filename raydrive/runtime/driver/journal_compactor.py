@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from raydrive.core.errors import StorageError
 from raydrive.storage.folder.base import Folder
-from raydrive.storage.journal.compaction import compact_elsewhere, due, tidy
+from raydrive.storage.journal.compaction import compact_elsewhere, due, prune_segments
 from raydrive.storage.journal.segments import Position
 
 LOOK_S = 5.0
@@ -24,7 +24,7 @@ _OBJECTS = 64
 """A listing is worth it after so many new objects."""
 
 
-class Upkeep:
+class JournalCompactor:
     """Compacts one journal.
 
     Args:
@@ -43,12 +43,12 @@ class Upkeep:
     async def run(self) -> None:
         """Looks now and then, until cancelled."""
         await asyncio.sleep(GRACE_S)
-        await self._in_thread(self._tidy)
+        await self._in_thread(self._prune)
         eager = True
         while True:
             if await self._in_thread(functools.partial(self._compact, eager)):
                 await asyncio.sleep(GRACE_S)
-                await self._in_thread(self._tidy)
+                await self._in_thread(self._prune)
             eager = False
             await asyncio.sleep(LOOK_S)
 
@@ -62,7 +62,7 @@ class Upkeep:
         new = await self._in_thread(functools.partial(self._compact, True))
         await asyncio.sleep(linger_s)
         if new:
-            await self._in_thread(self._tidy)
+            await self._in_thread(self._prune)
 
     async def _in_thread(self, work: Callable[[], bool]) -> bool:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
@@ -70,7 +70,7 @@ class Upkeep:
     def _compact(self, eager: bool) -> bool:
         """Returns whether there is a new snapshot."""
         until, seen = self._settled(), self._looked_at
-        if until is None or (not eager and seen is not None and not self._worth_a_look(seen, until)):
+        if until is None or (not eager and seen is not None and not self._is_due(seen, until)):
             return False
         self._looked_at = until
         try:
@@ -86,14 +86,14 @@ class Upkeep:
         self.trouble = f"no snapshot of the journal could be made: {why}" if why else ""
         return not why
 
-    def _worth_a_look(self, seen: Position, until: Position) -> bool:
+    def _is_due(self, seen: Position, until: Position) -> bool:
         if self._folder.local_path is not None or until.segment.epoch != seen.segment.epoch:
             return until != seen
         return until.segment.number - seen.segment.number >= _OBJECTS
 
-    def _tidy(self) -> bool:
+    def _prune(self) -> bool:
         try:
-            return tidy(self._folder) > 0
+            return prune_segments(self._folder) > 0
         except StorageError as error:
             self.trouble = f"older parts of the journal could not be deleted: {error}"
             return False

@@ -7,15 +7,15 @@ import contextlib
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import StorageError, UserCodeError
 from raydrive.core.search.protocol import Sampler
-from raydrive.core.sweep.warm_start_data import Heritage, sampler_of
-from raydrive.runtime.trial_actor.files.node_cache import hold
+from raydrive.core.sweep.warm_start_data import WarmStartData, sampler_of
+from raydrive.runtime.trial_actor.files.node_cache import lock_run_cache
 from raydrive.runtime.trial_actor.log_socket import private_folder
 from raydrive.runtime.user_classes import needs_classes, record_failure, with_classes
 from raydrive.storage.opening import read_given
 from raydrive.storage.run_layout import RunLayout
 
 
-def read_runnable(layout: RunLayout) -> tuple[RunConfig, Heritage, Sampler]:
+def read_runnable(layout: RunLayout) -> tuple[RunConfig, WarmStartData, Sampler]:
     """Returns a run's configuration and heritage, and its sampler. Loads classes that are not raydrive's own.
 
     Raises:
@@ -23,14 +23,14 @@ def read_runnable(layout: RunLayout) -> tuple[RunConfig, Heritage, Sampler]:
         ConfigError: If a newer raydrive wrote the configuration.
         StorageError: If the run cannot be read.
     """
-    config, heritage = read_given(layout)
+    config, warm_start = read_given(layout)
     if not needs_classes(config):
-        return config, heritage, sampler_of(config, heritage)
+        return config, warm_start, sampler_of(config, warm_start)
     root = private_folder() / layout.key
-    hold(root)  # until this process ends: the classes may import more of the code later
+    lock_run_cache(root)  # until this process ends: the classes may import more of the code later
     try:
         config = with_classes(config, layout, root / "classes")
-        return config, heritage, sampler_of(config, heritage)
+        return config, warm_start, sampler_of(config, warm_start)
     except UserCodeError as error:
         with contextlib.suppress(StorageError):  # what starts the driver gets the reason, too
             record_failure(layout, error)

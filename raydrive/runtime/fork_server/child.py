@@ -53,7 +53,7 @@ class CannotStart(Exception):
     """The job cannot be started; the text is a sentence for the user."""
 
 
-def become(
+def run_job(
     job: Mapping[str, Any] | None, status: int, parent: int, close: list[int], orders: socket.socket | None
 ) -> NoReturn:
     """Turns this process into the job and never returns.
@@ -67,15 +67,15 @@ def become(
     """
     code = CANNOT_START
     try:
-        _settle(parent, close)
+        _detach_from_parent(parent, close)
         if job is not None and job["argv"]:
-            _sit_down(job)
+            _attach_log_and_cwd(job)
             _execute(job["argv"], job["env"])
-        _renew()
+        _refresh_interpreter()
         if job is None and orders is not None:
             job, orders = prefork.next_job(orders), None
         if job is not None:
-            _sit_down(job)
+            _attach_log_and_cwd(job)
             code = _run_python(job, status, orders)
     except CannotStart as problem:
         os.write(status, FAILURE + str(problem).encode()[:_MAX_STATUS])
@@ -85,7 +85,7 @@ def become(
         os._exit(code)
 
 
-def _settle(parent: int, close: list[int]) -> None:
+def _detach_from_parent(parent: int, close: list[int]) -> None:
     """Own session, default signals."""
     os.setsid()
     process_tree.rename("python")  # the helper's own name tells it from all that it has forked
@@ -102,7 +102,7 @@ def _default_signals() -> None:
     set_mask(signal.SIG_SETMASK, ())
 
 
-def _sit_down(job: Mapping[str, Any]) -> None:
+def _attach_log_and_cwd(job: Mapping[str, Any]) -> None:
     """Own streams and working directory."""
     try:
         log = _open_log(job["log_path"])
@@ -187,7 +187,7 @@ def _why_not(argv: list[str], error: OSError | ValueError, env: Mapping[str, str
 def _run_python(job: Mapping[str, Any], status: int, orders: socket.socket | None) -> int:
     """Runs the function or script in this process, and everything Python does at its end."""
     before = len(sys.modules)
-    _furnish(*job["changes"])
+    _apply_environment(*job["changes"])
     if job["script"]:
         with contextlib.suppress(ValueError):
             sys.path.remove(job["code_dir"])  # Python would not have it there either
@@ -207,7 +207,7 @@ def _run_python(job: Mapping[str, Any], status: int, orders: socket.socket | Non
     return code
 
 
-def _renew() -> None:
+def _refresh_interpreter() -> None:
     """Makes a forked interpreter look like one that has just been started, whatever its job will be."""
     # Finalizers of the parent's objects (its temporary directories, say) are the parent's to run.
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
@@ -216,7 +216,7 @@ def _renew() -> None:
     _seed("numpy.random")
 
 
-def furnish_streams() -> None:
+def open_streams() -> None:
     """Makes this process's streams those that its forked processes want: it costs each of them nothing then."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not replaced by a preloaded module
@@ -225,7 +225,7 @@ def furnish_streams() -> None:
         faulthandler.enable()
 
 
-def _furnish(removed: list[str], changed: Mapping[str, str]) -> None:
+def _apply_environment(removed: list[str], changed: Mapping[str, str]) -> None:
     """Gives a forked interpreter the environment of its job.
 
     Args:
@@ -315,7 +315,7 @@ def _run_function(job: Mapping[str, Any], orders: socket.socket | None) -> None:
 
 def _begin_again(job: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Makes this process, which has had a job before, look to this one as a new process would."""
-    _sit_down(job)
+    _attach_log_and_cwd(job)
     _change(*changes(os.environ, {**job["env"], wire.FUNCTION: job["function_path"]}))
     _seed("random", "numpy.random")
     if job["cwd"] != before["cwd"]:

@@ -25,22 +25,22 @@ _TAKE_S = 10.0
 _TAKEN = b"\n"
 
 
-class Ahead:
+class PreforkedChild:
     """The helper's side of a process that waits for its job.
 
     Args:
         pid: Its process id; a child of this process.
         connection: The socket to it.
         status: Read end of its status pipe (see ``child``).
-        beside: What ``guard.Tree`` leaves alone; holds the process id from now on, until there is a job or an end.
+        spared_pids: What ``guard.Tree`` leaves alone; holds the process id from now on, until there is a job or an end.
     """
 
-    def __init__(self, pid: int, connection: socket.socket, status: int, beside: set[int]) -> None:
+    def __init__(self, pid: int, connection: socket.socket, status: int, spared_pids: set[int]) -> None:
         self.pid = pid
         self.status = status
         self._socket = connection
-        self._beside = beside
-        beside.add(pid)
+        self._spared_pids = spared_pids
+        spared_pids.add(pid)
 
     def give(self, job: Mapping[str, Any]) -> bool:
         """Gives it its job, the first and only one; False if it has not taken it: it has gone, or does nothing.
@@ -48,14 +48,14 @@ class Ahead:
         Args:
             job: The fields of ``process.Job``, with the ``changes`` of its environment, which are all it needs of it.
         """
-        if self.pid not in self._beside:
+        if self.pid not in self._spared_pids:
             return False  # its end has been seen, and its process id may be somebody else's
         process_tree.signal_all([self.pid], signal.SIGCONT)  # stopped by whomever, it would take nothing
         with self._socket, contextlib.suppress(OSError):
             self._socket.settimeout(_TAKE_S)
             self._socket.sendall(json.dumps({**job, "env": {}}).encode() + b"\n")
             if self._socket.recv(1) == _TAKEN:  # one that has just been killed may still have had its socket
-                self._beside.remove(self.pid)
+                self._spared_pids.remove(self.pid)
                 return True
         return False
 
@@ -63,8 +63,8 @@ class Ahead:
         """Ends it; it has nothing to tidy up."""
         self._socket.close()
         os.close(self.status)
-        if self.pid in self._beside:
-            self._beside.remove(self.pid)
+        if self.pid in self._spared_pids:
+            self._spared_pids.remove(self.pid)
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
 

@@ -31,7 +31,7 @@ _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class Slate:
+class ProcessState:
     """Notes what the process is like; made before the user's code runs."""
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ class Slate:
         self._register = atexit.register
         atexit.register = self._note_exit  # type: ignore[assignment]
 
-    def still(self) -> None:
+    def disarm_timers(self) -> None:
         """Stops all clocks that would interrupt this process later."""
         for timer in _TIMERS:
             signal.setitimer(timer, 0)
         faulthandler.cancel_dump_traceback_later()
 
-    def stain(self) -> str:
+    def why_not_reusable(self) -> str:
         """Why this process cannot have another trial; empty if it can."""
         for module, why in _ONE_TRIAL.items():
             if module in sys.modules:
@@ -68,7 +68,7 @@ class Slate:
             time.sleep(0.002)
         return ""
 
-    def wipe(self) -> None:
+    def reset(self) -> None:
         """Hands over all that the trial has written, and forgets what was only its own."""
         flush()
         sys.stdout, sys.stderr, sys.excepthook = self.stdout, self.stderr, self._excepthook

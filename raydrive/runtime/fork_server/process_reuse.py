@@ -2,7 +2,7 @@
 
 What trials leave in the process (modules, caches, compiled code, a GPU's context) is there for the next one, which is
 what it is for. The log, the working directory, the environment, signals and timers, and the state of ``random`` are
-each trial's own (``slate``). Only a function that returns, and leaves nothing running, is called again: after an
+each trial's own (``process_state``). Only a function that returns, and leaves nothing running, is called again: after an
 exception, an exit, ``run.fail()``, a stop, with something to do at its end, or with threads and processes left, the
 process ends as any other does, and the next trial gets a new one.
 
@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from raydrive.runtime.fork_server import process_tree
-from raydrive.runtime.fork_server.process_reset import Slate
+from raydrive.runtime.fork_server.process_reset import ProcessState
 
 TORCH = "; where they are workers of torch.compile, TORCHINDUCTOR_COMPILE_THREADS=1 has it compile without them"
 _MOST = 1_000
@@ -36,7 +36,7 @@ END_S = 5.0
 _Job = Mapping[str, Any]
 
 
-class Reused:
+class ReusedProcess:
     """The helper's side: a main process that may have further jobs.
 
     Args:
@@ -101,7 +101,7 @@ class Reused:
             time.sleep(0.001)
 
 
-def left_below(main: int) -> str:
+def running_descendants(main: int) -> str:
     """Why a main process cannot have a further job, whatever it says itself; empty if it can."""
     left = [pid for pid in process_tree.descendants(os.getpid()) if pid != main and not process_tree.is_over(pid)]
     if not left:
@@ -122,21 +122,21 @@ def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job]
     if orders is None:
         yield first
         return
-    slate, me, place = Slate(), os.getpid(), _place(orders)
+    process_state, me, place = ProcessState(), os.getpid(), _place(orders)
     lines = orders.makefile("rb")
     job, cpu_s = first, 0.0
     while True:
         yield job
         if os.getpid() != me or _place(orders) != place:
             return  # forked by the function; or the function has closed what it did not open
-        slate.still()
+        process_state.disarm_timers()
         gc.collect()  # what the function held must not be held beside what it holds next time
-        why = slate.stain()
+        why = process_state.why_not_reusable()
         if why:
             with contextlib.suppress(OSError):
                 orders.sendall(json.dumps({"ends": why[:_MOST]}).encode() + b"\n")
-            return _say(why, slate)
-        slate.wipe()
+            return _say(why, process_state)
+        process_state.reset()
         used_s = sum(os.times()[:4])
         max_rss_bytes = process_tree.max_rss_bytes(resource.getrusage(resource.RUSAGE_SELF))
         over = {"cpu_s": used_s - cpu_s, "max_rss_bytes": max_rss_bytes}
@@ -147,7 +147,7 @@ def jobs(first: _Job, orders: socket.socket | None, begin: Callable[[_Job, _Job]
         except OSError:
             return  # the helper is gone, and the kernel ends this process
         if "job" not in order:
-            return _say(order.get("end", ""), slate)
+            return _say(order.get("end", ""), process_state)
         before, job = job, order["job"]
         begin(job, before)
 
@@ -161,7 +161,7 @@ def _place(orders: socket.socket) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _say(why: str, slate: Slate) -> None:
+def _say(why: str, process_state: ProcessState) -> None:
     if why:
         with contextlib.suppress(OSError, ValueError):
-            print(f"raydrive: the next trial gets a new process: {why}", file=slate.stderr, flush=True)
+            print(f"raydrive: the next trial gets a new process: {why}", file=process_state.stderr, flush=True)

@@ -197,14 +197,14 @@ class Tree:
     Args:
         main: Process id of the main process, a child of this process and the leader of its process group.
         grace_s: Seconds between SIGTERM and SIGKILL, unless ``stop`` says otherwise.
-        beside: Children of this process that are no part of the tree and have no children; one whose end is seen is
+        spared_pids: Children of this process that are no part of the tree and have no children; one whose end is seen is
             taken out. Only where ``sees_children``.
     """
 
-    def __init__(self, main: int, grace_s: float, beside: set[int] | None = None) -> None:
+    def __init__(self, main: int, grace_s: float, spared_pids: set[int] | None = None) -> None:
         self.main = main
         self.grace_s = grace_s
-        self._beside = beside if beside is not None else set()
+        self._spared_pids = spared_pids if spared_pids is not None else set()
         self.code: int | None = None
         self.cpu_s = 0.0
         self.max_rss_bytes = 0
@@ -257,14 +257,14 @@ class Tree:
 
     def _members(self) -> list[int]:
         try:
-            below = [pid for pid in descendants(os.getpid()) if pid not in self._beside]
+            below = [pid for pid in descendants(os.getpid()) if pid not in self._spared_pids]
         except OSError:  # no descriptor to look with
             below = []
         return below or ([] if self.code is not None else [self.main])
 
     def _kill(self) -> None:
         try:
-            kill_below(os.getpid(), self._beside)
+            kill_below(os.getpid(), self._spared_pids)
         except OSError:  # no descriptor to look with: again in a moment
             signal_all(self._members(), signal.SIGKILL)
         if _libc is None:
@@ -279,10 +279,10 @@ class Tree:
                 self._empty = True
                 return
             if pid == 0:
-                self._empty = self.code is not None and bool(self._beside) and self._is_alone()
+                self._empty = self.code is not None and bool(self._spared_pids) and self._is_alone()
                 return
-            if pid in self._beside:
-                self._beside.remove(pid)
+            if pid in self._spared_pids:
+                self._spared_pids.remove(pid)
                 continue
             self.cpu_s += usage.ru_utime + usage.ru_stime
             self.max_rss_bytes = max(self.max_rss_bytes, max_rss_bytes(usage))
@@ -293,7 +293,7 @@ class Tree:
         """Whether what waits beside the tree is all that this process has of children."""
         try:
             # Children leave the kernel's list only when their end is seen, which is in _reap.
-            return self._beside.issuperset(_children(os.getpid()))
+            return self._spared_pids.issuperset(_children(os.getpid()))
         except OSError:  # no descriptor to look with: then nothing may wait, and the end of all children tells
-            signal_all(sorted(self._beside), signal.SIGKILL)
+            signal_all(sorted(self._spared_pids), signal.SIGKILL)
             return False

@@ -46,7 +46,7 @@ from raydrive.runtime.fork_server import (
 _HELPERS = ("cloudpickle", "raydrive.context")
 
 
-class Zygote:
+class ForkServer:
     """The loop of the helper process.
 
     Args:
@@ -66,15 +66,15 @@ class Zygote:
         self._helped = False
         self._tree: process_tree.Tree | None = None
         self._status = -1
-        self._reused: process_reuse.Reused | None = None
+        self._reused: process_reuse.ReusedProcess | None = None
         """The main process, where it may have further jobs."""
-        self._ahead: prefork.Ahead | None = None
+        self._preforked: prefork.PreforkedChild | None = None
         """The main process of the next job, forked while this one runs."""
-        self._beside: set[int] = set()
+        self._spared_pids: set[int] = set()
         """Its process id, as long as it is there and waits."""
         self._learned_all = False
         """Whether the last job has left nothing to import, so that the next one can be forked already."""
-        self._ahead_at = float("inf")
+        self._prefork_at = float("inf")
         """When to fork it."""
         self._oom = 0
         self._renewed = ""
@@ -105,8 +105,8 @@ class Zygote:
                 continue
             if self._ending and self._tree is None:
                 break
-            if time.monotonic() >= self._ahead_at:
-                self._fork_ahead()
+            if time.monotonic() >= self._prefork_at:
+                self._prefork()
             for fd, _ in poll.poll(self._wait_ms()):
                 if fd == self._wake:
                     self._drain()
@@ -115,7 +115,7 @@ class Zygote:
                 elif not self._receive():
                     poll.unregister(fd)
         self._dismiss()
-        self._dismiss_ahead()
+        self._dismiss_preforked()
         for path in self._setup.get("remove", ()):
             with contextlib.suppress(OSError):
                 _remove(path)
@@ -125,13 +125,13 @@ class Zygote:
         if self._tree is None:
             return None
         due_s = self._tree.wait_s()
-        wait_s = min(self._ahead_at - time.monotonic(), float("inf") if due_s is None else due_s)
+        wait_s = min(self._prefork_at - time.monotonic(), float("inf") if due_s is None else due_s)
         return None if wait_s == float("inf") else max(0.0, wait_s) * 1000 + 1
 
     def _end(self, *_: object) -> None:
         """The actor is gone, or somebody wants this process to end: end the job first."""
         if not self._ending:
-            self._ending, self._ahead_at = True, float("inf")
+            self._ending, self._prefork_at = True, float("inf")
             if self._tree is not None:
                 self._tree.stop()
 
@@ -182,19 +182,19 @@ class Zygote:
         job["code_dir"] = self._setup["code_dir"]
         if not job["argv"]:
             job["changes"] = self._changes(job["env"])
-        self._tree = self._launch_again(job) or self._launch_ahead(job) or self._fork(job)
+        self._tree = self._launch_again(job) or self._launch_preforked(job) or self._fork(job)
         self._send({"began": self._tree.main})
         if prefork.suits(job) and self._learned_all and process_tree.sees_children():
-            self._ahead_at = time.monotonic() + prefork.AFTER_S
+            self._prefork_at = time.monotonic() + prefork.AFTER_S
 
     def _fork(self, job: dict[str, Any]) -> process_tree.Tree:
         ours, orders = socket.socketpair() if job["reuse"] else (None, None)
         pid, self._status = self._forked(job, ours, orders)
         if ours and orders:
             orders.close()
-            self._reused = process_reuse.Reused(pid, ours, job["grace_s"])
+            self._reused = process_reuse.ReusedProcess(pid, ours, job["grace_s"])
             self._poll.register(ours, select.POLLIN)
-        return process_tree.Tree(pid, job["grace_s"], self._beside)
+        return process_tree.Tree(pid, job["grace_s"], self._spared_pids)
 
     def _forked(
         self, job: dict[str, Any] | None, ours: socket.socket | None, orders: socket.socket | None
@@ -219,7 +219,7 @@ class Zygote:
             try:
                 pid = os.fork()
                 if pid == 0:
-                    child.become(job, theirs, parent, close, orders)
+                    child.run_job(job, theirs, parent, close, orders)
             except OSError:
                 os.close(status)
                 os.close(theirs)
@@ -237,7 +237,7 @@ class Zygote:
 
     def _report(self, tree: process_tree.Tree) -> None:
         """Tells the actor how the job has ended."""
-        self._tree, self._ahead_at = None, float("inf")
+        self._tree, self._prefork_at = None, float("inf")
         os.set_blocking(self._status, False)
         said = b""
         with contextlib.suppress(BlockingIOError):  # a leftover that cannot be killed may hold the other end
@@ -268,7 +268,7 @@ class Zygote:
             self._dismiss()
         return tree
 
-    def _hear_main(self, reused: process_reuse.Reused) -> None:
+    def _hear_main(self, reused: process_reuse.ReusedProcess) -> None:
         """The main process says that its job is over, or it has gone."""
         over = reused.hear()
         tree = self._tree
@@ -278,7 +278,7 @@ class Zygote:
                 self._dismiss()  # it ended while it waited for a job
             else:
                 self._release()  # its end will be seen as any other's
-        elif tree is not None and (tree.stopped or (why := process_reuse.left_below(tree.main))):
+        elif tree is not None and (tree.stopped or (why := process_reuse.running_descendants(tree.main))):
             self._renewed = "" if tree.stopped else why
             reused.refuse(self._renewed)
         else:
@@ -302,8 +302,8 @@ class Zygote:
 
     # ------------------------------------------------------------------ the next job's process
 
-    def _fork_ahead(self) -> None:
-        self._ahead_at = float("inf")
+    def _prefork(self) -> None:
+        self._prefork_at = float("inf")
         with contextlib.suppress(OSError):  # no more processes, memory or descriptors: the job that runs has to go on
             ours, orders = socket.socketpair()
             try:
@@ -312,21 +312,21 @@ class Zygote:
             except OSError:
                 ours.close()
                 raise
-            self._ahead = prefork.Ahead(pid, ours, status, self._beside)
+            self._preforked = prefork.PreforkedChild(pid, ours, status, self._spared_pids)
 
-    def _launch_ahead(self, job: dict[str, Any]) -> process_tree.Tree | None:
+    def _launch_preforked(self, job: dict[str, Any]) -> process_tree.Tree | None:
         """Gives a job to the process that was forked for it; None if there is none, or it has gone."""
-        waiting = self._ahead
+        waiting = self._preforked
         if waiting is None or not prefork.suits(job) or not waiting.give(job):
-            self._dismiss_ahead()
+            self._dismiss_preforked()
             return None
-        self._ahead, self._status = None, waiting.status
-        return process_tree.Tree(waiting.pid, job["grace_s"], self._beside)
+        self._preforked, self._status = None, waiting.status
+        return process_tree.Tree(waiting.pid, job["grace_s"], self._spared_pids)
 
-    def _dismiss_ahead(self) -> None:
-        if self._ahead is not None:
-            self._ahead.end()
-            self._ahead = None
+    def _dismiss_preforked(self) -> None:
+        if self._preforked is not None:
+            self._preforked.end()
+            self._preforked = None
 
     # ------------------------------------------------------------------ warm imports
 
@@ -360,7 +360,7 @@ class Zygote:
             return
         self._help()
         if self._learned and self._learns:
-            self._dismiss_ahead()  # it would be without them
+            self._dismiss_preforked()  # it would be without them
             names, self._learned = self._learned, []
             os.environ.update({name: text for name, text in job["env"].items() if not name.startswith("RAYDRIVE_")})
             if self._import(names, {}):
@@ -387,7 +387,7 @@ class Zygote:
                 return name, "opens a GPU"
         sys.stdout.flush()
         sys.stderr.flush()
-        child.furnish_streams()
+        child.open_streams()
         gc.collect()
         return None
 
@@ -445,4 +445,4 @@ def main(arguments: list[str]) -> None:
             os._exit(0)  # Ray kills the children of its workers; this process has to outlive one to end its trial
         os.setsid()
         sys.argv = ["raydrive"]
-    Zygote(control, state).serve()
+    ForkServer(control, state).serve()

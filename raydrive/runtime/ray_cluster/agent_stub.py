@@ -22,7 +22,7 @@ START_S = 60.0
 """So long an agent may take until it listens."""
 
 
-def never(session_dir: str, node_id: str, *names: str) -> None:
+def absent_agent(session_dir: str, node_id: str, *names: str) -> None:
     """Says that there is no agent, as Ray's own does where its dashboard is not installed: port -1, in a file for each.
 
     Returns when the raylet that has started this process is gone.
@@ -42,7 +42,7 @@ def never(session_dir: str, node_id: str, *names: str) -> None:
         time.sleep(LOOK_S)
 
 
-def asked(host: str, port: str, agent_port: str, *command: str) -> None:
+def on_demand_agent(host: str, port: str, agent_port: str, *command: str) -> None:
     """Listens in the agent's place; starts it at the first question, passes questions on to it and answers back.
 
     Returns when the raylet that has started this process is gone.
@@ -105,4 +105,4 @@ def _raylet() -> int:
 
 
 if __name__ == "__main__":
-    (never if sys.argv[1] == "never" else asked)(*sys.argv[2:])
+    (absent_agent if sys.argv[1] == "never" else on_demand_agent)(*sys.argv[2:])

@@ -18,7 +18,7 @@ PROBE_S = 60.0
 _TOKEN = "token"
 
 
-def check_storage(storage: str, resources: Resources) -> None:
+def probe_storage(storage: str, resources: Resources) -> None:
     """Has each other node that may run trials read what is written here, and write something to be read here.
 
     Costs a look at the list of nodes when there is no other node.

@@ -22,21 +22,21 @@ from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.reports.attempt_reports import Recorded
 from raydrive.core.reports.message_checks import clean_text
-from raydrive.runtime.driver.ack_pacing import FirstWords
+from raydrive.runtime.driver.ack_pacing import FirstReportDelay
 from raydrive.runtime.fork_server import orphans, process_tree
-from raydrive.runtime.trial_actor.attempt_events import Attempt, Event
+from raydrive.runtime.trial_actor.attempt_events import AttemptEvents, Event
 from raydrive.runtime.trial_actor.attempt_outcome import outcome
 from raydrive.runtime.trial_actor.environment import temporary_variables
 from raydrive.runtime.trial_actor.event_delivery import Delivery, pause_if_unheard
 from raydrive.runtime.trial_actor.files import temporary_folder
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared, TrialFiles
 from raydrive.runtime.trial_actor.files.capped_log import CappedLog
-from raydrive.runtime.trial_actor.files.checkpoint_publisher import Publisher, Resumed, recover
-from raydrive.runtime.trial_actor.files.log_uploads import deliver, ship
+from raydrive.runtime.trial_actor.files.checkpoint_publisher import CheckpointPublisher, Resumed, recover
+from raydrive.runtime.trial_actor.files.log_uploads import deliver, upload_log
 from raydrive.runtime.trial_actor.files.removed_files import RemovalWatch, RemovedError
-from raydrive.runtime.trial_actor.fork_client import Exit, Job, Keeper
-from raydrive.runtime.trial_actor.log_socket import Channel
-from raydrive.runtime.trial_actor.stdout_tail import LogWatch, watched
+from raydrive.runtime.trial_actor.fork_client import Exit, ForkServerClient, Job
+from raydrive.runtime.trial_actor.log_socket import LogSocket
+from raydrive.runtime.trial_actor.stdout_tail import StdoutTail, watched
 from raydrive.storage.checkpoints import Manifest
 
 READY_S = 5.0
@@ -67,9 +67,9 @@ class TrialActor:
         self._name = name
         self._secrets = dict(secrets or {})
         self._files = TrialFiles(uri, self._config)
-        self._keeper: Keeper | None = None
-        self._channel: Channel | None = None
-        self._current: Attempt | None = None
+        self._fork_server: ForkServerClient | None = None
+        self._channel: LogSocket | None = None
+        self._current: AttemptEvents | None = None
         self._delivery = Delivery(
             driver,
             epoch,
@@ -78,7 +78,7 @@ class TrialActor:
             refused=self._refused,
         )
         self._stopping = False
-        self._first_words = FirstWords()
+        self._first_report_delay = FirstReportDelay()
         self._heard_at = time.monotonic()
         # From the start: a reservation that comes when the driver is gone for good must not be held for ever.
         self._lease = asyncio.get_running_loop().create_task(self._watch_lease())
@@ -128,8 +128,8 @@ class TrialActor:
         while True:
             await asyncio.sleep(min(5.0, lease_s / 4))
             if time.monotonic() - self._heard_at > lease_s:
-                if self._keeper is not None:
-                    await self._keeper.stop(self._config.trial.grace_s)
+                if self._fork_server is not None:
+                    await self._fork_server.stop(self._config.trial.grace_s)
                 os._exit(0)  # the guard ends whatever is left; Ray frees the reservation
 
     async def ping(self) -> int:
@@ -172,7 +172,7 @@ class TrialActor:
         current = self._current
         if current is None or (current.trial, current.attempt) != (trial, attempt):
             known = Recorded.of(recorded, first_step, last_step)
-            current = self._current = Attempt(trial, attempt, interval, self._config.metric.name, known)
+            current = self._current = AttemptEvents(trial, attempt, interval, self._config.metric.name, known)
             self._stopping = False
             work = self._supervise(current, params, resume_from)
             self._task = asyncio.get_running_loop().create_task(work)
@@ -191,13 +191,13 @@ class TrialActor:
         if trial is not None and (current.trial, current.attempt) != (trial, attempt):
             return
         self._stopping = True
-        if self._keeper is not None:
-            await self._keeper.stop(grace_s)
+        if self._fork_server is not None:
+            await self._fork_server.stop(grace_s)
         await asyncio.shield(current.done)
 
     # ------------------------------------------------------------------ one attempt
 
-    async def _supervise(self, current: Attempt, params: Mapping[str, Any], resume_from: str | None) -> None:
+    async def _supervise(self, current: AttemptEvents, params: Mapping[str, Any], resume_from: str | None) -> None:
         began = time.monotonic()
         code, error, lost = None, "", ""
         try:
@@ -213,7 +213,7 @@ class TrialActor:
             code, error = None, f"{type(problem).__name__}: {problem}"
         try:
             await self._delivery.end()
-            self._first_words.learn(time.monotonic() - began, stopped=self._stopping)
+            self._first_report_delay.learn(time.monotonic() - began, stopped=self._stopping)
         finally:
             if current.refused and not self._stopping:
                 code, error, lost = None, current.refused, ""
@@ -224,7 +224,7 @@ class TrialActor:
             current.done.set_result(current.unsent)
 
     async def _execute(
-        self, current: Attempt, params: Mapping[str, Any], resume_from: str | None
+        self, current: AttemptEvents, params: Mapping[str, Any], resume_from: str | None
     ) -> tuple[int | None, str]:
         await self._readying
         keeper, channel = await self._get_ready()
@@ -234,7 +234,9 @@ class TrialActor:
             current.resumes()
         publisher = self._publish(current, prepared)
         watch = RemovalWatch(current, channel, prepared, self._files)
-        shipping = asyncio.get_running_loop().create_task(ship(prepared)) if prepared.uploader is not None else None
+        shipping = (
+            asyncio.get_running_loop().create_task(upload_log(prepared)) if prepared.uploader is not None else None
+        )
         try:
             job = self._job(current, params, prepared, channel.path, resumed)
             if self._stopping:
@@ -261,7 +263,13 @@ class TrialActor:
                 await self._files.clear_temporary()
 
     async def _train(
-        self, current: Attempt, prepared: Prepared, job: Job, keeper: Keeper, channel: Channel, watch: RemovalWatch
+        self,
+        current: AttemptEvents,
+        prepared: Prepared,
+        job: Job,
+        keeper: ForkServerClient,
+        channel: LogSocket,
+        watch: RemovalWatch,
     ) -> tuple[Exit, str]:
         """Runs the training process and takes all that it logs and prints.
 
@@ -274,7 +282,7 @@ class TrialActor:
             gpus = job.env.get("CUDA_VISIBLE_DEVICES", "")
             # Before what it may have logged already: two sockets bring that and this, in any order.
             current.unsent.insert(0, ("began", time.time(), os.uname().nodename, pid, gpus, self._name))
-            self._delivery.begin(current, self._first_words.wait_s)
+            self._delivery.begin(current, self._first_report_delay.wait_s)
 
         def take(messages: Sequence[wire.Message]) -> list[wire.Message]:
             odd = current.add(messages)
@@ -292,7 +300,7 @@ class TrialActor:
         channel.take, channel.notice = take, current.tell
         watch.start()
         log = CappedLog(prepared.log, self._spec.log_limit, prepared.log_changed)
-        printed = LogWatch(log, self._config, take, current.is_full, note)
+        printed = StdoutTail(log, self._config, take, current.is_full, note)
         async with watched(printed, lambda: self._stopping):
             exit_ = await keeper.run(job, begin)
         current.kept = exit_.kept
@@ -306,7 +314,7 @@ class TrialActor:
         watch.close()
         return exit_, printed.nearly()
 
-    async def _recover(self, current: Attempt, prepared: Prepared, name: str | None) -> Resumed | None:
+    async def _recover(self, current: AttemptEvents, prepared: Prepared, name: str | None) -> Resumed | None:
         """Brings the checkpoint to this node and counts intervals on from it."""
         if name is None:
             return None
@@ -318,7 +326,7 @@ class TrialActor:
         current.reader.interval = resumed.interval if resumed is not None else 0
         return resumed
 
-    def _publish(self, current: Attempt, prepared: Prepared) -> Publisher:
+    def _publish(self, current: AttemptEvents, prepared: Prepared) -> CheckpointPublisher:
         """Begins to publish the checkpoints that the attempt leaves."""
 
         def published(manifest: Manifest) -> None:
@@ -330,7 +338,7 @@ class TrialActor:
             prepared.note(text)
             current.note(text, OUTPUTS)
 
-        publisher = current.publisher = Publisher(
+        publisher = current.publisher = CheckpointPublisher(
             prepared.layout,
             current.trial,
             current.attempt,
@@ -352,13 +360,13 @@ class TrialActor:
         with contextlib.suppress(Exception):
             await self._get_ready()
 
-    async def _get_ready(self) -> tuple[Keeper, Channel]:
+    async def _get_ready(self) -> tuple[ForkServerClient, LogSocket]:
         """Returns keeper and channel, started on the first call, or after the keeper was lost."""
         if self._channel is None:
-            self._channel = Channel()
+            self._channel = LogSocket()
             await self._channel.start()
         self._channel.mend()
-        alive = self._keeper is not None and self._keeper.alive
+        alive = self._fork_server is not None and self._fork_server.alive
         if not alive or not self._files.is_whole():
             loop = asyncio.get_running_loop()
             await asyncio.gather(
@@ -372,19 +380,19 @@ class TrialActor:
                 self._spec = dataclasses.replace(self._config.trial, inputs=inputs)
             self._environment = self._files.environment(self._secrets)
             self._temporary = temporary_variables(self._spec, self._environment, self._files.temporary.path)
-        if self._keeper is None or not alive:
-            self._keeper = await Keeper.start(
+        if self._fork_server is None or not alive:
+            self._fork_server = await ForkServerClient.start(
                 preload=self._config.trial.preload,
                 env=self._environment,
                 cwd=str(self._files.code_dir or ""),
                 remove=[self._channel.path, *self._files.to_remove],
                 forks=self._spec.kind == "function" or bool(self._spec.preload),
             )
-        return self._keeper, self._channel
+        return self._fork_server, self._channel
 
     def _job(
         self,
-        current: Attempt,
+        current: AttemptEvents,
         params: Mapping[str, Any],
         prepared: Prepared,
         channel: str,
@@ -436,8 +444,8 @@ class TrialActor:
         if self._channel is not None:
             self._channel.resume()
 
-    def _refused(self, current: Attempt, why: str) -> None:
+    def _refused(self, current: AttemptEvents, why: str) -> None:
         """What an attempt logged can never be recorded: it fails, for another attempt would log the same."""
         current.refused = why
-        if self._keeper is not None:
-            self._keeper.kill()
+        if self._fork_server is not None:
+            self._fork_server.kill()

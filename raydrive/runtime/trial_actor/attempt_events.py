@@ -11,7 +11,7 @@ from raydrive import wire
 from raydrive.core.config.stdout_metrics import not_a_number
 from raydrive.core.reports.attempt_reports import Recorded, ReportReader
 from raydrive.core.reports.message_checks import clean_text
-from raydrive.runtime.trial_actor.files.checkpoint_publisher import Publisher
+from raydrive.runtime.trial_actor.files.checkpoint_publisher import CheckpointPublisher
 
 Event = tuple[Any, ...]
 METRICS = "metrics"
@@ -20,7 +20,7 @@ MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
 
 
-class Attempt:
+class AttemptEvents:
     """The events of one attempt, counted and kept until the driver has them.
 
     Args:
@@ -36,7 +36,7 @@ class Attempt:
         self.attempt = attempt
         self.metric = metric
         self.unsent: list[Event] = []
-        self.publisher: Publisher | None = None
+        self.publisher: CheckpointPublisher | None = None
         self.log: Callable[[str], None] = lambda text: None
         """Writes a line of ours into the trial's log."""
         self.wake = asyncio.Event()

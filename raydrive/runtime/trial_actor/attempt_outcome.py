@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from raydrive.runtime.trial_actor.attempt_events import METRICS, Attempt
+from raydrive.runtime.trial_actor.attempt_events import METRICS, AttemptEvents
 from raydrive.runtime.trial_actor.failure_reason import why_ended
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.fork_client import Exit
 
 
 def outcome(
-    current: Attempt, exit_: Exit, prepared: Prepared, nearly: str, submit_dir: str = ""
+    current: AttemptEvents, exit_: Exit, prepared: Prepared, nearly: str, submit_dir: str = ""
 ) -> tuple[int | None, str]:
     """How an attempt has ended, noted where its user must not miss it.
 

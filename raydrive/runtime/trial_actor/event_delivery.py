@@ -11,7 +11,7 @@ from typing import Any
 
 from raydrive.runtime.actor_errors import answer, is_refusal
 from raydrive.runtime.fork_server import process_tree
-from raydrive.runtime.trial_actor.attempt_events import MAX_UNSENT, Attempt, Event
+from raydrive.runtime.trial_actor.attempt_events import MAX_UNSENT, AttemptEvents, Event
 
 BATCH_DELAY_S = 0.003
 """A report waits this long for company."""
@@ -40,7 +40,7 @@ class Delivery:
         *,
         heard: Callable[[], None],
         room: Callable[[], None],
-        refused: Callable[[Attempt, str], None],
+        refused: Callable[[AttemptEvents, str], None],
     ) -> None:
         self.driver = driver
         self.epoch = epoch
@@ -57,7 +57,7 @@ class Delivery:
         if self._in_flight is not None:
             self._in_flight.cancel()
 
-    def begin(self, current: Attempt, wait_s: float) -> None:
+    def begin(self, current: AttemptEvents, wait_s: float) -> None:
         """Begins to send when the first words have waited; a task only then, for short attempts pay for each one."""
         loop = asyncio.get_running_loop()
 
@@ -76,7 +76,7 @@ class Delivery:
             sender.cancel()
             await asyncio.wait([sender])
 
-    async def _send(self, current: Attempt) -> None:
+    async def _send(self, current: AttemptEvents) -> None:
         """Sends what was logged, one batch in flight: order and back-pressure for nothing."""
         while True:
             current.wake.clear()
@@ -90,7 +90,7 @@ class Delivery:
             await current.wake.wait()
             await asyncio.sleep(BATCH_DELAY_S)
 
-    async def _deliver(self, current: Attempt, batch: list[Event]) -> bool:
+    async def _deliver(self, current: AttemptEvents, batch: list[Event]) -> bool:
         """Sends one batch until the driver has it; False when it has to be tried again later."""
         if current.silent_since is None:
             current.silent_since = time.monotonic()
@@ -117,7 +117,7 @@ class Delivery:
         current.stopped_pids = []
         return True
 
-    async def _not_delivered(self, current: Attempt, error: BaseException | None) -> None:
+    async def _not_delivered(self, current: AttemptEvents, error: BaseException | None) -> None:
         """Whatever went wrong, the batch is sent again; but not for ever where the driver refuses it."""
         if error is not None and is_refusal(error):
             self._refusals += 1
@@ -130,7 +130,7 @@ class Delivery:
         current.wake.set()
 
 
-def pause_if_unheard(current: Attempt, patience_s: float) -> None:
+def pause_if_unheard(current: AttemptEvents, patience_s: float) -> None:
     """Stops an attempt's process tree at a report when what it logs has not been recorded for so many seconds."""
     since = current.silent_since
     if since is None or not current.pid or current.stopped_pids or time.monotonic() - since < patience_s:

@@ -70,7 +70,7 @@ class Exit:
     """Why its main process cannot have the next job, though it was to; else empty."""
 
 
-class Keeper:
+class ForkServerClient:
     """A running helper process and its control socket; create it with ``start``.
 
     Belongs to the event loop it was started in, which may run in any thread. All methods are for that loop.
@@ -102,7 +102,7 @@ class Keeper:
         remove: Sequence[str] = (),
         learn: bool = True,
         forks: bool = False,
-    ) -> Keeper:
+    ) -> ForkServerClient:
         """Starts the helper process and waits until it has imported what it is to import.
 
         Args:
@@ -251,20 +251,20 @@ class Keeper:
 class _Link(asyncio.Protocol):
     """The control socket: lines in, one call each."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    def __init__(self, keeper: ForkServerClient) -> None:
+        self._fork_server = keeper
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._keeper._transport = cast(asyncio.WriteTransport, transport)
+        self._fork_server._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            self._keeper._take(json.loads(line))
+            self._fork_server._take(json.loads(line))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._keeper._lost()
+        self._fork_server._lost()
 
 
 def _as_json(job: Job, mark: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _MAX_READS = 100
 Take = Callable[[Sequence[wire.Message]], Sequence[wire.Message] | None]
 
 
-class Channel:
+class LogSocket:
     """Reads what a trial logs, one trial after the other.
 
     Belongs to the event loop it was started in. ``take`` and ``notice`` may be replaced at any time.
@@ -229,7 +229,7 @@ class _Reader:
     On the bare socket, for a very short trial spends more on a transport of asyncio's than on all it logs.
     """
 
-    def __init__(self, channel: Channel, connection: socket.socket) -> None:
+    def __init__(self, channel: LogSocket, connection: socket.socket) -> None:
         connection.setblocking(False)
         self._channel = channel
         self._socket = connection

@@ -30,7 +30,7 @@ STOPPED_END_S = 1.0
 Messages = Sequence[dict[str, Any]]
 
 
-class LogWatch:
+class StdoutTail:
     """Looks after one log until ``close``.
 
     Args:
@@ -136,7 +136,7 @@ def _reader(config: TrialConfig) -> PrintedReader | None:
 
 
 @contextlib.asynccontextmanager
-async def watched(watch: LogWatch, is_stopped: Callable[[], bool] = lambda: False) -> AsyncIterator[LogWatch]:
+async def watched(watch: StdoutTail, is_stopped: Callable[[], bool] = lambda: False) -> AsyncIterator[StdoutTail]:
     """Closes a watch when the body ends.
 
     Args:

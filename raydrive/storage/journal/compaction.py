@@ -108,7 +108,7 @@ def compact(folder: Folder, until: Position) -> Snapshot:
     return new
 
 
-def tidy(folder: Folder) -> int:
+def prune_segments(folder: Folder) -> int:
     """Deletes the segments and older snapshots that the newest snapshot stands for; returns how many files.
 
     Claims stay: they say which epochs were taken.

@@ -13,30 +13,30 @@ from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import RaydriveError
 from raydrive.storage.run_layout import RunLayout
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import RunHistory
 
 MOST_RUNS = 24
 MOST_GENERATIONS = 5
 MOST_CURVES = 300
 
 
-def family(story: Story) -> dict[str, Any] | None:
+def family(history: RunHistory) -> dict[str, Any] | None:
     """Returns the lineage of a run, None where it has none.
 
     Args:
-        story: The run.
+        history: The run.
 
     Returns:
         ``parents`` and ``continued`` as they stand in the configuration, each with a ``text``; ``runs``: the family,
         this run first, each with its ``generation`` (0 = this run) and best value where known; ``ties``: pairs of run
         ids, the earlier one first, with what was brought.
     """
-    lineage = story.config.lineage
+    lineage = history.config.lineage
     if not lineage:
         return None
     tree = _Tree()
-    tree.add(story.layout.run_id, story.config.experiment, 0)
-    tree.climb(story.layout, lineage, 1)
+    tree.add(history.layout.run_id, history.config.experiment, 0)
+    tree.climb(history.layout, lineage, 1)
     raw = lineage.to_json()
     texts = {"parents": [one.text for one in lineage.parents], "continued": [one.text for one in lineage.continued]}
     for name, lines in texts.items():
@@ -90,10 +90,10 @@ class _Tree:
         self.climb(earlier, config.lineage, generation)
 
 
-def ancestor_curves(story: Story, most_points: int) -> list[list[Any]]:
+def ancestor_curves(history: RunHistory, most_points: int) -> list[list[Any]]:
     """Returns curves of earlier runs as ``[place of the run, trial, state, curve]``, an even spread of very many."""
     from raydrive.studio.data.page_data import curve_json
 
-    ancestors = story.heritage.ancestors
-    step = max(1, -(-len(ancestors) // MOST_CURVES))
-    return [[one.parent, one.trial, one.state, curve_json(one.curve, most_points)] for one in ancestors[::step]]
+    prior_trials = history.warm_start.prior_trials
+    step = max(1, -(-len(prior_trials) // MOST_CURVES))
+    return [[one.parent, one.trial, one.state, curve_json(one.curve, most_points)] for one in prior_trials[::step]]

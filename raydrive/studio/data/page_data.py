@@ -16,13 +16,13 @@ from typing import Any
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import HIDDEN
 from raydrive.core.records import RUNNING
-from raydrive.core.views.chart_axes import Column, columns_of, flat
-from raydrive.core.views.status import Standing
+from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
+from raydrive.core.views.status import RunStatus
 from raydrive.core.views.summary import Summary, seconds_of
 from raydrive.storage.folder.base import redact
 from raydrive.studio.data.family_tree import ancestor_curves, family
 from raydrive.studio.data.policy_line import policy_line, policy_text
-from raydrive.studio.data.run_history import Past, Series, Story, detail_value
+from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, detail_value
 from raydrive.studio.data.status import standing
 
 FORMAT = 1
@@ -83,32 +83,32 @@ class Documents:
     """Makes the documents of one run, again and again as it goes on.
 
     Args:
-        story: The run.
+        history: The run.
     """
 
-    def __init__(self, story: Story) -> None:
-        self.story = story
+    def __init__(self, history: RunHistory) -> None:
+        self.history = history
         self._flat: list[dict[str, Any]] = []
-        self._generation = story.generation
-        self._family = family(story)
+        self._generation = history.generation
+        self._family = family(history)
 
     # ------------------------------------------------------------------ pieces
 
     def params(self) -> list[dict[str, Any]]:
         """Returns the flat hyperparameters by trial."""
-        if self._generation != self.story.generation:
-            self._flat, self._generation = [], self.story.generation
-        for trial in self.story.sweep.trials[len(self._flat) :]:
+        if self._generation != self.history.generation:
+            self._flat, self._generation = [], self.history.generation
+        for trial in self.history.sweep.trials[len(self._flat) :]:
             self._flat.append(flat(trial.params))
         return self._flat
 
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[AxisSpec]:
         """Returns the hyperparameters as chart columns."""
-        return columns_of(self.story.config.sampling.space, self.params())
+        return axes_of(self.history.config.sampling.space, self.params())
 
     def curve_limit(self) -> int:
         """Returns how many points a curve may have, so that all together stay below the limit of a document."""
-        trials = max(1, len(self.story.sweep.trials))
+        trials = max(1, len(self.history.sweep.trials))
         return max(FEWEST_PER_CURVE, min(MOST_PER_CURVE, MOST_CURVE_POINTS // trials))
 
     def head(self, now: float | None = None) -> dict[str, Any]:
@@ -117,49 +117,49 @@ class Documents:
         Args:
             now: Seconds since the epoch; None = the clock's.
         """
-        story, sweep = self.story, self.story.sweep
-        stands = standing(story, time.time() if now is None else now)
+        history, sweep = self.history, self.history.sweep
+        stands = standing(history, time.time() if now is None else now)
         summary, now = stands.summary, stands.now
         longest = max((sweep.curves.length(trial.number) for trial in sweep.trials), default=0)
         best = summary.best
         return {
             "format": FORMAT,
-            "generation": story.generation,
-            "entries": story.entries,
+            "generation": history.generation,
+            "entries": history.entries,
             "now": now,
             "run": self._run(stands),
             "row": list(ROW),
             "params": [column.to_json() for column in self.columns()],
-            "metrics": list(story.metric_names),
+            "metrics": list(history.metric_names),
             "counts": summary.counts,
             "total": summary.total,
             "done": summary.done,
             "max_total": summary.max_total_runs,
             "reports": summary.reports,
             "best": None if best is None else {"trial": best.trial, "value": best.value, "interval": best.interval},
-            "rises": _rises(story),
-            "epochs": [list(one) for one in story.epochs],
-            "policy": policy_line(story.config.policy, sweep.curves, longest),
+            "rises": _rises(history),
+            "epochs": [list(one) for one in history.epochs],
+            "policy": policy_line(history.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
-            "trouble": story.trouble,
-            "notices": [*story.reader.notices, *self._torn(stands)],
+            "trouble": history.trouble,
+            "notices": [*history.reader.notices, *self._torn(stands)],
             "lineage": self._family,
         }
 
-    def _torn(self, stands: Standing) -> list[str]:
+    def _torn(self, stands: RunStatus) -> list[str]:
         """What stands behind the last entry; a live driver is perhaps just writing it."""
-        unfinished = self.story.reader.unfinished
+        unfinished = self.history.reader.unfinished
         return [unfinished] if unfinished and stands.state != RUNNING else []
 
-    def _run(self, stands: Standing) -> dict[str, Any]:
-        story, sweep, config = self.story, self.story.sweep, self.story.config
+    def _run(self, stands: RunStatus) -> dict[str, Any]:
+        history, sweep, config = self.history, self.history.sweep, self.history.config
         summary, beat = stands.summary, stands.beat
         return {
-            "id": story.layout.run_id,
+            "id": history.layout.run_id,
             "experiment": config.experiment,
             "display_name": config.display_name,
             "lineage": config.lineage.to_json() if config.lineage else None,
-            "uri": redact(story.layout.uri),
+            "uri": redact(history.layout.uri),
             "state": stands.state,
             "over": sweep.finished is not None,
             "why": summary.why,
@@ -177,7 +177,7 @@ class Documents:
         }
 
     def _saving(self, summary: Summary, now: float) -> dict[str, Any]:
-        trained = sum(seconds_of(trial, trial.ended_at or now) or 0.0 for trial in self.story.sweep.trials)
+        trained = sum(seconds_of(trial, trial.ended_at or now) or 0.0 for trial in self.history.sweep.trials)
         saving = summary.saving
         span = saving.span
         return {
@@ -189,19 +189,19 @@ class Documents:
             "share": saving.share,
             "why": saving.why,
             "trained_s": trained,
-            "gpus": self.story.config.trial.resources.gpus,
-            "cpus": self.story.config.trial.resources.cpus,
-            "policy": policy_text(self.story.config.policy),
+            "gpus": self.history.config.trial.resources.gpus,
+            "cpus": self.history.config.trial.resources.cpus,
+            "policy": policy_text(self.history.config.policy),
         }
 
-    def row(self, number: int, columns: Sequence[Column], limit: int, now: float) -> list[Any]:
+    def row(self, number: int, columns: Sequence[AxisSpec], limit: int, now: float) -> list[Any]:
         """Returns the row of one trial, in the order of ``ROW``."""
-        sweep, past = self.story.sweep, self.story.pasts[number]
+        sweep, past = self.history.sweep, self.history.pasts[number]
         trial, curves = sweep.trials[number], sweep.curves
         values = curves.values(number)
         params = self.params()[number]
         began = next((one.began_at for one in past.tries if one.began_at is not None), None)
-        extras = [_last(past, name) for name in self.story.metric_names]
+        extras = [_last(past, name) for name in self.history.metric_names]
         return [
             *(
                 number,
@@ -236,16 +236,16 @@ class Documents:
         head = self.head(now)
         now = float(head["now"])
         columns, limit = self.columns(), self.curve_limit()
-        changed = [number for number, past in enumerate(self.story.pasts) if past.changed > entry or not entry]
+        changed = [number for number, past in enumerate(self.history.pasts) if past.changed > entry or not entry]
         out = {"head": head, "rows": [self.row(number, columns, limit, now) for number in changed]}
         if not entry:
-            out["ancestors"] = ancestor_curves(self.story, limit)
+            out["ancestors"] = ancestor_curves(self.history, limit)
         return out
 
     def series(self, name: str) -> list[list[Any]]:
         """Returns the curves of another metric as ``[trial, curve]``; nothing for one that nobody logged."""
         limit = self.curve_limit()
-        found = ((number, past.series.get(name)) for number, past in enumerate(self.story.pasts))
+        found = ((number, past.series.get(name)) for number, past in enumerate(self.history.pasts))
         return [[number, series_json(one, limit)] for number, one in found if one is not None]
 
 
@@ -264,14 +264,14 @@ def shared_config(config: RunConfig) -> dict[str, Any]:
     return raw
 
 
-def _rises(story: Story) -> list[list[Any]]:
+def _rises(history: RunHistory) -> list[list[Any]]:
     """The run's best value by time, thinned: the last value of a trial that trains on is another one all the time."""
-    indices, _ = thin([value for *_, value in story.rises], MOST_RISES)
-    rises = (story.rises[index] for index in indices)
-    return [[at, trial, interval, short(value)] for at, trial, interval, value in rises]
+    indices, _ = thin([value for *_, value in history.improvements], MOST_RISES)
+    improvements = (history.improvements[index] for index in indices)
+    return [[at, trial, interval, short(value)] for at, trial, interval, value in improvements]
 
 
-def _last(past: Past, name: str) -> Any:
+def _last(past: TrialHistory, name: str) -> Any:
     series = past.series.get(name)
     if series is not None and len(series.values):
         return short(series.values[-1])

@@ -22,8 +22,8 @@ def line_at(policy: Policy, interval: int, curves: Curves) -> float | None:
         curves: All trials' values as they stand.
     """
     if isinstance(policy, BanditPolicy):
-        edge = curves.edge(interval)
-        return None if edge is None else policy.cut(edge[0], curves.maximize)
+        incumbent = curves.incumbent(interval)
+        return None if incumbent is None else policy.cut(incumbent[0], curves.maximize)
     if isinstance(policy, MedianStoppingPolicy):
         median = curves.median_of_means(interval)
         return median.value if median is not None and math.isfinite(median.value) else None

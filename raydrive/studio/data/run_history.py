@@ -1,7 +1,7 @@
 """The fold behind every chart: what a sweep forgets once it has decided, kept for showing.
 
 ``Sweep`` keeps what later decisions need. A chart also needs when each interval was logged, every other metric, every
-attempt and how it ended, and where the policy drew its line when it stopped a trial. ``Story`` folds the same journal
+attempt and how it ended, and where the policy drew its line when it stopped a trial. ``RunHistory`` folds the same journal
 into that, incrementally, beside a sweep of its own.
 """
 
@@ -45,7 +45,7 @@ MOST_METRICS = 64
 
 
 @dataclass(slots=True)
-class Try:
+class AttemptHistory:
     """One attempt of a trial."""
 
     number: int
@@ -69,10 +69,10 @@ class Series:
 
 
 @dataclass(slots=True)
-class Past:
+class TrialHistory:
     """What happened to one trial, beyond what its sweep keeps."""
 
-    tries: list[Try] = field(default_factory=list)
+    tries: list[AttemptHistory] = field(default_factory=list)
     times: array[float] = field(default_factory=lambda: array("d"))
     """When interval 1, 2, ... of the primary metric was logged; as long as the curve."""
     series: dict[str, Series] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Past:
     """Count of the entry that last said something about it."""
 
 
-class Story:
+class RunHistory:
     """A run, folded for showing.
 
     Args:
@@ -99,7 +99,7 @@ class Story:
 
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
-        self.config, self.heritage = read_given(layout)
+        self.config, self.warm_start = read_given(layout)
         self.trouble = ""
         """Why the journal cannot be read to its end; empty when it can."""
         self.damaged = False
@@ -112,12 +112,12 @@ class Story:
 
     def _reset(self) -> None:
         self.reader = JournalReader(self.layout.journal)
-        self.sweep = Sweep(self.config, self.heritage)
-        self.pasts: list[Past] = []
+        self.sweep = Sweep(self.config, self.warm_start)
+        self.pasts: list[TrialHistory] = []
         self.entries = 0
         self.epochs: list[tuple[int, float, float]] = []
         """Each driver: its number, when it took charge, and the seconds worked on the run before it."""
-        self.rises: list[tuple[float, int, int, float]] = []
+        self.improvements: list[tuple[float, int, int, float]] = []
         """Each new best of the run: time, trial, interval, value."""
         self.metric_names: dict[str, None] = {}
         self.dropped_metrics = 0
@@ -156,13 +156,13 @@ class Story:
         self._fold(fact)
         if self.sweep.best is not best and self.sweep.best is not None:
             found = self.sweep.best
-            self.rises.append((fact.at, found.trial, found.interval, found.value))
+            self.improvements.append((fact.at, found.trial, found.interval, found.value))
         for decision in decisions:
             self._decided(decision, fact.at)
 
     # ------------------------------------------------------------------ folding
 
-    def _touch(self, trial: int) -> Past:
+    def _touch(self, trial: int) -> TrialHistory:
         past = self.pasts[trial]
         past.changed = self.entries
         return past
@@ -174,7 +174,7 @@ class Story:
             case Suggested() if fact.params is not None:
                 # What it logged in an earlier run is there from its beginning.
                 times = array("d", [fact.at]) * self.sweep.trials[fact.trial].start
-                self.pasts.append(Past(changed=self.entries, times=times))
+                self.pasts.append(TrialHistory(changed=self.entries, times=times))
             case Began():
                 attempt = self._touch(fact.trial).tries[-1]
                 attempt.began_at, attempt.node, attempt.gpus = fact.at, fact.node, fact.gpus
@@ -217,7 +217,7 @@ class Story:
         match decision:
             case Launch():
                 past = self._touch(decision.trial)
-                past.tries.append(Try(decision.attempt, at, decision.resume_from))
+                past.tries.append(AttemptHistory(decision.attempt, at, decision.resume_from))
             case Stop():
                 past = self._touch(decision.trial)
                 if decision.by == "policy":
@@ -247,15 +247,15 @@ def _ending(fact: Ended, stop_by: str) -> str:
     return f"exit code {fact.exit_code}" + (f": {last[:300]}" if last else "")
 
 
-def open_story(layout: RunLayout) -> Story:
+def open_history(layout: RunLayout) -> RunHistory:
     """Returns the story of a run, read to the end of what its journal holds now.
 
     Raises:
         StorageError: If the run's configuration cannot be read.
     """
-    story = Story(layout)
-    story.refresh()
-    return story
+    history = RunHistory(layout)
+    history.refresh()
+    return history
 
 
 def detail_value(value: Any) -> Any:

@@ -12,7 +12,7 @@ from raydrive.storage.folder.names import is_text, storable
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.trial_files import log_size, read_log
 from raydrive.studio.data.page_data import curve_json, series_json
-from raydrive.studio.data.run_history import Story, detail_value
+from raydrive.studio.data.run_history import RunHistory, detail_value
 
 LOG_TAIL = 64 << 10
 """Bytes of a log that a page asks for at first."""
@@ -24,45 +24,45 @@ MOST_VERDICTS = 12
 MOST_EARLIER_LOGS, EARLIER_LOG_BYTES = 3, 4 << 10
 
 
-def detail(story: Story, number: int, *, log_bytes: int = LOG_TAIL) -> dict[str, Any]:
+def detail(history: RunHistory, number: int, *, log_bytes: int = LOG_TAIL) -> dict[str, Any]:
     """Returns everything about one trial.
 
     Args:
-        story: The run.
+        history: The run.
         number: An existing trial.
         log_bytes: The last so many bytes of its log; 0 = no log.
     """
-    trial, past = story.sweep.trials[number], story.pasts[number]
-    primary = story.sweep.curves.values(number)
+    trial, past = history.sweep.trials[number], history.pasts[number]
+    primary = history.sweep.curves.values(number)
     metrics: dict[str, Any] = {}
     if len(primary):
-        metrics[story.config.metric.name] = curve_json(primary, MOST_POINTS)
+        metrics[history.config.metric.name] = curve_json(primary, MOST_POINTS)
     for name, series in past.series.items():
         metrics[name] = series_json(series, MOST_POINTS)
     return {
         "number": number,
-        "id": f"{story.layout.run_id}_{number}",
+        "id": f"{history.layout.run_id}_{number}",
         "params": detail_value(dict(trial.params)),
-        "command": command_line(story, number),
+        "command": command_line(history, number),
         "metrics": metrics,
         "texts": dict(past.texts),
         "tags": dict(past.tags),
         "details": detail_value(dict(trial.details)),
-        "verdicts": verdicts(story, number),
+        "verdicts": verdicts(history, number),
         "checkpoints": [[name, interval, at] for name, interval, at in past.checkpoints],
         "failures": trial.failures,
         "losses": trial.losses,
         "notes": list(trial.notes),
-        "folder": redact(story.layout.trial(number).uri),
-        **_files(story.layout, number),
-        **log_tail(story, number, trial.attempt, log_bytes),
-        "earlier_logs": _earlier_logs(story, number) if log_bytes else [],
+        "folder": redact(history.layout.trial(number).uri),
+        **_files(history.layout, number),
+        **log_tail(history, number, trial.attempt, log_bytes),
+        "earlier_logs": _earlier_logs(history, number) if log_bytes else [],
     }
 
 
-def command_line(story: Story, number: int) -> str:
+def command_line(history: RunHistory, number: int) -> str:
     """Returns the line that runs a trial by hand; for a function, its call."""
-    spec, trial = story.config.trial, story.sweep.trials[number]
+    spec, trial = history.config.trial, history.sweep.trials[number]
     if spec.kind == "function":
         return f"{spec.script or 'function'}({', '.join(f'{k}={v!r}' for k, v in trial.params.items())})"
     try:
@@ -71,18 +71,18 @@ def command_line(story: Story, number: int) -> str:
         return f"(cannot be written: {error})"
 
 
-def verdicts(story: Story, number: int) -> list[list[Any]]:
+def verdicts(history: RunHistory, number: int) -> list[list[Any]]:
     """Returns what the policy says of a trial's last intervals by the curves as they are now: interval, stop, why.
 
     While a run goes on others catch up, so this may be harsher than what the policy said at the time; why a trial was
     really stopped stands in its row. A policy of a class that is not raydrive's is not asked: a reader has no code.
     """
-    sweep = story.sweep
-    if isinstance(story.config.policy, RecordedPolicy):
+    sweep = history.sweep
+    if isinstance(history.config.policy, RecordedPolicy):
         return []
     found: list[list[Any]] = []
     for interval in range(sweep.curves.length(number), 0, -1):
-        verdict = story.config.policy.judge(number, interval, sweep.curves)
+        verdict = history.config.policy.judge(number, interval, sweep.curves)
         if verdict is not None:
             found.append([interval, verdict.stop, verdict.why])
         if len(found) == MOST_VERDICTS:
@@ -90,14 +90,14 @@ def verdicts(story: Story, number: int) -> list[list[Any]]:
     return found
 
 
-def log_tail(story: Story, number: int, attempt: int, log_bytes: int) -> dict[str, Any]:
+def log_tail(history: RunHistory, number: int, attempt: int, log_bytes: int) -> dict[str, Any]:
     """Returns the end of an attempt's log as text, where it starts, and its attempt."""
     if not log_bytes or attempt < 1:
         return {"log": None, "log_attempt": attempt, "log_from": 0, "log_to": 0}
     try:
-        size = log_size(story.layout, number, attempt)
+        size = log_size(history.layout, number, attempt)
         start = max(0, size - log_bytes)
-        data, end = read_log(story.layout, number, attempt, start, log_bytes)
+        data, end = read_log(history.layout, number, attempt, start, log_bytes)
     except StorageError as error:
         return {"log": f"(the log cannot be read: {error})", "log_attempt": attempt, "log_from": 0, "log_to": 0}
     if start:  # not in the middle of a line
@@ -106,11 +106,11 @@ def log_tail(story: Story, number: int, attempt: int, log_bytes: int) -> dict[st
     return {"log": data.decode("utf-8", "replace"), "log_attempt": attempt, "log_from": start, "log_to": end}
 
 
-def _earlier_logs(story: Story, number: int) -> list[list[Any]]:
+def _earlier_logs(history: RunHistory, number: int) -> list[list[Any]]:
     """The ends of the logs of earlier attempts, the newest first: why a trial was tried again."""
-    last = story.sweep.trials[number].attempt
+    last = history.sweep.trials[number].attempt
     attempts = range(last - 1, max(0, last - 1 - MOST_EARLIER_LOGS), -1)
-    return [[attempt, log_tail(story, number, attempt, EARLIER_LOG_BYTES)["log"]] for attempt in attempts]
+    return [[attempt, log_tail(history, number, attempt, EARLIER_LOG_BYTES)["log"]] for attempt in attempts]
 
 
 def _files(layout: RunLayout, number: int) -> dict[str, Any]:

@@ -18,13 +18,13 @@ from typing import Any
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record
 from raydrive.core.records import Params, Started
-from raydrive.core.search.trial_record import Seen, Suggestion
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.savings import Forecast, Span
-from raydrive.runtime.decision_loop import Loop
+from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.studio.data.policy_line import policy_text
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import RunHistory
 
 CHOICES: tuple[dict[str, Any], ...] = (
     {"type": "none"},
@@ -44,7 +44,7 @@ FEW = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WhatIfResult:
     """What came of a policy on a run's recorded curves."""
 
     policy: dict[str, Any]
@@ -107,7 +107,7 @@ class _Recorded:
     def __init__(self, params: Sequence[Params]) -> None:
         self._params = params
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         return Suggestion(self._params[number], "recorded") if number < len(self._params) else None
 
 
@@ -115,11 +115,11 @@ Played = tuple[Sweep, float, float]
 """A run trained again: its sweep, the seconds trained and the seconds it took."""
 
 
-def what_if(story: Story, policy: Policy | dict[str, Any] | str, free: Played | None = None) -> Outcome:
+def what_if(history: RunHistory, policy: Policy | dict[str, Any] | str, free: Played | None = None) -> WhatIfResult:
     """Returns what a policy would have done on a run's recorded curves.
 
     Args:
-        story: The run; one that still goes on is taken as far as it is.
+        history: The run; one that still goes on is taken as far as it is.
         policy: A policy or its JSON form.
         free: What ``play`` gave without a policy; for asking several times.
 
@@ -127,20 +127,20 @@ def what_if(story: Story, policy: Policy | dict[str, Any] | str, free: Played | 
         ConfigError: If the JSON form is wrong; all problems at once.
     """
     chosen = policy_from_json(policy, "policy") if isinstance(policy, dict | str) else policy
-    free = free or play(story, NoTerminationPolicy())
+    free = free or play(history, NoTerminationPolicy())
     _, free_s, free_end = free
-    played, trained, end = free if isinstance(chosen, NoTerminationPolicy) else play(story, chosen)
-    best, recorded = played.best, story.sweep.best
+    played, trained, end = free if isinstance(chosen, NoTerminationPolicy) else play(history, chosen)
+    best, recorded = played.best, history.sweep.best
     stopped = tuple(
         (trial.number, played.curves.length(trial.number), trial.why)
         for trial in played.trials
         if trial.stop_by == "policy"
     )
     cut = {number for number, _, _ in stopped}
-    forecast = Forecast(story.sweep)
-    left = {trial.number for trial in story.sweep.trials if trial.stop_by == "policy" and not trial.open}
+    forecast = Forecast(history.sweep)
+    left = {trial.number for trial in history.sweep.trials if trial.stop_by == "policy" and not trial.open}
     beyond, estimated = (forecast.of(numbers) or Span(0.0, 0.0, 0.0) for numbers in (left - cut, left & cut))
-    return Outcome(
+    return WhatIfResult(
         policy=policy_record(chosen),
         text=policy_text(chosen),
         stopped=stopped,
@@ -160,12 +160,12 @@ def what_if(story: Story, policy: Policy | dict[str, Any] | str, free: Played | 
     )
 
 
-def in_advance(story: Story) -> list[dict[str, Any]]:
+def in_advance(history: RunHistory) -> list[dict[str, Any]]:
     """Returns the outcomes of ``CHOICES`` and of the run's own policy; nothing for a run too large to play so often."""
-    if story.sweep.reports > MOST_REPORTS_IN_ADVANCE or not story.sweep.reports:
+    if history.sweep.reports > MOST_REPORTS_IN_ADVANCE or not history.sweep.reports:
         return []
-    few = None if story.sweep.reports <= MOST_REPORTS_FOR_ALL else FEW
-    return [outcome.to_json() for outcome in outcomes(story, choices(story.config.policy)[:few])]
+    few = None if history.sweep.reports <= MOST_REPORTS_FOR_ALL else FEW
+    return [outcome.to_json() for outcome in outcomes(history, choices(history.config.policy)[:few])]
 
 
 def choices(own: Policy) -> list[Policy]:
@@ -179,38 +179,38 @@ def choices(own: Policy) -> list[Policy]:
     return [own, *(one for one in others if policy_record(one) != policy_record(own))]
 
 
-def outcomes(story: Story, policies: Iterable[Policy]) -> list[Outcome]:
+def outcomes(history: RunHistory, policies: Iterable[Policy]) -> list[WhatIfResult]:
     """Returns what several policies would have done; see ``what_if``."""
-    free = play(story, NoTerminationPolicy())
-    return [what_if(story, one, free) for one in policies]
+    free = play(history, NoTerminationPolicy())
+    return [what_if(history, one, free) for one in policies]
 
 
-def play(story: Story, policy: Policy) -> Played:
+def play(history: RunHistory, policy: Policy) -> Played:
     """Trains the run again on virtual time; returns its sweep, the seconds trained and the seconds it took."""
-    trials = story.sweep.trials
+    trials = history.sweep.trials
     limits = replace(
-        story.sweep.limits,
+        history.sweep.limits,
         max_total_runs=max(1, len(trials)),
         max_duration_s=None,
         trial_timeout_s=None,
         first_failures=0,
         max_attempts=1,
     )
-    sweep = Sweep(replace(story.config, policy=policy, limits=limits), story.heritage)
-    runner = SimulatedRunner(lambda number, params: _curve(story, number))
-    loop = Loop(sweep, _Recorded([trial.params for trial in trials]), runner, None, lambda: runner.now)
+    sweep = Sweep(replace(history.config, policy=policy, limits=limits), history.warm_start)
+    runner = SimulatedRunner(lambda number, params: _curve(history, number))
+    loop = DecisionLoop(sweep, _Recorded([trial.params for trial in trials]), runner, None, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     for fact in runner.facts(lambda: sweep.due_at):
         loop.take([fact])
     return sweep, sum(trial.trained_s for trial in sweep.trials), runner.now
 
 
-def _curve(story: Story, number: int) -> Iterator[tuple[float, float]]:
+def _curve(history: RunHistory, number: int) -> Iterator[tuple[float, float]]:
     """A trial as it was: seconds of training before each interval, and the value logged."""
-    past = story.pasts[number]
+    past = history.pasts[number]
     begins = sorted(one.began_at for one in past.tries if one.began_at is not None)
     before = begins[0] if begins else None
-    for at, value in zip(past.times, story.sweep.curves.values(number), strict=False):
+    for at, value in zip(past.times, history.sweep.curves.values(number), strict=False):
         # A relaunched attempt began after the interval before: the time in between was not training.
         late = [begin for begin in begins if begin <= at]
         start = max(late[-1] if late else at, at if before is None else before)

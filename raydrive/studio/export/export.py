@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, StorageError
 from raydrive.storage.folder.base import redact
 from raydrive.studio.data.page_data import Documents, shared_config
-from raydrive.studio.data.run_history import Story, detail_value
+from raydrive.studio.data.run_history import RunHistory, detail_value
 from raydrive.studio.export.mlflow_export import to_mlflow
 from raydrive.studio.export.other_tools import to_optuna, to_tensorboard
 
@@ -26,11 +26,11 @@ _OTHERS = ("mlflow", "optuna", "sqlalchemy", "requests")
 """Whose refusals (a tracking server that is away, a wrong address) are the user's news, not a bug of ours."""
 
 
-def export_run(story: Story, kind: str, target: str = "") -> list[str]:
+def export_run(history: RunHistory, kind: str, target: str = "") -> list[str]:
     """Exports a run and returns what was written: paths, or a line about it; then notes, which begin with ``Note:``.
 
     Args:
-        story: The run.
+        history: The run.
         kind: A key of ``KINDS``.
         target: File or folder (``csv`` and ``parquet`` write two files, so a folder), an Optuna storage URL, an MLflow
             tracking URI; empty = a name made from the run's id, here.
@@ -43,7 +43,7 @@ def export_run(story: Story, kind: str, target: str = "") -> list[str]:
     if kind not in KINDS:
         raise ConfigError(Problem("to", repr(kind), ", ".join(KINDS)))
     try:
-        return KINDS[kind](story, target)
+        return KINDS[kind](history, target)
     except OSError as error:
         raise StorageError(f"cannot export to {target or 'this folder'}: {error}") from error
     except Exception as error:
@@ -53,10 +53,10 @@ def export_run(story: Story, kind: str, target: str = "") -> list[str]:
         raise RaydriveError(f"{kind} at {redact(target)} did not take the run: {first}") from error
 
 
-def _run(story: Story) -> HyperDriveRun:
+def _run(history: RunHistory) -> HyperDriveRun:
     from raydrive.api.run import HyperDriveRun
 
-    return HyperDriveRun(story.layout)
+    return HyperDriveRun(history.layout)
 
 
 def _folder(target: str) -> Path:
@@ -81,8 +81,8 @@ def _cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _to_csv(story: Story, target: str) -> list[str]:
-    run, folder, paths = _run(story), _folder(target), []
+def _to_csv(history: RunHistory, target: str) -> list[str]:
+    run, folder, paths = _run(history), _folder(target), []
     for name, table in (("trials", run.trials_table()), ("metrics", run.metrics_table())):
         path = folder / f"{run.id}-{name}.csv"
         path.write_text(_csv_text(table), encoding="utf-8")
@@ -90,10 +90,10 @@ def _to_csv(story: Story, target: str) -> list[str]:
     return paths
 
 
-def _to_parquet(story: Story, target: str) -> list[str]:
+def _to_parquet(history: RunHistory, target: str) -> list[str]:
     from pyarrow import parquet
 
-    run, folder, paths = _run(story), _folder(target), []
+    run, folder, paths = _run(history), _folder(target), []
     for name, table in (("trials", run.trials_table()), ("metrics", run.metrics_table())):
         path = folder / f"{run.id}-{name}.parquet"
         parquet.write_table(table, path)
@@ -101,10 +101,10 @@ def _to_parquet(story: Story, target: str) -> list[str]:
     return paths
 
 
-def run_json(story: Story) -> dict[str, Any]:
+def run_json(history: RunHistory) -> dict[str, Any]:
     """Returns a run with all its values as one JSON object; numbers JSON does not know become text."""
-    run = _run(story)
-    head = Documents(story).head()
+    run = _run(history)
+    head = Documents(history).head()
     metrics = run.all_metrics()
     trials = []
     for trial, row in zip(run.sweep.trials, run.rows(), strict=True):
@@ -124,19 +124,19 @@ def run_json(story: Story) -> dict[str, Any]:
         for key in ("id", "experiment", "state", "why", "metric", "goal", "objective", "started", "last")
     }
     out: dict[str, Any] = detail_value(
-        {"schema_version": 1, **about, **summary, "config": shared_config(story.config), "trials": trials}
+        {"schema_version": 1, **about, **summary, "config": shared_config(history.config), "trials": trials}
     )
     return out
 
 
-def _to_json(story: Story, target: str) -> list[str]:
-    path = Path(target or f"{story.layout.run_id}.json").expanduser()
+def _to_json(history: RunHistory, target: str) -> list[str]:
+    path = Path(target or f"{history.layout.run_id}.json").expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(run_json(story), indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(run_json(history), indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
     return [str(path)]
 
 
-KINDS: Mapping[str, Callable[[Story, str], list[str]]] = {
+KINDS: Mapping[str, Callable[[RunHistory, str], list[str]]] = {
     "csv": _to_csv,
     "json": _to_json,
     "parquet": _to_parquet,

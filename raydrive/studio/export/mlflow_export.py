@@ -16,7 +16,7 @@ from raydrive.core.records import COMPLETED, FAILED
 from raydrive.core.views.chart_axes import flat
 from raydrive.core.views.portable_values import Names, as_moment, as_step, as_text, cut
 from raydrive.storage.folder.base import redact
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.export.other_tools import library, listed, renamed, told
 
 ALLOWED, LONGEST_NAME = r"[\w\-. /:]", 250
@@ -27,11 +27,11 @@ METRICS_BATCH, PARAMS_BATCH = 500, 90
 _STATES = {COMPLETED: "FINISHED", FAILED: "FAILED"}
 
 
-def to_mlflow(story: Story, target: str) -> list[str]:
+def to_mlflow(history: RunHistory, target: str) -> list[str]:
     """Writes a parent run and a nested run per trial, with parameters, metrics, tags and states.
 
     Args:
-        story: The run.
+        history: The run.
         target: Tracking URI; empty = ``MLFLOW_TRACKING_URI``.
 
     Returns:
@@ -44,7 +44,7 @@ def to_mlflow(story: Story, target: str) -> list[str]:
     uri = target or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
         raise ConfigError(Problem("--output", "nothing", "a tracking URI, here or in MLFLOW_TRACKING_URI"))
-    return _Export(mlflow, story, uri).write()
+    return _Export(mlflow, history, uri).write()
 
 
 class _Export:
@@ -52,21 +52,21 @@ class _Export:
 
     Args:
         mlflow: The library.
-        story: The run.
+        history: The run.
         uri: Where to.
     """
 
-    def __init__(self, mlflow: Any, story: Story, uri: str) -> None:
+    def __init__(self, mlflow: Any, history: RunHistory, uri: str) -> None:
         self._entities = mlflow.entities
         self._refusal = mlflow.exceptions.MlflowException
         self._client = mlflow.MlflowClient(tracking_uri=uri)
-        self._story, self._uri = story, uri
+        self._story, self._uri = history, uri
         in_files = urllib.parse.urlsplit(uri).scheme in ("", "file")
-        primary = story.config.metric.name
-        tags = list(dict.fromkeys(name for past in story.pasts for name in past.tags))
-        params = list(dict.fromkeys(name for trial in story.sweep.trials for name in flat(trial.params)))
+        primary = history.config.metric.name
+        tags = list(dict.fromkeys(name for past in history.pasts for name in past.tags))
+        params = list(dict.fromkeys(name for trial in history.sweep.trials for name in flat(trial.params)))
         self._metrics = Names(
-            ALLOWED, LONGEST_NAME, is_path=True, is_file=in_files, known=[primary, *story.metric_names]
+            ALLOWED, LONGEST_NAME, is_path=True, is_file=in_files, known=[primary, *history.metric_names]
         )
         self._params = Names(ALLOWED, LONGEST_NAME, is_path=True, is_file=in_files, known=params)
         self._tags = Names(ALLOWED, LONGEST_NAME, is_path=True, is_file=in_files, known=tags)
@@ -75,20 +75,20 @@ class _Export:
         self._refused: list[str] = []
 
     def write(self) -> list[str]:
-        story, client = self._story, self._client
-        run_id, name, sweep = story.layout.run_id, story.config.experiment, story.sweep
+        history, client = self._story, self._client
+        run_id, name, sweep = history.layout.run_id, history.config.experiment, history.sweep
         found = client.get_experiment_by_name(name)
         experiment = found.experiment_id if found else client.create_experiment(name)
         parent = client.create_run(experiment, _millis(sweep.started_at), {"raydrive.run": run_id}, run_id).info.run_id
         best = sweep.best
         if best is not None:
-            client.log_metric(parent, self._metrics.of(story.config.metric.name), best.value)
+            client.log_metric(parent, self._metrics.of(history.config.metric.name), best.value)
         for number in range(len(sweep.trials)):
             self._trial(experiment, parent, number)
         client.set_terminated(parent, "FINISHED", _millis(sweep.last_at))
         return [
             f"run {run_id!r} with {len(sweep.trials)} nested runs in experiment {name!r} at {redact(self._uri)}",
-            *told(story, self._metrics, self._odd_steps),
+            *told(history, self._metrics, self._odd_steps),
             *(
                 f"Note: {text}"
                 for what, names in (("the hyperparameter ", self._params), ("the tag ", self._tags))

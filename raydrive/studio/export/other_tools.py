@@ -11,10 +11,10 @@ from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
 from raydrive.core.records import COMPLETED
-from raydrive.core.views.chart_axes import Column, flat
+from raydrive.core.views.chart_axes import AxisSpec, flat
 from raydrive.core.views.portable_values import LAST_MOMENT_S, NO_SURROGATES, Names, as_moment, as_step, as_text
 from raydrive.studio.data.page_data import Documents
-from raydrive.studio.data.run_history import MOST_METRICS, Story
+from raydrive.studio.data.run_history import MOST_METRICS, RunHistory
 
 _TAG_CHARACTERS, _LONGEST_TAG = r"[-/\w.]", 500
 """What TensorBoard shows in the name of a metric; tensorboardX would replace the rest and let two names become one."""
@@ -38,11 +38,11 @@ def library(name: str, extra: str) -> Any:
         raise ConfigError(Problem("--to", found, f"{name} installed", f"pip install 'raydrive[{extra}]'")) from error
 
 
-def to_optuna(story: Story, target: str) -> list[str]:
+def to_optuna(history: RunHistory, target: str) -> list[str]:
     """Writes a study with every trial, its intermediate values and whether it was pruned.
 
     Args:
-        story: The run.
+        history: The run.
         target: Optuna storage URL, such as ``sqlite:///study.db``.
 
     Raises:
@@ -54,32 +54,32 @@ def to_optuna(story: Story, target: str) -> list[str]:
         allowed = "an Optuna storage URL, such as sqlite:///study.db"
         raise ConfigError(Problem("--output", repr(target) if target else "nothing", allowed))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    direction = "maximize" if story.config.metric.maximize else "minimize"
-    name = story.layout.run_id
+    direction = "maximize" if history.config.metric.maximize else "minimize"
+    name = history.layout.run_id
     try:
         study = optuna.create_study(study_name=name, storage=target, direction=direction)
     except optuna.exceptions.DuplicatedStudyError as error:
         fix = "Delete it there (optuna delete-study), or choose another -o."
         raise RaydriveError(f"{target} has a study {name!r} already; nothing was written. {fix}") from error
-    study.set_user_attr("raydrive_run", story.layout.run_id)
-    study.set_user_attr("metric", story.config.metric.name)
-    study.set_user_attr("objective", story.config.metric.value)
-    documents = Documents(story)
+    study.set_user_attr("raydrive_run", history.layout.run_id)
+    study.set_user_attr("metric", history.config.metric.name)
+    study.set_user_attr("objective", history.config.metric.value)
+    documents = Documents(history)
     columns = documents.columns()
     names = Names(NO_SURROGATES, _LONGEST_PARAM, known=[column.name for column in columns])
     spread = {names.of(column.name): _distribution(optuna, column, documents.params()) for column in columns}
-    for trial, params in zip(story.sweep.trials, documents.params(), strict=True):
+    for trial, params in zip(history.sweep.trials, documents.params(), strict=True):
         taken = {names.of(key): _plain(value) for key, value in params.items()}
-        study.add_trial(_frozen(optuna, story, trial, taken, spread))
+        study.add_trial(_frozen(optuna, history, trial, taken, spread))
     notes = [f"Note: {text}" for text in renamed("the hyperparameter ", names)]
-    return [f"study {name!r} with {len(story.sweep.trials)} trials in {target}", *notes]
+    return [f"study {name!r} with {len(history.sweep.trials)} trials in {target}", *notes]
 
 
 def _plain(value: Any) -> Any:
     return as_text(value) if isinstance(value, str) else value
 
 
-def _distribution(optuna: Any, column: Column, rows: list[dict[str, Any]]) -> Any:
+def _distribution(optuna: Any, column: AxisSpec, rows: list[dict[str, Any]]) -> Any:
     """The narrowest distribution that holds every value: Optuna refuses trials outside of it."""
     kinds = optuna.distributions
     values = [row[column.name] for row in rows if row.get(column.name) is not None]
@@ -92,8 +92,8 @@ def _distribution(optuna: Any, column: Column, rows: list[dict[str, Any]]) -> An
     return kinds.FloatDistribution(float(low), float(high), log=column.log and low > 0)
 
 
-def _frozen(optuna: Any, story: Story, trial: Any, params: dict[str, Any], spread: dict[str, Any]) -> Any:
-    curves, states = story.sweep.curves, optuna.trial.TrialState
+def _frozen(optuna: Any, history: RunHistory, trial: Any, params: dict[str, Any], spread: dict[str, Any]) -> Any:
+    curves, states = history.sweep.curves, optuna.trial.TrialState
     best = curves.objective(trial.number)
     state = states.PRUNED if trial.stop_by == "policy" else states.COMPLETE if trial.state == COMPLETED else states.FAIL
     state = states.FAIL if state == states.COMPLETE and best is None else state
@@ -112,16 +112,16 @@ def _frozen(optuna: Any, story: Story, trial: Any, params: dict[str, Any], sprea
         },
     )
     frozen.datetime_start = datetime.datetime.fromtimestamp(min(as_moment(trial.created_at), _LAST_LOCAL_S))
-    ended = as_moment(trial.ended_at or story.sweep.last_at)
+    ended = as_moment(trial.ended_at or history.sweep.last_at)
     frozen.datetime_complete = datetime.datetime.fromtimestamp(min(ended, _LAST_LOCAL_S))
     return frozen
 
 
-def to_tensorboard(story: Story, target: str) -> list[str]:
+def to_tensorboard(history: RunHistory, target: str) -> list[str]:
     """Writes a folder of event files, one per trial, with all metrics and the hyperparameters for the HParams tab.
 
     Args:
-        story: The run.
+        history: The run.
         target: The folder; empty = ``<run>-tensorboard``.
 
     Raises:
@@ -129,18 +129,18 @@ def to_tensorboard(story: Story, target: str) -> list[str]:
     """
     board = library("tensorboardX", "tensorboard")
     summary = importlib.import_module("tensorboardX.summary")
-    root = Path(target or f"{story.layout.run_id}-tensorboard").expanduser()
-    primary = story.config.metric.name
-    names = Names(_TAG_CHARACTERS, _LONGEST_TAG, is_path=True, known=[primary, *story.metric_names])
+    root = Path(target or f"{history.layout.run_id}-tensorboard").expanduser()
+    primary = history.config.metric.name
+    names = Names(_TAG_CHARACTERS, _LONGEST_TAG, is_path=True, known=[primary, *history.metric_names])
     odd_steps: set[str] = set()
-    for trial, past in zip(story.sweep.trials, story.pasts, strict=True):
+    for trial, past in zip(history.sweep.trials, history.pasts, strict=True):
         writer = board.SummaryWriter(logdir=str(root / f"trial-{trial.number:05d}"), write_to_disk=True)
-        best = story.sweep.curves.objective(trial.number)
+        best = history.sweep.curves.objective(trial.number)
         for part in summary.hparams(
             _board_params(trial.params), {names.of(primary): math.nan if best is None else best}
         ):
             writer.file_writer.add_summary(part)
-        for k, (at, value) in enumerate(zip(past.times, story.sweep.curves.values(trial.number), strict=False), 1):
+        for k, (at, value) in enumerate(zip(past.times, history.sweep.curves.values(trial.number), strict=False), 1):
             writer.add_scalar(names.of(primary), value, k, walltime=as_moment(at))
         for name, series in past.series.items():
             for count, (at, value) in enumerate(zip(series.at, series.values, strict=True), 1):
@@ -151,29 +151,29 @@ def to_tensorboard(story: Story, target: str) -> list[str]:
                     names.of(name), value, count if step is None else step, walltime=as_moment(trial.created_at)
                 )
         writer.close()
-    return [str(root), *told(story, names, odd_steps)]
+    return [str(root), *told(history, names, odd_steps)]
 
 
 def _board_params(params: Any) -> dict[str, Any]:
     return {as_text(k): v if isinstance(v, bool | int | float) else as_text(v) for k, v in flat(params).items()}
 
 
-def told(story: Story, names: Names, odd_steps: Collection[str] = ()) -> list[str]:
+def told(history: RunHistory, names: Names, odd_steps: Collection[str] = ()) -> list[str]:
     """Returns notes on what stands under another name in the other tool, or not at all.
 
     Args:
-        story: The run.
+        history: The run.
         names: What the metrics are called there.
         odd_steps: Names of metrics with steps that the tool does not take.
     """
     notes = renamed("", names)
-    texts = {name for past in story.pasts for name in past.texts}
+    texts = {name for past in history.pasts for name in past.texts}
     if odd_steps:
         notes.append(f"steps that are no whole number of 64 bits are counted instead: {listed(odd_steps)}")
     if texts:
         notes.append(f"values that are no number are not exported: {listed(texts)}")
-    if story.dropped_metrics:
-        left_out = f"{story.dropped_metrics} values of others are not"
+    if history.dropped_metrics:
+        left_out = f"{history.dropped_metrics} values of others are not"
         notes.append(f"only the first {MOST_METRICS} names of metrics are exported; {left_out}")
     return [f"Note: {text}" for text in notes]
 

@@ -11,7 +11,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.views.chart_axes import flat
 from raydrive.core.views.summary import INTERRUPTED, ranked, row, seconds_of
 from raydrive.studio.data.page_data import thin
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.data.status import standing
 
 COLOURS = {RUNNING: "#2f7ed8", COMPLETED: "#26997a", CANCELED: "#c98a04", FAILED: "#d1495b", QUEUED: "#8a94a6"}
@@ -22,20 +22,20 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 62, 26
 _CELL = "padding:3px 10px;text-align:left;border-bottom:1px solid rgba(128,128,128,.25)"
 
 
-def run_cell(story: Story, now: float | None = None) -> str:
+def run_cell(history: RunHistory, now: float | None = None) -> str:
     """Returns the HTML of a run as it stands.
 
     Args:
-        story: The run.
+        history: The run.
         now: Seconds since the epoch; None = the clock's.
     """
     now = time.time() if now is None else now
-    stands = standing(story, now)
+    stands = standing(history, now)
     summary, now = stands.summary, stands.now
     best = summary.best
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
     value = (
-        f"best {_text(story.config.metric.label)} <b>{best.value:.6g}</b> (trial {best.trial})"
+        f"best {_text(history.config.metric.label)} <b>{best.value:.6g}</b> (trial {best.trial})"
         if best
         else "no value yet"
     )
@@ -44,16 +44,16 @@ def run_cell(story: Story, now: float | None = None) -> str:
     saved = f" · early termination saved {span_text(span)}" if span is not None and span.seconds else ""
     return (
         '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
-        f"<div><b>{_text(story.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "
+        f"<div><b>{_text(history.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "
         f"{summary.max_total_runs} ({counts}) · {value} · {_clock(summary.elapsed_s)}{saved}</div>{why}"
-        f"{drawing(story)}{_table(story, now, stands.state == INTERRUPTED)}</div>"
+        f"{drawing(history)}{_table(history, now, stands.state == INTERRUPTED)}</div>"
     )
 
 
-def drawing(story: Story) -> str:
+def drawing(history: RunHistory) -> str:
     """Returns the metric over intervals as SVG, a line per trial; empty while nothing was logged."""
-    curves = story.sweep.curves
-    chosen = ranked(story.sweep)[:MOST_LINES]
+    curves = history.sweep.curves
+    chosen = ranked(history.sweep)[:MOST_LINES]
     lines = [(trial, thin(curves.values(trial.number), 120)) for trial in chosen if curves.length(trial.number)]
     finite = sorted(v for _, (_, values) in lines for v in values if math.isfinite(v))
     if not finite:
@@ -73,7 +73,7 @@ def drawing(story: Story) -> str:
     def y(value: float) -> float:
         return 8 + (HEIGHT - BOTTOM - 8) * (1 - (min(high, max(low, value)) - low) / span)
 
-    top = story.sweep.best.trial if story.sweep.best else None
+    top = history.sweep.best.trial if history.sweep.best else None
     parts = []
     for trial, (indices, values) in sorted(lines, key=lambda item: item[0].number == top):
         dots = [(x(k), y(v)) for k, v in zip(indices, values, strict=True) if math.isfinite(v)]
@@ -101,15 +101,15 @@ def drawing(story: Story) -> str:
     )
 
 
-def _table(story: Story, now: float, interrupted: bool) -> str:
-    sweep = story.sweep
+def _table(history: RunHistory, now: float, interrupted: bool) -> str:
+    sweep = history.sweep
     shown = {trial.number: trial for trial in [*sweep.open_trials[:5], *ranked(sweep, top=MOST_ROWS)]}
     chosen = list(shown.values())[:MOST_ROWS]
     rows = [row(sweep, trial, trial.ended_at or now, interrupted=interrupted) for trial in chosen]
     if not rows:
         return ""
     names = list(dict.fromkeys(name for item in rows for name in flat(item.params)))[:8]
-    head = ["trial", "state", story.config.metric.label, "intervals", "time", *names, "why it ended"]
+    head = ["trial", "state", history.config.metric.label, "intervals", "time", *names, "why it ended"]
     body = []
     for item in rows:
         params = flat(item.params)

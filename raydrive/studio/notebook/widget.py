@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.api.argument_types import RUN_OBJECT
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.errors import RaydriveError
-from raydrive.studio.data.run_history import Story, open_story
+from raydrive.studio.data.run_history import RunHistory, open_history
 from raydrive.studio.notebook.cell import run_cell
 
 if TYPE_CHECKING:
@@ -56,19 +56,19 @@ class RunDetails:
         if get_ipython is None or get_ipython() is None:
             print(repr(self.run))
             return
-        story = open_story(self.run.layout)
-        handle = display(self._output(run_cell(story)), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        over = story.sweep.finished is not None
+        history = open_history(self.run.layout)
+        handle = display(self._output(run_cell(history)), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        over = history.sweep.finished is not None
         below: Any = None
         if page or (page is None and over):
-            display(self._output(frame(story)), raw=True)  # type: ignore[no-untyped-call]
+            display(self._output(frame(history)), raw=True)  # type: ignore[no-untyped-call]
         elif page is None:
             below = display(self._output(""), raw=True, display_id=True)  # type: ignore[no-untyped-call]
         if over or handle is None:
             return
         self._closed.clear()
         self._thread = threading.Thread(
-            target=self._follow, args=(story, handle, below), name="raydrive-run-details", daemon=True
+            target=self._follow, args=(history, handle, below), name="raydrive-run-details", daemon=True
         )
         self._thread.start()
 
@@ -93,33 +93,33 @@ class RunDetails:
         """An output of a cell; not as IPython's ``HTML``, which warns of frames wherever it sees one."""
         return {"text/html": text, "text/plain": repr(self.run)}
 
-    def _follow(self, story: Story, handle: Any, below: Any) -> None:
+    def _follow(self, history: RunHistory, handle: Any, below: Any) -> None:
         shown = ""
         while True:
             ended = self._closed.wait(UPDATE_S)
             try:
-                story.refresh()
-                text = run_cell(story)
+                history.refresh()
+                text = run_cell(history)
                 if text != shown:
                     handle.update(self._output(text), raw=True)
                     shown = text
-                if story.sweep.finished is not None and below is not None and not ended:
-                    below.update(self._output(frame(story)), raw=True)
+                if history.sweep.finished is not None and below is not None and not ended:
+                    below.update(self._output(frame(history)), raw=True)
             except RaydriveError as error:  # a storage that is away for a moment comes back
                 handle.update(self._output(f"{shown}<p>{html.escape(str(error))}</p>"), raw=True)
-            if ended or story.sweep.finished is not None:
+            if ended or history.sweep.finished is not None:
                 return
 
 
-def frame(story: Story, height: int = PAGE_HEIGHT) -> str:
+def frame(history: RunHistory, height: int = PAGE_HEIGHT) -> str:
     """Returns the whole page of a run as an element for a notebook.
 
     Args:
-        story: The run.
+        history: The run.
         height: Pixels.
     """
     from raydrive.api.display.self_contained_html import frame_html
     from raydrive.studio.web.page import report_page
     from raydrive.studio.web.report import report_data
 
-    return frame_html(report_page(report_data(story), story.layout.run_id, packed=True), height)
+    return frame_html(report_page(report_data(history), history.layout.run_id, packed=True), height)

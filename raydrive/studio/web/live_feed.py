@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.data.page_data import Documents
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.data.status import standing
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Feed:
 
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
-        self._story: Story | None = None
+        self._story: RunHistory | None = None
         self._documents: Documents | None = None
         self._lock = asyncio.Lock()
         self._changed = asyncio.Condition()
@@ -55,40 +55,40 @@ class Feed:
             if self._story is None:
                 self._story, self._documents = await asyncio.to_thread(self._first)
 
-    def _first(self) -> tuple[Story, Documents]:
-        story = Story(self.layout)
-        self._read(story)
-        return story, Documents(story)
+    def _first(self) -> tuple[RunHistory, Documents]:
+        history = RunHistory(self.layout)
+        self._read(history)
+        return history, Documents(history)
 
-    def _read(self, story: Story) -> bool:
-        before, changed = self.state, story.refresh()
-        self.state = standing(story, time.time()).state
+    def _read(self, history: RunHistory) -> bool:
+        before, changed = self.state, history.refresh()
+        self.state = standing(history, time.time()).state
         return changed or self.state != before
 
     @property
-    def story(self) -> Story:
+    def history(self) -> RunHistory:
         """The run; only for use inside ``ask``, or for numbers that may be a moment old."""
         if self._story is None:
             raise RuntimeError("the feed is not open")
         return self._story
 
-    async def ask(self, question: Callable[[Story, Documents], T]) -> T:
+    async def ask(self, question: Callable[[RunHistory, Documents], T]) -> T:
         """Returns what a function says of the run; it runs in a thread while nothing changes."""
         await self.open()
         async with self._lock:
-            return await asyncio.to_thread(question, self.story, self._documents)  # type: ignore[arg-type]
+            return await asyncio.to_thread(question, self.history, self._documents)  # type: ignore[arg-type]
 
-    async def ask_once(self, name: str, question: Callable[[Story, Documents], T]) -> T:
+    async def ask_once(self, name: str, question: Callable[[RunHistory, Documents], T]) -> T:
         """As ``ask``, but asks only once until the run changes.
 
         Args:
             name: Names the question.
             question: The function.
         """
-        key = (name, self.story.entries)
+        key = (name, self.history.entries)
         if key not in self._answers:
             answer = await self.ask(question)
-            self._answers = {k: v for k, v in self._answers.items() if k[1] == self.story.entries and len(k[0]) < 500}
+            self._answers = {k: v for k, v in self._answers.items() if k[1] == self.history.entries and len(k[0]) < 500}
             self._answers[key] = answer
         found: T = self._answers[key]
         return found
@@ -96,16 +96,16 @@ class Feed:
     @property
     def mark(self) -> str:
         """The event id of the present state: generation and entries."""
-        return f"{self.story.generation}.{self.story.entries}"
+        return f"{self.history.generation}.{self.history.entries}"
 
     async def since(self, generation: int, entry: int) -> tuple[str, str, str]:
         """Returns event name, id and JSON of what a viewer lacks who has seen the entries up to ``entry``."""
         await self.open()
         async with self._lock:
-            story = self.story
-            fresh = generation != story.generation or entry > story.entries
+            history = self.history
+            fresh = generation != history.generation or entry > history.entries
             start = 0 if fresh else entry
-            key = (start, story.entries, self.state)
+            key = (start, history.entries, self.state)
             if key not in self._cache:
                 text = await asyncio.to_thread(self._text, start)
                 # Viewers are at the newest entry or at 0; older starts are rare reconnects.
@@ -157,14 +157,14 @@ class Feed:
     async def refresh(self) -> None:
         """Reads what is new."""
         async with self._lock:
-            changed = await asyncio.to_thread(self._read, self.story)
+            changed = await asyncio.to_thread(self._read, self.history)
         if changed:
             async with self._changed:
                 self._changed.notify_all()
 
     async def _poll(self) -> None:
         while True:
-            await asyncio.sleep(POLL_OVER_S if self.story.sweep.finished else POLL_S)
+            await asyncio.sleep(POLL_OVER_S if self.history.sweep.finished else POLL_S)
             await self.refresh()
 
 

@@ -12,7 +12,7 @@ from raydrive.core.records import FAILED
 from raydrive.core.views.importance import analyse
 from raydrive.core.views.summary import ranked
 from raydrive.studio.data.page_data import Documents
-from raydrive.studio.data.run_history import Story
+from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.data.trial_page import detail
 from raydrive.studio.data.whatif import in_advance
 from raydrive.studio.web.page import report_page
@@ -24,41 +24,41 @@ LOG_BYTES = 8 << 10
 MOST_SERIES_POINTS = 300_000
 
 
-def report_data(story: Story, *, logs: bool = True, advance: bool = True) -> dict[str, Any]:
+def report_data(history: RunHistory, *, logs: bool = True, advance: bool = True) -> dict[str, Any]:
     """Returns everything a report shows.
 
     Args:
-        story: The run.
+        history: The run.
         logs: Whether the ends of logs are included; logs may hold what should not be shared.
         advance: Whether some what-if questions are answered in advance, and importance is computed.
     """
-    documents = Documents(story)
-    order = _interesting(story)
+    documents = Documents(history)
+    order = _interesting(history)
     with_log = set(order[:MOST_LOGS]) if logs else set()
     return {
         "document": documents.full(),
         "details": {
-            number: detail(story, number, log_bytes=LOG_BYTES if number in with_log else 0)
+            number: detail(history, number, log_bytes=LOG_BYTES if number in with_log else 0)
             for number in order[:MOST_DETAILS]
         },
-        "series": _series(documents, story),
-        "analysis": analyse(story.sweep) if advance else None,
-        "whatif": in_advance(story) if advance else [],
+        "series": _series(documents, history),
+        "analysis": analyse(history.sweep) if advance else None,
+        "whatif": in_advance(history) if advance else [],
     }
 
 
-def write_report(story: Story, path: str | os.PathLike[str], *, logs: bool = True) -> int:
+def write_report(history: RunHistory, path: str | os.PathLike[str], *, logs: bool = True) -> int:
     """Writes the report of a run and returns its bytes.
 
     Args:
-        story: The run.
+        history: The run.
         path: The file; replaced whole.
         logs: Whether the ends of logs are included.
 
     Raises:
         StorageError: If the file cannot be written.
     """
-    page = report_page(report_data(story, logs=logs), f"{story.layout.run_id} · raydrive").encode()
+    page = report_page(report_data(history, logs=logs), f"{history.layout.run_id} · raydrive").encode()
     target = Path(path).expanduser()
     scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -71,10 +71,10 @@ def write_report(story: Story, path: str | os.PathLike[str], *, logs: bool = Tru
     return len(page)
 
 
-def _interesting(story: Story) -> list[int]:
+def _interesting(history: RunHistory) -> list[int]:
     """Trial numbers, those people look at first in front: the ten best, failed ones, then by rank."""
-    order = [trial.number for trial in ranked(story.sweep)]
-    failed = [trial.number for trial in story.sweep.trials if trial.state == FAILED]
+    order = [trial.number for trial in ranked(history.sweep)]
+    failed = [trial.number for trial in history.sweep.trials if trial.state == FAILED]
     return list(_once([*order[:10], *failed[:30], *order]))
 
 
@@ -82,12 +82,12 @@ def _once(numbers: Iterable[int]) -> Iterable[int]:
     return dict.fromkeys(numbers)
 
 
-def _series(documents: Documents, story: Story) -> dict[str, Any]:
+def _series(documents: Documents, history: RunHistory) -> dict[str, Any]:
     """The curves of the other metrics, as many metrics as fit."""
     out: dict[str, Any] = {}
     left = MOST_SERIES_POINTS
-    for name in story.metric_names:
-        left -= sum(len(past.series[name].values) for past in story.pasts if name in past.series)
+    for name in history.metric_names:
+        left -= sum(len(past.series[name].values) for past in history.pasts if name in past.series)
         if left < 0:
             break
         out[name] = documents.series(name)

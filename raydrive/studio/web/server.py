@@ -41,7 +41,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerSettings:
     """How to serve."""
 
     storage: str
@@ -58,7 +58,7 @@ class Settings:
         return self.host in LOOPBACK
 
 
-def make_app(settings: Settings) -> web.Application:
+def make_app(settings: ServerSettings) -> web.Application:
     """Returns the application.
 
     Args:
@@ -92,7 +92,7 @@ async def _close(app: web.Application) -> None:
     await app[_HUB].close()
 
 
-def serve(settings: Settings, path: str, *, open_browser: bool, say: Callable[[str], None]) -> int:
+def serve(settings: ServerSettings, path: str, *, open_browser: bool, say: Callable[[str], None]) -> int:
     """Serves until interrupted.
 
     Args:
@@ -110,7 +110,7 @@ def serve(settings: Settings, path: str, *, open_browser: bool, say: Callable[[s
     return 0
 
 
-async def _serve(settings: Settings, path: str, open_browser: bool, say: Callable[[str], None]) -> None:
+async def _serve(settings: ServerSettings, path: str, open_browser: bool, say: Callable[[str], None]) -> None:
     runner = web.AppRunner(make_app(settings), access_log=None, shutdown_timeout=2.0, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port)
@@ -136,7 +136,7 @@ async def _serve(settings: Settings, path: str, open_browser: bool, say: Callabl
         await runner.cleanup()
 
 
-def _guard(settings: Settings) -> Any:
+def _guard(settings: ServerSettings) -> Any:
     """Who may look: the bearer of the token; without one, requests whose Host is this machine (no DNS rebinding)."""
 
     @web.middleware
@@ -195,7 +195,7 @@ async def _feed(request: web.Request) -> Feed:
 
 def _number(text: str, feed: Feed) -> int:
     number = _whole(text)
-    if number is None or number >= len(feed.story.pasts):
+    if number is None or number >= len(feed.history.pasts):
         shown = text if len(text) <= 40 else f"{text[:40]}... ({len(text)} characters)"
         raise web.HTTPNotFound(text=json.dumps({"error": f"no trial {shown}"}), content_type="application/json")
     return number
@@ -224,7 +224,7 @@ async def _plotly(request: web.Request) -> web.Response:
     return web.Response(body=body, content_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
 
 
-def _page(settings: Settings) -> Handler:
+def _page(settings: ServerSettings) -> Handler:
     async def page(request: web.Request) -> web.Response:
         await _feed(request)
         title = f"{request.match_info['run']} · raydrive"
@@ -269,7 +269,7 @@ async def _trial(request: web.Request) -> web.Response:
 
     feed = await _feed(request)
     number = _number(request.match_info["number"], feed)
-    return _json(await feed.ask(lambda story, _: detail(story, number)))
+    return _json(await feed.ask(lambda history, _: detail(history, number)))
 
 
 async def _log(request: web.Request) -> web.Response:
@@ -278,7 +278,7 @@ async def _log(request: web.Request) -> web.Response:
     feed = await _feed(request)
     number = _number(request.match_info["number"], feed)
     start = _whole(request.query.get("from", "")) or 0
-    trial = feed.story.sweep.trials[number]
+    trial = feed.history.sweep.trials[number]
     data, end = await asyncio.to_thread(read_log, feed.layout, number, max(1, trial.attempt), start, LOG_BYTES)
     return _json({"text": data.decode("utf-8", "replace"), "to": end, "over": not trial.open})
 
@@ -303,7 +303,7 @@ async def _analysis(request: web.Request) -> web.Response:
     from raydrive.core.views.importance import analyse
 
     feed = await _feed(request)
-    return _json(await feed.ask_once("analysis", lambda story, _: analyse(story.sweep)))
+    return _json(await feed.ask_once("analysis", lambda history, _: analyse(history.sweep)))
 
 
 async def _whatif(request: web.Request) -> web.Response:
@@ -320,7 +320,7 @@ async def _whatif(request: web.Request) -> web.Response:
         raise ConfigError(Problem("policy", repr(raw[:200]), "JSON")) from error
     policy = policy_from_json(parsed, "policy")
     return _json(
-        await feed.ask_once(f"whatif {policy_record(policy)}", lambda story, _: what_if(story, policy).to_json())
+        await feed.ask_once(f"whatif {policy_record(policy)}", lambda history, _: what_if(history, policy).to_json())
     )
 
 

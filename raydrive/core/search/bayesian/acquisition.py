@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import erfcx, log_ndtr
 
-from raydrive.core.search.bayesian.features import Features
-from raydrive.core.search.bayesian.gaussian_process import Process
+from raydrive.core.search.bayesian.features import FeatureEncoder
+from raydrive.core.search.bayesian.gaussian_process import Posterior
 
 Array = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def log_h(z: Array) -> Array:
 class LogEI:
     """Log expected improvement under processes that differ in hyperparameters or in what they dreamt of open trials."""
 
-    members: tuple[tuple[Process, Array, Array], ...]
+    members: tuple[tuple[Posterior, Array, Array], ...]
     """Each a process, values ``(n, M)`` of its data in M fantasies, and the best value of each ``(M,)``."""
 
     @cached_property
@@ -69,18 +69,18 @@ class LogEI:
             features: Shape ``(m, p)``.
         """
         parts = []
-        for (process, _, best), alpha in zip(self.members, self._alphas, strict=True):
-            k = process.kernel(features)
-            v = k @ process.inverse_factor.T
-            s = _deviation(process, v)
+        for (posterior, _, best), alpha in zip(self.members, self._alphas, strict=True):
+            k = posterior.kernel(features)
+            v = k @ posterior.inverse_factor.T
+            s = _deviation(posterior, v)
             parts.append(np.log(s)[:, None] + log_h((best - k @ alpha) / s[:, None]))
         return _log_mean(np.hstack(parts))
 
     def with_gradient(self, features: Array) -> tuple[Array, Array]:
         """Returns log EI ``(m,)`` and its gradient by the features ``(m, p)``."""
         parts, slopes = [], []
-        for (process, _, best), alpha in zip(self.members, self._alphas, strict=True):
-            part, slope = _member(process, alpha, best, features)
+        for (posterior, _, best), alpha in zip(self.members, self._alphas, strict=True):
+            part, slope = _member(posterior, alpha, best, features)
             parts.append(part)
             slopes.append(slope)
         values = np.hstack(parts)
@@ -90,9 +90,9 @@ class LogEI:
         return total, np.einsum("mk,mkp->mp", weights, np.concatenate(slopes, axis=1))
 
 
-def _deviation(process: Process, v: Array) -> Array:
-    variance = process.signal - np.einsum("ij,ij->i", v, v)
-    return np.asarray(np.sqrt(np.maximum(variance, 1e-10 * process.signal)))
+def _deviation(posterior: Posterior, v: Array) -> Array:
+    variance = posterior.signal - np.einsum("ij,ij->i", v, v)
+    return np.asarray(np.sqrt(np.maximum(variance, 1e-10 * posterior.signal)))
 
 
 def _log_mean(values: Array) -> Array:
@@ -102,11 +102,11 @@ def _log_mean(values: Array) -> Array:
     return np.asarray(top + np.log(np.mean(np.exp(values - top[:, None]), axis=1)))
 
 
-def _member(process: Process, alpha: Array, best: Array, features: Array) -> tuple[Array, Array]:
+def _member(posterior: Posterior, alpha: Array, best: Array, features: Array) -> tuple[Array, Array]:
     """Log EI of M fantasies, ``(m, M)``, and gradients, ``(m, M, p)``."""
-    k, slopes = process.kernel_with_slopes(features)
-    v = k @ process.inverse_factor.T
-    s = _deviation(process, v)
+    k, slopes = posterior.kernel_with_slopes(features)
+    v = k @ posterior.inverse_factor.T
+    s = _deviation(posterior, v)
     z = (best - k @ alpha) / s[:, None]
     log_part = log_h(z)
     value = np.log(s)[:, None] + log_part
@@ -116,7 +116,7 @@ def _member(process: Process, alpha: Array, best: Array, features: Array) -> tup
     by_deviation = (1.0 - ratio * z) / s[:, None]
     mean_slope = np.einsum("mnp,nk->mkp", slopes, alpha)
     # s^2 = k(x, x) - k' C^-1 k, and k(x, x) is the same everywhere
-    variance_slope = -2.0 * np.einsum("mn,mnp->mp", v @ process.inverse_factor, slopes)
+    variance_slope = -2.0 * np.einsum("mn,mnp->mp", v @ posterior.inverse_factor, slopes)
     gradient = by_mean[:, :, None] * mean_slope
     gradient += (by_deviation * (0.5 / s)[:, None])[:, :, None] * variance_slope[:, None, :]
     return value, gradient
@@ -138,7 +138,7 @@ class Effort:
     """Gradient steps in each round."""
 
 
-def candidates(features: Features, incumbents: Array, rng: np.random.Generator, effort: Effort) -> Array:
+def candidates(features: FeatureEncoder, incumbents: Array, rng: np.random.Generator, effort: Effort) -> Array:
     """Returns tidy rows to start from: random ones, and the incumbents varied in a few dimensions at several scales.
 
     Args:
@@ -154,7 +154,7 @@ def candidates(features: Features, incumbents: Array, rng: np.random.Generator, 
     return features.tidy(rows)
 
 
-def _varied(features: Features, incumbents: Array, rng: np.random.Generator, count: int) -> Array:
+def _varied(features: FeatureEncoder, incumbents: Array, rng: np.random.Generator, count: int) -> Array:
     d = len(features.columns)
     base = incumbents[rng.integers(len(incumbents), size=count)]
     fresh = rng.random((count, d))
@@ -179,7 +179,7 @@ def _reflected(x: Array) -> Array:
 
 
 def maximise(
-    features: Features,
+    features: FeatureEncoder,
     score: LogEI,
     rows: Array,
     free: Callable[[Array], NDArray[np.bool_]],
@@ -229,7 +229,7 @@ def _distinct_starts(values: Array, rng: np.random.Generator, count: int) -> NDA
     return np.concatenate([best, rest[np.argsort(-gumbel, kind="stable")[: count - len(best)]]])
 
 
-def _climb(features: Features, score: LogEI, rows: Array, values: Array, iterations: int) -> tuple[Array, Array]:
+def _climb(features: FeatureEncoder, score: LogEI, rows: Array, values: Array, iterations: int) -> tuple[Array, Array]:
     """Gradient ascent on the continua of all rows at once; their problems are independent, so one L-BFGS-B serves."""
     free = features.continuous
     active = ~np.isnan(rows[:, free])
@@ -256,7 +256,7 @@ def _climb(features: Features, score: LogEI, rows: Array, values: Array, iterati
 
 
 def _step(
-    features: Features,
+    features: FeatureEncoder,
     score: LogEI,
     rows: Array,
     values: Array,
@@ -286,7 +286,7 @@ def _step(
     return rows, values
 
 
-def _neighbours(features: Features, rows: Array, rng: np.random.Generator) -> tuple[Array, NDArray[np.intp]]:
+def _neighbours(features: FeatureEncoder, rows: Array, rng: np.random.Generator) -> tuple[Array, NDArray[np.intp]]:
     """All rows that differ in one discrete dimension (its values, or those nearby where many), and whose they are."""
     found, whose = [], []
     for j, column in enumerate(features.columns):

@@ -38,7 +38,7 @@ _FEWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Extrapolation:
     """An estimate of a final value."""
 
     value: float
@@ -46,7 +46,7 @@ class Ending:
     """Its standard deviation, 0 where the trial ended by itself."""
 
 
-class Endings:
+class CurveExtrapolation:
     """Knows the completed curves and estimates the ends of others.
 
     Args:
@@ -60,7 +60,7 @@ class Endings:
         self._best = [self._so_far(curve) for curve in chosen]
         self._ratios: dict[int, tuple[Array, float]] = {}
 
-    def estimate(self, curve: Sequence[float]) -> Ending | None:
+    def estimate(self, curve: Sequence[float]) -> Extrapolation | None:
         """Returns (2), or (3), for a trial that logged ``curve``; None when it has no finite value."""
         best = self._so_far(curve)
         if not len(best) or not np.isfinite(best[-1]):
@@ -70,10 +70,10 @@ class Endings:
         value, recent = float(best[-1]), _recent(best, len(best))
         ratios, most = self._after(len(best))
         if len(ratios) < _FEWEST:
-            return Ending(value, recent)
+            return Extrapolation(value, recent)
         typical = float(np.median(ratios))
         spread = 1.4826 * float(np.median(np.abs(ratios - typical)))
-        return Ending(value - min(recent * typical, most), recent * (spread + 0.25 * typical))
+        return Extrapolation(value - min(recent * typical, most), recent * (spread + 0.25 * typical))
 
     def _so_far(self, curve: Sequence[float]) -> Array:
         """What the trial's value was after each interval; infinite while it had none."""
@@ -81,17 +81,17 @@ class Endings:
             return _best_so_far(curve)
         return _value_so_far(np.asarray(curve, dtype=float), self._objective)
 
-    def _moved(self, so_far: Array) -> Ending:
+    def _moved(self, so_far: Array) -> Extrapolation:
         """Ending (3)."""
         interval, value = len(so_far), float(so_far[-1])
         longer = [one for one in self._best if len(one) > interval and np.isfinite([one[interval - 1], one[-1]]).all()]
         if len(longer) < _FEWEST:
             before = so_far[max(0, (interval + 1) // 2 - 1)]
-            return Ending(value, abs(value - float(before)) if np.isfinite(before) else 0.0)
+            return Extrapolation(value, abs(value - float(before)) if np.isfinite(before) else 0.0)
         shifts = np.array([one[-1] - one[interval - 1] for one in longer])
         typical = float(np.median(shifts))
         spread = 1.4826 * float(np.median(np.abs(shifts - typical)))
-        return Ending(value + typical, spread + 0.25 * abs(typical))
+        return Extrapolation(value + typical, spread + 0.25 * abs(typical))
 
     def _after(self, interval: int) -> tuple[Array, float]:
         """Ratios (1) of the completed trials that are longer, and the largest gain among them."""

@@ -34,7 +34,7 @@ _MANY = 4
 
 
 @dataclass(frozen=True)
-class Column:
+class FeatureColumn:
     """One dimension: how its positions become features."""
 
     dimension: Dimension
@@ -94,7 +94,7 @@ class Column:
         return out
 
 
-class Features:
+class FeatureEncoder:
     """All dimensions of a space, as rows and as features."""
 
     def __init__(self, space: Space) -> None:
@@ -166,20 +166,20 @@ class Features:
         return self.space.unit(params)
 
 
-def _column(dimension: Dimension) -> Column:
+def _column(dimension: Dimension) -> FeatureColumn:
     expression = dimension.expression
     if isinstance(expression, Choice):
         k = len(expression.values)
         positions = (np.arange(k) + 0.5) / k
         places = _ordered(expression)
-        return Column(dimension, positions, np.arange(1, k) / k, places, unordered=places is None)
+        return FeatureColumn(dimension, positions, np.arange(1, k) / k, places, unordered=places is None)
     options = expression.options()
     if options is None or len(options) > LISTED:
-        return Column(dimension, None, None, None, unordered=False)
+        return FeatureColumn(dimension, None, None, None, unordered=False)
     positions = np.array([expression.position(option) for option in options])
     span = positions[-1] - positions[0]
     places = (positions - positions[0]) / span if span > 0 else np.zeros(len(positions))
-    return Column(dimension, positions, (positions[1:] + positions[:-1]) / 2.0, places, unordered=False)
+    return FeatureColumn(dimension, positions, (positions[1:] + positions[:-1]) / 2.0, places, unordered=False)
 
 
 def _ordered(choice: Choice) -> Array | None:

@@ -42,7 +42,7 @@ class Prior:
     length: tuple[float, float] = (math.sqrt(1.0 / 6.0), 1.0)
     """Length scales are log-normal: median for one dimension, growing with sqrt(d) as distances do (Hvarfner et al.,
     arXiv:2402.02229), and the deviation of the logarithm."""
-    bend: float = 0.35
+    warp_deviation: float = 0.35
     """Deviation of log alpha and log beta: straight without evidence."""
     alone: tuple[float, float] = (1.0, 1.0)
     """Shape and rate of the gamma density of u."""
@@ -58,9 +58,9 @@ class Prior:
         # w = length^-2, so log w is normal too
         z = (theta[:d] - self.centre(d)) / (2.0 * self.length[1])
         gradient[:d] = -z / (2.0 * self.length[1])
-        bends = theta[d:-3] / self.bend
-        gradient[d:-3] = -bends / self.bend
-        value = -0.5 * float(z @ z) - 0.5 * float(bends @ bends)
+        warps = theta[d:-3] / self.warp_deviation
+        gradient[d:-3] = -warps / self.warp_deviation
+        value = -0.5 * float(z @ z) - 0.5 * float(warps @ warps)
         for i, (shape, rate) in ((-3, self.alone), (-2, self.scale), (-1, self.noise)):
             x = math.exp(theta[i])
             value += (shape - 1.0) * theta[i] - rate * x
@@ -105,7 +105,7 @@ def log_likelihood(theta: Array, data: Data) -> tuple[float, Array]:
     layout, n = data.layout, len(data.values)
     share, s, t = math.exp(theta[-3]) / layout.dimensions, math.exp(theta[-2]), math.exp(theta[-1])
     f = layout.coordinates(data.features, theta)
-    apart = _apart(f, layout)
+    apart = _squared_distances(f, layout)
     alone_sum, alone_slope = _alone(apart)
     whole, whole_slope = matern(apart.sum(0))
     c = s * whole + share * alone_sum
@@ -129,11 +129,11 @@ def log_likelihood(theta: Array, data: Data) -> tuple[float, Array]:
     by_distance += s * whole_slope
     by_distance *= g
     gradient[: layout.dimensions] = np.einsum("jab,jab->j", by_distance, apart)
-    gradient[layout.dimensions : -3] = _by_bends(theta, data, f, by_distance)
+    gradient[layout.dimensions : -3] = _by_warps(theta, data, f, by_distance)
     return value, gradient
 
 
-def _apart(f: Array, layout: Layout) -> Array:
+def _squared_distances(f: Array, layout: Layout) -> Array:
     """Squared distances in each dimension, shape ``(d, n, n)``."""
     first = [block.start for block in layout.blocks]
     x = f.T[first]
@@ -159,16 +159,16 @@ def _alone(apart: Array) -> tuple[Array, Array]:
     return total, slopes
 
 
-def _by_bends(theta: Array, data: Data, f: Array, by_distance: Array) -> Array:
+def _by_warps(theta: Array, data: Data, f: Array, by_distance: Array) -> Array:
     """The gradient by log alpha and log beta, shape ``(2 m,)``."""
     layout = data.layout
-    if not len(layout.bent):
+    if not len(layout.warped):
         return np.empty(0)
     _, by_alpha, by_beta = layout.slopes(data.features, theta)
-    own = layout.owner[layout.bent]
+    own = layout.owner[layout.warped]
     h = by_distance[own]
     # dL/df_a = 4 sum_b h_ab (f_a - f_b), as h is symmetric and D_ab = (f_a - f_b)^2
-    x = f[:, layout.bent].T
+    x = f[:, layout.warped].T
     by_f = 4.0 * (h.sum(2) * x - np.einsum("jab,jb->ja", h, x)) * np.exp(0.5 * theta[own])[:, None]
     return np.concatenate([np.einsum("ja,aj->j", by_f, by_alpha), np.einsum("ja,aj->j", by_f, by_beta)])
 
@@ -187,8 +187,8 @@ def _cholesky(c: Array) -> Array:
 
 def bounds(layout: Layout) -> list[tuple[float, float]]:
     """Returns the box of ``theta``: length scales of 0.01 to 100 ranges, noise from its floor to twice the variance."""
-    bends = [(-1.2, 1.2)] * (2 * len(layout.bent))
-    return [(-9.2, 9.2)] * layout.dimensions + bends + [(-7.0, 4.6), (-4.6, 4.6), (math.log(NOISE_FLOOR), 0.7)]
+    warps = [(-1.2, 1.2)] * (2 * len(layout.warped))
+    return [(-9.2, 9.2)] * layout.dimensions + warps + [(-7.0, 4.6), (-4.6, 4.6), (math.log(NOISE_FLOOR), 0.7)]
 
 
 def start(layout: Layout) -> Array:
@@ -232,7 +232,7 @@ def fit(data: Data, starts: list[Array], prior: Prior, iterations: int = 60) -> 
 
 
 @dataclass(frozen=True)
-class Process:
+class Posterior:
     """The posterior given data and hyperparameters."""
 
     data: Data
@@ -272,8 +272,8 @@ class Process:
         layout = self.data.layout
         k, slopes = with_slopes(layout.coordinates(features, self.theta), self.coordinates, layout, self.theta)
         chain = np.ones(features.shape)
-        if len(layout.bent):
-            chain[:, layout.bent] = layout.slopes(features, self.theta)[0]
+        if len(layout.warped):
+            chain[:, layout.warped] = layout.slopes(features, self.theta)[0]
         slopes *= (chain * np.exp(0.5 * self.theta[layout.owner]))[:, None, :]
         return k, slopes
 
@@ -300,7 +300,7 @@ class Process:
         prior = covariance(x, x, layout, self.theta)
         return k @ self.alpha, prior - v @ v.T
 
-    def with_points(self, features: Array, values: Array) -> Process:
+    def with_points(self, features: Array, values: Array) -> Posterior:
         """Returns the posterior after further observations, hyperparameters kept."""
         data = replace(
             self.data,
@@ -308,10 +308,10 @@ class Process:
             values=np.concatenate([self.data.values, values]),
             extra=np.concatenate([self.data.extra, np.zeros(len(values))]),
         )
-        return Process(data, self.theta)
+        return Posterior(data, self.theta)
 
 
-def spread(process: Process, prior: Prior, members: int, rng: np.random.Generator) -> list[Array]:
+def spread(process: Posterior, prior: Prior, members: int, rng: np.random.Generator) -> list[Array]:
     """Returns the hyperparameters of a process and further ones from around them, ``members`` in all.
 
     They are drawn from the Laplace approximation of the posterior (its curvature by differences of the gradient), with

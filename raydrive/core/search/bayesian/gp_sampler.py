@@ -15,9 +15,9 @@ from raydrive.core.search.bayesian import gaussian_process
 from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates, maximise
 from raydrive.core.search.bayesian.kernel import Layout, squared_distances
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
-from raydrive.core.search.bayesian.target_transform import Scale, scale_of
-from raydrive.core.search.bayesian.training_data import Experience
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
+from raydrive.core.search.bayesian.training_data import TrainingData
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space
 
 Array = NDArray[np.float64]
@@ -42,7 +42,7 @@ _APART = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class GpOptions:
     """The choices of the method; ``docs/bayesian.md`` says what each of them buys."""
 
     effort: Effort = field(default_factory=Effort)
@@ -51,7 +51,7 @@ class Recipe:
     """Dreams of what is in flight; 1 = its expected value."""
     members: int = 1
     """Hyperparameter settings averaged over; 1 = the most likely one."""
-    bend: bool = True
+    log_offset: bool = True
     """Whether values beside a long bad tail are spread by a logarithm."""
     plugin: bool = True
     """Whether improvement counts from the best predicted, not the best observed value."""
@@ -87,16 +87,16 @@ class GpSampler(ModelSampler):
         *,
         points: Sequence[Params] = (),
         initial: int | None = None,
-        before: Sequence[Seen] = (),
-        recipe: Recipe = Recipe(),
+        before: Sequence[TrialRecord] = (),
+        options: GpOptions = GpOptions(),
     ) -> None:
         super().__init__(space, seed, maximize, points=points, initial=initial, before=before)
-        self._recipe = recipe
+        self._options = options
         self._fits: dict[tuple[bytes, ...], Array] = {}
         self._all: Array | None = None
         self._layout = Layout(self._features.owner, self._features.numbers)
 
-    def importance(self, history: Sequence[Seen]) -> dict[str, float]:
+    def importance(self, history: Sequence[TrialRecord]) -> dict[str, float]:
         """Returns how much each dimension matters to the model: inverse length scales as shares of 1.
 
         Args:
@@ -113,12 +113,12 @@ class GpSampler(ModelSampler):
         names = [dimension.name for dimension in self._space.dimensions]
         return {name: float(x) for name, x in zip(names, inverse / inverse.sum(), strict=True)}
 
-    def _propose(self, experience: Experience, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
-        f, effort = self._features, self._recipe.effort
-        process, chosen, scale = self._process(experience)
-        score = self._score(process, chosen, rng)
+    def _propose(self, experience: TrainingData, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
+        f, effort = self._features, self._options.effort
+        posterior, chosen, scale = self._process(experience)
+        score = self._score(posterior, chosen, rng)
         free = self._free(experience)
-        order = np.argsort(process.data.values, kind="stable")
+        order = np.argsort(posterior.data.values, kind="stable")
         if self._space.size is not None and self._space.size <= _WHOLE:
             rows = self._everything()
             rows = rows[free(rows)]
@@ -131,10 +131,10 @@ class GpSampler(ModelSampler):
         for row, value in zip(rows, scores, strict=True):
             params = f.params(row)
             if self._new(params):
-                return params, self._details(process, scale, f.features(row[None, :]), float(value))
+                return params, self._details(posterior, scale, f.features(row[None, :]), float(value))
         return None
 
-    def _free(self, experience: Experience) -> Callable[[Array], NDArray[np.bool_]]:
+    def _free(self, experience: TrainingData) -> Callable[[Array], NDArray[np.bool_]]:
         """Tells which rows may be proposed: none that was tried, and none next to one whose result is still to come."""
         f = self._features
         tried = {row.tobytes() for row in np.nan_to_num(np.vstack([experience.rows, experience.open_rows]), nan=-1.0)}
@@ -149,9 +149,9 @@ class GpSampler(ModelSampler):
         return free
 
     def _details(
-        self, process: gaussian_process.Process, scale: Scale, features: Array, score: float
+        self, posterior: gaussian_process.Posterior, scale: TargetTransform, features: Array, score: float
     ) -> dict[str, float]:
-        mean, deviation = (float(x[0]) for x in process.predict(features))
+        mean, deviation = (float(x[0]) for x in posterior.predict(features))
         raw = scale.back(mean)
         ahead = abs(scale.back(mean + deviation) - scale.back(mean - deviation)) / 2.0
         return {"predicted_mean": self._sign * raw, "predicted_deviation": ahead, "log_expected_improvement": score}
@@ -164,10 +164,10 @@ class GpSampler(ModelSampler):
 
     # --- the model ---------------------------------------------------------------------------------------------------
 
-    def _chosen(self, experience: Experience) -> Experience:
+    def _chosen(self, experience: TrainingData) -> TrainingData:
         """All observations, or where they are many: the best, those around the best one, and some from everywhere."""
-        n, m = len(experience.values), self._recipe.subset
-        if n <= self._recipe.exact:
+        n, m = len(experience.values), self._options.subset
+        if n <= self._options.exact:
             return experience
         order = np.argsort(np.where(np.isfinite(experience.values), experience.values, np.inf), kind="stable")
         best = order[: m // 3]
@@ -182,9 +182,9 @@ class GpSampler(ModelSampler):
             experience, rows=experience.rows[keep], values=experience.values[keep], noise=experience.noise[keep]
         )
 
-    def _data(self, experience: Experience, count: int) -> tuple[gaussian_process.Data, Scale]:
+    def _data(self, experience: TrainingData, count: int) -> tuple[gaussian_process.Data, TargetTransform]:
         values = experience.values[:count]
-        scale = scale_of(values, self._recipe.bend)
+        scale = target_transform(values, self._options.log_offset)
         noise = experience.noise[:count]
         extra = np.where(
             noise > 0.0, (np.nan_to_num(noise) * scale.slope(np.nan_to_num(values, nan=scale.best))) ** 2, 0.0
@@ -194,13 +194,13 @@ class GpSampler(ModelSampler):
             f.features(experience.rows[:count]), self._layout, scale(values), np.minimum(extra, 4.0)
         ), scale
 
-    def _process(self, experience: Experience) -> tuple[gaussian_process.Process, Experience, Scale]:
+    def _process(self, experience: TrainingData) -> tuple[gaussian_process.Posterior, TrainingData, TargetTransform]:
         """The model of a proposal, the observations in it, and how their values are scaled."""
         chosen = self._chosen(experience)
         data, scale = self._data(chosen, len(chosen.values))
-        return gaussian_process.Process(data, self._theta(experience, len(experience.values))), chosen, scale
+        return gaussian_process.Posterior(data, self._theta(experience, len(experience.values))), chosen, scale
 
-    def _theta(self, experience: Experience, count: int) -> Array:
+    def _theta(self, experience: TrainingData, count: int) -> Array:
         """Hyperparameters of the first ``count`` observations, warm from those of the level below.
 
         So the warm start is a function of the history too, and of few fits: a fresh sampler arrives at the same numbers
@@ -217,7 +217,9 @@ class GpSampler(ModelSampler):
             if count <= _FIRST or (count == level and count <= _FRESH):
                 starts.append(gaussian_process.start(self._layout))  # the warm one may sit in a lesser mode
             data = self._data(experience, count)[0].thinned(_FITTED)
-            found, _ = gaussian_process.fit(data, starts, self._recipe.prior, _AT_LEVEL if count == level else _BETWEEN)
+            found, _ = gaussian_process.fit(
+                data, starts, self._options.prior, _AT_LEVEL if count == level else _BETWEEN
+            )
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found
@@ -225,34 +227,36 @@ class GpSampler(ModelSampler):
 
     # --- the acquisition ---------------------------------------------------------------------------------------------
 
-    def _score(self, process: gaussian_process.Process, experience: Experience, rng: np.random.Generator) -> LogEI:
-        thetas = gaussian_process.spread(process, self._recipe.prior, self._recipe.members, rng)
-        best = self._best(process, experience)
+    def _score(
+        self, posterior: gaussian_process.Posterior, experience: TrainingData, rng: np.random.Generator
+    ) -> LogEI:
+        thetas = gaussian_process.spread(posterior, self._options.prior, self._options.members, rng)
+        best = self._best(posterior, experience)
         return LogEI(
-            tuple(self._member(gaussian_process.Process(process.data, t), experience, best, rng) for t in thetas)
+            tuple(self._member(gaussian_process.Posterior(posterior.data, t), experience, best, rng) for t in thetas)
         )
 
-    def _best(self, process: gaussian_process.Process, experience: Experience) -> float:
+    def _best(self, posterior: gaussian_process.Posterior, experience: TrainingData) -> float:
         settled = experience.settled
         if not settled.any():
-            return float(process.data.values.min())
-        if self._recipe.plugin:
-            return float(process.predict(process.data.features[settled])[0].min())
-        return float(process.data.values[settled].min())
+            return float(posterior.data.values.min())
+        if self._options.plugin:
+            return float(posterior.predict(posterior.data.features[settled])[0].min())
+        return float(posterior.data.values[settled].min())
 
     def _member(
-        self, process: gaussian_process.Process, experience: Experience, best: float, rng: np.random.Generator
-    ) -> tuple[gaussian_process.Process, Array, Array]:
-        observed, draws = process.data.values[:, None], self._recipe.fantasies
+        self, posterior: gaussian_process.Posterior, experience: TrainingData, best: float, rng: np.random.Generator
+    ) -> tuple[gaussian_process.Posterior, Array, Array]:
+        observed, draws = posterior.data.values[:, None], self._options.fantasies
         if not len(experience.open_rows):
-            return process, observed, np.array([best])
+            return posterior, observed, np.array([best])
         features = self._features.features(experience.open_rows)
-        mean, covariance = process.joint(features)
-        dreams = mean[:, None]
+        mean, covariance = posterior.joint(features)
+        fantasies = mean[:, None]
         if draws > 1:
-            root = np.linalg.cholesky(covariance + 1e-8 * process.signal * np.eye(len(mean)))
+            root = np.linalg.cholesky(covariance + 1e-8 * posterior.signal * np.eye(len(mean)))
             half = root @ rng.standard_normal((len(mean), draws // 2))
-            dreams = mean[:, None] + np.hstack([half, -half])
-        values = np.vstack([np.repeat(observed, dreams.shape[1], axis=1), dreams])
+            fantasies = mean[:, None] + np.hstack([half, -half])
+        values = np.vstack([np.repeat(observed, fantasies.shape[1], axis=1), fantasies])
         # an open trial that is expected to win raises the bar: else all would go where it went
-        return process.with_points(features, mean), values, np.minimum(best, dreams.min(axis=0))
+        return posterior.with_points(features, mean), values, np.minimum(best, fantasies.min(axis=0))

@@ -45,7 +45,7 @@ class Layout:
 
     owner: Columns
     """Shape ``(p,)``, ascending: the dimension of each column."""
-    bent: Columns = field(default_factory=_none)
+    warped: Columns = field(default_factory=_none)
     """Shape ``(m,)``: columns that (1) applies to, each the only one of its dimension."""
 
     @cached_property
@@ -56,7 +56,7 @@ class Layout:
     @property
     def size(self) -> int:
         """Length of ``theta``: d + 2 m + 3."""
-        return self.dimensions + 2 * len(self.bent) + 3
+        return self.dimensions + 2 * len(self.warped) + 3
 
     @cached_property
     def blocks(self) -> list[slice]:
@@ -71,24 +71,24 @@ class Layout:
 
     def split(self, theta: Array) -> tuple[Array, Array, Array]:
         """Returns the logarithms of w, of alpha and of beta."""
-        d, m = self.dimensions, len(self.bent)
+        d, m = self.dimensions, len(self.warped)
         return theta[:d], theta[d : d + m], theta[d + m : d + 2 * m]
 
     def coordinates(self, features: Array, theta: Array) -> Array:
         """Returns B(x) times the square root of w, shape as ``features``."""
         w, alpha, beta = self.split(theta)
         out: Array = features * np.exp(0.5 * w)[self.owner]
-        if len(self.bent):
-            x = np.clip(features[:, self.bent], _EDGE, 1.0 - _EDGE)
-            bent = -np.expm1(np.exp(beta) * np.log1p(-(x ** np.exp(alpha))))
-            out[:, self.bent] = bent * np.exp(0.5 * w)[self.owner[self.bent]]
+        if len(self.warped):
+            x = np.clip(features[:, self.warped], _EDGE, 1.0 - _EDGE)
+            warped = -np.expm1(np.exp(beta) * np.log1p(-(x ** np.exp(alpha))))
+            out[:, self.warped] = warped * np.exp(0.5 * w)[self.owner[self.warped]]
         return out
 
     def slopes(self, features: Array, theta: Array) -> tuple[Array, Array, Array]:
         """Returns the derivatives of B by x, by log alpha and by log beta at the bent columns, each ``(n, m)``."""
         _, log_alpha, log_beta = self.split(theta)
         alpha, beta = np.exp(log_alpha), np.exp(log_beta)
-        x = np.clip(features[:, self.bent], _EDGE, 1.0 - _EDGE)
+        x = np.clip(features[:, self.warped], _EDGE, 1.0 - _EDGE)
         power = x**alpha
         rest = 1.0 - power
         inner = beta * rest ** (beta - 1.0) * power

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from raydrive.core.records import Params
-from raydrive.core.search.bayesian.features import Features
-from raydrive.core.search.bayesian.training_data import Experience, ExperienceReader
+from raydrive.core.search.bayesian.features import FeatureEncoder
+from raydrive.core.search.bayesian.training_data import TrainingData, TrainingDataReader
 from raydrive.core.search.random_search import _SobolPoints as SobolPoints
-from raydrive.core.search.trial_record import Seen, Suggestion
-from raydrive.core.search.without_replacement import Cursor, Rest, Taken
+from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.without_replacement import Cursor, RemainingConfigs, TriedConfigs
 from raydrive.core.space.search_space import Space
 
 _FEWEST = 3
@@ -44,22 +44,22 @@ class ModelSampler(ABC):
         *,
         points: Sequence[Params] = (),
         initial: int | None = None,
-        before: Sequence[Seen] = (),
+        before: Sequence[TrialRecord] = (),
     ) -> None:
         self._space = space
         self._seed = seed
         self._sign = -1.0 if maximize else 1.0
-        self._features = Features(space)
-        self._reader = ExperienceReader(self._features, maximize, before)
+        self._features = FeatureEncoder(space)
+        self._reader = TrainingDataReader(self._features, maximize, before)
         self._points = tuple(points)
         d = len(space.dimensions)
         self._initial = max(8, min(d + 4, 14)) if initial is None else initial
-        self._taken = Taken(space)
-        self._rest = Rest(self._taken, seed)
+        self._taken = TriedConfigs(space)
+        self._rest = RemainingConfigs(self._taken, seed)
         self._given = Cursor(self._taken)
         self._spread = SobolPoints(d, seed)
 
-    def ask(self, number: int, history: Sequence[Seen]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns the configuration of trial ``number``, or None when the space is exhausted."""
         self._taken.update(number, history)
         size = self._space.size
@@ -82,7 +82,7 @@ class ModelSampler(ABC):
         return Suggestion(proposal[0], "model", proposal[1])
 
     @abstractmethod
-    def _propose(self, experience: Experience, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
+    def _propose(self, experience: TrainingData, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         """Returns a configuration that was not tried, and the numbers behind it; None when it finds none."""
 
     def _new(self, params: Params) -> bool:

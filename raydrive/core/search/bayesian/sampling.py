@@ -10,14 +10,14 @@ from raydrive.core.records import Params
 from raydrive.core.search.bayesian.gp_sampler import GpSampler
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
 from raydrive.core.search.bayesian.tpe import TpeSampler
-from raydrive.core.search.protocol import Sampling
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.protocol import SamplingSpec
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space, space_from_json
 
 _ALGORITHMS: dict[str, type[ModelSampler]] = {"gp": GpSampler, "tpe": TpeSampler}
 
 
-class BayesianParameterSampling(Sampling):
+class BayesianParameterSampling(SamplingSpec):
     """Proposes configurations by what the trials so far taught; works together with every termination policy.
 
     Args:
@@ -109,7 +109,7 @@ class BayesianParameterSampling(Sampling):
             initial_points=raw.get("initial_points"),
         )
 
-    def build(self, seed: int, maximize: bool, before: Sequence[Seen] = ()) -> ModelSampler:
+    def build(self, seed: int, maximize: bool, before: Sequence[TrialRecord] = ()) -> ModelSampler:
         """Returns the sampler.
 
         Args:

@@ -17,7 +17,7 @@ _LEVELS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
 @dataclass(frozen=True)
-class Scale:
+class TargetTransform:
     """How values become standardised ones."""
 
     best: float
@@ -25,7 +25,7 @@ class Scale:
     """Distance from the best to the median value, the ruler of the tail and of the bend."""
     worst: float
     """The z of the worst finite value, which is what failures count as; z = (value - best) / unit."""
-    bend: float
+    log_offset: float
     """The c of log(z + c); infinity = no bend."""
     mean: float
     deviation: float
@@ -33,33 +33,33 @@ class Scale:
     def __call__(self, values: Array) -> Array:
         """Returns standardised values; whatever is not finite counts as the worst."""
         z = np.where(np.isfinite(values), (values - self.best) / self.unit, self.worst)
-        return (_bent(_soft(z), self.bend) - self.mean) / self.deviation
+        return (_log_offset(_softened(z), self.log_offset) - self.mean) / self.deviation
 
     def slope(self, values: Array) -> Array:
         """Returns the derivative of the standardised by the raw value; turns raw noise into standardised noise."""
         z = np.maximum((values - self.best) / self.unit, 0.0)
         inner = 1.0 / np.maximum(z, 1.0)
-        if np.isfinite(self.bend):
-            inner = inner / (_soft(z) + self.bend)
+        if np.isfinite(self.log_offset):
+            inner = inner / (_softened(z) + self.log_offset)
         return np.asarray(inner / (self.unit * self.deviation))
 
     def back(self, value: float) -> float:
         """Returns the raw value of a standardised one."""
         y = value * self.deviation + self.mean
-        z = y if np.isinf(self.bend) else float(np.exp(min(y, 50.0))) - self.bend
+        z = y if np.isinf(self.log_offset) else float(np.exp(min(y, 50.0))) - self.log_offset
         return self.best + self.unit * (z if z <= 1.0 else float(np.exp(min(z - 1.0, 50.0))))
 
 
-def _soft(z: Array) -> Array:
+def _softened(z: Array) -> Array:
     """Returns z up to 1, the median; 1 + log z beyond."""
     return np.asarray(np.where(z > 1.0, 1.0 + np.log(np.maximum(z, 1.0)), z))
 
 
-def _bent(z: Array, bend: float) -> Array:
-    return z if np.isinf(bend) else np.log(np.maximum(z, -0.5 * bend) + bend)
+def _log_offset(z: Array, log_offset: float) -> Array:
+    return z if np.isinf(log_offset) else np.log(np.maximum(z, -0.5 * log_offset) + log_offset)
 
 
-def scale_of(values: Array, bend: bool = True) -> Scale:
+def target_transform(values: Array, log_offset: bool = True) -> TargetTransform:
     """Returns the scale for values of which some may not be finite.
 
     Values worse than the median enter by the logarithm: how bad a bad trial was says little about the good ones, but
@@ -69,7 +69,7 @@ def scale_of(values: Array, bend: bool = True) -> Scale:
     """
     finite = values[np.isfinite(values)]
     if not len(finite):
-        return Scale(0.0, 1.0, 0.0, np.inf, 0.0, 1.0)
+        return TargetTransform(0.0, 1.0, 0.0, np.inf, 0.0, 1.0)
     best = float(finite.min())
     # halves, so that the difference of two huge numbers is one too
     unit = 2.0 * (float(np.median(finite / 2.0)) - best / 2.0)
@@ -79,23 +79,25 @@ def scale_of(values: Array, bend: bool = True) -> Scale:
         unit = 1.0
     worst = max(2.0, float((finite.max() - best) / unit))
     z = np.where(np.isfinite(values), (values - best) / unit, worst)
-    z = _soft(z)
+    z = _softened(z)
     chosen, fitness = np.inf, _normality(z, np.inf)
-    if bend and len(finite) >= 5:
+    if log_offset and len(finite) >= 5:
         for level in _LEVELS:
             here = _normality(z, level)
             if here > fitness + 1.0:
                 chosen, fitness = level, here
-    y = _bent(z, chosen)
+    y = _log_offset(z, chosen)
     deviation = float(y.std())
-    return Scale(best, unit, worst, chosen, float(y.mean()), deviation if deviation > 1e-9 else 1.0)
+    return TargetTransform(best, unit, worst, chosen, float(y.mean()), deviation if deviation > 1e-9 else 1.0)
 
 
-def _normality(z: Array, bend: float) -> float:
+def _normality(z: Array, log_offset: float) -> float:
     """Log likelihood of values cut at 2, where the bad tail tells nothing about the good end."""
     inner = z[z < 2.0]
-    y = _bent(np.minimum(z, 2.0), bend)
+    y = _log_offset(np.minimum(z, 2.0), log_offset)
     jacobian = (
-        0.0 if np.isinf(bend) else -float(np.sum(np.log(inner + bend))) - (len(z) - len(inner)) * np.log(2 + bend)
+        0.0
+        if np.isinf(log_offset)
+        else -float(np.sum(np.log(inner + log_offset))) - (len(z) - len(inner)) * np.log(2 + log_offset)
     )
     return -0.5 * len(z) * float(np.log(max(float(y.var()), 1e-12))) + jacobian

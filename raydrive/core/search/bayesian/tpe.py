@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from raydrive.core.records import Params
-from raydrive.core.search.bayesian.features import Features
+from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
-from raydrive.core.search.bayesian.training_data import Experience
+from raydrive.core.search.bayesian.training_data import TrainingData
 
 Array = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ _TRIALS = 1000
 class TpeSampler(ModelSampler):
     """Arguments as in ``ModelSampler``. Costs a few milliseconds, whatever the number of trials."""
 
-    def _propose(self, experience: Experience, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
+    def _propose(self, experience: TrainingData, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         values = np.where(np.isfinite(experience.values), experience.values, np.inf)
         order = np.argsort(values, kind="stable")
         count = min(math.ceil(0.1 * len(order)), 25)
@@ -57,7 +57,7 @@ class Density:
         rows: Tidy rows, shape ``(n, d)``; n may be 0.
     """
 
-    def __init__(self, features: Features, rows: Array) -> None:
+    def __init__(self, features: FeatureEncoder, rows: Array) -> None:
         self._features = features
         self._rows = rows
         n, d = rows.shape

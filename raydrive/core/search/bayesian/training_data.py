@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from raydrive.core.errors import ConfigError
 from raydrive.core.objective import Objective
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, TERMINAL, Params
-from raydrive.core.search.bayesian.curve_extrapolation import Endings
-from raydrive.core.search.bayesian.features import Features
-from raydrive.core.search.trial_record import Seen
+from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
+from raydrive.core.search.bayesian.features import FeatureEncoder
+from raydrive.core.search.trial_record import TrialRecord
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Experience:
+class TrainingData:
     """Trials as arrays; smaller values are better."""
 
     rows: Array
-    """Shape ``(n, d)``: tidy rows of ``Features``."""
+    """Shape ``(n, d)``: tidy rows of ``FeatureEncoder``."""
     values: Array
     """Shape ``(n,)``; NaN = a bad trial without a usable number."""
     noise: Array
@@ -38,7 +38,7 @@ class Experience:
         return np.asarray(np.isfinite(self.values) & (self.noise == 0.0))
 
 
-class ExperienceReader:
+class TrainingDataReader:
     """Turns histories into arrays. Rows are kept between calls; nothing else is.
 
     Args:
@@ -47,7 +47,7 @@ class ExperienceReader:
         before: Trials of earlier runs; those that do not fit the space are left out.
     """
 
-    def __init__(self, features: Features, maximize: bool, before: Sequence[Seen] = ()) -> None:
+    def __init__(self, features: FeatureEncoder, maximize: bool, before: Sequence[TrialRecord] = ()) -> None:
         self._features = features
         self._sign = -1.0 if maximize else 1.0
         self._known: dict[int, tuple[Params, Array | None]] = {}
@@ -65,13 +65,13 @@ class ExperienceReader:
             return False
         return True
 
-    def read(self, history: Sequence[Seen]) -> Experience:
+    def read(self, history: Sequence[TrialRecord]) -> TrainingData:
         """Returns what these trials, and those of earlier runs, teach."""
         seen = [*self._before, *history]
         curves = [self._turned(s.curve) for s in seen if s.state == COMPLETED and len(s.curve) > 1]
         # Turned so that smaller is better, as the curves are; what counts of them is the same for all trials of a run.
         objective = Objective.of(seen[-1].objective, self._sign < 0) if seen else None
-        endings = Endings(curves, None if objective is None else replace(objective, maximize=False))
+        endings = CurveExtrapolation(curves, None if objective is None else replace(objective, maximize=False))
         rows: list[Array] = []
         values: list[float] = []
         noise: list[float] = []
@@ -87,9 +87,9 @@ class ExperienceReader:
                 rows.append(row)
                 values.append(taught[0])
                 noise.append(taught[1])
-        return Experience(self._tidy(rows), np.array(values), np.array(noise), self._tidy(open_rows))
+        return TrainingData(self._tidy(rows), np.array(values), np.array(noise), self._tidy(open_rows))
 
-    def _value(self, trial: Seen, endings: Endings) -> tuple[float, float] | None:
+    def _value(self, trial: TrialRecord, endings: CurveExtrapolation) -> tuple[float, float] | None:
         """Value and noise of a trial; None when it teaches nothing."""
         if trial.state == FAILED:
             return math.nan, 0.0

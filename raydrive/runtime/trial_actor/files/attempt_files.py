@@ -14,14 +14,14 @@ from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import RefusedFileError, StorageError
 from raydrive.runtime.trial_actor.environment import node_environment
 from raydrive.runtime.trial_actor.files.leftovers import sizes_of
-from raydrive.runtime.trial_actor.files.node_cache import hold, is_held, sweep
-from raydrive.runtime.trial_actor.files.reusable_workdir import Desk, make_folder
+from raydrive.runtime.trial_actor.files.node_cache import evict_old_caches, is_held, lock_run_cache
+from raydrive.runtime.trial_actor.files.reusable_workdir import ReusableWorkdir, make_folder
 from raydrive.runtime.trial_actor.files.temporary_folder import TemporaryFolder
 from raydrive.runtime.trial_actor.log_socket import private_folder
 from raydrive.storage.code_snapshot import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.contained import is_contained, open_within, remove_tree
-from raydrive.storage.input_cache import fetch
+from raydrive.storage.input_cache import fetch_input
 from raydrive.storage.run_layout import LOG_NAME, RunLayout
 from raydrive.storage.uploads import LogUploader
 
@@ -51,9 +51,9 @@ class Prepared:
     """The snapshot that the working directory was made from; None without code."""
     keep: tuple[str, ...]
     """Patterns of what is kept of the working directory."""
-    desk: Desk | None = None
+    desk: ReusableWorkdir | None = None
     """Holds ``cwd`` and ``scratch``, and is kept for the next attempt where this one left nothing there."""
-    put_back: Callable[[Desk], None] = lambda desk: None
+    put_back: Callable[[ReusableWorkdir], None] = lambda desk: None
     """Takes the desk when it is free again."""
 
     @property
@@ -168,7 +168,7 @@ class TrialFiles:
         self._function: Path | None = None
         self._work = self._root / "work"
         self._held: int | None = None
-        self._desks: list[Desk] = []
+        self._desks: list[ReusableWorkdir] = []
         self._code_files: list[str] = []
         """Paths of the unpacked code's files."""
         self.link = _place_in_memory()
@@ -226,8 +226,8 @@ class TrialFiles:
         if self._held is None:
             self._root = private_folder() / self._root.name  # with the rights it has to have, where all of it is gone
             self._work = self._root / "work"
-            self._held = hold(self._root)
-            sweep(self._root.parent)
+            self._held = lock_run_cache(self._root)
+            evict_old_caches(self._root.parent)
         self._work.mkdir(parents=True, exist_ok=True)
         sha256 = self._spec.code_sha256
         if not sha256:
@@ -267,7 +267,7 @@ class TrialFiles:
             StorageError: If something cannot be brought here whole.
         """
         return {
-            name: str(fetch(value, self._root / "inputs", folder=self._spec.fetched[name] == "folder"))
+            name: str(fetch_input(value, self._root / "inputs", folder=self._spec.fetched[name] == "folder"))
             if name in self._spec.fetched
             else value
             for name, value in self._spec.inputs.items()
@@ -297,7 +297,7 @@ class TrialFiles:
         rest = (self._root, self._code, self._spec.keep, desk, self._desks.append)
         return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, *rest)
 
-    def _desk(self, name: str, files: Path) -> Desk:
+    def _desk(self, name: str, files: Path) -> ReusableWorkdir:
         """A free desk, laid for the trial whose files these are.
 
         Raises:
@@ -308,13 +308,13 @@ class TrialFiles:
         try:
             if self.link is not None and not self.link.parent.is_dir():
                 self.link = _place_in_memory(self.link.name)
-            desk = self._desks.pop() if self._desks else Desk(self._work / name, self.link)
+            desk = self._desks.pop() if self._desks else ReusableWorkdir(self._work / name, self.link)
             try:
-                desk.lay(files)
+                desk.bind(files)
             except OSError:  # memory may be full, of what others keep there
                 desk.remove()
-                desk = Desk(self._work / name)
-                desk.lay(files)
+                desk = ReusableWorkdir(self._work / name)
+                desk.bind(files)
         except OSError as error:
             raise failure("make the working directory", str(self._work / name), error) from error
         return desk

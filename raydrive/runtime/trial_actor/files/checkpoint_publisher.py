@@ -24,7 +24,7 @@ from raydrive.storage.checkpoints import (
     DamagedCheckpointError,
     Manifest,
     UnstorableCheckpointError,
-    fetch,
+    fetch_checkpoint,
     manifests,
     pin,
     prune,
@@ -85,7 +85,7 @@ def recover(
     for manifest in reversed(known):
         pin(layout, trial, attempt, manifest.number)
         try:
-            path = fetch(layout, trial, manifest, into)
+            path = fetch_checkpoint(layout, trial, manifest, into)
         except DamagedCheckpointError as error:
             note(f"{error}; taking the one before")
             continue
@@ -94,7 +94,7 @@ def recover(
     return None
 
 
-class Publisher:
+class CheckpointPublisher:
     """Publishes the checkpoints of one attempt.
 
     Args:

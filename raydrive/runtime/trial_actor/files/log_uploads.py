@@ -40,7 +40,7 @@ _OURS = re.compile(r"\d+-\d+")
 Saved = Iterable[Mapping[str, int]]
 
 
-async def ship(prepared: Prepared) -> None:
+async def upload_log(prepared: Prepared) -> None:
     """Brings a growing log to a storage that is not local, so that it can be followed."""
     while True:
         await asyncio.sleep(LOG_PERIOD_S)

@@ -25,7 +25,7 @@ _HOLD_FILES = ("files", "work")
 """Folders of a run's folder in which files of trials may have been left."""
 
 
-def hold(folder: Path) -> int:
+def lock_run_cache(folder: Path) -> int:
     """Makes a run's folder and holds it for as long as this process lives.
 
     Returns:
@@ -46,7 +46,7 @@ def hold(folder: Path) -> int:
 
 
 def is_held(held: int, folder: Path) -> bool:
-    """Whether a folder is still the one that a descriptor of ``hold`` holds: nobody has removed it."""
+    """Whether a folder is still the one that a descriptor of ``lock_run_cache`` holds: nobody has removed it."""
     return _same(held, folder / _HELD)
 
 
@@ -57,7 +57,7 @@ def leave(folder: Path) -> None:
         os.utime(folder / _LEFT)
 
 
-def sweep(root: Path) -> None:
+def evict_old_caches(root: Path) -> None:
     """Removes the folders of runs that nobody has held for a day; at most once an hour, and by one process.
 
     Args:

@@ -1,7 +1,7 @@
 """What an attempt needs on its node, and others may remove while it trains: cleaners of ``/tmp``, or its own script.
 
 The socket, the link to the trial's files and the run's folder are in ``/tmp`` and ``/dev/shm``. Before each attempt
-they are looked at and made anew (``Channel.mend``, ``TrialFiles.unpack``); here, while one trains. What can be put back
+they are looked at and made anew (``LogSocket.mend``, ``TrialFiles.unpack``); here, while one trains. What can be put back
 is put back; an attempt that could not log, or failed, after something had gone is lost and not failed, for the next one
 finds everything there again.
 """
@@ -13,9 +13,9 @@ import contextlib
 import os
 import time
 
-from raydrive.runtime.trial_actor.attempt_events import Attempt
+from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared, TrialFiles
-from raydrive.runtime.trial_actor.log_socket import Channel
+from raydrive.runtime.trial_actor.log_socket import LogSocket
 
 LOOK_S = 0.5
 """How often an attempt's surroundings are looked at; ``wire.PATIENCE_S`` is longer."""
@@ -41,7 +41,7 @@ class RemovalWatch:
         files: Who made them.
     """
 
-    def __init__(self, current: Attempt, channel: Channel, prepared: Prepared, files: TrialFiles) -> None:
+    def __init__(self, current: AttemptEvents, channel: LogSocket, prepared: Prepared, files: TrialFiles) -> None:
         self._current = current
         self._channel = channel
         self._prepared = prepared

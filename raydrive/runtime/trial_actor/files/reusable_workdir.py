@@ -17,7 +17,7 @@ from raydrive.storage.folder.contained import remove_tree
 _TRIAL = "trial"
 
 
-class Desk:
+class ReusableWorkdir:
     """A working directory with ``outputs`` and ``logs``, and a folder for what only the attempt needs.
 
     ``outputs`` and ``logs`` point through one link to the trial's own folders: that link is all that changes.
@@ -44,7 +44,7 @@ class Desk:
         for name, target in self._links.items():
             os.symlink(target, name)
 
-    def lay(self, files: Path) -> None:
+    def bind(self, files: Path) -> None:
         """Lays it for a trial.
 
         Args:

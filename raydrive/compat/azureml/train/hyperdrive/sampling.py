@@ -2,7 +2,7 @@
 
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.search.grid_search import GridParameterSampling
-from raydrive.core.search.protocol import Sampling as HyperParameterSampling
+from raydrive.core.search.protocol import SamplingSpec as HyperParameterSampling
 from raydrive.core.search.random_search import RandomParameterSampling
 
 __all__ = [
