@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-scale chaos fuzz bench-peers bench-quick quality docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,16 +29,19 @@ demo: $(VENV)/installed ## Install, tune a digits classifier on an embedded loca
 	@echo "\$$ raydrive best last"
 	@$(BIN)/raydrive best last
 
-test: $(VENV)/installed-test browser ## Run the whole test suite
+test: browser $(VENV)/installed-test ## Run the whole test suite
 	@$(BIN)/python tests/script_environment.py
 	$(BIN)/python -m pytest -q -n 3 --dist loadscope
 
-# The studio's tests look at its pages in a real browser; where none can be installed they fail and say so.
-browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
-		echo "Installing chromium for the tests of the studio's pages ..."; \
-		{ apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
-		echo "No chromium could be installed: install it yourself, or the browser tests fail." >&2; }
+# The studio's tests look at its pages in a real browser; this says what it installs and why, or what to run instead.
+browser: | $(BIN)/python
+	@$(BIN)/python tests/chromium.py
+
+wheel-test: $(VENV)/installed-test ## Build the wheel, install it into an empty environment, try it there (two minutes)
+	$(BIN)/python tests/wheel/check_wheel.py
+
+matrix: $(VENV)/installed-test ## Try the wheel on each Python and Ray; writes docs/compatibility.md (half an hour; MATRIX="--python 3.11")
+	nice $(BIN)/python tests/wheel/matrix.py $(MATRIX)
 
 check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .

@@ -91,7 +91,7 @@ def config_of(trials: int) -> RunConfig:
 
 def written(storage: str, trials: int) -> tuple[RunLayout, int]:
     """Returns a finished run whose trials were simulated, and the bytes of its entries as lines."""
-    from raydrive.api.submit.launch import pickle_function
+    from raydrive.api.submit.packaging import pickle_function
     from raydrive.core.records import Started
     from raydrive.core.sweep.sweep import Sweep
     from raydrive.runtime.decision_loop import DecisionLoop

@@ -58,10 +58,11 @@ def raydrive(trials: int) -> tuple[float, int]:
 
     import raydrive.runtime.ray_cluster.connection as cluster
     from raydrive import Experiment, Workspace
-    from raydrive.api.run import HyperDriveRun
-    from raydrive.api.submit.launch import driver_name, resume
+    from raydrive.api.submit.launch import resume
     from raydrive.core.records import Ended
+    from raydrive.runtime.driver_client import driver_name
     from raydrive.storage.journal.writer import JournalReader
+    from raydrive.storage.run_reader import RunReader
 
     config = sweep_of(train, trials, 2)
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +74,8 @@ def raydrive(trials: int) -> tuple[float, int]:
         left = sum(path.stat().st_size for path in Path(run.uri).rglob("*") if path.is_file())
         with embedded_ray(cpus=2):
             began = time.time()
-            resumed = resume(HyperDriveRun.open(run.uri), address=None, force=True)
+            resumed = RunReader.open(run.uri)
+            resume(resumed, address=None, force=True)
             ended: list[float] = []
             reader = JournalReader(resumed.layout.journal)  # one that goes on: to read all again and again costs a core
             while not ended:

@@ -1,7 +1,7 @@
 """All benchmarks one after the other, and what came of them.
 
     python benchmarks/suite.py                      prints
-    python benchmarks/suite.py --write              and writes docs/performance.md
+    python benchmarks/suite.py --write              and writes benchmarks/LOG.md
     python benchmarks/suite.py --write --times 3    three times in a row: medians, ranges, how often each was reached
     python benchmarks/suite.py --peers-python P     those that have a peer, beside Ray Tune and Optuna
     python benchmarks/suite.py --quick --compare    names the ratios that got worse; two minutes
@@ -30,7 +30,7 @@ from _common import Figure
 
 HERE = Path(__file__).parent
 STORED = HERE / "ratios.json"
-PAGE = HERE.parent / "docs" / "performance.md"
+PAGE = HERE / "LOG.md"
 MARKS = ("<!-- figures: written by benchmarks/suite.py -->", "<!-- /figures -->")
 PEER_MARKS = ("<!-- peers: written by benchmarks/suite.py -->", "<!-- /peers -->")
 ALL = [
@@ -165,7 +165,7 @@ def write_page(passes: list[Records], marks: tuple[str, str]) -> None:
     lines = [marks[0], "", setting, ""]
     for name in names_of(passes):
         loads = ", ".join(records[name]["load"] for records in passes if name in records)
-        lines += [f"### `benchmarks/{name}.py` (load {loads})", ""]
+        lines += [f"#### `benchmarks/{name}.py` (load {loads})", ""]
         lines += ["| what | median (range) | beside it | ratio | reach |", "|---|---|---|---|---|"]
         lines += [*map(row, grouped(passes, name)), ""]
     text, (begin, end) = PAGE.read_text(), marks

@@ -86,14 +86,14 @@ _HOMES = {
         "TruncationSelectionPolicy",
     ),
     "raydrive.core.early_stopping.verdict": ("Verdict",),
-    "raydrive.core.search.protocol": ("Sampling",),
+    "raydrive.core.search.protocol": ("SamplingSpec",),
     "raydrive.core.search.trial_record": ("Suggestion",),
     "raydrive.studio.notebook.widget": ("RunDetails",),
     "raydrive.core.search.grid_search": ("GridParameterSampling",),
     "raydrive.core.search.random_search": ("RandomParameterSampling",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = [
     "BanditPolicy",
     "BayesianParameterSampling",
@@ -113,7 +113,7 @@ __all__ = [
     "Run",
     "RunDetails",
     "RunNotFoundError",
-    "Sampling",
+    "SamplingSpec",
     "ScriptRunConfig",
     "StorageError",
     "Suggestion",

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from raydrive.api.display.text import standing
 from raydrive.api.run import HyperDriveRun
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -74,14 +73,14 @@ def recorded(storage: Path, *, compacted: bool = False, trials: int = 6, name: s
 def everything(folder: Path) -> tuple[str, list[str]]:
     """What a reader gets of a run, as text, and what it is told is wrong with it."""
     run = HyperDriveRun.open(str(folder))
-    state, summary = standing(run)
+    stands = run.reader.status()
     rows = json.dumps([dict(row) for row in run.rows()], default=str)
     story = open_history(RunLayout.open(str(folder)))
     head = Documents(story).head(now=1e9)
     shown = json.dumps([head["counts"], head["best"], head["rises"]], default=str)
     facts = repr([(fact.trial, fact.interval, fact.value) for fact in run.reports()])
     told = [*run.notices, *head["notices"], head["trouble"] or ""]
-    return f"{state}\n{summary.best}\n{rows}\n{shown}\n{facts}", [text for text in told if text]
+    return f"{stands.state}\n{stands.summary.best}\n{rows}\n{shown}\n{facts}", [text for text in told if text]
 
 
 @dataclass

@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import interpreters
+
 FOLDER = Path(__file__).parent.parent / ".venv-scripts"
 WANTED = ("3.9", "3.8", "3.10")
 """Versions of Python, the one we like most first; without any of them it is the one that runs the tests."""
@@ -49,13 +51,8 @@ def make() -> Path:
 def _interpreter() -> tuple[str, bool]:
     """Path of the interpreter to use, and whether it is one of those we look for."""
     for version in WANTED:
-        found = shutil.which(f"python{version}")
-        managed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"), reverse=True)
-        for candidate in [*managed, *([found] if found else [])]:  # pyenv's own commands may refuse to work
-            ask = [str(candidate), "-c", "import ssl, ensurepip, sys; print('%d.%d' % sys.version_info[:2])"]
-            done = subprocess.run(ask, text=True, capture_output=True, timeout=60)
-            if done.stdout.strip() == version:
-                return str(candidate), True
+        if found := interpreters.find(version):
+            return found, True
     return sys.executable, False
 
 

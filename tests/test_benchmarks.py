@@ -88,7 +88,7 @@ def test_own_tasks_are_as_good_as_they_say(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_suite_says_how_often_a_figure_was_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(FOLDER)
     suite = module("suite", monkeypatch)
-    page = tmp_path / "performance.md"
+    page = tmp_path / "LOG.md"
     page.write_text("before\n" + "\n".join([*suite.MARKS, "between", *suite.PEER_MARKS]) + "\nafter\n")
     monkeypatch.setattr(suite, "PAGE", page)
 
@@ -112,3 +112,18 @@ def test_the_suite_says_how_often_a_figure_was_reached(tmp_path: Path, monkeypat
     )
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
+
+
+def test_the_suite_finds_the_places_of_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    suite = module("suite", monkeypatch)
+    text = suite.PAGE.read_text()
+    assert [text.count(mark) for mark in (*suite.MARKS, *suite.PEER_MARKS)] == [1, 1, 1, 1]
+
+
+def test_the_performance_page_names_benchmarks_that_exist() -> None:
+    page = (FOLDER.parent / "docs" / "performance.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| what")]
+    named = [line.split("|")[-2].strip().removesuffix(", peers") for line in rows]
+    assert len(named) > 25
+    assert [name for name in named if not (FOLDER / name).is_file()] == []

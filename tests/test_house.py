@@ -41,7 +41,7 @@ RAY_INSIDE_FUNCTIONS = (
     "raydrive.runtime.ray_cluster.embedded_ray",
     "raydrive.runtime.ray_cluster.dashboard_jobs",
     "raydrive.runtime.ray_cluster.storage_probe",
-    "raydrive.api",
+    "raydrive.runtime.driver_client",
 )
 # A pure core gets time, randomness and contents of files as arguments.
 IMPURE = {
@@ -270,7 +270,7 @@ def _anchors(text: str) -> set[str]:
 
 
 def _pages() -> list[Path]:
-    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    return [path for place in ("*.md", "docs/**/*.md", "benchmarks/*.md") for path in sorted(ROOT.glob(place))]
 
 
 @pytest.mark.parametrize("page", _pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -286,13 +286,42 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     assert not broken, "\n".join(broken)
 
 
-def test_the_design_page_names_files_that_exist() -> None:
-    page = (ROOT / "docs" / "design.md").read_text()
+@pytest.mark.parametrize("folder", ["docs", "docs/decisions"])
+def test_each_page_is_in_its_index(folder: str) -> None:
+    index = (ROOT / folder / "README.md").read_text()
+    missing = [path.name for path in sorted((ROOT / folder).glob("*.md")) if f"]({path.name})" not in index]
+    assert missing == ["README.md"]
+
+
+def test_the_glossary_names_modules_that_exist() -> None:
+    named = re.findall(r"`([a-z_/]+\.py)`", (ROOT / "docs" / "concepts.md").read_text())
+    missing = [name for name in named if not (PACKAGE / name).is_file()]
+    assert len(named) > 40
+    assert not missing, "\n".join(missing)
+
+
+def _tree_of_the_architecture_page() -> set[str]:
+    """The modules in the package tree of docs/architecture.md: one a line, two blanks further in for each level."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
     tree = re.search(r"^    raydrive/\n((?:      .*\n)+)", page, flags=re.MULTILINE)
     assert tree is not None
-    names = re.findall(r"\b\w+\.py(?= |$)", re.sub(r"   +(?=\S)", "   ", tree[1]), flags=re.MULTILINE)
-    missing = sorted(set(names) - {path.name for path in FILES})
-    assert not missing, "\n".join(missing)
+    named, above = set(), list[str]()
+    for line in tree[1].splitlines():
+        name, depth = line.split()[0], (len(line) - len(line.lstrip()) - 6) // 2
+        above[depth:] = [name]
+        if name.endswith(".py"):
+            named.add("".join(above))
+    return named
+
+
+def test_the_architecture_page_has_one_line_for_each_module() -> None:
+    mirrors = ("compat/azureml/", "shims/")  # their names are those of other packages
+    places = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py")}
+    modules = {place for place in places if not place.startswith(mirrors) and not place.endswith("/__init__.py")}
+    named = _tree_of_the_architecture_page()
+    wrong = [f"docs/architecture.md names {place}, which is not there" for place in sorted(named - modules)]
+    wrong += [f"docs/architecture.md has no line for {place}" for place in sorted(modules - named)]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_version_stands_in_one_tone() -> None:
@@ -300,8 +329,11 @@ def test_the_version_stands_in_one_tone() -> None:
 
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert raydrive.__version__ == version
-    changelog = (ROOT / "CHANGELOG.md").read_text()
-    assert re.search(rf"^## \[({re.escape(version)}|Unreleased)\]", changelog, flags=re.MULTILINE)
+    release, development, _ = version.partition(".dev")
+    date = "unreleased" if development else r"\d{4}-\d\d-\d\d"
+    newest = re.search(r"^## .*$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert newest is not None
+    assert re.fullmatch(rf"## \[{re.escape(release)}\] - {date}", newest[0])
 
 
 def test_test_files_have_names_of_their_own() -> None:

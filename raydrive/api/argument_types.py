@@ -34,14 +34,14 @@ from raydrive.core.objective import is_objective
 MOST_LEVELS = 32
 """Levels of nesting of a fixed argument."""
 RUN = TEXT | lazy("raydrive.api.run", "HyperDriveRun", "a HyperDriveRun")
-CHILD = TEXT | lazy("raydrive.api.child", "Run", "a Run")
+CHILD = TEXT | lazy("raydrive.api.run", "Run", "a Run")
 WORKSPACE = lazy("raydrive.api.workspace", "Workspace", "a Workspace")
 EXPERIMENT = lazy("raydrive.api.workspace", "Experiment", "an Experiment")
 CONFIG = lazy("raydrive.api.config", "HyperDriveConfig", "a HyperDriveConfig") | lazy(
     "raydrive.api.submit.submission", "Submission", "a Submission"
 )
 LAYOUT = lazy("raydrive.storage.run_layout", "RunLayout", "a RunLayout, as HyperDriveRun.open makes it")
-CHILD_OBJECT = lazy("raydrive.api.child", "Run", "a Run")
+CHILD_OBJECT = lazy("raydrive.api.run", "Run", "a Run")
 RUN_OBJECT = lazy("raydrive.api.run", "HyperDriveRun", "a HyperDriveRun")
 SAMPLING = kind(
     "a sampling such as RandomParameterSampling({'lr': uniform(0, 1)})",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from raydrive.core.argument_checks import NOTHING, TEXT_LIST, checks_arguments, whole
-
-if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
+from raydrive.storage.run_reader import RunReader
 
 
 @checks_arguments(params=TEXT_LIST | NOTHING, top=whole(0))
 class PlotMethods:
     """The ``plot_`` methods of a run; each returns a plotly figure of the run as it stands."""
+
+    reader: RunReader
+    """The run."""
 
     def plot_metrics(self, name: str | None = None, top: int = 0) -> Any:
         """Returns a metric over intervals, a line per trial, coloured by state, the best one on top.
@@ -26,13 +27,13 @@ class PlotMethods:
         """
         from raydrive.api.display.charts import plot_metrics
 
-        return plot_metrics(_run(self), name, top)
+        return plot_metrics(self.reader, name, top)
 
     def plot_best(self) -> Any:
         """Returns the best value so far over trials."""
         from raydrive.api.display.charts import plot_best
 
-        return plot_best(_run(self))
+        return plot_best(self.reader)
 
     def plot_parallel(self, params: list[str] | None = None) -> Any:
         """Returns parallel coordinates: drag a label to move an axis, drag along an axis to brush a range.
@@ -45,7 +46,7 @@ class PlotMethods:
         """
         from raydrive.api.display.charts import plot_parallel
 
-        return plot_parallel(_run(self), params)
+        return plot_parallel(self.reader, params)
 
     def plot_scatter(self, x: str | None = None, y: str | None = None, z: str | None = None) -> Any:
         """Returns hyperparameters against each other, coloured by the primary metric; in 3-D with ``z``.
@@ -61,31 +62,27 @@ class PlotMethods:
         """
         from raydrive.api.display.charts import plot_scatter
 
-        return plot_scatter(_run(self), x, y, z)
+        return plot_scatter(self.reader, x, y, z)
 
     def plot_importance(self) -> Any:
         """Returns how much each hyperparameter matters; needs 8 trials with a value."""
         from raydrive.api.display.charts import plot_importance
 
-        return plot_importance(_run(self))
+        return plot_importance(self.reader)
 
     def plot_slices(self) -> Any:
         """Returns what a model expects along each hyperparameter, with its uncertainty; needs 8 trials with a value."""
         from raydrive.api.display.charts import plot_slices
 
-        return plot_slices(_run(self))
+        return plot_slices(self.reader)
 
     def plot_timeline(self) -> Any:
         """Returns who trained where and when: a lane per node and GPU, a bar per attempt."""
         from raydrive.api.display.timeline import plot_timeline
 
-        return plot_timeline(_run(self))
+        return plot_timeline(self.reader)
 
     def _repr_html_(self) -> str:
         from raydrive.api.display.notebook_html import run_html
 
-        return run_html(_run(self))
-
-
-def _run(charts: PlotMethods) -> HyperDriveRun:
-    return cast("HyperDriveRun", charts)
+        return run_html(self.reader)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from raydrive.api.child import Run
-from raydrive.api.run import HyperDriveRun
+from raydrive.api.run import HyperDriveRun, Run
 from raydrive.api.submit.submission import ChildReference, RunReference
 from raydrive.core.errors import ConfigError, Problem, show
 
@@ -18,7 +17,7 @@ ChildLike = Run | str
 
 def run_references(given: RunLike | Sequence[RunLike] | None, where: str = "resume_from") -> tuple[RunReference, ...]:
     """Returns what ``resume_from`` names: one run or several."""
-    return tuple(RunReference(run=run, where=f"{where}[{i}]") for i, run in enumerate(_listed(given)))
+    return tuple(RunReference(run=_named(run), where=f"{where}[{i}]") for i, run in enumerate(_listed(given)))
 
 
 def child_references(
@@ -33,7 +32,7 @@ def child_references(
     for i, child in enumerate(_listed(given)):
         at = f"{where}[{i}]"
         if isinstance(child, Run):
-            found.append(ChildReference(run=child.parent, trial=child.number, where=at))
+            found.append(ChildReference(run=child.parent.reader, trial=child.number, where=at))
             continue
         parts = split_id(child) if isinstance(child, str) else None
         if parts is None:
@@ -49,6 +48,10 @@ def split_id(text: str) -> tuple[str, int] | None:
     """Returns run and number of a trial's id (``RUN_3``, ``last_0``), None for what is none."""
     run, _, number = text.strip().rpartition("_")
     return (run, int(number)) if run and number.isascii() and number.isdigit() else None
+
+
+def _named(run: Any) -> Any:
+    return run.reader if isinstance(run, HyperDriveRun) else run
 
 
 def _listed(given: Any) -> Sequence[Any]:

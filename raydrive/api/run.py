@@ -1,54 +1,49 @@
-"""``HyperDriveRun``: a run as its user sees it. Reads storage only; control goes to the driver."""
+"""``HyperDriveRun`` and its trials, ``Run``, as their user sees them.
+
+They read storage only, through ``RunReader``. Two things reach the driver: ``cancel``, and the question for a heartbeat
+where the one in storage is old and this process has started the driver (on a full disk it lives and cannot write one).
+"""
 
 from __future__ import annotations
 
-import json
-import time
+import warnings
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from raydrive.api.argument_types import LAYOUT
-from raydrive.api.display.notebook_html import Rows
+from raydrive.api import hyperdrive_format as hyperdrive
+from raydrive.api.argument_types import LAYOUT, RUN_OBJECT
+from raydrive.api.display.notebook_html import Rows, trial_html
 from raydrive.api.plot_methods import PlotMethods
-from raydrive.core.argument_checks import PATH, above, checks_arguments
+from raydrive.api.table_methods import Tables
+from raydrive.core.argument_checks import NOTHING, PATH, above, checks_arguments, whole
 from raydrive.core.config.lineage import Lineage
-from raydrive.core.errors import DamagedJournalError, JournalError, RaydriveError, StorageError, TrialError
-from raydrive.core.records import CANCELED, FAILED, RUNNING, Reported
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.errors import DamagedJournalError, RaydriveError, StorageError, TrialError
+from raydrive.core.records import CANCELED, FAILED, Params
+from raydrive.core.sweep.state import Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.heartbeat import age_s, parse_heartbeat
-from raydrive.core.views.status import DAMAGED, NOT_RESPONDING, SILENT_S, is_live, missing, status
-from raydrive.core.views.summary import INTERRUPTED, Summary, ranked, row, row_json, state_of, summarize
-from raydrive.storage.journal.repair import cut
-from raydrive.storage.journal.writer import JournalReader, JournalRewoundError
-from raydrive.storage.opening import read_given, read_heartbeat
+from raydrive.core.views.status import DAMAGED, NOT_RESPONDING, is_interrupted
+from raydrive.core.views.summary import INTERRUPTED, Summary, best_among, state_of, value_by
+from raydrive.runtime.driver_client import call_driver, view_own_driver
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import POLL_S, RunReader
+from raydrive.storage.trial_files import copy_file, copy_files, list_files, whole_log
 
-if TYPE_CHECKING:
-    import pyarrow
-
-    from raydrive.api.child import Run
-
-POLL_S = 0.2
-"""Seconds between two looks at a run."""
+_ENDED_BADLY = (FAILED, CANCELED)
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH, interval_s=above(0, "a number of seconds above 0"))
-class HyperDriveRun(PlotMethods):
+class HyperDriveRun(PlotMethods, Tables):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.
     """
 
     def __init__(self, layout: RunLayout) -> None:
-        self.layout = layout
-        self.config, self._heritage = read_given(layout)
-        beat = read_heartbeat(layout)  # before the journal, which may grow meanwhile
-        self._left = {} if is_live(beat, time.time()) else beat
-        self._unreadable = ""
-        self._reader = JournalReader(layout.journal)
-        self.sweep = Sweep(self.config, self._heritage)
-        """The run as far as the journal has been read; ``refresh`` reads on."""
-        self.refresh()
+        self.reader = RunReader(layout)
+        """The run as it is read from storage: what charts, tables and the console draw."""
+        self.reader.ask_driver = view_own_driver
+        self.reader.refresh()
 
     @classmethod
     def open(cls, uri: str) -> HyperDriveRun:
@@ -62,9 +57,24 @@ class HyperDriveRun(PlotMethods):
     # ------------------------------------------------------------------ what it is
 
     @property
+    def layout(self) -> RunLayout:
+        """The run's folder, and the names in it."""
+        return self.reader.layout
+
+    @property
+    def config(self) -> RunConfig:
+        """The frozen configuration."""
+        return self.reader.config
+
+    @property
+    def sweep(self) -> Sweep:
+        """The run as far as the journal has been read; ``refresh`` reads on."""
+        return self.reader.sweep
+
+    @property
     def id(self) -> str:
         """Name of the run."""
-        return self.layout.run_id
+        return self.reader.id
 
     @property
     def experiment(self) -> str:
@@ -74,7 +84,7 @@ class HyperDriveRun(PlotMethods):
     @property
     def uri(self) -> str:
         """The run's folder."""
-        return self.layout.uri
+        return self.reader.uri
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -97,37 +107,18 @@ class HyperDriveRun(PlotMethods):
         Raises:
             StorageError: If the storage cannot be read.
         """
-        try:
-            self._read_on()
-        except JournalRewoundError:
-            # What a driver of the past wrote too late was withdrawn: what is left is read again from the start.
-            self.sweep = Sweep(self.config, self._heritage)
-            self._reader = JournalReader(self.layout.journal)
-            self._read_on()
-        return summarize(self.sweep, time.time())
-
-    def _read_on(self) -> None:
-        try:
-            self._reader.follow(self.sweep)
-        except JournalRewoundError:
-            raise
-        except JournalError as error:
-            self._unreadable = str(error)
-        else:
-            self._unreadable = ""
+        self.reader.refresh()
+        return self.reader.summary()
 
     @property
     def damage(self) -> str:
         """What is wrong with the journal, and how many entries can be read; empty when it is whole."""
-        found = self._unreadable or missing(self._left, self._reader.entries)
-        return found.replace("raydrive resume RUN", f"raydrive resume {self.id}")
+        return self.reader.damage
 
     @property
     def notices(self) -> list[str]:
         """What of its record does not count, in words: a torn line, what a driver wrote that had been replaced."""
-        # What a live driver is just writing is unfinished for a moment.
-        torn = self._reader.unfinished if self.sweep.finished or self.get_status() != RUNNING else ""
-        return [*filter(None, [self.damage]), *self._reader.notices, *filter(None, [torn])]
+        return self.reader.notices()
 
     def cut(self, entries: int) -> HyperDriveRun:
         """Leaves out all of the journal behind an entry, for good, and returns the run as it is then.
@@ -141,23 +132,21 @@ class HyperDriveRun(PlotMethods):
             ConfigError: If there are not so many.
             StorageError: If the storage cannot be read or written.
         """
-        cut(self.layout, entries)
-        return HyperDriveRun(self.layout)
+        self.reader.cut(entries)
+        return self
 
     def heartbeat(self) -> dict[str, Any]:
-        """Returns the driver's last sign of life (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}."""
-        found = parse_heartbeat(self.layout.read_driver())
-        if found.get("state") == "Running" and age_s(found, time.time()) > SILENT_S / 3:
-            from raydrive.api.control import ask_own_driver
+        """Returns the driver's last heartbeat (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}.
 
-            found = ask_own_driver(self) or found
-        return found
+        Raises:
+            StorageError: If it cannot be read.
+        """
+        return self.reader.heartbeat().to_json()
 
     def get_status(self) -> str:
         """Returns Queued, Running, Completed, Canceled, Failed, Interrupted, NotResponding or Damaged."""
-        self.refresh()
-        beat = {} if self.sweep.finished or self.damage else self.heartbeat()
-        return status(self.sweep, beat, time.time(), damaged=bool(self.damage))
+        self.reader.refresh()
+        return self.reader.status().state
 
     @property
     def why(self) -> str:
@@ -183,7 +172,7 @@ class HyperDriveRun(PlotMethods):
         if show_output:
             from raydrive.api.display.console import follow
 
-            follow(self)
+            follow(self.reader)
         else:
             for _ in self.watch():
                 pass
@@ -193,7 +182,7 @@ class HyperDriveRun(PlotMethods):
         if status == DAMAGED and raise_on_error:
             raise DamagedJournalError(f"run {self.id}: {self.damage}")
         if status in (NOT_RESPONDING, INTERRUPTED) and raise_on_error:
-            trouble = self.heartbeat().get("trouble", "")
+            trouble = self.reader.last_heartbeat().trouble
             raise RaydriveError(
                 f"run {self.id} has no driver any more. {trouble} Go on with it: raydrive resume {self.id}"
             )
@@ -205,12 +194,7 @@ class HyperDriveRun(PlotMethods):
         Args:
             interval_s: Seconds between two looks, above 0.
         """
-        while True:
-            yield self.refresh()
-            if self.sweep.finished or self.get_status() in (NOT_RESPONDING, INTERRUPTED, DAMAGED):
-                yield self.refresh()
-                return
-            time.sleep(interval_s)
+        return self.reader.watch(interval_s)
 
     def cancel(self, why: str = "canceled by the user") -> None:
         """Ends the run; its running trials are Canceled.
@@ -232,16 +216,12 @@ class HyperDriveRun(PlotMethods):
         Raises:
             ClusterError: If the driver cannot be reached.
         """
-        from raydrive.api.control import call_driver
-
-        return bool(call_driver(self, "cancel", number, why))
+        return bool(call_driver(self.layout, "cancel", number, why))
 
     # ------------------------------------------------------------------ its trials
 
     def get_children(self) -> Iterator[Run]:
         """Yields the trials by number."""
-        from raydrive.api.child import Run
-
         self.refresh()
         for trial in self.sweep.trials:
             yield Run(self, trial.number)
@@ -252,8 +232,6 @@ class HyperDriveRun(PlotMethods):
         Raises:
             TrialError: If the run has no such trial.
         """
-        from raydrive.api.child import Run
-
         self.refresh()
         if not 0 <= number < len(self.sweep.trials):
             count = len(self.sweep.trials)
@@ -277,24 +255,28 @@ class HyperDriveRun(PlotMethods):
         Returns:
             The trial, or None when none logged a finite value.
         """
-        from raydrive.api.heirs import best_of_all
-
-        if include_resume_from_runs and self.config.lineage.parents:
-            return best_of_all(self, include_failed, include_canceled)
-        return self._own_best(include_failed, include_canceled)
-
-    def _own_best(self, include_failed: bool, include_canceled: bool) -> Run | None:
-        from raydrive.api.child import Run
-
+        left_out = {s for s, kept in zip(_ENDED_BADLY, (include_failed, include_canceled), strict=True) if not kept}
         self.refresh()
-        left_out = {state for state, kept in ((FAILED, include_failed), (CANCELED, include_canceled)) if not kept}
-        best = self.sweep.best
-        if best is not None and self.sweep.trials[best.trial].state not in left_out:
-            return Run(self, best.trial)
-        for trial in ranked(self.sweep):
-            if trial.state not in left_out and self.sweep.curves.objective(trial.number) is not None:
-                return Run(self, trial.number)
-        return None
+        metric, found = self.config.metric, list[tuple[float, Run]]()
+        for run in [*(self._parents() if include_resume_from_runs else ()), self]:
+            number = best_among(run.sweep, metric, left_out)
+            value = None if number is None else value_by(run.sweep, number, metric)
+            if number is not None and value is not None:
+                found.append((value, Run(run, number)))
+        choose = max if metric.maximize else min
+        return choose(found, key=lambda one: one[0])[1] if found else None
+
+    def _parents(self) -> Iterator[HyperDriveRun]:
+        for parent in self.lineage.parents:
+            try:
+                yield HyperDriveRun(self.layout.sibling(parent.experiment, parent.run, parent.uri))
+            except StorageError as error:
+                had = (
+                    f"its best was {parent.best:g} (trial {parent.best_trial})"
+                    if parent.best is not None
+                    else "no best"
+                )
+                warnings.warn(f"{parent.run} does not count, for it cannot be read ({error}); {had}", stacklevel=3)
 
     def get_children_sorted_by_primary_metric(
         self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
@@ -310,119 +292,156 @@ class HyperDriveRun(PlotMethods):
             Dicts with ``run_id``, ``hyperparameters`` (a JSON string, as HyperDrive gives it),
             ``best_primary_metric`` and ``status``.
         """
-        interrupted = self.get_status() == INTERRUPTED
-        rows = [
-            {
-                "run_id": self.child_id(trial.number),
-                "hyperparameters": json.dumps(trial.params),
-                "best_primary_metric": self.sweep.curves.objective(trial.number),
-                "status": state_of(trial, interrupted),
-            }
-            for trial in ranked(self.sweep)
-        ]
-        valued = [item for item in rows if item["best_primary_metric"] is not None]
-        bare = [item for item in rows if item["best_primary_metric"] is None]
-        ordered = [*(reversed(valued) if reverse else valued), *([] if discard_no_metric else bare)]
-        return Rows(ordered[:top] if top else ordered)
-
-    def child_id(self, number: int) -> str:
-        """Returns the id of a trial: the run's and its number."""
-        return f"{self.id}_{number}"
-
-    def get_hyperparameters(self) -> dict[str, str]:
-        """Returns the hyperparameters of every trial as a JSON string, by trial id."""
-        self.refresh()
-        return {self.child_id(trial.number): json.dumps(trial.params) for trial in self.sweep.trials}
-
-    def get_metrics(self) -> dict[str, dict[str, Any]]:
-        """Returns the metrics of every trial by id: a scalar where a name was logged once, else a list."""
-        out: dict[str, dict[str, Any]] = {self.child_id(trial.number): {} for trial in self.sweep.trials}
-        for number, metrics in self.all_metrics().items():
-            out[self.child_id(number)] = {name: v[0] if len(v) == 1 else v for name, v in metrics.items()}
-        return out
-
-    def reports(self, number: int | None = None) -> Iterator[Reported]:
-        """Yields the recorded reports of one trial, or of all, in order of arrival.
-
-        Raises:
-            StorageError: If the journal cannot be read.
-        """
-        try:
-            for fact, _ in JournalReader(self.layout.journal).read():
-                if isinstance(fact, Reported) and number in (None, fact.trial):
-                    yield fact
-        except DamagedJournalError:
-            self.refresh()  # says so
-
-    def all_metrics(self, number: int | None = None) -> dict[int, dict[str, list[Any]]]:
-        """Returns every logged value by trial and name, in order."""
-        out: dict[int, dict[str, list[Any]]] = {}
-        primary = self.config.metric.name
-        for fact in self.reports(number):
-            metrics = out.setdefault(fact.trial, {})
-            if fact.interval:
-                metrics.setdefault(primary, []).append(fact.value)
-            for name, value in fact.metrics.items():
-                metrics.setdefault(name, []).append(value)
-        return out
-
-    # ------------------------------------------------------------------ tables
-
-    def rows(self) -> Rows:
-        """Returns the trials as flat dicts, by number; a list that a notebook shows as a table."""
-        interrupted, now = self.get_status() in (INTERRUPTED, DAMAGED), time.time()
-        return Rows(row_json(row(self.sweep, trial, now, interrupted=interrupted)) for trial in self.sweep.trials)
-
-    def trials_table(self) -> pyarrow.Table:
-        """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why, ..."""
-        from raydrive.api.display.tables import trials_table
-
-        return trials_table(self.rows())
-
-    def metrics_table(self) -> pyarrow.Table:
-        """Returns one row per logged value: trial, attempt, interval, step, time, name, value, text."""
-        from raydrive.api.display.tables import metrics_table
-
-        return metrics_table(self.reports(), self.config.metric.name)
+        found = hyperdrive.sorted_children(self.reader, is_interrupted(self.get_status()), reverse, discard_no_metric)
+        return Rows(found[:top] if top else found)
 
     def get_details(self) -> dict[str, Any]:
         """Returns the run as HyperDrive describes it: runId, status, startTimeUtc, properties, ..."""
-        summary = self.refresh()
-        best = summary.best
+        return hyperdrive.run_details(self.reader, self.get_status())
+
+
+@checks_arguments(parent=RUN_OBJECT, output_file_path=PATH | NOTHING, attempt=whole(1) | NOTHING)
+class Run:
+    """A child run: one configuration that is, or was, trained.
+
+    Made by ``HyperDriveRun``. Inside a training process ``raydrive.Run.get_context()`` gives the object to log with.
+    """
+
+    def __init__(self, parent: HyperDriveRun, number: int) -> None:
+        self.parent = parent
+        self.number = number
+
+    @property
+    def _trial(self) -> Trial:
+        return self.parent.sweep.trials[self.number]
+
+    @property
+    def id(self) -> str:
+        """The run's id and the number."""
+        return self.parent.child_id(self.number)
+
+    @property
+    def params(self) -> Params:
+        """The hyperparameters."""
+        return self._trial.params
+
+    @property
+    def why(self) -> str:
+        """Why it ended (or is being stopped), word for word; empty while it trains."""
+        self.parent.refresh()
+        return self._trial.why
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notices about it, such as files that are missing from the storage; oldest first."""
+        self.parent.refresh()
+        return tuple(self._trial.notes)
+
+    @property
+    def lost(self) -> str:
+        """How often and on which nodes it was lost with its actor or node, and why the last time; empty if never."""
+        self.parent.refresh()
+        return losses_text(self._trial)
+
+    @property
+    def best_value(self) -> float | None:
+        """What it is ranked by: the best finite value of the primary metric so far, or what else the objective is."""
+        self.parent.refresh()
+        return self.parent.sweep.curves.objective(self.number)
+
+    def get_status(self) -> str:
+        """Returns Queued, Running, Completed, Canceled or Failed; Interrupted if the run is and it was open."""
+        self.parent.refresh()
+        return state_of(self._trial, self._trial.open and is_interrupted(self.parent.get_status()))
+
+    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
+        """Returns what it logged: a scalar where a name was logged once, else a list.
+
+        Args:
+            name: Only this metric.
+        """
+        metrics = self.parent.all_metrics(self.number).get(self.number, {})
         return {
-            "runId": self.id,
-            "target": "ray",
-            "status": self.get_status(),
-            "startTimeUtc": utc(self.sweep.started_at),
-            "endTimeUtc": utc(self.sweep.last_at) if self.sweep.finished else None,
-            "properties": {
-                "primary_metric_config": json.dumps(self.config.to_json()["metric"]),
-                "runTemplate": "HyperDrive",
-                "best_child_run_id": self.child_id(best.trial) if best else None,
-                "score": best.value if best else None,
-                "cancellation_reason": summary.why,
-                **_ancestry(self.config.lineage),
-            },
-            "tags": dict(self.tags),
+            key: values[0] if len(values) == 1 else values for key, values in metrics.items() if name in (None, key)
         }
 
+    @property
+    def arguments(self) -> list[str]:
+        """The exact command line after the interpreter and script, or the whole command of a ``command`` trial."""
+        return hyperdrive.arguments_of(self.parent.config.trial, self.params)
 
-def _ancestry(lineage: Lineage) -> dict[str, str]:
-    """Earlier runs and trials, under HyperDrive's names."""
-    given = {
-        "resume_from": [parent.run for parent in lineage.parents],
-        "resume_child_runs": [one.child_id for one in lineage.continued],
-    }
-    return {name: json.dumps(ids) for name, ids in given.items() if ids}
+    def get_details(self) -> dict[str, Any]:
+        """Returns the trial as HyperDrive describes it; the arguments stand under ``runDefinition``."""
+        return hyperdrive.trial_details(self.parent.reader, self.number, self.get_status())
+
+    @property
+    def uri(self) -> str:
+        """The trial's folder in the storage."""
+        return str(self.parent.layout.trial(self.number).uri)
+
+    def get_file_names(self) -> list[str]:
+        """Returns the names of its files: ``outputs/...``, ``logs/...`` and ``attempt-1/log.txt``.
+
+        Raises:
+            StorageError: If the storage cannot be read.
+        """
+        return list_files(self.parent.layout, self.number)
+
+    def download_file(self, name: str, output_file_path: str | None = None) -> str:
+        """Copies one of its files here.
+
+        Args:
+            name: As ``get_file_names`` gives it.
+            output_file_path: Where to; a folder (or a path ending in ``/``) keeps the file's name. None = this folder.
+
+        Returns:
+            The path of the copy.
+
+        Raises:
+            TrialError: If it has no such file.
+            StorageError: If it cannot be read, is a link that leaves the run's folder, or cannot be written.
+        """
+        return copy_file(self.parent.layout, self.number, name, output_file_path or ".")
+
+    def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
+        """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
+
+        What is no file of the trial (a link that leaves the run's folder, a FIFO) is left out with a warning.
+
+        Raises:
+            StorageError: If some cannot be read or written; the others are there.
+        """
+        copied, left_out = copy_files(self.parent.layout, self.number, prefix, output_directory)
+        if left_out:
+            warnings.warn(f"of trial {self.id} these were not copied: {', '.join(left_out[:20])}", stacklevel=2)
+        return copied
+
+    def logs(self, attempt: int | None = None) -> str:
+        """Returns what it wrote to stdout and stderr.
+
+        Args:
+            attempt: From 1; None = the last one.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        self.parent.refresh()
+        return whole_log(self.parent.layout, self.number, attempt or max(1, self._trial.attempt))
+
+    def cancel(self, why: str = "canceled by the user") -> None:
+        """Ends the trial; the run goes on.
+
+        Raises:
+            ClusterError: If the run's driver cannot be reached.
+        """
+        self.parent.cancel_trial(self.number, why)
+
+    def _repr_html_(self) -> str:
+        self.parent.refresh()
+        return trial_html(self.parent.reader, self.number)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self._trial.state})"
 
 
-def utc(seconds: float | None) -> str | None:
-    """Returns a time as ISO 8601 in UTC, None for None."""
-    import datetime
-
-    if seconds is None:
-        return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="milliseconds")
-
-
-__all__ = ["INTERRUPTED", "NOT_RESPONDING", "HyperDriveRun", "StorageError", "utc"]
+__all__ = ["INTERRUPTED", "NOT_RESPONDING", "HyperDriveRun", "Run", "StorageError"]

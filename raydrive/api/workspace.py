@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.argument_types import CONFIG, WORKSPACE
 from raydrive.core.argument_checks import CALLABLE, NOTHING, TEXT, checks_arguments
-from raydrive.core.errors import ConfigError, Problem, RaydriveError, did_you_mean, show
-from raydrive.core.toml_text import toml_values
-from raydrive.storage.folder.current import current_folder
+from raydrive.core.errors import RaydriveError
+from raydrive.settings.nearest import read_place
 
 if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig
@@ -19,31 +17,6 @@ if TYPE_CHECKING:
     from raydrive.api.submit.submission import Submission
 
 DEFAULT_STORAGE = "~/raydrive"
-CONFIG_FILE = "raydrive.toml"
-_KEYS = ("storage", "address")
-_OTHER_KEYS = (
-    "seed",
-    "resources",
-    "python",
-    "allow_pip_install",
-    "preload",
-    "grace_s",
-    "reuse_actors",
-    "max_attempts",
-    "keep",
-    "keep_checkpoints",
-    "resume_argument",
-    "lease_s",
-    "first_failures",
-    "max_losses",
-    "storage_patience_s",
-    "log_limit",
-    "environment_variables",
-    "secrets",
-    "metrics",
-    "input_mapping",
-)
-"""Site settings that sweep files are laid under; a workspace has no use for them."""
 
 
 @checks_arguments(run=TEXT, unreadable=CALLABLE | NOTHING)
@@ -69,11 +42,11 @@ class Workspace:
             path: Another file.
 
         Raises:
-            ConfigError: If the file cannot be read or holds an unknown key.
+            ConfigError: If the file cannot be read or something in it is wrong; all problems at once.
         """
-        settings = read_settings(path)
-        storage = os.environ.get("RAYDRIVE_STORAGE") or settings.get("storage")
-        return cls(storage, os.environ.get("RAY_ADDRESS") or settings.get("address"))
+        place = read_place(path)
+        storage = os.environ.get("RAYDRIVE_STORAGE") or place.storage
+        return cls(storage, os.environ.get("RAY_ADDRESS") or place.address)
 
     def experiments(self) -> list[str]:
         """Returns the names of the experiments, sorted.
@@ -154,11 +127,12 @@ class Experiment:
             StorageError: If the run folder cannot be written.
             ClusterError: If Ray cannot be reached or could never satisfy the request.
         """
+        from raydrive.api.run import HyperDriveRun
         from raydrive.api.submit.launch import launch
         from raydrive.api.submit.submission import Submission
 
         submission = config if isinstance(config, Submission) else config.to_submission(self.name)
-        return launch(submission, storage=self.workspace.storage, address=self.workspace.address)
+        return HyperDriveRun(launch(submission, storage=self.workspace.storage, address=self.workspace.address))
 
     def get_runs(self) -> Iterator[HyperDriveRun]:
         """Yields the runs of the experiment, newest first."""
@@ -166,47 +140,3 @@ class Experiment:
 
     def __repr__(self) -> str:
         return f"Experiment({self.workspace!r}, {self.name!r})"
-
-
-def read_settings(path: str | os.PathLike[str] | None = None) -> Mapping[str, str]:
-    """Returns ``storage`` and ``address`` from ``raydrive.toml``; nothing when there is no such file.
-
-    Args:
-        path: The file; None looks in this folder and those above it.
-
-    Raises:
-        ConfigError: If the file cannot be read or holds an unknown key.
-    """
-    file = Path(path) if path is not None else nearest_settings()
-    if file is None:
-        return {}
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise ConfigError(Problem(str(file), str(error), "a TOML file with 'storage' and 'address'")) from error
-    raw = toml_values(text, str(file))
-    below = raw.get("raydrive", raw)
-    if not isinstance(below, dict):
-        raise ConfigError(Problem("raydrive", show(below), "a table of settings", place=str(file)))
-    raw = below
-    known = [*_KEYS, *_OTHER_KEYS]
-    problems = [
-        Problem(f"{file}: {key}", show(value), ", ".join(known), did_you_mean(key, known))
-        for key, value in raw.items()
-        if key not in known or (key in _KEYS and not isinstance(value, str))
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return {key: raw[key] for key in _KEYS if key in raw}
-
-
-def nearest_settings() -> Path | None:
-    """Returns the ``raydrive.toml`` of this folder or the nearest one above it, None when there is none.
-
-    Raises:
-        ConfigError: If this folder was deleted.
-    """
-    here = current_folder()
-    return next(
-        (folder / CONFIG_FILE for folder in (here, *here.parents) if os.path.isfile(folder / CONFIG_FILE)), None
-    )

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import platform
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
+from raydrive import __version__
 from raydrive.cli import azure, control, studio, submit
 from raydrive.cli import show as show_commands
 from raydrive.cli.console import EXIT_INTERRUPTED, say
@@ -20,7 +24,6 @@ from raydrive.storage.folder.current import current_folder
 
 app = typer.Typer(
     name="raydrive",
-    help="HyperDrive's hyperparameter tuning on your own Ray cluster.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -30,6 +33,26 @@ show_commands.register(app)
 control.register(app)
 studio.register(app)
 azure.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            ray = f"Ray {metadata.version('ray')}"  # not imported: that takes a second
+        except metadata.PackageNotFoundError:
+            ray = "no Ray"
+        print(f"raydrive {__version__} (Python {platform.python_version()}, {ray})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Show the versions and exit."),
+    ] = False,
+) -> None:
+    """HyperDrive's hyperparameter tuning on your own Ray cluster."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +70,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         _check_texts(sys.argv[1:] if arguments is None else arguments)
-        if not {"--help", "-h"} & {*(sys.argv[1:] if arguments is None else arguments)}:
+        if not {"--help", "-h", "--version", "-V"} & {*(sys.argv[1:] if arguments is None else arguments)}:
             current_folder()  # without one nothing works: no settings are found, and Ray does not start
         app(args=None if arguments is None else list(arguments), prog_name="raydrive")
     except SystemExit as ended:

@@ -24,6 +24,7 @@ from raydrive.cli.console import (
     resolve,
     say,
 )
+from raydrive.cli.runs import open_run
 
 
 def register(app: typer.Typer) -> None:
@@ -40,8 +41,7 @@ def cancel(
     storage: StorageOption = None,
 ) -> int:
     """End a run, or one trial of it."""
-    from raydrive.api.run import INTERRUPTED
-    from raydrive.cli.show import open_run
+    from raydrive.core.views.summary import INTERRUPTED
 
     run = open_run(run_name, storage)
     if trial is not None:
@@ -101,11 +101,12 @@ def _bytecode() -> dict[str, Any]:
 
 
 def _storage(flag: str | None) -> dict[str, Any]:
-    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+    from raydrive.api.workspace import DEFAULT_STORAGE
     from raydrive.core.errors import RaydriveError
+    from raydrive.settings.nearest import read_place
     from raydrive.storage.folder.base import Folder
 
-    where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage"), DEFAULT_STORAGE)
+    where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_place().storage, DEFAULT_STORAGE)
     name = f".doctor-{os.getpid()}-{int(time.time())}"
     try:
         folder = Folder.open(where or DEFAULT_STORAGE)
@@ -120,9 +121,9 @@ def _storage(flag: str | None) -> dict[str, Any]:
 
 
 def _cluster(flag: str | None) -> list[dict[str, Any]]:
-    from raydrive.api.workspace import read_settings
+    from raydrive.settings.nearest import read_place
 
-    address = resolve(flag, "RAY_ADDRESS", "--address", read_settings().get("address"))
+    address = resolve(flag, "RAY_ADDRESS", "--address", read_place().address)
     if address in (None, "local"):
         return [_check("cluster", True, f"none given: an embedded one with {os.cpu_count()} cores would be started")]
     from raydrive.core.errors import RaydriveError

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from raydrive.api.display.text import standing
-from raydrive.cli.console import Format, OutputOption, RunArgument, StorageOption, command, emit, emit_one, resolve, say
-from raydrive.core.errors import StorageError
+from raydrive.cli.console import Format, OutputOption, RunArgument, StorageOption, command, emit, emit_one, say
+from raydrive.cli.runs import EXIT_UNREADABLE, exit_code, open_run, print_best, workspace
 
 if TYPE_CHECKING:
-    from raydrive.api.child import Run
     from raydrive.api.run import HyperDriveRun
-    from raydrive.api.workspace import Workspace
+    from raydrive.core.views.heartbeat import Heartbeat
     from raydrive.core.views.savings import Saving
 
-EXIT_UNREADABLE = 5
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
 
 
@@ -27,21 +24,6 @@ def register(app: typer.Typer) -> None:
     command(app, list_runs, "list")
     for function in (status, watch, trials, logs, best):
         command(app, function)
-
-
-def workspace(storage: str | None) -> Workspace:
-    """Returns the workspace the flag, the environment or ``raydrive.toml`` names."""
-    from raydrive.api.workspace import Workspace, read_settings
-
-    return Workspace(resolve(storage, "RAYDRIVE_STORAGE", "--storage", read_settings().get("storage")))
-
-
-def open_run(name: str, storage: str | None) -> HyperDriveRun:
-    """Returns the run a user named."""
-    run = workspace(storage).get_run(name)
-    if run.damage:
-        say(f"Note: {run.damage}")
-    return run
 
 
 def list_runs(
@@ -56,12 +38,13 @@ def list_runs(
     for run in space.runs(experiment, unreadable=lambda name, error: say(f"Note: {error}")):
         if len(rows) == limit:
             break
-        state, summary = standing(run)
+        stands = run.reader.status()
+        summary = stands.summary
         rows.append(
             {
                 "run": run.id,
                 "experiment": run.experiment,
-                "status": state,
+                "status": stands.state,
                 "trials": f"{summary.done}/{summary.max_total_runs}",
                 "metric": run.config.metric.label if output is Format.TABLE else run.config.metric.name,
                 "objective": run.config.metric.value,
@@ -82,13 +65,13 @@ def list_runs(
 def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
     """Say how a run stands."""
     run = open_run(run_name, storage)
-    (state, summary), heartbeat = standing(run), run.heartbeat()
-    waiting = sorted(set(heartbeat.get("waiting", {}).values())) if run.sweep.finished is None else []
+    stands = run.reader.status()
+    summary, beat = stands.summary, stands.beat or run.reader.last_heartbeat()
     emit_one(
         {
             "run": run.id,
             "experiment": run.experiment,
-            "status": state,
+            "status": stands.state,
             "why": summary.why,
             "trials": summary.total,
             "max_total_trials": summary.max_total_runs,
@@ -101,9 +84,9 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "reports": summary.reports,
             "elapsed_s": round(summary.elapsed_s, 1),
             **_saved(summary.saving),
-            "waiting": "; ".join(waiting),
-            "trouble": heartbeat.get("trouble", "") if run.sweep.finished is None else "",
-            "notice": "; ".join(_notices(run, heartbeat)),
+            "waiting": "; ".join(sorted(set(stands.beat.waiting.values()))),
+            "trouble": stands.beat.trouble,
+            "notice": "; ".join(_notices(run, stands.state, beat)),
             "storage": run.uri,
             **_lineage(run, output),
         },
@@ -112,12 +95,12 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
     return EXIT_UNREADABLE if run.damage else 0
 
 
-def _notices(run: HyperDriveRun, heartbeat: dict[str, Any]) -> list[str]:
+def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
     """What a user must not miss: of trials, of the journal, and of the driver."""
     from raydrive.core.views.summary import notices, trial_notices
 
-    driver = str(heartbeat.get("notice", ""))
-    return [*notices(run.sweep), *trial_notices(run.sweep), *run.notices, *filter(None, [driver])]
+    of_record = run.reader.notices(state)
+    return [*notices(run.sweep), *trial_notices(run.sweep), *of_record, *filter(None, [beat.notice])]
 
 
 def _saved(saving: Saving) -> dict[str, float | None]:
@@ -148,11 +131,10 @@ def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
 def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
     """Follow a run until it is over; Ctrl-C leaves it running."""
     from raydrive.api.display.console import follow
-    from raydrive.cli.submit import exit_code
 
     run = open_run(run_name, storage)
     try:
-        follow(run)
+        follow(run.reader)
     except KeyboardInterrupt:
         say(f"\nThe run goes on. Watch it again: raydrive watch {run.id}")
         return 130
@@ -222,43 +204,3 @@ def best(run_name: RunArgument = "last", storage: StorageOption = None, output: 
         return 3
     print_best(run, output)
     return 0
-
-
-def print_best(run: HyperDriveRun, output: Format) -> None:
-    """Prints the best trial of a run that has one."""
-    from raydrive.core.config.command_line import shown, trial_argv
-
-    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
-    found = run.sweep.best
-    if child is None or found is None:
-        return
-    spec = run.config.trial
-    line = ""
-    if spec.kind != "function":
-        line = shown(trial_argv(spec, child.params, python=spec.python or "python"))
-    row = {
-        "run": run.id,
-        "trial": child.number,
-        "id": child.id,
-        "status": child.get_status(),
-        "metric": run.config.metric.name,
-        "objective": run.config.metric.value,
-        "value": found.value,
-        "interval": found.interval,
-        "artifacts": f"{child.uri}/outputs",
-        "command": line,
-        "notice": "; ".join(child.notes),
-    }
-    if output is Format.JSON:
-        emit_one({**row, "params": dict(child.params), "files": _file_names(child)}, output)
-    else:
-        emit_one({**row, **{f"param_{name.lstrip('-')}": value for name, value in child.params.items()}}, output)
-
-
-def _file_names(child: Run) -> list[str]:
-    """The files of a trial; what keeps them from being listed does not keep the rest from being shown."""
-    try:
-        return child.get_file_names()
-    except StorageError as error:
-        say(f"Note: {error}")
-        return []

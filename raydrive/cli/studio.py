@@ -19,6 +19,7 @@ from raydrive.cli.console import (
     resolve,
     say,
 )
+from raydrive.cli.runs import workspace
 from raydrive.core.errors import ConfigError, Problem, show
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ def register(app: typer.Typer) -> None:
 
 
 def _storage(flag: str | None) -> str:
-    from raydrive.cli.show import workspace
-
     return workspace(flag).storage
 
 
@@ -47,7 +46,7 @@ def open_story(name: str, storage: str | None) -> RunHistory:
     from raydrive.studio.data.run_history import open_history as read
 
     history = read(RunLayout.open(find_run(_storage(storage), name).folder))
-    for text in [history.trouble, *history.reader.notices]:
+    for text in [history.trouble, *history.journal.notices]:
         if text:
             say(f"Note: {text}")
     return history

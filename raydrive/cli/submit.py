@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import errno
-import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raydrive.cli.console import (
-    EXIT_INTERRUPTED,
     AddressOption,
     Format,
     OutputOption,
@@ -25,18 +20,15 @@ from raydrive.cli.console import (
     only_data,
     resolve,
     say,
-    silence,
 )
+from raydrive.cli.runs import attend, workspace
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
     from raydrive.core.config.run_config import RunConfig
     from raydrive.core.sweep.warm_start_data import WarmStartData
     from raydrive.sweepfile.loader import Loaded
 
 DRY_RUNS = 10
-STOP_MARGIN_S = 10.0
-"""How long a driver may take beyond the grace period to end its trials before its cluster is stopped all the same."""
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A sweep YAML file.")]
 SetOption = Annotated[
@@ -80,6 +72,7 @@ def submit(
     if dry_run:
         _dry_run(loaded, where, target, output)
         return 0
+    from raydrive.api.run import HyperDriveRun
     from raydrive.api.submit.launch import launch
 
     if detach and target in (None, "local"):
@@ -87,7 +80,7 @@ def submit(
             "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
         )
     with only_data():
-        run = launch(loaded.submission, storage=where, address=target)
+        run = HyperDriveRun(launch(loaded.submission, storage=where, address=target))
     say(f"Run {run.id} in {run.uri}")
     if detach:
         for line in run.lineage.lines():
@@ -130,8 +123,7 @@ def resume(
 ) -> int:
     """Go on with an interrupted run, or extend a finished one, from its storage alone."""
     from raydrive.api.submit import launch as launching
-    from raydrive.api.workspace import read_settings
-    from raydrive.cli.show import workspace
+    from raydrive.settings.nearest import read_place
 
     wanted = {
         "max_total_runs": max_total_trials,
@@ -139,10 +131,10 @@ def resume(
         "max_duration_s": timeout,
     }
     run = workspace(storage).get_run(run_name)
-    target = resolve(address, "RAY_ADDRESS", "--address", read_settings().get("address"))
+    target = resolve(address, "RAY_ADDRESS", "--address", read_place().address)
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
-        run = launching.resume(run, address=target, limits=limits, force=force, up_to=up_to, classes=classes)
+        launching.resume(run.reader, address=target, limits=limits, force=force, up_to=up_to, classes=classes)
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     for text in run.notices:
         say(f"Note: {text}")
@@ -186,7 +178,7 @@ def schema() -> int:
 
 def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str = "") -> Loaded:
     """Reads a sweep file, over the settings of the nearest raydrive.toml, and says its warnings."""
-    from raydrive.api.workspace import nearest_settings
+    from raydrive.settings.nearest import nearest_settings
     from raydrive.sweepfile.loader import load_sweep
 
     loaded = load_sweep(config, overrides=changes, site=site, node=node, defaults=nearest_settings())
@@ -196,16 +188,14 @@ def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str =
 
 
 def _storage(flag: str | None, loaded: Loaded) -> str:
-    from raydrive.api.workspace import DEFAULT_STORAGE, read_settings
+    from raydrive.api.workspace import DEFAULT_STORAGE
 
-    fallbacks = loaded.settings.storage, read_settings().get("storage"), DEFAULT_STORAGE
-    return resolve(flag, "RAYDRIVE_STORAGE", "--storage", *fallbacks) or DEFAULT_STORAGE
+    # raydrive.toml is in there: the sweep file lies over it.
+    return resolve(flag, "RAYDRIVE_STORAGE", "--storage", loaded.settings.storage, DEFAULT_STORAGE) or DEFAULT_STORAGE
 
 
 def _address(flag: str | None, loaded: Loaded) -> str | None:
-    from raydrive.api.workspace import read_settings
-
-    return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address, read_settings().get("address"))
+    return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address)
 
 
 def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, WarmStartData]:
@@ -259,85 +249,3 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     else:
         emit(rows, output, name="trials")
     say(f"{len(rows)} of up to {config.limits.max_total_runs} trials, seed {config.seed}. Nothing was run.")
-
-
-def attend(run: HyperDriveRun, output: Format) -> int:
-    """Follows a run to its end, prints its best trial, and returns the exit code."""
-    from raydrive.api.display.console import follow
-    from raydrive.cli.show import print_best
-
-    interrupt_on_signals()
-    try:
-        with only_data():
-            follow(run)
-    except KeyboardInterrupt:
-        return _interrupted(run)
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        silence(sys.stdout, sys.stderr)  # a terminal that was closed, noticed before its signal came
-        return _interrupted(run)
-    code = exit_code(run)
-    if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
-        print_best(run, output)
-    return code
-
-
-def exit_code(run: HyperDriveRun) -> int:
-    """Returns what the end of a run means to a shell."""
-    finished = run.sweep.finished
-    if finished is None:
-        trouble = run.heartbeat().get("trouble")
-        if trouble:
-            say(f"Error: {trouble}")
-        return 5
-    if run.sweep.best is None and finished.state == "Canceled":
-        return 4
-    if run.sweep.metric_missing:
-        return 3
-    if finished.state == "Failed":
-        return 1
-    return 0 if run.sweep.best is not None else 3  # nothing but NaN was logged, or nothing at all
-
-
-def interrupt_on_signals() -> None:
-    """Makes SIGTERM and a closed terminal mean what Ctrl-C means: the trials end in order and the run can be resumed.
-
-    To be called after Ray was started, whose own handlers print stack traces.
-    """
-
-    def interrupt(number: int, frame: object) -> None:
-        if signal.Signals(number).name == "SIGHUP":
-            silence(sys.stdout, sys.stderr)  # the terminal is gone: writing to it fails
-        raise KeyboardInterrupt
-
-    for name in ("SIGTERM", "SIGHUP"):
-        known = getattr(signal, name, None)
-        # A signal that is ignored (nohup) stays ignored.
-        if known is not None and signal.getsignal(known) is not signal.SIG_IGN:
-            signal.signal(known, interrupt)
-
-
-def _interrupted(run: HyperDriveRun) -> int:
-    """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us."""
-    from raydrive.api.control import call_driver
-    from raydrive.api.submit.launch import is_ours
-    from raydrive.core.errors import RaydriveError
-    from raydrive.runtime.ray_cluster import connection
-
-    if not is_ours(run):
-        commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
-        say(f"\nThe run goes on without this terminal. {commands}")
-        return EXIT_INTERRUPTED
-    say("\nStopping the trials; press Ctrl-C again to kill them at once.")
-    try:
-        with contextlib.suppress(RaydriveError):
-            call_driver(run, "interrupt", timeout_s=run.config.trial.grace_s + STOP_MARGIN_S)
-    except KeyboardInterrupt:
-        say("\nKilling the trials.")
-        with contextlib.suppress(KeyboardInterrupt, RaydriveError):
-            call_driver(run, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
-    with contextlib.suppress(KeyboardInterrupt):
-        connection.disconnect()
-    say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
-    return EXIT_INTERRUPTED

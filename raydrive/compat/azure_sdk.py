@@ -7,6 +7,8 @@ import pkgutil
 import sys
 
 import raydrive.compat.azureml as mirror
+from raydrive.core.records import FAILED
+from raydrive.core.views.status import AT_REST
 
 
 def install() -> None:
@@ -28,8 +30,8 @@ def finish() -> bool:
 
     good = True
     for run in Experiment.submitted:
-        if run.sweep.finished is None and run.get_status() not in ("Interrupted", "NotResponding"):
+        if run.sweep.finished is None and run.get_status() not in AT_REST:
             print(f"Waiting for run {run.id}, which the file did not wait for.", file=sys.stderr, flush=True)
             run.wait_for_completion(show_output=False, raise_on_error=False)
-        good = good and run.get_status() != "Failed"
+        good = good and run.get_status() != FAILED
     return good

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.submit.submission import Submission
-from raydrive.api.workspace import nearest_settings
 from raydrive.compat import azure_sdk
 from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
@@ -26,6 +25,7 @@ from raydrive.core.objective import BEST
 from raydrive.core.records import decoded
 from raydrive.core.search.registry import is_registered
 from raydrive.core.search.sampling_record import sampling_record
+from raydrive.settings.nearest import nearest_settings
 from raydrive.storage.folder.current import current_folder
 from raydrive.sweepfile.loader import load_sweep
 

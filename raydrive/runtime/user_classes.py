@@ -27,10 +27,11 @@ from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeEr
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import RecordedSampling, built_sampling
 from raydrive.core.user_classes import is_reference, reason
-from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
+from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 from raydrive.storage.code_snapshot import load_function, unpack_code
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import read_heartbeat
 
 
 class SnapshotFinder(MetaPathFinder):
@@ -215,11 +216,10 @@ def with_classes(config: RunConfig, layout: RunLayout, cache: Path) -> RunConfig
 
 
 def record_failure(layout: RunLayout, error: RaydriveError) -> None:
-    """Writes why a driver did not begin where readers look for it: to the last sign of life of the run.
+    """Writes why a driver did not begin to the run's heartbeat, where readers look for it.
 
     Raises:
         StorageError: If that cannot be written.
     """
-    beat = parse_heartbeat(layout.read_driver())
-    beat |= {"state": "Interrupted", "at": time.time(), "trouble": str(error)}
-    layout.write_driver(dump_heartbeat(beat))
+    beat = replace(read_heartbeat(layout), state="Interrupted", at=time.time(), trouble=str(error))
+    layout.write_driver(dump_heartbeat(beat.to_json()))

@@ -82,7 +82,7 @@ def snapshot(
     path = Path(name)
     try:
         _pack(source, path)
-        return CodeSnapshot(path, _digest(path), len(source.files), source.size)
+        return CodeSnapshot(path, sha256_of(path), len(source.files), source.size)
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -101,10 +101,24 @@ def store_code(layout: RunLayout, source: CodeSnapshot | str | os.PathLike[str])
         storage_path = layout.folder.local_path
         source = snapshot(source, storage_path.parent.parent if storage_path else None)
     with source:
-        name = f"{source.sha256}.zip"
-        if not layout.code.exists(name):
-            layout.code.put_file(source.path, name)
+        store_archive(layout, source.path, source.sha256)
     return source.sha256
+
+
+def store_archive(layout: RunLayout, archive: Path, sha256: str) -> None:
+    """Puts the zip of a snapshot into a run.
+
+    Args:
+        layout: The run.
+        archive: The zip; it stays where it is.
+        sha256: That of the zip.
+
+    Raises:
+        StorageError: If it cannot be read or written.
+    """
+    name = f"{sha256}.zip"
+    if not layout.code.exists(name):
+        layout.code.put_file(archive, name)
 
 
 def unpack_code(layout: RunLayout, sha256: str, into: Path) -> Path:
@@ -129,7 +143,7 @@ def unpack_code(layout: RunLayout, sha256: str, into: Path) -> Path:
     try:
         room.mkdir(parents=True)
         layout.code.get_file(f"{sha256}.zip", archive)
-        found = _digest(archive)
+        found = sha256_of(archive)
         if found != sha256:
             place = layout.code.place_of(f"{sha256}.zip")
             raise StorageError(f"the code snapshot {place} is damaged: its sha256 is {found}")
@@ -309,7 +323,8 @@ def _safe(entry: zipfile.ZipInfo, archive: Path) -> str:
     return "/".join(parts)
 
 
-def _digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Returns the sha256 of a file, in hexadecimal."""
     total = hashlib.sha256()
     for block in _blocks(path):
         total.update(block)

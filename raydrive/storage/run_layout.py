@@ -211,8 +211,19 @@ class RunLayout:
             )
         return content
 
-    def sibling(self, experiment: str, run_id: str) -> RunLayout:
-        """Returns the layout of another run of the same storage; its folder is not looked at."""
+    def sibling(self, experiment: str, run_id: str, uri: str = "") -> RunLayout:
+        """Returns the layout of another run; its folder is not looked at.
+
+        Args:
+            experiment: Name of its experiment.
+            run_id: Its id.
+            uri: Its folder; empty = in the same storage as this run.
+
+        Raises:
+            StorageError: If it cannot be opened.
+        """
+        if uri:
+            return RunLayout.open(uri)
         base, mark, options = self.folder.uri.partition("?")
         storage = base.rstrip("/").removesuffix(f"/{self.experiment}/{self.run_id}")
         return RunLayout.open(f"{storage}/{experiment}/{run_id}{mark}{options}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from raydrive.core.errors import TrialError, did_you_mean, show
-from raydrive.storage.folder.base import Folder, Item
+from raydrive.core.errors import StorageError, TrialError, did_you_mean, show
+from raydrive.storage.folder.base import Folder, Item, failure
 from raydrive.storage.folder.names import is_text, storable
 from raydrive.storage.run_layout import LOG_NAME, RunLayout
 from raydrive.storage.uploads import LOG_PART_BYTES, log_part
@@ -98,6 +98,55 @@ def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int
     return len(data)
 
 
+def copy_file(layout: RunLayout, trial: int, name: str, place: str) -> str:
+    """Copies one file of a trial to where a user wants it; returns the path of the copy.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        name: As ``list_files`` gives it.
+        place: Where to; a folder, or a path that ends in ``/``, keeps the file's name.
+
+    Raises:
+        TrialError: If the trial has no such file.
+        StorageError: If it cannot be read, is a link that leaves the run's folder, or cannot be written.
+    """
+    target = Path(place).expanduser()
+    try:
+        if target.is_dir() or place.endswith("/"):
+            target = target / Path(name).name
+        if target.exists() and not target.is_file():  # a terminal, a pipe: it is written to and not replaced
+            target.write_bytes(read_file(layout, trial, name))
+        else:
+            download_file(layout, trial, name, target)
+    except OSError as error:
+        raise failure("write", show(str(target)), error) from error
+    return str(target)
+
+
+def copy_files(layout: RunLayout, trial: int, prefix: str, place: str) -> tuple[list[str], list[str]]:
+    """Copies all files of a trial whose names begin with ``prefix``, keeping their folders.
+
+    Returns:
+        The paths of the copies, and what was left out: links that leave the run's folder, FIFOs.
+
+    Raises:
+        StorageError: If some cannot be read or written; the others are there.
+    """
+    root, skipped = Path(place).expanduser(), list[str]()
+    copied, failed = list[str](), list[str]()
+    for name in [one for one in list_files(layout, trial, skipped) if one.startswith(prefix)]:
+        try:
+            download_file(layout, trial, name, root / name)
+            copied.append(str(root / name))
+        except (OSError, StorageError) as error:
+            failed.append(f"{name} ({error})")
+    if failed:
+        total = len(failed) + len(copied)
+        raise StorageError(f"{len(failed)} of {total} files could not be copied: {', '.join(failed[:5])}")
+    return copied, [text for text in skipped if text.startswith(prefix)]
+
+
 def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit: int = READ_LIMIT) -> tuple[bytes, int]:
     """Returns a part of an attempt's log and where to go on; to follow a log, call again with that.
 
@@ -124,6 +173,20 @@ def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit:
     if not data and start > (size := log_size(layout, trial, attempt)):
         start = size  # its middle was dropped meanwhile: go on with what is new
     return data, start + len(data)
+
+
+def whole_log(layout: RunLayout, trial: int, attempt: int) -> str:
+    """Returns an attempt's log, as far as it went when this was called.
+
+    Raises:
+        StorageError: If the log cannot be read.
+    """
+    whole, start, data = bytearray(), 0, b"..."
+    end = log_size(layout, trial, attempt)  # of one that grows faster than it can be read, too
+    while data and start < end:
+        data, start = read_log(layout, trial, attempt, start)
+        whole += data
+    return whole.decode("utf-8", "replace")
 
 
 def log_size(layout: RunLayout, trial: int, attempt: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from raydrive.api.references import split_id
 from raydrive.api.submit.submission import ChildReference, RunReference
 from raydrive.core.errors import Problem, did_you_mean, show
-from raydrive.sweepfile.yaml_source import Node
+from raydrive.settings.tree import Node
 
 PARENTS, CHILDREN = "raydrive.warm_start", "raydrive.resume_child_runs"
 _RUN = "a run: its id, a unique prefix, last, or the path or URI of its folder"

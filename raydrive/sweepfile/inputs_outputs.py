@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from raydrive.core.config.command_line import format_value
 from raydrive.core.errors import Problem, did_you_mean, show
+from raydrive.settings.tree import Node
 from raydrive.storage.folder.current import absolute, current_folder
 from raydrive.storage.input_cache import FETCHED, WEB, scheme_of
 from raydrive.sweepfile.problems import problems_of
 from raydrive.sweepfile.schema import InputKeys, OutputKeys
-from raydrive.sweepfile.yaml_source import Node
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _GIT = re.compile(r"git[@+]|.*\.git(?:[#@].*)?\Z")

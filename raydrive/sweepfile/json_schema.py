@@ -13,7 +13,8 @@ from raydrive.core.space.expressions import field_names
 from raydrive.core.space.parsing import EXPRESSIONS
 from raydrive.core.user_classes import REFERENCE
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
-from raydrive.sweepfile.schema import TEXTS, InputKeys, OutputKeys, SweepKeys, any_case
+from raydrive.settings.fields import any_case
+from raydrive.sweepfile.schema import TEXTS, InputKeys, OutputKeys, SweepKeys
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NUMBER = {"type": ["number", "string"]}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from raydrive.core.config.argument_values import LONGEST_NAME, LONGEST_PATH, LONGEST_TITLE, too_long
 from raydrive.core.errors import Problem
-from raydrive.sweepfile.yaml_source import Node
+from raydrive.settings.tree import Node
 
 _LONGEST = {
     "name": LONGEST_TITLE,

@@ -31,6 +31,12 @@ from raydrive.core.objective import BEST
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.registry import sampling_from_json
 from raydrive.core.space.search_space import Space, parse_space
+from raydrive.settings.keys import MetricKeys, OwnKeys
+from raydrive.settings.nearest import RunPlace
+from raydrive.settings.problems import in_order
+from raydrive.settings.reader import read_site, read_text, with_texts
+from raydrive.settings.tree import Node
+from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import check_experiment, usable_name
 from raydrive.sweepfile.earlier_runs import read_children, read_parents
@@ -45,14 +51,13 @@ from raydrive.sweepfile.inputs_outputs import (
     read_outputs,
 )
 from raydrive.sweepfile.lengths import long_texts
-from raydrive.sweepfile.overrides import apply_override, read_site, read_text, with_texts
+from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
-from raydrive.sweepfile.problems import in_order, problems_of
-from raydrive.sweepfile.schema import MetricKeys, ObjectiveKeys, OwnKeys, SweepKeys
+from raydrive.sweepfile.problems import SITE_ADVICE, problems_of
+from raydrive.sweepfile.schema import TEXTS, ObjectiveKeys, SweepKeys
 from raydrive.sweepfile.user_types import is_user_sampling, masked, places, user_policy, user_sampling
 from raydrive.sweepfile.variables import confidential_notes, read_sources
 from raydrive.sweepfile.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
-from raydrive.sweepfile.yaml_source import Node, parse_yaml
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
@@ -62,21 +67,11 @@ _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepSettings:
-    """Where a run goes, as far as its files say; None = they do not."""
-
-    storage: str | None = None
-    """URI or path of the workspace's storage, as written."""
-    address: str | None = None
-    """Address of the Ray cluster."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """A sweep file, read and checked."""
 
     submission: Submission
-    settings: SweepSettings
+    settings: RunPlace
     warnings: tuple[str, ...] = ()
     """What was accepted but does not mean here what it seems to; also in the submission."""
 
@@ -118,14 +113,14 @@ def load_sweep(
         fix = "Leave --node out: the file is one sweep."
         raise ConfigError([*problems, Problem("--node", show(node), "a pipeline to take it from", fix, root.place)])
     for file in (defaults, *site):
-        settings = read_site(Path(file), problems) if file is not None else None
+        settings = read_site(Path(file), problems, SITE_ADVICE) if file is not None else None
         if settings is not None:
             own = root.value.get("raydrive")
             under, over = (settings, own) if file == defaults else (own, settings)
             root = root.with_value(["raydrive"], under.merged(over) if under and over else settings)
     for override in overrides:
         root = apply_override(root, override, problems)
-    reader = _Reader(with_texts(with_component(root, base, problems)), base, problems)
+    reader = _Reader(with_texts(with_component(root, base, problems), TEXTS), base, problems)
     if note:
         reader.notes.append(("trial", note))
     loaded = reader.read(Path(path).stem, default_seed)
@@ -197,7 +192,7 @@ class _Reader:
             places=places(self.root, self.raw),
         )
         return Loaded(
-            submission=submission, settings=SweepSettings(storage=own.storage, address=own.address), warnings=notes
+            submission=submission, settings=RunPlace(storage=own.storage, address=own.address), warnings=notes
         )
 
     def _keys(self) -> SweepKeys | None:

@@ -17,9 +17,10 @@ from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.space.expressions import is_number
+from raydrive.settings.reader import read_text
+from raydrive.settings.tree import Node
+from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute, current_folder
-from raydrive.sweepfile.overrides import read_text
-from raydrive.sweepfile.yaml_source import Node, parse_yaml
 
 _PARENT_INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.(\w+)\s*\}\}")
 _INPUT = re.compile(r"\$\{\{\s*inputs\.(\w+)\s*\}\}")

@@ -18,7 +18,7 @@ from raydrive.core.search.sampling_record import RecordedSampling
 from raydrive.core.space.search_space import Space
 from raydrive.core.user_classes import is_reference
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
-from raydrive.sweepfile.yaml_source import Node
+from raydrive.settings.tree import Node
 
 _SECTIONS = ("early_termination", "sampling_algorithm")
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from raydrive.core.config.confidential import both_problems, looks_secret, source_problems
 from raydrive.core.errors import Problem, show
+from raydrive.settings.tree import Node
 from raydrive.storage.folder.current import absolute, current_folder
 from raydrive.sweepfile.inputs_outputs import local_path
-from raydrive.sweepfile.yaml_source import Node
 
 SECRETS = "raydrive.secrets"
 VARIABLES = ("trial.environment_variables", "raydrive.environment_variables")

@@ -8,8 +8,8 @@ from typing import Any
 from raydrive.core.config.command_line import references
 from raydrive.core.config.install_commands import check_installing
 from raydrive.core.errors import Problem
+from raydrive.settings.tree import Node
 from raydrive.sweepfile.yaml11 import reading
-from raydrive.sweepfile.yaml_source import Node
 
 _MACHINES = "ignored: what a trial reserves on the cluster stands in raydrive.resources"
 _AZURE: Mapping[str, str] = {

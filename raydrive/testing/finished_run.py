@@ -19,8 +19,8 @@ from raydrive.core.records import Checkpointed, Entry, Reported, Started
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.checkpoints import manifests
 from raydrive.storage.journal.writer import JournalReader
-from raydrive.storage.opening import read_given
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import read_given
 from raydrive.testing.sweep_invariants import check_journal
 
 Report = tuple[int, int, int]

@@ -3,7 +3,7 @@
 Subclass and say how to make the sampling object; pytest collects the rest:
 
     class TestMySampling(SamplerContract):
-        def sampling(self, parameter_space: ParameterSpace, seed: int) -> Sampling:
+        def sampling(self, parameter_space: ParameterSpace, seed: int) -> SamplingSpec:
             return MySampling(parameter_space, seed=seed)
 
 Needs nothing but pytest. Seeds are fixed, so a failure comes back.

@@ -14,7 +14,7 @@ from raydrive.api.run import HyperDriveRun
 from raydrive.api.submit.launch import resume
 from raydrive.cli.app import run as raydrive
 from raydrive.core.errors import ClusterError, DamagedJournalError, RaydriveError
-from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat, dump_heartbeat, parse_heartbeat
 from raydrive.storage.journal.writer import JournalReader
 from raydrive.storage.run_layout import RunLayout
 
@@ -68,7 +68,7 @@ def test_entries_that_are_gone_are_counted_and_not_gone_on_without(
     assert "Damaged" in out
     run = HyperDriveRun.open(layout.uri)
     with pytest.raises(DamagedJournalError, match=f"--up-to {entries - 3}"):
-        resume(run, address="local")
+        resume(run.reader, address="local")
     assert run.cut(entries - 3).get_status() == "Interrupted"
     assert raydrive(["status"]) == 0
 
@@ -86,7 +86,7 @@ def test_a_damaged_entry_is_named_and_what_stands_before_it_is_shown(
     assert shown["trials"] > 0
     assert f"segment {segment.name} is not what was written" in err
     run = HyperDriveRun.open(layout.uri)
-    assert before <= run._reader.entries < count_of_lines(layout)
+    assert before <= run.reader.entries < count_of_lines(layout)
     assert run.get_best_run_by_primary_metric() is not None
     with pytest.raises(RaydriveError, match="is damaged"):
         run.wait_for_completion()
@@ -125,12 +125,14 @@ def test_a_heartbeat_of_the_future(layout: RunLayout, ahead_s: float) -> None:
     """Its machine's clock is ahead: nobody is told of negative ages."""
     run = HyperDriveRun.open(layout.uri)
     run.cut(20)
-    layout.write_driver(json.dumps({"state": "Running", "at": time.time() + ahead_s, "address": "10.9.9.9:1"}).encode())
+    layout.write_driver(
+        json.dumps({"state": "Running", "at": time.time() + ahead_s, "epoch": 9, "address": "10.9.9.9:1"}).encode()
+    )
     run = HyperDriveRun.open(layout.uri)
     if ahead_s < 1e6:
         assert run.get_status() == "Running"
         with pytest.raises(ClusterError, match=r"0 s old by a clock that is 7[12]\d\d s ahead of this machine's"):
-            resume(run, address="local")
+            resume(run.reader, address="local")
     else:
         assert run.get_status() == "NotResponding"
 
@@ -139,8 +141,11 @@ def test_a_heartbeat_comes_back_as_it_was() -> None:
     view = {"state": "Running", "at": 1.5, "epoch": 2, "entries": 7, "pid": 1, "address": "a", "actor": "b"}
     view |= {"waiting": {"1": "for a GPU"}, "trouble": "", "notice": "n"}
     raw = dump_heartbeat(view)
-    assert parse_heartbeat(raw) == view
+    assert parse_heartbeat(raw) == Heartbeat(**view)
+    assert parse_heartbeat(raw).to_json() == view
     damaged = parse_heartbeat(raw.replace(b'"entries": 7', b'"entries": 9'))
-    assert (damaged["entries"], damaged["state"]) == (0, "")
-    assert "driver.json is damaged" in damaged["trouble"]
-    assert parse_heartbeat(None) == parse_heartbeat(b"") == {}
+    assert (damaged.entries, damaged.state) == (0, "")
+    assert "driver.json is damaged" in damaged.trouble
+    assert parse_heartbeat(None) == parse_heartbeat(b"") == NO_HEARTBEAT
+    assert not NO_HEARTBEAT
+    assert NO_HEARTBEAT.to_json() == {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from raydrive.api.submit.functions import pickle_function
+from raydrive.api.submit.packaging import pickle_function
 
 TABLE = np.zeros(2_000_000)
 """16 MB."""

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 
 from raydrive.api.display.console import events, last_words
 from raydrive.api.display.live_view import LiveView
-from raydrive.api.display.text import clock, one_line, params_text, standing
+from raydrive.api.display.text import clock, one_line, params_text
 from raydrive.api.run import HyperDriveRun
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -24,6 +24,7 @@ from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggest
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat
 from raydrive.storage.journal.writer import JournalWriter
 from raydrive.storage.run_layout import RunLayout
 
@@ -92,8 +93,8 @@ def test_every_line_fits_and_there_are_no_more_than_rows(
     busy: HyperDriveRun, width: int, height: int, trouble: bool
 ) -> None:
     waiting = {str(trial.number): "waiting for 1 CPU; free in the cluster: 0 CPU" for trial in busy.sweep.open_trials}
-    heartbeat = {"waiting": waiting, "trouble": ESCAPES if trouble else ""}
-    picture = LiveView(busy)
+    heartbeat = Heartbeat(waiting=waiting, trouble=ESCAPES if trouble else "")
+    picture = LiveView(busy.reader)
     for lines in (
         picture.draw(busy.refresh(), heartbeat, width, height),
         picture.draw_end(busy.refresh(), width, height),
@@ -107,7 +108,7 @@ def test_every_line_fits_and_there_are_no_more_than_rows(
 def test_what_it_shows(busy: HyperDriveRun) -> None:
     why = "waiting for 1 CPU; free in the cluster: 0 CPU"
     waiting = {str(trial.number): why for trial in busy.sweep.open_trials if trial.state == "Queued"}
-    lines = text(LiveView(busy).draw(busy.refresh(), {"waiting": waiting}, 120, 28))
+    lines = text(LiveView(busy.reader).draw(busy.refresh(), Heartbeat(waiting=waiting), 120, 28))
     assert lines[0].startswith("look-20261119-120000-0001  Running")
     assert "20/60 trials · " in lines[1]
     assert "8 queued" in lines[1]
@@ -122,17 +123,17 @@ def test_what_it_shows(busy: HyperDriveRun) -> None:
 
 
 def test_a_small_terminal_shows_what_runs_before_what_has_ended(busy: HyperDriveRun) -> None:
-    lines = text(LiveView(busy).draw(busy.refresh(), {}, 80, 14))
+    lines = text(LiveView(busy.reader).draw(busy.refresh(), NO_HEARTBEAT, 80, 14))
     assert len(lines) < 14
     assert sum(line.strip().split(" ")[0].isdecimal() for line in lines) >= 3
     assert any(line.startswith("running") for line in lines)
 
 
 def test_parameters_are_left_out_from_the_right(busy: HyperDriveRun) -> None:
-    wide = text(LiveView(busy).draw(busy.refresh(), {}, 220, 60))
+    wide = text(LiveView(busy.reader).draw(busy.refresh(), NO_HEARTBEAT, 220, 60))
     header = next(line for line in wide if line.lstrip().startswith("running"))
     assert header.split() == ["running", "score", "best", "k", "time", *LONG, "x"]
-    narrow = text(LiveView(busy).draw(busy.refresh(), {}, 60, 60))
+    narrow = text(LiveView(busy.reader).draw(busy.refresh(), NO_HEARTBEAT, 60, 60))
     header = next(line for line in narrow if line.lstrip().startswith("running"))
     assert header.split()[-1].startswith("+")
 
@@ -145,7 +146,7 @@ def test_reasons_are_whole_at_80_columns(tmp_path: Path) -> None:
         Ended(time.time(), 20, 1, -15),
     ]
     run = recorded(tmp_path, [*many({}, 20, 0, 0, error="no"), *bandit], slack=0.5)
-    lines = text(LiveView(run).draw(run.refresh(), {}, 80, 24))
+    lines = text(LiveView(run.reader).draw(run.refresh(), NO_HEARTBEAT, 80, 24))
     start = next(index for index, line in enumerate(lines) if line.split()[:2] == ["20", "Canceled"])
     shown = " ".join(line.strip() for line in lines[start : start + 2])
     assert run.sweep.trials[20].why in shown
@@ -153,18 +154,18 @@ def test_reasons_are_whole_at_80_columns(tmp_path: Path) -> None:
 
 def test_columns_stand_still(busy: HyperDriveRun, tmp_path: Path) -> None:
     first = recorded(tmp_path, many({"lr": 0.00012345}, 0, 3, 0))
-    picture = LiveView(first)
-    before = text(picture.draw(first.refresh(), {}, 120, 30))
+    picture = LiveView(first.reader)
+    before = text(picture.draw(first.refresh(), NO_HEARTBEAT, 120, 30))
     for trial in first.sweep.trials:
         object.__setattr__(trial, "params", {"lr": 1, "x": 1})
-    after = text(picture.draw(first.refresh(), {}, 120, 30))
+    after = text(picture.draw(first.refresh(), NO_HEARTBEAT, 120, 30))
     assert before[4] == after[4]
 
 
 def test_the_end_is_a_ranking(tmp_path: Path) -> None:
     run = recorded(tmp_path, many({"lr": 0.5}, 12, 0, 0, error="boom"), trials=12)
     assert run.sweep.finished
-    lines = text(LiveView(run).draw_end(run.refresh(), 100, 40))
+    lines = text(LiveView(run.reader).draw_end(run.refresh(), 100, 40))
     assert "max_total_runs of 12 reached" in lines[0]
     rows = [line.split()[:2] for line in lines[5:]]
     assert rows[0] == ["*8", "Completed"]
@@ -174,7 +175,7 @@ def test_the_end_is_a_ranking(tmp_path: Path) -> None:
 
 def test_a_run_without_trials(tmp_path: Path) -> None:
     run = recorded(tmp_path, [Started(time.time(), 1)])
-    lines = text(LiveView(run).draw(run.refresh(), {}, 80, 24))
+    lines = text(LiveView(run.reader).draw(run.refresh(), NO_HEARTBEAT, 80, 24))
     assert "0/60 trials" in lines[1]
 
 
@@ -183,7 +184,7 @@ def test_a_run_without_trials(tmp_path: Path) -> None:
 
 def test_events_tell_the_past_with_its_times(tmp_path: Path) -> None:
     run = recorded(tmp_path, many({"lr": 0.5}, 4, 0, 0, error=ESCAPES), trials=4)
-    lines = list(events(run))
+    lines = list(events(run.reader))
     assert all(line.isprintable() for line in lines)
     assert lines[0].split(maxsplit=1)[1] == f"run {run.id}: Completed"
     ends = [line for line in lines if " Completed: best" in line or " Failed: best" in line]
@@ -193,12 +194,12 @@ def test_events_tell_the_past_with_its_times(tmp_path: Path) -> None:
 
 def test_the_clock_of_a_run_without_a_driver_stands_still(tmp_path: Path) -> None:
     facts = many({}, 2, 2, 0)
-    driver = {"state": "Running", "at": time.time() - 50.0}
+    driver = {"state": "Running", "at": time.time() - 50.0, "epoch": 1}
     run = recorded(tmp_path, facts, driver=driver)
-    status, summary = standing(run)
-    assert status == "NotResponding"
-    assert summary.elapsed_s == pytest.approx(50.0, abs=1.0)
-    words = "\n".join(last_words(run))
+    stands = run.reader.status()
+    assert stands.state == "NotResponding"
+    assert stands.summary.elapsed_s == pytest.approx(50.0, abs=1.0)
+    words = "\n".join(last_words(run.reader))
     assert f"Go on with it: raydrive resume {run.id}" in words
     assert "NotResponding" in words
 
@@ -212,7 +213,7 @@ def test_the_last_words_of_a_failure_show_its_log(tmp_path: Path) -> None:
     folder = Path(run.layout.attempt(1, 1).local_path or "")
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("Traceback\n    indented \x1b[31mred\x1b[0m\nboom\n")
-    words = last_words(run)
+    words = last_words(run.reader)
     assert "Trial 1 failed: exit code 1: boom" in words
     assert "      indented red" in words
     assert f"  raydrive logs {run.id} 1" in words

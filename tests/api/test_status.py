@@ -65,22 +65,22 @@ def test_a_driver_of_this_process_is_asked_when_its_heartbeat_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a full disk: submit must not take the driver for dead, and say what it waits for."""
-    from raydrive.api import control
-    from raydrive.api.submit import launch
+    from raydrive.runtime import driver_client
 
     now = time.time()
     run = a_run(tmp_path, {1: now - 2000}, state="Running", at=now - 1000, epoch=1)
     answers = [{"state": "Running", "at": time.time(), "epoch": 1, "trouble": "storage: the disk is full"}]
-    monkeypatch.setattr(control, "call_driver", lambda *_, **__: answers[0])
+    monkeypatch.setattr(driver_client, "call_driver", lambda *_, **__: answers[0])
     assert run.get_status() == "NotResponding", "a driver of another process: nobody to ask"
-    monkeypatch.setitem(launch._STARTED, run.layout.key, launch._Started(object(), launch._connection(), embedded=True))
+    own = driver_client._Started(object(), driver_client._connection(), embedded=True)
+    monkeypatch.setitem(driver_client._STARTED, run.layout.key, own)
     assert run.get_status() == "Running"
     assert run.heartbeat()["trouble"] == "storage: the disk is full"
 
     def gone(*_: object, **__: object) -> None:
         raise ClusterError("the driver is gone")
 
-    monkeypatch.setattr(control, "call_driver", gone)
+    monkeypatch.setattr(driver_client, "call_driver", gone)
     assert run.get_status() == "NotResponding"
 
 
@@ -88,22 +88,22 @@ def test_the_handle_of_a_driver_on_a_cluster_that_was_left_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``ray.shutdown()`` and another ``ray.init()`` in the same process: nobody there knows that actor."""
-    from raydrive.api.submit import launch
+    from raydrive.runtime import driver_client
 
     now = time.time()
     run = a_run(tmp_path, {1: now - 2000}, state="Running", at=now - 1000, epoch=1)
-    left = launch._Started(object(), "the connection before", embedded=True)  # calling a method of it would raise
-    monkeypatch.setitem(launch._STARTED, run.layout.key, left)
+    left = driver_client._Started(object(), "the connection before", embedded=True)
+    monkeypatch.setitem(driver_client._STARTED, run.layout.key, left)
     assert run.get_status() == "NotResponding"
-    assert not launch.is_known(run)
-    assert not launch.is_ours(run)
+    assert not driver_client.is_known(run.layout)
+    assert not driver_client.is_ours(run.layout)
 
 
 def test_the_trials_of_an_interrupted_run_are_interrupted_wherever_they_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from raydrive.api.display.notebook_html import run_html
-    from raydrive.api.display.text import counts_text, standing
+    from raydrive.api.display.text import counts_text
     from raydrive.cli.console import Format
     from raydrive.cli.show import list_runs, status
 
@@ -115,13 +115,14 @@ def test_the_trials_of_an_interrupted_run_are_interrupted_wherever_they_are_coun
     facts += [Suggested(now - 60, 1, {"x": 0.6}, "random"), Began(now - 59, 1, 1)]
     sweep.handle(Started(now - 100, 1))
     JournalWriter.open(run.layout.journal).append([line_of(fact, sweep.handle(fact)) for fact in facts])
-    state, summary = standing(run)
-    assert state == "Interrupted"
-    assert counts_text(summary) == "1 interrupted · 1 completed"
-    assert summary.elapsed_s == pytest.approx(50.0, abs=0.1), "until it was last heard of"
+    run.refresh()
+    stands = run.reader.status()
+    assert stands.state == "Interrupted"
+    assert counts_text(stands.summary) == "1 interrupted · 1 completed"
+    assert stands.summary.elapsed_s == pytest.approx(50.0, abs=0.1), "until it was last heard of"
     assert [row["state"] for row in run.rows()] == ["Completed", "Interrupted"]
     assert [child.get_status() for child in run.get_children()].count("Interrupted") == 1
-    assert "1 of 4 (1 interrupted, 1 completed)" in run_html(run)
+    assert "1 of 4 (1 interrupted, 1 completed)" in run_html(run.reader)
     status(run.id, str(tmp_path), Format.JSON)
     told = json.loads(capsys.readouterr().out)
     assert (told["trials"], told["running"], told["interrupted"], told["completed"]) == (2, 0, 1, 1)

@@ -32,6 +32,7 @@ from raydrive.core.records import Began, Launch, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.sweep.warm_start_data import dump, sampler_of
+from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.runtime.inline import run_inline
 from raydrive.storage.checkpoints import manifests, publish
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
@@ -82,6 +83,7 @@ def recorded(
     trials = layout.folder.local_path
     assert trials is not None
     run_inline(made, train or logs(3), writer, files=trials / "trials", **given)
+    layout.write_driver(dump_heartbeat({"state": "Completed", "at": time.time(), "epoch": 1}))
     return HyperDriveRun(layout)
 
 
@@ -193,11 +195,11 @@ def test_a_run_somebody_works_on_is_refused_and_an_interrupted_one_is_not(tmp_pa
         (Reported(4.0, 0, 1, 1, 1, 0.7), ()),
     ]
     JournalWriter.open(layout.journal).append([line_of(*entry) for entry in facts])
-    layout.write_driver(json.dumps({"state": "Running", "at": time.time()}).encode())
+    layout.write_driver(json.dumps({"state": "Running", "at": time.time(), "epoch": 1}).encode())
     for wanted in (submission(parents=[layout.run_id]), submission(children=[f"{layout.run_id}_0"])):
         with pytest.raises(ConfigError, match="which is still Running"):
             plan_warm_start(wanted, str(tmp_path))
-    layout.write_driver(json.dumps({"state": "Interrupted", "at": time.time()}).encode())
+    layout.write_driver(json.dumps({"state": "Interrupted", "at": time.time(), "epoch": 1}).encode())
     lineage = plan_warm_start(submission(parents=[layout.run_id]), str(tmp_path)).lineage
     assert (lineage.parents[0].state, lineage.parents[0].compared) == ("Interrupted", 1)
     assert plan_warm_start(submission(children=[f"{layout.run_id}_0"]), str(tmp_path)).lineage.continued[0].source == ""
@@ -379,7 +381,7 @@ def test_an_earlier_run_is_compared_by_what_counts_in_the_new_one(tmp_path: Path
     assert best is not None
     assert best.id == f"{parent.id}_1"
     assert run.get_best_run_by_primary_metric(include_resume_from_runs=False).best_value == 0.2  # type: ignore[union-attr]
-    assert "Better before: 0.5, trial 1 of" in "\n".join(last_words(run))
+    assert "Better before: 0.5, trial 1 of" in "\n".join(last_words(run.reader))
 
 
 def test_a_missing_heritage_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -396,7 +398,7 @@ def test_no_password_gets_into_a_lineage(tmp_path: Path, monkeypatch: pytest.Mon
     from raydrive.api.submit import warm_start
 
     run = recorded(tmp_path, 0)
-    source = read_source(run.layout)
+    source = read_source(run.reader)
     monkeypatch.setattr(type(run.layout), "uri", "s3://key:geheim@bucket/e/r?region=x")
     tracer = warm_start._Tracer(config(), None)
     assert "geheim" not in tracer._address(source)
@@ -499,6 +501,6 @@ def test_what_the_end_says_of_a_better_parent(tmp_path: Path) -> None:
 
     parent = recorded(tmp_path, 0, train=logs(9))
     run = heir(tmp_path, 1, submission(config(2), [parent]), logs(1))
-    assert any(line.startswith("Better before: ") and parent.id in line for line in last_words(run))
+    assert any(line.startswith("Better before: ") and parent.id in line for line in last_words(run.reader))
     better = heir(tmp_path, 2, submission(config(2), [parent]), logs(30))
-    assert not any(line.startswith("Better before: ") for line in last_words(better))
+    assert not any(line.startswith("Better before: ") for line in last_words(better.reader))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 import re
 import subprocess
 import sys
 import typing
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+import raydrive
 from raydrive.cli.app import app, run
 from raydrive.cli.console import Format, emit, emit_one, resolve
 from raydrive.cli.control import _check
@@ -181,6 +184,17 @@ def loaded_by(*arguments: str) -> set[str]:
 def test_help_is_light() -> None:
     heavy = {"ray", "numpy", "scipy", "sklearn", "plotly", "pyarrow", "pydantic", "ruamel", "aiohttp", "asyncio"}
     assert not loaded_by("--help") & heavy
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_names_what_a_report_of_a_bug_needs(option: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run([option]) == 0
+    versions = (raydrive.__version__, platform.python_version(), metadata.version("ray"))
+    assert capfd.readouterr() == ("raydrive {} (Python {}, Ray {})\n".format(*versions), "")
+
+
+def test_the_version_is_light() -> None:
+    assert not loaded_by("--version") & {"ray", "numpy", "scipy", "sklearn", "plotly", "pyarrow", "pydantic", "asyncio"}
 
 
 def test_the_schema_is_data(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from terminal import code, environment, raydrive, write_config
 
 from raydrive import Experiment, HyperDriveConfig, HyperDriveRun, RandomParameterSampling, Workspace, uniform
 from raydrive.core.errors import ConfigError
+from raydrive.storage.code_snapshot import snapshot
 
 pytestmark = pytest.mark.ray
 
@@ -103,6 +104,33 @@ run = Experiment(Workspace(sys.argv[1], sys.argv[2]), "function").submit(config)
 run.wait_for_completion()
 print(run.get_status(), len(run.sweep.trials), run.sweep.trials[1].why)
 """
+TRACING = """
+import os, sys
+from pathlib import Path
+from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Run, Workspace, uniform
+
+traces = Path(sys.argv[1], "traces")
+traces.mkdir()
+LOADED = f"import os; os.mkdir('{traces}/' + str(os.getpid()))"
+
+class Tracer:
+    def __reduce__(self):
+        return exec, (LOADED,)  # whoever unpickles it, leaves a folder
+
+tracer = Tracer()
+
+def train(params):
+    Run.get_context().log("pid", os.getpid())
+    Run.get_context().log("score", params["x"] if tracer is None else 0.0)
+
+config = HyperDriveConfig(
+    RandomParameterSampling({"x": uniform(0, 1)}), "score", "maximize", 3, run_config=train, seed=1
+)
+run = Experiment(Workspace(sys.argv[1], sys.argv[2]), "function").submit(config)
+run.wait_for_completion()
+trained = sorted(int(metrics["pid"]) for metrics in run.get_metrics().values())
+print(run.get_status(), len(trained), trained == sorted(int(path.name) for path in traces.iterdir()))
+"""
 JOB = """
 import sys
 from pathlib import Path
@@ -127,6 +155,21 @@ def python(code: str, *arguments: object) -> str:
 def test_a_python_function_goes_too(dashboard: str, tmp_path: Path) -> None:
     """With a policy of the script's own class."""
     assert python(FUNCTION, tmp_path, dashboard) == "Completed 2 second: 1\n"
+
+
+def test_a_function_is_loaded_in_trial_processes_only(dashboard: str, tmp_path: Path) -> None:
+    """Not here, not in the job on the head and not in the driver: nothing but training processes unpickles it."""
+    assert python(TRACING, tmp_path, dashboard) == "Completed 3 True\n"
+
+
+def test_a_source_directory_is_stored_as_it_was_packed_here(dashboard: str, config: Path, tmp_path: Path) -> None:
+    storage = str(tmp_path / "shared")
+    done = raydrive("submit", config, "--address", dashboard, "--storage", storage, timeout=180)
+    assert done.returncode == 0, done.stderr
+    run = HyperDriveRun.open(storage + "/sweep/" + done.stderr.split("Run ")[1].split(" ")[0])
+    with snapshot(tmp_path / "code") as here:
+        assert run.config.trial.code_sha256 == here.sha256
+        assert run.layout.code.read_bytes(f"{here.sha256}.zip") == here.path.read_bytes()
 
 
 def test_an_address_without_a_dashboard(config: Path, tmp_path: Path) -> None:

@@ -434,12 +434,12 @@ def test_a_completed_run_can_be_extended(storage: str) -> None:
     run = submit(storage, config(one, max_total_runs=3))
     run.wait_for_completion()
     with pytest.raises(ConfigError, match="larger budget"):
-        resume(run, address=None)
-    longer = resume(run, address=None, limits={"max_total_runs": 5})
-    longer.wait_for_completion()
-    assert longer.get_status() == "Completed"
-    assert len(longer.sweep.trials) == 5
-    assert longer.sweep.epoch == 2
+        resume(run.reader, address=None)
+    resume(run.reader, address=None, limits={"max_total_runs": 5})
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert len(run.sweep.trials) == 5
+    assert run.sweep.epoch == 2
 
 
 def test_bayesian_sampling_thinks_beside_the_reports(storage: str) -> None:

@@ -87,10 +87,10 @@ def test_trials_go_on_and_the_model_starts_from_an_earlier_run(storage: str) -> 
     assert picture(again.sweep) == picture(run.sweep)
     entries = JournalReader(run.layout.journal).read_lines()
     assert picture(check_journal(run.config, list(entries), again.sweep.warm_start)) == picture(run.sweep)
-    more = resume(again, address=None, limits={"max_total_runs": 4})  # another driver, which reads it all again
-    more.wait_for_completion()
-    assert [trial.origin for trial in more.sweep.trials] == ["resumed", "model", "model", "model"]
-    assert picture(HyperDriveRun.open(run.uri).sweep) == picture(more.sweep)
+    resume(again.reader, address=None, limits={"max_total_runs": 4})  # another driver, which reads it all again
+    again.wait_for_completion()
+    assert [trial.origin for trial in again.sweep.trials] == ["resumed", "model", "model", "model"]
+    assert picture(HyperDriveRun.open(run.uri).sweep) == picture(again.sweep)
 
 
 SCRIPT = """

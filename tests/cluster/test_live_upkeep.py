@@ -140,7 +140,7 @@ def test_segments_go_while_the_run_goes_on_and_nobody_who_follows_it_notices(tmp
     assert "trial 1 Completed" in talk
     # Each of them has the whole run, every entry once.
     assert followers.lines == list(JournalReader(run.layout.journal).read_lines())
-    assert followers.feed.story.entries == len(followers.lines)
+    assert followers.feed.history.entries == len(followers.lines)
     assert run.sweep.reports == HyperDriveRun.open(run.uri).sweep.reports
     assert [run.sweep.curves.length(number) >= 1500 for number in range(2)] == [True, True]
     assert run.get_status() == "Completed"

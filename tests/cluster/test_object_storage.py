@@ -58,7 +58,8 @@ def test_a_run_in_s3_with_checkpoints_and_resume() -> None:
         threading.Timer(2.0, os.kill, (server, signal.SIGCONT)).start()
         run.wait_for_completion()
         assert run.get_status() == "Completed"
-        resumed = resume(run, address=None, limits={"max_total_runs": 3})
+        resume(run.reader, address=None, limits={"max_total_runs": 3})
+        resumed = run
         resumed.wait_for_completion()
         assert [trial.state for trial in resumed.sweep.trials] == ["Completed"] * 3
         assert [trial.attempt for trial in resumed.sweep.trials] == [2, 2, 2]

@@ -26,8 +26,8 @@ from raydrive import (
     Workspace,
     uniform,
 )
-from raydrive.api.submit.launch import driver_name
 from raydrive.core.records import Began, Cancelled, Lost
+from raydrive.runtime.driver_client import driver_name
 from raydrive.storage.journal.writer import JournalReader
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
@@ -162,12 +162,12 @@ def test_orphans_end_when_their_lease_runs_out(storage: str) -> None:
 
     heartbeat = run.heartbeat()
     assert heartbeat["state"] == "Running"
-    resumed = resume(run, address=None, force=True)
-    wait_until(lambda: resumed.refresh().reports == 4)
-    assert [trial.attempt for trial in resumed.sweep.trials] == [2, 2]
-    resumed.cancel()
-    resumed.wait_for_completion()
-    assert resumed.get_status() == "Canceled"
+    resume(run.reader, address=None, force=True)
+    wait_until(lambda: run.refresh().reports == 4)
+    assert [trial.attempt for trial in run.sweep.trials] == [2, 2]
+    run.cancel()
+    run.wait_for_completion()
+    assert run.get_status() == "Canceled"
 
 
 def test_who_waits_longest_is_served_first(storage: str) -> None:
@@ -293,13 +293,13 @@ def test_everything_is_killed_and_another_cluster_goes_on_from_storage_alone(sto
         process.wait()
         process.stdout.close()
     before = [trial.params for trial in run.sweep.trials]
-    resumed = resume(run, address=None)  # the cluster of the heartbeat is gone from this machine: no --force
-    resumed.wait_for_completion()
-    assert resumed.get_status() == "Completed"
-    assert [trial.params for trial in resumed.sweep.trials][:2] == before
-    assert [trial.attempt for trial in resumed.sweep.trials] == [2, 2, 1]
-    metrics = resumed.all_metrics()
+    resume(run.reader, address=None)  # the cluster of the heartbeat is gone from this machine: no --force
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert [trial.params for trial in run.sweep.trials][:2] == before
+    assert [trial.attempt for trial in run.sweep.trials] == [2, 2, 1]
+    metrics = run.all_metrics()
     assert [metrics[number].get("begin") for number in range(3)] == [[4], [4], None]
     for number in range(3):
-        x = resumed.sweep.trials[number].params["x"]
-        assert list(resumed.sweep.curves.values(number)) == [x + k for k in range(1, 9)]
+        x = run.sweep.trials[number].params["x"]
+        assert list(run.sweep.curves.values(number)) == [x + k for k in range(1, 9)]

@@ -18,8 +18,9 @@ from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import Choice, LogUniform, RandInt, Uniform
-from raydrive.sweepfile.loader import Loaded, SweepSettings, load_sweep
-from raydrive.sweepfile.site_settings import load_settings
+from raydrive.settings.nearest import RunPlace
+from raydrive.settings.reader import load_settings
+from raydrive.sweepfile.loader import Loaded, load_sweep
 
 TESTS = Path(__file__).parents[1]
 BROKEN = TESTS / "bad_configs"
@@ -180,7 +181,7 @@ def test_a_sweep_is_read() -> None:
     assert config.trial.command.startswith("python train.py --lr ${{search_space.lr}}")
     assert loaded.submission.source_directory is None
     assert loaded.submission.function is None
-    assert loaded.settings == SweepSettings()
+    assert loaded.settings == RunPlace()
     assert loaded.warnings == ()
     assert RunConfig.from_json(config.to_json()) == config
 
@@ -399,7 +400,7 @@ raydrive:
 def test_own_settings_are_read() -> None:
     loaded = load(SWEEP + OWN)
     config = loaded.submission.config
-    assert loaded.settings == SweepSettings(storage="s3://bucket/runs", address="auto")
+    assert loaded.settings == RunPlace(storage="s3://bucket/runs", address="auto")
     resources = config.trial.resources
     assert (resources.cpus, resources.gpus, resources.memory) == (0.5, 2, 4e9)
     assert (dict(resources.custom), resources.accelerator_type) == ({"tpu": 1}, "A100")
@@ -440,14 +441,14 @@ def test_layers_lie_over_each_other(tmp_path: Path) -> None:
     sites = (tmp_path / "raydrive.toml", tmp_path / "site.yml", tmp_path / "empty.yml")
     loaded = load(file, "raydrive.resources.cpus=7", site=sites)
     trial = loaded.submission.config.trial
-    assert loaded.settings == SweepSettings(storage="/site", address="ray:6379")
+    assert loaded.settings == RunPlace(storage="/site", address="ray:6379")
     assert (trial.resources.cpus, trial.resources.gpus, trial.resources.memory) == (7, 1, 1e9)
     assert trial.resources.custom == {"tpu": 2}
     assert trial.environment_variables == {"A": "site", "B": "1", "C": "1"}
     assert (trial.preload, trial.grace_s) == (("numpy",), 9)
     assert load(file, site=(*sites, nested)).settings.address == "nested"
-    assert load_settings([*sites, nested]) == SweepSettings(storage="/site", address="nested")
-    assert load_settings([]) == SweepSettings()
+    alone = load_settings([*sites, nested]).own
+    assert (alone.storage, alone.address) == ("/site", "nested")
 
 
 def test_mistakes_in_site_files_have_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

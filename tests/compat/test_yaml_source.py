@@ -8,10 +8,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.sweepfile import problems, yaml11, yaml_source
-from raydrive.sweepfile.toml_source import parse_toml
+from raydrive.settings import problems, yaml_source
+from raydrive.settings.toml_source import parse_toml
+from raydrive.settings.yaml_source import core_value, parse_yaml
+from raydrive.sweepfile import yaml11
 from raydrive.sweepfile.yaml11 import pyyaml_value
-from raydrive.sweepfile.yaml_source import core_value, parse_yaml
 
 TEXT = """\
 # a comment

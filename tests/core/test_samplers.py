@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from raydrive.core.errors import ConfigError
 from raydrive.core.search import registry
 from raydrive.core.search.grid_search import GridParameterSampling
-from raydrive.core.search.protocol import Sampler, SamplingSpec, Seen
+from raydrive.core.search.protocol import Sampler, SamplingSpec
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import (
     Space,
     choice,
@@ -125,10 +126,10 @@ def test_a_space_too_large_for_floats_works(rule: str) -> None:
 def test_the_cost_of_an_ask_does_not_grow_with_the_run(rule: str) -> None:
     # The worst case: a space being emptied to its last configuration.
     sampling = RandomParameterSampling({"a": randint(60), "b": randint(50)}, seed=3, rule=rule)
-    sampler, history = sampling.build(0, True), list[Seen]()
+    sampler, history = sampling.build(0, True), list[TrialRecord]()
     marks = [time.process_time()]
     while (suggestion := sampler.ask(len(history), history)) is not None:
-        history.append(Seen(len(history), suggestion.params))
+        history.append(TrialRecord(len(history), suggestion.params))
         if len(history) % 1000 == 0:
             marks.append(time.process_time())
     assert len(history) == 3000
@@ -375,7 +376,7 @@ def test_asked_ahead_of_the_history_a_finite_space_gives_other_configurations() 
         RandomParameterSampling({"a": randint(8)}, rule="sobol", seed=1),
     ):
         sampler = sampling.build(0, True)
-        history = [Seen(n, s.params) for n, s in enumerate(play(sampling.build(0, True), 3))]
+        history = [TrialRecord(n, s.params) for n, s in enumerate(play(sampling.build(0, True), 3))]
         ahead = [sampler.ask(3 + lag, history) for lag in range(3)]
         assert all(ahead)
         if isinstance(sampling, GridParameterSampling):

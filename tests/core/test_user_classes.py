@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from raydrive import BanditPolicy, RandomParameterSampling, Sampling, Suggestion, Verdict, uniform
+from raydrive import BanditPolicy, RandomParameterSampling, SamplingSpec, Suggestion, Verdict, uniform
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.curves import Curves
@@ -65,7 +65,7 @@ class OwnJson:
         return cls(*raw["between"])
 
 
-class Walk(Sampling):
+class Walk(SamplingSpec):
     """The least that a sampling has."""
 
     learns = True
@@ -94,7 +94,7 @@ class Walker:
         return Suggestion({"x": 1 / (self.step - 1) + 3}, "walk")
 
 
-def a_run(policy: Any = None, sampling: Sampling | None = None) -> RunConfig:
+def a_run(policy: Any = None, sampling: SamplingSpec | None = None) -> RunConfig:
     more = {"policy": policy} if policy is not None else {}
     return RunConfig(
         experiment="e",
@@ -219,7 +219,7 @@ def test_a_missing_parameter_and_a_class_of_another_kind_are_named() -> None:
         built_policy({"type": "m:Forgets"}, lambda name: Forgets)
     with pytest.raises(ConfigError, match=r"a class with judge\(trial, interval, curves\)"):
         built_policy({"type": "m:Walk"}, lambda name: Walk)
-    with pytest.raises(ConfigError, match="a subclass of raydrive's Sampling"):
+    with pytest.raises(ConfigError, match="a subclass of raydrive's SamplingSpec"):
         built_sampling({"type": "m:Plain", "space": {}}, lambda name: Plain)
     with pytest.raises(ConfigError, match=r"policy\.type: found 'gone'"):
         built_policy({"type": "gone"}, lambda name: None)

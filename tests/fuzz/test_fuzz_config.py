@@ -25,8 +25,8 @@ from raydrive.core.config.command_line import trial_argv
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, RaydriveError
 from raydrive.core.sweep.warm_start_data import EMPTY, sampler_of
+from raydrive.settings.reader import load_settings
 from raydrive.sweepfile.loader import load_sweep
-from raydrive.sweepfile.site_settings import load_own
 
 ROOT = Path(__file__).parents[2]
 HANG_S = 10.0
@@ -206,7 +206,7 @@ def case(seed: int, number: int, folder: Path) -> tuple[str, Callable[[], Any]]:
     settings.write_bytes(mutated(TOML, dice, TOML_ODD, "=").encode("utf-8", "surrogatepass"))
     if what == 8:
         return "toml", lambda: checked(file, FULL, defaults=settings)
-    return "settings", lambda: (_either(Workspace.from_config, settings), load_own([settings]))
+    return "settings", lambda: (_either(Workspace.from_config, settings), load_settings([settings]))
 
 
 def checked(file: Path, text: str, **more: Any) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raydrive.runtime.driver.ack_pacing import CALLS_PER_S, FIRST_DELAY_S, MAX_HOLD_S, AckPacer, FirstReportDelay
+from raydrive.runtime.driver.ack_pacing import CALLS_PER_S, MAX_HOLD_S, AckPacer
+from raydrive.runtime.trial_actor.first_report_delay import FIRST_DELAY_S, FirstReportDelay
 
 
 def play(senders: int, rest_s: float, seconds: float) -> tuple[float, float]:

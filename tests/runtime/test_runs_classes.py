@@ -23,13 +23,13 @@ from raydrive.storage.code_snapshot import store_code
 from raydrive.storage.run_layout import RunLayout, new_run_id
 
 CODE = """
-from raydrive import RandomParameterSampling, Sampling
+from raydrive import RandomParameterSampling, SamplingSpec
 
 class Mine:
     def __init__(self, n): self.n = n
     def judge(self, trial, interval, curves): return None
 
-class Any(Sampling):
+class Any(SamplingSpec):
     def build(self, seed, maximize):
         if self.seed == 13:
             raise RuntimeError("not on a Friday")
@@ -92,7 +92,7 @@ def test_a_run_of_raydrives_own_classes_loads_no_code(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_loaded_stands_in_the_runs_sign_of_life(
+def test_what_cannot_be_loaded_stands_in_the_runs_heartbeat(
     tmp_path: Path, policy: dict[str, Any], sampling: dict[str, Any] | None, text: str
 ) -> None:
     layout = a_run(tmp_path, RecordedPolicy(policy), sampling)
@@ -100,9 +100,9 @@ def test_what_cannot_be_loaded_stands_in_the_runs_sign_of_life(
     with pytest.raises(UserCodeError, match=text):
         read_runnable(layout)
     beat = parse_heartbeat(layout.read_driver())
-    assert (beat["state"], beat["entries"]) == ("Interrupted", 7)
-    assert text in beat["trouble"]
-    assert beat["at"] > 1.0
+    assert (beat.state, beat.entries) == ("Interrupted", 7)
+    assert text in beat.trouble
+    assert beat.at > 1.0
 
 
 def test_a_note_of_other_code_that_is_damaged_is_an_error(tmp_path: Path) -> None:

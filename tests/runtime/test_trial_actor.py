@@ -25,13 +25,13 @@ import pytest
 
 from raydrive.context import Run
 from raydrive.core.config.run_config import RunConfig
-from raydrive.runtime.driver.ack_pacing import FIRST_DELAY_S, MAX_FIRST_DELAY_S
 from raydrive.runtime.fork_server import process_tree
 from raydrive.runtime.trial_actor import attempt_events
 from raydrive.runtime.trial_actor.actor import TrialActor
 from raydrive.runtime.trial_actor.failure_reason import hint, why_ended
 from raydrive.runtime.trial_actor.files import checkpoint_publisher
 from raydrive.runtime.trial_actor.files.attempt_files import TrialFiles
+from raydrive.runtime.trial_actor.first_report_delay import FIRST_DELAY_S, MAX_FIRST_DELAY_S
 from raydrive.runtime.trial_actor.fork_client import Exit, Job
 from raydrive.storage.code_snapshot import store_function
 from raydrive.storage.run_layout import RunLayout, new_run_id

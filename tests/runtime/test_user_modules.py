@@ -53,7 +53,7 @@ DEFINITIONS = """
 """
 SUBMITTING = """
     if __name__ == "__main__":
-        from raydrive.api.submit.functions import pickle_function
+        from raydrive.api.submit.packaging import pickle_function
         open(sys.argv[1], "wb").write(pickle_function(train))
 """
 

@@ -21,8 +21,8 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.folder.arrow import ArrowFolder
 from raydrive.storage.journal.compaction import compact, prune_segments
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
-from raydrive.storage.opening import read_given
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import read_given
 from raydrive.studio.data.page_data import Documents
 from raydrive.studio.data.run_history import open_history
 from raydrive.testing.sweep_invariants import check_journal

@@ -234,6 +234,7 @@ def write(layout: RunLayout, lines: Sequence[str]) -> None:
     with JournalWriter.open(layout.journal) as writer:
         for start in range(0, len(lines), 2000):
             writer.append(lines[start : start + 2000])
+    layout.write_driver(json.dumps({"state": "Running", "at": time.time(), "epoch": 1}).encode())
 
 
 def by_hand(run_config: RunConfig, ends: Sequence[tuple[dict[str, Any], Sequence[float], int, str]]) -> list[str]:

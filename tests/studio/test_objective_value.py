@@ -57,7 +57,7 @@ def test_the_api_ranks_by_it(layout: RunLayout) -> None:
 
 def test_words_say_what_counts(layout: RunLayout) -> None:
     run = HyperDriveRun(layout)
-    lines = "\n".join([*events(run), *last_words(run)])
+    lines = "\n".join([*events(run.reader), *last_words(run.reader)])
     assert "trial 0 Completed: last accuracy 0.3;" in lines
     assert "best so far (last): 0.7 (trial 2, interval 3)" in lines
     assert "best accuracy (last) 0.7 (trial 2)" in lines

@@ -11,14 +11,14 @@ from raydrive.api.display.text import value_text
 from raydrive.core.views.summary import ranked
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
+    from raydrive.storage.run_reader import RunReader
 
 MOST_AXES = 12
 STOPS = 250
 """Places along an axis of parallel coordinates where a brush may end."""
 
 
-def plot_metrics(run: HyperDriveRun, name: str | None = None, top: int = 0) -> Any:
+def plot_metrics(run: RunReader, name: str | None = None, top: int = 0) -> Any:
     """Returns a metric over intervals, a line per trial, coloured by state, the best one on top; as ``go.Figure``.
 
     Args:
@@ -66,7 +66,7 @@ def plot_metrics(run: HyperDriveRun, name: str | None = None, top: int = 0) -> A
     return finish(figure, "interval", name or primary) if figure.data else note(f"No trial has logged {primary}.")
 
 
-def _curves(run: HyperDriveRun, other: str | None) -> dict[int, list[float | None]]:
+def _curves(run: RunReader, other: str | None) -> dict[int, list[float | None]]:
     """The values of a metric by trial; what is no finite number is a gap."""
     if other is None:
         found: dict[int, Any] = {t.number: run.sweep.curves.values(t.number) for t in run.sweep.trials}
@@ -78,7 +78,7 @@ def _curves(run: HyperDriveRun, other: str | None) -> dict[int, list[float | Non
     }
 
 
-def plot_best(run: HyperDriveRun) -> Any:
+def plot_best(run: RunReader) -> Any:
     """Returns the best value so far over trials; as ``go.Figure``.
 
     Args:
@@ -100,7 +100,7 @@ def plot_best(run: HyperDriveRun) -> Any:
     return finish(figure, "trial", run.config.metric.label)
 
 
-def plot_parallel(run: HyperDriveRun, params: list[str] | None = None) -> Any:
+def plot_parallel(run: RunReader, params: list[str] | None = None) -> Any:
     """Returns parallel coordinates: drag a label to move an axis, drag along an axis to brush; as ``go.Figure``.
 
     Args:
@@ -163,7 +163,7 @@ def _stops(low: float, high: float) -> Iterator[tuple[float, str]]:
         yield low + (high - low) * i / STOPS, f"{i:b}".translate({ord("0"): "\u200b", ord("1"): "\u200c"})
 
 
-def plot_scatter(run: HyperDriveRun, x: str | None = None, y: str | None = None, z: str | None = None) -> Any:
+def plot_scatter(run: RunReader, x: str | None = None, y: str | None = None, z: str | None = None) -> Any:
     """Returns hyperparameters against each other, coloured by the primary metric; 3-D with ``z``; as ``go.Figure``.
 
     Args:
@@ -199,7 +199,7 @@ def plot_scatter(run: HyperDriveRun, x: str | None = None, y: str | None = None,
     return figure
 
 
-def plot_importance(run: HyperDriveRun) -> Any:
+def plot_importance(run: RunReader) -> Any:
     """Returns how much each hyperparameter matters (permutation importance in a random forest); as ``go.Figure``.
 
     Args:
@@ -221,7 +221,7 @@ def plot_importance(run: HyperDriveRun) -> Any:
     return finish(figure, f"share of importance; the forest explains {explained} %")
 
 
-def plot_slices(run: HyperDriveRun) -> Any:
+def plot_slices(run: RunReader) -> Any:
     """Returns what a model expects along each hyperparameter through the best trial, with two standard deviations.
 
     Args:
@@ -260,7 +260,7 @@ def plot_slices(run: HyperDriveRun) -> Any:
     return finish(figure)
 
 
-def _drawn(run: HyperDriveRun) -> tuple[list[int], Axes]:
+def _drawn(run: RunReader) -> tuple[list[int], Axes]:
     """The trials with a value, by number, and their axes."""
     run.refresh()
     numbers = [t.number for t in run.sweep.trials if run.sweep.curves.objective(t.number) is not None]
@@ -277,7 +277,7 @@ def _known(axes: Axes, name: str, where: str) -> str:
     raise TrialError(f"{where}: no column {show(name)}; there are {', '.join(axes.known)}. {near}".rstrip())
 
 
-def _by_importance(run: HyperDriveRun, axes: Axes, given: tuple[str | None, ...]) -> list[str]:
+def _by_importance(run: RunReader, axes: Axes, given: tuple[str | None, ...]) -> list[str]:
     """The hyperparameters, the most important first; as declared where all axes are given or too little is known."""
     if None not in given:
         return list(axes.params)

@@ -22,23 +22,24 @@ from raydrive.api.display.text import (
     one_line,
     params_text,
     saving_text,
-    standing,
     value_text,
 )
 from raydrive.api.display.unbroken_stream import Unbroken
 from raydrive.core.objective import BEST
 from raydrive.core.records import FAILED
+from raydrive.core.views.heartbeat import NO_HEARTBEAT
 from raydrive.core.views.summary import Summary, trial_notices
+from raydrive.storage.trial_files import whole_log
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
     from raydrive.core.sweep.state import Best
+    from raydrive.storage.run_reader import RunReader
 
 REFRESH_S = 0.25
 LOG_TAIL_LINES = 15
 
 
-def follow(run: HyperDriveRun, console: Console | None = None) -> None:
+def follow(run: RunReader, console: Console | None = None) -> None:
     """Shows a run until it is over or its driver is gone.
 
     Args:
@@ -70,7 +71,7 @@ def _print(console: Console, line: str) -> None:
     console.file.flush()
 
 
-def _follow_live(run: HyperDriveRun, console: Console) -> None:
+def _follow_live(run: RunReader, console: Console) -> None:
     picture, drawn = LiveView(run), list[Text]()
     # What others print meanwhile goes above the picture; where stdout was redirected, somebody wanted it elsewhere.
     above = sys.stdout is sys.__stdout__
@@ -79,16 +80,18 @@ def _follow_live(run: HyperDriveRun, console: Console) -> None:
             if run.sweep.finished:
                 lines = picture.draw_end(summary, *console.size)
             else:
-                lines = picture.draw(summary, run.heartbeat(), *console.size)
+                lines = picture.draw(summary, run.last_heartbeat(), *console.size)
             if lines != drawn:  # an unchanged picture is not drawn again: nothing flickers, nothing scrolls
                 live.update(Group(*lines), refresh=True)
                 drawn = lines
         if not run.sweep.finished:
-            status, summary = standing(run)
-            live.update(Group(*picture.draw(summary, {}, *console.size, status)), refresh=True)
+            run.refresh()
+            stands = run.status()
+            lines = picture.draw(stands.summary, NO_HEARTBEAT, *console.size, stands.state)
+            live.update(Group(*lines), refresh=True)
 
 
-def events(run: HyperDriveRun) -> Iterator[str]:
+def events(run: RunReader) -> Iterator[str]:
     """Yields one line per event until the run is over or its driver is gone; what happened before comes first."""
     ended, announced, waiting, trouble, best = EndedTrial(), 0, "", "", None
     state = ""
@@ -112,28 +115,28 @@ def events(run: HyperDriveRun) -> Iterator[str]:
         if summary.best is not None and _is_news(run, best, summary.best):
             yield f"{stamp(None)}  {_best_so_far(run, summary.best)}"
         best = summary.best
-        heartbeat = run.heartbeat()
-        reasons = heartbeat.get("waiting", {})
+        heartbeat = run.last_heartbeat()
+        reasons = heartbeat.waiting
         # The numbers in a reason change all the time; that trials wait is one event.
         if bool(reasons) != bool(waiting) and not run.sweep.finished:
             waiting = next(iter(reasons.values()), "")
             if waiting:
                 who = ids_text(sorted(map(int, reasons)))
                 yield f"{stamp(None)}  {len(reasons)} queued ({who}): {one_line(waiting)}"
-        if heartbeat.get("trouble", "") != trouble:
-            trouble = heartbeat.get("trouble", "")
+        if heartbeat.trouble != trouble:
+            trouble = heartbeat.trouble
             yield f"{stamp(None)}  {one_line(trouble) or 'trouble is over'}"
         if summary.state != state:
             state = summary.state
             yield f"{stamp(None)}  run {run.id}: {state}"
 
 
-def _is_news(run: HyperDriveRun, before: Best | None, best: Best) -> bool:
+def _is_news(run: RunReader, before: Best | None, best: Best) -> bool:
     """Whether the best value is worth a line: the last value of a trial that trains on is another one all the time."""
     return best != before if run.sweep.curves.by_best else before is None or best.trial != before.trial
 
 
-def _best_so_far(run: HyperDriveRun, best: Best) -> str:
+def _best_so_far(run: RunReader, best: Best) -> str:
     objective = "" if run.config.metric.value == BEST else f" ({run.config.metric.value})"
     return f"best so far{objective}: {number(best.value)} (trial {best.trial}, interval {best.interval})"
 
@@ -141,7 +144,7 @@ def _best_so_far(run: HyperDriveRun, best: Best) -> str:
 class _Stamp:
     """Writes how far into the run something happened."""
 
-    def __init__(self, run: HyperDriveRun, summary: Summary) -> None:
+    def __init__(self, run: RunReader, summary: Summary) -> None:
         self._elapsed_s = summary.elapsed_s
         self._now = run.sweep.last_at if run.sweep.finished else time.time()
 
@@ -150,44 +153,45 @@ class _Stamp:
         return f"{clock(max(0.0, self._elapsed_s - ago)):>8}"
 
 
-def last_words(run: HyperDriveRun, with_headline: bool = True) -> list[str]:
+def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
     """Returns what is said when a run is over: the result, what was saved, and what to do next.
 
     Args:
         run: The run.
         with_headline: Whether to begin with how it stands.
     """
-    status, summary = standing(run)
+    run.refresh()
+    stands = run.status()
+    summary = stands.summary
     over = run.sweep.finished is not None
-    lines = ["", headline(run, summary, status)] if with_headline or not over else [""]
+    lines = ["", headline(run, summary, stands.state)] if with_headline or not over else [""]
     if not over:
-        trouble = one_line(str(run.heartbeat().get("trouble", "")))
+        trouble = one_line(stands.beat.trouble)
         lines += [f"Its driver stopped: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
         return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
     if summary.why:
         why = one_line(summary.why)
         lines.append(f"{summary.state}: {why}{'' if why.endswith(('.', '?', '!')) else '.'}")
-    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
-    if child is None:
-        return [*lines, *_without_best(run, summary)]
     best = summary.best
-    lines += ["", f"Best trial: {child.number} ({child.id})"]
-    if best is not None:
-        lines.append(f"  {one_line(run.config.metric.label)} = {number(best.value)} at interval {best.interval}")
-    lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in child.params.items()]
-    lines.append(f"  artifacts: {child.uri}/outputs")
-    lines += _better_before(run, best.value if best is not None else None)
+    if best is None:
+        return [*lines, *_without_best(run)]
+    params = run.sweep.trials[best.trial].params
+    lines += ["", f"Best trial: {best.trial} ({run.child_id(best.trial)})"]
+    lines.append(f"  {one_line(run.config.metric.label)} = {number(best.value)} at interval {best.interval}")
+    lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in params.items()]
+    lines.append(f"  artifacts: {run.layout.trial(best.trial).uri}/outputs")
+    lines += _better_before(run, best.value)
     lines += [f"Note: {one_line(text)}" for text in trial_notices(run.sweep)]
     if saved := saving_text(summary):
         lines += ["", saved]
-    lines += ["", "Next:", *(f"  {command}" for command in next_commands(run, child.number))]
+    lines += ["", "Next:", *(f"  {command}" for command in next_commands(run, best.trial))]
     return lines
 
 
-def _better_before(run: HyperDriveRun, best: float | None) -> list[str]:
+def _better_before(run: RunReader, best: float) -> list[str]:
     """Says when a run that this one was warm-started from had done better."""
     values = [(parent.best, parent) for parent in run.lineage.parents if parent.best is not None]
-    if not values or best is None:
+    if not values:
         return []
     choose = max if run.config.metric.maximize else min
     value, parent = choose(values, key=lambda item: item[0])
@@ -196,13 +200,12 @@ def _better_before(run: HyperDriveRun, best: float | None) -> list[str]:
     return [f"Better before: {number(value)}, trial {parent.best_trial} of {parent.run}"]
 
 
-def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:
+def _without_best(run: RunReader) -> list[str]:
     lines = [f"No trial logged a finite value of {run.config.metric.label!r}."]
     failed = [trial for trial in run.sweep.trials if trial.state == FAILED]
     if failed:
-        from raydrive.api.child import Run
-
-        tail = Run(run, failed[-1].number).logs().strip().splitlines()[-LOG_TAIL_LINES:]
+        log = whole_log(run.layout, failed[-1].number, max(1, failed[-1].attempt))
+        tail = log.strip().splitlines()[-LOG_TAIL_LINES:]
         lines += [f"Trial {failed[-1].number} failed: {one_line(failed[-1].why)}"]
         if tail:
             lines += ["Its log ends with:", *(f"  {harmless(line)}" for line in tail)]
@@ -212,13 +215,13 @@ def _without_best(run: HyperDriveRun, summary: Summary) -> list[str]:
     return lines
 
 
-def python_of(run: HyperDriveRun) -> str:
+def python_of(run: RunReader) -> str:
     """Says which Python a run's trials use."""
     named = run.config.trial.python
     return f"the Python {named}" if named else "the Python that raydrive runs in"
 
 
-def next_commands(run: HyperDriveRun, best: int) -> list[str]:
+def next_commands(run: RunReader, best: int) -> list[str]:
     """Returns the commands worth trying after a run."""
     commands = {
         f"raydrive trials {run.id}": "all trials and why each ended",

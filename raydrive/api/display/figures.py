@@ -12,7 +12,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
+    from raydrive.storage.run_reader import RunReader
 
 COLOURS = {RUNNING: "#2f7ed8", COMPLETED: "#26997a", CANCELED: "#c98a04", FAILED: "#d1495b", QUEUED: "#8a94a6"}
 BEST, ACCENT, FAINT = "#0b7a4b", "#2b62d9", "#8a94a6"
@@ -127,7 +127,7 @@ class Axes:
         numbers: The trials to draw.
     """
 
-    def __init__(self, run: HyperDriveRun, numbers: Sequence[int]) -> None:
+    def __init__(self, run: RunReader, numbers: Sequence[int]) -> None:
         rows = {row["trial"]: row for row in run.rows()}
         self._params = [flat(run.sweep.trials[number].params) for number in numbers]
         self._rows = [rows[number] for number in numbers]

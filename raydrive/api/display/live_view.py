@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -15,10 +15,12 @@ from rich.text import Text
 from raydrive.api.display.text import clock, counts_text, ids_text, number, one_line, params_text, value_text
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.sweep.state import Trial
-from raydrive.core.views.summary import INTERRUPTED, Summary, ranked, seconds_of
+from raydrive.core.views.heartbeat import Heartbeat
+from raydrive.core.views.status import is_interrupted
+from raydrive.core.views.summary import Summary, ranked, seconds_of
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
+    from raydrive.storage.run_reader import RunReader
 
 STYLES = {QUEUED: "dim", RUNNING: "cyan", COMPLETED: "green", CANCELED: "yellow", FAILED: "red"}
 ENDED_SHOWN = 10
@@ -59,35 +61,33 @@ class LiveView:
         run: The run.
     """
 
-    def __init__(self, run: HyperDriveRun) -> None:
+    def __init__(self, run: RunReader) -> None:
         self._run = run
         self._ended = EndedTrial()
         self._widths: dict[str, int] = {}
         self._metric = one_line(run.config.metric.name)
         self._label = one_line(run.config.metric.label)
 
-    def draw(
-        self, summary: Summary, heartbeat: Mapping[str, Any], width: int, height: int, state: str = ""
-    ) -> list[Text]:
+    def draw(self, summary: Summary, heartbeat: Heartbeat, width: int, height: int, state: str = "") -> list[Text]:
         """Returns the lines of a running run: how it stands, what runs, what waits and why, what ended last and why.
 
         Args:
             summary: The run's summary.
-            heartbeat: The driver's last sign of life.
+            heartbeat: The driver's last one.
             width: Columns of the terminal; no line is longer.
             height: Rows of the terminal; there are fewer lines.
             state: What to call it when the summary cannot know (Interrupted, NotResponding); empty = the summary's.
         """
         self._ended.update(self._run.sweep.trials)
         lines = self._head(summary, width, state)
-        if heartbeat.get("trouble"):
-            lines.append(Text(one_line(str(heartbeat["trouble"])), style="red"))
-        waiting = self._waiting(heartbeat.get("waiting", {}))
+        if heartbeat.trouble:
+            lines.append(Text(one_line(heartbeat.trouble), style="red"))
+        waiting = self._waiting(heartbeat.waiting)
         running = [trial for trial in self._run.sweep.open_trials if trial.state == RUNNING]
         room = max(4, height - 1 - len(lines) - len(waiting))
         # What ended last gets at least a third of what is left; what runs gets the rest, and gives back what it spares.
         share = room - min(room // 3, 2 * WHY_LINES + 2) if self._ended.last else room
-        title = "interrupted" if state == INTERRUPTED else "running"
+        title = "interrupted" if is_interrupted(state) else "running"
         table = self._running(running, width, max(3, min(share, len(running) + 2)), title) if running else []
         lines += table + waiting + self._last(width, room - len(table))
         return [_cut(line, width) for line in lines[: max(1, height - 1)]]

@@ -6,12 +6,12 @@ import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.display.text import clock, number, standing, value_text
-from raydrive.core.views.summary import INTERRUPTED, ranked, row
+from raydrive.api.display.text import clock, value_text
+from raydrive.api.display.text import number as number_text
+from raydrive.core.views.summary import ranked, row, state_of
 
 if TYPE_CHECKING:
-    from raydrive.api.child import Run
-    from raydrive.api.run import HyperDriveRun
+    from raydrive.storage.run_reader import RunReader
 
 TOP = 10
 MOST_ROWS = 100
@@ -27,26 +27,28 @@ class Rows(list[dict[str, Any]]):
         return table_html(names, lines[:MOST_ROWS]) + more
 
 
-def run_html(run: HyperDriveRun) -> str:
+def run_html(run: RunReader) -> str:
     """Returns a run as HTML: where it stands and its best trials."""
-    status, summary = standing(run)
+    run.refresh()
+    stands = run.status()
+    summary = stands.summary
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
     about = {
         "run": run.id,
-        "status": status,
+        "status": stands.state,
         "why": summary.why,
         "trials": f"{summary.done} of {summary.max_total_runs} ({counts})",
-        f"best {run.config.metric.label}": number(summary.best.value if summary.best else None),
+        f"best {run.config.metric.label}": number_text(summary.best.value if summary.best else None),
         "elapsed": clock(summary.elapsed_s),
     }
-    best, interrupted = ranked(run.sweep, top=TOP), status == INTERRUPTED
-    rows = [row(run.sweep, trial, run.sweep.last_at, interrupted=interrupted) for trial in best]
+    best = ranked(run.sweep, top=TOP)
+    rows = [row(run.sweep, trial, run.sweep.last_at, interrupted=stands.interrupted) for trial in best]
     names = list(dict.fromkeys(name for item in rows for name in item.params))
     lines = [
         [
             item.number,
             item.state,
-            number(item.objective[1]),
+            number_text(item.objective[1]),
             *(value_text(item.params[name]) if name in item.params else "–" for name in names),
             item.why,
         ]
@@ -56,13 +58,19 @@ def run_html(run: HyperDriveRun) -> str:
     return pairs_html(about) + (table_html(head, lines) if lines else "")
 
 
-def trial_html(trial: Run) -> str:
-    """Returns a trial as HTML: where it stands and its hyperparameters."""
+def trial_html(run: RunReader, number: int) -> str:
+    """Returns a trial as HTML: where it stands and its hyperparameters.
+
+    Args:
+        run: The run, as far as it has been read.
+        number: One of its trials.
+    """
+    trial, metric = run.sweep.trials[number], run.config.metric
     about = {
-        "trial": trial.id,
-        "status": trial.get_status(),
+        "trial": run.child_id(number),
+        "status": state_of(trial, trial.open and run.status().interrupted),
         "why": trial.why,
-        f"{trial.parent.config.metric.value} {trial.parent.config.metric.name}": number(trial.best_value),
+        f"{metric.value} {metric.name}": number_text(run.sweep.curves.objective(number)),
     }
     return pairs_html({**about, **{name.lstrip("-"): value_text(value) for name, value in trial.params.items()}})
 

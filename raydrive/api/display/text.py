@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
     from raydrive.core.sweep.state import Best
     from raydrive.core.views.savings import Span
     from raydrive.core.views.summary import Summary
+    from raydrive.storage.run_reader import RunReader
 
 # Colour codes, cursor movements and the like: the last line of a log ends up in a reason, and must not move the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
@@ -98,12 +97,12 @@ def saving_text(summary: Summary) -> str:
     return f"{head} and saved about {share}. Training time saved: {span_text(saving.span)}."
 
 
-def best_text(run: HyperDriveRun, best: Best) -> str:
+def best_text(run: RunReader, best: Best) -> str:
     """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
     return f"best {one_line(run.config.metric.label)} {number(best.value)} (trial {best.trial})"
 
 
-def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
+def headline(run: RunReader, summary: Summary, state: str = "") -> str:
     """Returns the one line that says how a run stands.
 
     Args:
@@ -118,16 +117,6 @@ def headline(run: HyperDriveRun, summary: Summary, state: str = "") -> str:
         parts.append(best_text(run, summary.best))
     parts.append(clock(summary.elapsed_s))
     return " · ".join(parts)
-
-
-def standing(run: HyperDriveRun) -> tuple[str, Summary]:
-    """Returns the status of a run and its summary; the clock of a run whose driver is gone stands still."""
-    from raydrive.core.views import status as core
-
-    run.refresh()
-    beat = {} if run.sweep.finished else run.heartbeat()
-    found = core.run_status(run.sweep, beat, time.time(), damaged=bool(run.damage))
-    return found.state, found.summary
 
 
 def ids_text(numbers: list[int], most: int = 6) -> str:

@@ -11,7 +11,7 @@ from raydrive.core.records import FAILED, Began, Ended, Lost
 from raydrive.storage.journal.writer import JournalReader
 
 if TYPE_CHECKING:
-    from raydrive.api.run import HyperDriveRun
+    from raydrive.storage.run_reader import RunReader
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class _Stay:
     gpus: str
 
 
-def plot_timeline(run: HyperDriveRun) -> Any:
+def plot_timeline(run: RunReader) -> Any:
     """Returns who trained where and when; as ``go.Figure``.
 
     Args:
@@ -67,7 +67,7 @@ def plot_timeline(run: HyperDriveRun) -> Any:
     return finish(figure, "seconds")
 
 
-def _stays(run: HyperDriveRun) -> list[_Stay]:
+def _stays(run: RunReader) -> list[_Stay]:
     stays: dict[int, list[_Stay]] = {}
     for fact, _ in JournalReader(run.layout.journal).read():
         if isinstance(fact, Began):

@@ -1,67 +1,68 @@
-"""Starting and resuming runs through a Ray dashboard: the submission travels as a Ray job, which starts the driver.
+"""The client of a Ray dashboard: starts and resumes runs on a cluster of which nothing else can be reached.
 
-The job's working directory is a bundle: ``request.json`` and the code, as the zip of ``storage.code`` or as the bytes
-of a function. ``python -m raydrive.api.submit.dashboard`` is the job; it starts the detached driver, prints one line
-that begins with ``ANSWER`` and ends.
+A submission travels as a Ray job, whose working directory holds ``request.json``, the packed code, and the
+user's classes that travel by value. The job is
+``dashboard_job``: it starts the detached driver, prints one line that begins with ``ANSWER``, and ends.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raydrive.api.submit.submission import ChildReference, RunReference, Submission
-from raydrive.core.config.run_config import RunConfig
+from raydrive.api.submit.preflight import Checked
+from raydrive.api.submit.submission import RunReference, Submission
 from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError, StorageError
 
+JOB = "raydrive.api.submit.dashboard_job"
+"""The module that the job runs; a name, for it is imported on the cluster only."""
+REQUEST = "request.json"
+"""The file with what the job is to do."""
 ANSWER = "raydrive-answer: "
-REQUEST, CODE, FUNCTION, CLASSES = "request.json", "code.zip", "function.pkl", "classes.pkl"
+"""What the line with the job's answer begins with."""
+CLASSES = "classes.pkl"
+"""The file with the classes of policy and sampling that travel by value."""
+KINDS: Mapping[str, type[RaydriveError]] = {"StorageError": StorageError, "ClusterError": ClusterError}
+"""Errors that an answer names; a ``ConfigError`` comes with its problems."""
 TIMEOUT_S = 300.0
-"""How long a job may take to start a driver; the code is sent before."""
-_KINDS: dict[str, type[RaydriveError]] = {"StorageError": StorageError, "ClusterError": ClusterError}
+"""Seconds a job may take to start a driver, once the code is there."""
 
 
-def launch_by_job(submission: Submission, *, storage: str, address: str) -> str:
+def launch_by_job(submission: Submission, checked: Checked, *, storage: str, address: str) -> str:
     """Starts a run on the cluster behind a dashboard; returns the URI of its folder.
 
     Args:
         submission: What to run.
+        checked: What ``check_submission`` made of it; the caller discards it.
         storage: Folder or URI below which runs are kept, as the cluster's nodes see it.
         address: The dashboard's, ``http://HOST:8265``.
 
     Raises:
-        ConfigError: If the storage is a relative path, the code is too large, or the cluster refuses the submission.
+        ConfigError: If the cluster refuses the submission.
         ClusterError: If the dashboard cannot be reached, or the job fails.
         StorageError: If the cluster cannot use the storage.
     """
-    from raydrive.api.submit.preflight import check_submission
-
-    checked = check_submission(submission, storage=storage, address=address)
-    place = place_there(storage)
+    code = checked.code
     request = {
-        "storage": place,
+        "storage": storage,
         "config": checked.config.to_json(),
+        "code_sha256": code.sha256 if code is not None else "",
+        "classes_sha256": hashlib.sha256(checked.classes).hexdigest() if checked.classes else "",
         "resume_from": [{"run": _name_of(one), "where": one.where} for one in submission.resume_from],
         "resume_child_runs": [
             {"run": _name_of(one), "where": one.where, "trial": one.trial} for one in submission.resume_child_runs
         ],
     }
     with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
-        bundle = Path(folder)
-        (bundle / CLASSES).write_bytes(checked.classes)
-        try:
-            if checked.pickled:
-                (bundle / FUNCTION).write_bytes(checked.pickled)
-            elif checked.code is not None:
-                os.link(checked.code.path, bundle / CODE)
-        finally:
-            checked.discard()
-        return _ask(address, request, bundle)
+        if code is not None:
+            code.write(Path(folder))
+        if checked.classes:
+            (Path(folder) / CLASSES).write_bytes(checked.classes)
+        return _ask(address, request, Path(folder))
 
 
 def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: bool) -> None:
@@ -87,9 +88,7 @@ def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:
 
     (bundle / REQUEST).write_text(json.dumps(request))
     name = request.get("resume") or request["config"]["experiment"]
-    printed = run_job(
-        address, f"python -m {__spec__.name}", bundle, timeout_s=TIMEOUT_S, metadata={"raydrive": str(name)}
-    )
+    printed = run_job(address, f"python -m {JOB}", bundle, timeout_s=TIMEOUT_S, metadata={"raydrive": str(name)})
     lines = [line.removeprefix(ANSWER) for line in printed.splitlines() if line.startswith(ANSWER)]
     if not lines:
         raise ClusterError(f"the Ray job at {address} ended without an answer: is another raydrive installed there?")
@@ -98,72 +97,9 @@ def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:
         return str(answer["uri"])
     if answer["kind"] == "ConfigError":
         raise ConfigError([Problem(**problem) for problem in answer["problems"]])
-    raise _KINDS.get(answer["kind"], RaydriveError)(answer["text"])
-
-
-def place_there(storage: str) -> str:
-    """Returns the storage as the cluster's nodes are to understand it.
-
-    Raises:
-        ConfigError: If it is a path that only this machine knows.
-    """
-    if "://" in storage or os.path.isabs(storage):
-        return storage
-    fix = "Name it with --storage: a URI such as s3://bucket/runs, or the absolute path of a shared folder."
-    found = f"{storage!r}, a path of this machine"
-    raise ConfigError(Problem("storage", found, "storage that all nodes of the cluster share", fix))
+    raise KINDS.get(answer["kind"], RaydriveError)(answer["text"])
 
 
 def _name_of(reference: RunReference) -> str:
     run = reference.run
     return run if isinstance(run, str) else str(run.uri)
-
-
-# --- the job ---------------------------------------------------------------------------------------------------------
-
-
-def main() -> None:
-    """What the job does: starts the driver that ``request.json`` asks for, and prints where its run is kept."""
-    request = json.loads(Path(REQUEST).read_text())
-    try:
-        answer: dict[str, Any] = {"uri": _resume(request) if "resume" in request else _launch(request)}
-    except ConfigError as error:
-        problems = [dataclasses.asdict(problem) for problem in error.problems]
-        answer = {"kind": "ConfigError", "problems": problems}
-    except RaydriveError as error:
-        kind = next((name for name, known in _KINDS.items() if isinstance(error, known)), "RaydriveError")
-        answer = {"kind": kind, "text": str(error)}
-    print(f"{ANSWER}{json.dumps(answer)}", flush=True)
-
-
-def _launch(request: Mapping[str, Any]) -> str:
-    from raydrive.api.submit.launch import launch
-    from raydrive.storage.code_snapshot import unpack
-
-    pickled, source = b"", None
-    if os.path.exists(FUNCTION):
-        pickled = Path(FUNCTION).read_bytes()
-    elif os.path.exists(CODE):
-        source = Path("code").absolute()
-        unpack(Path(CODE), source)
-    submission = Submission(
-        config=RunConfig.from_json(request["config"]),
-        source_directory=source,
-        pickled=pickled,
-        classes=Path(CLASSES).read_bytes(),  # checked where they come from; only the driver loads them here
-        resume_from=tuple(RunReference(**one) for one in request["resume_from"]),
-        resume_child_runs=tuple(ChildReference(**one) for one in request["resume_child_runs"]),
-    )
-    return launch(submission, storage=request["storage"], address="auto").uri
-
-
-def _resume(request: Mapping[str, Any]) -> str:
-    from raydrive.api.run import HyperDriveRun
-    from raydrive.api.submit.launch import resume
-
-    run = HyperDriveRun.open(request["resume"])
-    return resume(run, address="auto", limits=request["limits"], force=request["force"]).uri
-
-
-if __name__ == "__main__":
-    main()

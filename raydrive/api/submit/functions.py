@@ -1,23 +1,17 @@
-"""A training function as it is submitted: what can be one, and its way into the trials."""
+"""What a training function consists of: the function that was written, and the data it brings along."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import io
-import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
-
-from raydrive.core.errors import ConfigError, Problem
-from raydrive.runtime.fork_server import user_modules
 
 LARGE_BYTES = 10_000_000
 """Of a function that is larger than this as a pickle, a warning names what is large in it."""
-_MODULE_KEYS = ("__name__", "__package__", "__path__", "__file__")
 
 
 def inner_function(function: Any) -> Any:
@@ -37,125 +31,19 @@ def inner_function(function: Any) -> Any:
     return function
 
 
-def pickle_function(function: Callable[..., object]) -> bytes:
-    """Returns a training function as bytes, with the code of its own module unless that one is installed.
+def warn_if_large(function: Any, size: int) -> None:
+    """Warns about a function whose pickle is large, and names the largest variables in it.
 
-    Raises:
-        ConfigError: If it cannot be pickled.
+    Args:
+        function: The function, as it was given.
+        size: Bytes of its pickle.
 
     Warns:
-        UserWarning: If it is larger than 10 MB; the largest variables in it are named.
+        UserWarning: If it is larger than 10 MB.
     """
-    import cloudpickle
-
-    inner = inner_function(function)
-    module = sys.modules.get(getattr(inner, "__module__", None) or "")
-    local = module is not None and module.__name__ != user_modules.MAIN and not is_installed(module)
-    if local and module is not None:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        data = _dumped(function, _own_modules(inner, module if local else None))
-        _warn_if_large(function, inner, len(data))
-        return data
-    except Exception as error:  # pickling runs the user's __reduce__: anything may come
-        found = f"{getattr(function, '__qualname__', function)!r} ({type(error).__name__}: {error})"
-        fix = "Open files, locks and connections inside the function instead of keeping them outside."
-        raise ConfigError(Problem("run_config", found, "a function that can be pickled", fix)) from error
-    finally:
-        if local and module is not None:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _own_modules(inner: Any, module: types.ModuleType | None) -> dict[str, dict[str, Any]]:
-    """The globals of the modules that travel by value, by the name they have there."""
-    found: dict[str, dict[str, Any]] = {user_modules.MAIN: vars(sys.modules[user_modules.MAIN])}
-    own = getattr(inner, "__globals__", {})
-    if own.get("__name__") == user_modules.MAIN:
-        found[user_modules.MAIN] = own  # a script that was run by another one has globals of its own
-    if module is not None:
-        found[module.__name__] = vars(module)
-    return found
-
-
-def _dumped(function: Any, modules: Mapping[str, dict[str, Any]]) -> bytes:
-    """The function with what ``pickle`` has to find by name: read by ``user_modules.load``."""
-    brought: dict[str, Any] = {"function": function, "names": {}, "classes": []}
-    known: set[tuple[str, str]] = set()
-    data = b""
-    while True:
-        buffer = io.BytesIO()
-        pickler = _pickler(buffer, modules)
-        try:
-            pickler.dump(brought)
-        except Exception:
-            if not data:
-                raise
-            return data  # the function itself is whole; what a name stands for beside it cannot be pickled
-        data = buffer.getvalue()
-        more = [value for value in _found_by_name(pickler, modules) if _place(value) not in known]
-        if not more:
-            return data
-        for value in more:
-            known.add(_place(value))
-            module, name = value.__module__, value.__qualname__.partition(".")[0]
-            brought["names"].setdefault(module, {})[name] = modules[module][name]
-            if isinstance(value, type) and "." in value.__qualname__:
-                brought["classes"].append((value, value.__qualname__))
-
-
-def _pickler(buffer: io.BytesIO, modules: Mapping[str, dict[str, Any]]) -> Any:
-    """A pickler whose functions get their modules' globals where they are loaded, and not a dict of nobody's."""
-    import cloudpickle
-
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
-        def reducer_override(self, value: Any) -> Any:
-            if isinstance(value, functools._lru_cache_wrapper) and value.__module__ in modules:
-                options = value.cache_parameters()
-                return user_modules.cached, (value.__wrapped__, options["maxsize"], options["typed"])
-            return super().reducer_override(value)
-
-    pickler = Pickler(buffer)
-    for name, names in modules.items():
-        # cloudpickle looks here for the globals that functions of the same module are to share.
-        pickler.globals_ref[id(names)] = _Globals(name, names)
-    return pickler
-
-
-class _Globals(dict[str, Any]):
-    """Stands for a module's globals in a pickle."""
-
-    def __init__(self, module: str, names: Mapping[str, Any]) -> None:
-        super().__init__({key: names[key] for key in _MODULE_KEYS if key in names})
-        self["__name__"] = module
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return user_modules.namespace, (self["__name__"], dict(self))
-
-
-def _place(value: Any) -> tuple[str, str]:
-    return value.__module__, value.__qualname__
-
-
-def _found_by_name(pickler: Any, modules: Mapping[str, dict[str, Any]]) -> Iterator[Any]:
-    """Yields the functions and classes of these modules that were pickled, and stand there under their names."""
-    for _, value in pickler.memo.copy().values():
-        if not isinstance(value, type | types.FunctionType):
-            continue
-        module, name = value.__module__, value.__qualname__.partition(".")[0]
-        if module in modules and name in modules[module] and _is_at(value, modules[module][name]):
-            yield value
-
-
-def _is_at(value: Any, found: Any) -> bool:
-    """Whether a class or function is what its qualified name says, below the first word of it."""
-    for word in value.__qualname__.split(".")[1:]:
-        found = getattr(found, word, None)
-    return found is value
-
-
-def _warn_if_large(function: Any, inner: Any, size: int) -> None:
     if size <= LARGE_BYTES:
         return
+    inner = inner_function(function)
     parts = sorted(((_size(value), name) for name, value in _variables(function, inner)), reverse=True)
     large = [f"{name} ({_megabytes(count)})" for count, name in parts[:3] if count > LARGE_BYTES / 10]
     named = f": {', '.join(large)}" if large else ""
@@ -164,7 +52,7 @@ def _warn_if_large(function: Any, inner: Any, size: int) -> None:
         "with the run and loaded by each training process. Load the data inside the function instead, from a file or "
         "a URI that all nodes can read",
         UserWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
 
 
@@ -234,12 +122,3 @@ def _size(value: Any) -> int:
 
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
-
-
-def is_installed(module: types.ModuleType) -> bool:
-    """Whether training processes can import a module by its name."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return True
-    parts = Path(file).parts
-    return "site-packages" in parts or "dist-packages" in parts or Path(file).is_relative_to(sys.base_prefix)

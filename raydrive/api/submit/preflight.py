@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from raydrive.api.submit.functions import pickle_function
+from raydrive.api.submit.packaging import PackedCode, pack
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.user_classes import with_records
 from raydrive.api.submit.warm_start import NONE, WarmStartPlan, plan_warm_start
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
 from raydrive.storage.check_storage import check_usable
-from raydrive.storage.code_snapshot import CodeSnapshot, snapshot
 from raydrive.storage.run_layout import check_experiment
 
 
@@ -28,10 +28,8 @@ class Checked:
 
     plan: WarmStartPlan
     """What earlier runs bring."""
-    pickled: bytes
-    """The function; empty for scripts and commands."""
-    code: CodeSnapshot | None
-    """The code; whoever gets this stores or discards it."""
+    code: PackedCode | None
+    """The code, to be stored or sent, and then discarded; None for a command that needs none."""
     secrets: Mapping[str, str]
     """Values of the secrets by name."""
     config: RunConfig
@@ -57,9 +55,6 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
         ConfigError: With everything that is wrong: names, secrets, earlier runs, interpreter, function, code, classes.
         StorageError: If the storage cannot be used from this machine.
     """
-    from raydrive.api.submit.dashboard import place_there
-    from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
-
     problems: list[Problem] = []
 
     @contextlib.contextmanager
@@ -71,40 +66,49 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
 
     by_job = dashboard_of(address) is not None
     spec, source = submission.config.trial, submission.source_directory
-    plan, pickled, code, secrets = NONE, b"", None, dict[str, str]()
+    plan, code, secrets = NONE, submission.code, dict[str, str]()
     with collected():
         check_experiment(submission.config.experiment)
     with collected():
         if by_job:
             refuse_by_job(spec.secrets)
-            place_there(storage)
+            _refuse_local(storage)
         else:
             secrets = read_secrets(spec.secrets)
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():
-        pickled = submission.pickled
-        if not pickled and submission.function is not None:
-            pickled = pickle_function(submission.function)
-    with collected():
-        code = snapshot(source, storage) if source is not None else None
+        code = code or pack(submission.function, source, storage)
     classes = b""
-    with collected():
-        if code is not None or source is None:  # what is wrong with the code is said already
-            submission, classes = with_records(submission, code)
-    with collected():
-        if not by_job:  # earlier runs are looked up where the storage is
-            plan = plan_warm_start(submission, storage)
-    checked = Checked(plan, pickled, code, secrets, submission.config, classes)
     try:
+        with collected():
+            if code is not None or source is None:  # what is wrong with the code is among the problems already
+                submission, classes = with_records(submission, code)
+        with collected():
+            if not by_job:  # earlier runs are looked up where the storage is
+                plan = plan_warm_start(submission, storage)
         if problems:
             raise ConfigError(problems)
         if not by_job:
             check_usable(storage)
     except BaseException:
-        checked.discard()
+        if code is not None:
+            code.discard()
         raise
-    return checked
+    return Checked(plan, code, secrets, submission.config, classes)
+
+
+def _refuse_local(storage: str) -> None:
+    """Refuses storage that only this machine can find, for a cluster that is reached through its dashboard.
+
+    Raises:
+        ConfigError: If it is a relative path, or one that begins with ``~``.
+    """
+    if "://" in storage or os.path.isabs(storage):
+        return
+    fix = "Name it with --storage: a URI such as s3://bucket/runs, or the absolute path of a shared folder."
+    found = f"{storage!r}, a path of this machine"
+    raise ConfigError(Problem("storage", found, "storage that all nodes of the cluster share", fix))
 
 
 def _on_this_machine(address: str | None) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from raydrive.api.submit.packaging import PackedCode
 from raydrive.core.config.run_config import RunConfig
 
 
@@ -15,7 +16,7 @@ class RunReference:
     """An earlier run that somebody names."""
 
     run: Any
-    """A ``HyperDriveRun``, or a text: an id, a unique prefix, ``last``, the path or URI of the run's folder."""
+    """A ``RunReader``, or a text: an id, a unique prefix, ``last``, the path or URI of the run's folder."""
     where: str
     """Path of the key, for errors."""
     place: str = ""
@@ -42,8 +43,8 @@ class Submission:
     """Folder to take the code snapshot of; None = the command needs none."""
     function: Callable[..., object] | None = None
     """What trials call, for a trial of kind ``function``."""
-    pickled: bytes = b""
-    """The function as ``functions.pickle_function`` made it on another machine."""
+    code: PackedCode | None = None
+    """The code as another machine packed it; then there are neither folder nor function."""
     classes: bytes | None = None
     """The classes of policy and sampling that travel by value, checked on another machine; None = not checked yet."""
     places: Mapping[str, str] = field(default_factory=dict)

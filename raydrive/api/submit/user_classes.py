@@ -15,14 +15,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from raydrive.api.submit.functions import is_installed
+from raydrive.api.submit.packaging import PackedCode, is_installed
 from raydrive.api.submit.submission import Submission
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record, recorded_policy
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.search.sampling_record import RecordedSampling, recorded_sampling, sampling_record
 from raydrive.core.user_classes import is_own, is_reference, type_name
-from raydrive.storage.code_snapshot import CodeSnapshot, snapshot, store_code, unpack
+from raydrive.storage.code_snapshot import snapshot, store_code, unpack
 from raydrive.storage.run_layout import RunLayout
 
 _FILE_KEYS = {"policy": "early_termination", "sampling": "sampling_algorithm"}
@@ -44,12 +44,12 @@ def check_objects(config: RunConfig) -> None:
         raise ConfigError(problems)
 
 
-def with_records(submission: Submission, code: CodeSnapshot | None) -> tuple[Submission, bytes]:
+def with_records(submission: Submission, code: PackedCode | None) -> tuple[Submission, bytes]:
     """Checks the user's classes of a submission by building them in a new process, as the driver will.
 
     Args:
         submission: What to run.
-        code: Its source directory, packed.
+        code: Its code, packed.
 
     Returns:
         The submission with the records in place of the objects, and the classes that travel by value as a pickle;
@@ -67,7 +67,7 @@ def with_records(submission: Submission, code: CodeSnapshot | None) -> tuple[Sub
     try:
         records = {"policy": None, "sampling": None, **{name: _record(name, value) for name, value in parts.items()}}
         pickled = _pickled([type(value) for value in parts.values()], submission.source_directory)
-        found = _checked(records, pickled, code, config)
+        found = _checked(records, pickled, None if code is None else code.archive, config)
     except ConfigError as error:
         raise ConfigError(_placed(one, submission.places) for one in error.problems) from error
     policy, sampling = found.get("policy"), found.get("sampling")
@@ -99,7 +99,7 @@ def mend(layout: RunLayout, config: RunConfig, source: Path) -> None:
         found = "a policy and a sampling of raydrive's own"
         raise ConfigError(Problem("--classes", found, "a run with a class of your own", "Leave it out."))
     with snapshot(source) as code:
-        _checked(records, b"", code, replace(config, trial=replace(config.trial, kind="command")))
+        _checked(records, b"", code.path, config)
         layout.write_classes_code(store_code(layout, code))
 
 
@@ -113,16 +113,14 @@ def _record(name: str, value: Any) -> dict[str, Any]:
     return found
 
 
-def _checked(
-    records: Mapping[str, Any], pickled: bytes, code: CodeSnapshot | None, config: RunConfig
-) -> dict[str, Any]:
+def _checked(records: Mapping[str, Any], pickled: bytes, archive: Path | None, config: RunConfig) -> dict[str, Any]:
     from raydrive.runtime.class_check import check  # lazy: few submissions have such classes
 
     with tempfile.TemporaryDirectory(prefix="raydrive-classes-") as folder:
         unpacked, pickle = "", ""
-        if code is not None and config.trial.kind != "function":
+        if archive is not None:
             unpacked = f"{folder}/code"
-            unpack(code.path, Path(unpacked))
+            unpack(archive, Path(unpacked))
         if pickled:
             pickle = f"{folder}/classes.pkl"
             Path(pickle).write_bytes(pickled)

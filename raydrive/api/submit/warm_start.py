@@ -16,36 +16,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raydrive.api.run import HyperDriveRun
 from raydrive.api.submit.submission import ChildReference, RunReference, Submission
 from raydrive.core.config.lineage import Continued, Lineage, Parent
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.policies import NoTerminationPolicy
-from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError, show
+from raydrive.core.errors import ConfigError, Problem, RaydriveError, show
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import PriorTrial, WarmStartData, misfit
 from raydrive.core.sweep.warm_start_filter import named, prior_trials_of
-from raydrive.core.views.status import is_live
+from raydrive.core.views.status import RunStatus
 from raydrive.storage.checkpoints import DamagedCheckpointError, Manifest, fetch_checkpoint, manifests, publish
 from raydrive.storage.folder.base import redact
-from raydrive.storage.journal.writer import JournalReader
-from raydrive.storage.opening import read_given, read_heartbeat
 from raydrive.storage.run_layout import RunLayout, as_folder, find_run
+from raydrive.storage.run_reader import RunReader
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierRun:
-    """An earlier run, as far as its record can be read."""
+    """An earlier run, as far as its record can be read, and how it stands."""
 
-    layout: RunLayout
-    config: RunConfig
-    sweep: Sweep
-    state: str
-    live: bool
-    """Whether a driver works on it."""
-    notice: str = ""
-    """Why its record could not be read to the end."""
+    run: RunReader
+    stands: RunStatus
+
+    @property
+    def layout(self) -> RunLayout:
+        """Where it is kept."""
+        return self.run.layout
+
+    @property
+    def sweep(self) -> Sweep:
+        """What its journal says."""
+        return self.run.sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,8 @@ def copy_warm_start(plan: WarmStartPlan, layout: RunLayout) -> tuple[Lineage, Wa
     return lineage, WarmStartData(plan.prior_trials, tuple(resumed_prefixes))
 
 
-def open_parent(layout: RunLayout, parent: Parent) -> HyperDriveRun:
-    """Returns a run that another one was warm-started from.
+def open_parent(layout: RunLayout, parent: Parent) -> RunReader:
+    """Returns a run that another one was warm-started from, as far as it can be read.
 
     Args:
         layout: The run that was warm-started.
@@ -122,8 +124,7 @@ def open_parent(layout: RunLayout, parent: Parent) -> HyperDriveRun:
     Raises:
         StorageError: If it is not there any more, or cannot be read.
     """
-    place = RunLayout.open(parent.uri) if parent.uri else layout.sibling(parent.experiment, parent.run)
-    return HyperDriveRun(place)
+    return RunReader.open(layout.sibling(parent.experiment, parent.run, parent.uri))
 
 
 @dataclass(slots=True)
@@ -142,9 +143,9 @@ class _Tracer:
         if source is None or not self._fresh(reference, source, None):
             return None
         self._same_metric(reference, source)
-        if source.live:
+        if source.stands.live:
             found, fix = (
-                f"{source.layout.run_id}, which is still {source.state}",
+                f"{source.layout.run_id}, which is still {source.stands.state}",
                 "Wait until it is over, or cancel it.",
             )
             self._wrong(reference, found, "a run nobody works on", fix)
@@ -163,7 +164,7 @@ class _Tracer:
         if not self._fresh(reference, source, number):
             return None
         self._same_metric(reference, source)
-        if trials[number].open and source.live:
+        if trials[number].open and source.stands.live:
             found = f"trial {number} of {run_id}, which is still {trials[number].state}"
             self._wrong(reference, found, "a trial that is over", "Wait until it is, or cancel it.")
         space = self.config.sampling.space
@@ -213,15 +214,15 @@ class _Tracer:
                 sampling.space,
                 run=source.layout.run_id,
                 uri=self._address(source),
-                state=source.state,
+                state=source.stands.state,
                 learns=sampling.learns,
                 going_on=going_on,
                 metric=self.config.metric,
             )
             found.append(one)
             prior_trials += theirs
-            if source.notice:
-                self.notes.append(f"{one.run} is used as far as it can be read: {source.notice}")
+            if source.run.damage:
+                self.notes.append(f"{one.run} is used as far as it can be read: {source.run.damage}")
         if found and not sampling.learns and isinstance(policy, NoTerminationPolicy):
             kind = f"{sampling.name} sampling does not learn from trials, and there is no early termination"
             self.notes.append(f"the warm start changes nothing here: {kind}")
@@ -233,12 +234,12 @@ class _Tracer:
 
     def _open(self, reference: RunReference | ChildReference) -> EarlierRun | None:
         try:
-            layout = self._layout(reference)
+            given = reference.run
+            layout = given.layout if isinstance(given, RunReader) else self._layout(reference)
             if layout is None:
                 return None
             if layout.uri not in self._opened:
-                run = reference.run if isinstance(reference.run, HyperDriveRun) else None
-                self._opened[layout.uri] = read_source(layout, run)
+                self._opened[layout.uri] = read_source(given if isinstance(given, RunReader) else RunReader(layout))
             return self._opened[layout.uri]
         except RaydriveError as error:
             found = show(getattr(reference.run, "id", reference.run))
@@ -247,8 +248,6 @@ class _Tracer:
 
     def _layout(self, reference: RunReference | ChildReference) -> RunLayout | None:
         run = reference.run
-        if isinstance(run, HyperDriveRun):
-            return run.layout
         if not isinstance(run, str):
             self._wrong(reference, show(run), "a HyperDriveRun, the id of a run, or its folder")
             return None
@@ -269,7 +268,7 @@ class _Tracer:
         return False
 
     def _same_metric(self, reference: RunReference | ChildReference, source: EarlierRun) -> None:
-        theirs, ours = source.config.metric, self.config.metric
+        theirs, ours = source.run.config.metric, self.config.metric
         # What of a curve counts may differ: the curves are there whole.
         if (theirs.name, theirs.goal) == (ours.name, ours.goal) or source.layout.uri in self._judged:
             return
@@ -297,32 +296,14 @@ def is_place(text: str) -> bool:
     return "://" in text or text.startswith(("/", "./", "../", "~")) or text in (".", "..")
 
 
-def read_source(layout: RunLayout, run: HyperDriveRun | None = None) -> EarlierRun:
-    """Returns a run as far as its record can be read: a damaged one still has something to teach.
-
-    Args:
-        layout: Its folder.
-        run: The run where it was read already; only what is new is read then.
+def read_source(run: RunReader) -> EarlierRun:
+    """Reads a run as far as its record can be read: a damaged one still has something to teach.
 
     Raises:
         StorageError: If nothing of it can be read.
-        ConfigError: If a newer raydrive wrote it.
     """
-    notice = ""
-    if run is None:
-        config, warm_start = read_given(layout)
-        sweep = Sweep(config, warm_start)
-        try:
-            JournalReader(layout.journal).follow(sweep)
-        except JournalError as error:
-            notice = str(error)
-    else:
-        run.refresh()
-        config, sweep, notice = run.config, run.sweep, run.damage
-    over = sweep.finished
-    live = over is None and is_live(read_heartbeat(layout), time.time())
-    state = over.state if over else "Running" if live else "Interrupted" if sweep.epoch else "Queued"
-    return EarlierRun(layout, config, sweep, state, live, notice)
+    run.refresh()
+    return EarlierRun(run, run.status())
 
 
 def _copy(one: Continued, source: EarlierRun, layout: RunLayout, number: int) -> Continued:

@@ -16,11 +16,11 @@ Everything is about intervals 1..k, so a young trial is never measured against a
 the worst there can be in every comparison. A mean over intervals with such a value is the worst possible too. A trial
 with nothing else so far is worse than any that has a finite value, and equal to others like it.
 
-Cost per report: O(log k) for the edge, and one binary search and one ``memmove`` in each column kept at its interval;
-columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values, 0.5 for
-marks, 8 for each column the report is in, and about 300 a trial.
+Cost per report: O(log k) for the incumbents, and one binary search and one ``memmove`` in each column kept at its
+interval; columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values,
+0.5 for marks, 8 for each column the report is in, and about 300 a trial.
 
-Told what is asked of trials that are over (``PolicyNeeds``), curves give up the values of a trial that is settled. Columns
+Told what is asked of trials that are over (``PolicyNeeds``), curves drop the values of a trial that is closed. Columns
 that will be asked for are made before that, so that every answer stays the same.
 """
 
@@ -57,17 +57,8 @@ class Curves:
     """
 
     __slots__ = (
-        "_bests",
-        "_complete_to",
-        "_curves",
-        "_incumbents",
-        "_means",
-        "_names",
-        "_needs",
-        "_over",
-        "_results",
-        "_unsorted",
-        "maximize",
+        *("_bests", "_complete_to", "_curves", "_incumbents", "_means", "_names"),
+        *("_needs", "_over", "_results", "_unsorted", "maximize"),
     )  # fmt: skip
 
     def __init__(self, maximize: bool, needs: PolicyNeeds | None = None, objective: Objective | None = None) -> None:
@@ -184,7 +175,7 @@ class Curves:
         self._complete_to = length
 
     def extend(self, trial: int, values: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Appends a trial's next values at once, as ``add`` does one by one, but for the edge: see ``add_incumbents``.
+        """Appends a trial's next values at once, as ``add`` does one by one, without ``add_incumbents``.
 
         Args:
             trial: Number of the trial; a new one starts a curve.

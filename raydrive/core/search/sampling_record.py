@@ -98,7 +98,7 @@ def built_sampling(raw: Mapping[str, Any], find: FindClass, where: str = "sampli
         raise ConfigError(Problem(f"{where}.type", show(name), "a sampling of raydrive's, or module:Class"))
     if not (isinstance(kind, type) and issubclass(kind, SamplingSpec)):
         fix = "See docs/extending.md for one of 20 lines."
-        raise ConfigError(Problem(f"{where}.type", show(name), "a subclass of raydrive's Sampling", fix))
+        raise ConfigError(Problem(f"{where}.type", show(name), "a subclass of raydrive's SamplingSpec", fix))
     parameters = {key: value for key, value in raw.items() if key not in RESERVED}
     space = space_from_json(raw.get("space"))
     arguments = {"parameter_space": space, **parameters}
@@ -106,5 +106,5 @@ def built_sampling(raw: Mapping[str, Any], find: FindClass, where: str = "sampli
         arguments["seed"] = raw.get("seed")
     sampling = rebuilt(kind, raw, arguments, where)
     if not isinstance(sampling, SamplingSpec):
-        raise ConfigError(Problem(where, f"{name}.from_json, which returns {show(sampling)}", "a Sampling"))
+        raise ConfigError(Problem(where, f"{name}.from_json, which returns {show(sampling)}", "a SamplingSpec"))
     return sampling

@@ -361,7 +361,7 @@ MOST_BACKOFF_S = 300.0
 
 
 def backoff_s(losses_without_progress: int) -> float:
-    """Returns how far apart two starts of a trial are after ``losses_without_progress`` losses in a row without progress."""
+    """Returns the least seconds between two starts of a trial after so many losses in a row without progress."""
     return (
         0.0
         if losses_without_progress < 2

@@ -1,4 +1,4 @@
-"""A driver's sign of life as it stands in ``driver.json``: what everybody reads of it, whatever stands there.
+"""A driver's heartbeat: what ``driver.json`` holds, read whatever stands there.
 
 It is no part of the record. A damaged one is worth nothing and harms nothing; the next one follows in two seconds.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from zlib import crc32
 
@@ -18,51 +19,82 @@ _MOST_S = 1e12
 """Seconds since the epoch that no clock shows."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A driver's heartbeat; false where there is none."""
+
+    state: str = ""
+    """``Running``, ``Interrupted``, or the state that the run ended in."""
+    at: float = 0.0
+    """When it was written, in seconds since the epoch, by the clock of the driver's machine."""
+    epoch: int = 0
+    """The driver's."""
+    entries: int = 0
+    """Entries that the journal held."""
+    actor: str = ""
+    """Name of the driver's actor."""
+    pid: int = 0
+    address: str = ""
+    """Of the driver's Ray cluster."""
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    """Why trials wait, by their numbers."""
+    trouble: str = ""
+    """What keeps the driver from going on."""
+    notice: str = ""
+    """What its user must not miss."""
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Heartbeat:
+        """Returns the heartbeat that a mapping holds; a value of another type than its field's counts as missing."""
+        waiting = found.get("waiting")
+        known: dict[str, Any] = {name: _text(found.get(name)) for name in _TEXTS}
+        known |= {name: _count(found.get(name)) for name in _COUNTS}
+        known["waiting"] = {str(k): _text(v) for k, v in waiting.items()} if isinstance(waiting, dict) else {}
+        return cls(at=_seconds(found.get("at")), **known)
+
+    def __bool__(self) -> bool:
+        return bool(self.state or self.at or self.trouble)
+
+    def age_s(self, now: float) -> float:
+        """Returns its age in seconds; 0 where the clock of the driver's machine is ahead of this one's."""
+        return max(0.0, now - self.at)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as a JSON object; an empty one for none."""
+        return asdict(self) if self else {}
+
+
+NO_HEARTBEAT = Heartbeat()
+"""Of a run that has never had a driver."""
+
+
 def dump_heartbeat(view: Mapping[str, Any]) -> bytes:
-    """Returns a sign of life as the content of ``driver.json``, with a checksum."""
+    """Returns a heartbeat as the content of ``driver.json``, with a checksum."""
     return json.dumps({**view, _CHECKSUM: _checksum(view)}).encode()
 
 
-def parse_heartbeat(raw: bytes | None) -> dict[str, Any]:
-    """Returns a sign of life with every value of its own type; empty where there has never been one.
+def parse_heartbeat(raw: bytes | None) -> Heartbeat:
+    """Returns the heartbeat in the content of ``driver.json``; one with nothing but a ``trouble`` if that is damaged.
 
     Args:
-        raw: Content of ``driver.json``.
-
-    Returns:
-        ``state``, ``at`` (seconds since the epoch), ``epoch``, ``entries`` (what the journal held), ``pid``,
-        ``address``, ``actor``, ``waiting`` (texts by trial), ``trouble`` and ``notice``.
+        raw: The content; None where there is no such file.
     """
     if not raw:
-        return {}
+        return NO_HEARTBEAT
     try:
         found = json.loads(raw)
         if not isinstance(found, dict):
-            return _sound({"trouble": DAMAGED})
+            return Heartbeat(trouble=DAMAGED)
         checksum = found.pop(_CHECKSUM, None)
         if checksum is not None and checksum != _checksum(found):
-            return _sound({"trouble": DAMAGED})
+            return Heartbeat(trouble=DAMAGED)
     except (ValueError, RecursionError):
-        return _sound({"trouble": DAMAGED})
-    return _sound(found)
-
-
-def age_s(beat: Mapping[str, Any], now: float) -> float:
-    """Returns how many seconds ago a driver was heard of; 0 where its machine's clock is ahead of this one's."""
-    return max(0.0, now - float(beat.get("at", 0.0)))
+        return Heartbeat(trouble=DAMAGED)
+    return Heartbeat.of(found)
 
 
 def _checksum(view: Mapping[str, Any]) -> str:
     return f"{crc32(json.dumps(dict(view), sort_keys=True).encode()):08x}"
-
-
-def _sound(found: Mapping[str, Any]) -> dict[str, Any]:
-    at, waiting = found.get("at"), found.get("waiting")
-    known: dict[str, Any] = {name: _text(found.get(name)) for name in _TEXTS}
-    known |= {name: _count(found.get(name)) for name in _COUNTS}
-    known["at"] = _seconds(at)
-    known["waiting"] = {str(k): _text(v) for k, v in waiting.items()} if isinstance(waiting, dict) else {}
-    return known
 
 
 def _seconds(value: object) -> float:

@@ -1,14 +1,25 @@
-"""How a run stands: what its journal says, and whether anybody still works on it."""
+"""How a run stands: one rule, from the end of its journal and its driver's last heartbeat.
+
+| journal | heartbeat | status | live |
+|---|---|---|---|
+| damaged, or shorter than a heartbeat had recorded | any | Damaged | by the heartbeat |
+| holds the end of the run | any | Completed, Canceled or Failed | no |
+| empty | none | Queued | no |
+| not over | of this epoch, ``Interrupted`` | Interrupted | no |
+| not over | of this epoch, at most 30 s old | Running | yes |
+| not over | of this epoch, older | NotResponding | no |
+| not over | none, damaged, of an earlier epoch | Running or NotResponding by the age of the last entry | if Running |
+
+The last line is a driver that has only just begun, or that could never write a heartbeat.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from raydrive.core.records import QUEUED, RUNNING
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.heartbeat import age_s
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat
 from raydrive.core.views.summary import INTERRUPTED, Summary, summarize
 
 DAMAGED = "Damaged"
@@ -16,7 +27,34 @@ DAMAGED = "Damaged"
 NOT_RESPONDING = "NotResponding"
 """A run whose driver has fallen silent."""
 SILENT_S = 30.0
-"""So long a driver may give no sign of life."""
+"""Seconds without a heartbeat after which a driver counts as silent."""
+AT_REST = (INTERRUPTED, NOT_RESPONDING, DAMAGED)
+"""A run that is not over and does not go on by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEnd:
+    """What a run's journal holds at its end, as far as the run's status depends on it."""
+
+    epoch: int = 0
+    """Of the last driver; 0 before the first."""
+    last_at: float = 0.0
+    """Time of the last entry, in seconds since the epoch."""
+    state: str = ""
+    """What the run ended in; empty for one that is not over."""
+    damaged: bool = False
+    """Whether the journal is."""
+
+    @classmethod
+    def of(cls, sweep: Sweep, *, damaged: bool = False) -> JournalEnd:
+        """Returns the end of the journal that a sweep was folded from."""
+        state = sweep.finished.state if sweep.finished else ""
+        return cls(sweep.epoch, sweep.last_at, state, damaged)
+
+    @classmethod
+    def recorded_by(cls, beat: Heartbeat) -> JournalEnd:
+        """Returns the end of a journal that was not read, as its driver had last recorded it."""
+        return cls(beat.epoch, beat.at, beat.state if beat.state in (COMPLETED, CANCELED, FAILED) else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,74 +63,105 @@ class RunStatus:
 
     state: str
     """The summary's, or Interrupted, NotResponding or Damaged."""
+    live: bool
+    """Whether a driver works on it."""
     now: float
-    """Seconds since the epoch: the time asked for, or until which somebody worked on the run."""
+    """Seconds since the epoch: the time asked for, or until which a driver worked on the run."""
     summary: Summary
-    beat: Mapping[str, Any]
-    """The driver's last sign of life; empty for none."""
+    beat: Heartbeat
+    """The driver's last one; empty for a run that is over."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its open trials count as interrupted: nothing trains, and nothing will before a resume."""
+        return is_interrupted(self.state)
 
 
-def status(sweep: Sweep, beat: Mapping[str, Any], now: float, *, damaged: bool = False) -> str:
+def is_interrupted(state: str) -> bool:
+    """Returns whether the open trials of a run of this status count as interrupted.
+
+    Not those of one that is not responding: they may go on.
+    """
+    return state in (INTERRUPTED, DAMAGED)
+
+
+def status(end: JournalEnd, beat: Heartbeat, now: float) -> str:
     """Returns Queued, Running, Completed, Canceled, Failed, Interrupted, NotResponding or Damaged.
 
     Args:
-        sweep: The run.
-        beat: The driver's last sign of life, as ``parse_heartbeat`` gives it; empty for none.
+        end: What the run's journal holds at its end.
+        beat: The driver's last heartbeat.
         now: Seconds since the epoch.
-        damaged: Whether the record of the run is.
     """
-    if damaged:
+    if end.damaged:
         return DAMAGED
-    if sweep.finished:
-        return sweep.finished.state
-    if beat:
-        heard = float(beat.get("at", 0.0))
-        if beat.get("epoch", 0) < sweep.epoch:  # its predecessor's: this driver has only just begun
-            heard = max(heard, sweep.last_at)
-        elif beat.get("state") == INTERRUPTED:
-            return INTERRUPTED
-        if now - heard > SILENT_S:
-            return NOT_RESPONDING
-    return RUNNING if sweep.epoch else QUEUED
+    if end.state:
+        return end.state
+    if _is_of_this_epoch(end, beat) and beat.state == INTERRUPTED:
+        return INTERRUPTED
+    if (end.epoch or beat) and _is_silent(end, beat, now):
+        return NOT_RESPONDING
+    return RUNNING if end.epoch else QUEUED
 
 
-def is_live(beat: Mapping[str, Any], now: float) -> bool:
-    """Returns whether a driver has been heard of lately and works on its run."""
-    return beat.get("state") == RUNNING and age_s(beat, now) <= SILENT_S
+def is_live(end: JournalEnd, beat: Heartbeat, now: float) -> bool:
+    """Returns whether a driver works on a run; the arguments are those of ``status``."""
+    if end.state or not (end.epoch or beat) or _is_silent(end, beat, now):
+        return False
+    return beat.state == RUNNING or not _is_of_this_epoch(end, beat)
 
 
-def missing(beat: Mapping[str, Any], entries: int) -> str:
-    """Returns how much a journal has lost at its end, by what its driver had recorded; empty when nothing.
+def _is_of_this_epoch(end: JournalEnd, beat: Heartbeat) -> bool:
+    return beat.epoch >= end.epoch
 
-    A driver writes its heartbeat after what it counts there is durable, so that a whole journal is never shorter.
+
+def _is_silent(end: JournalEnd, beat: Heartbeat, now: float) -> bool:
+    heard_at = beat.at if _is_of_this_epoch(end, beat) else max(beat.at, end.last_at)
+    return now - heard_at > SILENT_S
+
+
+def entries_due(beat: Heartbeat, now: float) -> int:
+    """Returns how many entries a journal has to hold; 0 while its driver writes it.
 
     Args:
-        beat: As for ``status``.
-        entries: How many entries the journal holds.
+        beat: The driver's last heartbeat, read before the journal. A driver writes it after what it counts there is
+            durable, so that a whole journal is never shorter.
+        now: Seconds since the epoch.
     """
-    lost = int(beat.get("entries", 0)) - entries
+    return 0 if beat.state == RUNNING and beat.age_s(now) <= SILENT_S else beat.entries
+
+
+def missing(due: int, entries: int) -> str:
+    """Returns how much a journal has lost at its end; empty when nothing.
+
+    Args:
+        due: How many entries it has to hold.
+        entries: How many it holds.
+    """
+    lost = due - entries
     if lost <= 0:
         return ""
     what = "1 entry is" if lost == 1 else f"{lost} entries are"
     return (
-        f"{what} missing at the end of the journal: its driver had recorded {entries + lost}, {entries} are there. "
+        f"{what} missing at the end of the journal: its driver had recorded {due}, {entries} are there. "
         "Hint: restore the journal from a backup of the storage, or go on without them: "
         f"raydrive resume RUN --up-to {entries}"
     )
 
 
-def run_status(sweep: Sweep, beat: Mapping[str, Any], now: float, *, damaged: bool = False) -> RunStatus:
+def run_status(sweep: Sweep, beat: Heartbeat, now: float, *, damaged: bool = False) -> RunStatus:
     """Returns how a run stands; the clock of one that is over, or whose driver is gone, stands still.
 
     Args:
         sweep: The run.
-        beat: As for ``status``.
+        beat: The driver's last heartbeat.
         now: Seconds since the epoch.
-        damaged: As for ``status``.
+        damaged: Whether the run's journal is.
     """
-    state = status(sweep, beat, now, damaged=damaged)
+    end = JournalEnd.of(sweep, damaged=damaged)
+    state, live = status(end, beat, now), is_live(end, beat, now)
     if sweep.finished:
-        now = sweep.last_at
-    elif state in (INTERRUPTED, NOT_RESPONDING, DAMAGED):
-        now = max(float(beat.get("at") or sweep.last_at), sweep.last_at)
-    return RunStatus(state, now, summarize(sweep, now, interrupted=state in (INTERRUPTED, DAMAGED)), beat)
+        now, beat = sweep.last_at, NO_HEARTBEAT
+    elif state in AT_REST:
+        now = max(beat.at or sweep.last_at, sweep.last_at)
+    return RunStatus(state, live, now, summarize(sweep, now, interrupted=is_interrupted(state)), beat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,6 +212,23 @@ def best_by(sweep: Sweep, metric: Metric) -> Best | None:
         if best is None or (value > best.value if metric.maximize else value < best.value):
             best = Best(trial.number, value, interval)
     return best
+
+
+def best_among(sweep: Sweep, metric: Metric, left_out: Container[str] = ()) -> int | None:
+    """Returns the number of the best trial, None where no trial that counts has a finite value.
+
+    Args:
+        sweep: The run.
+        metric: The objective to go by: its own, or that of a run that it is a parent of.
+        left_out: States of trials that do not count.
+    """
+    best = best_by(sweep, metric)
+    if best is not None and sweep.trials[best.trial].state not in left_out:
+        return best.trial
+    values = [(value_by(sweep, t.number, metric), t.number) for t in sweep.trials if t.state not in left_out]
+    sign = 1.0 if metric.maximize else -1.0
+    known = [(sign * value, -number) for value, number in values if value is not None]
+    return -max(known)[1] if known else None
 
 
 def row_json(item: Row) -> dict[str, Any]:

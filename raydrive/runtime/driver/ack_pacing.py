@@ -1,4 +1,4 @@
-"""How long words wait for company, so that few calls carry many: a driver's answers, an attempt's first reports.
+"""How long acknowledgements are delayed, so that one call carries many reports.
 
 A call costs the driver about 0.4 ms of CPU whatever it carries, a report in it about 0.01 ms. A trial actor has one
 batch in flight and gathers what is logged meanwhile: an answer that comes later makes the next batch larger. Nothing
@@ -7,20 +7,14 @@ waits for an acknowledgement but the next batch; a verdict reaches the trial by 
 
 from __future__ import annotations
 
-import collections
-
 CALLS_PER_S = 300.0
 """Calls a second above which answers are held: an eighth of a core in Python, as much again in Ray."""
 MAX_HOLD_S = 3.0
 FIRST_HOLD_S = 0.005
-FIRST_DELAY_S = 0.025
-"""The first words of an attempt wait at least this long."""
-MAX_FIRST_DELAY_S = 0.5
-"""They never wait longer: an attempt that takes more than half of this is not short."""
 
 
 class AckPacer:
-    """Counts calls and says how long to hold their answers. Knows no clock: it is told the time."""
+    """Counts calls and computes how long to hold their answers. Has no clock: callers pass the time."""
 
     def __init__(self) -> None:
         self._began = 0.0
@@ -52,31 +46,3 @@ class AckPacer:
             self._began, self._calls = now, 0
             self._senders.clear()
         return self._hold_s
-
-
-class FirstReportDelay:
-    """How long the first words of an attempt wait for company, on the trial actor's side.
-
-    An attempt that ends meanwhile sends everything with its result, which halves what a very short trial costs. Where
-    many trials share few cores a short one takes longer, and a second call for each makes it worse: so they wait twice
-    as long as the longest of the last three attempts took, where those were short.
-    """
-
-    def __init__(self) -> None:
-        self.wait_s = FIRST_DELAY_S
-        """Seconds; for the next attempt."""
-        self._short: collections.deque[float] = collections.deque(maxlen=3)
-
-    def learn(self, took_s: float, *, stopped: bool) -> None:
-        """Takes in an attempt that is over.
-
-        Args:
-            took_s: How long it took, in seconds.
-            stopped: Whether it was stopped.
-        """
-        if stopped or 2 * took_s > MAX_FIRST_DELAY_S:  # what a policy stops must be heard at once
-            self._short.clear()
-        else:
-            self._short.append(took_s)
-        # One short attempt among long ones says nothing of the next one.
-        self.wait_s = max(FIRST_DELAY_S, 2 * max(self._short)) if len(self._short) > 1 else FIRST_DELAY_S

@@ -19,7 +19,7 @@ import ray
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
 from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.heartbeat import dump_heartbeat, parse_heartbeat
+from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import Batch, DecisionLoop
 from raydrive.runtime.driver.ack_pacing import AckPacer
@@ -27,10 +27,11 @@ from raydrive.runtime.driver.actor_factory import TrialActorFactory
 from raydrive.runtime.driver.actor_pool import ActorPool
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.user_classes import read_runnable, why_it_failed
-from raydrive.runtime.ray_cluster.connection import versions
+from raydrive.runtime.ray_cluster.connection import versions, was_restarted
 from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import read_heartbeat
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
@@ -81,8 +82,8 @@ class Driver:
         self._loop: DecisionLoop | None = None
         self._slots: ActorPool | None = None
         self._compactor: JournalCompactor | None = None
-        self._context = context = ray.get_runtime_context()
-        if context.was_current_actor_reconstructed:
+        self._context = ray.get_runtime_context()
+        if was_restarted():
             self._limits = {}  # they are in the journal already
             # Nobody outside knows that this driver is new: it has to begin by itself.
             self._restarting = asyncio.get_running_loop().create_task(self._restart())
@@ -232,7 +233,7 @@ class Driver:
         """
         reader = JournalReader(self._layout.journal)
         reader.follow(sweep)
-        lost = missing(parse_heartbeat(self._layout.read_driver()), reader.entries)
+        lost = missing(read_heartbeat(self._layout).entries, reader.entries)
         if lost:
             raise DamagedJournalError(lost)
         self._entries = reader.entries

@@ -11,15 +11,15 @@ from raydrive.core.sweep.warm_start_data import WarmStartData, sampler_of
 from raydrive.runtime.trial_actor.files.node_cache import lock_run_cache
 from raydrive.runtime.trial_actor.log_socket import private_folder
 from raydrive.runtime.user_classes import needs_classes, record_failure, with_classes
-from raydrive.storage.opening import read_given
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import read_given
 
 
 def read_runnable(layout: RunLayout) -> tuple[RunConfig, WarmStartData, Sampler]:
     """Returns a run's configuration and heritage, and its sampler. Loads classes that are not raydrive's own.
 
     Raises:
-        UserCodeError: If such a class cannot be loaded or fails; the run's last sign of life has the reason then.
+        UserCodeError: If such a class cannot be loaded or fails; the run's heartbeat has the reason then.
         ConfigError: If a newer raydrive wrote the configuration.
         StorageError: If the run cannot be read.
     """
@@ -38,7 +38,7 @@ def read_runnable(layout: RunLayout) -> tuple[RunConfig, WarmStartData, Sampler]
 
 
 def why_it_failed(what: str, error: Exception) -> str:
-    """Returns why a driver gives up, for its last sign of life.
+    """Returns why a driver gives up, for its heartbeat.
 
     Args:
         what: What failed, where it is nothing of the user's.

@@ -2,8 +2,8 @@
 
 What trials leave in the process (modules, caches, compiled code, a GPU's context) is there for the next one, which is
 what it is for. The log, the working directory, the environment, signals and timers, and the state of ``random`` are
-each trial's own (``process_state``). Only a function that returns, and leaves nothing running, is called again: after an
-exception, an exit, ``run.fail()``, a stop, with something to do at its end, or with threads and processes left, the
+each trial's own (``process_reset``). Only a function that returns, and leaves nothing running, is called again: after
+an exception, an exit, ``run.fail()``, a stop, with something to do at its end, or with threads and processes left, the
 process ends as any other does, and the next trial gets a new one.
 
 The helper speaks over a socket of its own to the process, JSON lines. Out, when a job is over: ``{"cpu_s": 0.1,

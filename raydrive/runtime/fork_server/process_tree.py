@@ -197,8 +197,8 @@ class Tree:
     Args:
         main: Process id of the main process, a child of this process and the leader of its process group.
         grace_s: Seconds between SIGTERM and SIGKILL, unless ``stop`` says otherwise.
-        spared_pids: Children of this process that are no part of the tree and have no children; one whose end is seen is
-            taken out. Only where ``sees_children``.
+        spared_pids: Children of this process that are no part of the tree and have no children; one whose end is seen
+            is taken out. Only where ``sees_children``.
     """
 
     def __init__(self, main: int, grace_s: float, spared_pids: set[int] | None = None) -> None:

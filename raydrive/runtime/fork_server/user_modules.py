@@ -31,7 +31,7 @@ def load(path: str) -> Any:
     """Returns the function in a file; what it uses of its own modules is in ``sys.modules`` afterwards.
 
     Args:
-        path: As ``api.functions.pickle_function`` made it: ``function``; ``names``, objects by module and name;
+        path: As ``api.submit.packaging.pickle_function`` made it: ``function``; ``names``, objects by module and name;
             ``classes`` that stand within others with their qualified names, which cloudpickle forgets. Or a function.
     """
     global _installs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,10 +59,13 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if explicit == "local":
-            start_ray(num_cpus, **options)
-        else:
-            ray.init(address=explicit, **options)
+        with warnings.catch_warnings():
+            # Ray 2.54, say, warns every process that connects: tasks without GPUs will see all of them. 2.60 does not.
+            warnings.filterwarnings("ignore", "Tip: In future versions of Ray, .*accelerator", FutureWarning)
+            if explicit == "local":
+                start_ray(num_cpus, **options)
+            else:
+                ray.init(address=explicit, **options)
     except Exception as error:  # Ray raises whatever comes, a bare Exception where a node starts too slowly
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if explicit == "local":
@@ -241,6 +245,17 @@ def why_waiting(resources: Resources) -> str:
         return f"waiting for one node to have {describe(wanted)} free, or for its process to start"
     have = describe({name: free.get(name, 0.0) for name in short})
     return f"waiting for {describe(short)}; free in the cluster: {have}"
+
+
+def was_restarted() -> bool:
+    """Whether Ray has started the actor that this process runs before, and starts it again."""
+    import ray
+
+    with warnings.catch_warnings():
+        # Of this property of Ray 2.60 itself, which reads a deprecated one; there is no newer way. Ray prints what an
+        # actor warns about in the terminal of whoever has called ray.init().
+        warnings.filterwarnings("ignore", r"(?s).*Use get_actor_id\(\) instead", DeprecationWarning)
+        return bool(ray.get_runtime_context().was_current_actor_reconstructed)
 
 
 def versions() -> dict[str, str]:

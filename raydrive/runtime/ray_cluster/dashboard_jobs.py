@@ -97,7 +97,8 @@ def _failed(address: str, job: str, how: str, client: Any) -> ClusterError:
     advice = ""
     if "No module named" in text and "raydrive" in text:
         advice = (
-            "\nInstall raydrive in the Python of the cluster's nodes: 'pip install raydrive' there, or in their image."
+            "\nInstall raydrive, of the same version as here, in the Python of the cluster's nodes: "
+            "'pip install raydrive' there, or in their image."
         )
     elif "python: not found" in text or "python: command not found" in text:
         advice = "\nThe head node has no 'python' on its PATH: start Ray from an environment that has one."

@@ -2,7 +2,7 @@
 
 What is changed in Ray here is none of its public interface. Each change is made only where Ray has what it changes,
 lasts no longer than the start, and saves nothing but time: with a Ray that names things otherwise all of it starts, as
-ever. Measured with Ray 2.60 on two cores; ``docs/performance.md`` has the figures.
+ever. Measured with Ray 2.60 on two cores; ``benchmarks/LOG.md`` has the figures.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def _only_what_is_used() -> Iterator[None]:
             if hasattr(owner, name):
                 rays = getattr(owner, name)
                 stack.callback(setattr, owner, name, rays)
-                setattr(owner, name, functools.partial(other, rays))
+                ours = functools.partial(other, rays)
+                # Python 3.13 warns of a partial in a class, for it is to become a method.
+                setattr(owner, name, staticmethod(ours) if isinstance(owner, type) else ours)
         if not _SETTINGS.keys() & os.environ.keys():
             for name, value in _SETTINGS.items():
                 stack.callback(os.environ.pop, name, None)

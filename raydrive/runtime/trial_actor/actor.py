@@ -22,7 +22,6 @@ from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.reports.attempt_reports import Recorded
 from raydrive.core.reports.message_checks import clean_text
-from raydrive.runtime.driver.ack_pacing import FirstReportDelay
 from raydrive.runtime.fork_server import orphans, process_tree
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents, Event
 from raydrive.runtime.trial_actor.attempt_outcome import outcome
@@ -34,6 +33,7 @@ from raydrive.runtime.trial_actor.files.capped_log import CappedLog
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import CheckpointPublisher, Resumed, recover
 from raydrive.runtime.trial_actor.files.log_uploads import deliver, upload_log
 from raydrive.runtime.trial_actor.files.removed_files import RemovalWatch, RemovedError
+from raydrive.runtime.trial_actor.first_report_delay import FirstReportDelay
 from raydrive.runtime.trial_actor.fork_client import Exit, ForkServerClient, Job
 from raydrive.runtime.trial_actor.log_socket import LogSocket
 from raydrive.runtime.trial_actor.stdout_tail import StdoutTail, watched
@@ -71,11 +71,7 @@ class TrialActor:
         self._channel: LogSocket | None = None
         self._current: AttemptEvents | None = None
         self._delivery = Delivery(
-            driver,
-            epoch,
-            heard=lambda: self._hear(self._epoch),
-            room=self._make_room,
-            refused=self._refused,
+            driver, epoch, heard=lambda: self._hear(self._epoch), room=self._make_room, refused=self._refused
         )
         self._stopping = False
         self._first_report_delay = FirstReportDelay()

@@ -6,14 +6,14 @@ their configurations can still be read; where one cannot, the family ends there.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from raydrive.core.config.lineage import Lineage
-from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import RaydriveError
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import read_config
 from raydrive.studio.data.run_history import RunHistory
+from raydrive.studio.data.thinning import curve_json
 
 MOST_RUNS = 24
 MOST_GENERATIONS = 5
@@ -83,17 +83,15 @@ class _Tree:
 
     def _climb_from(self, layout: RunLayout, experiment: str, run: str, uri: str, generation: int) -> None:
         try:
-            earlier = RunLayout.open(uri) if uri else layout.sibling(experiment, run)
-            config = RunConfig.from_json(json.loads(earlier.read_config()))
-        except (RaydriveError, ValueError, KeyError, TypeError):
+            earlier = layout.sibling(experiment, run, uri)
+            lineage = read_config(earlier).lineage
+        except RaydriveError:
             return  # it is gone, or can no longer be read
-        self.climb(earlier, config.lineage, generation)
+        self.climb(earlier, lineage, generation)
 
 
 def ancestor_curves(history: RunHistory, most_points: int) -> list[list[Any]]:
     """Returns curves of earlier runs as ``[place of the run, trial, state, curve]``, an even spread of very many."""
-    from raydrive.studio.data.page_data import curve_json
-
     prior_trials = history.warm_start.prior_trials
     step = max(1, -(-len(prior_trials) // MOST_CURVES))
     return [[one.parent, one.trial, one.state, curve_json(one.curve, most_points)] for one in prior_trials[::step]]

@@ -7,8 +7,6 @@ entry 4711" and the server keeps nothing per reader.
 
 from __future__ import annotations
 
-import math
-import time
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +21,7 @@ from raydrive.storage.folder.base import redact
 from raydrive.studio.data.family_tree import ancestor_curves, family
 from raydrive.studio.data.policy_line import policy_line, policy_text
 from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, detail_value
-from raydrive.studio.data.status import standing
+from raydrive.studio.data.thinning import curve_json, short, thin
 
 FORMAT = 1
 """Version of the document; page and document always come together, so it is only for those who read it elsewhere."""
@@ -37,46 +35,6 @@ ROW = (
     *("seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note"),
 )
 """What stands at each place of a row; ``best`` is the objective value, ``best_at`` its interval."""
-
-
-def short(value: float | None) -> float | None:
-    """Returns a number to seven significant digits for drawing; None for what cannot be drawn."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.7g}")
-
-
-def thin(values: Sequence[float], most: int) -> tuple[list[int], list[float]]:
-    """Returns indices and values of a curve with at most about ``most`` points.
-
-    Of each stretch the lowest and the highest value are kept, so no peak is lost; the ends are kept too.
-
-    Args:
-        values: The curve.
-        most: Points wanted, 4 or more.
-    """
-    count = len(values)
-    if count <= most:
-        return list(range(count)), list(values)
-    chosen = {0, count - 1}
-    stretches = max(1, (most - 2) // 2)
-    for part in range(stretches):
-        indices = range(part * count // stretches, (part + 1) * count // stretches)
-        finite = [i for i in indices if math.isfinite(values[i])]
-        if finite:
-            chosen.add(min(finite, key=values.__getitem__))
-            chosen.add(max(finite, key=values.__getitem__))
-    kept = sorted(chosen)
-    return kept, [values[i] for i in kept]
-
-
-def curve_json(values: Sequence[float], most: int, at: Sequence[float] | None = None) -> Any:
-    """Returns a curve for the page: a list of values for intervals 1, 2, ..., or ``{"k": [...], "v": [...]}``."""
-    indices, kept = thin(values, most)
-    shown = [short(value) for value in kept]
-    if at is None and len(indices) == len(values):
-        return shown
-    return {"k": [short(at[i]) if at is not None else i + 1 for i in indices], "v": shown}
 
 
 class Documents:
@@ -118,7 +76,7 @@ class Documents:
             now: Seconds since the epoch; None = the clock's.
         """
         history, sweep = self.history, self.history.sweep
-        stands = standing(history, time.time() if now is None else now)
+        stands = history.status(now)
         summary, now = stands.summary, stands.now
         longest = max((sweep.curves.length(trial.number) for trial in sweep.trials), default=0)
         best = summary.best
@@ -142,13 +100,13 @@ class Documents:
             "policy": policy_line(history.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
             "trouble": history.trouble,
-            "notices": [*history.reader.notices, *self._torn(stands)],
+            "notices": [*history.journal.notices, *self._torn(stands)],
             "lineage": self._family,
         }
 
     def _torn(self, stands: RunStatus) -> list[str]:
         """What stands behind the last entry; a live driver is perhaps just writing it."""
-        unfinished = self.history.reader.unfinished
+        unfinished = self.history.journal.unfinished
         return [unfinished] if unfinished and stands.state != RUNNING else []
 
     def _run(self, stands: RunStatus) -> dict[str, Any]:
@@ -163,8 +121,8 @@ class Documents:
             "state": stands.state,
             "over": sweep.finished is not None,
             "why": summary.why,
-            "waiting": sorted(set(map(str, dict(beat.get("waiting", {})).values())))[:5],
-            "trouble": str(beat.get("trouble", "")),
+            "waiting": sorted(set(beat.waiting.values()))[:5],
+            "trouble": beat.trouble,
             "metric": config.metric.name,
             "goal": config.metric.goal.value,
             "objective": config.metric.value,

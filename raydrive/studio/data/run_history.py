@@ -1,20 +1,19 @@
 """The fold behind every chart: what a sweep forgets once it has decided, kept for showing.
 
 ``Sweep`` keeps what later decisions need. A chart also needs when each interval was logged, every other metric, every
-attempt and how it ended, and where the policy drew its line when it stopped a trial. ``RunHistory`` folds the same journal
-into that, incrementally, beside a sweep of its own.
+attempt and how it ended, and where the policy drew its line when it stopped a trial. ``RunHistory`` folds the
+same journal into that, incrementally, beside a sweep of its own.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydrive.core.errors import DamagedJournalError, NonsenseError, StorageError
+from raydrive.core.errors import NonsenseError, StorageError
 from raydrive.core.numbers import as_float
 from raydrive.core.records import (
     Began,
@@ -32,12 +31,9 @@ from raydrive.core.records import (
     Suggested,
 )
 from raydrive.core.sweep.bulk_replay import NONSENSE, why_nonsense
-from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.portable_values import json_text
-from raydrive.core.views.status import is_live, missing
-from raydrive.storage.journal.reader import JournalReader, JournalRewoundError
-from raydrive.storage.opening import read_given, read_heartbeat
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import RunReader
 from raydrive.studio.data.policy_line import line_at
 
 MOST_METRICS = 64
@@ -87,7 +83,7 @@ class TrialHistory:
     """Count of the entry that last said something about it."""
 
 
-class RunHistory:
+class RunHistory(RunReader):
     """A run, folded for showing.
 
     Args:
@@ -98,23 +94,14 @@ class RunHistory:
     """
 
     def __init__(self, layout: RunLayout) -> None:
-        self.layout = layout
-        self.config, self.warm_start = read_given(layout)
         self.trouble = ""
         """Why the journal cannot be read to its end; empty when it can."""
-        self.damaged = False
-        """Whether it is damaged, and not only out of reach."""
-        self.generation = 0
-        """Raised when entries that were read turned out not to count: all that was sent before is void."""
-        beat = read_heartbeat(layout)  # before the journal, which may grow meanwhile
-        self._left = {} if is_live(beat, time.time()) else beat
-        self._reset()
+        super().__init__(layout)
 
-    def _reset(self) -> None:
-        self.reader = JournalReader(self.layout.journal)
-        self.sweep = Sweep(self.config, self.warm_start)
+    def begin(self) -> None:
+        """Forgets all that was folded."""
+        super().begin()
         self.pasts: list[TrialHistory] = []
-        self.entries = 0
         self.epochs: list[tuple[int, float, float]] = []
         """Each driver: its number, when it took charge, and the seconds worked on the run before it."""
         self.improvements: list[tuple[float, int, int, float]] = []
@@ -125,21 +112,24 @@ class RunHistory:
     def refresh(self) -> bool:
         """Reads what is new in the journal; returns whether anything was.
 
-        A damaged journal is read as far as it goes and ``trouble`` says what is wrong: half a run is worth showing.
+        What cannot be read now, or is damaged, stands in ``trouble``: half a run is worth showing.
         """
-        before, generation = self.entries, self.generation
         try:
-            for fact, decisions in self.reader.read():
-                self._take_soundly(fact, decisions)
-            self.trouble = missing(self._left, self.reader.entries)
-            self.damaged = bool(self.trouble)
-        except JournalRewoundError:
-            self.generation += 1
-            self._reset()
-            return self.refresh() or True
+            changed = super().refresh()
+            self.trouble = self.damage
         except StorageError as error:
-            self.trouble, self.damaged = str(error), isinstance(error, DamagedJournalError)
-        return self.entries != before or self.generation != generation
+            changed, self.trouble = self.trouble != str(error), str(error)
+        return changed
+
+    def fold(self) -> None:
+        """Folds what is new in the journal.
+
+        Raises:
+            JournalError: As ``JournalReader.read``.
+            StorageError: As ``JournalReader.read``.
+        """
+        for fact, decisions in self.journal.read():
+            self._take_soundly(fact, decisions)
 
     def _take_soundly(self, fact: Fact, decisions: Iterable[Decision]) -> None:
         try:
@@ -149,7 +139,6 @@ class RunHistory:
 
     def take(self, fact: Fact, decisions: Iterable[Decision]) -> None:
         """Folds one entry."""
-        self.entries += 1
         decisions = tuple(decisions)
         best = self.sweep.best
         self.sweep.apply(fact, decisions)

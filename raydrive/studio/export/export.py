@@ -19,8 +19,6 @@ from raydrive.studio.export.other_tools import to_optuna, to_tensorboard
 if TYPE_CHECKING:
     import pyarrow
 
-    from raydrive.api.run import HyperDriveRun
-
 
 _OTHERS = ("mlflow", "optuna", "sqlalchemy", "requests")
 """Whose refusals (a tracking server that is away, a wrong address) are the user's news, not a bug of ours."""
@@ -53,10 +51,13 @@ def export_run(history: RunHistory, kind: str, target: str = "") -> list[str]:
         raise RaydriveError(f"{kind} at {redact(target)} did not take the run: {first}") from error
 
 
-def _run(history: RunHistory) -> HyperDriveRun:
-    from raydrive.api.run import HyperDriveRun
+def _tables(history: RunHistory) -> dict[str, pyarrow.Table]:
+    from raydrive.api.display.tables import metrics_table, trials_table
 
-    return HyperDriveRun(history.layout)
+    return {
+        "trials": trials_table(history.rows()),
+        "metrics": metrics_table(history.reports(), history.config.metric.name),
+    }
 
 
 def _folder(target: str) -> Path:
@@ -82,9 +83,9 @@ def _cell(value: Any) -> Any:
 
 
 def _to_csv(history: RunHistory, target: str) -> list[str]:
-    run, folder, paths = _run(history), _folder(target), []
-    for name, table in (("trials", run.trials_table()), ("metrics", run.metrics_table())):
-        path = folder / f"{run.id}-{name}.csv"
+    folder, paths = _folder(target), []
+    for name, table in _tables(history).items():
+        path = folder / f"{history.id}-{name}.csv"
         path.write_text(_csv_text(table), encoding="utf-8")
         paths.append(str(path))
     return paths
@@ -93,9 +94,9 @@ def _to_csv(history: RunHistory, target: str) -> list[str]:
 def _to_parquet(history: RunHistory, target: str) -> list[str]:
     from pyarrow import parquet
 
-    run, folder, paths = _run(history), _folder(target), []
-    for name, table in (("trials", run.trials_table()), ("metrics", run.metrics_table())):
-        path = folder / f"{run.id}-{name}.parquet"
+    folder, paths = _folder(target), []
+    for name, table in _tables(history).items():
+        path = folder / f"{history.id}-{name}.parquet"
         parquet.write_table(table, path)
         paths.append(str(path))
     return paths
@@ -103,11 +104,10 @@ def _to_parquet(history: RunHistory, target: str) -> list[str]:
 
 def run_json(history: RunHistory) -> dict[str, Any]:
     """Returns a run with all its values as one JSON object; numbers JSON does not know become text."""
-    run = _run(history)
     head = Documents(history).head()
-    metrics = run.all_metrics()
+    metrics = history.all_metrics()
     trials = []
-    for trial, row in zip(run.sweep.trials, run.rows(), strict=True):
+    for trial, row in zip(history.sweep.trials, history.rows(), strict=True):
         plain = {key: value for key, value in row.items() if not key.startswith("param_")}
         trials.append(
             {

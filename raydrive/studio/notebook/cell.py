@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import html
 import math
-import time
 
 from raydrive.api.display.text import span_text
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.views.chart_axes import flat
 from raydrive.core.views.summary import INTERRUPTED, ranked, row, seconds_of
-from raydrive.studio.data.page_data import thin
 from raydrive.studio.data.run_history import RunHistory
-from raydrive.studio.data.status import standing
+from raydrive.studio.data.thinning import thin
 
 COLOURS = {RUNNING: "#2f7ed8", COMPLETED: "#26997a", CANCELED: "#c98a04", FAILED: "#d1495b", QUEUED: "#8a94a6"}
 COLOURS[INTERRUPTED] = "#8661c1"
@@ -29,8 +27,7 @@ def run_cell(history: RunHistory, now: float | None = None) -> str:
         history: The run.
         now: Seconds since the epoch; None = the clock's.
     """
-    now = time.time() if now is None else now
-    stands = standing(history, now)
+    stands = history.status(now)
     summary, now = stands.summary, stands.now
     best = summary.best
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
@@ -46,7 +43,7 @@ def run_cell(history: RunHistory, now: float | None = None) -> str:
         '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
         f"<div><b>{_text(history.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "
         f"{summary.max_total_runs} ({counts}) · {value} · {_clock(summary.elapsed_s)}{saved}</div>{why}"
-        f"{drawing(history)}{_table(history, now, stands.state == INTERRUPTED)}</div>"
+        f"{drawing(history)}{_table(history, now, stands.interrupted)}</div>"
     )
 
 

@@ -30,7 +30,7 @@ export class Store {
       this.trials[trial.number] = trial;
     }
     // That its driver was interrupted is said of the run; its open trials then neither train nor wait for room.
-    const interrupted = this.head.run.state === "Interrupted";
+    const interrupted = ["Interrupted", "Damaged"].includes(this.head.run.state);
     for (const trial of this.trials) trial.state = interrupted && OPEN.includes(trial.recorded) ? "Interrupted" : trial.recorded;
     const params = this.head.params;
     for (const trial of this.trials) params.forEach((column, i) => { trial.p[column.name] = trial.params[i] ?? null; });

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.data.page_data import Documents
 from raydrive.studio.data.run_history import RunHistory
-from raydrive.studio.data.status import standing
 
 T = TypeVar("T")
 POLL_S = 1.0
@@ -62,7 +60,7 @@ class Feed:
 
     def _read(self, history: RunHistory) -> bool:
         before, changed = self.state, history.refresh()
-        self.state = standing(history, time.time()).state
+        self.state = history.status().state
         return changed or self.state != before
 
     @property

@@ -3,32 +3,106 @@
 from __future__ import annotations
 
 import html
-import json
+import threading
 import time
-from typing import Any
+from collections import OrderedDict
+from dataclasses import dataclass
 
-from raydrive.core.errors import StorageError
-from raydrive.core.views.heartbeat import age_s
-from raydrive.core.views.status import SILENT_S
+from raydrive.core.errors import RaydriveError, StorageError
+from raydrive.core.views.heartbeat import parse_heartbeat
+from raydrive.core.views.status import JournalEnd, is_live, status
 from raydrive.storage.folder.base import redact
-from raydrive.storage.opening import read_heartbeat
 from raydrive.storage.run_layout import RunInfo, RunLayout, list_runs
+from raydrive.storage.run_reader import RunReader, read_config
 from raydrive.studio.web.page import static
 
 MOST_RUNS = 300
+READ_S = 0.3
+"""Seconds that one page may spend on reading journals; those of the other runs are read for the pages after it."""
+MOST_OPEN = 16
+"""Runs that go on and are kept open, so that only what is new in them is read."""
 
 
-def runs_page(storage: str) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was read of a run's journal when its heartbeat was that."""
+
+    raw: bytes | None
+    end: JournalEnd
+
+
+class RunStates:
+    """How the runs of a storage stand, by their journals; each journal is read once for each heartbeat at most.
+
+    Where a page has no time left for a journal, the run stands as its driver had last recorded it.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self._open: OrderedDict[str, RunReader] = OrderedDict()
+        self._metrics: dict[str, tuple[str, str]] = {}
+        self._lock = threading.Lock()
+
+    def about(self, infos: list[RunInfo]) -> list[tuple[str, str, str]]:
+        """Returns metric, display name and status of runs.
+
+        Args:
+            infos: The runs, those that are wanted first in front.
+        """
+        with self._lock:
+            end = time.monotonic() + READ_S
+            return [self._row(RunLayout.open(info.folder), time.monotonic() < end) for info in infos]
+
+    def _row(self, layout: RunLayout, may_read: bool) -> tuple[str, str, str]:
+        if layout.uri not in self._metrics:
+            try:
+                config = read_config(layout)
+            except RaydriveError:
+                return "(cannot be read)", "", "–"
+            self._metrics[layout.uri] = f"{config.metric.name} ({config.metric.goal.value})", config.display_name or ""
+        return *self._metrics[layout.uri], self._status(layout, may_read)
+
+    def _status(self, layout: RunLayout, may_read: bool) -> str:
+        try:
+            raw = layout.read_driver()
+        except StorageError:
+            raw = b"?"
+        beat, known = parse_heartbeat(raw), self._known.get(layout.uri)
+        # Only a driver writes a journal, and it writes a heartbeat as it begins; a damaged one may have been mended.
+        if known is not None and (known.raw != raw or known.end.damaged):
+            known = None
+        if known is None and may_read:
+            known = self._known[layout.uri] = _Known(raw, self._read(layout))
+        now, end = time.time(), known.end if known is not None else JournalEnd.recorded_by(beat)
+        if not is_live(end, beat, now):
+            self._open.pop(layout.uri, None)
+        return status(end, beat, now)
+
+    def _read(self, layout: RunLayout) -> JournalEnd:
+        try:
+            run = self._open.pop(layout.uri, None) or RunReader(layout)
+            run.refresh()
+        except RaydriveError:
+            return JournalEnd(damaged=True)
+        self._open[layout.uri] = run
+        while len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)
+        return JournalEnd.of(run.sweep, damaged=bool(run.damage))
+
+
+def runs_page(storage: str, states: RunStates) -> tuple[str, str]:
     """Returns the page and its content-security policy.
 
     Args:
         storage: The workspace's storage.
+        states: How its runs stood on the page before.
 
     Raises:
         StorageError: If the storage cannot be listed.
     """
     runs = list_runs(storage)[::-1]
-    rows = "".join(_row(info) for info in runs[:MOST_RUNS])
+    shown = runs[:MOST_RUNS]
+    rows = "".join(_row(info, *about) for info, about in zip(shown, states.about(shown), strict=True))
     left = f"<p class=hint>The newest {MOST_RUNS} of {len(runs)} runs.</p>" if len(runs) > MOST_RUNS else ""
     table = (
         "<div class=scroll style='max-height:none'><table><thead><tr><th>run</th><th>experiment</th><th>state</th>"
@@ -51,18 +125,7 @@ def runs_page(storage: str) -> tuple[str, str]:
     )
 
 
-def _row(info: RunInfo) -> str:
-    layout = RunLayout.open(info.folder)
-    try:
-        config: dict[str, Any] = json.loads(layout.read_config())
-        metric = f"{config['metric']['name']} ({config['metric']['goal']})"
-        name = str(config.get("display_name") or "")
-    except (StorageError, ValueError, KeyError, TypeError):
-        metric, name = "(cannot be read)", ""
-    beat = read_heartbeat(layout)
-    state = str(beat.get("state", "")) or "–"
-    silent = state in ("Running", "Queued") and age_s(beat, time.time()) > SILENT_S
-    state = "NotResponding" if silent else state
+def _row(info: RunInfo, metric: str, name: str, state: str) -> str:
     begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(info.created))
     link = html.escape(f"/runs/{info.experiment}/{info.run_id}", quote=True)
     shown = f"<br><span class=hint>{html.escape(name)}</span>" if name else ""

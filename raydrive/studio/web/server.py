@@ -28,7 +28,7 @@ from raydrive.core.errors import ConfigError, RaydriveError, RefusedFileError, R
 from raydrive.studio.web.download import send_file
 from raydrive.studio.web.live_feed import Feed, Hub
 from raydrive.studio.web.page import live_page
-from raydrive.studio.web.runs_page import runs_page
+from raydrive.studio.web.runs_page import RunStates, runs_page
 
 MOST_DIGITS = 18
 """Of a number in a request; Python refuses to read one of more than 4,300, and files one of more than 19."""
@@ -37,6 +37,7 @@ LOG_BYTES = 256 << 10
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COOKIE = "raydrive_studio"
 _HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
+_STATES: web.AppKey[RunStates] = web.AppKey("states", RunStates)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -66,6 +67,7 @@ def make_app(settings: ServerSettings) -> web.Application:
     """
     app = web.Application(middlewares=[_guard(settings), _errors])
     app[_HUB] = Hub(settings.storage)
+    app[_STATES] = RunStates()
     app.on_response_prepare.append(_harden)
     app.on_shutdown.append(_close)
     run = "/runs/{experiment}/{run}"
@@ -207,7 +209,7 @@ def _whole(text: str) -> int | None:
 
 
 async def _runs(request: web.Request) -> web.Response:
-    text, policy = await asyncio.to_thread(runs_page, request.app[_HUB].storage)
+    text, policy = await asyncio.to_thread(runs_page, request.app[_HUB].storage, request.app[_STATES])
     return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
 
 

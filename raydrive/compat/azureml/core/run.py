@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.argument_types import CHILD_OBJECT
-from raydrive.api.child import Run as Child
+from raydrive.api.run import Run as Child
 from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml.core.model import Model, keep
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE

@@ -1,4 +1,4 @@
-"""TOML as plain values, within bounds: for ``raydrive.toml`` and site files, whoever reads them."""
+"""TOML with places, as a tree of ``Node`` like YAML's, within bounds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from raydrive.core.argument_checks import unusable
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.settings.tree import Node
 
 MOST_LEVELS = 20
 """Levels of nesting of a settings file; its keys need three."""
@@ -20,8 +21,8 @@ MOST_CHARACTERS = 4_000_000
 _ALLOWED = 'TOML, as in storage = "runs"'
 
 
-def toml_values(text: str, name: str) -> dict[str, Any]:
-    """Returns what a TOML file holds.
+def parse_toml(text: str, name: str) -> Node:
+    """Returns the tree of a TOML file.
 
     Args:
         text: The file.
@@ -30,6 +31,37 @@ def toml_values(text: str, name: str) -> dict[str, Any]:
     Raises:
         ConfigError: If the text is no TOML, or goes beyond a bound.
     """
+    raw = _toml_values(text, name)
+    places = dict(_toml_places(text, name))
+
+    def build(value: Any, where: str, above: str) -> Node:
+        place = places.get(where, above)
+        if isinstance(value, dict):
+            value = {key: build(item, f"{where}.{key}".lstrip("."), place) for key, item in value.items()}
+        elif isinstance(value, list):
+            value = [build(item, f"{where}[{index}]", place) for index, item in enumerate(value)]
+        return Node(value, place, place, str(value) if isinstance(value, int | float) else None)
+
+    return build(raw, "", f"{name}:1:1")
+
+
+def _toml_places(text: str, name: str) -> Iterator[tuple[str, str]]:
+    """Keys and tables by line; tomllib keeps no places. Keys of inline tables have that of the table."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\[\]]+?)\s*\]+", line)
+        key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
+        column = len(line) - len(line.lstrip()) + 1
+        if header:
+            table = header[1].replace('"', "").replace("'", "")
+            yield table, f"{name}:{number}:{column}"
+        elif key:
+            bare = key[1].replace('"', "").replace("'", "")
+            yield f"{table}.{bare}".lstrip("."), f"{name}:{number}:{column}"
+
+
+def _toml_values(text: str, name: str) -> dict[str, Any]:
+    """Returns what a TOML file holds; a ``ConfigError`` where it is no TOML, or goes beyond a bound."""
     if len(text) > MOST_CHARACTERS:
         raise ConfigError(Problem(name, f"{len(text):,} characters", f"at most {MOST_CHARACTERS:,}", place=name))
     tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")

@@ -1,0 +1,156 @@
+"""What several commands do with a run: find it, follow it, print its best trial, say what its end means to a shell."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from raydrive.cli.console import EXIT_INTERRUPTED, Format, emit_one, only_data, resolve, say, silence
+from raydrive.core.errors import RaydriveError, StorageError
+from raydrive.core.records import CANCELED, FAILED
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun, Run
+    from raydrive.api.workspace import Workspace
+
+EXIT_UNREADABLE = 5
+"""Exit code where a run, the cluster or the storage cannot be read or reached."""
+STOP_MARGIN_S = 10.0
+"""How long a driver may take beyond the grace period to end its trials before its cluster is stopped all the same."""
+
+
+def workspace(storage: str | None) -> Workspace:
+    """Returns the workspace the flag, the environment or ``raydrive.toml`` names."""
+    from raydrive.api.workspace import Workspace
+    from raydrive.settings.nearest import read_place
+
+    return Workspace(resolve(storage, "RAYDRIVE_STORAGE", "--storage", read_place().storage))
+
+
+def open_run(name: str, storage: str | None) -> HyperDriveRun:
+    """Returns the run a user named."""
+    run = workspace(storage).get_run(name)
+    if run.damage:
+        say(f"Note: {run.damage}")
+    return run
+
+
+def print_best(run: HyperDriveRun, output: Format) -> None:
+    """Prints the best trial of a run that has one."""
+    from raydrive.core.config.command_line import shown, trial_argv
+
+    child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
+    found = run.sweep.best
+    if child is None or found is None:
+        return
+    spec = run.config.trial
+    line = ""
+    if spec.kind != "function":
+        line = shown(trial_argv(spec, child.params, python=spec.python or "python"))
+    row = {
+        "run": run.id,
+        "trial": child.number,
+        "id": child.id,
+        "status": child.get_status(),
+        "metric": run.config.metric.name,
+        "objective": run.config.metric.value,
+        "value": found.value,
+        "interval": found.interval,
+        "artifacts": f"{child.uri}/outputs",
+        "command": line,
+        "notice": "; ".join(child.notes),
+    }
+    if output is Format.JSON:
+        emit_one({**row, "params": dict(child.params), "files": _file_names(child)}, output)
+    else:
+        emit_one({**row, **{f"param_{name.lstrip('-')}": value for name, value in child.params.items()}}, output)
+
+
+def _file_names(child: Run) -> list[str]:
+    """The files of a trial; what keeps them from being listed does not keep the rest from being shown."""
+    try:
+        return child.get_file_names()
+    except StorageError as error:
+        say(f"Note: {error}")
+        return []
+
+
+def attend(run: HyperDriveRun, output: Format) -> int:
+    """Follows a run to its end, prints its best trial, and returns the exit code."""
+    from raydrive.api.display.console import follow
+
+    interrupt_on_signals()
+    try:
+        with only_data():
+            follow(run.reader)
+    except KeyboardInterrupt:
+        return _interrupted(run)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        silence(sys.stdout, sys.stderr)  # a terminal that was closed, noticed before its signal came
+        return _interrupted(run)
+    code = exit_code(run)
+    if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
+        print_best(run, output)
+    return code
+
+
+def exit_code(run: HyperDriveRun) -> int:
+    """Returns what the end of a run means to a shell."""
+    finished = run.sweep.finished
+    if finished is None:
+        if trouble := run.reader.last_heartbeat().trouble:
+            say(f"Error: {trouble}")
+        return EXIT_UNREADABLE
+    if run.sweep.best is None and finished.state == CANCELED:
+        return 4
+    if run.sweep.metric_missing:
+        return 3
+    if finished.state == FAILED:
+        return 1
+    return 0 if run.sweep.best is not None else 3  # nothing but NaN was logged, or nothing at all
+
+
+def interrupt_on_signals() -> None:
+    """Makes SIGTERM and a closed terminal mean what Ctrl-C means: the trials end in order and the run can be resumed.
+
+    To be called after Ray was started, whose own handlers print stack traces.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        if signal.Signals(number).name == "SIGHUP":
+            silence(sys.stdout, sys.stderr)  # the terminal is gone: writing to it fails
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        known = getattr(signal, name, None)
+        # A signal that is ignored (nohup) stays ignored.
+        if known is not None and signal.getsignal(known) is not signal.SIG_IGN:
+            signal.signal(known, interrupt)
+
+
+def _interrupted(run: HyperDriveRun) -> int:
+    """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us."""
+    from raydrive.runtime.driver_client import call_driver, is_ours
+    from raydrive.runtime.ray_cluster import connection
+
+    if not is_ours(run.layout):
+        commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
+        say(f"\nThe run goes on without this terminal. {commands}")
+        return EXIT_INTERRUPTED
+    say("\nStopping the trials; press Ctrl-C again to kill them at once.")
+    try:
+        with contextlib.suppress(RaydriveError):
+            call_driver(run.layout, "interrupt", timeout_s=run.config.trial.grace_s + STOP_MARGIN_S)
+    except KeyboardInterrupt:
+        say("\nKilling the trials.")
+        with contextlib.suppress(KeyboardInterrupt, RaydriveError):
+            call_driver(run.layout, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
+    with contextlib.suppress(KeyboardInterrupt):
+        connection.disconnect()
+    say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
+    return EXIT_INTERRUPTED

@@ -1,0 +1,131 @@
+"""The keys of the settings of a site: of ``raydrive.toml``, of ``--with`` files, and of ``raydrive:`` in a sweep file.
+
+``OwnKeys`` is the only list of them: all that reads, writes or describes settings takes its fields.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import model_validator
+
+from raydrive.core.config.stdout_metrics import pattern_problem
+from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT
+from raydrive.core.space.expressions import is_number
+from raydrive.settings.fields import (
+    Amount,
+    Check,
+    Count,
+    CountOrNone,
+    Seconds,
+    Section,
+    Text,
+    from_text,
+    one_of,
+    refusal,
+)
+from raydrive.storage.kept_patterns import check_patterns
+
+TEXTS = ("environment_variables", "input_mapping")
+"""Where an unquoted number or true means its text: ``OMP_NUM_THREADS: 4``."""
+_TEXT_OR_TEXTS = {"type": ["string", "array"], "items": {"type": "string"}}
+_UNITS = {"": 1, "b": 1} | {
+    f"{letter}{suffix}": base**power
+    for power, letter in enumerate("kmgt", 1)
+    for suffix, base in (("", 1000), ("b", 1000), ("i", 1024), ("ib", 1024))
+}
+
+
+def _memory(value: Any) -> Any:
+    """Bytes, or an amount with a unit: ``4GB`` is 4e9, ``4GiB`` is 4 * 2**30."""
+    match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([a-zA-Z]*)\s*", value) if isinstance(value, str) else None
+    number = from_text(match[1]) if match else value
+    unit = _UNITS.get(match[2].casefold()) if match else 1
+    if not is_number(number) or unit is None or number < 0:
+        raise refusal("bytes, or an amount such as 4GB or 512MiB")
+    return number * unit
+
+
+def _log_limit(value: Any) -> int:
+    """Bytes of a log, or an amount with a unit; 0 is no limit."""
+    try:
+        number = int(_memory(value))
+    except (ValueError, OverflowError):
+        number = -1
+    if number < 0 or 0 < number < LEAST_LOG_LIMIT:
+        raise refusal(f"an amount such as 256MB, of {LEAST_LOG_LIMIT:,} bytes or more, or 0 for no limit")
+    return number
+
+
+def _patterns(value: Any) -> Any:
+    """A regular expression, or a list of them."""
+    for pattern in value if isinstance(value, list) else [value]:
+        wrong = pattern_problem(pattern)
+        if wrong is not None:
+            allowed, fix = wrong
+            raise refusal(allowed, f"{pattern!r}: {fix}" if isinstance(value, list) and fix else fix)
+    return value if isinstance(value, list) else [value]
+
+
+def _keep(value: Any) -> Any:
+    """A pattern of files, or a list of them."""
+    patterns = value if isinstance(value, list) else [value]
+    for problem in check_patterns(patterns, "keep"):
+        raise refusal(problem.allowed, f"{problem.found}: {problem.fix}" if problem.fix else "")
+    return patterns
+
+
+class ResourceKeys(Section):
+    """``raydrive.resources``: what a trial reserves on the cluster."""
+
+    cpus: Amount = 1
+    gpus: Amount = 0
+    memory: Annotated[float, Check(_memory, accepts={"type": ["number", "string"]})] | None = None
+    custom: dict[str, Amount] | None = None
+    accelerator_type: Text | None = None
+
+
+class MetricKeys(Section):
+    """``raydrive.metrics``: for scripts that only print."""
+
+    source: Annotated[str, one_of("stdout")] = "stdout"
+    pattern: Annotated[list[str], Check(_patterns, accepts=_TEXT_OR_TEXTS)] | None = None
+    format: Annotated[str, one_of("json")] | None = None
+
+    @model_validator(mode="after")
+    def _find_something(self) -> MetricKeys:
+        if self.pattern is None and self.format is None:
+            raise refusal("pattern (a regular expression with named groups), or format: json")
+        return self
+
+
+class OwnKeys(Section):
+    """``raydrive``: what a cluster of one's own adds; also the content of a site file."""
+
+    storage: Text | None = None
+    address: Text | None = None
+    seed: CountOrNone | None = None
+    resources: ResourceKeys | None = None
+    python: Text | None = None
+    allow_pip_install: bool | None = None
+    preload: list[Text] | None = None
+    grace_s: Amount | None = None
+    reuse_actors: bool | None = None
+    max_attempts: Count | None = None
+    keep_checkpoints: Count | None = None
+    resume_argument: bool | None = None
+    warm_start: Any = None
+    resume_child_runs: Any = None
+    lease_s: Amount | None = None
+    first_failures: CountOrNone | None = None
+    max_losses: CountOrNone | None = None
+    storage_patience_s: Seconds | None = None
+    log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
+    metrics: MetricKeys | None = None
+    keep: Annotated[list[str], Check(_keep, accepts=_TEXT_OR_TEXTS)] | None = None
+    environment_variables: dict[str, Text] | None = None
+    secrets: dict[str, Text] | None = None
+    """Variables whose values never reach the storage, and where these are read: env, env:NAME, file:PATH."""
+    input_mapping: dict[str, Text] | None = None
+    """What Azure ML's names of data stand for: names or beginnings of URIs, and paths or URIs."""
