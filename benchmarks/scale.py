@@ -42,8 +42,9 @@ from raydrive.core.records import Ended, Reported, Started
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import choice, loguniform, quniform, randint, uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.decision_loop import DecisionLoop, Memory, Writer
+from raydrive.runtime.decision_loop import DecisionLoop, Writer
 from raydrive.runtime.simulated import SimulatedRunner
+from raydrive.testing.memory import Memory
 
 REPORTS = 100
 FLAT = 1.5

@@ -147,10 +147,11 @@ class HyperDriveConfig:
         seed: Non-negative; None = drawn at random and recorded.
         grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
         reuse_actors: Whether trials may follow one another in the same actor.
-        reuse_processes: Whether a function is called again in the process of the trial before, instead of in a new
-            one: loaded data, compiled code and a GPU's context are still there, and so is whatever else a trial
-            changes in modules. Its log, streams, environment, signals and handlers of ``logging`` are its own. A
-            function that ends otherwise than by returning, or leaves something running, costs its process as ever.
+        reuse_processes: Experimental, may change. Whether a function is called again in the process of the trial
+            before, instead of in a new one: loaded data, compiled code and a GPU's context are still there, and so is
+            whatever else a trial changes in modules. Its log, streams, environment, signals and handlers of
+            ``logging`` are its own. A function that ends otherwise than by returning, or leaves something running,
+            costs its process as ever.
         max_attempts: Starts of a trial that fails by itself.
         max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.

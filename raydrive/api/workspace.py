@@ -27,12 +27,20 @@ class Workspace:
         storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
         address: ``auto``, ``HOST:PORT``, ``http://HOST:8265`` (the dashboard; storage must be shared) or ``local``;
             None = ``RAY_ADDRESS``, then an embedded local cluster.
+        plain_ray: True = leave Ray's private parts as they are; an embedded cluster then starts more slowly. The
+            variable ``RAYDRIVE_PLAIN_RAY`` wins over it.
     """
 
-    def __init__(self, storage: str | os.PathLike[str] | None = None, address: str | None = None) -> None:
+    def __init__(
+        self,
+        storage: str | os.PathLike[str] | None = None,
+        address: str | None = None,
+        plain_ray: bool | None = None,
+    ) -> None:
         chosen = os.environ.get("RAYDRIVE_STORAGE") or DEFAULT_STORAGE if storage is None else os.fspath(storage)
         self.storage = chosen
         self.address = address
+        self.plain_ray = plain_ray
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str] | None = None) -> Workspace:
@@ -46,7 +54,7 @@ class Workspace:
         """
         place = read_place(path)
         storage = os.environ.get("RAYDRIVE_STORAGE") or place.storage
-        return cls(storage, os.environ.get("RAY_ADDRESS") or place.address)
+        return cls(storage, os.environ.get("RAY_ADDRESS") or place.address, place.plain_ray)
 
     def experiments(self) -> list[str]:
         """Returns the names of the experiments, sorted.
@@ -132,7 +140,9 @@ class Experiment:
         from raydrive.api.submit.submission import Submission
 
         submission = config if isinstance(config, Submission) else config.to_submission(self.name)
-        return HyperDriveRun(launch(submission, storage=self.workspace.storage, address=self.workspace.address))
+        where = self.workspace
+        found = launch(submission, storage=where.storage, address=where.address, plain_ray=where.plain_ray)
+        return HyperDriveRun(found)
 
     def get_runs(self) -> Iterator[HyperDriveRun]:
         """Yields the runs of the experiment, newest first."""

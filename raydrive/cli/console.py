@@ -7,6 +7,7 @@ import csv
 import enum
 import functools
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -161,7 +162,7 @@ def emit_json(value: Mapping[str, Any]) -> None:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
-        return value if value - value == 0.0 else None
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import platform
 import sys
-import time
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -104,33 +103,31 @@ def _storage(flag: str | None) -> dict[str, Any]:
     from raydrive.api.workspace import DEFAULT_STORAGE
     from raydrive.core.errors import RaydriveError
     from raydrive.settings.nearest import read_place
+    from raydrive.storage.check_storage import check_usable
     from raydrive.storage.folder.base import Folder
 
     where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_place().storage, DEFAULT_STORAGE)
-    name = f".doctor-{os.getpid()}-{int(time.time())}"
     try:
         folder = Folder.open(where or DEFAULT_STORAGE)
-        folder.write_whole(name, b"raydrive")
-        same = folder.read_bytes(name) == b"raydrive"
-        folder.delete(name)
+        check_usable(folder, thorough=True)
     except RaydriveError as error:
         return _check("storage", False, str(where), str(error))
-    return _check(
-        "storage", same, f"{folder.uri}: write, read and delete work", "What was read is not what was written."
-    )
+    return _check("storage", True, f"{folder.uri}: write, read and delete work")
 
 
 def _cluster(flag: str | None) -> list[dict[str, Any]]:
     from raydrive.settings.nearest import read_place
 
-    address = resolve(flag, "RAY_ADDRESS", "--address", read_place().address)
+    place = read_place()
+    address = resolve(flag, "RAY_ADDRESS", "--address", place.address)
     if address in (None, "local"):
-        return [_check("cluster", True, f"none given: an embedded one with {os.cpu_count()} cores would be started")]
+        found = f"none given: an embedded one with {os.cpu_count()} cores would be started"
+        return [_check("cluster", True, found), _embedded(place.plain_ray)]
     from raydrive.core.errors import RaydriveError
     from raydrive.runtime.ray_cluster import connection as ray_connection
 
     try:
-        connection = ray_connection.connect(address)
+        connection = ray_connection.connect(address, plain_ray=place.plain_ray)
     except RaydriveError as error:
         return [_check("cluster", False, str(address), str(error))]
     rows = [_check("cluster", True, connection.address)]
@@ -138,3 +135,12 @@ def _cluster(flag: str | None) -> list[dict[str, Any]]:
     with contextlib.suppress(Exception):  # leaving is best effort: the report is what counts
         ray_connection.disconnect()
     return rows
+
+
+def _embedded(plain_ray: bool | None) -> dict[str, Any]:
+    from raydrive.runtime.ray_cluster.embedded_ray import choose_start
+
+    try:
+        return _check("embedded Ray", True, str(choose_start(plain_ray)))
+    except ImportError as error:  # no Ray, or half of one
+        return _check("embedded Ray", False, str(error), "pip install 'ray[default]'")

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from raydrive.cli.console import Format, OutputOption, RunArgument, StorageOption, command, emit, emit_one, say
+from raydrive.cli.console import (
+    EXIT_INTERRUPTED,
+    Format,
+    OutputOption,
+    RunArgument,
+    StorageOption,
+    command,
+    emit,
+    emit_one,
+    say,
+)
 from raydrive.cli.runs import EXIT_UNREADABLE, exit_code, open_run, print_best, workspace
 
 if TYPE_CHECKING:
@@ -137,7 +147,7 @@ def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
         follow(run.reader)
     except KeyboardInterrupt:
         say(f"\nThe run goes on. Watch it again: raydrive watch {run.id}")
-        return 130
+        return EXIT_INTERRUPTED
     return exit_code(run)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from raydrive.api.display.text import size
 from raydrive.cli.console import (
     Format,
     OutputOption,
@@ -67,8 +68,8 @@ def report(
     target = output or f"{history.layout.run_id}.html"
     if os.path.isdir(target):
         raise ConfigError(Problem("--output", f"{show(target)}, which is a folder", "the name of a file"))
-    size = write_report(history, target, logs=logs)
-    say(f"{len(history.sweep.trials)} trials, {size / 1e6:.1f} MB. Open it in a browser.")
+    written = write_report(history, target, logs=logs)
+    say(f"{len(history.sweep.trials)} trials, {size(written)}. Open it in a browser.")
     print(target)
     return 0
 
@@ -136,21 +137,7 @@ def whatif(
     if output is Format.JSON:
         emit_json({"run": history.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
-    rows = [
-        {
-            "policy": f"{one.text} (as it was)" if one.policy == policy_record(own) and not policy else one.text,
-            "would stop": len(one.stopped),
-            "trains_s": round(one.trained_s, 1),
-            "saves_s": round(one.saved_s, 1),
-            "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
-            "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
-            "best": one.best,
-            "best trial": one.best_trial,
-            "best lost": "yes" if one.lost_best else "no",
-            "unknown": one.unknown,
-        }
-        for one in found
-    ]
+    rows = [_row(one, as_it_was=not policy and one.policy == policy_record(own)) for one in found]
     emit(rows, output, name="outcomes")
     if len(found) == 1 and output is Format.TABLE:
         for trial, interval, why in found[0].stopped:
@@ -203,6 +190,21 @@ def _with_code(history: RunHistory, given: Policy | None, run_code: bool) -> tup
     classes = run_classes(history.config, history.layout, Path(folder))
     loaded = [classes.policy(one.raw) if isinstance(one, RecordedPolicy) else one for one in (given or own, own)]
     return loaded[0] if given is not None else None, loaded[1]
+
+
+def _row(one: WhatIfResult, *, as_it_was: bool) -> dict[str, Any]:
+    return {
+        "policy": f"{one.text} (as it was)" if as_it_was else one.text,
+        "would stop": len(one.stopped),
+        "trains_s": round(one.trained_s, 1),
+        "saves_s": round(one.saved_s, 1),
+        "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
+        "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
+        "best": one.best,
+        "best trial": one.best_trial,
+        "best lost": "yes" if one.lost_best else "no",
+        "unknown": one.unknown,
+    }
 
 
 def _unknown(found: list[WhatIfResult]) -> list[str]:

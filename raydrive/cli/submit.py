@@ -80,7 +80,9 @@ def submit(
             "a detached run needs a cluster: give --address auto or HOST:PORT", param_hint="--detach"
         )
     with only_data():
-        run = HyperDriveRun(launch(loaded.submission, storage=where, address=target))
+        run = HyperDriveRun(
+            launch(loaded.submission, storage=where, address=target, plain_ray=loaded.settings.plain_ray)
+        )
     say(f"Run {run.id} in {run.uri}")
     if detach:
         for line in run.lineage.lines():
@@ -131,10 +133,19 @@ def resume(
         "max_duration_s": timeout,
     }
     run = workspace(storage).get_run(run_name)
-    target = resolve(address, "RAY_ADDRESS", "--address", read_place().address)
+    place = read_place()
+    target = resolve(address, "RAY_ADDRESS", "--address", place.address)
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
-        launching.resume(run.reader, address=target, limits=limits, force=force, up_to=up_to, classes=classes)
+        launching.resume(
+            run.reader,
+            address=target,
+            plain_ray=place.plain_ray,
+            limits=limits,
+            force=force,
+            up_to=up_to,
+            classes=classes,
+        )
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     for text in run.notices:
         say(f"Note: {text}")

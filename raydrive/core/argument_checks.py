@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.space.expressions import is_number
+from raydrive.core.numbers import is_number
 
 LONGEST_NAME = 4_096
 """Characters of a name or a path; no file system takes a longer one."""

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import math
+import numbers
 import sys
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number; True and False are none."""
+    """Whether a value is a finite number that JSON can hold: an int or a float, no larger than floats go; no bool.
+
+    Of numpy's numbers only ``float64`` is one, which is a float.
+    """
     # NaN compares as false; unlike isfinite(), this may be asked of a whole number beyond the floats.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def is_real(value: object) -> bool:
+    """Whether a value is a finite number of any kind, numpy's too, as ``is_number`` otherwise.
+
+    For arguments that are made an int or a float before they are kept.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the floats
+        return False
 
 
 def as_float(value: float) -> float:

@@ -45,17 +45,6 @@ class Writer(Protocol):
         """
 
 
-class Memory:
-    """A writer for runs that need no record: policy studies, what-if, tests."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def append(self, lines: Sequence[str]) -> None:
-        """Keeps the lines in memory."""
-        self.lines.extend(lines)
-
-
 @dataclass(slots=True)
 class Batch:
     """Facts that were judged together, and what is to be done about them."""

@@ -23,9 +23,9 @@ from typing import Any
 from raydrive import context, ranks, wire
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.config.stdout_metrics import not_a_number
+from raydrive.core.json_values import copied
 from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Noted, Reported, Started, Stop, Ticked
 from raydrive.core.reports.attempt_reports import Recorded, ReportReader
-from raydrive.core.space.expressions import copy_of
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, sampler_of
 from raydrive.runtime.decision_loop import DecisionLoop, Writer
@@ -164,7 +164,7 @@ class _Attempt(wire.Client):
         (folder / "outputs").mkdir(parents=True, exist_ok=True)
         gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         self._loop.take([Began(self._runner.time(), trial, attempt, platform.node(), os.getpid(), gpus)])
-        params: dict[str, Any] = copy_of(self.launch.params)  # the function's own, to change
+        params: dict[str, Any] = copied(self.launch.params)  # the function's own, to change
         with context.in_process(self._runner.environment(self.launch, folder), self):
             code, error = self._call(train, params)
         with self._mutex:

@@ -16,14 +16,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raydrive.runtime.ray_cluster import plain_ray
+
 
 def _without_addons() -> None:
     """In an actor's process: keeps Ray from importing pydantic, pyarrow and numpy before the first call.
 
     Ray does so, a tenth of a second, to be able to send values of theirs; between our actors go plain ones. A process
     that submits is left alone, whatever it sends besides is its own business; and one that has sent something already
-    has imported them.
+    has imported them. With ``RAYDRIVE_PLAIN_RAY`` in the process's environment nothing is changed.
     """
+    if plain_ray.asked_by_variable():
+        return
     worker = sys.modules.get("ray._private.worker")
     addons: Any = sys.modules.get("ray.util.serialization_addons")
     if addons is None or getattr(getattr(worker, "global_worker", None), "mode", None) != 1:  # 1: a worker of Ray's

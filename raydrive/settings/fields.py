@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from raydrive.core.errors import did_you_mean
-from raydrive.core.space.expressions import is_number
+from raydrive.core.numbers import is_number
 
 
 def refusal(allowed: str, fix: str = "") -> PydanticCustomError:

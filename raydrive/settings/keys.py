@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from raydrive.core.config.stdout_metrics import pattern_problem
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT
-from raydrive.core.space.expressions import is_number
+from raydrive.core.numbers import is_number
 from raydrive.settings.fields import (
     Amount,
     Check,
@@ -105,6 +105,8 @@ class OwnKeys(Section):
 
     storage: Text | None = None
     address: Text | None = None
+    plain_ray: bool | None = None
+    """Start Ray as it is, without raydrive's changes to its private parts."""
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None

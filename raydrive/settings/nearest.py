@@ -19,6 +19,8 @@ class RunPlace:
     """URI or path of the workspace's storage, as written."""
     address: str | None = None
     """Address of the Ray cluster."""
+    plain_ray: bool | None = None
+    """Whether Ray is started without changes to its private parts."""
 
 
 def nearest_settings() -> Path | None:
@@ -48,4 +50,4 @@ def read_place(path: str | os.PathLike[str] | None = None) -> RunPlace:
     from raydrive.settings.reader import load_settings  # lazy: pydantic, 0.1 s
 
     own = load_settings([file]).own
-    return RunPlace(storage=own.storage, address=own.address)
+    return RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)

@@ -1,4 +1,8 @@
-"""Whether a storage can be used: asked before a cluster is started for it, which may take a minute."""
+"""Whether a storage can be used from this machine: what is written reads back, and can be deleted.
+
+Asked before a cluster is started for it, which may take a minute, and by ``raydrive doctor``. Whether the nodes of a
+cluster see the same storage is another question: ``runtime/ray_cluster/storage_probe.py``.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,17 @@ from raydrive.core.errors import StorageError
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.run_layout import Place, as_folder
 
+_BYTES = b"raydrive"
 
-def check_usable(storage: Place) -> None:
-    """Writes something into a local storage and takes it away again; asks a remote one whether it is there.
+
+def check_usable(storage: Place, *, thorough: bool = False) -> None:
+    """Writes something into a local storage, reads it and deletes it; asks a remote one whether it is there.
 
     Nothing is left behind: folders that were made for the question are removed.
+
+    Args:
+        storage: Folder or URI below which runs are kept.
+        thorough: Write to a remote one, too: three round trips instead of one.
 
     Raises:
         StorageError: If the storage cannot be used from this machine.
@@ -23,7 +33,10 @@ def check_usable(storage: Place) -> None:
     name = f".usable-{secrets.token_hex(4)}"
     path = folder.local_path
     if path is None:
-        folder.exists(name)  # one round trip: endpoint, credentials and bucket are right
+        if thorough:
+            _write(folder, name)
+        else:
+            folder.exists(name)  # endpoint, credentials and bucket are right
         return
     missing = [one for one in (path, *path.parents) if not one.exists()]
     try:
@@ -37,7 +50,12 @@ def check_usable(storage: Place) -> None:
 def _write(folder: Folder, name: str) -> None:
     folder.make()
     try:
-        folder.write_whole(name, b"raydrive")
-    finally:
+        folder.write_whole(name, _BYTES)
+        found = folder.read_or_none(name)
+        if found != _BYTES:
+            raise StorageError(f"cannot rely on {folder}: what was written there a moment ago reads back as {found!r}")
+    except BaseException:
         with contextlib.suppress(StorageError):
             folder.delete(name)
+        raise
+    folder.delete(name)

@@ -23,6 +23,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -362,17 +363,25 @@ def find_run(storage: Place, reference: str) -> RunInfo:
         return runs[-1]
     exact = [run for run in runs if run.run_id == rest]
     found = exact or [run for run in runs if rest and run.run_id.startswith(rest)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(f"{run.experiment}/{run.run_id}" if exact else run.run_id for run in reversed(found[-10:]))
-        more = f" and {len(found) - 10} more" if len(found) > 10 else ""
-        raise RunNotFoundError(f"{show(reference)} means {len(found)} runs: {names}{more}. Hint: write more of the id")
+    if len(found) != 1:
+        why = _several(found, named=bool(exact)) if found else _similar(runs, rest)
+        raise RunNotFoundError(f"{show(reference)} {why}" if found else f"no run {show(reference)} in {root}: {why}")
+    return found[0]
+
+
+def _several(found: Sequence[RunInfo], *, named: bool) -> str:
+    """Which runs a reference means; ``named`` = all have the very id, in different experiments."""
+    names = ", ".join(f"{run.experiment}/{run.run_id}" if named else run.run_id for run in reversed(found[-10:]))
+    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
+    return f"means {len(found)} runs: {names}{more}. Hint: write more of the id"
+
+
+def _similar(runs: Sequence[RunInfo], name: str) -> str:
+    """Which runs may be meant by a name that none has."""
     ids = [run.run_id for run in runs]
-    near = difflib.get_close_matches(rest, ids, n=3, cutoff=0.5)
-    near = near or [name for name in reversed(ids) if rest and rest in name][:3]
-    text = f"did you mean {' or '.join(near)}?" if near else f"the newest are {', '.join(ids[:-6:-1])}"
-    raise RunNotFoundError(f"no run {show(reference)} in {root}: {text}")
+    near = difflib.get_close_matches(name, ids, n=3, cutoff=0.5)
+    near = near or [one for one in reversed(ids) if name and name in one][:3]
+    return f"did you mean {' or '.join(near)}?" if near else f"the newest are {', '.join(ids[:-6:-1])}"
 
 
 def _run_at(reference: str) -> RunInfo | None:

@@ -337,17 +337,3 @@ def is_reachable(folders: Sequence[Folder]) -> None:
         return
     if errors:
         raise errors[0]
-
-
-def check_writable(folder: Folder) -> None:
-    """Proves that a folder can be written, read and cleaned from here.
-
-    Raises:
-        StorageError: If one of them fails.
-    """
-    name = f"probe-{os.getpid()}-{os.urandom(4).hex()}"
-    folder.write_whole(name, b"raydrive")
-    found = folder.read_or_none(name)
-    folder.delete(name)
-    if found != b"raydrive":
-        raise StorageError(f"cannot rely on {folder}: what was written there a moment ago reads back as {found!r}")

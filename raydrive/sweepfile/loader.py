@@ -191,9 +191,8 @@ class _Reader:
             resume_child_runs=children,
             places=places(self.root, self.raw),
         )
-        return Loaded(
-            submission=submission, settings=RunPlace(storage=own.storage, address=own.address), warnings=notes
-        )
+        place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
+        return Loaded(submission=submission, settings=place, warnings=notes)
 
     def _keys(self) -> SweepKeys | None:
         try:

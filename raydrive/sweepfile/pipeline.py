@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.space.expressions import is_number
+from raydrive.core.numbers import is_number
 from raydrive.settings.reader import read_text
 from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
@@ -30,6 +30,8 @@ _UNKNOWN = "${{}}"
 """Stands for a value after its problem was noted: one mistake, one message."""
 _OF_COMPONENT = ("command", "code", "environment", "environment_variables", "resources", "distribution")
 _NUMBERS = {"number": "a number", "integer": "a whole number"}
+_DATA = ("uri_", "mltable", "mlflow", "custom", "triton")
+"""How the types of data begin."""
 
 
 def is_pipeline(root: Node) -> bool:
@@ -220,27 +222,29 @@ def _checked(where: str, node: Node, about: Mapping[str, Node], problems: list[P
         if "type" not in node.value and "type" in about:
             return replace(node, value={"type": about["type"], **node.value})
         return node
-    if (
-        "${{" not in str(node.value)
-        and kind.startswith(("uri_", "mltable", "mlflow", "custom", "triton"))
-        and isinstance(node.value, str)
-    ):
+    bound = "${{" in str(node.value)  # to an input or output elsewhere, whose value is not known here
+    if kind.startswith(_DATA) and isinstance(node.value, str) and not bound:
         return replace(node, value={"type": about["type"], "path": replace(node)}, text=None, raw="")
     value = _typed(node.value, kind)
-    low, high = _plain(about, "min"), _plain(about, "max")
-    choices = [str(item.value) for item in about["enum"].value] if "enum" in about else []
-    allowed = ""
-    if kind in _NUMBERS and not is_number(value):
-        allowed = _NUMBERS[kind]
-    elif kind == "boolean" and not isinstance(value, bool):
-        allowed = "true or false"
-    elif choices and str(node.text or node.value) not in choices:
-        allowed = ", ".join(choices)
-    elif is_number(value) and ((is_number(low) and value < low) or (is_number(high) and value > high)):
-        allowed = " ".join(f"{word} {limit}" for word, limit in (("from", low), ("to", high)) if limit is not None)
-    if allowed and "${{" not in str(node.value):
+    if not bound and (allowed := _allowed(value, str(node.text or node.value), kind, about)):
         problems.append(Problem(where, show(node.value), f"{allowed}, as the component says", "", node.place))
     return replace(node, value=value)
+
+
+def _allowed(value: Any, written: str, kind: str, about: Mapping[str, Node]) -> str:
+    """What a component allows for an input, where that is not the value given; else empty."""
+    if kind in _NUMBERS and not is_number(value):
+        return _NUMBERS[kind]
+    if kind == "boolean" and not isinstance(value, bool):
+        return "true or false"
+    choices = [str(item.value) for item in about["enum"].value] if "enum" in about else []
+    if choices and written not in choices:
+        return ", ".join(choices)
+    low, high = _plain(about, "min"), _plain(about, "max")
+    below = is_number(low) and is_number(value) and value < low
+    above = is_number(high) and is_number(value) and value > high
+    limits = [f"{word} {limit}" for word, limit in (("from", low), ("to", high)) if limit is not None]
+    return " ".join(limits) if below or above else ""
 
 
 def _plain(about: Mapping[str, Node], key: str) -> Any:

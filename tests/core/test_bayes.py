@@ -15,7 +15,6 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, RUNNING
 from raydrive.core.search.bayesian import gaussian_process
 from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
 from raydrive.core.search.bayesian.features import FeatureEncoder
-from raydrive.core.search.bayesian.gp_sampler import GpSampler
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.search.bayesian.target_transform import target_transform
 from raydrive.core.search.bayesian.tpe import Density
@@ -190,17 +189,6 @@ def test_a_proposal_says_what_is_expected_of_it() -> None:
     assert suggestion.details["predicted_mean"] == pytest.approx(5.0, abs=0.2)
     assert 0 <= suggestion.details["predicted_deviation"] < 0.5
     assert math.isfinite(suggestion.details["log_expected_improvement"])
-
-
-def test_importance_names_the_dimension_that_matters() -> None:
-    space = {"x": uniform(0, 1), "noise": uniform(0, 1)}
-    sampler = BayesianParameterSampling(space).build(0, True)
-    assert isinstance(sampler, GpSampler)
-    history = played(space, lambda p: math.sin(6 * p["x"]), 20)
-    shares = sampler.importance(history)
-    assert sum(shares.values()) == pytest.approx(1.0)
-    assert shares["x"] > 0.7
-    assert sampler.importance(history[:2]) == {}
 
 
 def many(count: int) -> tuple[Space, list[TrialRecord]]:

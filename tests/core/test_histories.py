@@ -61,7 +61,8 @@ from raydrive.core.sweep.warm_start_data import EMPTY, PriorTrial, WarmStartData
 from raydrive.core.sweep.warm_start_data import dump as dump_heritage
 from raydrive.core.sweep.warm_start_data import load as load_heritage
 from raydrive.core.views.summary import row, summarize
-from raydrive.runtime.decision_loop import DecisionLoop, Memory
+from raydrive.runtime.decision_loop import DecisionLoop
+from raydrive.testing.memory import Memory
 from raydrive.testing.sweep_invariants import check, check_journal, picture
 
 POLICIES = (

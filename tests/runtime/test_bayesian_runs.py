@@ -18,9 +18,10 @@ from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.decision_loop import DecisionLoop, Memory
+from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.driver.driver import Driver
 from raydrive.runtime.simulated import simulate
+from raydrive.testing.memory import Memory
 from raydrive.testing.runners import function_config
 from raydrive.testing.sweep_invariants import check_journal
 

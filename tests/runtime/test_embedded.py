@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shlex
 import socket
@@ -14,11 +15,19 @@ from typing import Any
 
 import psutil
 import pytest
+import ray
 from ray._private import services
 from ray._private.node import Node
 
-from raydrive.runtime.ray_cluster import agent_stub
-from raydrive.runtime.ray_cluster.embedded_ray import _SETTINGS, _free_ports, _only_what_is_used, _quick, _soon
+from raydrive.runtime.ray_cluster import agent_stub, plain_ray
+from raydrive.runtime.ray_cluster.embedded_ray import (
+    _SETTINGS,
+    _free_ports,
+    _only_what_is_used,
+    _quick,
+    _soon,
+    choose_start,
+)
 
 NAMES = ("start_api_server", "start_monitor", "start_log_monitor")
 
@@ -37,14 +46,55 @@ def test_ray_is_as_it_was_afterwards_whatever_happened() -> None:
     assert ({name: getattr(Node, name) for name in NAMES}, services.get_node) == before
 
 
-def test_a_ray_without_such_names_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in NAMES:
-        monkeypatch.delattr(Node, name)
-    monkeypatch.delattr(services, "get_node")
-    with _only_what_is_used():
-        assert not any(hasattr(Node, name) for name in NAMES)
-        assert not hasattr(services, "get_node")
-    assert not any(hasattr(Node, name) for name in NAMES)
+def test_ray_is_started_with_what_we_know_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(plain_ray.VARIABLE, raising=False)
+    start = choose_start()
+    assert not start.plain
+    assert str(start) == f"raydrive's start (Ray {ray.__version__})"
+
+
+@pytest.mark.parametrize(
+    ("variable", "key", "reason"),
+    [
+        ("1", None, "RAYDRIVE_PLAIN_RAY is set"),
+        ("yes", False, "RAYDRIVE_PLAIN_RAY is set"),
+        ("", True, "plain_ray is true in the settings"),
+        ("0", True, ""),
+        ("false", None, ""),
+    ],
+)
+def test_a_user_asks_for_plain_ray(
+    monkeypatch: pytest.MonkeyPatch, variable: str, key: bool | None, reason: str
+) -> None:
+    monkeypatch.setenv(plain_ray.VARIABLE, variable)
+    start = choose_start(key)
+    assert start.plain == bool(reason)
+    assert not reason or str(start) == f"plain Ray: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "lacking"),
+    [
+        (Node, "start_monitor", "ray._private.node.Node.start_monitor"),
+        (services, "get_node", "ray._private.services.get_node"),
+    ],
+)
+def test_a_ray_that_lacks_a_part_is_started_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, lacking: str
+) -> None:
+    monkeypatch.delenv(plain_ray.VARIABLE, raising=False)
+    monkeypatch.delattr(owner, name)
+    start = choose_start()
+    assert (start.plain, start.lacking) == (True, lacking)
+    assert str(start) == f"plain Ray: Ray {ray.__version__} has no {lacking}, which raydrive's start changes"
+
+
+def test_a_ray_that_does_not_name_its_agents_ports_starts_its_agents_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(plain_ray.VARIABLE, raising=False)
+    monkeypatch.delattr(importlib.import_module("ray._raylet"), "METRICS_AGENT_PORT_NAME")  # as in Ray 2.49
+    start = choose_start()
+    assert not start.plain
+    assert str(start).endswith("with Ray's own agents)")
 
 
 def test_the_node_is_asked_for_even_where_nobody_can_be_asked_whether_it_is_there() -> None:

@@ -17,8 +17,8 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import StorageError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Ended
-from raydrive.runtime.decision_loop import Memory
 from raydrive.runtime.inline import TrialStopped, run_inline
+from raydrive.testing.memory import Memory
 from raydrive.testing.runners import RunnerContract, RunResult, Train, function_config
 
 

@@ -10,7 +10,8 @@ from raydrive.core.errors import StorageError
 from raydrive.core.records import Began, Close, Decision, Ended, Fact, Finish, Launch, Reported, Started, Stop, Ticked
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.runtime.decision_loop import DecisionLoop, Memory
+from raydrive.runtime.decision_loop import DecisionLoop
+from raydrive.testing.memory import Memory
 from raydrive.testing.runners import function_config
 from raydrive.testing.sweep_invariants import check_journal
 

@@ -13,8 +13,9 @@ from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPo
 from raydrive.core.records import CANCELED, COMPLETED, Began, Finish, Launch, Lost, Reported, Started, Stop
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.summary import saving
-from raydrive.runtime.decision_loop import DecisionLoop, Memory
+from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.simulated import SimulatedRunner, simulate
+from raydrive.testing.memory import Memory
 from raydrive.testing.runners import function_config
 from raydrive.testing.sweep_invariants import check, check_journal, picture
 

@@ -38,6 +38,7 @@ RUN = "e-20261125-120000-0000"
 EXAMPLES = {
     "storage": 'storage = "STORAGE"',
     "address": 'address = "local"',
+    "plain_ray": "plain_ray = true",
     "seed": "seed = 7",
     "resources": 'resources = {cpus = 2, memory = "1GB"}',
     "python": 'python = "python3"',
@@ -167,7 +168,8 @@ def test_what_it_says_reaches_the_run(here: Path) -> None:
     settings_file(here, *EXAMPLES)
     loaded = load_sweep(here / "sweep.yml", defaults=nearest_settings())
     config = loaded.submission.config
-    assert loaded.settings == RunPlace(storage=str(Path.home() / "raydrive"), address="local") == read_place()
+    place = RunPlace(storage=str(Path.home() / "raydrive"), address="local", plain_ray=True)
+    assert loaded.settings == place == read_place()
     assert (config.seed, config.trial.grace_s, config.limits.max_losses) == (7, 2.5, 4)
     assert config.trial.resources.memory == 1e9
     assert config.trial.metrics is not None
@@ -273,4 +275,4 @@ def test_without_a_file_nothing_heavy_is_imported(here: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=here)
     assert done.stderr == ""
-    assert done.stdout == "RunPlace(storage=None, address=None)\n[]\n"
+    assert done.stdout == "RunPlace(storage=None, address=None, plain_ray=None)\n[]\n"

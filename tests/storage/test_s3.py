@@ -26,6 +26,7 @@ from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.warm_start_data import dump, load
 from raydrive.runtime.inline import run_inline
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import recover
+from raydrive.storage.check_storage import check_usable
 from raydrive.storage.code_snapshot import store_code, unpack_code
 from raydrive.storage.folder import arrow
 from raydrive.storage.folder.base import Folder
@@ -33,7 +34,7 @@ from raydrive.storage.input_cache import fetch_input
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout, find_run, new_run_id
 from raydrive.storage.trial_files import list_files, read_log
-from raydrive.storage.uploads import LogUploader, check_writable, upload_tree
+from raydrive.storage.uploads import LogUploader, upload_tree
 from raydrive.testing.journal import JournalContract, lines, numbers
 
 _numbers = itertools.count()
@@ -67,7 +68,8 @@ class TestJournal(JournalContract):
 def test_folders(s3: Folder, tmp_path: Path) -> None:
     assert list(s3.list()) == []
     assert not s3.exists()
-    check_writable(s3)
+    check_usable(s3, thorough=True)
+    assert list(s3.list()) == []
     for data in (b"", b"one", b"0123456789"):
         s3.write_whole("a b/żółw.txt", data)
         assert s3.read_bytes("a b/żółw.txt") == data

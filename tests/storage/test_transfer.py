@@ -15,7 +15,7 @@ from raydrive.storage import trial_files, uploads
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.trial_files import download_file, list_files, log_size, read_file, read_log
-from raydrive.storage.uploads import LogUploader, Uploaded, check_writable, log_part, upload_tree
+from raydrive.storage.uploads import LogUploader, Uploaded, log_part, upload_tree
 
 PART = 100
 
@@ -232,11 +232,3 @@ def test_the_nearest_name_is_proposed(layout: RunLayout) -> None:
         read_file(layout, 2, "outputs/modle.bin")
     with pytest.raises(TrialError, match="it has: none"):
         read_file(layout, 5, "x")
-
-
-def test_a_storage_proves_itself(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_writable(folder)
-    assert list(folder.list()) == []
-    monkeypatch.setattr(type(folder), "read_or_none", lambda *_: None)
-    with pytest.raises(StorageError, match="cannot rely on"):
-        check_writable(folder)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 from recorded import Watched
 
+from raydrive.api.display import text
 from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.web.report import write_report
 
@@ -45,6 +47,24 @@ def selected(page: Any) -> list[int]:
 
 def traces(page: Any, chart: str, what: str) -> Any:
     return page.evaluate(f"document.getElementById('{chart}').data.map(t => {what})")
+
+
+def test_durations_and_sizes_are_written_as_in_the_terminal(browser: Any) -> None:
+    source = resources.files("raydrive.studio").joinpath("static", "util.js").read_text(encoding="utf-8")
+    seconds = [0, 4.21, 9.96, 31.4, 59.94, 60, 187, 3723, 90_000]
+    counts = [0, 999, 1000, 2048, 9_990, 999_400, 999_600, 16_000_000, 1_234_000_000, 5 * 10**15]
+    page = browser.new_page()  # an empty one: the report runs nothing from elsewhere
+    clocks, roughly, sizes = page.evaluate(
+        """async ([source, seconds, counts]) => {
+            const { clock, rough, bytes } = await import("data:text/javascript," + encodeURIComponent(source));
+            return [seconds.map(clock), seconds.map(rough), counts.map(bytes)];
+        }""",
+        [source, seconds, counts],
+    )
+    page.close()
+    assert clocks == [text.clock(each) for each in seconds]
+    assert roughly == [text.rough(each) for each in seconds]
+    assert sizes == [text.size(each) for each in counts]
 
 
 def test_every_chart_is_drawn(report: Watched) -> None:

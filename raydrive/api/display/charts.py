@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.display.figures import ACCENT, BEST, COLOURS, FAINT, Axes, chart, finish, note, safe
+from raydrive.api.display.figures import Axes, chart, finish, note, safe
+from raydrive.api.display.palette import ACCENT, BAND, BEST, FAINT, STATE_COLOURS
 from raydrive.api.display.text import value_text
 from raydrive.core.views.summary import ranked
 
@@ -38,7 +39,7 @@ def plot_metrics(run: RunReader, name: str | None = None, top: int = 0) -> Any:
         known = list(dict.fromkeys([primary, *(key for one in run.all_metrics().values() for key in one)]))
         raise TrialError(f"no metric {show(name)}; logged: {', '.join(known)}. {did_you_mean(name, known)}".rstrip())
     figure = chart()
-    for state, colour in COLOURS.items():
+    for state, colour in STATE_COLOURS.items():
         x: list[Any] = []
         y: list[Any] = []
         numbers: list[Any] = []
@@ -200,7 +201,7 @@ def plot_scatter(run: RunReader, x: str | None = None, y: str | None = None, z: 
 
 
 def plot_importance(run: RunReader) -> Any:
-    """Returns how much each hyperparameter matters (permutation importance in a random forest); as ``go.Figure``.
+    """Returns how much each hyperparameter matters (functional ANOVA of a random forest); as ``go.Figure``.
 
     Args:
         run: The run.
@@ -252,7 +253,7 @@ def plot_slices(run: RunReader) -> Any:
             continue
         up = [m + w for m, w in zip(one["mean"], wide, strict=True)]
         low = [m - w for m, w in zip(one["mean"], wide, strict=True)]
-        band = {"fill": "toself", "fillcolor": "rgba(43,98,217,0.15)", "line": {"width": 0}, "hoverinfo": "skip"}
+        band = {"fill": "toself", "fillcolor": BAND, "line": {"width": 0}, "hoverinfo": "skip"}
         figure.add_scatter(x=[*one["x"], *one["x"][::-1]], y=[*up, *low[::-1]], **band, **place)
         figure.add_scatter(x=one["x"], y=one["mean"], mode="lines", line={"color": ACCENT}, **place)
         figure.update_xaxes(type="log" if one["log"] else "linear", **place)

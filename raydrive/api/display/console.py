@@ -93,42 +93,60 @@ def _follow_live(run: RunReader, console: Console) -> None:
 
 def events(run: RunReader) -> Iterator[str]:
     """Yields one line per event until the run is over or its driver is gone; what happened before comes first."""
-    ended, announced, waiting, trouble, best = EndedTrial(), 0, "", "", None
-    state = ""
+    seen = _Seen()
     for summary in run.watch(REFRESH_S):
         stamp = _Stamp(run, summary)
-        trials = run.sweep.trials
-        if not state:
-            state = summary.state
-            yield f"{stamp(run.sweep.started_at)}  run {run.id}: {state}"
-        happened = [
-            (trial.created_at, f"trial {trial.number} launched: {params_text(trial.params)}")
-            for trial in trials[announced:]
-        ]
-        announced = len(trials)
-        for trial in ended.update(trials):
-            metric, value = run.config.metric, number(run.sweep.curves.objective(trial.number))
-            text = f"trial {trial.number} {trial.state}: {metric.value} {metric.name} {value}; {trial.why}"
-            happened.append((trial.ended_at or trial.created_at, text))
-        for at, text in sorted(happened, key=lambda event: event[0]):
-            yield f"{stamp(at)}  {one_line(text)}"
-        if summary.best is not None and _is_news(run, best, summary.best):
+        if not seen.state:
+            seen.state = summary.state
+            yield f"{stamp(run.sweep.started_at)}  run {run.id}: {summary.state}"
+        for at, text in seen.happened(run):
+            yield f"{stamp(at)}  {text}"
+        if summary.best is not None and _is_news(run, seen.best, summary.best):
             yield f"{stamp(None)}  {_best_so_far(run, summary.best)}"
-        best = summary.best
+        seen.best = summary.best
+        for text in seen.of_the_driver(run):
+            yield f"{stamp(None)}  {text}"
+        if summary.state != seen.state:
+            seen.state = summary.state
+            yield f"{stamp(None)}  run {run.id}: {summary.state}"
+
+
+class _Seen:
+    """What of a run has had its line."""
+
+    def __init__(self) -> None:
+        self.state = ""
+        self.best: Best | None = None
+        self._ended, self._launched, self._waits, self._trouble = EndedTrial(), 0, False, ""
+
+    def happened(self, run: RunReader) -> list[tuple[float, str]]:
+        """Returns time and line of each trial that was launched or has ended since the last call, by time."""
+        trials, metric = run.sweep.trials, run.config.metric
+        lines = [
+            (trial.created_at, one_line(f"trial {trial.number} launched: {params_text(trial.params)}"))
+            for trial in trials[self._launched :]
+        ]
+        self._launched = len(trials)
+        for trial in self._ended.update(trials):
+            value = number(run.sweep.curves.objective(trial.number))
+            text = f"trial {trial.number} {trial.state}: {metric.value} {metric.name} {value}; {trial.why}"
+            lines.append((trial.ended_at or trial.created_at, one_line(text)))
+        return sorted(lines, key=lambda line: line[0])
+
+    def of_the_driver(self, run: RunReader) -> Iterator[str]:
+        """Yields a line where trials begin to wait, or the driver has another trouble."""
         heartbeat = run.last_heartbeat()
         reasons = heartbeat.waiting
         # The numbers in a reason change all the time; that trials wait is one event.
-        if bool(reasons) != bool(waiting) and not run.sweep.finished:
-            waiting = next(iter(reasons.values()), "")
-            if waiting:
-                who = ids_text(sorted(map(int, reasons)))
-                yield f"{stamp(None)}  {len(reasons)} queued ({who}): {one_line(waiting)}"
-        if heartbeat.trouble != trouble:
-            trouble = heartbeat.trouble
-            yield f"{stamp(None)}  {one_line(trouble) or 'trouble is over'}"
-        if summary.state != state:
-            state = summary.state
-            yield f"{stamp(None)}  run {run.id}: {state}"
+        if bool(reasons) != self._waits and not run.sweep.finished:
+            self._waits = bool(reasons)
+            if reasons:
+                queued = ids_text(sorted(map(int, reasons)))
+                yield f"{len(reasons)} queued ({queued}): {one_line(next(iter(reasons.values())))}"
+        trouble = heartbeat.trouble
+        if trouble != self._trouble:
+            self._trouble = trouble
+            yield one_line(trouble) or "trouble is over"
 
 
 def _is_news(run: RunReader, before: Best | None, best: Best) -> bool:

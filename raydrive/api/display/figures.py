@@ -8,20 +8,17 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 
 if TYPE_CHECKING:
     from raydrive.storage.run_reader import RunReader
 
-COLOURS = {RUNNING: "#2f7ed8", COMPLETED: "#26997a", CANCELED: "#c98a04", FAILED: "#d1495b", QUEUED: "#8a94a6"}
-BEST, ACCENT, FAINT = "#0b7a4b", "#2b62d9", "#8a94a6"
 CONFIG = {"showSendToCloud": False, "displaylogo": False}
 """plotly.js otherwise shows a button that uploads the chart to its maker."""
 FOUND_BY_PLOTLY = (
-    *("plotly_mimetype", "plotly_mimetype+notebook", "vscode", "nteract", "cocalc", "jupyterlab"),
-    *("colab", "kaggle", "azure", "databricks"),
-)
+    "plotly_mimetype", "plotly_mimetype+notebook", "vscode", "nteract", "cocalc", "jupyterlab",
+    "colab", "kaggle", "azure", "databricks",
+)  # fmt: skip
 """What plotly chooses by itself in a kernel. The first six leave drawing to an extension of the front end, which VS
 Code need not have; the others fetch plotly.js from its maker's network."""
 HEIGHT = 450

@@ -22,7 +22,9 @@ class Rows(list[dict[str, Any]]):
 
     def _repr_html_(self) -> str:
         names = list(dict.fromkeys(name for item in self for name in item))
-        lines = [["–" if item.get(name) is None else value_text(item[name]) for name in names] for item in self]
+        lines = [
+            [number_text(None) if item.get(name) is None else value_text(item[name]) for name in names] for item in self
+        ]
         more = f"<p>{len(self) - MOST_ROWS} more rows</p>" if len(self) > MOST_ROWS else ""
         return table_html(names, lines[:MOST_ROWS]) + more
 
@@ -49,7 +51,7 @@ def run_html(run: RunReader) -> str:
             item.number,
             item.state,
             number_text(item.objective[1]),
-            *(value_text(item.params[name]) if name in item.params else "–" for name in names),
+            *(value_text(item.params[name]) if name in item.params else number_text(None) for name in names),
             item.why,
         ]
         for item in rows
@@ -88,6 +90,10 @@ def table_html(head: list[str], rows: list[list[Any]]) -> str:
     titles = "".join(f"<th>{_text(name)}</th>" for name in head)
     body = "".join("<tr>" + "".join(f"<td>{_text(value)}</td>" for value in line) + "</tr>" for line in rows)
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _or_dash(value: Any) -> str:
+    return number_text(None) if value is None else value_text(value)
 
 
 def _text(value: object) -> str:

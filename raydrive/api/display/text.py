@@ -46,6 +46,16 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def size(count: float) -> str:
+    """Returns a number of bytes for people, in powers of 1000: ``640 B``, ``1.2 MB``, ``16 MB``."""
+    unit = "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if count < 999.5:
+            break
+        count, unit = count / 1000, larger
+    return f"{count:.2g} {unit}" if count < 9.95 else f"{count:.0f} {unit}"
+
+
 def value_text(value: Any) -> str:
     """Returns a hyperparameter for people: numbers to four significant digits, the rest as JSON or text."""
     if isinstance(value, bool) or value is None or isinstance(value, int | str):
@@ -74,12 +84,12 @@ def counts_text(summary: Summary) -> str:
 
 def span_text(span: Span) -> str:
     """Returns an estimated duration with its bound: ``about 2:10, between 1:30 and 2:50``."""
-    low, high = _rough(span.low_s), _rough(span.high_s)
-    return f"about {_rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
+    low, high = rough(span.low_s), rough(span.high_s)
+    return f"about {rough(span.seconds)}" + (f", between {low} and {high}" if low != high else "")
 
 
-def _rough(seconds: float) -> str:
-    """An estimated duration: tenths of a second only where there are few seconds."""
+def rough(seconds: float) -> str:
+    """Returns an estimated duration: tenths of a second only where there are few seconds."""
     return f"{seconds:.0f}s" if 9.95 <= seconds < 59.5 else clock(seconds if seconds < 10 else round(seconds))
 
 

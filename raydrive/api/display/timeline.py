@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raydrive.api.display.figures import COLOURS, chart, finish, note, safe
+from raydrive.api.display.figures import chart, finish, note, safe
+from raydrive.api.display.palette import STATE_COLOURS
 from raydrive.api.display.text import clock
 from raydrive.core.records import FAILED, Began, Ended, Lost
 from raydrive.storage.journal.writer import JournalReader
@@ -44,7 +45,7 @@ def plot_timeline(run: RunReader) -> Any:
     lanes = _lanes(stays, now)
     figure = chart()
     last = {trial.number: trial.attempt for trial in run.sweep.trials}
-    for state, colour in COLOURS.items():
+    for state, colour in STATE_COLOURS.items():
         of = [s for s in stays if state == (run.sweep.trials[s.trial].state if s.attempt == last[s.trial] else FAILED)]
         if not of:
             continue

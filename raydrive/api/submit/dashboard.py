@@ -32,7 +32,9 @@ TIMEOUT_S = 300.0
 """Seconds a job may take to start a driver, once the code is there."""
 
 
-def launch_by_job(submission: Submission, checked: Checked, *, storage: str, address: str) -> str:
+def launch_by_job(
+    submission: Submission, checked: Checked, *, storage: str, address: str, plain_ray: bool | None = None
+) -> str:
     """Starts a run on the cluster behind a dashboard; returns the URI of its folder.
 
     Args:
@@ -40,6 +42,7 @@ def launch_by_job(submission: Submission, checked: Checked, *, storage: str, add
         checked: What ``check_submission`` made of it; the caller discards it.
         storage: Folder or URI below which runs are kept, as the cluster's nodes see it.
         address: The dashboard's, ``http://HOST:8265``.
+        plain_ray: Whether Ray's private parts are left as they are in the processes of our actors.
 
     Raises:
         ConfigError: If the cluster refuses the submission.
@@ -50,6 +53,7 @@ def launch_by_job(submission: Submission, checked: Checked, *, storage: str, add
     request = {
         "storage": storage,
         "config": checked.config.to_json(),
+        "plain_ray": plain_ray,
         "code_sha256": code.sha256 if code is not None else "",
         "classes_sha256": hashlib.sha256(checked.classes).hexdigest() if checked.classes else "",
         "resume_from": [{"run": _name_of(one), "where": one.where} for one in submission.resume_from],
@@ -65,7 +69,9 @@ def launch_by_job(submission: Submission, checked: Checked, *, storage: str, add
         return _ask(address, request, Path(folder))
 
 
-def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: bool) -> None:
+def resume_by_job(
+    uri: str, *, address: str, limits: Mapping[str, Any], force: bool, plain_ray: bool | None = None
+) -> None:
     """Goes on with a recorded run on the cluster behind a dashboard.
 
     Args:
@@ -73,6 +79,7 @@ def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: b
         address: The dashboard's.
         limits: Fields of ``Limits`` to change.
         force: Take over even when another driver seems alive.
+        plain_ray: Whether Ray's private parts are left as they are in the processes of our actors.
 
     Raises:
         ConfigError: If a limit is out of range, or the run is over and no limit was raised.
@@ -80,7 +87,8 @@ def resume_by_job(uri: str, *, address: str, limits: Mapping[str, Any], force: b
         StorageError: If the cluster cannot read the run.
     """
     with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
-        _ask(address, {"resume": uri, "limits": dict(limits), "force": force}, Path(folder))
+        request = {"resume": uri, "limits": dict(limits), "force": force, "plain_ray": plain_ray}
+        _ask(address, request, Path(folder))
 
 
 def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:

@@ -48,7 +48,7 @@ def _launch(request: Mapping[str, Any]) -> str:
         resume_from=tuple(RunReference(**one) for one in request["resume_from"]),
         resume_child_runs=tuple(ChildReference(**one) for one in request["resume_child_runs"]),
     )
-    return launch(submission, storage=request["storage"], address="auto").uri
+    return launch(submission, storage=request["storage"], address="auto", plain_ray=request.get("plain_ray")).uri
 
 
 def _classes(sha256: str) -> bytes:
@@ -75,7 +75,8 @@ def _classes(sha256: str) -> bytes:
 def _resume(request: Mapping[str, Any]) -> str:
     """Goes on with a run; returns the URI of its folder."""
     run = RunReader.open(request["resume"])
-    resume(run, address="auto", limits=request["limits"], force=request["force"])
+    plain_ray = request.get("plain_ray")
+    resume(run, address="auto", plain_ray=plain_ray, limits=request["limits"], force=request["force"])
     return run.uri
 
 

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from raydrive.api.display import text
+
 LARGE_BYTES = 10_000_000
 """Of a function that is larger than this as a pickle, a warning names what is large in it."""
 
@@ -45,10 +47,10 @@ def warn_if_large(function: Any, size: int) -> None:
         return
     inner = inner_function(function)
     parts = sorted(((_size(value), name) for name, value in _variables(function, inner)), reverse=True)
-    large = [f"{name} ({_megabytes(count)})" for count, name in parts[:3] if count > LARGE_BYTES / 10]
+    large = [f"{name} ({text.size(count)})" for count, name in parts[:3] if count > LARGE_BYTES / 10]
     named = f": {', '.join(large)}" if large else ""
     warnings.warn(
-        f"the function {getattr(inner, '__qualname__', '')} brings {_megabytes(size)} of data along{named}. It is kept "
+        f"the function {getattr(inner, '__qualname__', '')} brings {text.size(size)} of data along{named}. It is kept "
         "with the run and loaded by each training process. Load the data inside the function instead, from a file or "
         "a URI that all nodes can read",
         UserWarning,
@@ -118,7 +120,3 @@ def _size(value: Any) -> int:
     with contextlib.suppress(Exception):
         cloudpickle.Pickler(counter).dump(value)
     return counter.count
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.0f} MB"

@@ -33,13 +33,14 @@ from raydrive.storage.run_layout import RunLayout, new_run_id
 from raydrive.storage.run_reader import RunReader
 
 
-def launch(submission: Submission, *, storage: str, address: str | None) -> RunLayout:
+def launch(submission: Submission, *, storage: str, address: str | None, plain_ray: bool | None = None) -> RunLayout:
     """Stores a submission and starts its driver; returns where the run is kept, at once.
 
     Args:
         submission: What to run.
         storage: Folder or URI below which runs are kept.
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
+        plain_ray: True = leave Ray's private parts as they are; see ``connection.connect``.
 
     Raises:
         ConfigError: If the code is too large, the function cannot be pickled, or an earlier run makes no sense here.
@@ -52,8 +53,9 @@ def launch(submission: Submission, *, storage: str, address: str | None) -> RunL
     checked = check_submission(submission, storage=storage, address=address)
     try:
         if dashboard := dashboard_of(address):
-            return _opened(launch_by_job(submission, checked, storage=storage, address=dashboard))
-        connection = ray_connection.connect(address)
+            where = {"storage": storage, "address": dashboard}
+            return _opened(launch_by_job(submission, checked, plain_ray=plain_ray, **where))
+        connection = ray_connection.connect(address, plain_ray=plain_ray)
         ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
         probe_storage(storage, submission.config.trial.resources)
         layout = _stored(checked, storage)
@@ -124,6 +126,7 @@ def resume(
     run: RunReader,
     *,
     address: str | None,
+    plain_ray: bool | None = None,
     limits: Mapping[str, Any] | None = None,
     force: bool = False,
     up_to: int | None = None,
@@ -134,6 +137,7 @@ def resume(
     Args:
         run: The run; it is refreshed.
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
+        plain_ray: True = leave Ray's private parts as they are; see ``connection.connect``.
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
         up_to: How many entries of the journal count; the rest is left out for good. For a damaged one.
@@ -157,10 +161,10 @@ def resume(
         mend(run.layout, run.config, classes)
     if dashboard := dashboard_of(address):
         refuse_by_job(run.config.trial.secrets)
-        resume_by_job(run.uri, address=dashboard, limits=changed, force=force)
+        resume_by_job(run.uri, address=dashboard, limits=changed, force=force, plain_ray=plain_ray)
     else:
         secrets = read_secrets(run.config.trial.secrets)
-        connection = ray_connection.connect(address)
+        connection = ray_connection.connect(address, plain_ray=plain_ray)
         ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
         probe_storage(run.layout.uri, run.config.trial.resources)
         start_driver(run.layout, connection.outlives, changed, secrets)

@@ -6,9 +6,10 @@ Small and for people to read; it stands in the run's configuration. The curves t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
+from raydrive.core.json_values import json_of
 from raydrive.core.records import Params, decoded, encoded
 
 
@@ -109,8 +110,8 @@ class Lineage:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the lineage as a JSON object."""
-        lists = {name: [_plain(one) for one in getattr(self, name)] for name in ("parents", "continued")}
-        return {**lists, "notes": list(self.notes)}
+        continued = [{**json_of(one), "params": encoded(one.params)} for one in self.continued]
+        return {"parents": json_of(self.parents), "continued": continued, "notes": list(self.notes)}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Lineage:
@@ -118,8 +119,3 @@ class Lineage:
         parents = (Parent(**{**one, "ignored": tuple(one.get("ignored", ()))}) for one in raw.get("parents", ()))
         continued = (Continued(**{**one, "params": decoded(one["params"])}) for one in raw.get("continued", ()))
         return cls(parents=tuple(parents), continued=tuple(continued), notes=tuple(raw.get("notes", ())))
-
-
-def _plain(one: Parent | Continued) -> dict[str, Any]:
-    out = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(one).items()}
-    return {**out, "params": encoded(one.params)} if isinstance(one, Continued) else out

@@ -6,8 +6,8 @@ nothing else; no later layer fills in a default again. ``to_json`` is what ``con
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.config.lineage import Lineage
@@ -16,6 +16,7 @@ from raydrive.core.dataclass_checks import wrong_types
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.early_stopping.policy_record import policy_record, recorded_policy
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.json_values import json_of
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.search.protocol import SamplingSpec
@@ -97,8 +98,8 @@ class RunConfig:
             "metric": metric,
             "sampling": sampling_record(self.sampling),
             "policy": policy_record(self.policy),
-            "limits": _plain(self.limits),
-            "trial": _plain(self.trial),
+            "limits": json_of(self.limits),
+            "trial": json_of(self.trial),
             **({"lineage": self.lineage.to_json()} if self.lineage else {}),
             **({"classes_sha256": self.classes_sha256} if self.classes_sha256 else {}),
         }
@@ -141,17 +142,6 @@ class RunConfig:
         return config
 
 
-def _plain(value: Any) -> Any:
-    """A dataclass as JSON values, without the deep copies of ``dataclasses.asdict``."""
-    if hasattr(value, "__dataclass_fields__"):
-        return {spec.name: _plain(getattr(value, spec.name)) for spec in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
 def _check_limits(limits: Limits) -> list[Problem]:
     problems = []
     for name, least in (("max_total_runs", 1), ("max_concurrent_runs", 1), ("max_attempts", 1), ("first_failures", 0)):
@@ -185,36 +175,52 @@ def _check_variables(variables: Mapping[str, str]) -> list[Problem]:
     return problems
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_above_0(value: Any) -> bool:
+    return bool(is_number(value) and value > 0)
+
+
+def _is_folder_name(value: str) -> bool:
+    return bool(value) and not set(value) & set("/\\\0") and not value.startswith(".")
+
+
+_Rule = tuple[str, Callable[[RunConfig], Any], Callable[[Any], bool], str]
+_RULES: tuple[_Rule, ...] = (
+    ("primary_metric_name", lambda c: c.metric.name, _is_text, "the name of a logged metric"),
+    ("primary_metric_value", lambda c: c.metric.value, is_objective, ALLOWED),
+    ("experiment", lambda c: c.experiment, _is_folder_name, "a name without '/' or '\\' that does not begin with '.'"),
+    ("seed", lambda c: c.seed, lambda v: _is_whole(v, 0), "a whole number of 0 or more"),
+    ("keep_checkpoints", lambda c: c.trial.keep_checkpoints, lambda v: _is_whole(v, 1), "a whole number of 1 or more"),
+    ("lease_s", lambda c: c.trial.lease_s, _is_above_0, "a number of seconds above 0"),
+    ("storage_patience_s", lambda c: c.trial.storage_patience_s, _is_above_0, "a number of seconds above 0"),
+    (
+        "log_limit",
+        lambda c: c.trial.log_limit,
+        lambda v: _is_whole(v, 0) and (v == 0 or v >= LEAST_LOG_LIMIT),
+        f"bytes, {LEAST_LOG_LIMIT:,} or more, or 0 for no limit",
+    ),
+    ("grace_s", lambda c: c.trial.grace_s, lambda v: is_number(v) and v >= 0, "a number of seconds of 0 or more"),
+)
+"""Name of an argument, where its value is, what holds for it, and what is allowed, in words."""
+
+
 def _check_names(config: RunConfig) -> list[Problem]:
     problems = []
-    if not isinstance(config.metric.name, str) or not config.metric.name:
-        problems.append(Problem("primary_metric_name", show(config.metric.name), "the name of a logged metric"))
-    value = config.metric.value
-    if not is_objective(value):
-        fix = did_you_mean(value, NAMES) if isinstance(value, str) else ""
-        problems.append(Problem("primary_metric_value", show(value), ALLOWED, fix))
-    bad = set(config.experiment) & set("/\\\0")
-    if not config.experiment or bad or config.experiment.startswith("."):
-        allowed = "a name without '/' or '\\' that does not begin with '.'"
-        problems.append(Problem("experiment", show(config.experiment), allowed))
-    if not isinstance(config.seed, int) or isinstance(config.seed, bool) or config.seed < 0:
-        problems.append(Problem("seed", show(config.seed), "a whole number of 0 or more"))
-    keep = config.trial.keep_checkpoints
-    if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
-        problems.append(Problem("keep_checkpoints", show(keep), "a whole number of 1 or more"))
-    if not is_number(config.trial.lease_s) or config.trial.lease_s <= 0:
-        problems.append(Problem("lease_s", show(config.trial.lease_s), "a number of seconds above 0"))
-    if not is_number(config.trial.storage_patience_s) or config.trial.storage_patience_s <= 0:
-        found = show(config.trial.storage_patience_s)
-        problems.append(Problem("storage_patience_s", found, "a number of seconds above 0"))
-    log_limit = config.trial.log_limit
-    if not isinstance(log_limit, int) or isinstance(log_limit, bool) or 0 != log_limit < LEAST_LOG_LIMIT:
-        problems.append(Problem("log_limit", repr(log_limit), f"bytes, {LEAST_LOG_LIMIT:,} or more, or 0 for no limit"))
+    for name, value_of, holds, allowed in _RULES:
+        value = value_of(config)
+        if not holds(value):
+            fix = did_you_mean(value, NAMES) if name == "primary_metric_value" and isinstance(value, str) else ""
+            problems.append(Problem(name, show(value), allowed, fix))
     if config.trial.reuse_processes and config.trial.kind != "function":
         fix = "Name in preload what each of its starts imports."
         problems.append(Problem("reuse_processes", "True for a script", "True where trials are a function", fix))
     elif config.trial.reuse_processes and not config.trial.reuse_actors:
         problems.append(Problem("reuse_processes", "True with reuse_actors=False", "True where actors are reused"))
-    if not is_number(config.trial.grace_s) or config.trial.grace_s < 0:
-        problems.append(Problem("grace_s", show(config.trial.grace_s), "a number of seconds of 0 or more"))
     return problems

@@ -156,7 +156,7 @@ class TrialSpec:
     reuse_actors: bool = True
     """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
     reuse_processes: bool = False
-    """Whether a ``function`` is called again in the process of the trial before, where that has returned."""
+    """Whether a ``function`` is called again in the process of the trial before; experimental."""
     lease_s: float = 180.0
     """Seconds a trial goes on without hearing from a driver: more than a driver needs to come back from a lost node."""
     storage_patience_s: float = 600.0

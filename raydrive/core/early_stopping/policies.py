@@ -18,13 +18,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Protocol
 
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.retention import PolicyNeeds
 from raydrive.core.early_stopping.verdict import Verdict, bandit_why, median_why, truncation_why
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.numbers import is_real
 
 ROUNDING = 1e-12
 """Relative difference below which two computed numbers are equal."""
@@ -309,12 +310,12 @@ def _unknown_key(key: object, kind: type[_Known] | None, known: Sequence[str], w
 
 
 def _forgive_v2_defaults(values: dict[str, Any]) -> None:
-    if _is_number(values.get("evaluation_interval")) and values["evaluation_interval"] == 0:
+    if is_real(values.get("evaluation_interval")) and values["evaluation_interval"] == 0:
         values["evaluation_interval"] = 1
     slacks = {name: values[name] for name in ("slack_factor", "slack_amount") if values.get(name) is not None}
     if len(slacks) == 2 and any(slacks.values()):
         for name, slack in slacks.items():
-            if _is_number(slack) and slack == 0:
+            if is_real(slack) and slack == 0:
                 del values[name]
 
 
@@ -356,15 +357,6 @@ def _refuse(problems: list[Problem]) -> None:
         raise ConfigError(problems)
 
 
-def _is_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond the floats
-        return False
-
-
 def _is_whole(value: object) -> bool:
     return not isinstance(value, bool) and isinstance(value, Integral)
 
@@ -386,7 +378,7 @@ def _slack_problems(factor: object, amount: object) -> list[Problem]:
         fix = "Leave one of them out." if given else "Add slack_factor: 0.1, or slack_amount in units of the metric."
         problems.append(Problem("policy", found, "exactly one of slack_factor and slack_amount", fix))
     for name, slack in given:
-        if not _is_number(slack) or slack < 0:  # type: ignore[operator]
+        if not is_real(slack) or slack < 0:  # type: ignore[operator]
             allowed = "a finite number of 0 (no slack) or more"
             problems.append(Problem(f"policy.{name}", show(slack), allowed))
     return problems

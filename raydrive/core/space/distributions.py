@@ -25,7 +25,8 @@ from statistics import NormalDist
 from typing import ClassVar
 
 from raydrive.core.errors import Problem, show
-from raydrive.core.space.expressions import Expression, Value, is_number
+from raydrive.core.numbers import is_number
+from raydrive.core.space.expressions import Expression, Value
 
 EXACT = 2**53
 """Whole numbers up to here are exact as floats."""

@@ -7,7 +7,6 @@ and never ask what kind of parameter stands behind a coordinate. Here are the ba
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -15,6 +14,8 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.json_values import copied
+from raydrive.core.numbers import is_number
 
 Value = Any
 """A JSON value (None, bool, int, float, str, list or dict) or a tuple; in a choice's option also an ``Expression``."""
@@ -24,16 +25,6 @@ TUPLE = "$tuple"
 
 MANY = 100_000
 """More options than this are not listed: ``choice`` refuses them, ``options()`` of the others answers None."""
-
-
-def is_number(value: object) -> bool:
-    """Tells whether a value is a finite int or float; bool is neither."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an int too large for a float
-        return False
 
 
 def canonical(value: Value) -> Any:
@@ -174,7 +165,7 @@ class Choice(Expression):
 
     def quantile(self, u: float) -> Value:
         """Returns a copy of the option at ``u``."""
-        return copy_of(self.values[self.index(u)])
+        return copied(self.values[self.index(u)])
 
     def index_of(self, value: Value) -> int | None:
         """Returns the number of the first option that can give this value, or None."""
@@ -224,7 +215,7 @@ class Choice(Expression):
         """
         if not 0 <= index < len(self.values):
             raise IndexError(f"choice has {len(self.values)} options, none at {index}")
-        return copy_of(self.values[index])
+        return copied(self.values[index])
 
     def options(self) -> tuple[Value, ...]:
         """Returns the options as listed."""
@@ -260,7 +251,7 @@ def filled(option: Value, values: Iterator[Value]) -> Value:
         return next(values)
     if isinstance(option, Mapping):
         return {key: filled(item, values) for key, item in option.items()}
-    return copy_of(option)
+    return copied(option)
 
 
 def values_at_leaves(option: Value, value: Value) -> Iterator[Value]:
@@ -283,17 +274,6 @@ def matches(option: Value, value: Value) -> bool:
             and all(matches(item, value[key]) for key, item in option.items())
         )
     return bool(canonical(option) == canonical(value))
-
-
-def copy_of(value: Value) -> Value:
-    """Returns a value with containers of its own, so that nobody can change the space through a trial's params."""
-    if isinstance(value, Mapping):
-        return {key: copy_of(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [copy_of(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple([copy_of(item) for item in value])
-    return value
 
 
 def as_json(option: Value) -> Value:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, show
+from raydrive.core.numbers import is_number
 from raydrive.core.space.choice_options import is_series, way_out
 from raydrive.core.space.distributions import (
     LogNormal,
@@ -24,17 +25,7 @@ from raydrive.core.space.distributions import (
     QUniform,
     Uniform,
 )
-from raydrive.core.space.expressions import (
-    MANY,
-    TUPLE,
-    Choice,
-    Expression,
-    RandInt,
-    Value,
-    canonical,
-    field_names,
-    is_number,
-)
+from raydrive.core.space.expressions import MANY, TUPLE, Choice, Expression, RandInt, Value, canonical, field_names
 
 EXPRESSIONS: dict[str, type[Expression]] = {
     cls.kind: cls

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.lazy_numpy import np
+from raydrive.core.numbers import is_number
 from raydrive.core.records import Params
 from raydrive.core.space.distributions import (
     LogNormal,
@@ -34,7 +35,6 @@ from raydrive.core.space.expressions import (
     Value,
     canonical,
     filled,
-    is_number,
     leaves,
     matches,
     values_at_leaves,

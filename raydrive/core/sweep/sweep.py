@@ -195,14 +195,19 @@ class Sweep:
                 return state.epoch > 0 and not state.finished
             case Suggested():
                 return fact.trial == len(state.trials) and self.free_slots > 0
+            case Cancelled(trial=None):
+                return not (state.finished or state.ending)
             case Cancelled():
-                if fact.trial is None:
-                    return not (state.finished or state.ending)
                 return fact.trial in state.open and not state.open[fact.trial].stop_by
         trial = state.open.get(fact.trial)
         if trial is None or fact.attempt != trial.attempt:
             return False
-        return trial.accepts(fact) if isinstance(fact, Noted) else not isinstance(fact, Began) or trial.began_at is None
+        match fact:  # of an attempt under way
+            case Noted():
+                return trial.accepts(fact)
+            case Began():
+                return trial.began_at is None
+        return True
 
     def handle(self, fact: Fact) -> tuple[Decision, ...]:
         """Folds a fact and returns what is to be done about it; the decisions are folded too.

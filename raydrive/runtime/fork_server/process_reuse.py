@@ -1,4 +1,4 @@
-"""Calls a function again in the process that has called it before: ``reuse_processes``.
+"""Calls a function again in the process that has called it before: ``reuse_processes``, which is experimental.
 
 What trials leave in the process (modules, caches, compiled code, a GPU's context) is there for the next one, which is
 what it is for. The log, the working directory, the environment, signals and timers, and the state of ``random`` are

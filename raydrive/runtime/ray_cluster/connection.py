@@ -10,6 +10,7 @@ from typing import Any
 
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ClusterError
+from raydrive.runtime.ray_cluster import plain_ray as plain
 from raydrive.runtime.ray_cluster.embedded_ray import start_ray
 from raydrive.runtime.ray_cluster.gcs_ping import why_unreachable
 
@@ -29,13 +30,15 @@ class Connection:
     """True when the cluster goes on without this process, so that drivers must be detached."""
 
 
-def connect(address: str | None = None, *, num_cpus: int | None = None) -> Connection:
+def connect(address: str | None = None, *, num_cpus: int | None = None, plain_ray: bool | None = None) -> Connection:
     """Connects to Ray, or uses the connection this process already has.
 
     Args:
         address: ``auto``, ``HOST:PORT``, or ``local`` for an embedded cluster; None takes ``RAY_ADDRESS``, then
             an embedded cluster.
         num_cpus: Cores of an embedded cluster; None = those of this machine.
+        plain_ray: True = change none of Ray's private parts, here and in the processes of our actors;
+            ``RAYDRIVE_PLAIN_RAY`` wins over it.
 
     Raises:
         ClusterError: If no cluster answers at the address.
@@ -63,15 +66,18 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Conne
             # Ray 2.54, say, warns every process that connects: tasks without GPUs will see all of them. 2.60 does not.
             warnings.filterwarnings("ignore", "Tip: In future versions of Ray, .*accelerator", FutureWarning)
             if explicit == "local":
-                start_ray(num_cpus, **options)
+                start_ray(num_cpus, plain_ray, **options)
             else:
+                if plain.asked_by_variable() or (plain.asked_by_variable() is None and plain_ray):
+                    options["runtime_env"] = {"env_vars": {plain.VARIABLE: "1"}}
                 ray.init(address=explicit, **options)
     except Exception as error:  # Ray raises whatever comes, a bare Exception where a node starts too slowly
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if explicit == "local":
             raise ClusterError(
                 f"Ray could not be started on this machine: {first.rstrip('.')}. Hint: when the machine is busy, try "
-                "again; Ray's own logs are in /tmp/ray/session_latest/logs"
+                f"again; {plain.VARIABLE}=1 starts Ray without raydrive's changes, for a Ray that raydrive does not "
+                "know; Ray's own logs are in /tmp/ray/session_latest/logs"
             ) from error
         raise _no_cluster(explicit, first) from error
     return Connection(_gcs_address(), embedded=explicit == "local", outlives=explicit != "local")

@@ -1,8 +1,9 @@
 """Starting Ray on this machine, for one run: only the processes that the run needs.
 
-What is changed in Ray here is none of its public interface. Each change is made only where Ray has what it changes,
-lasts no longer than the start, and saves nothing but time: with a Ray that names things otherwise all of it starts, as
-ever. Measured with Ray 2.60 on two cores; ``benchmarks/LOG.md`` has the figures.
+What is changed in Ray here is none of its public interface. The changes last no longer than the start, and save nothing
+but time. A Ray that lacks one of the parts is started as it is, with one line that tells it; a user asks for that with
+``RAYDRIVE_PLAIN_RAY=1`` or ``plain_ray: true``. Measured with Ray 2.60 on two cores; ``benchmarks/LOG.md`` has the
+figures.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from raydrive.runtime.ray_cluster import agent_stub as stand_ins
+from raydrive.runtime.ray_cluster import plain_ray as plain
 
 _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
 """What Ray starts for every cluster, as methods of its node. Without a dashboard the API server does nothing but count
@@ -39,11 +43,46 @@ _NODE_S = 10.0
 """So long we look often whether the node is there; then Ray looks, in its own time."""
 
 
-def start_ray(num_cpus: int | None, **options: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class RayStart:
+    """How an embedded Ray is started."""
+
+    plain: bool
+    """True = as Ray starts by itself, none of its private parts changed."""
+    why: str
+    """The reason, for people; the version of Ray where it is raydrive's start."""
+    lacking: str = ""
+    """The part that this Ray lacks, where plain Ray is used although nobody asked for it."""
+
+    def __str__(self) -> str:
+        return f"plain Ray: {self.why}" if self.plain else f"raydrive's start ({self.why})"
+
+
+def choose_start(plain_ray: bool | None = None) -> RayStart:
+    """Returns how an embedded Ray would be started here.
+
+    Args:
+        plain_ray: What the settings ask for; ``RAYDRIVE_PLAIN_RAY`` wins over it.
+    """
+    asked = plain.asked_by_variable()
+    if asked:
+        return RayStart(True, f"{plain.VARIABLE} is set")
+    if asked is None and plain_ray:
+        return RayStart(True, "plain_ray is true in the settings")
+    version = f"Ray {metadata.version('ray')}"
+    lacking = next((f"{at}.{name}" for at, name, _ in _CHANGES if not hasattr(_found(at), name)), "").replace(":", ".")
+    if lacking:
+        return RayStart(True, f"{version} has no {lacking}, which raydrive's start changes", lacking)
+    agents = all(hasattr(_found("ray._raylet"), name) for name in _PORTS)
+    return RayStart(False, version if agents else f"{version}, with Ray's own agents")
+
+
+def start_ray(num_cpus: int | None, plain_ray: bool | None = None, **options: Any) -> None:
     """Starts Ray and connects to it.
 
     Args:
         num_cpus: Cores that it is to count; None = those of this machine.
+        plain_ray: What the settings ask for: True = change nothing in Ray.
         options: Of ``ray.init``.
 
     Raises:
@@ -51,31 +90,39 @@ def start_ray(num_cpus: int | None, **options: Any) -> None:
     """
     import ray
 
-    with _only_what_is_used():
+    start = choose_start(plain_ray)
+    if start.lacking:
+        print(f"raydrive: {start}. Its start takes a few seconds more.", file=sys.stderr, flush=True)
+    with _plain_workers() if start.plain else _only_what_is_used():
         # The address is given explicitly: ray.init() alone would join whatever cluster runs on this machine.
         ray.init("local", include_dashboard=False, num_cpus=num_cpus, **options)
 
 
 @contextlib.contextmanager
+def _plain_workers() -> Iterator[None]:
+    """Has the processes of this cluster leave Ray as it is, too: they inherit the variable."""
+    before = os.environ.get(plain.VARIABLE)
+    os.environ[plain.VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[plain.VARIABLE]
+        else:
+            os.environ[plain.VARIABLE] = before
+
+
+@contextlib.contextmanager
 def _only_what_is_used() -> Iterator[None]:
     """Has Ray leave out what is unused and wait for nothing; afterwards it is as it was."""
-    from ray._private import services, utils
-    from ray._private.node import Node
-
-    changes: list[tuple[Any, str, Callable[..., Any]]] = [
-        *((Node, name, _nothing) for name in _UNUSED),
-        (services, "get_node", _soon),
-        (services, "start_ray_process", _start),
-        (utils, "get_dashboard_dependency_error", _no_dashboard),
-    ]
     with contextlib.ExitStack() as stack:
-        for owner, name, other in changes:
-            if hasattr(owner, name):
-                rays = getattr(owner, name)
-                stack.callback(setattr, owner, name, rays)
-                ours = functools.partial(other, rays)
-                # Python 3.13 warns of a partial in a class, for it is to become a method.
-                setattr(owner, name, staticmethod(ours) if isinstance(owner, type) else ours)
+        for path, name, other in _CHANGES:
+            owner = _found(path)
+            rays = getattr(owner, name)
+            stack.callback(setattr, owner, name, rays)
+            ours = functools.partial(other, rays)
+            # Python 3.13 warns of a partial in a class, for it is to become a method.
+            setattr(owner, name, staticmethod(ours) if isinstance(owner, type) else ours)
         if not _SETTINGS.keys() & os.environ.keys():
             for name, value in _SETTINGS.items():
                 stack.callback(os.environ.pop, name, None)
@@ -144,3 +191,22 @@ def _no_dashboard(get_dashboard_dependency_error: Callable[..., Any]) -> ImportE
 
 def _nothing(*args: object, **options: object) -> None:
     """Stands for the start of a process."""
+
+
+def _found(path: str) -> Any:
+    """Returns a module of Ray's, or a class in one; None where there is none of this name."""
+    module, _, name = path.partition(":")
+    try:
+        found = importlib.import_module(module)
+    except ImportError:
+        return None
+    return getattr(found, name, None) if name else found
+
+
+_CHANGES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    *(("ray._private.node:Node", name, _nothing) for name in _UNUSED),
+    ("ray._private.services", "get_node", _soon),
+    ("ray._private.services", "start_ray_process", _start),
+    ("ray._private.utils", "get_dashboard_dependency_error", _no_dashboard),
+)
+"""What is changed in Ray: owner, name, and what stands there during the start, which gets Ray's own first."""

@@ -31,9 +31,9 @@ MOST_RISES = 5000
 FEWEST_PER_CURVE = 16
 MOST_PER_CURVE = 1000
 ROW = (
-    *("number", "state", "why", "stop_by", "best", "best_at", "last", "intervals", "created", "began", "ended"),
-    *("seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note"),
-)
+    "number", "state", "why", "stop_by", "best", "best_at", "last", "intervals", "created", "began", "ended",
+    "seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note",
+)  # fmt: skip
 """What stands at each place of a row; ``best`` is the objective value, ``best_at`` its interval."""
 
 
@@ -160,23 +160,17 @@ class Documents:
         params = self.params()[number]
         began = next((one.began_at for one in past.tries if one.began_at is not None), None)
         extras = [_last(past, name) for name in self.history.metric_names]
-        return [
-            *(
-                number,
-                trial.state,
-                trial.why,
-                trial.stop_by,
-                curves.objective(number),
-                curves.objective_interval(number),
-            ),
-            *(short(values[-1]) if len(values) else None, len(values), trial.created_at, began, trial.ended_at),
-            *(seconds_of(trial, trial.ended_at or now), trial.attempt, trial.node, trial.gpus, trial.origin),
-            *([params.get(column.name) for column in columns], extras),
+        return [  # as in ROW
+            number, trial.state, trial.why, trial.stop_by,
+            curves.objective(number), curves.objective_interval(number), short(values[-1]) if len(values) else None,
+            len(values), trial.created_at, began, trial.ended_at,
+            seconds_of(trial, trial.ended_at or now), trial.attempt, trial.node, trial.gpus, trial.origin,
+            [params.get(column.name) for column in columns], extras,
             [past.cut[0], short(past.cut[1])] if past.cut else None,
             curve_json(values, limit),
             [_try(one) for one in past.tries],
             _note(trial.details),
-        ]
+        ]  # fmt: skip
 
     # ------------------------------------------------------------------ whole
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from raydrive.api.display.text import span_text
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
+from raydrive.api.display.palette import state_colour
+from raydrive.api.display.text import clock, number, span_text, value_text
+from raydrive.core.sweep.state import Trial
 from raydrive.core.views.chart_axes import flat
-from raydrive.core.views.summary import INTERRUPTED, ranked, row, seconds_of
+from raydrive.core.views.summary import ranked, row, seconds_of
 from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.data.thinning import thin
 
-COLOURS = {RUNNING: "#2f7ed8", COMPLETED: "#26997a", CANCELED: "#c98a04", FAILED: "#d1495b", QUEUED: "#8a94a6"}
-COLOURS[INTERRUPTED] = "#8661c1"
 MOST_ROWS = 15
 MOST_LINES = 150
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 62, 26
@@ -32,7 +33,7 @@ def run_cell(history: RunHistory, now: float | None = None) -> str:
     best = summary.best
     counts = ", ".join(f"{count} {name.lower()}" for name, count in summary.counts.items() if count) or "none yet"
     value = (
-        f"best {_text(history.config.metric.label)} <b>{best.value:.6g}</b> (trial {best.trial})"
+        f"best {_text(history.config.metric.label)} <b>{number(best.value)}</b> (trial {best.trial})"
         if best
         else "no value yet"
     )
@@ -42,7 +43,7 @@ def run_cell(history: RunHistory, now: float | None = None) -> str:
     return (
         '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
         f"<div><b>{_text(history.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "
-        f"{summary.max_total_runs} ({counts}) · {value} · {_clock(summary.elapsed_s)}{saved}</div>{why}"
+        f"{summary.max_total_runs} ({counts}) · {value} · {clock(summary.elapsed_s)}{saved}</div>{why}"
         f"{drawing(history)}{_table(history, now, stands.interrupted)}</div>"
     )
 
@@ -55,47 +56,67 @@ def drawing(history: RunHistory) -> str:
     finite = sorted(v for _, (_, values) in lines for v in values if math.isfinite(v))
     if not finite:
         return ""
-    # The worst twentieth may leave the drawing: a diverged trial would press all others flat.
+    longest = max(curves.length(trial.number) for trial, _ in lines)
+    plane = _Plane(*_shown(finite), longest)
+    top = history.sweep.best.trial if history.sweep.best else None
+    lines.sort(key=lambda item: item[0].number == top)  # the best one over the others
+    parts = [plane.line(trial, *curve, best=trial.number == top) for trial, curve in lines]
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" style="max-width:100%" role="img" '
+        f'font-size="11" fill="currentColor">{plane.axes()}{"".join(parts)}</svg>'
+    )
+
+
+def _shown(finite: Sequence[float]) -> tuple[float, float]:
+    """The range of the drawing. The worst twentieth may leave it: a diverged trial would press all others flat."""
     low, high = finite[0], finite[-1]
     if len(finite) > 20:
         inner_low, inner_high = finite[len(finite) // 20], finite[-1 - len(finite) // 20]
         room = 2 * (inner_high - inner_low or 1.0)
         low, high = max(low, inner_low - room), min(high, inner_high + room)
-    span = high - low or abs(high) or 1.0
-    longest = max(curves.length(trial.number) for trial, _ in lines)
+    return low, high
 
-    def x(k: int) -> float:
-        return LEFT + (WIDTH - LEFT - 8) * (k / max(1, longest - 1))
 
-    def y(value: float) -> float:
-        return 8 + (HEIGHT - BOTTOM - 8) * (1 - (min(high, max(low, value)) - low) / span)
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """Where a value of an interval is in the drawing."""
 
-    top = history.sweep.best.trial if history.sweep.best else None
-    parts = []
-    for trial, (indices, values) in sorted(lines, key=lambda item: item[0].number == top):
-        dots = [(x(k), y(v)) for k, v in zip(indices, values, strict=True) if math.isfinite(v)]
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in dots)
-        width, opacity = (2.6, 1) if trial.number == top else (1, 0.55)
+    low: float
+    high: float
+    longest: int
+    """Intervals of the longest curve."""
+
+    @property
+    def span(self) -> float:
+        return self.high - self.low or abs(self.high) or 1.0
+
+    def x(self, k: int) -> float:
+        return LEFT + (WIDTH - LEFT - 8) * (k / max(1, self.longest - 1))
+
+    def y(self, value: float) -> float:
+        return 8 + (HEIGHT - BOTTOM - 8) * (1 - (min(self.high, max(self.low, value)) - self.low) / self.span)
+
+    def line(self, trial: Trial, indices: Sequence[int], values: Sequence[float], *, best: bool) -> str:
+        dots = [(self.x(k), self.y(v)) for k, v in zip(indices, values, strict=True) if math.isfinite(v)]
+        width, opacity = (2.6, 1) if best else (1, 0.55)
         title = f"<title>trial {trial.number}, {trial.state}</title>"
-        look = f'stroke="{COLOURS[trial.state]}" stroke-width="{width}" stroke-opacity="{opacity}" fill="none"'
+        look = f'stroke="{state_colour(trial.state)}" stroke-width="{width}" stroke-opacity="{opacity}" fill="none"'
         if len(dots) == 1:
-            parts.append(f'<circle cx="{dots[0][0]:.1f}" cy="{dots[0][1]:.1f}" r="3" {look}>{title}</circle>')
-        elif dots:
-            parts.append(f'<polyline points="{points}" {look}>{title}</polyline>')
-    labels = "".join(
-        f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.4g}</text>'
-        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{y(value):.1f}" y2="{y(value):.1f}" stroke="currentColor" '
-        'stroke-opacity=".15"/>'
-        for value in (low, low + span / 2, high)
-    )
-    ends = (
-        f'<text x="{LEFT}" y="{HEIGHT - 6}">1</text>'
-        f'<text x="{WIDTH - 8}" y="{HEIGHT - 6}" text-anchor="end">interval {longest}</text>'
-    )
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" style="max-width:100%" role="img" '
-        f'font-size="11" fill="currentColor">{labels}{ends}{"".join(parts)}</svg>'
-    )
+            return f'<circle cx="{dots[0][0]:.1f}" cy="{dots[0][1]:.1f}" r="3" {look}>{title}</circle>'
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in dots)
+        return f'<polyline points="{points}" {look}>{title}</polyline>' if dots else ""
+
+    def axes(self) -> str:
+        labels = "".join(
+            f'<text x="{LEFT - 6}" y="{self.y(value) + 4:.1f}" text-anchor="end">{value_text(value)}</text>'
+            f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{self.y(value):.1f}" y2="{self.y(value):.1f}" '
+            'stroke="currentColor" stroke-opacity=".15"/>'
+            for value in (self.low, self.low + self.span / 2, self.high)
+        )
+        return (
+            f'{labels}<text x="{LEFT}" y="{HEIGHT - 6}">1</text>'
+            f'<text x="{WIDTH - 8}" y="{HEIGHT - 6}" text-anchor="end">interval {self.longest}</text>'
+        )
 
 
 def _table(history: RunHistory, now: float, interrupted: bool) -> str:
@@ -113,10 +134,10 @@ def _table(history: RunHistory, now: float, interrupted: bool) -> str:
         values = [
             str(item.number),
             _state(item.state),
-            _number(item.objective[1]),
+            _cell_text(item.objective[1]),
             str(item.intervals),
-            _clock(seconds_of(sweep.trials[item.number], sweep.trials[item.number].ended_at or now)),
-            *(_number(params.get(name)) for name in names),
+            clock(seconds_of(sweep.trials[item.number], sweep.trials[item.number].ended_at or now)),
+            *(_cell_text(params.get(name)) for name in names),
             _text(item.why, 120),
         ]
         looks = [_CELL + ";white-space:nowrap"] * (len(values) - 1) + [_CELL]
@@ -129,7 +150,7 @@ def _table(history: RunHistory, now: float, interrupted: bool) -> str:
 
 
 def _state(state: str) -> str:
-    return f'<span style="color:{COLOURS.get(state, "#8a94a6")};font-weight:600">{_text(state)}</span>'
+    return f'<span style="color:{state_colour(state)};font-weight:600">{_text(state)}</span>'
 
 
 def _text(value: object, most: int = 200) -> str:
@@ -139,17 +160,5 @@ def _text(value: object, most: int = 200) -> str:
     return shown.replace("\n", " ").replace("$", "&#36;")
 
 
-def _number(value: object) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.6g}" if isinstance(value, float) else _text(value, 40)
-
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+def _cell_text(value: object) -> str:
+    return number(value) if value is None or isinstance(value, float) else _text(value, 40)

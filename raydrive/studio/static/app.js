@@ -1,5 +1,5 @@
 // The page: puts the views together and keeps them in step with the run.
-import { el, fill, num, clock, when, remembered, remember, esc } from "./util.js";
+import { el, fill, num, clock, rough, when, remembered, remember, esc } from "./util.js";
 import { Store, STATES } from "./store.js";
 import { openSource } from "./source.js";
 import { MetricsChart, BestChart } from "./metrics.js";
@@ -33,7 +33,7 @@ class Header {
     const bar = el("div", { class: "progress", role: "img", "aria-label": STATES.map((s) => `${counts[s]} ${s}`).join(", ") },
       STATES.map((s) => (counts[s] ? el("span", { class: s.toLowerCase(), title: `${counts[s]} ${s}`, style: { width: `${(100 * counts[s]) / Math.max(head.max_total, head.total)}%` } }) : null)));
     const best = head.best, gpu = saving.gpus ? `, ${num(saving.gpus * saving.seconds / 3600)} GPU hours` : "", none = saving.seconds === null;
-    const without = none ? `how long they would have trained on cannot be estimated: ${saving.why}` : `saved, between ${clock(saving.low_s)} and ${clock(saving.high_s)}, and ${Math.round(100 * saving.share)} % of the intervals${gpu}; without it about ${clock(saving.trained_s + saving.seconds)}`;
+    const without = none ? `how long they would have trained on cannot be estimated: ${saving.why}` : `saved, between ${rough(saving.low_s)} and ${rough(saving.high_s)}, and ${Math.round(100 * saving.share)} % of the intervals${gpu}; without it about ${rough(saving.trained_s + saving.seconds)}`;
     const tile = (label, value, note, extra) => el("div", { class: "tile" }, el("span", { class: "label" }, label), el("strong", {}, value), el("span", { class: "hint" }, note), extra || null);
     fill(this.node, 
       el("div", { class: "top" },
@@ -57,7 +57,7 @@ class Header {
         tile("trials", `${head.done} of ${head.max_total}`, STATES.filter((s) => counts[s]).map((s) => `${counts[s]} ${s.toLowerCase()}`).join(", ") || "none yet", bar),
         tile("elapsed", clock(run.elapsed_s), `since ${when(run.started)}`),
         tile("training time", clock(saving.trained_s), `${head.reports} reports`),
-        tile("early termination", saving.stopped ? (none ? "no estimate" : `≈ ${clock(saving.seconds)}`) : "–",
+        tile("early termination", saving.stopped ? (none ? "no estimate" : `≈ ${rough(saving.seconds)}`) : "–",
           saving.stopped ? `${without}; ${saving.stopped} trials stopped` : saving.policy)));
   }
 }

@@ -1,5 +1,5 @@
 // Importance of hyperparameters, slices of a model, and what another policy would have done.
-import { el, fill, num, clock, esc, css, select } from "./util.js";
+import { el, fill, num, clock, rough, esc, css, select } from "./util.js";
 import { layout, plot, Frame, fewLogTicks } from "./chart.js";
 
 export class Importance {
@@ -14,7 +14,7 @@ export class Importance {
     fill(this.node, 
       el("div", { class: "bars" }, found.importance.slice(0, 16).map(([name, share]) => [el("span", { class: "name", title: name }, name),
         el("span", { class: "track" }, el("span", { class: "fill", style: { width: `${(100 * share) / most}%` } })), el("span", { class: "value" }, `${(100 * share).toFixed(0)} %`)])),
-      el("p", { class: "hint" }, `Permutation importance in a random forest over ${found.trials} trials; out of sample it explains ${Math.max(0, Math.round(100 * found.explained))} % of the differences.${found.note ? ` Note: ${found.note}.` : ""}`));
+      el("p", { class: "hint" }, `Functional ANOVA of a random forest over ${found.trials} trials: the share of the differences that each explains by itself. Out of sample the forest explains ${Math.max(0, Math.round(100 * found.explained))} % of them.${found.note ? ` Note: ${found.note}.` : ""}`));
   }
 }
 
@@ -115,7 +115,7 @@ export class WhatIf {
       el("div", { class: "tiles" },
         tile("would stop", `${o.stopped.length} trials`, `of ${this.store.trials.length}`),
         tile("training time", clock(o.trained_s), `of ${clock(o.all_s)} without a policy`),
-        tile("saves", clock(o.saved_s), `${Math.round(100 * o.saved_share)} %; between ${clock(o.saved_low_s)} and ${clock(o.saved_high_s)}`, o.saved_s > 0 ? "good" : ""),
+        tile("saves", rough(o.saved_s), `${Math.round(100 * o.saved_share)} %; between ${rough(o.saved_low_s)} and ${rough(o.saved_high_s)}`, o.saved_s > 0 ? "good" : ""),
         tile("best found", found, o.lost_best ? `lost: the run had ${num(o.recorded_best)} (trial ${o.recorded_best_trial})` : o.best === null ? "" : `kept: trial ${o.best_trial}`, o.lost_best ? "bad" : "good")),
       o.unknown ? el("p", { class: "hint" }, `${o.unknown} trials were stopped in this run and would have gone on under this policy. What they would have reached nobody knows; ${o.no_estimate ? `nor what they would have cost further: ${o.no_estimate}` : `their further cost, ${clock(o.beyond_s)}, is an estimate`}.`) : null,
       numbers.length ? el("div", { class: "controls" }, el("button", { onclick: () => this.store.select("whatif", { set: numbers }) }, "Select these trials")) : null,

@@ -44,12 +44,17 @@ export function num(value) {
   return String(Number(value.toPrecision(5)));
 }
 
+// Durations and sizes are written as api/display/text.py writes them.
 export function clock(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${seconds.toFixed(1)}s`;
   const all = Math.floor(seconds), h = Math.floor(all / 3600), m = Math.floor(all / 60) % 60, s = all % 60;
   const two = (n) => String(n).padStart(2, "0");
-  return h ? `${h}:${two(m)}:${two(s)} h` : `${m}:${two(s)} min`;
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+export function rough(seconds) {
+  return seconds >= 9.95 && seconds < 59.5 ? `${seconds.toFixed(0)}s` : clock(seconds < 10 ? seconds : Math.round(seconds));
 }
 
 export function when(seconds) {
@@ -58,12 +63,11 @@ export function when(seconds) {
 }
 
 export function bytes(count) {
-  if (count < 1024) return `${count} B`;
-  for (const unit of ["KiB", "MiB", "GiB", "TiB"]) {
-    count /= 1024;
-    if (count < 1024) return `${count.toFixed(count < 10 ? 1 : 0)} ${unit}`;
+  if (count < 1000) return `${count} B`;
+  for (const unit of ["kB", "MB", "GB", "TB"]) {
+    count /= 1000;
+    if (count < 999.5 || unit === "TB") return `${count < 9.95 ? Number(count.toPrecision(2)) : count.toFixed(0)} ${unit}`;
   }
-  return `${count.toFixed(0)} PiB`;
 }
 
 export function quantile(sorted, q) {

@@ -36,7 +36,9 @@ class Workspace(Native):
     ) -> None:
         own, self.mapping = here()
         super().__init__(
-            os.environ.get("RAYDRIVE_STORAGE") or own.storage, os.environ.get("RAY_ADDRESS") or own.address
+            os.environ.get("RAYDRIVE_STORAGE") or own.storage,
+            os.environ.get("RAY_ADDRESS") or own.address,
+            own.plain_ray,
         )
         self.subscription_id = subscription_id
         self.resource_group = resource_group

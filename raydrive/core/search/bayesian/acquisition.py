@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import erfcx, log_ndtr
 
+from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.gaussian_process import Posterior
-
-Array = NDArray[np.float64]
 
 _C1 = 0.5 * math.log(2.0 * math.pi)
 _C2 = 0.5 * math.log(0.5 * math.pi)

@@ -26,11 +26,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from raydrive.core.arrays import Array
 from raydrive.core.objective import BEST, LAST, MEAN, Objective
-
-Array = NDArray[np.float64]
 
 _REFERENCES = 200
 """Completed trials compared with, the latest ones; more would not change a median."""

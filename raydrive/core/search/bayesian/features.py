@@ -18,12 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from raydrive.core.arrays import Array, Mask
+from raydrive.core.numbers import is_number
 from raydrive.core.records import Params
-from raydrive.core.space.expressions import Choice, is_number
+from raydrive.core.space.expressions import Choice
 from raydrive.core.space.search_space import Dimension, Space
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 LISTED = 1024
 """More values than this are treated as a continuum and snapped only when proposed."""

@@ -19,13 +19,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.optimize import minimize
 
+from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.kernel import Layout, covariance, matern, squared_distances, with_slopes
-
-Array = NDArray[np.float64]
 
 NOISE_FLOOR = 1e-6
 """Smallest noise variance of standardised values; keeps C well conditioned where points nearly coincide."""

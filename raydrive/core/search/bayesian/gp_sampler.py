@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raydrive.core.arrays import Array
 from raydrive.core.records import Params
 from raydrive.core.search.bayesian import gaussian_process
 from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates, maximise
+from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.kernel import Layout, squared_distances
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
 from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
 from raydrive.core.search.bayesian.training_data import TrainingData
 from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space
-
-Array = NDArray[np.float64]
 
 _FIRST = 8
 """Observations of the smallest of the nested fits."""
@@ -76,6 +76,24 @@ def _fitted(count: int) -> int:
     return count if count <= _EACH else count - count % (_level(count) // 8)
 
 
+def data_of(
+    experience: TrainingData, features: FeatureEncoder, layout: Layout, *, log_offset: bool
+) -> tuple[gaussian_process.Data, TargetTransform]:
+    """Returns what a process is conditioned on, and how its values are scaled.
+
+    Args:
+        experience: The observations.
+        features: The space.
+        layout: What belongs to which feature.
+        log_offset: Whether values beside a long bad tail are spread by a logarithm.
+    """
+    values, noise = experience.values, experience.noise
+    scale = target_transform(values, log_offset)
+    extra = np.where(noise > 0.0, (np.nan_to_num(noise) * scale.slope(np.nan_to_num(values, nan=scale.best))) ** 2, 0.0)
+    data = gaussian_process.Data(features.features(experience.rows), layout, scale(values), np.minimum(extra, 4.0))
+    return data, scale
+
+
 class GpSampler(ModelSampler):
     """Log expected improvement under a Gaussian process; arguments of ``ModelSampler``, and a recipe."""
 
@@ -95,23 +113,6 @@ class GpSampler(ModelSampler):
         self._fits: dict[tuple[bytes, ...], Array] = {}
         self._all: Array | None = None
         self._layout = Layout(self._features.owner, self._features.numbers)
-
-    def importance(self, history: Sequence[TrialRecord]) -> dict[str, float]:
-        """Returns how much each dimension matters to the model: inverse length scales as shares of 1.
-
-        Args:
-            history: The trials so far.
-
-        Returns:
-            By the names of ``Space.dimensions``; empty while there are fewer than three results.
-        """
-        experience = self._reader.read(history)
-        if len(experience.values) < 3:
-            return {}
-        theta = self._theta(experience, len(experience.values))
-        inverse = np.exp(0.5 * theta[: len(self._space.dimensions)])
-        names = [dimension.name for dimension in self._space.dimensions]
-        return {name: float(x) for name, x in zip(names, inverse / inverse.sum(), strict=True)}
 
     def _propose(self, experience: TrainingData, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         f, effort = self._features, self._options.effort
@@ -183,16 +184,10 @@ class GpSampler(ModelSampler):
         )
 
     def _data(self, experience: TrainingData, count: int) -> tuple[gaussian_process.Data, TargetTransform]:
-        values = experience.values[:count]
-        scale = target_transform(values, self._options.log_offset)
-        noise = experience.noise[:count]
-        extra = np.where(
-            noise > 0.0, (np.nan_to_num(noise) * scale.slope(np.nan_to_num(values, nan=scale.best))) ** 2, 0.0
+        first = replace(
+            experience, rows=experience.rows[:count], values=experience.values[:count], noise=experience.noise[:count]
         )
-        f = self._features
-        return gaussian_process.Data(
-            f.features(experience.rows[:count]), self._layout, scale(values), np.minimum(extra, 4.0)
-        ), scale
+        return data_of(first, self._features, self._layout, log_offset=self._options.log_offset)
 
     def _process(self, experience: TrainingData) -> tuple[gaussian_process.Posterior, TrainingData, TargetTransform]:
         """The model of a proposal, the observations in it, and how their values are scaled."""

@@ -26,7 +26,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from raydrive.core.arrays import Array
+
 Columns = NDArray[np.intp]
 
 _EDGE = 1e-6

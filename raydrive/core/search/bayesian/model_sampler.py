@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from raydrive.core.json_values import copied
 from raydrive.core.records import Params
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.training_data import TrainingData, TrainingDataReader
@@ -67,7 +68,7 @@ class ModelSampler(ABC):
             return None
         given = self._given.first(lambda i: self._points[i], len(self._points))
         if given is not None:
-            return Suggestion(_copy(given), "initial")
+            return Suggestion(copied(given), "initial")
         trials = history[:number]
         inherited = self._reader.inherited
         if number + inherited < self._initial:
@@ -102,10 +103,3 @@ class ModelSampler(ABC):
         if self._space.size is not None:
             params = self._rest.first()
         return None if params is None else Suggestion(params, "random")
-
-
-def _copy(value: Any) -> Any:
-    """A configuration with containers of its own."""
-    if isinstance(value, Mapping):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value

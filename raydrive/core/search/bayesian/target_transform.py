@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from raydrive.core.arrays import Array
 
 _LEVELS = (1.0, 0.3, 0.1, 0.03, 0.01)
 """Where log(z + c) bends, in units of the distance from the best to the median value."""

@@ -13,15 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from raydrive.core.arrays import Array
 from raydrive.core.records import Params
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
 from raydrive.core.search.bayesian.training_data import TrainingData
-
-Array = NDArray[np.float64]
 
 _DRAWN = 64
 """Points drawn from the good density for each proposal."""

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from raydrive.core.arrays import Array
 from raydrive.core.errors import ConfigError
 from raydrive.core.objective import Objective
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, TERMINAL, Params
 from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.trial_record import TrialRecord
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
