@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
+import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,24 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 MOST_LINES_OF_A_FILE = 450
 MOST_LINES_OF_A_FUNCTION = 60
+MOST_MODULES_OF_A_FOLDER = 15
+MEDIAN_LINES_OF_A_FUNCTION = 8
+NINE_OF_TEN_FUNCTIONS_LINES = 40
+# No module is a gerund: it is named for what it holds. These end in -ing and are the field's words for a thing.
+NOUNS_IN_ING = {
+    "ack_pacing": "pacing of acknowledgements: a rate, as in pacing of packets",
+    "early_stopping": "the field's term",
+    "gcs_ping": "a ping is what it sends",
+    "packaging": "as in Python packaging",
+    "parsing": "the field's term",
+    "sampling": "HyperDrive's noun: BayesianParameterSampling",
+    "testing": "as in numpy.testing: what users' tests import",
+}
+OF_WHOLE_SYSTEMS = ("chaos", "cluster", "fuzz", "wheel")
+CLOCKS = ("time.monotonic", "time.perf_counter", "monotonic", "perf_counter")
+# To go: the driver and the actor of these tests belong into a helper module.
+IMPORTED_TESTS = ("test_actor",)
+WITH_CLOCKS = ("test_actor.py",)
 # Who may import Ray when it is itself imported, and who inside functions only.
 RAY_AT_ONCE = ("raydrive.runtime.actor_errors", "raydrive.runtime.driver", "raydrive.runtime.trial_actor.actor")
 RAY_INSIDE_FUNCTIONS = (
@@ -212,6 +232,33 @@ def test_files_and_functions_fit_a_reader() -> None:
     assert not long_files + long_functions, "\n".join(long_files + long_functions)
 
 
+def test_most_functions_are_short() -> None:
+    lengths = sorted(
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, Function)
+    )
+    assert statistics.median(lengths) <= MEDIAN_LINES_OF_A_FUNCTION
+    assert lengths[len(lengths) * 9 // 10] <= NINE_OF_TEN_FUNCTIONS_LINES
+
+
+def test_no_folder_holds_more_modules_than_one_looks_through() -> None:
+    counts = Counter(path.parent for path in FILES if path.name != "__init__.py")
+    crowded = [
+        f"{folder.relative_to(ROOT)} has {count} modules of its own; the most are {MOST_MODULES_OF_A_FOLDER}"
+        for folder, count in counts.items()
+        if count > MOST_MODULES_OF_A_FOLDER
+    ]
+    assert not crowded, "\n".join(crowded)
+
+
+def test_no_module_is_a_gerund() -> None:
+    names = {part for path in FILES for part in path.relative_to(PACKAGE).with_suffix("").parts if part.endswith("ing")}
+    assert names - NOUNS_IN_ING.keys() == set(), "a module is named for what it holds"
+    assert NOUNS_IN_ING.keys() - names == set(), "not there any more: take it from the list"
+
+
 def test_no_assert_and_no_bare_except() -> None:
     """`python -O` removes asserts; a bare except swallows Ctrl-C."""
     offenders = [
@@ -340,3 +387,39 @@ def test_test_files_have_names_of_their_own() -> None:
     """Two of one name in different folders cannot be collected together."""
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def _test_files() -> Iterator[tuple[Path, ast.Module]]:
+    return ((path, ast.parse(path.read_text(), str(path))) for path in sorted((ROOT / "tests").rglob("*.py")))
+
+
+def test_test_files_import_helpers_and_not_each_other() -> None:
+    """A file of tests runs alone; what several need stands in a module that is named for it."""
+    offenders = [
+        f"{_place(path, node)} imports {name}"
+        for path, tree in _test_files()
+        if path.name.startswith("test_")
+        for node, name in _imports(tree)
+        if (name.startswith("test_") or name == "conftest") and name not in IMPORTED_TESTS
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_folders_of_tests_are_folders_of_the_package() -> None:
+    """But for those of whole systems: clusters, chaos, fuzzing."""
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    strangers = {str(one) for one in folders if not (PACKAGE / one).is_dir() and one.parts[0] not in OF_WHOLE_SYSTEMS}
+    assert strangers == set()
+
+
+def test_one_helper_waits() -> None:
+    """A clock in an assertion fails on a busy machine, and does not tell what it waited for: `wait_until` does."""
+    offenders = [
+        f"{_place(path, node)} {ast.unparse(node)}"
+        for path, tree in _test_files()
+        if path.name != "waiting.py" and path.name not in WITH_CLOCKS
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+        and any(isinstance(call, ast.Call) and ast.unparse(call.func) in CLOCKS for call in ast.walk(node.test))
+    ]
+    assert not offenders, "\n".join(offenders)

@@ -12,12 +12,12 @@ import subprocess
 import sys
 import termios
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
+from waiting import wait_until
 
 RAYDRIVE = str(Path(sys.executable).parent / "raydrive")
 PLAIN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -74,15 +74,6 @@ def code(folder: Path, **files: str) -> None:
     (folder / "code").mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / "code" / name.replace("_", ".")).write_text(text, encoding="utf-8")
-
-
-def wait_until(condition: Callable[[], Any], timeout: float = 90.0, what: str = "it") -> Any:
-    """Waits for something to become true and returns it."""
-    end = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < end, f"{what} did not happen within {timeout} s"
-        time.sleep(0.05)
-    return value
 
 
 def processes_of(run_id: str) -> list[int]:
@@ -153,7 +144,7 @@ class Terminal:
                 assert re.search(pattern, self.text), f"{pattern!r} never came:\n{self.text}"
             return re.search(pattern, self.text)
 
-        found: re.Match[str] = wait_until(look, timeout, pattern)
+        found: re.Match[str] = wait_until(look, f"{pattern!r} on the screen", timeout, seen=lambda: self.text)
         return found
 
     def press(self, key: str) -> None:

@@ -28,9 +28,9 @@ from terminal import (
     environment,
     processes_of,
     raydrive,
-    wait_until,
     write_config,
 )
+from waiting import wait_until
 
 from raydrive import HyperDriveRun
 
@@ -241,9 +241,9 @@ def test_cancel_a_trial_then_the_run(head: str, place: Path, storage: str) -> No
     result = raydrive("submit", config, "--address", head, "--detach", RAYDRIVE_STORAGE=storage, RAY_ADDRESS=other)
     run = result.stdout.strip()
     assert f"--address {head} is used; RAY_ADDRESS={other} is not." in result.stderr.splitlines()
-    wait_until(lambda: status(run, storage)["running"] == 2)
+    wait_until(lambda: status(run, storage)["running"] == 2, "two running trials")
     assert raydrive("cancel", run, 0, RAYDRIVE_STORAGE=storage).returncode == 0
-    wait_until(lambda: status(run, storage)["canceled"] == 1)
+    wait_until(lambda: status(run, storage)["canceled"] == 1, "the cancelled trial")
     missing = raydrive("cancel", run, 77, RAYDRIVE_STORAGE=storage)
     assert missing.returncode != 0
     assert "has no trial 77; its trials: 0 to" in missing.stderr
@@ -450,7 +450,7 @@ def begun(terminal: Terminal) -> str:
     """Waits until two trials train; returns the run's id."""
     run = terminal.wait_for(r"Run (\S+) in ").group(1)
     terminal.wait_for("2 running")
-    wait_until(lambda: len(processes_of(run)) >= 2)
+    wait_until(lambda: len(processes_of(run)) >= 2, "the processes of two trials")
     return run
 
 
@@ -490,27 +490,25 @@ def test_ctrl_c_leaves_a_run_that_resume_completes(place: Path, storage: str, he
 
 def test_ctrl_c_twice_does_not_wait_for_the_grace_period(place: Path, storage: str, head: str) -> None:
     config = write_config(
-        place / "stubborn.yaml", "sh stubborn.sh ${{search_space.x}}", {"x": [1, 2]}, raydrive={"grace_s": 60}
+        place / "stubborn.yaml", "sh stubborn.sh ${{search_space.x}}", {"x": [1, 2]}, raydrive={"grace_s": 3600}
     )
     with window("submit", config, RAYDRIVE_STORAGE=storage) as terminal:
         run = begun(terminal)
         terminal.press(CTRL_C)
         terminal.wait_for("press Ctrl-C again to kill them at once")
         time.sleep(1.0)
-        assert len(processes_of(run)) >= 2, "they had 60 s"
+        assert len(processes_of(run)) >= 2, "they have an hour"
         recorded = status(run, storage)["reports"]
-        begin = time.monotonic()
         terminal.press(CTRL_C)
         assert terminal.wait() == 130
-        wait_until(lambda: not processes_of(run), 20.0)
-        assert time.monotonic() - begin < 50, "that is about the 60 s they had"
+        wait_until(lambda: not processes_of(run), "the end of the trials")
     row = status(run, storage)
     assert (row["status"], row["reports"]) == ("Interrupted", recorded)  # nothing of what was recorded is lost
     # At once, without --force: the driver of a cluster that is gone from this machine is gone for certain.
     result = raydrive("resume", run, "--address", head, "--detach", RAYDRIVE_STORAGE=storage)
     assert (result.returncode, result.stdout) == (0, f"{run}\n"), result.stderr
-    wait_until(lambda: status(run, storage)["running"] == 2)
-    wait_until(lambda: trials_with_processes(run) == {f"{run}_0", f"{run}_1"})
+    wait_until(lambda: status(run, storage)["running"] == 2, "two running trials")
+    wait_until(lambda: trials_with_processes(run) == {f"{run}_0", f"{run}_1"}, "the processes of both trials")
     live = raydrive("resume", run, "--address", head, RAYDRIVE_STORAGE=storage)
     assert live.returncode == 5
     assert "has a live driver" in live.stderr
@@ -525,7 +523,7 @@ def test_a_submitting_process_that_is_killed(place: Path, storage: str) -> None:
     with window("submit", config, RAYDRIVE_STORAGE=storage) as terminal:
         run = begun(terminal)
         terminal.process.kill()
-        wait_until(lambda: not processes_of(run), 20.0, "the end of the trials")
+        wait_until(lambda: not processes_of(run), "the end of the trials")
     heartbeat = Path(status(run, storage)["storage"], "driver.json")
     fresh = json.loads(heartbeat.read_text())
     del fresh["checksum"]  # as raydrive 0.1.0 wrote it

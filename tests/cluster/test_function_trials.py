@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from waiting import wait_until
 
 import raydrive
 from raydrive import (
@@ -65,13 +66,6 @@ def submit(storage: str, settings: HyperDriveConfig) -> HyperDriveRun:
 
 def one(params: dict[str, Any]) -> None:
     Run.get_context().log("score", params["x"])
-
-
-def wait_until(condition: Any, timeout_s: float = 90.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_tune_finds_the_best_trial(storage: str) -> None:
@@ -178,10 +172,12 @@ def test_a_stubborn_tree_is_gone_within_the_grace_period(storage: str) -> None:
         grace_s=0.5,
     )
     run = submit(storage, settings)
-    wait_until(lambda: run.refresh().total == 2 and bool(run.sweep.trials[1].stop_by))
+    wait_until(
+        lambda: run.refresh().total == 2 and bool(run.sweep.trials[1].stop_by), "2 reports and the stop of trial 1"
+    )
     metrics = run.all_metrics(1)[1]
     pids = [int(metrics["child"][0]), int(metrics["me"][0])]
-    wait_until(lambda: not alive(pids), timeout_s=15.0)
+    wait_until(lambda: not alive(pids), "the end of the process tree", seen=lambda: alive(pids))
     run.wait_for_completion()
     assert run.get_child(1).get_status() == "Canceled"
 
@@ -254,9 +250,9 @@ def test_cancel_a_trial_and_then_the_run(storage: str) -> None:
         time.sleep(600)
 
     run = submit(storage, config(train, max_total_runs=10))
-    wait_until(lambda: run.refresh().reports >= 2)
+    wait_until(lambda: run.refresh().reports >= 2, "2 reports")
     run.get_child(0).cancel("not this one")
-    wait_until(lambda: run.get_child(0).get_status() == "Canceled")
+    wait_until(lambda: run.get_child(0).get_status() == "Canceled", "the cancelled trial")
     assert run.get_child(0).why == "not this one"
     run.cancel()
     run.wait_for_completion()
@@ -294,7 +290,7 @@ def test_eight_half_gpus_run_at_once_and_each_sees_its_own(storage: str, tmp_pat
         resources=Resources(cpus=0.5, gpus=0.5),
     )
     run = submit(storage, settings)
-    wait_until(lambda: run.refresh().reports >= 16, timeout_s=60)
+    wait_until(lambda: run.refresh().reports >= 16, "16 reports")
     time.sleep(1.0)  # long enough for a ninth, if there were room for it
     assert run.refresh().counts["Running"] == 8
     gate.touch()
@@ -320,15 +316,23 @@ def test_a_request_that_no_node_can_hold_is_refused_and_leaves_nothing(storage: 
     assert not Path(storage).exists()
 
 
-def test_what_waits_says_why(storage: str) -> None:
+def test_what_waits_says_why(storage: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+
     def train(params: dict[str, Any]) -> None:
         Run.get_context().log("score", 1.0)
-        time.sleep(3.0)
+        while not gate.exists():
+            time.sleep(0.05)
 
     run = submit(storage, config(train, max_total_runs=2, max_concurrent_runs=2, resources=Resources(cpus=6)))
-    wait_until(lambda: bool(run.heartbeat().get("waiting")))
-    (why,) = run.heartbeat()["waiting"].values()
-    assert "waiting for 6 CPU; free in the cluster: 2 CPU" in why
+
+    def why() -> list[str]:
+        return list(run.heartbeat().get("waiting", {}).values())
+
+    # What an earlier test's actors held becomes free a moment after their run: until then it says 1 CPU, or none.
+    expected = ["waiting for 6 CPU; free in the cluster: 2 CPU"]
+    wait_until(lambda: why() == expected, f"{expected} in the heartbeat", seen=why)
+    gate.touch()
     run.wait_for_completion()
     assert run.get_status() == "Completed"
 

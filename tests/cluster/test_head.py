@@ -10,7 +10,8 @@ from pathlib import Path
 import heads
 import psutil
 import pytest
-from terminal import code, processes_of, raydrive, wait_until, write_config
+from terminal import code, processes_of, raydrive, write_config
+from waiting import wait_until
 
 from raydrive import HyperDriveRun
 from raydrive.core.records import Lost
@@ -54,7 +55,9 @@ def test_a_run_does_not_notice_more_than_a_delay(head: str, tmp_path: Path) -> N
     submitted = raydrive("submit", config, "--address", head, "--detach", RAYDRIVE_STORAGE=storage)
     assert submitted.returncode == 0, submitted.stderr
     run = HyperDriveRun.open(next(str(path.parent) for path in Path(storage).rglob("config.json")))
-    wait_until(lambda: run.refresh().counts["Running"] == 2 and run.refresh().reports > 10)
+    wait_until(
+        lambda: run.refresh().counts["Running"] == 2 and run.refresh().reports > 10, "two running trials that report"
+    )
     driver, trials = run.heartbeat()["pid"], [trial.pid for trial in run.sweep.trials if trial.pid]
 
     server = gcs_at(head)
@@ -62,15 +65,15 @@ def test_a_run_does_not_notice_more_than_a_delay(head: str, tmp_path: Path) -> N
     server.kill()
     server.wait(10)
     reports = run.refresh().reports
-    wait_until(lambda: run.refresh().reports > reports + 20)  # actors talk to each other without it
+    wait_until(lambda: run.refresh().reports > reports + 20, "20 more reports")  # actors talk to each other without it
     again = subprocess.Popen(command, env=env, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         reports = run.refresh().reports
-        wait_until(lambda: run.refresh().reports > reports + 20)
+        wait_until(lambda: run.refresh().reports > reports + 20, "20 more reports")
         assert processes_of(run.id)
         assert [trial.pid for trial in run.sweep.trials if trial.pid] == trials
         Path(run.uri, "enough").touch()
-        wait_until(lambda: run.get_status() == "Completed", 90)
+        wait_until(lambda: run.get_status() == "Completed", "the end of the run")
         assert run.heartbeat()["pid"] == driver
         assert run.sweep.epoch == 1
         assert [(trial.state, trial.attempt) for trial in run.sweep.trials] == [("Completed", 1)] * 4

@@ -12,6 +12,7 @@ from typing import Any
 
 import moto_s3
 import pytest
+from waiting import wait_until
 
 from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Resources, Run, Workspace, uniform
 from raydrive.api.submit.launch import resume
@@ -50,10 +51,7 @@ def test_a_run_in_s3_with_checkpoints_and_resume() -> None:
             space, "score", "maximize", 2, run_config=train, seed=0, max_attempts=2, resources=resources
         )
         run = Experiment(Workspace(storage), "s3").submit(config)
-        end = time.monotonic() + 40
-        while run.refresh().reports < 2:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        wait_until(lambda: run.refresh().reports >= 2, "two reports")
         os.kill(server, signal.SIGSTOP)
         threading.Timer(2.0, os.kill, (server, signal.SIGCONT)).start()
         run.wait_for_completion()

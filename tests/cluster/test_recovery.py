@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from waiting import wait_until
 
 from raydrive import (
     BanditPolicy,
@@ -57,13 +58,6 @@ def submit(storage: str, function: Any = train, lease_s: float = 180.0, **option
     return Experiment(Workspace(storage), "recovery").submit(config)
 
 
-def wait_until(condition: Any, timeout_s: float = 90.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
 def facts(run: HyperDriveRun) -> list[Any]:
     return [fact for fact, _ in JournalReader(run.layout.journal).read()]
 
@@ -71,7 +65,7 @@ def facts(run: HyperDriveRun) -> list[Any]:
 def test_a_new_driver_adopts_what_trains(storage: str) -> None:
     """No trial restarts, no report is lost or counted twice."""
     run = submit(storage, max_total_runs=6)
-    wait_until(lambda: run.refresh().reports > 30)
+    wait_until(lambda: run.refresh().reports > 30, "30 reports")
     before = [trial.params for trial in run.sweep.trials]
     os.kill(run.heartbeat()["pid"], signal.SIGKILL)
     run.wait_for_completion()
@@ -88,9 +82,12 @@ def test_a_new_driver_adopts_what_trains(storage: str) -> None:
 def test_three_driver_deaths_in_a_row(storage: str) -> None:
     run = submit(storage, max_total_runs=8)
     for epoch in (1, 2, 3):
-        wait_until(lambda epoch=epoch: run.refresh() and run.sweep.epoch == epoch and run.heartbeat()["epoch"] == epoch)
+        wait_until(
+            lambda epoch=epoch: run.refresh() and run.sweep.epoch == epoch and run.heartbeat()["epoch"] == epoch,
+            "the next driver",
+        )
         known = run.sweep.reports
-        wait_until(lambda known=known: run.refresh().reports > known + 10)
+        wait_until(lambda known=known: run.refresh().reports > known + 10, "ten more reports")
         os.kill(run.heartbeat()["pid"], signal.SIGKILL)
     run.wait_for_completion()
     assert run.get_status() == "Completed"
@@ -106,7 +103,7 @@ def test_a_dead_actor_costs_an_attempt_but_no_failure(storage: str) -> None:
     import ray
 
     run = submit(storage, max_total_runs=2, max_concurrent_runs=2)
-    wait_until(lambda: run.refresh().counts["Running"] > 0 and run.sweep.trials[0].pid)
+    wait_until(lambda: run.refresh().counts["Running"] > 0 and run.sweep.trials[0].pid, "the process of trial 0")
     victim = run.sweep.trials[0].pid
     actor = ray.get_actor(run.sweep.trials[0].actor, namespace="raydrive")
     os.kill(ray.get(actor.ping.remote()), signal.SIGKILL)
@@ -136,7 +133,7 @@ def test_what_a_stop_decision_left_undone_is_done_by_the_next_driver(storage: st
         grace_s=4.0,
         policy=BanditPolicy(slack_amount=1, delay_evaluation=2),
     )
-    wait_until(lambda: run.refresh().total == 2 and bool(run.sweep.trials[1].stop_by))
+    wait_until(lambda: run.refresh().total == 2 and bool(run.sweep.trials[1].stop_by), "the stop of trial 1")
     os.kill(run.heartbeat()["pid"], signal.SIGKILL)
     run.wait_for_completion()
     assert run.get_child(1).get_status() == "Canceled"
@@ -151,19 +148,19 @@ def test_orphans_end_when_their_lease_runs_out(storage: str) -> None:
         time.sleep(600)
 
     run = submit(storage, long, lease_s=4.0, max_total_runs=2, resources=Resources(cpus=0.5, gpus=1))
-    wait_until(lambda: run.refresh().reports == 2)
+    wait_until(lambda: run.refresh().reports == 2, "two reports")
     pids = [trial.pid for trial in run.sweep.trials]
     ray.kill(ray.get_actor(driver_name(run.layout), namespace="raydrive"), no_restart=True)
     assert all(psutil.pid_exists(pid) for pid in pids)
-    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), timeout_s=20)
-    wait_until(lambda: ray.available_resources().get("GPU") == 4.0, timeout_s=20)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "the end of the processes")
+    wait_until(lambda: ray.available_resources().get("GPU") == 4.0, "four free GPUs")
     # And from what they recorded the run goes on.
     from raydrive.api.submit.launch import resume
 
     heartbeat = run.heartbeat()
     assert heartbeat["state"] == "Running"
     resume(run.reader, address=None, force=True)
-    wait_until(lambda: run.refresh().reports == 4)
+    wait_until(lambda: run.refresh().reports == 4, "four reports")
     assert [trial.attempt for trial in run.sweep.trials] == [2, 2]
     run.cancel()
     run.wait_for_completion()
@@ -190,7 +187,7 @@ def test_who_waits_longest_is_served_first(storage: str) -> None:
 
 def test_what_never_began_is_queued_again_by_the_next_driver(storage: str) -> None:
     run = submit(storage, max_total_runs=6, max_concurrent_runs=6, resources=Resources(gpus=2, cpus=0.1))
-    wait_until(lambda: run.refresh().reports > 5)
+    wait_until(lambda: run.refresh().reports > 5, "five reports")
     os.kill(run.heartbeat()["pid"], signal.SIGKILL)
     run.wait_for_completion()
     assert run.get_status() == "Completed"
@@ -205,7 +202,7 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
     from raydrive.runtime.driver.driver import Driver
 
     run = submit(storage, max_total_runs=10)
-    wait_until(lambda: run.refresh().reports > 20)
+    wait_until(lambda: run.refresh().reports > 20, "20 reports")
     old_pid = run.heartbeat()["pid"]
     old = ray.get_actor(driver_name(run.layout), namespace="raydrive")
     os.kill(old_pid, signal.SIGSTOP)
@@ -221,13 +218,15 @@ def test_a_driver_that_was_only_paused_changes_nothing_any_more(storage: str) ->
             training[:] = [trial.actor for trial in run.sweep.open_trials if trial.began_at is not None]
             return more and bool(training)
 
-        wait_until(goes_on)
+        wait_until(goes_on, "reports from after the takeover")
         actor = ray.get_actor(training[-1], namespace="raydrive")
         with pytest.raises(StaleEpochError, match="epoch 1 is over"):
             ray.get(actor.renew.remote(1))
     finally:
         os.kill(old_pid, signal.SIGCONT)
-    wait_until(lambda: "superseded" in ray.get(old.view.remote())["trouble"])
+    wait_until(
+        lambda: "superseded" in ray.get(old.view.remote())["trouble"], "the old driver to learn that it is superseded"
+    )
     with contextlib.suppress(StaleEpochError):  # it may take the word before it learns that it is over
         ray.get(late)
     run.wait_for_completion()
@@ -277,10 +276,13 @@ def test_everything_is_killed_and_another_cluster_goes_on_from_storage_alone(sto
     doomed = [process.pid]
     try:
         run = HyperDriveRun.open(process.stdout.readline().strip())
-        wait_until(lambda: run.refresh().reports == 12 and all(t.checkpoint for t in run.sweep.trials))
+        wait_until(
+            lambda: run.refresh().reports == 12 and all(t.checkpoint for t in run.sweep.trials),
+            "12 reports and a checkpoint of each trial",
+        )
         # That process knows nothing of raydrive's namespace: its driver's successor finds the trials all the same.
         os.kill(run.heartbeat()["pid"], signal.SIGKILL)
-        wait_until(lambda: run.refresh() and run.sweep.epoch == 2 and run.heartbeat()["epoch"] == 2)
+        wait_until(lambda: run.refresh() and run.sweep.epoch == 2 and run.heartbeat()["epoch"] == 2, "the next driver")
         time.sleep(1.0)
         assert run.refresh().counts["Running"] == 2
         assert [trial.attempt for trial in run.sweep.trials] == [1, 1]

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_fuzz_api import Count, recorded
+from fuzz_run import Count, recorded
 
 from raydrive.cli.app import run
 

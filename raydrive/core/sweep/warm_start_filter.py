@@ -10,9 +10,9 @@ from raydrive.core.config.lineage import Parent
 from raydrive.core.config.trial_spec import Metric
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.space.search_space import Space
+from raydrive.core.sweep.state import Best
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import PriorTrial, misfit
-from raydrive.core.views.summary import best_by
 
 
 def named(space: Space, params: Params) -> tuple[dict[str, object], list[str], list[str]]:
@@ -96,3 +96,17 @@ def prior_trials_of(
         best_trial=best.trial if best else None,
     )
     return parent, prior_trials
+
+
+def best_by(sweep: Sweep, metric: Metric) -> Best | None:
+    """Returns the best trial by the objective of another run, which has this one as a parent; None without one."""
+    if metric.value == sweep.config.metric.value:
+        return sweep.best
+    best: Best | None = None
+    for trial in sweep.trials:
+        value, interval = metric.objective.find(sweep.curves.values(trial.number), trial.start)
+        if value is None or interval is None:
+            continue
+        if best is None or (value > best.value if metric.maximize else value < best.value):
+            best = Best(trial.number, value, interval)
+    return best

@@ -11,6 +11,7 @@ from raydrive.core.config.trial_spec import Metric
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, Params
 from raydrive.core.sweep.state import Best, Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.warm_start_filter import best_by
 from raydrive.core.views.savings import Saving, saving
 
 _SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
@@ -198,20 +199,6 @@ def value_by(sweep: Sweep, trial: int, metric: Metric) -> float | None:
     if metric.value == sweep.config.metric.value:
         return sweep.curves.objective(trial)
     return metric.objective.find(sweep.curves.values(trial), sweep.trials[trial].start)[0]
-
-
-def best_by(sweep: Sweep, metric: Metric) -> Best | None:
-    """Returns the best trial by the objective of another run, which has this one as a parent; None without one."""
-    if metric.value == sweep.config.metric.value:
-        return sweep.best
-    best: Best | None = None
-    for trial in sweep.trials:
-        value, interval = metric.objective.find(sweep.curves.values(trial.number), trial.start)
-        if value is None or interval is None:
-            continue
-        if best is None or (value > best.value if metric.maximize else value < best.value):
-            best = Best(trial.number, value, interval)
-    return best
 
 
 def best_among(sweep: Sweep, metric: Metric, left_out: Container[str] = ()) -> int | None:

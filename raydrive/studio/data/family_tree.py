@@ -13,7 +13,7 @@ from raydrive.core.errors import RaydriveError
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import read_config
 from raydrive.studio.data.run_history import RunHistory
-from raydrive.studio.data.thinning import curve_json
+from raydrive.studio.data.thinned_curves import curve_json
 
 MOST_RUNS = 24
 MOST_GENERATIONS = 5

@@ -21,7 +21,7 @@ from raydrive.storage.folder.base import redact
 from raydrive.studio.data.family_tree import ancestor_curves, family
 from raydrive.studio.data.policy_line import policy_line, policy_text
 from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, detail_value
-from raydrive.studio.data.thinning import curve_json, short, thin
+from raydrive.studio.data.thinned_curves import curve_json, short, thin
 
 FORMAT = 1
 """Version of the document; page and document always come together, so it is only for those who read it elsewhere."""

@@ -13,7 +13,7 @@ from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.trial_files import log_size, read_log
 from raydrive.studio.data.page_data import series_json
 from raydrive.studio.data.run_history import RunHistory, detail_value
-from raydrive.studio.data.thinning import curve_json
+from raydrive.studio.data.thinned_curves import curve_json
 
 LOG_TAIL = 64 << 10
 """Bytes of a log that a page asks for at first."""

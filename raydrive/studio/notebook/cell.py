@@ -13,7 +13,7 @@ from raydrive.core.sweep.state import Trial
 from raydrive.core.views.chart_axes import flat
 from raydrive.core.views.summary import ranked, row, seconds_of
 from raydrive.studio.data.run_history import RunHistory
-from raydrive.studio.data.thinning import thin
+from raydrive.studio.data.thinned_curves import thin
 
 MOST_ROWS = 15
 MOST_LINES = 150
