@@ -10,6 +10,7 @@ RaydriveError                 exit code 1
 │           └── NonsenseError         an entry makes no sense after those before it
 ├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
 ├── StaleEpochError           a driver of the past spoke up; a newer one owns the run
+├── UserCodeError             a policy or sampling class of the user's raised; names it and the line in its file
 └── TrialError                a question about a trial that has no answer (no best trial, no such file)
 """
 
@@ -168,6 +169,10 @@ class ClusterError(RaydriveError):
 
 class StaleEpochError(RaydriveError):
     """A driver of the past spoke up: a newer one has taken over the run."""
+
+
+class UserCodeError(RaydriveError):
+    """A policy or sampling class of the user's failed; the message names the class, and the line in its file."""
 
 
 class TrialError(RaydriveError):

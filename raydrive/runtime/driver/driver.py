@@ -19,7 +19,6 @@ import ray
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
 from raydrive.core.records import Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import sampler_of
 from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import Batch, DecisionLoop
@@ -27,11 +26,12 @@ from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.actor_factory import TrialActorFactory
 from raydrive.runtime.driver.actor_pool import ActorPool
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
+from raydrive.runtime.driver.user_classes import read_runnable, why_it_failed
 from raydrive.runtime.ray_cluster.connection import versions, was_restarted
 from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
-from raydrive.storage.run_reader import read_given, read_heartbeat
+from raydrive.storage.run_reader import read_heartbeat
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
@@ -101,7 +101,7 @@ class Driver:
                 await asyncio.sleep(pause_s)  # the trials train on for their lease and keep what they log
                 pause_s = min(2 * pause_s, 5.0)
             except Exception as error:
-                await self._give_up(f"the driver could not take over: {type(error).__name__}: {error}")
+                await self._give_up(why_it_failed("the driver could not take over", error))
                 raise
 
     async def _in_charge(self) -> None:
@@ -204,11 +204,10 @@ class Driver:
 
     async def _start(self) -> None:
         try:
-            config, warm_start = read_given(self._layout)
+            config, warm_start, sampler = read_runnable(self._layout)
             writer = JournalWriter.open(self._layout.journal)
             self._epoch, self._writer_check = writer.epoch, writer.check
             sweep = self._replay(Sweep(config, warm_start, lean=True))
-            sampler = sampler_of(config, warm_start)
         except BaseException:
             if self._hiring is not None and (first := self._hiring.take_first()) is not None:
                 ray.kill(first, no_restart=True)
@@ -274,7 +273,7 @@ class Driver:
                 await self._give_up(str(error), superseded=True)
                 return
             except Exception as error:  # a bug of ours, or of a user's sampler: say so instead of hanging for ever
-                await self._give_up(f"the driver failed: {type(error).__name__}: {error}")
+                await self._give_up(why_it_failed("the driver failed", error))
                 raise
             if self._sweep.finished and not self._over.is_set():
                 await self._close()
@@ -347,7 +346,7 @@ class Driver:
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._thinker, loop.sampler.ask, number, history)
         except Exception as error:
-            await self._give_up(f"the sampler failed: {type(error).__name__}: {error}")
+            await self._give_up(why_it_failed("the sampler failed", error))
             raise
         self._asking = None
         self._post([loop.suggested(number, answer)])
