@@ -31,6 +31,7 @@ from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, Storage
 from raydrive.storage.checksums import checked_json, checked_lines, unchecked_json, unchecked_lines
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.current import absolute
+from raydrive.storage.folder.open import open_folder
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
@@ -49,7 +50,7 @@ def as_folder(place: Place) -> Folder:
     Raises:
         StorageError: If it cannot be opened.
     """
-    return place if isinstance(place, Folder) else Folder.open(place)
+    return place if isinstance(place, Folder) else open_folder(place)
 
 
 def new_run_id(experiment: str, now: float | None = None, entropy: int | None = None) -> str:

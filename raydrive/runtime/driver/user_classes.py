@@ -8,8 +8,8 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import StorageError, UserCodeError
 from raydrive.core.search.protocol import Sampler
 from raydrive.core.sweep.warm_start_data import WarmStartData, sampler_of
-from raydrive.runtime.trial_actor.files.node_cache import lock_run_cache
-from raydrive.runtime.trial_actor.log_socket import private_folder
+from raydrive.runtime.node_cache import lock_run_cache
+from raydrive.runtime.private_folder import private_folder
 from raydrive.runtime.user_classes import needs_classes, record_failure, with_classes
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import read_given
