@@ -65,7 +65,7 @@ LEFT: dict[str, Callable[[ReusableWorkdir], object]] = {
 @pytest.mark.parametrize("left", LEFT)
 def test_a_desk_with_something_left_is_removed(tmp_path: Path, left: str) -> None:
     desk = ReusableWorkdir(tmp_path / "desk")
-    desk.lay(tmp_path / "trial")
+    desk.bind(tmp_path / "trial")
     (desk.cwd / "outputs/kept").write_text("kept")
     LEFT[left](desk)
     assert not desk.clear()
