@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         NoTerminationPolicy,
         TruncationSelectionPolicy,
     )
+    from raydrive.core.early_stopping.verdict import Verdict
     from raydrive.core.errors import (
         ClusterError,
         ConfigError,
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     )
     from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
     from raydrive.core.search.grid_search import GridParameterSampling
+    from raydrive.core.search.protocol import SamplingSpec
     from raydrive.core.search.random_search import RandomParameterSampling
+    from raydrive.core.search.trial_record import Suggestion
     from raydrive.core.space.search_space import (
         choice,
         lognormal,
@@ -82,6 +85,9 @@ _HOMES = {
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
+    "raydrive.core.early_stopping.verdict": ("Verdict",),
+    "raydrive.core.search.protocol": ("SamplingSpec",),
+    "raydrive.core.search.trial_record": ("Suggestion",),
     "raydrive.studio.notebook.widget": ("RunDetails",),
     "raydrive.core.search.grid_search": ("GridParameterSampling",),
     "raydrive.core.search.random_search": ("RandomParameterSampling",),
@@ -107,10 +113,13 @@ __all__ = [
     "Run",
     "RunDetails",
     "RunNotFoundError",
+    "SamplingSpec",
     "ScriptRunConfig",
     "StorageError",
+    "Suggestion",
     "TrialError",
     "TruncationSelectionPolicy",
+    "Verdict",
     "Workspace",
     "choice",
     "lognormal",

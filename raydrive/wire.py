@@ -116,7 +116,6 @@ Scalar = Union[int, float, str]  # noqa: UP007
 Message = Dict[str, Any]  # noqa: UP006
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for each line
-_USAGE = "usage: raydrive log NAME=VALUE [NAME=VALUE ...] [--step N]"
 
 
 def trial_environment(
@@ -406,34 +405,3 @@ def parse_scalar(text: str) -> Scalar:
             with contextlib.suppress(ValueError):
                 return kind(text)
     return text
-
-
-def log_main(argv: Sequence[str] | None = None) -> int:
-    """Logs metrics from a command line: ``raydrive log accuracy=0.93 loss=0.2 --step 3``.
-
-    Args:
-        argv: The arguments after ``raydrive log``; those of this process when None.
-
-    Returns:
-        Exit code: 0 logged (or printed, outside a trial), 2 wrong arguments, 5 the channel cannot be reached.
-    """
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments in (["--help"], ["-h"]):
-        print(_USAGE)
-        return 0
-    from raydrive import context_values  # what training logs with does without
-
-    values, step, complaints = context_values.parse_log(arguments)
-    if complaints:
-        print("\n".join([f"raydrive log: {line}" for line in complaints] + [_USAGE]), file=sys.stderr)
-        return 2
-    path = os.environ.get(CHANNEL, "")
-    if not path:
-        for name, value in values.items():
-            print(f"Attempted to log scalar metric {name}:\n{value}")
-        return 0
-    return 0 if Client(path).send(metrics_message(values, step, rank=ranks.rank_of(os.environ))) else 5
-
-
-if __name__ == "__main__":
-    raise SystemExit(log_main())

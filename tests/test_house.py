@@ -71,7 +71,7 @@ IMPURE = {
 # What a training process imports, whatever its environment: nothing but the standard library.
 TRIAL_SIDE = (
     *("raydrive", "raydrive.context", "raydrive.context_values"),
-    *("raydrive.ranks", "raydrive.variables", "raydrive.wire"),
+    *("raydrive.log_command", "raydrive.ranks", "raydrive.variables", "raydrive.wire"),
 )
 # What is put on the PYTHONPATH of training scripts: no package of ours, but top-level modules for their Python.
 TRAINING = "raydrive.shims"

@@ -294,7 +294,7 @@ def log(arguments: list[str], channel: str = "") -> subprocess.CompletedProcess[
     env = {name: text for name, text in os.environ.items() if name != wire.CHANNEL}
     if channel:
         env[wire.CHANNEL] = channel
-    command = [sys.executable, "-m", "raydrive.wire", *arguments]
+    command = [sys.executable, "-m", "raydrive.log_command", *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
 
 

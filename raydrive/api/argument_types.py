@@ -49,7 +49,7 @@ SAMPLING = kind(
 )
 POLICY = kind(
     "a policy such as BanditPolicy(slack_factor=0.1)",
-    lambda value: hasattr(value, "judge") and hasattr(value, "to_json") and not isinstance(value, type),
+    lambda value: callable(getattr(value, "judge", None)) and not isinstance(value, type),
 )
 GOAL = TEXT | instance(PrimaryMetricGoal, "a PrimaryMetricGoal")
 RESOURCES = instance(Resources, "Resources(cpus=..., gpus=...)")

@@ -14,6 +14,7 @@ from raydrive.api.argument_types import SCRIPT, TUNING
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.trainable import check_trainable, name_of
+from raydrive.api.submit.user_classes import check_objects
 from raydrive.api.submit.warm_start import plan_warm_start
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.config.argument_values import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
@@ -140,7 +141,7 @@ class HyperDriveConfig:
         max_total_runs: Trials in all.
         max_concurrent_runs: Trials at a time; None = all.
         max_duration_minutes: Longest time for the whole run; None = no limit.
-        policy: Early termination; None = none.
+        policy: Early termination; None = none. Also one of a class of your own: ``docs/extending.md``.
         run_config: A ``ScriptRunConfig``, or a function ``train(params)``; ``docs/trials.md`` has what one may be.
         resources: What one trial reserves; None = one CPU.
         seed: Non-negative; None = drawn at random and recorded.
@@ -250,6 +251,7 @@ class HyperDriveConfig:
     def _check(self) -> None:
         """Checks what can be checked at birth; ids of earlier runs are looked up where the run is kept."""
         self._check_command()
+        check_objects(self.config)
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
             plan_warm_start(self.to_submission("default"), None)
 

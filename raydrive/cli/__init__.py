@@ -15,7 +15,7 @@ def main() -> None:
     _open_closed_streams()
     if len(sys.argv) > 1 and sys.argv[1] == "log" and not {"--help", "-h"} & {*sys.argv}:
         # Called once per value by scripts in any language: no typer, no ray, nothing that takes time to import.
-        from raydrive.wire import log_main
+        from raydrive.log_command import log_main
 
         sys.exit(log_main(sys.argv[2:]))
     from raydrive.cli.app import run

@@ -61,7 +61,7 @@ def log(
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Metrics, such as accuracy=0.93.")],
 ) -> int:
     """Log metrics from inside a trial, from a script in any language."""
-    from raydrive.wire import log_main
+    from raydrive.log_command import log_main
 
     return log_main(values)
 
@@ -104,11 +104,11 @@ def _storage(flag: str | None) -> dict[str, Any]:
     from raydrive.core.errors import RaydriveError
     from raydrive.settings.nearest import read_place
     from raydrive.storage.check_storage import check_usable
-    from raydrive.storage.folder.base import Folder
+    from raydrive.storage.folder.open import open_folder
 
     where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_place().storage, DEFAULT_STORAGE)
     try:
-        folder = Folder.open(where or DEFAULT_STORAGE)
+        folder = open_folder(where or DEFAULT_STORAGE)
         check_usable(folder, thorough=True)
     except RaydriveError as error:
         return _check("storage", False, str(where), str(error))

@@ -118,20 +118,26 @@ def whatif(
         str,
         typer.Option("--policy", "-p", help='As in a sweep file: {"type": "bandit", "slack_factor": 0.2}, or a type.'),
     ] = "",
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Load a policy's class from the run's own code: executes that code here.")
+    ] = False,
     storage: StorageOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
+    from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record
     from raydrive.studio.data.whatif import choices, outcomes
 
-    chosen = [_policy(policy)] if policy else None
+    given = _asked_policy(policy)
     history = open_story(run_name, storage)
-    own = history.config.policy
-    found = outcomes(history, chosen or choices(own))
+    given, own = _with_code(history, given, run_code)
+    if given is None and isinstance(own, RecordedPolicy):
+        say(f"Note: what {own.kind} would do is not shown: its code came with the run. --run-code executes it here.")
+    found = outcomes(history, choices(own) if given is None else [given])
     if output is Format.JSON:
         emit_json({"run": history.layout.run_id, "outcomes": [one.to_json() for one in found]})
         return 0
-    rows = [_row(one, as_it_was=not policy and one.policy == own.to_json()) for one in found]
+    rows = [_row(one, as_it_was=not policy and one.policy == policy_record(own)) for one in found]
     emit(rows, output, name="outcomes")
     if len(found) == 1 and output is Format.TABLE:
         for trial, interval, why in found[0].stopped:
@@ -141,17 +147,49 @@ def whatif(
     return 0
 
 
-def _policy(text: str) -> Policy:
-    from raydrive.core.early_stopping.policies import policy_from_json
+def _asked_policy(policy: str) -> Policy | None:
+    """The policy of ``--policy``, None without one; of another class than raydrive's as its record.
 
-    raw: Any = text
-    if text.strip()[:1] in '{["':
+    Raises:
+        ConfigError: If it is no JSON, or no policy.
+    """
+    from raydrive.core.early_stopping.policies import policy_from_json
+    from raydrive.sweepfile.user_types import user_policy
+
+    if not policy:
+        return None
+    raw: Any = policy
+    if policy.strip()[:1] in '{["':
         try:
-            raw = json.loads(text)
+            raw = json.loads(policy)
         except (ValueError, RecursionError) as error:
             allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
-            raise ConfigError(Problem("--policy", repr(text[:200]), allowed, f"It is no JSON: {error}.")) from error
-    return policy_from_json(raw, "--policy")
+            raise ConfigError(Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")) from error
+    return user_policy(raw) or policy_from_json(raw, "--policy")
+
+
+def _with_code(history: RunHistory, given: Policy | None, run_code: bool) -> tuple[Policy | None, Policy]:
+    """The policy asked for, and the run's own; of the user's classes as far as their code may be executed.
+
+    Raises:
+        ConfigError: If the class of the policy asked for is not there.
+    """
+    import atexit
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    from raydrive.core.early_stopping.policy_record import RecordedPolicy
+    from raydrive.runtime.user_classes import UserClasses, run_classes
+
+    own = history.config.policy
+    if not run_code:
+        return UserClasses({}, None).policy(given.raw) if isinstance(given, RecordedPolicy) else given, own
+    folder = tempfile.mkdtemp(prefix="raydrive-classes-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # the classes may import more of the code later
+    classes = run_classes(history.config, history.layout, Path(folder))
+    loaded = [classes.policy(one.raw) if isinstance(one, RecordedPolicy) else one for one in (given or own, own)]
+    return loaded[0] if given is not None else None, loaded[1]
 
 
 def _row(one: WhatIfResult, *, as_it_was: bool) -> dict[str, Any]:

@@ -116,6 +116,10 @@ def resume(
             show_default=False,
         ),
     ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Load the run's own policy or sampler from this folder.", show_default=False),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:
@@ -133,7 +137,15 @@ def resume(
     target = resolve(address, "RAY_ADDRESS", "--address", place.address)
     limits = {name: value for name, value in wanted.items() if value is not None}
     with only_data():
-        launching.resume(run.reader, address=target, plain_ray=place.plain_ray, limits=limits, force=force, up_to=up_to)
+        launching.resume(
+            run.reader,
+            address=target,
+            plain_ray=place.plain_ray,
+            limits=limits,
+            force=force,
+            up_to=up_to,
+            classes=classes,
+        )
     say(f"Run {run.id} goes on, epoch {run.sweep.epoch}, with {len(run.sweep.trials)} trials so far.")
     for text in run.notices:
         say(f"Note: {text}")
@@ -211,16 +223,20 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
     plan = checked.plan
     for line in plan.lineage.lines():
         say(line)
-    return dataclasses.replace(submission.config, lineage=plan.lineage), plan.warm_start
+    return dataclasses.replace(checked.config, lineage=plan.lineage), plan.warm_start
 
 
 def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
     from raydrive.core.config.command_line import shown, trial_argv, with_resume_argument
     from raydrive.core.records import QUEUED
+    from raydrive.core.search.sampling_record import RecordedSampling
     from raydrive.core.search.trial_record import TrialRecord
     from raydrive.core.sweep.warm_start_data import sampler_of
+    from raydrive.runtime.user_classes import UserClasses
 
     config, warm_start = _checked(loaded, storage, address)
+    if isinstance(config.sampling, RecordedSampling):  # the user's code: it was loaded elsewhere, to check it
+        config = UserClasses({}, loaded.submission.source_directory).filled_in(config)
     sampler = sampler_of(config, warm_start)
     sources = [one.source for one in config.lineage.continued]
     history: list[TrialRecord] = []

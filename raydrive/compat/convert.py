@@ -19,12 +19,18 @@ from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
 from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
 from raydrive.core.config.trial_spec import TrialSpec
+from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.objective import BEST
 from raydrive.core.records import decoded
+from raydrive.core.search.registry import is_registered
+from raydrive.core.search.sampling_record import sampling_record
 from raydrive.settings.nearest import nearest_settings
 from raydrive.storage.folder.current import current_folder
 from raydrive.sweepfile.loader import load_sweep
+
+_NO_KEYS = ("seed", "learns")
+"""Of a recorded sampling: the seed is that of the run, and whether it learns its class says."""
 
 
 class _Recorded(BaseException):
@@ -113,16 +119,17 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
         out["outputs"] = {
             name: {"type": "uri_file" if name in files else "uri_folder"} for name in config.trial.outputs
         }
-    sampling = config.sampling.to_json()
+    sampling = sampling_record(config.sampling)
     space = sampling.pop("space")
     if sampling.get("rule") == "random":
         del sampling["rule"]
-    out["sampling_algorithm"] = {name: sampling[name] for name in ("type", "rule") if name in sampling}
+    names = ("type", "rule") if is_registered(sampling["type"]) else [one for one in sampling if one not in _NO_KEYS]
+    out["sampling_algorithm"] = {name: sampling[name] for name in names if name in sampling}
     out["search_space"] = {name.lstrip("-"): one for name, one in _without_tuples(space).items()}
     out["objective"] = {"goal": config.metric.goal.value, "primary_metric": config.metric.name}
     if config.metric.value != BEST:
         out["objective"]["value"] = config.metric.value
-    policy = config.policy.to_json()
+    policy = policy_record(config.policy)
     if policy.get("type") not in (None, "none"):
         out["early_termination"] = {name: value for name, value in policy.items() if value is not None}
     out["limits"] = _limits(config.limits)
@@ -232,6 +239,9 @@ def _report(config: RunConfig) -> Iterator[str]:
         yield f"max_duration_minutes is limits.timeout, in seconds: {config.limits.max_duration_s or 0:g}."
     yield f"The seed of this conversion, {config.seed}, stands in raydrive.seed; HyperDrive had none."
     yield "What a trial reserves stands in raydrive.resources: set cpus and gpus as your machines have them."
+    for key, kind in (("early_termination", type(config.policy)), ("sampling_algorithm", type(config.sampling))):
+        if kind.__module__ == "__main__":
+            yield f"{key}.type is a class of the script itself: put {kind.__qualname__} into a module below trial.code."
     hidden = [name for name in config.trial.environment_variables if looks_secret(name)]
     if hidden:
         yield f"{', '.join(hidden)}: not written down; raydrive.secrets takes them from the shell you submit from."

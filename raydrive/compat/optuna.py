@@ -25,7 +25,6 @@ import numpy as np
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.records import COMPLETED, FAILED, TERMINAL, Params
 from raydrive.core.search.protocol import Sampler, SamplingSpec
-from raydrive.core.search.registry import register_sampling
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.search.without_replacement import RemainingConfigs, TriedConfigs
 from raydrive.core.space.expressions import Choice
@@ -354,6 +353,3 @@ def _internal(dimension: Dimension, u: float) -> float | int:
         middle = (low + high) // 2
         low, high = (middle + 1, high) if expression.option_at(middle) < value else (low, middle)
     return low
-
-
-register_sampling("optuna", "raydrive.compat.optuna:OptunaParameterSampling")

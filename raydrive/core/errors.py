@@ -11,6 +11,7 @@ RaydriveError                 exit code 1
 ├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
 ├── StaleEpochError           a driver of the past spoke up; a newer one owns the run
 ├── UnknownEventError         a trial actor sent an event that this release does not know
+├── UserCodeError             a policy or sampling class of the user's raised; names it and the line in its file
 └── TrialError                a question about a trial that has no answer (no best trial, no such file)
 """
 
@@ -173,6 +174,10 @@ class StaleEpochError(RaydriveError):
 
 class UnknownEventError(RaydriveError):
     """A trial actor sent an event that this release does not know; the message names its kind."""
+
+
+class UserCodeError(RaydriveError):
+    """A policy or sampling class of the user's failed; the message names the class, and the line in its file."""
 
 
 class TrialError(RaydriveError):

@@ -160,6 +160,18 @@ def unpack_code(layout: RunLayout, sha256: str, into: Path) -> Path:
     return target
 
 
+def unpack(archive: Path, target: Path) -> None:
+    """Unpacks the zip of a snapshot into a new directory.
+
+    Raises:
+        StorageError: If it cannot be unpacked, or names files outside.
+    """
+    try:
+        _unpack(archive, target)
+    except OSError as error:
+        raise failure("unpack the code into", str(target), error) from error
+
+
 def store_function(layout: RunLayout, data: bytes) -> str:
     """Puts a pickled function into a run; returns its sha256.
 

@@ -1,6 +1,6 @@
 """Data that a run reads from elsewhere, brought to a node: once per place, whole or not at all.
 
-A place is a URI of ``http(s)``, or of a file system that ``Folder.open`` knows. Processes of one node that want the
+A place is a URI of ``http(s)``, or of a file system that ``open_folder`` knows. Processes of one node that want the
 same place wait for the one that is fetching it.
 """
 
@@ -22,9 +22,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
-from raydrive.storage.folder.base import SCHEMES, Folder, failure, redact
+from raydrive.storage.folder.base import SCHEMES, failure, redact
 from raydrive.storage.folder.contained import open_regular
 from raydrive.storage.folder.names import legible, to_bytes
+from raydrive.storage.folder.open import open_folder
 
 WEB = ("http", "https")
 FETCHED = (*WEB, *SCHEMES, "wasb", "wasbs")
@@ -92,7 +93,7 @@ def _bring(uri: str, target: Path, folder: bool) -> None:
         _download(uri, target)
         return
     if folder:
-        place = Folder.open(uri)
+        place = open_folder(uri)
         names = [item.name for item in place.walk()]
         _check_names(uri, names)
         for name in names:
@@ -103,7 +104,7 @@ def _bring(uri: str, target: Path, folder: bool) -> None:
         return
     parts = urllib.parse.urlsplit(uri)
     above, name = posixpath.split(parts.path.rstrip("/"))
-    place = Folder.open(urllib.parse.urlunsplit(parts._replace(path=above)))
+    place = open_folder(urllib.parse.urlunsplit(parts._replace(path=above)))
     place.get_file(urllib.parse.unquote(name), target)
 
 

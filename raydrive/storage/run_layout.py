@@ -2,6 +2,7 @@
 
 <storage>/<experiment>/<run_id>/
   config.json                       the frozen configuration, written once
+  classes.json                      which code the classes of policy and sampling come from; only after a resume
   heritage.jsonl                    what earlier runs brought: trials and curves, written once; only with parents
   code/<sha256>.zip | .pkl          snapshot of the source directory | the pickled function
   journal/                          see ``segments.py``
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import calendar
 import difflib
+import json
 import os
 import re
 import secrets
@@ -29,10 +31,11 @@ from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, Storage
 from raydrive.storage.checksums import checked_json, checked_lines, unchecked_json, unchecked_lines
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.current import absolute
+from raydrive.storage.folder.open import open_folder
 
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
-_CONFIG, _DRIVER, _HERITAGE = "config.json", "driver.json", "heritage.jsonl"
+_CONFIG, _DRIVER, _HERITAGE, _CLASSES = "config.json", "driver.json", "heritage.jsonl", "classes.json"
 LONGEST_EXPERIMENT = 100
 """Characters of an experiment's name; a run's id is longer by date, time and a number, and has to be a file's name."""
 LOG_NAME = "log.txt"
@@ -47,7 +50,7 @@ def as_folder(place: Place) -> Folder:
     Raises:
         StorageError: If it cannot be opened.
     """
-    return place if isinstance(place, Folder) else Folder.open(place)
+    return place if isinstance(place, Folder) else open_folder(place)
 
 
 def new_run_id(experiment: str, now: float | None = None, entropy: int | None = None) -> str:
@@ -226,6 +229,28 @@ class RunLayout:
         base, mark, options = self.folder.uri.partition("?")
         storage = base.rstrip("/").removesuffix(f"/{self.experiment}/{self.run_id}")
         return RunLayout.open(f"{storage}/{experiment}/{run_id}{mark}{options}")
+
+    def write_classes_code(self, sha256: str) -> None:
+        """Writes which code snapshot the classes of policy and sampling come from, instead of the trials'.
+
+        Raises:
+            StorageError: If it cannot be written.
+        """
+        self.folder.write_whole(_CLASSES, checked_json(json.dumps({"code_sha256": sha256}).encode()))
+
+    def read_classes_code(self) -> str:
+        """Returns what ``write_classes_code`` wrote, empty where it never did.
+
+        Raises:
+            StorageError: If it cannot be read, or is damaged.
+        """
+        if not self.folder.exists(_CLASSES):
+            return ""
+        try:
+            content = self._unchanged(_CLASSES, unchecked_json(self.folder.read_bytes(_CLASSES)))
+            return str(json.loads(content)["code_sha256"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise StorageError(f"{self.folder.place_of(_CLASSES)} is damaged: {error}") from error
 
     def write_driver(self, data: bytes) -> None:
         """Overwrites the driver's heartbeat. It is old within seconds and therefore not synced to the device.

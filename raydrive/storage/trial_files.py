@@ -7,6 +7,7 @@ from pathlib import Path
 from raydrive.core.errors import StorageError, TrialError, did_you_mean, show
 from raydrive.storage.folder.base import Folder, Item, failure
 from raydrive.storage.folder.names import is_text, storable
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import LOG_NAME, RunLayout
 from raydrive.storage.uploads import LOG_PART_BYTES, log_part
 
@@ -94,7 +95,7 @@ def download_file(layout: RunLayout, trial: int, name: str, target: Path) -> int
     if is_inside(name) and not folder.is_folder(name) and folder.exists(name):
         return folder.get_file(name, target)
     data = read_file(layout, trial, name)  # a log in parts, or no such file
-    Folder.open(target.absolute().parent).write_whole(target.name, data)
+    open_folder(target.absolute().parent).write_whole(target.name, data)
     return len(data)
 
 

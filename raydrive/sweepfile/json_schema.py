@@ -11,6 +11,8 @@ from typing import Any
 from raydrive.core.early_stopping.policies import policy_keys
 from raydrive.core.space.expressions import field_names
 from raydrive.core.space.parsing import EXPRESSIONS
+from raydrive.core.user_classes import REFERENCE
+from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 from raydrive.settings.fields import any_case
 from raydrive.sweepfile.schema import TEXTS, InputKeys, OutputKeys, SweepKeys
 
@@ -35,7 +37,8 @@ def json_schema() -> dict[str, Any]:
     properties["trial"] = {"anyOf": [properties["trial"], {"type": "string"}, component]}
     algorithm = properties["sampling_algorithm"]
     kinds = definitions["SamplingKeys"]["properties"]["type"]
-    properties["sampling_algorithm"] = {"anyOf": [{"$ref": "#/$defs/SamplingKeys"}, kinds], "default": "random"}
+    forms = [{"$ref": "#/$defs/SamplingKeys"}, kinds, *_user_forms(SAMPLINGS)]
+    properties["sampling_algorithm"] = {"anyOf": forms, "default": "random"}
     if "description" in algorithm:
         properties["sampling_algorithm"]["description"] = algorithm["description"]
     schema = {"$schema": DRAFT, **made, "title": "raydrive sweep", "$defs": definitions}
@@ -65,7 +68,15 @@ def _early_termination() -> dict[str, Any]:
     forms = [_form(name, {key: _NUMBER for key in keys}, required) for name, (keys, required) in kinds.items()]
     known = [*kinds, "default", "no_termination"]
     names = [{"enum": list(kinds)}, *({"type": "string", "pattern": any_case(name)} for name in known)]
-    return {"anyOf": [*forms, *names, {"type": "null"}], "default": None}
+    return {"anyOf": [*forms, *names, *_user_forms(POLICIES), {"type": "null"}], "default": None}
+
+
+def _user_forms(group: str) -> list[dict[str, Any]]:
+    """A class of the user's, ``module:Class``, or one that an installed package offers: with any parameters."""
+    known = sorted(installed(group))
+    kinds: list[dict[str, Any]] = [{"type": "string", "pattern": REFERENCE}, *([{"enum": known}] if known else [])]
+    mapping: dict[str, Any] = {"type": "object", "title": "module:Class", "required": ["type"]}
+    return [{**mapping, "properties": {"type": {"anyOf": kinds}}}, *kinds]
 
 
 def _form(name: str, properties: dict[str, Any], required: tuple[str, ...]) -> dict[str, Any]:

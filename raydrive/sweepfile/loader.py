@@ -55,6 +55,7 @@ from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
 from raydrive.sweepfile.problems import SITE_ADVICE, problems_of
 from raydrive.sweepfile.schema import TEXTS, ObjectiveKeys, SweepKeys
+from raydrive.sweepfile.user_types import is_user_sampling, masked, places, user_policy, user_sampling
 from raydrive.sweepfile.variables import confidential_notes, read_sources
 from raydrive.sweepfile.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 
@@ -188,13 +189,14 @@ class _Reader:
             warnings=notes,
             resume_from=parents,
             resume_child_runs=children,
+            places=places(self.root, self.raw),
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
 
     def _keys(self) -> SweepKeys | None:
         try:
-            keys = SweepKeys.model_validate(self.raw)
+            keys = SweepKeys.model_validate(masked(self.raw))
         except ValidationError as error:
             self.problems.extend(problems_of(error, self.root, SweepKeys))
             keys = None
@@ -231,6 +233,8 @@ class _Reader:
     def _sampling(self, space: Space | None) -> SamplingSpec | None:
         kind, rule = self._sampling_type()
         raw = self.raw.get("sampling_algorithm")
+        if is_user_sampling(raw):
+            return None if space is None else user_sampling(raw, space)
         if isinstance(raw, dict):
             self._logbase(raw.get("logbase"))
             if kind in ("grid", "bayesian") and raw.get("rule") is not None:
@@ -266,7 +270,8 @@ class _Reader:
 
     def _policy(self) -> Policy:
         try:
-            return policy_from_json(self.raw.get("early_termination"))
+            raw = self.raw.get("early_termination")
+            return user_policy(raw) or policy_from_json(raw)
         except ConfigError as error:
             self._take(error)
             return NoTerminationPolicy()

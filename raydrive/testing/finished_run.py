@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from raydrive.core import records
+from raydrive.core.early_stopping.policies import Policy
 from raydrive.core.records import Checkpointed, Entry, Reported, Started
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.checkpoints import manifests
@@ -25,17 +27,20 @@ Report = tuple[int, int, int]
 """Trial, attempt, seq: what tells one report from every other."""
 
 
-def check_run(uri: str) -> list[str]:
+def check_run(uri: str, policy: Policy | None = None) -> list[str]:
     """Returns what is wrong with a run that is over; nothing when all is well.
 
     Args:
         uri: Its folder.
+        policy: What judges again, for a run whose policy is not one of raydrive's own: its code is not loaded here.
 
     Raises:
         StorageError: If it cannot be read.
     """
     layout = RunLayout.open(uri)
     config, warm_start = read_given(layout)
+    if policy is not None:
+        config = replace(config, policy=policy)
     entries = list(JournalReader(layout.journal).read())
     try:
         sweep = check_journal(config, [records.dump(fact, decisions) for fact, decisions in entries], warm_start)

@@ -5,7 +5,7 @@ Subclass and give an empty folder; pytest collects the rest:
     class TestMyStore(JournalContract):
         @pytest.fixture
         def folder(self) -> Folder:
-            return Folder.open("s3://my-bucket/some/new/path")
+            return open_folder("s3://my-bucket/some/new/path")
 
 Needs nothing but pytest and raydrive.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "sweep.yml").write_text(SWEEP)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAYDRIVE_STORAGE", str(tmp_path / "runs"))
+    if "ray" in sys.modules:  # tests on a cluster may have joined one in this process: a shell has joined none
+        monkeypatch.setattr(sys.modules["ray"], "is_initialized", lambda: False)
     return tmp_path
 
 

@@ -86,17 +86,23 @@ def test_what_the_cluster_refuses_is_said_here(dashboard: str, config: Path, tmp
 
 FUNCTION = """
 import sys
-from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Run, Workspace, uniform
+import time
+from raydrive import Experiment, HyperDriveConfig, RandomParameterSampling, Run, Verdict, Workspace, uniform
+
+class Second:
+    def judge(self, trial, interval, curves):
+        return Verdict(trial == 1, "second: 1")
 
 def train(params):
     Run.get_context().log("score", params["x"])
+    time.sleep(60 * Run.get_context().number)
 
 config = HyperDriveConfig(
-    RandomParameterSampling({"x": uniform(0, 1)}), "score", "maximize", 2, run_config=train, seed=1
+    RandomParameterSampling({"x": uniform(0, 1)}), "score", "maximize", 2, policy=Second(), run_config=train, seed=1
 )
 run = Experiment(Workspace(sys.argv[1], sys.argv[2]), "function").submit(config)
 run.wait_for_completion()
-print(run.get_status(), len(run.sweep.trials))
+print(run.get_status(), len(run.sweep.trials), run.sweep.trials[1].why)
 """
 TRACING = """
 import os, sys
@@ -147,7 +153,8 @@ def python(code: str, *arguments: object) -> str:
 
 
 def test_a_python_function_goes_too(dashboard: str, tmp_path: Path) -> None:
-    assert python(FUNCTION, tmp_path, dashboard) == "Completed 2\n"
+    """With a policy of the script's own class."""
+    assert python(FUNCTION, tmp_path, dashboard) == "Completed 2 second: 1\n"
 
 
 def test_a_function_is_loaded_in_trial_processes_only(dashboard: str, tmp_path: Path) -> None:

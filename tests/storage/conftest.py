@@ -9,11 +9,12 @@ import pytest
 from raydrive.storage.folder import arrow as arrow_folder
 from raydrive.storage.folder.arrow import ArrowFolder
 from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 
 
 @pytest.fixture
 def local(tmp_path: Path) -> Folder:
-    return Folder.open(tmp_path / "storage")
+    return open_folder(tmp_path / "storage")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from raydrive.core.errors import StorageError
 from raydrive.storage.check_storage import check_usable
-from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 
 
 @pytest.mark.parametrize("thorough", [False, True])
@@ -29,7 +29,7 @@ def test_a_storage_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_storage_that_does_not_give_back_what_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Folder.open(str(tmp_path))
+    folder = open_folder(str(tmp_path))
     monkeypatch.setattr(type(folder), "read_or_none", lambda *_: None)
     with pytest.raises(StorageError, match=r"cannot rely on .* reads back as None"):
         check_usable(folder)

@@ -25,6 +25,7 @@ from raydrive.storage.code_snapshot import (
     unpack_code,
 )
 from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import RunLayout, new_run_id
 from raydrive.storage.source_files import MAX_DEPTH
 
@@ -219,7 +220,7 @@ def test_an_ignore_file_that_cannot_be_used(source: Path) -> None:
 
 def test_the_storage_inside_is_not_code(source: Path) -> None:
     before = names(source)
-    storage = Folder.open(source / "runs")
+    storage = open_folder(source / "runs")
     layout = RunLayout.create(storage, "digits", "digits-1")
     layout.write_config(b"{}")
     with snapshot(source, storage) as packed, zipfile.ZipFile(packed.path) as archive:

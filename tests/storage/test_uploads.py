@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from raydrive.core.errors import StorageError, TrialError
 from raydrive.storage import trial_files, uploads
 from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.trial_files import download_file, list_files, log_size, read_file, read_log
 from raydrive.storage.uploads import LogUploader, Uploaded, log_part, upload_tree
@@ -135,7 +136,7 @@ def test_any_range_of_a_log(
     tmp_path_factory: pytest.TempPathFactory, size: int, start: int, limit: int, kind: str
 ) -> None:
     place = tmp_path_factory.mktemp("log")
-    layout = RunLayout(Folder.open(place / "run"), "digits", "run")
+    layout = RunLayout(open_folder(place / "run"), "digits", "run")
     log = bytes(number % 251 for number in range(size))
     (place / "log.txt").write_bytes(log)
     if kind == "one":

@@ -1,18 +1,20 @@
 """The client of a Ray dashboard: starts and resumes runs on a cluster of which nothing else can be reached.
 
-A submission travels as a Ray job, whose working directory holds ``request.json`` and the packed code. The job is
+A submission travels as a Ray job, whose working directory holds ``request.json``, the packed code, and the
+user's classes that travel by value. The job is
 ``dashboard_job``: it starts the detached driver, prints one line that begins with ``ANSWER``, and ends.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raydrive.api.submit.packaging import PackedCode
+from raydrive.api.submit.preflight import Checked
 from raydrive.api.submit.submission import RunReference, Submission
 from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError, StorageError
 
@@ -22,6 +24,8 @@ REQUEST = "request.json"
 """The file with what the job is to do."""
 ANSWER = "raydrive-answer: "
 """What the line with the job's answer begins with."""
+CLASSES = "classes.pkl"
+"""The file with the classes of policy and sampling that travel by value."""
 KINDS: Mapping[str, type[RaydriveError]] = {"StorageError": StorageError, "ClusterError": ClusterError}
 """Errors that an answer names; a ``ConfigError`` comes with its problems."""
 TIMEOUT_S = 300.0
@@ -29,13 +33,13 @@ TIMEOUT_S = 300.0
 
 
 def launch_by_job(
-    submission: Submission, code: PackedCode | None, *, storage: str, address: str, plain_ray: bool | None = None
+    submission: Submission, checked: Checked, *, storage: str, address: str, plain_ray: bool | None = None
 ) -> str:
     """Starts a run on the cluster behind a dashboard; returns the URI of its folder.
 
     Args:
-        submission: What to run, checked by ``check_submission``.
-        code: Its code, packed.
+        submission: What to run.
+        checked: What ``check_submission`` made of it; the caller discards it.
         storage: Folder or URI below which runs are kept, as the cluster's nodes see it.
         address: The dashboard's, ``http://HOST:8265``.
         plain_ray: Whether Ray's private parts are left as they are in the processes of our actors.
@@ -45,11 +49,13 @@ def launch_by_job(
         ClusterError: If the dashboard cannot be reached, or the job fails.
         StorageError: If the cluster cannot use the storage.
     """
+    code = checked.code
     request = {
         "storage": storage,
-        "config": submission.config.to_json(),
+        "config": checked.config.to_json(),
         "plain_ray": plain_ray,
         "code_sha256": code.sha256 if code is not None else "",
+        "classes_sha256": hashlib.sha256(checked.classes).hexdigest() if checked.classes else "",
         "resume_from": [{"run": _name_of(one), "where": one.where} for one in submission.resume_from],
         "resume_child_runs": [
             {"run": _name_of(one), "where": one.where, "trial": one.trial} for one in submission.resume_child_runs
@@ -58,6 +64,8 @@ def launch_by_job(
     with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
         if code is not None:
             code.write(Path(folder))
+        if checked.classes:
+            (Path(folder) / CLASSES).write_bytes(checked.classes)
         return _ask(address, request, Path(folder))
 
 

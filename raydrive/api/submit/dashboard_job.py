@@ -1,23 +1,25 @@
 """The job on the other side of a dashboard: starts or resumes the run that ``dashboard`` asks for, and ends.
 
 ``python -m raydrive.api.submit.dashboard_job`` runs on the cluster's head, in a working directory with
-``request.json`` and the packed code. The code is stored as it came: user code is loaded in trial processes only.
+``request.json``, the packed code, and the user's classes that travel by value. All is stored as it came: the code is
+loaded in trial processes only, and classes of policy and sampling in the driver only.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raydrive.api.submit.dashboard import ANSWER, KINDS, REQUEST
+from raydrive.api.submit.dashboard import ANSWER, CLASSES, KINDS, REQUEST
 from raydrive.api.submit.launch import launch, resume
 from raydrive.api.submit.packaging import read_packed
 from raydrive.api.submit.submission import ChildReference, RunReference, Submission
 from raydrive.core.config.run_config import RunConfig
-from raydrive.core.errors import ConfigError, RaydriveError
+from raydrive.core.errors import ConfigError, RaydriveError, StorageError
 from raydrive.storage.run_reader import RunReader
 
 
@@ -42,10 +44,32 @@ def _launch(request: Mapping[str, Any]) -> str:
         config=RunConfig.from_json(request["config"]),
         source_directory=None,
         code=read_packed(Path.cwd(), sha256) if sha256 else None,
+        classes=_classes(request["classes_sha256"]),
         resume_from=tuple(RunReference(**one) for one in request["resume_from"]),
         resume_child_runs=tuple(ChildReference(**one) for one in request["resume_child_runs"]),
     )
     return launch(submission, storage=request["storage"], address="auto", plain_ray=request.get("plain_ray")).uri
+
+
+def _classes(sha256: str) -> bytes:
+    """Returns the user's classes that travel by value as they came; only the driver loads them.
+
+    Args:
+        sha256: That of their pickle, as it was sent; empty for none.
+
+    Raises:
+        StorageError: If they are missing, or are not what was sent.
+    """
+    if not sha256:
+        return b""
+    try:
+        data = Path(CLASSES).read_bytes()
+    except OSError as error:
+        raise StorageError(f"the submitted classes did not arrive: {error}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise StorageError(f"the submitted classes were damaged on their way: their sha256 is {found}, not {sha256}")
+    return data
 
 
 def _resume(request: Mapping[str, Any]) -> str:

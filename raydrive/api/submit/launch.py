@@ -8,12 +8,14 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from raydrive.api.submit.dashboard import launch_by_job, resume_by_job
 from raydrive.api.submit.preflight import Checked, check_submission
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
+from raydrive.api.submit.user_classes import mend
 from raydrive.api.submit.warm_start import WarmStartPlan, copy_warm_start
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import Limits
@@ -26,6 +28,7 @@ from raydrive.runtime.ray_cluster import connection as ray_connection
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
 from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
 from raydrive.runtime.ray_cluster.storage_probe import probe_storage
+from raydrive.storage.code_snapshot import store_function
 from raydrive.storage.run_layout import RunLayout, new_run_id
 from raydrive.storage.run_reader import RunReader
 
@@ -51,27 +54,30 @@ def launch(submission: Submission, *, storage: str, address: str | None, plain_r
     try:
         if dashboard := dashboard_of(address):
             where = {"storage": storage, "address": dashboard}
-            return _opened(launch_by_job(submission, checked.code, plain_ray=plain_ray, **where))
+            return _opened(launch_by_job(submission, checked, plain_ray=plain_ray, **where))
         connection = ray_connection.connect(address, plain_ray=plain_ray)
         ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
         probe_storage(storage, submission.config.trial.resources)
-        layout = _stored(submission, checked, storage)
+        layout = _stored(checked, storage)
     finally:
         checked.discard()
     start_driver(layout, connection.outlives, secrets=checked.secrets)
     return layout
 
 
-def _stored(submission: Submission, checked: Checked, storage: str) -> RunLayout:
+def _stored(checked: Checked, storage: str) -> RunLayout:
     """Makes the folder of a new run, with everything in it that a driver needs."""
-    config = submission.config
+    config = checked.config
     layout = RunLayout.create(storage, config.experiment, new_run_id(config.experiment))
     sha256 = ""
     if checked.code is not None:
         checked.code.store(layout)
         sha256 = checked.code.sha256
     config = dataclasses.replace(
-        config, trial=dataclasses.replace(config.trial, code_sha256=sha256), versions=ray_connection.versions()
+        config,
+        trial=dataclasses.replace(config.trial, code_sha256=sha256),
+        versions=ray_connection.versions(),
+        classes_sha256=store_function(layout, checked.classes) if checked.classes else "",
     )
     if checked.plan.lineage:
         config = dataclasses.replace(config, lineage=_inherit(checked.plan, layout))
@@ -124,6 +130,7 @@ def resume(
     limits: Mapping[str, Any] | None = None,
     force: bool = False,
     up_to: int | None = None,
+    classes: Path | None = None,
 ) -> None:
     """Goes on with a recorded run, from storage alone.
 
@@ -134,9 +141,10 @@ def resume(
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
         up_to: How many entries of the journal count; the rest is left out for good. For a damaged one.
+        classes: Folder that a policy or sampling of a user's class is loaded from, from now on; trials keep their code.
 
     Raises:
-        ConfigError: If a limit is out of range, or the run is over and no limit was raised.
+        ConfigError: If a limit is out of range, the run is over and no limit was raised, or ``classes`` lacks a class.
         ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
         DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
@@ -149,6 +157,8 @@ def resume(
     changed = dict(limits or {})
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     _check_resumable(run, changed, force)
+    if classes is not None:
+        mend(run.layout, run.config, classes)
     if dashboard := dashboard_of(address):
         refuse_by_job(run.config.trial.secrets)
         resume_by_job(run.uri, address=dashboard, limits=changed, force=force, plain_ray=plain_ray)

@@ -130,7 +130,7 @@ def pickle_function(function: Callable[..., object]) -> bytes:
 
     inner = inner_function(function)
     module = sys.modules.get(getattr(inner, "__module__", None) or "")
-    local = module is not None and module.__name__ != user_modules.MAIN and not _installed(module)
+    local = module is not None and module.__name__ != user_modules.MAIN and not is_installed(module)
     if local and module is not None:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -233,7 +233,7 @@ def _is_at(value: Any, found: Any) -> bool:
     return found is value
 
 
-def _installed(module: types.ModuleType) -> bool:
+def is_installed(module: types.ModuleType) -> bool:
     """Whether training processes can import a module by its name."""
     file = getattr(module, "__file__", None)
     if file is None:

@@ -13,7 +13,9 @@ from pathlib import Path
 from raydrive.api.submit.packaging import PackedCode, pack
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
+from raydrive.api.submit.user_classes import with_records
 from raydrive.api.submit.warm_start import NONE, WarmStartPlan, plan_warm_start
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
 from raydrive.storage.check_storage import check_usable
@@ -30,6 +32,10 @@ class Checked:
     """The code, to be stored or sent, and then discarded; None for a command that needs none."""
     secrets: Mapping[str, str]
     """Values of the secrets by name."""
+    config: RunConfig
+    """The configuration as it is recorded: policies and samplings of the user's classes as their records."""
+    classes: bytes = b""
+    """Those classes, as far as they travel by value."""
 
     def discard(self) -> None:
         """Removes what was packed."""
@@ -46,7 +52,7 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
 
     Raises:
-        ConfigError: With everything that is wrong: names, secrets, earlier runs, interpreter, function, code.
+        ConfigError: With everything that is wrong: names, secrets, earlier runs, interpreter, function, code, classes.
         StorageError: If the storage cannot be used from this machine.
     """
     problems: list[Problem] = []
@@ -69,23 +75,27 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             _refuse_local(storage)
         else:
             secrets = read_secrets(spec.secrets)
-    with collected():
-        if not by_job:  # earlier runs are looked up where the storage is
-            plan = plan_warm_start(submission, storage)
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():
         code = code or pack(submission.function, source, storage)
-    checked = Checked(plan, code, secrets)
+    classes = b""
     try:
+        with collected():
+            if code is not None or source is None:  # what is wrong with the code is among the problems already
+                submission, classes = with_records(submission, code)
+        with collected():
+            if not by_job:  # earlier runs are looked up where the storage is
+                plan = plan_warm_start(submission, storage)
         if problems:
             raise ConfigError(problems)
         if not by_job:
             check_usable(storage)
     except BaseException:
-        checked.discard()
+        if code is not None:
+            code.discard()
         raise
-    return checked
+    return Checked(plan, code, secrets, submission.config, classes)
 
 
 def _refuse_local(storage: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,10 @@ class Submission:
     """What trials call, for a trial of kind ``function``."""
     code: PackedCode | None = None
     """The code as another machine packed it; then there are neither folder nor function."""
+    classes: bytes | None = None
+    """The classes of policy and sampling that travel by value, checked on another machine; None = not checked yet."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """``file:line:column`` of what a file says of policy and sampling: of values, and of keys by ``key NAME``."""
     warnings: tuple[str, ...] = ()
     """For the user to read: what was accepted but does not mean here what it seems to."""
     resume_from: tuple[RunReference, ...] = ()

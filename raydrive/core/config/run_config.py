@@ -13,13 +13,14 @@ from typing import Any
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, Metric, TrialSpec
 from raydrive.core.dataclass_checks import wrong_types
-from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
+from raydrive.core.early_stopping.policy_record import policy_record, recorded_policy
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.json_values import json_of
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.search.protocol import SamplingSpec
-from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.expressions import has_tuple
 
 FORMAT = 1
@@ -73,6 +74,8 @@ class RunConfig:
     versions: Mapping[str, str] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
     """Earlier runs that this one learns from, and trials of theirs that go on here."""
+    classes_sha256: str = ""
+    """Checksum of the classes of policy and sampling that travel by value, ``code/<sha256>.pkl``; empty without any."""
 
     def __post_init__(self) -> None:
         variables = _check_variables(self.trial.environment_variables)
@@ -93,11 +96,12 @@ class RunConfig:
             "versions": dict(self.versions),
             "seed": self.seed,
             "metric": metric,
-            "sampling": self.sampling.to_json(),
-            "policy": self.policy.to_json(),
+            "sampling": sampling_record(self.sampling),
+            "policy": policy_record(self.policy),
             "limits": json_of(self.limits),
             "trial": json_of(self.trial),
             **({"lineage": self.lineage.to_json()} if self.lineage else {}),
+            **({"classes_sha256": self.classes_sha256} if self.classes_sha256 else {}),
         }
 
     def _format(self) -> int:
@@ -107,7 +111,9 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> RunConfig:
-        """Returns the configuration that ``to_json`` wrote.
+        """Returns the configuration that ``to_json`` wrote; nothing of other people's is imported.
+
+        A policy or sampling that is not raydrive's own is there as its record: see ``user_classes``.
 
         Raises:
             ConfigError: If a newer raydrive wrote it, or it was edited into something invalid.
@@ -124,11 +130,12 @@ class RunConfig:
             versions=raw.get("versions", {}),
             seed=raw["seed"],
             metric=Metric.from_json(raw["metric"]),
-            sampling=sampling_from_json(raw["sampling"]),
-            policy=policy_from_json(raw["policy"]),
+            sampling=recorded_sampling(raw["sampling"]),
+            policy=recorded_policy(raw["policy"]),
             limits=Limits(**raw["limits"]),
             trial=TrialSpec.from_json(raw["trial"]),
             lineage=Lineage.from_json(raw.get("lineage", {})),
+            classes_sha256=raw.get("classes_sha256", ""),
         )
         if problems := wrong_types(config):
             raise ConfigError(problems)

@@ -36,6 +36,8 @@ class Policy(Protocol):
 
     One that also has ``needs() -> Needs`` (``core/early_stopping/retention.py``) says what it asks of trials that are
     over, and the driver need not keep their values. Without it, it may ask for anything.
+
+    ``core/user_classes.py`` says how one of another class than those below is recorded and built again.
     """
 
     def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
@@ -49,10 +51,6 @@ class Policy(Protocol):
         Returns:
             The verdict, or None when the policy does not look at this interval.
         """
-        ...
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the v2 form, ``{"type": "bandit", "slack_factor": 0.1, ...}``; see ``policy_from_json``."""
         ...
 
 

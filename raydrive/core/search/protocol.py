@@ -17,6 +17,10 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space, parse_space
+from raydrive.core.user_classes import constructor_arguments, type_name
+
+RESERVED = ("type", "space", "seed", "learns", "parameter_space", "properties")
+"""Keys of a recorded sampling that are no parameters of its own, and arguments that every sampling has."""
 
 
 @runtime_checkable
@@ -50,9 +54,9 @@ class SamplingSpec(ABC):
         ConfigError: If the space or an option cannot be used; all problems at once.
     """
 
-    name: ClassVar[str]
-    """The ``type`` in JSON and YAML."""
-    learns: ClassVar[bool] = False
+    name: str = ""
+    """The ``type`` in JSON and YAML, of raydrive's own; any other class is recorded as ``module:QualName``."""
+    learns: bool = False
     """Whether ``build`` also takes ``before``, trials of earlier runs to learn from (a sequence of ``TrialRecord``)."""
     reads_curves: ClassVar[bool] = True
     """Whether the sampler looks at ``TrialRecord.curve``. Those of trials that are over go where a class says False."""
@@ -85,9 +89,17 @@ class SamplingSpec(ABC):
         """What this way of searching cannot do with a valid space."""
         return []
 
-    @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Returns everything needed to build an equal object, as JSON."""
+        """Returns everything needed to build an equal object, as JSON.
+
+        A class that does not define it is recorded with the arguments of its constructor.
+        """
+        return {
+            "type": type_name(type(self)),
+            **constructor_arguments(self, RESERVED, "sampling"),
+            "seed": self.seed,
+            "space": self.space.to_json(),
+        }
 
     @abstractmethod
     def build(self, seed: int, maximize: bool) -> Sampler:

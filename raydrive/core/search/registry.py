@@ -13,19 +13,23 @@ _SAMPLINGS: dict[str, str] = {
     "random": "raydrive.core.search.random_search:RandomParameterSampling",
     "grid": "raydrive.core.search.grid_search:GridParameterSampling",
     "bayesian": "raydrive.core.search.bayesian.sampling:BayesianParameterSampling",
-    "optuna": "raydrive.compat.optuna:OptunaParameterSampling",
 }
 """Where the class of each type lives; imported when first needed, as a model brings scikit-learn along."""
 
 
 def register_sampling(name: str, target: str) -> None:
-    """Makes a further type known to ``sampling_from_json``.
+    """Makes a further type known to ``sampling_from_json``, in this process; an entry point does it in all of them.
 
     Args:
         name: The ``type`` in its JSON.
         target: ``module:class`` of a ``SamplingSpec`` with a class method ``from_json(raw)``.
     """
     _SAMPLINGS[name] = target
+
+
+def is_registered(name: str) -> bool:
+    """Whether a type is known in this process without a look at what is installed."""
+    return name.casefold() in _SAMPLINGS
 
 
 def sampling_from_json(raw: Mapping[str, Any]) -> SamplingSpec:

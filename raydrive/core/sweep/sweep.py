@@ -52,6 +52,7 @@ from raydrive.core.sweep.state import (
     duration_text,
 )
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
+from raydrive.core.user_classes import failure, is_own
 
 
 class Sweep:
@@ -413,12 +414,22 @@ class Sweep:
             yield from finish(state, self.limits)
 
     def _judge_report(self, fact: Reported) -> Stop | None:
-        """The hot path, from fact to folded decision: nothing but a policy's stop can follow from a report."""
+        """The hot path, from fact to folded decision: nothing but a policy's stop can follow from a report.
+
+        Raises:
+            UserCodeError: If a policy of the user's fails.
+        """
         if not self._fold_report(fact) or self._state.trials[fact.trial].stop_by:
             return None
-        verdict = self.config.policy.judge(fact.trial, fact.interval, self.curves)
-        if verdict is None or not verdict.stop:
-            return None
-        stop = Stop(fact.trial, fact.attempt, verdict.why, "policy")
+        policy = self.config.policy
+        try:
+            verdict = policy.judge(fact.trial, fact.interval, self.curves)
+            if verdict is None or not verdict.stop:
+                return None
+            stop = Stop(fact.trial, fact.attempt, verdict.why, "policy")
+        except (Exception, SystemExit) as error:
+            if is_own(type(policy)):
+                raise
+            raise failure(policy, f"judge(trial {fact.trial}, interval {fact.interval})", error) from error
         self._fold_decision(stop, fact.at)
         return stop

@@ -20,6 +20,7 @@ from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.errors import JournalError, show
 from raydrive.core.objective import BEST, Objective
 from raydrive.core.records import CANCELED, Params, decoded, encoded
+from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.protocol import Sampler
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.expressions import Choice, Expression
@@ -147,8 +148,12 @@ def _curve(numbers: Sequence[float | str]) -> array[float]:
 
 
 def sampler_of(config: RunConfig, warm_start: WarmStartData = EMPTY) -> Sampler:
-    """Returns the sampler of a run: trials that go on come first, and a sampler that learns knows the ancestors."""
-    build: Any = config.sampling.build
+    """Returns the sampler of a run: trials that go on come first, and a sampler that learns knows the ancestors.
+
+    Raises:
+        UserCodeError: If a sampling of the user's cannot build it.
+    """
+    build: Any = building(config.sampling)
     maximize = config.metric.maximize
     before = warm_start.seen(maximize, config.metric.value) if config.sampling.learns else []
     sampler: Sampler = build(config.seed, maximize, before=before) if before else build(config.seed, maximize)

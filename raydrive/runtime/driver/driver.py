@@ -11,17 +11,17 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
 from raydrive.core.records import Fact
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.sweep.warm_start_data import sampler_of
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.running_driver import Pool, RunningDriver
+from raydrive.runtime.driver.user_classes import read_runnable
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import WireEvent
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
-from raydrive.storage.run_reader import read_given, read_heartbeat
+from raydrive.storage.run_reader import read_heartbeat
 
 
 class Pools(Protocol):
@@ -171,10 +171,9 @@ class Driver:
 
     def _take_charge(self) -> RunningDriver:
         try:
-            config, warm_start = read_given(self._layout)
+            config, warm_start, sampler = read_runnable(self._layout)
             writer = JournalWriter.open(self._layout.journal)
             sweep, entries = self._replayed(Sweep(config, warm_start, lean=True))
-            sampler = sampler_of(config, warm_start)
         except BaseException:
             self._pools.discard()
             raise

@@ -24,6 +24,7 @@ from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
+from raydrive.runtime.driver.user_classes import why_it_failed
 from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
@@ -236,7 +237,7 @@ class RunningDriver:
                 await self._give_up(str(error), superseded=True)
                 return
             except Exception as error:  # a bug of ours, or of a user's sampler: an error, and no hang
-                await self._give_up(f"the driver failed: {type(error).__name__}: {error}")
+                await self._give_up(why_it_failed("the driver failed", error))
                 raise
             if self.sweep.finished and not self._over.is_set():
                 await self._close()
@@ -306,7 +307,7 @@ class RunningDriver:
         try:
             suggestion = await event_loop.run_in_executor(self._sampler_thread, ask, number, history)
         except Exception as error:
-            await self._give_up(f"the sampler failed: {type(error).__name__}: {error}")
+            await self._give_up(why_it_failed("the sampler failed", error))
             raise
         self._asking = None
         self._mailbox.post([decision_loop.suggested(number, suggestion)])

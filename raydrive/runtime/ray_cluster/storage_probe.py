@@ -11,7 +11,8 @@ from typing import Any
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import StorageError
 from raydrive.runtime.ray_cluster.connection import demand, fitting
-from raydrive.storage.folder.base import Folder, redact
+from raydrive.storage.folder.base import redact
+from raydrive.storage.folder.open import open_folder
 
 PROBE_S = 60.0
 """So long a node may take to prove it; a hung one is declared dead by Ray at about the same time."""
@@ -33,7 +34,7 @@ def probe_storage(storage: str, resources: Resources) -> None:
     others = _others(resources)
     if not others:
         return
-    folder = Folder.open(storage).child(f".raydrive-probe-{secrets.token_hex(4)}")
+    folder = open_folder(storage).child(f".raydrive-probe-{secrets.token_hex(4)}")
     token = secrets.token_hex(8)
     folder.write_whole(_TOKEN, token.encode())
     try:
@@ -106,7 +107,7 @@ def prove(uri: str, token: str, name: str, origin: str) -> str:
         origin: The machine that asks, for the message.
     """
     try:
-        folder = Folder.open(uri)
+        folder = open_folder(uri)
         if folder.read_or_none(_TOKEN) != token.encode():
             return f"it does not see what {origin} wrote there"
         folder.write_whole(name, token.encode())

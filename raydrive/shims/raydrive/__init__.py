@@ -14,7 +14,9 @@ import sys
 from typing import Any, Sequence  # noqa: UP035  (Python 3.8)
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_MODULES = ("raydrive.context", "raydrive.context_values", "raydrive.ranks", "raydrive.variables", "raydrive.wire")
+_MODULES = tuple(
+    f"raydrive.{name}" for name in ("context", "context_values", "log_command", "ranks", "variables", "wire")
+)
 __path__: list[str] = []
 
 

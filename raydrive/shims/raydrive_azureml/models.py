@@ -7,6 +7,7 @@ import os
 import shutil
 from typing import Any, Mapping  # noqa: UP035  (Python 3.8)
 
+from raydrive import context
 from raydrive_azureml.absent import NotInATrial
 
 RECORD = "registered_models.json"
@@ -46,10 +47,8 @@ class Model:
         Raises:
             FileNotFoundError: There is no such file.
         """
-        from raydrive_azureml.run import Run
-
         noted = {"tags": dict(tags or {}), "properties": dict(properties or {}), "description": description, **details}
-        return register(Run.get_context().id, model_name, model_path, noted)
+        return register(context.Run.get_context().id, model_name, model_path, noted)
 
     @staticmethod
     def get_model_path(model_name: str, version: int | None = None, _workspace: Any = None) -> str:

@@ -112,7 +112,7 @@ class ArrowFolder(Folder):
         self._renames = filesystem.type_name in ("hdfs", "local", "mock")
 
     def __reduce__(self) -> tuple[Callable[..., Folder], tuple[str]]:
-        return Folder.open, (self._uri,)
+        return open_remote, (self._uri,)
 
     @property
     def uri(self) -> str:

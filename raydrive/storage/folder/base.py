@@ -21,15 +21,13 @@ from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raydrive.core.argument_checks import LONGEST_NAME, unusable
-from raydrive.core.errors import StorageError, show
-from raydrive.storage.folder.current import absolute
+from raydrive.core.errors import StorageError
 from raydrive.storage.folder.names import legible
 
 SCHEMES = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")
 """URI schemes that can be opened; ``wasb`` and ``wasbs`` are rewritten to ``abfs`` and ``abfss``."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is not a scheme
+SCHEME_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:\ is not a scheme
 _SECRET_KEYS = ("secret", "password", "token", "key", "sig", "credential")
 
 _ERRNO_HINTS = {
@@ -83,7 +81,7 @@ class Item:
 
 def redact(uri: str) -> str:
     """Returns the URI without passwords, keys and tokens, fit for messages and logs."""
-    if not _SCHEME.match(uri):
+    if not SCHEME_PATTERN.match(uri):
         return uri
     try:
         parts = urllib.parse.urlsplit(uri)
@@ -139,47 +137,10 @@ class Folder(ABC):
 
     __slots__ = ()
 
-    @staticmethod
-    def open(place: str | os.PathLike[str]) -> Folder:
-        """Returns the folder at a local path or URI. Nothing is created, and no local disk is touched.
-
-        Args:
-            place: A path (relative and ``~`` allowed) or a URI such as ``s3://bucket/path?region=eu-west-1``.
-                Options of the file system stand in the query: ``endpoint_override``, ``region``, ``scheme``, ...
-
-        Raises:
-            StorageError: If the scheme is unknown.
-            StorageError: If the store's client cannot be set up from the URI.
-        """
-        from raydrive.storage.folder.local import LocalFolder
-
-        text = os.fspath(place)
-        wrong = unusable(text) or ("" if len(text) <= LONGEST_NAME else f"{len(text):,} characters")
-        if wrong:
-            raise StorageError(f"cannot open {show(text)}: no store has a place with {wrong}")
-        match = _SCHEME.match(text)
-        if match is None:
-            return LocalFolder(_local_path(text))
-        try:
-            urllib.parse.urlsplit(text)
-        except ValueError as error:
-            raise StorageError(f"cannot open {redact(text)}: {error}") from error
-        scheme = match.group(1).lower()
-        if scheme == "file":
-            return LocalFolder(_path_of_file_uri(text))
-        if scheme not in (*SCHEMES, "wasb", "wasbs"):
-            raise StorageError(
-                f"cannot open {redact(text)}: no such scheme {scheme!r}. "
-                f"Hint: use a path or one of {', '.join(name + '://' for name in SCHEMES)}"
-            )
-        from raydrive.storage.folder.arrow import open_remote
-
-        return open_remote(text)
-
     @property
     @abstractmethod
     def uri(self) -> str:
-        """What ``Folder.open`` takes to get here again: an absolute path, or a URI with its options."""
+        """What ``open_folder`` takes to get here again: an absolute path, or a URI with its options."""
 
     @property
     def longest_name(self) -> int | None:
@@ -351,7 +312,7 @@ class Folder(ABC):
 
     def place_of(self, name: str) -> str:
         """Returns where a file of this folder is, for messages: no secrets, no options."""
-        base = self.uri.partition("?")[0] if _SCHEME.match(self.uri) else self.uri
+        base = self.uri.partition("?")[0] if SCHEME_PATTERN.match(self.uri) else self.uri
         return redact(f"{base.rstrip('/')}/{name}" if name else base)
 
     def __repr__(self) -> str:
@@ -365,22 +326,3 @@ class Folder(ABC):
 
     def __hash__(self) -> int:
         return hash(self.uri)
-
-
-def _local_path(text: str) -> Path:
-    if not text:
-        raise StorageError("cannot open storage '': the path is empty. Hint: use '.' for the current folder")
-    expanded = os.path.expanduser(text)
-    if expanded.startswith("~"):
-        raise StorageError(f"cannot open {text}: no such user to expand '~' for. Hint: write the path out")
-    return absolute(expanded)
-
-
-def _path_of_file_uri(uri: str) -> Path:
-    parts = urllib.parse.urlsplit(uri)
-    if parts.netloc not in ("", "localhost"):
-        raise StorageError(
-            f"cannot open {uri}: a file URI names no host, found {parts.netloc!r}. "
-            f"Hint: three slashes, file:///{parts.netloc}{parts.path}"
-        )
-    return _local_path(urllib.parse.unquote(parts.path))

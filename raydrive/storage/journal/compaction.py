@@ -26,6 +26,7 @@ from zlib import crc32
 from raydrive.core.errors import JournalError, StorageError
 from raydrive.package_path import IMPORT_ROOT
 from raydrive.storage.folder.base import Folder, failure
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.reader import JournalReader
 from raydrive.storage.journal.segments import Chain, Position, Segment, Snapshot
 from raydrive.storage.journal.snapshots import SnapshotFile, write_snapshot
@@ -100,7 +101,7 @@ def compact(folder: Folder, until: Position) -> Snapshot:
             raise failure("write", str(path), error) from error
         new = Snapshot(until, f"{crc32(path.read_bytes()):08x}")
         path = path.rename(Path(scratch) / new.name)
-        written = SnapshotFile(Folder.open(scratch), new)
+        written = SnapshotFile(open_folder(scratch), new)
         found = sum(table.num_rows for table in written.tables())  # reads all of it, so all checksums are looked at
         if found != count:
             raise JournalError(f"{new.name} reads back with {found} entries instead of {count}")
@@ -194,7 +195,7 @@ def main() -> None:
     if segment is None:
         raise SystemExit(f"not a segment: {task['segment']}")
     try:
-        compact(Folder.open(task["folder"]), Position(segment, task["bytes"]))
+        compact(open_folder(task["folder"]), Position(segment, task["bytes"]))
     except StorageError as error:
         raise SystemExit(str(error)) from error
 

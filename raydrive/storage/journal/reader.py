@@ -16,6 +16,7 @@ from raydrive.core.sweep.report_block import Block
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.storage.checksums import lines_of, verified, written
 from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.segments import Chain, Position, Segment, Snapshot, Step
 from raydrive.storage.journal.snapshots import SnapshotFile, SnapshotGoneError
 
@@ -48,7 +49,7 @@ class JournalReader:
         Args:
             folder: The journal's folder.
         """
-        self._folder = folder if isinstance(folder, Folder) else Folder.open(folder)
+        self._folder = folder if isinstance(folder, Folder) else open_folder(folder)
         self._live = self._folder.local_path is not None  # segments of object stores do not grow
         self._chain = Chain(self._folder)
         self._at: Segment | None = None

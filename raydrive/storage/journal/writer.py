@@ -21,6 +21,7 @@ from raydrive.core.errors import DamagedJournalError, JournalError
 from raydrive.storage.checksums import lines_of, verified, with_checksums, written
 from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.local import write_all
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.reader import JournalReader, JournalRewoundError
 from raydrive.storage.journal.segments import Chain, Header, Position, Segment
 
@@ -78,7 +79,7 @@ class JournalWriter:
             DamagedJournalError: If the journal's end is damaged; ``after`` leaves the damage out.
             StorageError: If the folder cannot be read or written. A later try takes a higher epoch.
         """
-        place = folder if isinstance(folder, Folder) else Folder.open(folder)
+        place = folder if isinstance(folder, Folder) else open_folder(folder)
         writer = secrets.token_hex(8)
         self = cls(place, _claim(place, epoch, writer), writer, roll_bytes)
         self._end = None if anew else after or _end_of(place, self._epoch)

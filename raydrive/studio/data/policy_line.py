@@ -7,6 +7,8 @@ from typing import Any
 
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
+from raydrive.core.early_stopping.policy_record import policy_record
+from raydrive.core.user_classes import is_reference
 
 MOST_POINTS = 200
 
@@ -64,7 +66,10 @@ def policy_line(policy: Policy, curves: Curves, longest: int) -> dict[str, Any]:
 
 def policy_text(policy: Policy) -> str:
     """Returns a policy in a few words: ``bandit, slack factor 0.1, from interval 5``."""
-    raw = policy.to_json()
+    raw = policy_record(policy)
+    if is_reference(raw["type"]):  # recorded, and not loaded here
+        given = {key: value for key, value in raw.items() if key != "type" and value is not None}
+        return ", ".join([raw["type"], *(f"{key} {value}" for key, value in given.items())])
     names = {"none": "no early termination", "median_stopping": "median stopping", "bandit": "bandit"}
     parts = [names.get(raw["type"], raw["type"].replace("_", " "))]
     if "slack_factor" in raw:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from raydrive.core.config.command_line import shown, trial_argv
+from raydrive.core.early_stopping.policy_record import RecordedPolicy
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.storage.folder.base import redact
 from raydrive.storage.folder.names import is_text, storable
@@ -75,9 +76,11 @@ def verdicts(history: RunHistory, number: int) -> list[list[Any]]:
     """Returns what the policy says of a trial's last intervals by the curves as they are now: interval, stop, why.
 
     While a run goes on others catch up, so this may be harsher than what the policy said at the time; why a trial was
-    really stopped stands in its row.
+    really stopped stands in its row. A policy of a class that is not raydrive's is not asked: a reader has no code.
     """
     sweep = history.sweep
+    if isinstance(history.config.policy, RecordedPolicy):
+        return []
     found: list[list[Any]] = []
     for interval in range(sweep.curves.length(number), 0, -1):
         verdict = history.config.policy.judge(number, interval, sweep.curves)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
+from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record
 from raydrive.core.records import Params, Started
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
@@ -140,7 +141,7 @@ def what_if(history: RunHistory, policy: Policy | dict[str, Any] | str, free: Pl
     left = {trial.number for trial in history.sweep.trials if trial.stop_by == "policy" and not trial.open}
     beyond, estimated = (forecast.of(numbers) or Span(0.0, 0.0, 0.0) for numbers in (left - cut, left & cut))
     return WhatIfResult(
-        policy=chosen.to_json(),
+        policy=policy_record(chosen),
         text=policy_text(chosen),
         stopped=stopped,
         trained_s=trained + beyond.seconds,
@@ -168,9 +169,14 @@ def in_advance(history: RunHistory) -> list[dict[str, Any]]:
 
 
 def choices(own: Policy) -> list[Policy]:
-    """Returns a run's own policy, and those of ``CHOICES`` that are others."""
+    """Returns a run's own policy, and those of ``CHOICES`` that are others.
+
+    One that is there only as its record is left out: what it would do, only its code can tell.
+    """
+    if isinstance(own, RecordedPolicy):
+        return [policy_from_json(one) for one in CHOICES]
     others = map(policy_from_json, CHOICES)
-    return [own, *(one for one in others if one.to_json() != own.to_json())]
+    return [own, *(one for one in others if policy_record(one) != policy_record(own))]
 
 
 def outcomes(history: RunHistory, policies: Iterable[Policy]) -> list[WhatIfResult]:

@@ -310,6 +310,7 @@ async def _analysis(request: web.Request) -> web.Response:
 
 async def _whatif(request: web.Request) -> web.Response:
     from raydrive.core.early_stopping.policies import policy_from_json
+    from raydrive.core.early_stopping.policy_record import policy_record
     from raydrive.core.errors import Problem
     from raydrive.studio.data.whatif import what_if
 
@@ -321,7 +322,7 @@ async def _whatif(request: web.Request) -> web.Response:
         raise ConfigError(Problem("policy", repr(raw[:200]), "JSON")) from error
     policy = policy_from_json(parsed, "policy")
     return _json(
-        await feed.ask_once(f"whatif {policy.to_json()}", lambda history, _: what_if(history, policy).to_json())
+        await feed.ask_once(f"whatif {policy_record(policy)}", lambda history, _: what_if(history, policy).to_json())
     )
 
 

@@ -143,6 +143,7 @@ def test_the_job_answers_with_every_problem_and_its_place(
         "storage": str(tmp_path / "runs"),
         "config": submission.config.to_json(),
         "code_sha256": sent.sha256,
+        "classes_sha256": "",
         "resume_from": [{"run": "gone", "where": "resume_from[0]"}],
         "resume_child_runs": [],
     }
@@ -153,6 +154,29 @@ def test_the_job_answers_with_every_problem_and_its_place(
     assert problem["where"] == "resume_from[0]"
     assert problem["found"].startswith("'gone'")
     assert not (tmp_path / "loaded").exists()
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("sent", "text"), [(None, "did not arrive"), (b"of another run", "damaged on their way")])
+def test_classes_that_are_not_what_was_sent_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sent: bytes | None, text: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if sent is not None:
+        (tmp_path / dashboard.CLASSES).write_bytes(sent)
+    request = {
+        "storage": str(tmp_path / "runs"),
+        "config": submission_of(traced(tmp_path / "loaded")).config.to_json(),
+        "code_sha256": "",
+        "classes_sha256": hashlib.sha256(b"classes").hexdigest(),
+        "resume_from": [],
+        "resume_child_runs": [],
+    }
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    dashboard_job.main()
+    answer = json.loads(capsys.readouterr().out.removeprefix(dashboard.ANSWER))
+    assert answer["kind"] == "StorageError"
+    assert text in answer["text"]
     assert not (tmp_path / "runs").exists()
 
 

@@ -16,8 +16,9 @@ import pytest
 from waiting import async_wait_until
 
 from raydrive import wire
+from raydrive.runtime.private_folder import private_folder
 from raydrive.runtime.trial_actor import log_socket as channels
-from raydrive.runtime.trial_actor.log_socket import LogSocket, private_folder
+from raydrive.runtime.trial_actor.log_socket import LogSocket
 
 WRITER = """
 import subprocess
@@ -203,10 +204,7 @@ def test_where_the_usual_folder_is_taken_all_share_another_one(tmp_path: Path, t
     found = private_folder(str(tmp_path))
     assert found not in (usual, foreign)
     assert stat.S_IMODE(found.stat().st_mode) == 0o700
-    ask = (
-        "import sys; from raydrive.runtime.trial_actor.log_socket import private_folder;"
-        "print(private_folder(sys.argv[1]))"
-    )
+    ask = "import sys; from raydrive.runtime.private_folder import private_folder;print(private_folder(sys.argv[1]))"
     told = subprocess.run([sys.executable, "-c", ask, str(tmp_path)], capture_output=True, text=True, check=True).stdout
     assert told.strip() == str(found) == str(private_folder(str(tmp_path)))
     assert len(list(tmp_path.iterdir())) == 3, "one folder, however often it is asked for"

@@ -17,6 +17,7 @@ from raydrive.core.errors import RefusedFileError, StorageError, TrialError
 from raydrive.storage.checkpoints import manifests, pin, pinned, prune, publish
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.contained import DEEPEST, open_contained, open_regular, remove_tree, walk_contained
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.trial_files import download_file, list_files, log_size, read_file, read_log
 from raydrive.storage.uploads import LogUploader, upload_tree
@@ -331,7 +332,7 @@ def test_no_open_waits(tmp_path: Path, flags: int) -> None:
             open_regular(str(tmp_path / name), flags)
         with pytest.raises(RefusedFileError, match="a FIFO"):
             open_contained([str(tmp_path)], name, flags)
-    for folder in (Folder.open(tmp_path), Folder.open(tmp_path).contained()):
+    for folder in (open_folder(tmp_path), open_folder(tmp_path).contained()):
         with pytest.raises(RefusedFileError, match="a FIFO"):
             folder.read_or_none("pipe")
         with pytest.raises(RefusedFileError, match="a FIFO"):

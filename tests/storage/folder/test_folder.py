@@ -18,6 +18,7 @@ from raydrive.storage.folder import local as local_module
 from raydrive.storage.folder.arrow import normalise
 from raydrive.storage.folder.base import SCHEMES, Folder, failure, redact
 from raydrive.storage.folder.local import LocalFolder
+from raydrive.storage.folder.open import open_folder
 
 # ------------------------------------------------------------------------------------------------ both kinds of folder
 
@@ -254,7 +255,7 @@ def test_unfinished_writes_are_not_listed(local: Folder) -> None:
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    folder = Folder.open(tmp_path / "file" / "below")
+    folder = open_folder(tmp_path / "file" / "below")
     with pytest.raises(
         StorageError, match=r"cannot write .*/file/below/x: Not a directory. Hint: a part of the path is"
     ):
@@ -262,21 +263,22 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot make the folder"):
         folder.make()
     with pytest.raises(StorageError, match="cannot make the folder"):
-        Folder.open(tmp_path / "file").make()
+        open_folder(tmp_path / "file").make()
     assert not folder.exists("x")
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/1/mem").exists(), reason="needs /proc")
 def test_places_nobody_may_write() -> None:
     with pytest.raises(StorageError, match=r"cannot write /proc/raydrive/x: .*Hint"):
-        Folder.open("/proc/raydrive").write_whole("x", b"")
+        open_folder("/proc/raydrive").write_whole("x", b"")
 
 
 def test_local_folders_do_not_load_pyarrow(tmp_path: Path) -> None:
     code = f"""
         import sys
+        from raydrive.storage.folder.open import open_folder
         from raydrive.storage.folder.base import Folder
-        folder = Folder.open({str(tmp_path)!r}).child("a")
+        folder = open_folder({str(tmp_path)!r}).child("a")
         folder.write_whole("x", b"1"); folder.create_exclusive("y", b""); folder.list(); folder.delete_tree()
         assert "pyarrow" not in sys.modules
     """
@@ -299,17 +301,17 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("what?is=this", tmp_path / "what?is=this"),
         ("a%20b", tmp_path / "a%20b"),
     ]:
-        folder = Folder.open(given)
+        folder = open_folder(given)
         assert folder.local_path == path
-        assert Folder.open(folder.uri) == folder
+        assert open_folder(folder.uri) == folder
     assert list(tmp_path.iterdir()) == []  # opening makes nothing
 
 
 def test_children_have_uris_of_their_own(tmp_path: Path) -> None:
-    child = Folder.open(tmp_path).child("a b", "c")
+    child = open_folder(tmp_path).child("a b", "c")
     assert child.uri == str(tmp_path / "a b" / "c")
-    assert Folder.open(child.uri) == child
-    assert hash(Folder.open(child.uri)) == hash(child)
+    assert open_folder(child.uri) == child
+    assert hash(open_folder(child.uri)) == hash(child)
     copy = pickle.loads(pickle.dumps(child))
     assert copy == child
     assert isinstance(copy, LocalFolder)
@@ -318,17 +320,17 @@ def test_children_have_uris_of_their_own(tmp_path: Path) -> None:
 def test_unknown_schemes_are_refused_with_the_known_ones() -> None:
     for uri in ("azureml://datastores/x", "memory://x", "hf://x", "wasp://x"):
         with pytest.raises(StorageError) as caught:
-            Folder.open(uri)
+            open_folder(uri)
         for name in SCHEMES:
             assert f"{name}://" in str(caught.value)
     with pytest.raises(StorageError, match=r"names no host.*file:///server/path"):
-        Folder.open("file://server/path")
+        open_folder("file://server/path")
     with pytest.raises(StorageError, match=r"names no bucket.*s3://BUCKET/PATH"):
-        Folder.open("s3:///path")
+        open_folder("s3:///path")
     with pytest.raises(StorageError, match="the path is empty"):
-        Folder.open("")
+        open_folder("")
     with pytest.raises(StorageError, match="no such user"):
-        Folder.open("~nobody-of-that-name/x")
+        open_folder("~nobody-of-that-name/x")
 
 
 @pytest.mark.parametrize(
@@ -373,10 +375,10 @@ def test_uris_as_pyarrow_wants_them(given: str, environment: dict[str, str], exp
     ],
 )
 def test_every_scheme_opens_without_a_network(uri: str) -> None:
-    folder = Folder.open(uri)
+    folder = open_folder(uri)
     assert folder.local_path is None
     child = folder.child("a b")
-    again = Folder.open(child.uri)
+    again = open_folder(child.uri)
     assert again == child
     assert pickle.loads(pickle.dumps(child)) == child
     assert "geheim" not in repr(folder) + str(folder) + folder.place_of("x")

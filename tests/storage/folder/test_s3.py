@@ -30,6 +30,7 @@ from raydrive.storage.check_storage import check_usable
 from raydrive.storage.code_snapshot import store_code, unpack_code
 from raydrive.storage.folder import arrow
 from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.input_cache import fetch_input
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout, find_run, new_run_id
@@ -56,7 +57,7 @@ def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Folder:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setattr(arrow, "SETTLE_S", 0.0)
-    return Folder.open(f"s3://bucket/runs-{next(_numbers)}")
+    return open_folder(f"s3://bucket/runs-{next(_numbers)}")
 
 
 class TestJournal(JournalContract):
@@ -81,7 +82,7 @@ def test_folders(s3: Folder, tmp_path: Path) -> None:
     assert [item.name for item in s3.walk()] == ["a b/żółw.txt", "x"]
     assert s3.is_folder("a b")
     assert not s3.is_folder("x")
-    again = Folder.open(s3.child("a b").uri)
+    again = open_folder(s3.child("a b").uri)
     assert again.read_bytes("żółw.txt") == b"0123456789"
     s3.delete("x")
     s3.delete("x")
@@ -168,11 +169,11 @@ def test_a_bucket_that_is_missing(s3: Folder) -> None:
     with pytest.raises(
         StorageError, match=r"cannot write s3://nobucket/x/file: .*Hint: the bucket or container does not"
     ):
-        Folder.open("s3://nobucket/x").write_whole("file", b"")
+        open_folder("s3://nobucket/x").write_whole("file", b"")
 
 
 def test_a_service_that_is_away(s3: Folder) -> None:
-    away = Folder.open("s3://bucket/x?endpoint_override=http://127.0.0.1:9")
+    away = open_folder("s3://bucket/x?endpoint_override=http://127.0.0.1:9")
     with pytest.raises(StorageError, match=r"s3://bucket/x/file: .*Hint: the service cannot be reached") as caught:
         away.write_whole("file", b"")
     assert "geheim" not in str(caught.value)

@@ -24,6 +24,7 @@ from raydrive.storage.folder import arrow
 from raydrive.storage.folder.arrow import ArrowFolder
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.local import LocalFolder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal import writer as writer_module
 from raydrive.storage.journal.compaction import compact, prune_segments
 from raydrive.storage.journal.segments import Header, Position, Segment
@@ -94,7 +95,7 @@ def test_a_local_segment_is_closed_before_it_grows_too_large(tmp_path: Path) -> 
         writer.append(lines(*range(40, 60)))  # one write is never divided, even when it is larger
     assert numbers(reader) == list(range(40, 60))
     assert numbers(JournalReader(tmp_path)) == list(range(60))
-    sizes = sorted((tmp_path / name).stat().st_size for name in data_names(Folder.open(tmp_path)))
+    sizes = sorted((tmp_path / name).stat().st_size for name in data_names(open_folder(tmp_path)))
     assert len(sizes) > 5
     assert sizes[-2] <= 1000
 
@@ -103,7 +104,7 @@ def test_a_missing_middle_segment_is_named(tmp_path: Path) -> None:
     with JournalWriter.open(tmp_path, roll_bytes=400) as writer:
         for number in range(20):
             writer.append(lines(number))
-    names = data_names(Folder.open(tmp_path))
+    names = data_names(open_folder(tmp_path))
     (tmp_path / names[3]).unlink()
     reader = JournalReader(tmp_path)
     with pytest.raises(JournalError, match=rf"segment {names[3]} is missing or damaged: {names[4]} goes on after it"):
@@ -115,7 +116,7 @@ def test_a_segment_whose_header_is_damaged_is_named(tmp_path: Path) -> None:
     with JournalWriter.open(tmp_path, roll_bytes=400) as writer:
         for number in range(20):
             writer.append(lines(number))
-    name = data_names(Folder.open(tmp_path))[3]
+    name = data_names(open_folder(tmp_path))[3]
     whole = (tmp_path / name).read_bytes()
     length = whole.index(b"\n") + 1
     for copy in (0, length):  # one of the two is enough
@@ -163,7 +164,7 @@ def test_a_journal_torn_at_any_byte(data: st.DataObject) -> None:
             for size in sizes:
                 writer.append(lines(*range(count, count + size)))
                 count += size
-        names = data_names(Folder.open(place))
+        names = data_names(open_folder(place))
         last = Path(place, names[-1])
         whole = last.read_bytes()
         torn = data.draw(st.integers(0, len(whole)))
@@ -251,7 +252,7 @@ def test_a_full_disk_loses_nothing_and_doubles_nothing(
     assert numbers(JournalReader(tmp_path)) == [1, 2, 4, 5, 7]
     assert _follow(live, [1]) == [1, 2, 4, 5, 7]
     if room == 0:
-        assert len(data_names(Folder.open(tmp_path))) == 1  # nothing had been written: no reason for a new segment
+        assert len(data_names(open_folder(tmp_path))) == 1  # nothing had been written: no reason for a new segment
 
 
 def test_what_a_failed_sync_left_does_not_count_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +305,7 @@ def test_a_folder_that_goes_away_and_comes_back(tmp_path: Path) -> None:
 def test_a_deleted_run_is_not_written_into_the_void(tmp_path: Path) -> None:
     writer = JournalWriter.open(tmp_path / "journal")
     writer.append(lines(1))
-    Folder.open(tmp_path / "journal").delete_tree()
+    open_folder(tmp_path / "journal").delete_tree()
     with pytest.raises(JournalError, match=r"e0001-00000001.jsonl was deleted"):
         writer.append(lines(2))
 
@@ -437,7 +438,7 @@ def test_any_history_of_writers_and_faults(kind: type[Disk], data: st.DataObject
     """What was acknowledged is there once and in order; the rest only where a write had no answer."""
     with tempfile.TemporaryDirectory() as path, pytest.MonkeyPatch.context() as monkeypatch:
         disk = kind(monkeypatch)
-        place = Folder.open(path) if kind is Disk else ArrowFolder(fs.LocalFileSystem(), path, path)
+        place = open_folder(path) if kind is Disk else ArrowFolder(fs.LocalFileSystem(), path, path)
         roll = data.draw(st.sampled_from([1, 600, 1 << 20]))
         writers = [JournalWriter.open(place, roll_bytes=roll)]
         acknowledged: list[int] = []

@@ -31,6 +31,7 @@ from raydrive.runtime.driver import journal_compactor
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.simulated import simulate
 from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal import compaction, snapshots
 from raydrive.storage.journal.compaction import compact, compact_elsewhere, due, prune_segments
 from raydrive.storage.journal.segments import Position, Segment, Snapshot
@@ -69,7 +70,7 @@ def test_every_line_comes_back_to_the_letter(entries: list[Entry], cuts: list[in
     given_lines = [dump(*entry).encode()[:-1] for entry in entries]
     with tempfile.TemporaryDirectory() as scratch, pytest.MonkeyPatch.context() as patch:
         patch.setattr(snapshots, "GROUP_ROWS", 4)
-        folder, tables, start = Folder.open(scratch), iter(()), 0
+        folder, tables, start = open_folder(scratch), iter(()), 0
         for number, cut in enumerate([*sorted(cuts), len(given_lines)]):
             name = Snapshot(Position(Segment(1, number), 0))
             count = write_snapshot(f"{scratch}/{name.name}", tables, given_lines[start:cut])
@@ -118,7 +119,7 @@ def recorded(folder: Folder, *, trials: int = 40, reports: int = 50) -> RunConfi
 def test_a_run_is_taken_up_from_a_snapshot_as_from_its_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "GROUP_ROWS", 100)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
     config = recorded(folder)
     expected = Sweep.replay(config, JournalReader(folder).read())
     assert expected.count["Canceled"] > 3
@@ -144,7 +145,7 @@ def test_a_run_is_taken_up_from_a_snapshot_as_from_its_lines(tmp_path: Path, mon
 
 
 def test_a_reader_that_left_in_the_middle_of_a_snapshot_goes_on_there(tmp_path: Path) -> None:
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
     with JournalWriter.open(folder) as writer:
         writer.append(lines(1, 2, 3, 4))
     with JournalWriter.open(folder) as writer:
@@ -168,7 +169,7 @@ def test_a_reader_that_left_in_the_middle_of_a_snapshot_goes_on_there(tmp_path: 
 @pytest.fixture
 def compacted(tmp_path: Path) -> Folder:
     """Entries 1 to 4 in a snapshot, 5 in a segment."""
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
     with JournalWriter.open(folder) as writer:
         writer.append(lines(1, 2, 3, 4))
     with JournalWriter.open(folder) as writer:
@@ -235,7 +236,7 @@ def test_a_torn_segment_after_a_snapshot_is_passed_over_with_a_notice(compacted:
 
 
 def test_a_damaged_journal_is_not_compacted(tmp_path: Path) -> None:
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
     with JournalWriter.open(folder) as writer:
         writer.append(lines(1))
         writer.append([b"[what is this]\n"])
@@ -259,7 +260,7 @@ def test_a_newer_format_is_refused_with_advice(compacted: Folder, monkeypatch: p
 
 
 def test_a_compaction_killed_at_any_moment_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Folder.open(tmp_path / "journal")
+    folder = open_folder(tmp_path / "journal")
     config = recorded(folder, trials=100)
     expected = list(JournalReader(folder).read_lines())
     with JournalWriter.open(folder) as writer:
@@ -295,7 +296,7 @@ def test_the_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
 
 
 def test_when_it_is_worth_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
     assert not due(folder, None, eager=True)
     with JournalWriter.open(folder) as writer:
         writer.append(lines(*range(40)))
@@ -330,7 +331,7 @@ def tidied(folder: Folder) -> bool:
 
 @pytest.mark.usefixtures("hasty")
 def test_a_live_run_is_compacted_beside_its_writer(tmp_path: Path) -> None:
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
 
     async def live() -> None:
         with JournalWriter.open(folder, roll_bytes=1000) as writer:
@@ -354,7 +355,7 @@ def test_a_live_run_is_compacted_beside_its_writer(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("hasty")
 def test_a_finished_run_keeps_no_segments_that_its_snapshot_stands_for(tmp_path: Path) -> None:
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
     with JournalWriter.open(folder, roll_bytes=1000) as writer:
         reader = JournalReader(folder)
         for number in range(40):
@@ -369,7 +370,7 @@ def test_a_finished_run_keeps_no_segments_that_its_snapshot_stands_for(tmp_path:
 
 @pytest.mark.usefixtures("hasty")
 def test_a_snapshot_that_cannot_be_made_is_told_and_harms_nothing(tmp_path: Path) -> None:
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
     with JournalWriter.open(folder, roll_bytes=1000) as writer:
         writer.append([b"[what is this]\n"])
         writer.append(lines(*range(20)))
@@ -383,7 +384,7 @@ def test_a_snapshot_that_cannot_be_made_is_told_and_harms_nothing(tmp_path: Path
 
 def test_steps_are_known_from_a_snapshot_as_from_its_lines(tmp_path: Path) -> None:
     """By them a relaunched attempt is aligned: numbers, missing ones, ones that do not grow, in lines of any kind."""
-    folder = Folder.open(tmp_path)
+    folder = open_folder(tmp_path)
     config = function_config((1.0, 2.0, 3.0, 4.0), max_concurrent_runs=4)
     sweep = Sweep(config)
     facts: list[Fact] = [Started(1.0, 1)]

@@ -10,7 +10,7 @@ from raydrive.compat.azure_notices import note_left_out
 from raydrive.compat.azureml.core.dataset import DataPlace
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, list_of
-from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.uploads import local_files
 
 DEFAULT = "workspaceblobstore"
@@ -52,7 +52,7 @@ class Datastore:
         mapped = self.workspace.mapping.resolve(f"azureml://datastores/{self.name}/paths/{name}")
         if mapped is not None:
             return str(mapped)
-        folder = Folder.open(self.workspace.storage).child(".datastores", self.name)
+        folder = open_folder(self.workspace.storage).child(".datastores", self.name)
         return f"{folder.uri.rstrip('/')}/{name}" if name else folder.uri
 
     def path(self, path: str | None = None, data_path_compute: Any = None) -> DataPlace:
@@ -91,7 +91,7 @@ class Datastore:
         return self.path(target_path)
 
     def _put(self, files: list[tuple[str, Path]], target: str | None, overwrite: bool) -> None:
-        folder = Folder.open(self.uri(target or ""))
+        folder = open_folder(self.uri(target or ""))
         for name, path in files:
             if overwrite or not folder.exists(name):
                 folder.put_file(path, name)

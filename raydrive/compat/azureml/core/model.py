@@ -9,6 +9,7 @@ from raydrive.compat.azure_notices import NotHereError, note_left_out
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.uploads import local_files
 
 _SERVE = "raydrive does not serve models: take the file with run.download_file(...) and serve it, e.g. with Ray Serve"
@@ -56,7 +57,7 @@ class Model:
         Raises:
             StorageError: If something cannot be read.
         """
-        folder = Folder.open(self.uri).contained()
+        folder = open_folder(self.uri).contained()
         for item in folder.walk():
             folder.get_file(item.name, Path(target_dir) / item.name)
         return target_dir
@@ -92,7 +93,7 @@ class InferenceConfig:
 
 
 def _home(workspace: Any, name: str) -> Folder:
-    return Folder.open(workspace.storage).child(".models", name)
+    return open_folder(workspace.storage).child(".models", name)
 
 
 def keep(workspace: Any, name: str, path: Path) -> Model:

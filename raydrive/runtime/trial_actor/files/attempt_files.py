@@ -12,15 +12,16 @@ from pathlib import Path
 
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import RefusedFileError, StorageError
+from raydrive.runtime.node_cache import evict_old_caches, is_held, lock_run_cache
+from raydrive.runtime.private_folder import private_folder
 from raydrive.runtime.trial_actor.environment import node_environment
 from raydrive.runtime.trial_actor.files.leftovers import sizes_of
-from raydrive.runtime.trial_actor.files.node_cache import evict_old_caches, is_held, lock_run_cache
 from raydrive.runtime.trial_actor.files.reusable_workdir import ReusableWorkdir, make_folder
 from raydrive.runtime.trial_actor.files.temporary_folder import TemporaryFolder
-from raydrive.runtime.trial_actor.log_socket import private_folder
 from raydrive.storage.code_snapshot import PUBLISHED, load_function, make_workdir, unpack_code
 from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.contained import is_contained, open_within, remove_tree
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.input_cache import fetch_input
 from raydrive.storage.run_layout import LOG_NAME, RunLayout
 from raydrive.storage.uploads import LogUploader
@@ -84,7 +85,7 @@ class Prepared:
     @property
     def log_folder(self) -> Folder:
         """The attempt's folder in the storage, with its log."""
-        return self.uploader.folder if self.uploader is not None else Folder.open(self.log.parent)
+        return self.uploader.folder if self.uploader is not None else open_folder(self.log.parent)
 
     def is_bare(self) -> bool:
         """Whether nothing was left in the working directory; one with code holds that at least."""

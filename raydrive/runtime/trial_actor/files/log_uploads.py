@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.runtime.node_cache import LEFT_KEPT_S, leave
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.leftovers import Leftovers, look, move_kept, resolve_links, take_replaced
-from raydrive.runtime.trial_actor.files.node_cache import LEFT_KEPT_S, leave
 from raydrive.storage.folder.contained import LEAVES, is_contained
 from raydrive.storage.folder.names import legible
 from raydrive.storage.run_layout import KEPT, LOG_NAME

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from raydrive.runtime.fork_server import process_tree
-from raydrive.runtime.trial_actor.log_socket import private_folder
+from raydrive.runtime.private_folder import private_folder
 from raydrive.storage.folder.contained import remove_tree
 
 _PARENT = "tmp"

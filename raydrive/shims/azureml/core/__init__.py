@@ -7,8 +7,7 @@ from typing import Any
 from raydrive_azureml.absent import absent
 from raydrive_azureml.data import Dataset, Datastore
 from raydrive_azureml.models import Model
-from raydrive_azureml.run import Run
-from raydrive_azureml.workspace import Experiment, Workspace
+from raydrive_azureml.run import Experiment, Run, Workspace
 
 __all__ = ["Dataset", "Datastore", "Experiment", "Model", "Run", "Workspace"]
 

@@ -1,5 +1,5 @@
 """Where training scripts import ``Experiment`` from."""
 
-from raydrive_azureml.workspace import Experiment
+from raydrive_azureml.run import Experiment
 
 __all__ = ["Experiment"]

@@ -1,5 +1,5 @@
 """Where training scripts import ``Workspace`` from."""
 
-from raydrive_azureml.workspace import Workspace
+from raydrive_azureml.run import Workspace
 
 __all__ = ["Workspace"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from raydrive.runtime.trial_actor.files.capped_log import CappedLog
-from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.uploads import LOG_PART_BYTES, LogUploader, log_part
 
 LIMIT = 400_000
@@ -99,7 +99,7 @@ def test_what_is_no_long_log_is_left_alone(kind: str, tmp_path: Path) -> None:
 
 def test_the_storage_gets_what_a_cut_has_left(tmp_path: Path) -> None:
     path, limit = tmp_path / "log.txt", 4 * LOG_PART_BYTES
-    folder = Folder.open(tmp_path / "storage")
+    folder = open_folder(tmp_path / "storage")
     uploader = LogUploader(path, folder)
     log = CappedLog(path, limit, uploader.rewind)
     path.write_bytes(b"".join(b"%06d\n" % number for number in range(limit // 7 - 10)))

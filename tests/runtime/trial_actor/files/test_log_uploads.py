@@ -24,6 +24,7 @@ from raydrive.storage.checkpoints import fetch_checkpoint, manifests
 from raydrive.storage.code_snapshot import store_code, store_function
 from raydrive.storage.folder import arrow
 from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import RunLayout, new_run_id
 from raydrive.storage.trial_files import download_file, list_files, read_file, read_log
 from raydrive.testing.runners import function_config
@@ -330,7 +331,7 @@ def test_a_disk_that_is_full_when_files_are_kept(tmp_path: Path, monkeypatch: py
         Path("runs/a").write_text("a")
         Path("runs/b").write_text("b")
 
-    rename, put = os.rename, Folder.open(tmp_path).put_file.__func__  # type: ignore[attr-defined]
+    rename, put = os.rename, open_folder(tmp_path).put_file.__func__  # type: ignore[attr-defined]
 
     def full(source: Any, target: Any, **options: Any) -> None:
         if str(target).endswith("runs/a"):
@@ -343,7 +344,7 @@ def test_a_disk_that_is_full_when_files_are_kept(tmp_path: Path, monkeypatch: py
         return int(put(self, source, name))
 
     monkeypatch.setattr(os, "rename", full)
-    monkeypatch.setattr(type(Folder.open(tmp_path)), "put_file", nothing)
+    monkeypatch.setattr(type(open_folder(tmp_path)), "put_file", nothing)
     layout, notes, last = run_trial(tmp_path / "storage", train, keep=("runs/",))
     assert last.exit_code == 0
     assert stored_of(layout) == ["kept/runs/b"]

@@ -65,7 +65,7 @@ LEFT: dict[str, Callable[[ReusableWorkdir], object]] = {
 @pytest.mark.parametrize("left", LEFT)
 def test_a_desk_with_something_left_is_removed(tmp_path: Path, left: str) -> None:
     workdir = ReusableWorkdir(tmp_path / "workdir")
-    workdir.lay(tmp_path / "trial")
+    workdir.bind(tmp_path / "trial")
     (workdir.cwd / "outputs/kept").write_text("kept")
     LEFT[left](workdir)
     assert not workdir.clear()

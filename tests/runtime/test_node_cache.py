@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from raydrive.runtime.trial_actor.files import node_cache
-from raydrive.runtime.trial_actor.files.node_cache import (
+from raydrive.runtime import node_cache
+from raydrive.runtime.node_cache import (
     KEPT_S,
     LEFT_KEPT_S,
     SWEEP_S,
@@ -62,7 +62,7 @@ def test_files_of_trials_that_are_nowhere_else_stay_for_a_week(tmp_path: Path) -
 def test_what_another_process_holds_stays_however_old_and_goes_after_that_process(tmp_path: Path) -> None:
     old = a_folder(tmp_path, "old", OLD_S)
     code = (
-        "import sys, os; from pathlib import Path; from raydrive.runtime.trial_actor.files import node_cache;"
+        "import sys, os; from pathlib import Path; from raydrive.runtime import node_cache;"
         "node_cache.lock_run_cache(Path(sys.argv[1]));"
         "print('held', flush=True); sys.stdin.read()"
     )

@@ -1,0 +1,330 @@
+"""``Experiment``, ``HyperDriveRun`` and ``Run`` with the SDK's signatures; the SDK's module names re-export them."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from raydrive.api.argument_types import CHILD_OBJECT, RUN_OBJECT
+from raydrive.api.config import HyperDriveConfig as NativeConfig
+from raydrive.api.run import HyperDriveRun as NativeRun
+from raydrive.api.run import Run as Child
+from raydrive.api.submit.submission import Submission
+from raydrive.api.workspace import Experiment as NativeExperiment
+from raydrive.compat.azure_notices import NotHereError
+from raydrive.compat.azureml.core.model import Model, keep
+from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
+from raydrive.context import Run as TrainingRun
+from raydrive.core.argument_checks import NOTHING, PATH, checked, checks_arguments
+from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.storage.run_layout import RunLayout, find_run
+
+
+@checks_arguments(workspace=WORKSPACE, tags=TAGS)
+class Experiment(NativeExperiment):
+    """A name that groups runs.
+
+    Args:
+        workspace: Where its runs are kept and executed.
+        name: Its name.
+        **kwargs: Not looked at.
+    """
+
+    recorder: Callable[[Submission], None] | None = None
+    """What ``submit`` calls instead of starting a run; set by `raydrive convert`."""
+    submitted: list[HyperDriveRun] = []  # noqa: RUF012 - of the process, for `raydrive run-script`
+    """The runs that this process has started."""
+
+    def __init__(self, workspace: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(workspace, name)
+
+    def submit(self, config: Any, tags: Mapping[str, str] | None = None, **kwargs: Any) -> HyperDriveRun:
+        """Starts a run and returns at once.
+
+        Args:
+            config: A ``HyperDriveConfig``.
+            tags: Kept with the run.
+            **kwargs: Not looked at.
+
+        Raises:
+            NotHereError: If it is no ``HyperDriveConfig``.
+            ConfigError: If the configuration cannot be used.
+        """
+        if not isinstance(config, NativeConfig | Submission):
+            raise NotHereError(
+                f"submit takes a HyperDriveConfig here, found {type(config).__name__}; for a single run give it a "
+                "search space of one choice and max_total_runs=1"
+            )
+        submission = config if isinstance(config, Submission) else config.to_submission(self.name)
+        if tags:
+            merged = dataclasses.replace(submission.config, tags={**submission.config.tags, **tags})
+            submission = dataclasses.replace(submission, config=merged)
+        if Experiment.recorder is not None:
+            Experiment.recorder(submission)
+        run = HyperDriveRun.of(super().submit(submission), self)
+        run.hyperdrive_config = config
+        Experiment.submitted.append(run)
+        return run
+
+    def get_runs(self, *args: Any, **kwargs: Any) -> Iterator[HyperDriveRun]:
+        """Yields the runs of the experiment, newest first."""
+        return (HyperDriveRun.of(run, self) for run in super().get_runs())
+
+    @staticmethod
+    def list(workspace: Any, *args: Any, **kwargs: Any) -> Any:
+        """Returns the experiments of a workspace."""
+        return [Experiment(workspace, name) for name in workspace.experiments()]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@checks_arguments(experiment=EXPERIMENT, run=RUN_OBJECT)
+class HyperDriveRun(NativeRun):
+    """A tuning run.
+
+    Args:
+        experiment: Its experiment.
+        run_id: Its id.
+        hyperdrive_config: What it was started with; None = not known.
+        **kwargs: Not looked at.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+    """
+
+    def __init__(self, experiment: Any, run_id: str, hyperdrive_config: Any = None, **kwargs: Any) -> None:
+        super().__init__(RunLayout.open(find_run(experiment.workspace.storage, run_id).uri))
+        self._of_experiment = experiment
+        self.hyperdrive_config = hyperdrive_config
+
+    @classmethod
+    def of(cls, run: NativeRun, experiment: Any) -> HyperDriveRun:
+        """Returns a run under the SDK's names."""
+        made = cls.__new__(cls)
+        NativeRun.__init__(made, run.layout)
+        made._of_experiment = experiment
+        made.hyperdrive_config = None
+        return made
+
+    @property
+    def experiment(self) -> Any:
+        """The experiment."""
+        return Experiment(self._of_experiment.workspace, self.config.experiment)
+
+    @property
+    def status(self) -> str:
+        """As ``get_status()``."""
+        return self.get_status()
+
+    @property
+    def type(self) -> str:
+        """Kind of the run."""
+        return "hyperdrive"
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What stands under properties in ``get_details()``."""
+        return dict(self.get_details()["properties"])
+
+    def get_tags(self) -> dict[str, str]:
+        """Returns the tags."""
+        return dict(self.tags)
+
+    def get_children(self, *args: Any, **kwargs: Any) -> Iterator[Run]:
+        """Yields the trials by number."""
+        return (Run.of(child) for child in super().get_children())
+
+    def get_child(self, number: int) -> Run:
+        """Returns one trial.
+
+        Raises:
+            TrialError: If the run has no such trial.
+        """
+        return Run.of(super().get_child(number))
+
+    def get_best_run_by_primary_metric(
+        self, include_failed: bool = True, include_canceled: bool = True, include_resume_from_runs: bool = True
+    ) -> Run | None:
+        """Returns the trial with the best value over everything it logged, None when none has one."""
+        best = super().get_best_run_by_primary_metric(include_failed, include_canceled, include_resume_from_runs)
+        if best is None:
+            return None
+        if not isinstance(best.parent, HyperDriveRun):
+            best.parent = HyperDriveRun.of(best.parent, self._of_experiment)
+        return Run.of(best)
+
+    def fail(self, *args: Any, **kwargs: Any) -> None:
+        """Is not there.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError("a run cannot be made to fail, in HyperDrive neither: run.cancel() ends it")
+
+    def get_diagnostics(self, *args: Any, **kwargs: Any) -> None:
+        """Is not there.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError(f"raydrive report {self.id} writes a run with all its logs into one file")
+
+    def get_portal_url(self) -> str:
+        """Is not there.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError(f"there is no portal: raydrive studio {self.id} shows the run in a browser")
+
+
+class AnyCase(dict[str, Any]):
+    """A dict that is read by a name in any case: ``arguments`` and, as old documentation has it, ``Arguments``."""
+
+    def __missing__(self, key: str) -> Any:
+        for name in self:
+            if name.casefold() == str(key).casefold():
+                return self[name]
+        raise KeyError(key)
+
+
+@checks_arguments(
+    workspace=WORKSPACE,
+    experiment=EXPERIMENT,
+    child=CHILD_OBJECT,
+    model_name=NAME,
+    model_path=PATH | NOTHING,
+    tags=TAGS,
+)
+class Run(Child):
+    """A trial.
+
+    Args:
+        experiment: The experiment of its run.
+        run_id: Its id: that of the run, ``_`` and its number.
+        outputs: Not looked at.
+        **kwargs: Not looked at.
+
+    Raises:
+        RunNotFoundError: If there is no such run.
+        TrialError: If the run has no such trial.
+    """
+
+    @checked(experiment=EXPERIMENT | NOTHING)
+    def __new__(cls, experiment: Any = None, run_id: str = "", *args: Any, **kwargs: Any) -> Any:
+        """Returns a trial, or a run where the id is one."""
+        if experiment is None or _split(run_id) is not None:
+            return super().__new__(cls)
+        return HyperDriveRun(experiment, run_id)
+
+    def __init__(self, experiment: Any, run_id: str, outputs: Any = None, **kwargs: Any) -> None:
+        parent, number = _split(run_id) or ("", 0)
+        run = HyperDriveRun(experiment, parent)
+        run.get_child(number)
+        super().__init__(run, number)
+
+    @classmethod
+    def of(cls, child: Child) -> Run:
+        """Returns a trial under the SDK's names."""
+        made: Run = object.__new__(cls)
+        Child.__init__(made, child.parent, child.number)
+        return made
+
+    @staticmethod
+    def get_context(allow_offline: bool = True) -> TrainingRun:
+        """Returns the trial that this process is; see ``raydrive.Run.get_context``.
+
+        Raises:
+            RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
+        """
+        return TrainingRun.get_context(allow_offline)
+
+    @staticmethod
+    def get(workspace: Any, run_id: str) -> Any:
+        """Returns a trial, or a run, by its id.
+
+        Raises:
+            RunNotFoundError: If there is none.
+        """
+        return Run(Experiment(workspace, ""), run_id)
+
+    @property
+    def experiment(self) -> Any:
+        """The experiment."""
+        parent: Any = self.parent
+        return parent.experiment
+
+    @property
+    def status(self) -> str:
+        """As ``get_status()``."""
+        return self.get_status()
+
+    @property
+    def type(self) -> str:
+        """Kind of the run."""
+        return "azureml.scriptrun"
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What stands under properties in ``get_details()``."""
+        return dict(self.get_details()["properties"])
+
+    def get_properties(self) -> dict[str, Any]:
+        """Returns ``properties``."""
+        return self.properties
+
+    def get_details(self) -> dict[str, Any]:
+        """Returns the trial as HyperDrive describes it; ``runDefinition`` is read in any case."""
+        details = super().get_details()
+        return {**details, "runDefinition": AnyCase(details["runDefinition"])}
+
+    def wait_for_completion(self, show_output: bool = False, **kwargs: Any) -> dict[str, Any]:
+        """Waits until the trial, or its run, is over, and returns ``get_details()``."""
+        for _ in self.parent.watch():
+            if self.get_status() in ("Completed", "Canceled", "Failed"):
+                break
+        return self.get_details()
+
+    def register_model(
+        self, model_name: str, model_path: str | None = None, tags: Any = None, properties: Any = None, **kwargs: Any
+    ) -> Model:
+        """Keeps a file or folder of the trial as the next version of a model, below the workspace's storage.
+
+        Args:
+            model_name: Name of the model.
+            model_path: Such as ``outputs/model.pkl``; None = all of ``outputs``.
+            tags: Not kept.
+            properties: Not kept.
+            **kwargs: Not looked at.
+
+        Raises:
+            ConfigError: If the trial has no such file.
+            StorageError: If something cannot be read or written.
+        """
+        wanted = (model_path or "outputs").strip("/")
+        names = [name for name in self.get_file_names() if name == wanted or name.startswith(f"{wanted}/")]
+        if not names:
+            listed = ", ".join(self.get_file_names()) or "none, as it left no files"
+            raise ConfigError(Problem("model_path", show(model_path), f"one of its files: {listed}"))
+        with tempfile.TemporaryDirectory(prefix="raydrive-model-") as folder:
+            for name in names:
+                self.download_file(name, str(Path(folder, name)))
+            return keep(self.experiment.workspace, model_name, Path(folder, wanted))
+
+    def get_portal_url(self) -> str:
+        """Is not there.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError(f"there is no portal: raydrive studio {self.parent.id} shows the run in a browser")
+
+
+def _split(run_id: str) -> tuple[str, int] | None:
+    """The run and the number in a trial's id; ids of runs end in four hexadecimal digits behind a dash."""
+    run, mark, number = run_id.rpartition("_")
+    return (run, int(number)) if mark and number.isdigit() else None
