@@ -402,7 +402,7 @@ def test_reports_are_judged_and_durable_while_the_sampler_thinks(
 ) -> None:
     layout = a_driver_run(tmp_path, function_config((0, 1), max_concurrent_runs=2))
     sampler = Ponderer()
-    monkeypatch.setattr("raydrive.runtime.driver.driver.sampler_of", lambda config, warm_start: sampler)
+    monkeypatch.setattr("raydrive.runtime.driver.user_classes.sampler_of", lambda config, warm_start: sampler)
 
     async def main() -> None:
         async with started(layout) as (driver, pool):
@@ -421,7 +421,7 @@ def test_reports_are_judged_and_durable_while_the_sampler_thinks(
 def test_a_sampler_that_fails_ends_the_trials_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout = a_driver_run(tmp_path, function_config((0,)))
     sampler = Ponderer(fails=True)
-    monkeypatch.setattr("raydrive.runtime.driver.driver.sampler_of", lambda config, warm_start: sampler)
+    monkeypatch.setattr("raydrive.runtime.driver.user_classes.sampler_of", lambda config, warm_start: sampler)
 
     async def main() -> None:
         driver, pools, _ = a_driver(layout)
