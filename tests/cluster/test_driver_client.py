@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import wait_until
+from waiting import wait_until
 
 from raydrive import Experiment, HyperDriveConfig, HyperDriveRun, RandomParameterSampling, Run, Workspace, uniform
 from raydrive.core.errors import ClusterError, RunNotFoundError
@@ -39,7 +39,7 @@ def running(storage: str) -> Iterator[HyperDriveRun]:
         RandomParameterSampling({"x": uniform(0, 1)}), "score", "maximize", 1, run_config=train, seed=1
     )
     run = Experiment(Workspace(storage), "called").submit(config)
-    wait_until(lambda: run.refresh().reports == 1)
+    wait_until(lambda: run.refresh().reports == 1, "the first report")
     yield run
     run.cancel()
     run.wait_for_completion()

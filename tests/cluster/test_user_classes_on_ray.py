@@ -98,9 +98,9 @@ def test_a_subclass_judges_in_the_driver_and_in_the_one_that_takes_over(storage:
             run.log("score", params["x"])
 
     run = submitted(storage, SecondOnly(slack_factor=0.5), train)
-    wait_until(lambda: run.refresh().counts["Running"] == 2 and run.sweep.reports == 2)
+    wait_until(lambda: run.refresh().counts["Running"] == 2 and run.sweep.reports == 2, "two trials with a report each")
     os.kill(run.heartbeat()["pid"], signal.SIGKILL)
-    wait_until(lambda: run.refresh() and run.sweep.epoch == 2)  # Ray has restarted it
+    wait_until(lambda: run.refresh() and run.sweep.epoch == 2, "the restarted driver")  # Ray has restarted it
     gate.touch()
     run.wait_for_completion()
     assert [(trial.state, trial.attempt) for trial in run.sweep.trials] == [("Completed", 1), ("Canceled", 1)] * 2
