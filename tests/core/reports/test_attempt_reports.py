@@ -34,7 +34,7 @@ class Reading:
     def facts(self, *messages: dict[str, Any], now: float = NOW + 10.0) -> list[Reported]:
         events, odd = self.reader.read([json.loads(json.dumps(message)) for message in messages], now)
         assert odd == []
-        return [Reported(at, 3, 1, *rest) for _, at, *rest in events]
+        return [event.to_fact(3, 1) for event in events]
 
     def curve(self, *messages: dict[str, Any]) -> list[tuple[int, float | None]]:
         return [(fact.interval, fact.value) for fact in self.facts(*messages) if fact.interval]
