@@ -91,9 +91,8 @@ def test_any_line_becomes_facts_that_can_be_recorded_and_read_back(lines: list[d
     reading = Reading()
     events, odd = reading.reader.read(messages, NOW + 10.0)
     assert len(events) + len(odd) <= len(messages)
-    for number, (kind, at, *rest) in enumerate(events, 1):
-        fact = Reported(at, 3, 1, *rest)
-        assert kind == "report"
+    for number, event in enumerate(events, 1):
+        fact = event.to_fact(3, 1)
         assert fact.seq == number
         text = records.dump(fact, ())
         text.encode()
