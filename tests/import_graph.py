@@ -74,15 +74,22 @@ def _names(node: ast.Import | ast.ImportFrom, module: str, path: Path, known: Ma
 
 
 def graph(known: Mapping[str, Path]) -> dict[str, set[str]]:
-    """By module, what it imports of the package, lazily and for types included.
+    """By module, what it imports of the package, lazily and for types included, and the packages these are in.
 
     The public list of ``raydrive`` itself is left out: it hands out names of all layers, and `test_house` checks it.
     """
     edges: dict[str, set[str]] = {}
     for module, path in known.items():
         found = {each.name for each in imports_of(module, path, known) if each.name in known}
-        edges[module] = set() if module == "raydrive" else found - {module}
+        found |= {package for name in found for package in _packages(name) - _packages(module)}
+        edges[module] = set() if module == "raydrive" else (found & known.keys()) - {module}
     return edges
+
+
+def _packages(module: str) -> set[str]:
+    """The packages that a module is in: who imports it imports them first."""
+    parts = module.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts))}
 
 
 def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:

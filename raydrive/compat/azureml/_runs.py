@@ -15,7 +15,7 @@ from raydrive.api.run import Run as Child
 from raydrive.api.submit.submission import Submission
 from raydrive.api.workspace import Experiment as NativeExperiment
 from raydrive.compat.azure_notices import NotHereError
-from raydrive.compat.azureml.core.model import Model, keep
+from raydrive.compat.azureml._models import Model, keep
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
 from raydrive.context import Run as TrainingRun
 from raydrive.core.argument_checks import NOTHING, PATH, checked, checks_arguments

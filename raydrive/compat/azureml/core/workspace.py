@@ -7,6 +7,7 @@ from typing import Any
 
 from raydrive.api.workspace import Workspace as Native
 from raydrive.compat.azure_notices import NotHereError
+from raydrive.compat.azureml._runs import Run
 from raydrive.compat.azureml.core.compute import ComputeTarget
 from raydrive.compat.azureml.core.datastore import Datastore
 from raydrive.compat.azureml.core.environment import Environment
@@ -69,8 +70,6 @@ class Workspace(Native):
 
     def get_run(self, run: str) -> Any:
         """Returns a run, or a trial, by its id."""
-        from raydrive.compat.azureml.core.run import Run
-
         return Run.get(self, run)
 
     def get_default_datastore(self) -> Datastore:

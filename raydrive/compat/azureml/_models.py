@@ -1,0 +1,112 @@
+"""Models: files kept below the workspace's storage. Serving them is another tool's business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from raydrive.compat.azure_notices import NotHereError, note_left_out
+from raydrive.compat.azureml.wants import NAME, WORKSPACE
+from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.folder.open import open_folder
+from raydrive.storage.uploads import local_files
+
+_SERVE = "raydrive does not serve models: take the file with run.download_file(...) and serve it, e.g. with Ray Serve"
+
+
+@checks_arguments(
+    workspace=WORKSPACE, name=NAME, model_name=NAME, model_path=PATH, target_dir=PATH, version=whole(1) | NOTHING
+)
+class Model:
+    """A registered model.
+
+    Args:
+        workspace: The workspace.
+        name: Name of the model.
+        version: Its version; None = the newest.
+
+    Raises:
+        NotHereError: If there is none of this name.
+    """
+
+    def __init__(self, workspace: Any, name: str, version: int | None = None, **kwargs: Any) -> None:
+        home = _home(workspace, name)
+        versions = sorted(int(item.name) for item in home.list() if item.name.isdigit())
+        if not versions or version not in (None, *versions):
+            found = ", ".join(map(str, versions)) or "none"
+            raise NotHereError(f"no model {name!r} of version {version or 'any'} in {home.uri}; its versions: {found}")
+        self.workspace = workspace
+        self.name = name
+        self.version = version or versions[-1]
+        self.id = f"{name}:{self.version}"
+        self.uri = home.child(str(self.version)).uri
+
+    @staticmethod
+    def register(workspace: Any, model_path: str, model_name: str, *args: Any, **kwargs: Any) -> Model:
+        """Keeps a local file or folder as the next version of a model.
+
+        Raises:
+            StorageError: If it cannot be written.
+        """
+        return keep(workspace, model_name, Path(model_path))
+
+    def download(self, target_dir: str = ".", exist_ok: bool = False, **kwargs: Any) -> str:
+        """Copies its files here and returns the folder.
+
+        Raises:
+            StorageError: If something cannot be read.
+        """
+        folder = open_folder(self.uri).contained()
+        for item in folder.walk():
+            folder.get_file(item.name, Path(target_dir) / item.name)
+        return target_dir
+
+    @staticmethod
+    def deploy(*args: Any, **kwargs: Any) -> Any:
+        """Is not there.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError(_SERVE)
+
+    @staticmethod
+    def get_model_path(model_name: str, *args: Any, **kwargs: Any) -> str:
+        """Is not there.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError(f"Model({model_name!r}).download() copies the files of a model")
+
+
+class InferenceConfig:
+    """Is not there.
+
+    Raises:
+        NotHereError: Always.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotHereError(_SERVE)
+
+
+def _home(workspace: Any, name: str) -> Folder:
+    return open_folder(workspace.storage).child(".models", name)
+
+
+def keep(workspace: Any, name: str, path: Path) -> Model:
+    """Keeps a file or folder as the next version of a model.
+
+    Raises:
+        StorageError: If it cannot be written, or there is nothing.
+    """
+    home = _home(workspace, name)
+    version = max((int(item.name) for item in home.list() if item.name.isdigit()), default=0) + 1
+    folder = home.child(str(version))
+    left_out: dict[str, str] = {}
+    for inner, file in [(path.name, path)] if path.is_file() else local_files(path, left_out):
+        folder.put_file(file, inner)
+    note_left_out(str(path), left_out)
+    return Model(workspace, name, version)
