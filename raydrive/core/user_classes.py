@@ -71,7 +71,7 @@ def parameters_of(value: Any, reserved: Collection[str], where: str) -> dict[str
         if not isinstance(raw, Mapping):
             found = f"{type_name(kind)}.to_json(), which returns {show(raw)}"
             raise ConfigError(Problem(where, found, "a dict of parameters by name"))
-        return _checked({key: item for key, item in raw.items() if key not in reserved}, where)
+        return _checked(recorded_parameters(raw, reserved), where)
     return constructor_arguments(value, reserved, where)
 
 
@@ -150,6 +150,36 @@ def _not_json(name: str, value: Any, where: str) -> Iterator[Problem]:
 # --- from the record -------------------------------------------------------------------------------------------------
 
 
+def recorded_parameters(raw: Mapping[str, Any], reserved: Collection[str]) -> dict[str, Any]:
+    """Returns the parameters in a record by name: all but the ``reserved`` keys."""
+    return {name: value for name, value in raw.items() if name not in reserved}
+
+
+def class_of(
+    raw: Mapping[str, Any], find: FindClass, where: str, what: str, *, fits: Callable[[type], bool], allowed: str
+) -> type:
+    """Returns the class that a record names.
+
+    Args:
+        raw: The record.
+        find: Returns the class.
+        where: Path of the record, for errors.
+        what: What the class has to be, in a word.
+        fits: Whether a class is that.
+        allowed: The same for errors.
+
+    Raises:
+        ConfigError: If there is no such class, or it is something else.
+    """
+    name = str(raw["type"])
+    kind = find(name)
+    if kind is None:
+        raise ConfigError(Problem(f"{where}.type", show(name), f"a {what} of raydrive's, or module:Class"))
+    if not fits(kind):
+        raise ConfigError(Problem(f"{where}.type", show(name), allowed, "See docs/extending.md for one of 20 lines."))
+    return kind
+
+
 def rebuilt(kind: type, raw: Mapping[str, Any], arguments: Mapping[str, Any], where: str) -> Any:
     """Returns an object of a class from its record.
 
@@ -184,7 +214,7 @@ def _below(where: str, inner: str) -> str:
     return f"{where}.{inner}" if inner else where
 
 
-def _misfits(kind: type, arguments: Mapping[str, Any], where: str) -> Iterator[Problem] | list[Problem]:
+def _misfits(kind: type, arguments: Mapping[str, Any], where: str) -> list[Problem]:
     """Arguments that a constructor does not know, and those it needs and does not get."""
     parameters = _signature(kind).parameters.values()
     known = list(_accepted(kind))

@@ -9,8 +9,17 @@ from typing import Any
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.policies import Policy, policy_from_json
 from raydrive.core.early_stopping.verdict import Verdict
-from raydrive.core.errors import ConfigError, Problem, UserCodeError, show
-from raydrive.core.user_classes import FindClass, is_own, is_reference, parameters_of, rebuilt, type_name
+from raydrive.core.errors import UserCodeError
+from raydrive.core.user_classes import (
+    FindClass,
+    class_of,
+    is_own,
+    is_reference,
+    parameters_of,
+    rebuilt,
+    recorded_parameters,
+    type_name,
+)
 
 RESERVED = ("type",)
 """Keys of the record that are no parameters of the policy."""
@@ -34,7 +43,7 @@ class RecordedPolicy:
     @property
     def parameters(self) -> dict[str, Any]:
         """The recorded parameters by name."""
-        return {name: value for name, value in self.raw.items() if name not in RESERVED}
+        return recorded_parameters(self.raw, RESERVED)
 
     def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
         """Judges nothing.
@@ -93,13 +102,13 @@ def built_policy(raw: Mapping[str, Any], find: FindClass, where: str = "policy")
     Raises:
         ConfigError: If there is no such class, it is no policy, or it does not take the parameters.
     """
-    name = str(raw["type"])
-    kind = find(name)
-    if kind is None:
-        raise ConfigError(Problem(f"{where}.type", show(name), "a policy of raydrive's, or module:Class"))
-    if not callable(getattr(kind, "judge", None)):
-        fix = "See docs/extending.md for one of 20 lines."
-        raise ConfigError(Problem(f"{where}.type", show(name), "a class with judge(trial, interval, curves)", fix))
-    parameters = {key: value for key, value in raw.items() if key not in RESERVED}
-    policy: Policy = rebuilt(kind, raw, parameters, where)
+    kind = class_of(
+        raw,
+        find,
+        where,
+        "policy",
+        fits=lambda kind: callable(getattr(kind, "judge", None)),
+        allowed="a class with judge(trial, interval, curves)",
+    )
+    policy: Policy = rebuilt(kind, raw, recorded_parameters(raw, RESERVED), where)
     return policy

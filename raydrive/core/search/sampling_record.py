@@ -10,7 +10,15 @@ from raydrive.core.errors import ConfigError, Problem, UserCodeError, show
 from raydrive.core.search.protocol import RESERVED, Sampler, SamplingSpec
 from raydrive.core.search.registry import is_registered, sampling_from_json
 from raydrive.core.space.search_space import space_from_json
-from raydrive.core.user_classes import FindClass, is_own, parameters_of, rebuilt, type_name
+from raydrive.core.user_classes import (
+    FindClass,
+    class_of,
+    is_own,
+    parameters_of,
+    rebuilt,
+    recorded_parameters,
+    type_name,
+)
 
 
 class RecordedSampling(SamplingSpec):
@@ -32,7 +40,7 @@ class RecordedSampling(SamplingSpec):
     @property
     def parameters(self) -> dict[str, Any]:
         """The recorded parameters by name."""
-        return {name: value for name, value in self.raw.items() if name not in RESERVED}
+        return recorded_parameters(self.raw, RESERVED)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the record."""
@@ -92,19 +100,19 @@ def built_sampling(raw: Mapping[str, Any], find: FindClass, where: str = "sampli
     Raises:
         ConfigError: If there is no such class, it is no sampling, or it does not take the parameters.
     """
-    name = str(raw["type"])
-    kind = find(name)
-    if kind is None:
-        raise ConfigError(Problem(f"{where}.type", show(name), "a sampling of raydrive's, or module:Class"))
-    if not (isinstance(kind, type) and issubclass(kind, SamplingSpec)):
-        fix = "See docs/extending.md for one of 20 lines."
-        raise ConfigError(Problem(f"{where}.type", show(name), "a subclass of raydrive's SamplingSpec", fix))
-    parameters = {key: value for key, value in raw.items() if key not in RESERVED}
+    kind = class_of(
+        raw,
+        find,
+        where,
+        "sampling",
+        fits=lambda kind: isinstance(kind, type) and issubclass(kind, SamplingSpec),
+        allowed="a subclass of raydrive's SamplingSpec",
+    )
     space = space_from_json(raw.get("space"))
-    arguments = {"parameter_space": space, **parameters}
+    arguments = {"parameter_space": space, **recorded_parameters(raw, RESERVED)}
     if raw.get("seed") is not None or "seed" in inspect.signature(kind).parameters:
         arguments["seed"] = raw.get("seed")
     sampling = rebuilt(kind, raw, arguments, where)
     if not isinstance(sampling, SamplingSpec):
-        raise ConfigError(Problem(where, f"{name}.from_json, which returns {show(sampling)}", "a SamplingSpec"))
+        raise ConfigError(Problem(where, f"{raw['type']}.from_json, which returns {show(sampling)}", "a SamplingSpec"))
     return sampling
