@@ -21,16 +21,13 @@ from raydrive.core.errors import ConfigError, Problem, UserCodeError, show
 from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.core.user_classes import failure, own_method, type_name
-from raydrive.package_path import IMPORT_ROOT
+from raydrive.package_path import code_of, python_command
 from raydrive.runtime.user_classes import UserClasses, read_classes
 
 ANSWER = "raydrive-classes: "
 TIMEOUT_S = 120.0
 """Seconds that importing and building the classes may take."""
-_BOOT = (
-    "import sys; sys.path[:] = [p for p in sys.path if p]; sys.path.append(sys.argv[1]); "
-    "from raydrive.runtime import class_check; class_check.main()"
-)
+_BOOT = code_of(__name__, "module.main()")
 
 
 def check(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +40,7 @@ def check(request: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: With everything that keeps a driver from building them.
     """
-    command = [sys.executable, "-c", _BOOT, IMPORT_ROOT]
+    command = python_command(sys.executable, _BOOT)
     where = "policy" if request.get("policy") else "sampling"
     kind = show((request.get("policy") or request.get("sampling") or {}).get("type"))
     allowed = "a class that can be imported and built"

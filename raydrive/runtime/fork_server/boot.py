@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from raydrive.package_path import IMPORT_ROOT
+from raydrive.package_path import code_of, python_command
 
-BOOT = (
-    "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
-    "from raydrive.runtime.fork_server import server; sys.path.pop(0); server.main(sys.argv[2:])"
-)
+BOOT = code_of("raydrive.runtime.fork_server.server", "sys.path.pop(0); module.main(sys.argv[2:])")
+"""What ``python -c`` runs."""
 
 
 def command(python: str, *arguments: str) -> list[str]:
@@ -17,4 +15,4 @@ def command(python: str, *arguments: str) -> list[str]:
         python: The interpreter.
         arguments: Those of ``server.main``.
     """
-    return [python, "-c", BOOT, IMPORT_ROOT, *arguments]
+    return python_command(python, BOOT, *arguments)

@@ -1,8 +1,8 @@
-"""Upkeep of a journal: older segments become one Parquet file, off the path of whoever writes.
+"""Compaction of a journal: older segments become one Parquet file, beside the writer and never in its way.
 
     due(folder, settled)      whether it is worth it
     compact(folder, until)    reads segments, writes the next snapshot; nothing is deleted
-    tidy(folder)              deletes what the newest snapshot stands for, once readers had time to go on
+    prune_segments(folder)    deletes what the newest snapshot stands for, once readers had time to go on
 
 The work is done in a process of its own, so that a driver's event loop shares no interpreter with it: see
 ``compact_elsewhere``. That process decides nothing: it is told a settled position by the one writer (``segments.py``),
@@ -24,7 +24,7 @@ from pathlib import Path
 from zlib import crc32
 
 from raydrive.core.errors import JournalError, StorageError
-from raydrive.package_path import IMPORT_ROOT
+from raydrive.package_path import code_of, python_command
 from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.reader import JournalReader
@@ -36,10 +36,8 @@ DUE_OBJECTS = 256
 EAGER = 4
 """At the beginning and at the end of a run, so many times less is worth it."""
 _DELETING = 8
-_BOOT = (
-    "import sys; sys.path[:] = [sys.argv[1], *(p for p in sys.path if p)]; "
-    "from raydrive.storage.journal import compaction; compaction.main()"
-)
+BOOT = code_of(__name__, "module.main()")
+"""What ``python -c`` runs."""
 
 
 def due(folder: Folder, settled: Position | None, *, eager: bool = False) -> bool:
@@ -158,11 +156,10 @@ def compact_elsewhere(folder: Folder, until: Position, limit_s: float) -> str:
     Raises:
         OSError: If the process cannot be started.
     """
-    root = IMPORT_ROOT
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(
-            [sys.executable, "-c", _BOOT, root],
+            python_command(sys.executable, BOOT),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=said,

@@ -27,6 +27,7 @@ from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.report_block import Block
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.package_path import python_command
 from raydrive.runtime.driver import journal_compactor
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.simulated import simulate
@@ -267,7 +268,7 @@ def test_a_compaction_killed_at_any_moment_loses_nothing(tmp_path: Path, monkeyp
         until = writer.settled
     assert until is not None
     task = {"folder": folder.uri, "segment": until.segment.name, "bytes": until.bytes}
-    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[3])]
+    command = python_command(sys.executable, compaction.BOOT)
     made = 0
     for delay_s in (0.3, 0.5, 0.6, 0.7, 0.8, 1.0):
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -286,7 +287,7 @@ def test_a_compaction_killed_at_any_moment_loses_nothing(tmp_path: Path, monkeyp
 
 
 def test_the_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", compaction._BOOT, str(Path(compaction.__file__).parents[3])]
+    command = python_command(sys.executable, compaction.BOOT)
     task = {"folder": str(tmp_path), "segment": "e0001-00000001.jsonl", "bytes": 1}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
