@@ -16,7 +16,7 @@ from raydrive.core.search.protocol import RESERVED
 from raydrive.core.search.registry import is_registered
 from raydrive.core.search.sampling_record import RecordedSampling
 from raydrive.core.space.search_space import Space
-from raydrive.core.user_classes import is_reference
+from raydrive.core.user_classes import is_reference, recorded_parameters
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 from raydrive.settings.tree import Node
 
@@ -52,7 +52,7 @@ def user_sampling(raw: object, space: Space) -> RecordedSampling:
         ConfigError: If the search space cannot be recorded.
     """
     given = raw if isinstance(raw, Mapping) else {}
-    parameters = {key: value for key, value in given.items() if key not in RESERVED}
+    parameters = recorded_parameters(given, RESERVED)
     return RecordedSampling({"type": _type_of(raw), **parameters, "seed": None, "space": space.to_json()})
 
 

@@ -22,9 +22,7 @@ class Rows(list[dict[str, Any]]):
 
     def _repr_html_(self) -> str:
         names = list(dict.fromkeys(name for item in self for name in item))
-        lines = [
-            [number_text(None) if item.get(name) is None else value_text(item[name]) for name in names] for item in self
-        ]
+        lines = [[_or_dash(item.get(name)) for name in names] for item in self]
         more = f"<p>{len(self) - MOST_ROWS} more rows</p>" if len(self) > MOST_ROWS else ""
         return table_html(names, lines[:MOST_ROWS]) + more
 

@@ -114,19 +114,6 @@ def copy_warm_start(plan: WarmStartPlan, layout: RunLayout) -> tuple[Lineage, Wa
     return lineage, WarmStartData(plan.prior_trials, tuple(resumed_prefixes))
 
 
-def open_parent(layout: RunLayout, parent: Parent) -> RunReader:
-    """Returns a run that another one was warm-started from, as far as it can be read.
-
-    Args:
-        layout: The run that was warm-started.
-        parent: From its lineage.
-
-    Raises:
-        StorageError: If it is not there any more, or cannot be read.
-    """
-    return RunReader.open(layout.sibling(parent.experiment, parent.run, parent.uri))
-
-
 @dataclass(slots=True)
 class _Tracer:
     config: RunConfig

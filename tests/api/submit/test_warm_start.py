@@ -22,7 +22,7 @@ from raydrive import (
 )
 from raydrive.api.display.console import last_words
 from raydrive.api.submit.submission import RunReference, Submission
-from raydrive.api.submit.warm_start import copy_warm_start, open_parent, plan_warm_start, read_source
+from raydrive.api.submit.warm_start import copy_warm_start, plan_warm_start, read_source
 from raydrive.cli.app import run as raydrive
 from raydrive.context import Run
 from raydrive.core.config.run_config import Limits, RunConfig
@@ -37,6 +37,7 @@ from raydrive.runtime.inline import run_inline
 from raydrive.storage.checkpoints import manifests, publish
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import RunReader
 from raydrive.studio.data.page_data import Documents
 from raydrive.studio.data.run_history import open_history
 from raydrive.studio.data.whatif import what_if
@@ -334,7 +335,9 @@ def test_the_best_over_parents_is_a_child_of_its_own_run(tmp_path: Path) -> None
     assert own is not None
     assert best.id == f"{parent.id}_{parent.sweep.best.trial}"  # type: ignore[union-attr]
     assert own.parent is run
-    assert open_parent(run.layout, run.lineage.parents[0]).id == parent.id
+    first = run.lineage.parents[0]
+    found = run.layout.sibling(first.experiment, first.run, first.uri)
+    assert RunReader.open(found).id == parent.id
     # The whole storage may move; a parent may be deleted.
     moved = tmp_path.parent / f"{tmp_path.name}-moved"
     shutil.copytree(tmp_path, moved)

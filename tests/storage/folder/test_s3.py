@@ -16,7 +16,7 @@ import pytest
 
 from raydrive.api.config import HyperDriveConfig
 from raydrive.api.run import HyperDriveRun
-from raydrive.api.submit.warm_start import copy_warm_start, open_parent, plan_warm_start
+from raydrive.api.submit.warm_start import copy_warm_start, plan_warm_start
 from raydrive.context import Run
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -34,6 +34,7 @@ from raydrive.storage.folder.open import open_folder
 from raydrive.storage.input_cache import fetch_input
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout, find_run, new_run_id
+from raydrive.storage.run_reader import RunReader
 from raydrive.storage.trial_files import list_files, read_log
 from raydrive.storage.uploads import LogUploader, upload_tree
 from raydrive.testing.journal import JournalContract, lines, numbers
@@ -204,7 +205,8 @@ def test_a_warm_start_is_copied_from_one_place_of_the_store_to_another(s3: Folde
     heir.write_warm_start(dump(warm_start))
     assert (lineage.continued[0].source, lineage.continued[0].interval) == ("outputs", 1)
     assert load(heir.read_warm_start()).resumed_prefixes == warm_start.resumed_prefixes
-    assert open_parent(heir, lineage.parents[0]).id == run.id
+    recorded = lineage.parents[0]
+    assert RunReader.open(heir.sibling(recorded.experiment, recorded.run, recorded.uri)).id == run.id
     parent.folder.delete_tree()
     notes: list[str] = []
     found = recover(heir, 0, 1, "1", 1, tmp_path / "here", notes.append)
