@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,23 +126,37 @@ def pickle_function(function: Callable[..., object]) -> bytes:
     Warns:
         UserWarning: If it is larger than 10 MB; the largest variables in it are named.
     """
-    import cloudpickle
-
     inner = inner_function(function)
     module = sys.modules.get(getattr(inner, "__module__", None) or "")
     local = module is not None and module.__name__ != user_modules.MAIN and not is_installed(module)
-    if local and module is not None:
-        cloudpickle.register_pickle_by_value(module)
     try:
-        data = _dumped(function, _own_modules(inner, module if local else None))
+        with by_value([module] if local and module is not None else []):
+            data = _dumped(function, _own_modules(inner, module if local else None))
         warn_if_large(function, len(data))
         return data
     except Exception as error:  # pickling runs the user's __reduce__: anything may come
         found = f"{getattr(function, '__qualname__', function)!r} ({type(error).__name__}: {error})"
         fix = "Open files, locks and connections inside the function instead of keeping them outside."
         raise ConfigError(Problem("run_config", found, "a function that can be pickled", fix)) from error
+
+
+@contextlib.contextmanager
+def by_value(modules: Iterable[types.ModuleType]) -> Iterator[None]:
+    """Has cloudpickle take the code of modules along; modules that it takes along already stay so.
+
+    Args:
+        modules: The modules.
+    """
+    import cloudpickle
+
+    known = set(cloudpickle.list_registry_pickle_by_value())
+    added = [module for module in modules if module.__name__ not in known]
+    for module in added:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
     finally:
-        if local and module is not None:
+        for module in added:
             cloudpickle.unregister_pickle_by_value(module)
 
 

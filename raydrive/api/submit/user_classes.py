@@ -6,16 +6,15 @@ notebook, of the script that submits, of a module beside it) travels by value, a
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from raydrive.api.submit.packaging import PackedCode, is_installed
+from raydrive.api.submit.packaging import PackedCode, by_value, is_installed
 from raydrive.api.submit.submission import Submission
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record, recorded_policy
@@ -152,7 +151,7 @@ def _pickled(kinds: list[type], source: Path | None) -> bytes:
     local = {type_name(kind): kind for kind in kinds if not is_own(kind) and not _is_found(kind, source)}
     if not local:
         return b""
-    with _by_value(local.values()):
+    with by_value(_modules_of(local.values())):
         try:
             data: bytes = cloudpickle.dumps(local)
         except Exception as error:  # pickling runs the user's __reduce__: anything may come
@@ -162,21 +161,10 @@ def _pickled(kinds: list[type], source: Path | None) -> bytes:
     return data
 
 
-@contextlib.contextmanager
-def _by_value(kinds: Any) -> Iterator[None]:
-    """Has cloudpickle take the local modules of classes and of their bases along."""
-    import cloudpickle  # lazy: few submissions have such classes
-
-    known = set(cloudpickle.list_registry_pickle_by_value())
+def _modules_of(kinds: Iterable[type]) -> list[ModuleType]:
+    """The local modules of classes and of their bases, which travel with them."""
     modules = {base.__module__: sys.modules.get(base.__module__) for kind in kinds for base in kind.__mro__}
-    local = [one for one in modules.values() if one is not None and not _is_there(one) and one.__name__ not in known]
-    for module in local:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in local:
-            cloudpickle.unregister_pickle_by_value(module)
+    return [one for one in modules.values() if one is not None and not _is_there(one)]
 
 
 def _is_there(module: ModuleType) -> bool:
