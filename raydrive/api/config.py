@@ -54,7 +54,7 @@ class ScriptRunConfig:
         metrics: For scripts that only print: a regular expression with named groups, such as
             ``"val_acc=(?P<accuracy>[0-9.]+)"``, or ``{"format": "json"}`` for JSON lines.
         keep: Patterns, as in ``.gitignore``, of files in the working directory that are kept with the trial, beside
-            ``outputs`` and ``logs``: ``["wandb/**", "*.csv"]``. ``!PATTERN`` names what nobody will miss.
+            ``outputs`` and ``logs``: ``["wandb/**", "*.csv"]``. ``!PATTERN`` names what is not needed.
         preload: Modules imported once per trial actor; trials are then forked with them loaded. They must not
             start threads or use a GPU when imported.
 

@@ -107,7 +107,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _reader_has_gone(ended: BaseException) -> bool:
-    """Whether a command ended since whoever read its output has gone: typer and rich turn that into an exit."""
+    """Whether a command ended because the reader of its output has gone: typer and rich turn that into an exit."""
     seen: BaseException | None = ended
     while seen is not None:
         if isinstance(seen, BrokenPipeError):

@@ -2,8 +2,8 @@
 
 They come from where the submission put them: a pickle with the classes that travel by value, the run's code snapshot,
 an entry point, or an installed package. This executes the user's code. A driver does so, as a trial executes the
-training script; a reader (status, studio, report) never does, for whoever can write to a storage could else have code
-executed by whoever looks at it.
+training script; a reader (status, studio, report) never does: else write access to a storage would be enough to execute
+code in the processes of its readers.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def _print(console: Console, line: str) -> None:
 
 def _follow_live(run: RunReader, console: Console) -> None:
     picture, drawn = LiveView(run), list[Text]()
-    # What others print meanwhile goes above the picture; where stdout was redirected, somebody wanted it elsewhere.
+    # Other output goes above the picture, except to a stdout that was redirected on purpose.
     above = sys.stdout is sys.__stdout__
     with Live(console=console, auto_refresh=False, vertical_overflow="crop", redirect_stdout=above) as live:
         for summary in run.watch(REFRESH_S):

@@ -71,7 +71,7 @@ def chart_class() -> Any:
 
 
 def _left_to_us() -> bool:
-    """Whether this is a notebook's kernel in which nobody has said how plotly's figures are to be shown."""
+    """Whether this is a notebook's kernel in which no renderer for plotly's figures was chosen."""
     import plotly.io as pio
 
     return "PLOTLY_RENDERER" not in os.environ and pio.renderers.default in FOUND_BY_PLOTLY

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STYLES = {QUEUED: "dim", RUNNING: "cyan", COMPLETED: "green", CANCELED: "yellow", FAILED: "red"}
 ENDED_SHOWN = 10
-"""So many of the trials that ended last are shown; of a finished run, so many of the best."""
+"""Trials shown among those that ended last; of a finished run, among the best."""
 WHY_LINES = 2
 GAP = "  "
 HEADER_MIN = 8

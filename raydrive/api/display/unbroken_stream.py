@@ -7,9 +7,9 @@ from typing import Any, TextIO
 
 
 class Unbroken:
-    """Writes to a text stream as long as somebody reads it; a closed pipe is no error.
+    """Writes to a text stream as long as it has a reader; a closed pipe is no error.
 
-    A run must not end because ``head`` has seen enough of it. Everything but writing is the stream's own.
+    A run must not end because ``head`` has read enough. Everything but writing is the stream's own.
 
     Args:
         stream: Where to write.

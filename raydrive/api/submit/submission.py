@@ -13,7 +13,7 @@ from raydrive.core.config.run_config import RunConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReference:
-    """An earlier run that somebody names."""
+    """An earlier run, as a submission names it."""
 
     run: Any
     """A ``RunReader``, or a text: an id, a unique prefix, ``last``, the path or URI of the run's folder."""

@@ -135,7 +135,7 @@ class _Tracer:
                 f"{source.layout.run_id}, which is still {source.stands.state}",
                 "Wait until it is over, or cancel it.",
             )
-            self._wrong(reference, found, "a run nobody works on", fix)
+            self._wrong(reference, found, "a run that no driver works on", fix)
         return source
 
     def child(self, reference: ChildReference) -> tuple[EarlierRun, Continued] | None:

@@ -95,7 +95,7 @@ def data_of(
 
 
 class GpSampler(ModelSampler):
-    """Log expected improvement under a Gaussian process; arguments of ``ModelSampler``, and a recipe."""
+    """Log expected improvement under a Gaussian process; arguments of ``ModelSampler``, and options."""
 
     def __init__(
         self,
