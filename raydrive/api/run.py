@@ -170,7 +170,7 @@ class HyperDriveRun(PlotMethods, Tables):
             RaydriveError: If the run failed (with ``raise_on_error``), or its driver is gone.
         """
         if show_output:
-            from raydrive.api.display.console import follow
+            from raydrive.api.display.console import follow  # lazy: rich, 0.01 s
 
             follow(self.reader)
         else:

@@ -57,12 +57,12 @@ class Tables:
 
     def trials_table(self) -> pyarrow.Table:
         """Returns one row per trial: number, state, ``param_*``, best, last, intervals, seconds, why, ..."""
-        from raydrive.api.display.tables import trials_table
+        from raydrive.api.display.tables import trials_table  # lazy: pyarrow, 0.2 s
 
         return trials_table(self.rows())
 
     def metrics_table(self) -> pyarrow.Table:
         """Returns one row per logged value: trial, attempt, interval, step, time, name, value, text."""
-        from raydrive.api.display.tables import metrics_table
+        from raydrive.api.display.tables import metrics_table  # lazy: pyarrow, 0.2 s
 
         return metrics_table(self.reports(), self.reader.config.metric.name)

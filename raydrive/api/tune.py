@@ -94,7 +94,7 @@ def _sampling(sampling: str | SamplingSpec, space: Mapping[str, Any]) -> Samplin
         case "grid":
             return GridParameterSampling(space)
         case "bayesian":
-            from raydrive.core.search.bayesian.sampling import (
+            from raydrive.core.search.bayesian.sampling import (  # lazy: scipy, 0.4 s
                 BayesianParameterSampling,  # scipy's optimisers take time to import
             )
 

@@ -24,6 +24,7 @@ from raydrive.cli.console import (
     say,
 )
 from raydrive.cli.runs import open_run
+from raydrive.core.errors import RaydriveError
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +41,7 @@ def cancel(
     storage: StorageOption = None,
 ) -> int:
     """End a run, or one trial of it."""
-    from raydrive.core.views.summary import INTERRUPTED
+    from raydrive.core.views.summary import INTERRUPTED  # lazy: raydrive.core.views.summary, 0.05 s
 
     run = open_run(run_name, storage)
     if trial is not None:
@@ -61,7 +62,7 @@ def log(
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Metrics, such as accuracy=0.93.")],
 ) -> int:
     """Log metrics from inside a trial, from a script in any language."""
-    from raydrive.log_command import log_main
+    from raydrive.log_command import log_main  # lazy: raydrive.log_command, 0.001 s
 
     return log_main(values)
 
@@ -100,11 +101,10 @@ def _bytecode() -> dict[str, Any]:
 
 
 def _storage(flag: str | None) -> dict[str, Any]:
-    from raydrive.api.workspace import DEFAULT_STORAGE
-    from raydrive.core.errors import RaydriveError
-    from raydrive.settings.nearest import read_place
-    from raydrive.storage.check_storage import check_usable
-    from raydrive.storage.folder.open import open_folder
+    from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
+    from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.001 s
+    from raydrive.storage.check_storage import check_usable  # lazy: raydrive.storage.check_storage, 0.01 s
+    from raydrive.storage.folder.open import open_folder  # lazy: raydrive.storage.folder.open, 0.005 s
 
     where = resolve(flag, "RAYDRIVE_STORAGE", "--storage", read_place().storage, DEFAULT_STORAGE)
     try:
@@ -116,15 +116,16 @@ def _storage(flag: str | None) -> dict[str, Any]:
 
 
 def _cluster(flag: str | None) -> list[dict[str, Any]]:
-    from raydrive.settings.nearest import read_place
+    from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.001 s
 
     place = read_place()
     address = resolve(flag, "RAY_ADDRESS", "--address", place.address)
     if address in (None, "local"):
         found = f"none given: an embedded one with {os.cpu_count()} cores would be started"
         return [_check("cluster", True, found), _embedded(place.plain_ray)]
-    from raydrive.core.errors import RaydriveError
-    from raydrive.runtime.ray_cluster import connection as ray_connection
+    from raydrive.runtime.ray_cluster import (
+        connection as ray_connection,  # lazy: raydrive.runtime.ray_cluster.connection, 0.008 s
+    )
 
     try:
         connection = ray_connection.connect(address, plain_ray=place.plain_ray)
@@ -138,7 +139,9 @@ def _cluster(flag: str | None) -> list[dict[str, Any]]:
 
 
 def _embedded(plain_ray: bool | None) -> dict[str, Any]:
-    from raydrive.runtime.ray_cluster.embedded_ray import choose_start
+    from raydrive.runtime.ray_cluster.embedded_ray import (
+        choose_start,  # lazy: raydrive.runtime.ray_cluster.embedded_ray, 0.001 s
+    )
 
     try:
         return _check("embedded Ray", True, str(choose_start(plain_ray)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +24,7 @@ from raydrive.cli.console import (
     say,
 )
 from raydrive.cli.runs import workspace
-from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
 if TYPE_CHECKING:
     from raydrive.core.early_stopping.policies import Policy
@@ -43,8 +46,8 @@ def _storage(flag: str | None) -> str:
 
 def open_story(name: str, storage: str | None) -> RunHistory:
     """Returns the run a user named, folded for showing."""
-    from raydrive.storage.run_layout import RunLayout, find_run
-    from raydrive.studio.data.run_history import open_history as read
+    from raydrive.storage.run_layout import RunLayout, find_run  # lazy: raydrive.storage.run_layout, 0.009 s
+    from raydrive.studio.data.run_history import open_history as read  # lazy: raydrive.studio.data.run_history, 0.05 s
 
     history = read(RunLayout.open(find_run(_storage(storage), name).folder))
     for text in [history.trouble, *history.journal.notices]:
@@ -62,7 +65,7 @@ def report(
     logs: Annotated[bool, typer.Option(help="Include the ends of the trials' logs.")] = True,
 ) -> int:
     """Write a run as one HTML file that needs no network and can be shared."""
-    from raydrive.studio.web.report import write_report
+    from raydrive.studio.web.report import write_report  # lazy: numpy, 0.2 s
 
     history = open_story(run_name, storage)
     target = output or f"{history.layout.run_id}.html"
@@ -94,8 +97,8 @@ def studio(
 
     The token may also stand in the variable RAYDRIVE_STUDIO_TOKEN, where a list of processes does not show it.
     """
-    from raydrive.storage.run_layout import find_run
-    from raydrive.studio.web.server import ServerSettings, serve
+    from raydrive.storage.run_layout import find_run  # lazy: raydrive.storage.run_layout, 0.009 s
+    from raydrive.studio.web.server import ServerSettings, serve  # lazy: aiohttp, 0.2 s
 
     place = _storage(storage)
     path = ""
@@ -125,8 +128,11 @@ def whatif(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
-    from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record
-    from raydrive.studio.data.whatif import choices, outcomes
+    from raydrive.core.early_stopping.policy_record import (
+        RecordedPolicy,
+        policy_record,
+    )  # lazy: raydrive.core.early_stopping.policy_record, 0.005 s
+    from raydrive.studio.data.whatif import choices, outcomes  # lazy: raydrive.studio.data.whatif, 0.06 s
 
     given = _asked_policy(policy)
     history = open_story(run_name, storage)
@@ -153,8 +159,10 @@ def _asked_policy(policy: str) -> Policy | None:
     Raises:
         ConfigError: If it is no JSON, or no policy.
     """
-    from raydrive.core.early_stopping.policies import policy_from_json
-    from raydrive.sweepfile.user_types import user_policy
+    from raydrive.core.early_stopping.policies import (
+        policy_from_json,  # lazy: raydrive.core.early_stopping.policies, 0.005 s
+    )
+    from raydrive.sweepfile.user_types import user_policy  # lazy: raydrive.sweepfile.user_types, 0.03 s
 
     if not policy:
         return None
@@ -174,13 +182,12 @@ def _with_code(history: RunHistory, given: Policy | None, run_code: bool) -> tup
     Raises:
         ConfigError: If the class of the policy asked for is not there.
     """
-    import atexit
-    import shutil
-    import tempfile
-    from pathlib import Path
+    import tempfile  # lazy: tempfile, 0.001 s
 
-    from raydrive.core.early_stopping.policy_record import RecordedPolicy
-    from raydrive.runtime.user_classes import UserClasses, run_classes
+    from raydrive.core.early_stopping.policy_record import (
+        RecordedPolicy,  # lazy: raydrive.core.early_stopping.policy_record, 0.005 s
+    )
+    from raydrive.runtime.user_classes import UserClasses, run_classes  # lazy: raydrive.runtime.user_classes, 0.06 s
 
     own = history.config.policy
     if not run_code:
@@ -237,8 +244,7 @@ def export(
     storage: StorageOption = None,
 ) -> int:
     """Take a run to other tools."""
-    from raydrive.core.errors import ConfigError, Problem, did_you_mean
-    from raydrive.studio.export.export import KINDS, export_run
+    from raydrive.studio.export.export import KINDS, export_run  # lazy: raydrive.studio.export.export, 0.05 s
 
     if to not in KINDS:
         raise ConfigError(

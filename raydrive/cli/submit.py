@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ from raydrive.cli.console import (
     say,
 )
 from raydrive.cli.runs import attend, workspace
+from raydrive.core.records import QUEUED
 
 if TYPE_CHECKING:
     from raydrive.core.config.run_config import RunConfig
@@ -72,8 +74,8 @@ def submit(
     if dry_run:
         _dry_run(loaded, where, target, output)
         return 0
-    from raydrive.api.run import HyperDriveRun
-    from raydrive.api.submit.launch import launch
+    from raydrive.api.run import HyperDriveRun  # lazy: raydrive.api.run, 0.06 s
+    from raydrive.api.submit.launch import launch  # lazy: raydrive.api.submit.launch, 0.06 s
 
     if detach and target in (None, "local"):
         raise typer.BadParameter(
@@ -124,8 +126,8 @@ def resume(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Go on with an interrupted run, or extend a finished one, from its storage alone."""
-    from raydrive.api.submit import launch as launching
-    from raydrive.settings.nearest import read_place
+    from raydrive.api.submit import launch as launching  # lazy: raydrive.api.submit.launch, 0.06 s
+    from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 
     wanted = {
         "max_total_runs": max_total_trials,
@@ -178,9 +180,7 @@ def validate(
 
 def schema() -> int:
     """Print the JSON Schema of a sweep file: editors complete and underline by it."""
-    import json
-
-    from raydrive.sweepfile.json_schema import json_schema
+    from raydrive.sweepfile.json_schema import json_schema  # lazy: pydantic, 0.1 s
 
     print(json.dumps(json_schema(), indent=1))
     say("Keep it in a file, and name that in a sweep's first line: # yaml-language-server: $schema=FILE")
@@ -189,8 +189,8 @@ def schema() -> int:
 
 def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str = "") -> Loaded:
     """Reads a sweep file, over the settings of the nearest raydrive.toml, and says its warnings."""
-    from raydrive.settings.nearest import nearest_settings
-    from raydrive.sweepfile.loader import load_sweep
+    from raydrive.settings.nearest import nearest_settings  # lazy: raydrive.settings.nearest, 0.002 s
+    from raydrive.sweepfile.loader import load_sweep  # lazy: pydantic, 0.1 s
 
     loaded = load_sweep(config, overrides=changes, site=site, node=node, defaults=nearest_settings())
     for warning in loaded.warnings:
@@ -199,7 +199,7 @@ def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str =
 
 
 def _storage(flag: str | None, loaded: Loaded) -> str:
-    from raydrive.api.workspace import DEFAULT_STORAGE
+    from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
 
     # raydrive.toml is in there: the sweep file lies over it.
     return resolve(flag, "RAYDRIVE_STORAGE", "--storage", loaded.settings.storage, DEFAULT_STORAGE) or DEFAULT_STORAGE
@@ -215,7 +215,7 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
     Returns:
         Configuration and heritage of the run to be.
     """
-    from raydrive.api.submit.preflight import check_submission
+    from raydrive.api.submit.preflight import check_submission  # lazy: raydrive.api.submit.preflight, 0.06 s
 
     submission = loaded.submission
     checked = check_submission(submission, storage=storage, address=address)
@@ -227,12 +227,17 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
 
 
 def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
-    from raydrive.core.config.command_line import shown, trial_argv, with_resume_argument
-    from raydrive.core.records import QUEUED
-    from raydrive.core.search.sampling_record import RecordedSampling
-    from raydrive.core.search.trial_record import TrialRecord
-    from raydrive.core.sweep.warm_start_data import sampler_of
-    from raydrive.runtime.user_classes import UserClasses
+    from raydrive.core.config.command_line import (  # lazy: raydrive.core.config.command_line, 0.006 s
+        shown,
+        trial_argv,
+        with_resume_argument,
+    )
+    from raydrive.core.search.sampling_record import (
+        RecordedSampling,  # lazy: raydrive.core.search.sampling_record, 0.01 s
+    )
+    from raydrive.core.search.trial_record import TrialRecord  # lazy: raydrive.core.search.trial_record, 0.001 s
+    from raydrive.core.sweep.warm_start_data import sampler_of  # lazy: raydrive.core.sweep.warm_start_data, 0.02 s
+    from raydrive.runtime.user_classes import UserClasses  # lazy: raydrive.runtime.user_classes, 0.06 s
 
     config, warm_start = _checked(loaded, storage, address)
     if isinstance(config.sampling, RecordedSampling):  # the user's code: it was loaded elsewhere, to check it

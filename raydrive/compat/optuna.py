@@ -193,7 +193,7 @@ class OptunaSampler:
         return _made(self._sampler, self._options, seed)
 
     def _empty(self) -> Any:
-        import optuna
+        import optuna  # lazy: optional dependency
 
         return optuna.create_study(sampler=optuna.samplers.RandomSampler(0), direction=self._direction)
 
@@ -277,7 +277,7 @@ _Fate = tuple[dict[str, Any], dict[str, Any], float | None]
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    import optuna
+    import optuna  # lazy: optional dependency
 
     verbosity = optuna.logging.get_verbosity()
     # samplers made for one proposal would give the same advice each time
@@ -292,7 +292,7 @@ def _quiet() -> Iterator[None]:
 
 def _samplers() -> list[str]:
     """The names of samplers that can be asked by themselves."""
-    import optuna
+    import optuna  # lazy: optional dependency
 
     kinds = {name: getattr(optuna.samplers, name) for name in optuna.samplers.__all__ if name.endswith("Sampler")}
     return sorted(
@@ -301,7 +301,7 @@ def _samplers() -> list[str]:
 
 
 def _trial(fate: _Fate) -> Any:
-    import optuna
+    import optuna  # lazy: optional dependency
 
     params, kinds, value = fate
     state = optuna.trial.TrialState.RUNNING if value is None else optuna.trial.TrialState.COMPLETE
@@ -320,7 +320,7 @@ def _share(distribution: Any, value: float) -> float:
 
 
 def _made(sampler: str, options: Mapping[str, Any], seed: int) -> Any:
-    import optuna
+    import optuna  # lazy: optional dependency
 
     with warnings.catch_warnings():
         # samplers under test at Optuna say so each time; here each proposal makes one
@@ -330,7 +330,11 @@ def _made(sampler: str, options: Mapping[str, Any], seed: int) -> Any:
 
 def _distribution(dimension: Dimension) -> Any:
     """Options and finite numbers by their number, everything else by its position in [0, 1]."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    from optuna.distributions import (  # lazy: optional dependency
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
 
     expression = dimension.expression
     if isinstance(expression, Choice):

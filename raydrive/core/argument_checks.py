@@ -8,6 +8,7 @@ allowed. A call that does not fit the signature stays Python's own ``TypeError``
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,8 +97,6 @@ def lazy(home: str, name: str, allowed: str) -> ArgumentRule:
     """
 
     def accepts(value: Any) -> bool:
-        import importlib
-
         return isinstance(value, getattr(importlib.import_module(home), name))
 
     return kind(allowed, accepts)

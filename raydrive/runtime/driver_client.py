@@ -12,6 +12,7 @@ from typing import Any
 
 from raydrive.core.errors import ClusterError, RaydriveError, StorageError
 from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat
+from raydrive.runtime.ray_actors import DriverActor
 from raydrive.runtime.ray_cluster import connection as ray_connection
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import read_heartbeat
@@ -49,9 +50,7 @@ def start_driver(
         ClusterError: If the driver does not answer in time, or cannot import raydrive.
         StorageError: If the driver cannot use the run folder.
     """
-    import ray
-
-    from raydrive.runtime.ray_actors import DriverActor
+    import ray  # lazy: ray, 0.2 s
 
     options: dict[str, Any] = {"namespace": ray_connection.NAMESPACE, "num_cpus": 0, "max_restarts": -1}
     if outlives:
@@ -76,7 +75,7 @@ def call_driver(layout: RunLayout, method: str, *arguments: object, timeout_s: f
         ClusterError: If the driver is gone or does not answer in time.
     """
     driver = find_driver(layout)  # connects, which sets what Ray reads when it is imported
-    import ray
+    import ray  # lazy: ray, 0.2 s
 
     with _ray_errors(f"the driver of {layout.run_id}", "cannot be reached", timeout_s):
         return ray.get(getattr(driver, method).remote(*arguments), timeout=timeout_s)
@@ -106,7 +105,7 @@ def find_driver(layout: RunLayout) -> Any:
     if known is not None:
         return known.handle
     ray_connection.before_import()
-    import ray
+    import ray  # lazy: ray, 0.2 s
 
     heartbeat = read_heartbeat(layout)
     address = heartbeat.address
@@ -155,8 +154,8 @@ def is_driver_of(driver: Any, layout: RunLayout) -> bool | None:
     Returns:
         None when it does not answer, or no file can be made there.
     """
-    import ray
-    from ray.exceptions import RayError
+    import ray  # lazy: ray, 0.2 s
+    from ray.exceptions import RayError  # lazy: ray, 0.2 s
 
     name = f".asked-{secrets.token_hex(8)}"
     try:
@@ -179,7 +178,7 @@ def _create(actor_class: Any, layout: RunLayout, options: Mapping[str, Any], *ar
         ClusterError: If an actor of that name is another folder's driver.
         ValueError: If the name does not become free.
     """
-    import ray
+    import ray  # lazy: ray, 0.2 s
 
     name, end = driver_name(layout), time.monotonic() + START_TIMEOUT_S
     while True:
@@ -233,7 +232,7 @@ def _ray_errors(what: str, failed: str, timeout_s: float) -> Iterator[None]:
         failed: What it means when Ray itself reports an error.
         timeout_s: How long the call may take.
     """
-    from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+    from ray.exceptions import GetTimeoutError, RayError, RayTaskError  # lazy: ray, 0.2 s
 
     try:
         yield

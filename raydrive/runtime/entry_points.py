@@ -45,9 +45,9 @@ def _project(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     if sys.version_info >= (3, 11):
-        import tomllib
+        import tomllib  # lazy: tomllib, 0.001 s
     else:
-        import tomli as tomllib
+        import tomli as tomllib  # lazy: tomli, 0.001 s
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -52,12 +52,12 @@ class DriverActor:
     def __init__(
         self, uri: str, limits: Mapping[str, Any] | None = None, secrets: Mapping[str, str] | None = None
     ) -> None:
-        from raydrive.runtime.driver import actor_factory
+        from raydrive.runtime.driver import actor_factory  # lazy: ray, 0.4 s
 
         # The first trial actor starts while this one imports its work.
         factory = actor_factory.prestart_first_actor(uri, TrialActor, secrets)
 
-        from raydrive.runtime.driver import driver, own_actor, pool_factory
+        from raydrive.runtime.driver import driver, own_actor, pool_factory  # lazy: ray, 0.3 s
 
         host = own_actor.OwnActor()
         pools = pool_factory.PoolFactory(uri, TrialActor, host.handle, factory, secrets)
@@ -106,8 +106,8 @@ class TrialActor:
         epoch: int,
         name: str,
     ) -> None:
-        from raydrive.runtime import trial_events
-        from raydrive.runtime.trial_actor import actor
+        from raydrive.runtime import trial_events  # lazy: raydrive.runtime.trial_events, 0.01 s
+        from raydrive.runtime.trial_actor import actor  # lazy: ray, 0.4 s
 
         self._pack = trial_events.pack
         self._work = actor.TrialSupervisor(uri, run_id, config, driver, epoch, name, secrets)

@@ -47,7 +47,7 @@ def read_place(path: str | os.PathLike[str] | None = None) -> RunPlace:
     file = Path(path) if path is not None else nearest_settings()
     if file is None:
         return RunPlace()
-    from raydrive.settings.reader import load_settings  # lazy: pydantic, 0.1 s
+    from raydrive.settings.reader import load_settings  # lazy: pydantic, 0.2 s
 
     own = load_settings([file]).own
     return RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)

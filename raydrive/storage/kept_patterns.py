@@ -17,7 +17,7 @@ class Patterns:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        import pathspec
+        import pathspec  # lazy: pathspec, 0.01 s
 
         self._spec = pathspec.GitIgnoreSpec.from_lines(map(_relative, patterns))
 
@@ -56,7 +56,7 @@ def check_patterns(patterns: object, where: str) -> list[Problem]:
 
 def _fix(pattern: object) -> str | None:
     """What to do about a pattern that can match nothing; None where it is fine."""
-    import pathspec
+    import pathspec  # lazy: pathspec, 0.01 s
 
     if not isinstance(pattern, str) or not pattern.strip():
         return ""

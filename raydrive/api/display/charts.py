@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.api.display.figures import Axes, chart, finish, note, safe
 from raydrive.api.display.palette import ACCENT, BAND, BEST, FAINT, STATE_COLOURS
 from raydrive.api.display.text import value_text
+from raydrive.core.errors import TrialError, did_you_mean, show
 from raydrive.core.views.summary import ranked
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ def plot_metrics(run: RunReader, name: str | None = None, top: int = 0) -> Any:
     Raises:
         TrialError: If no trial has logged this metric.
     """
-    from raydrive.core.errors import TrialError, did_you_mean, show
-
     run.refresh()
     primary = run.config.metric.name
     curves = _curves(run, None if name in (None, primary) else name)
@@ -111,7 +110,7 @@ def plot_parallel(run: RunReader, params: list[str] | None = None) -> Any:
     Raises:
         TrialError: If the run has no such hyperparameter.
     """
-    import plotly.graph_objects as go
+    import plotly.graph_objects as go  # lazy: plotly, 0.03 s
 
     numbers, axes = _drawn(run)
     if not numbers:
@@ -177,7 +176,7 @@ def plot_scatter(run: RunReader, x: str | None = None, y: str | None = None, z: 
     Raises:
         TrialError: If no trial has such a column.
     """
-    import plotly.graph_objects as go
+    import plotly.graph_objects as go  # lazy: plotly, 0.03 s
 
     numbers, axes = _drawn(run)
     if not numbers:
@@ -206,7 +205,7 @@ def plot_importance(run: RunReader) -> Any:
     Args:
         run: The run.
     """
-    from raydrive.core.views.importance import analyse
+    from raydrive.core.views.importance import analyse  # lazy: numpy, 0.1 s
 
     run.refresh()
     found = analyse(run.sweep)
@@ -231,9 +230,9 @@ def plot_slices(run: RunReader) -> Any:
     Returns:
         A ``go.Figure`` with one chart per hyperparameter.
     """
-    from plotly.subplots import make_subplots
+    from plotly.subplots import make_subplots  # lazy: plotly, 0.08 s
 
-    from raydrive.core.views.importance import analyse
+    from raydrive.core.views.importance import analyse  # lazy: numpy, 0.1 s
 
     run.refresh()
     found = analyse(run.sweep)
@@ -269,8 +268,6 @@ def _drawn(run: RunReader) -> tuple[list[int], Axes]:
 
 
 def _known(axes: Axes, name: str, where: str) -> str:
-    from raydrive.core.errors import TrialError, did_you_mean, show
-
     plain = name.removeprefix("param_").lstrip("-")
     if plain in axes.known:
         return plain
@@ -282,7 +279,7 @@ def _by_importance(run: RunReader, axes: Axes, given: tuple[str | None, ...]) ->
     """The hyperparameters, the most important first; as declared where all axes are given or too little is known."""
     if None not in given:
         return list(axes.params)
-    from raydrive.core.views.importance import analyse
+    from raydrive.core.views.importance import analyse  # lazy: numpy, 0.1 s
 
     order = [name for name, _ in analyse(run.sweep)["importance"] if name in axes.params]
     return list(dict.fromkeys([*order, *axes.params]))

@@ -17,6 +17,7 @@ from typing import Any
 from raydrive.api.submit.preflight import Checked
 from raydrive.api.submit.submission import RunReference, Submission
 from raydrive.core.errors import ClusterError, ConfigError, Problem, RaydriveError, StorageError
+from raydrive.runtime.ray_cluster.dashboard_jobs import run_job
 
 JOB = "raydrive.api.submit.dashboard_job"
 """The module that the job runs; a name, for it is imported on the cluster only."""
@@ -92,8 +93,6 @@ def resume_by_job(
 
 
 def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:
-    from raydrive.runtime.ray_cluster.dashboard_jobs import run_job
-
     (bundle / REQUEST).write_text(json.dumps(request))
     name = request.get("resume") or request["config"]["experiment"]
     printed = run_job(address, f"python -m {JOB}", bundle, timeout_s=TIMEOUT_S, metadata={"raydrive": str(name)})

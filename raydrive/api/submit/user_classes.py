@@ -113,7 +113,8 @@ def _record(name: str, value: Any) -> dict[str, Any]:
 
 
 def _checked(records: Mapping[str, Any], pickled: bytes, archive: Path | None, config: RunConfig) -> dict[str, Any]:
-    from raydrive.runtime.class_check import check  # lazy: few submissions have such classes
+    # Lazy: few submissions have such classes.
+    from raydrive.runtime.class_check import check  # lazy: raydrive.runtime.class_check, 0.09 s
 
     with tempfile.TemporaryDirectory(prefix="raydrive-classes-") as folder:
         unpacked, pickle = "", ""
@@ -146,7 +147,7 @@ def _pickled(kinds: list[type], source: Path | None) -> bytes:
     Raises:
         ConfigError: If one cannot be pickled.
     """
-    import cloudpickle  # lazy: few submissions have such classes
+    import cloudpickle  # lazy: cloudpickle, 0.004 s; lazy: few submissions have such classes
 
     local = {type_name(kind): kind for kind in kinds if not is_own(kind) and not _is_found(kind, source)}
     if not local:

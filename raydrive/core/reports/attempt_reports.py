@@ -55,7 +55,8 @@ _NOTHING: dict[str, Any] = {}
 @functools.cache
 def record_types() -> Any:
     """Returns the module ``records``, imported by what makes facts and not by what only sends events."""
-    from raydrive.core import records  # lazy: records, 16 ms that a trial actor does not need
+    # Lazy: records, 16 ms that a trial actor does not need.
+    from raydrive.core import records  # lazy: raydrive.core.records, 0.007 s
 
     return records
 

@@ -151,7 +151,7 @@ class _SobolPoints:
         return point
 
     def _move_to(self, start: int) -> None:
-        from scipy.stats import qmc
+        from scipy.stats import qmc  # lazy: scipy, 0.6 s
 
         if self._engine is None or self._engine.num_generated > start:
             rng = np.random.default_rng(self._seed)

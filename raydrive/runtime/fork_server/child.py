@@ -301,7 +301,10 @@ def _run_function(job: ServedJob, orders: socket.socket | None) -> None:
         params = one["params"]
         result = function(variables.with_tuples(params, one["tuples"]) if one["tuples"] else params)
         if result is not None:
-            from raydrive.runtime.fork_server import return_value  # not above: few functions return something
+            # Not above: few functions return something.
+            from raydrive.runtime.fork_server import (
+                return_value,  # lazy: raydrive.runtime.fork_server.return_value, 0.004 s
+            )
 
             return_value.take(result, one["metric"])
 

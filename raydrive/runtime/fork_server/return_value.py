@@ -25,7 +25,7 @@ def take(result: Any, metric: str) -> None:
         metric: Name of the primary metric; empty = a number has no name.
     """
     if isinstance(result, types.CoroutineType):
-        import asyncio  # few need it
+        import asyncio  # lazy: asyncio, 0.02 s; few need it
 
         result = asyncio.run(result)
     if isinstance(result, types.GeneratorType):

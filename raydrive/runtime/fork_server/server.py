@@ -400,7 +400,8 @@ class ForkServer:
             "learns": self._learns,
             "received": self._received.hex(),
         }
-        import tempfile  # not above: what it imports would be copied for each forked process
+        # Not above: what it imports would be copied for each forked process.
+        import tempfile  # lazy: tempfile, 0.002 s
 
         with tempfile.TemporaryFile() as file:
             file.write(json.dumps(state).encode())
@@ -419,9 +420,9 @@ def _remove(path: str) -> None:
         OSError: If there is nothing, or it stays.
     """
     if os.path.isdir(path) and not os.path.islink(path):
-        from pathlib import Path
+        from pathlib import Path  # lazy: pathlib, 0.003 s
 
-        from raydrive.storage.folder.contained import remove_tree
+        from raydrive.storage.folder.contained import remove_tree  # lazy: raydrive.storage.folder.contained, 0.01 s
 
         remove_tree(Path(path))
     else:

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from raydrive.core.config.trial_spec import Resources
@@ -46,7 +47,7 @@ def connect(address: str | None = None, *, num_cpus: int | None = None, plain_ra
     explicit = address or os.environ.get("RAY_ADDRESS") or "local"
     if explicit != "local":
         before_import()
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     if ray.is_initialized():
         # Someone else's ray.init(): a cluster it started ends with this process, one it joined does not.
@@ -99,14 +100,14 @@ def _no_cluster(address: str, why: str) -> ClusterError:
 
 
 def _gcs_address() -> str:
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     return str(ray.get_runtime_context().gcs_address)
 
 
 def _started_here() -> bool:
     """Whether this process started the cluster it is connected to."""
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     node = getattr(getattr(ray, "_private", None), "worker", None)
     global_node = getattr(node, "_global_node", None)
@@ -115,7 +116,7 @@ def _started_here() -> bool:
 
 def disconnect() -> None:
     """Leaves Ray; an embedded cluster stops."""
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     ray.shutdown()
 
@@ -162,7 +163,7 @@ def describe(amounts: Mapping[str, float]) -> str:
 
 def nodes() -> list[tuple[str, dict[str, float]]]:
     """Returns the live nodes as ``(name, total resources)``, without Ray's bookkeeping resources."""
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     out = []
     for node in ray.nodes():  # type: ignore[no-untyped-call]
@@ -230,7 +231,7 @@ def granted(
 
 def starting_now(resources: Resources, *, held: int, starting: int) -> int:
     """Returns how many of the actors that start have their reservation already; see ``granted``."""
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     total = {name: float(amount) for name, amount in ray.cluster_resources().items()}  # type: ignore[no-untyped-call]
     free = {name: float(amount) for name, amount in ray.available_resources().items()}  # type: ignore[no-untyped-call]
@@ -239,7 +240,7 @@ def starting_now(resources: Resources, *, held: int, starting: int) -> int:
 
 def why_waiting(resources: Resources) -> str:
     """Returns why a trial is not placed yet, for people."""
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     wanted = demand(resources)
     totals = ray.available_resources()  # type: ignore[no-untyped-call]
@@ -255,7 +256,7 @@ def why_waiting(resources: Resources) -> str:
 
 def was_restarted() -> bool:
     """Whether Ray has started the actor that this process runs before, and starts it again."""
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     with warnings.catch_warnings():
         # Of this property of Ray 2.60 itself, which reads a deprecated one; there is no newer way. Ray prints what an
@@ -266,10 +267,9 @@ def was_restarted() -> bool:
 
 def versions() -> dict[str, str]:
     """Returns the versions that a run's record names."""
-    import platform
-    from importlib import metadata
+    import platform  # lazy: platform, 0.001 s
 
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     return {
         "raydrive": metadata.version("raydrive"),

@@ -46,8 +46,8 @@ def run_job(
         ClusterError: If the job fails or does not end in time; with the end of its output.
     """
     before_import()
-    from ray.exceptions import AuthenticationError
-    from ray.job_submission import JobStatus, JobSubmissionClient
+    from ray.exceptions import AuthenticationError  # lazy: ray, 0.3 s
+    from ray.job_submission import JobStatus, JobSubmissionClient  # lazy: ray, 0.5 s
 
     for name in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging"):
         logging.getLogger(name).setLevel(logging.WARNING)  # else it tells of every package it sends

@@ -88,7 +88,7 @@ def start_ray(num_cpus: int | None, plain_ray: bool | None = None, **options: An
     Raises:
         Exception: Whatever ``ray.init`` raises.
     """
-    import ray
+    import ray  # lazy: ray, 0.2 s
 
     start = choose_start(plain_ray)
     if start.lacking:

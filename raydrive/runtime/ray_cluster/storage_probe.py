@@ -59,7 +59,7 @@ def probe_storage(storage: str, resources: Resources) -> None:
 
 def _others(resources: Resources) -> list[tuple[str, str]]:
     """Id and name of the live nodes, other than this one, that could hold a trial."""
-    import ray
+    import ray  # lazy: ray, 0.3 s
 
     here = ray.get_runtime_context().get_node_id()
     wanted = demand(resources)
@@ -72,9 +72,9 @@ def _others(resources: Resources) -> list[tuple[str, str]]:
 
 def _ask(uri: str, token: str, others: Sequence[tuple[str, str]]) -> dict[str, str]:
     """What is wrong on each node, by its id; empty when nothing is."""
-    import ray
-    from ray.exceptions import RayError
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    import ray  # lazy: ray, 0.3 s
+    from ray.exceptions import RayError  # lazy: ray, 0.4 s
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # lazy: ray, 0.3 s
 
     prove_there: Any = ray.remote(prove)
     asked: dict[Any, str] = {}

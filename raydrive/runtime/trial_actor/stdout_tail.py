@@ -130,7 +130,8 @@ class StdoutTail:
 def _reader(config: TrialConfig) -> PrintedReader | None:
     if config.trial.metrics is None:
         return None
-    from raydrive.core.reports.stdout_parser import PrintedReader  # no other trial waits for it
+    # No other trial waits for it.
+    from raydrive.core.reports.stdout_parser import PrintedReader  # lazy: raydrive.core.reports.stdout_parser, 0.006 s
 
     return PrintedReader(config.trial.metrics, config.metric.name)
 

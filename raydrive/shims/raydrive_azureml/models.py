@@ -57,7 +57,7 @@ class Model:
         Raises:
             NotInATrial: There is neither.
         """
-        from raydrive_azureml import data
+        from raydrive_azureml import data  # lazy: raydrive_azureml.data, 0.002 s
 
         if model_name in data.inputs():
             return str(data.Inputs()[model_name])

@@ -40,7 +40,7 @@ def _swap(real: Any) -> None:
     original = real.get_context
 
     def get_context(cls: Any, allow_offline: bool = True, *args: Any, **kwargs: Any) -> Any:
-        from raydrive_azureml.run import Run
+        from raydrive_azureml.run import Run  # lazy: raydrive_azureml.run, 0.01 s
 
         if os.environ.get("RAYDRIVE_CHANNEL"):
             return Run.get_context(allow_offline)

@@ -104,7 +104,7 @@ class _TrialModels(AbstractStore):  # type: ignore[misc,unused-ignore]
     def _kept(source: str) -> str:
         """Where a model is below the trial's files; its source as it is when that is elsewhere."""
         if source.startswith("models:/m-"):
-            from mlflow.tracking._tracking_service.utils import _get_store
+            from mlflow.tracking._tracking_service.utils import _get_store  # lazy: optional dependency
 
             source = _get_store().get_logged_model(source[len("models:/") :]).artifact_location
         path = unquote(urlparse(source).path)

@@ -85,7 +85,7 @@ def open_remote(uri: str) -> ArrowFolder:
 
 
 def _connect(uri: str) -> tuple[Any, str]:
-    from pyarrow import fs
+    from pyarrow import fs  # lazy: pyarrow, 0.08 s
 
     if uri.startswith("s3:") and "allow_delayed_open=" not in uri:
         # A small object is then one request; a multipart upload of one part is three.
@@ -154,7 +154,7 @@ class ArrowFolder(Folder):
 
     def size_or_none(self, name: str) -> int | None:
         """See ``Folder.size_or_none``."""
-        from pyarrow import fs
+        from pyarrow import fs  # lazy: pyarrow, 0.08 s
 
         with self._tried("look at", name):
             info = self._filesystem.get_file_info(self._file(name))
@@ -218,7 +218,7 @@ class ArrowFolder(Folder):
 
     def exists(self, name: str = "") -> bool:
         """See ``Folder.exists``."""
-        from pyarrow import fs
+        from pyarrow import fs  # lazy: pyarrow, 0.08 s
 
         path = self._file(name) if name else self._path
         with self._tried("look at", name):
@@ -227,7 +227,7 @@ class ArrowFolder(Folder):
 
     def is_folder(self, name: str) -> bool:
         """See ``Folder.is_folder``."""
-        from pyarrow import fs
+        from pyarrow import fs  # lazy: pyarrow, 0.08 s
 
         path = self._file(name)
         with self._tried("look at", name):
@@ -297,7 +297,7 @@ class ArrowFolder(Folder):
             self._filesystem.move(source, target)
 
     def _select(self, *, recursive: bool) -> Sequence[Item]:
-        from pyarrow import fs
+        from pyarrow import fs  # lazy: pyarrow, 0.08 s
 
         with self._tried("list", ""):
             selector = fs.FileSelector(self._path, allow_not_found=True, recursive=recursive)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from raydrive.core.argument_checks import LONGEST_NAME, unusable
 from raydrive.core.errors import StorageError, show
+from raydrive.storage.folder.arrow import open_remote
 from raydrive.storage.folder.base import SCHEME_PATTERN, SCHEMES, Folder, redact
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.folder.local import LocalFolder
@@ -43,7 +44,6 @@ def open_folder(place: str | os.PathLike[str]) -> Folder:
             f"cannot open {redact(text)}: no such scheme {scheme!r}. "
             f"Hint: use a path or one of {', '.join(name + '://' for name in SCHEMES)}"
         )
-    from raydrive.storage.folder.arrow import open_remote
 
     return open_remote(text)
 

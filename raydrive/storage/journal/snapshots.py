@@ -160,7 +160,7 @@ def write_snapshot(target: str, old: Iterable[Any], lines: Iterable[bytes]) -> i
         JournalError: If a line is not an entry.
         OSError: If it cannot be written.
     """
-    from pyarrow import parquet
+    from pyarrow import parquet  # lazy: pyarrow, 0.08 s
 
     count = 0
     with parquet.ParquetWriter(
@@ -191,7 +191,7 @@ def _tables(lines: Iterable[bytes]) -> Iterator[Any]:
 
 
 def _table(rows: _Rows) -> Any:
-    import pyarrow as pa
+    import pyarrow as pa  # lazy: pyarrow, 0.08 s
 
     schema = _schema()
     columns = {**rows.columns, "columnar": [rows.columnar] * len(rows.columns["line"])}
@@ -211,8 +211,8 @@ def _coalesced(tables: Iterable[Any]) -> Iterator[Any]:
 
 
 def _together(tables: list[Any]) -> Any:
-    import pyarrow as pa
-    from pyarrow import compute
+    import pyarrow as pa  # lazy: pyarrow, 0.08 s
+    from pyarrow import compute  # lazy: pyarrow, 0.08 s
 
     table = pa.concat_tables(tables)
     columnar = table.column("columnar")
@@ -223,7 +223,7 @@ def _together(tables: list[Any]) -> Any:
 
 
 def _schema() -> Any:
-    import pyarrow as pa
+    import pyarrow as pa  # lazy: pyarrow, 0.08 s
 
     whole, number = pa.int64(), pa.float64()
     return pa.schema(
@@ -257,8 +257,8 @@ class SnapshotFile:
             JournalError: If it is damaged.
             StorageError: If it cannot be read.
         """
-        import pyarrow as pa
-        from pyarrow import parquet
+        import pyarrow as pa  # lazy: pyarrow, 0.08 s
+        from pyarrow import parquet  # lazy: pyarrow, 0.08 s
 
         self._name = snapshot.name
         # Whole, not piece by piece: it may be deleted while it is being read, and it is small beside what it holds.
@@ -368,7 +368,7 @@ def _entries(table: Any, start: int, *, skip_lines: bool = False) -> Iterator[En
 
 def _block(table: Any) -> Block:
     """A row group whose reports are all in columns."""
-    import numpy as np
+    import numpy as np  # lazy: numpy, 0.05 s
 
     trial = table.column("trial")
     mask = trial.is_valid().to_numpy()

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.argument_types import RUN_OBJECT
+from raydrive.api.display.self_contained_html import frame_html
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.errors import RaydriveError
 from raydrive.studio.data.run_history import RunHistory, open_history
@@ -49,8 +50,8 @@ class RunDetails:
                 or once the run is over (None).
         """
         try:
-            from IPython import get_ipython
-            from IPython.display import display
+            from IPython import get_ipython  # lazy: optional dependency
+            from IPython.display import display  # lazy: optional dependency
         except ImportError:
             get_ipython = None
         if get_ipython is None or get_ipython() is None:
@@ -118,8 +119,7 @@ def frame(history: RunHistory, height: int = PAGE_HEIGHT) -> str:
         history: The run.
         height: Pixels.
     """
-    from raydrive.api.display.self_contained_html import frame_html
-    from raydrive.studio.web.page import report_page
-    from raydrive.studio.web.report import report_data
+    from raydrive.studio.web.page import report_page  # lazy: raydrive.studio.web.page, 0.002 s
+    from raydrive.studio.web.report import report_data  # lazy: numpy, 0.09 s
 
     return frame_html(report_page(report_data(history), history.layout.run_id, packed=True), height)

@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from raydrive.storage.run_layout import RunLayout
+from raydrive.core.errors import RunNotFoundError
+from raydrive.storage.run_layout import RunLayout, list_runs
 from raydrive.studio.data.page_data import Documents
 from raydrive.studio.data.run_history import RunHistory
 
@@ -206,9 +207,6 @@ class Hub:
             await feed.close()
 
     def _layout(self, experiment: str, run_id: str) -> RunLayout:
-        from raydrive.core.errors import RunNotFoundError
-        from raydrive.storage.run_layout import list_runs
-
         # Only runs of this storage: find_run would also take the path of a run's folder, wherever that is.
         for info in list_runs(self.storage, experiment):
             if info.run_id == run_id:

@@ -99,7 +99,8 @@ class RemovalWatch:
         if self._channel_gone_at and self._could_not_log():
             return f"it could not log any more after {what} was removed"
         if self._prepared.uploader is not None and not os.path.isdir(self._prepared.files):
-            from raydrive.core.records import OUTPUTS  # an actor does not import the records for a word
+            # An actor does not import the records for a word.
+            from raydrive.core.records import OUTPUTS  # lazy: raydrive.core.records, 0.007 s
 
             self._current.note(f"{self._prepared.files} was removed before its files were in the storage", OUTPUTS)
         return ""
