@@ -317,6 +317,8 @@ def test_a_request_that_no_node_can_hold_is_refused_and_leaves_nothing(storage: 
 
 
 def test_what_waits_says_why(storage: str, tmp_path: Path) -> None:
+    import ray
+
     gate = tmp_path / "gate"
 
     def train(params: dict[str, Any]) -> None:
@@ -329,9 +331,15 @@ def test_what_waits_says_why(storage: str, tmp_path: Path) -> None:
     def why() -> list[str]:
         return list(run.heartbeat().get("waiting", {}).values())
 
-    # What an earlier test's actors held becomes free a moment after their run: until then it says 1 CPU, or none.
-    expected = ["waiting for 6 CPU; free in the cluster: 2 CPU"]
-    wait_until(lambda: why() == expected, f"{expected} in the heartbeat", seen=why)
+    def free() -> str:
+        """Of 8 CPU: 2, and fewer while Ray ends the actors of an earlier test."""
+        return f"{ray.available_resources().get('CPU', 0.0):g}"
+
+    wait_until(
+        lambda: why() == [f"waiting for 6 CPU; free in the cluster: {free()} CPU"],
+        "what the second trial waits for, in the heartbeat",
+        seen=lambda: (why(), free(), ray.util.list_named_actors(all_namespaces=True)),
+    )
     gate.touch()
     run.wait_for_completion()
     assert run.get_status() == "Completed"
