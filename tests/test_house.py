@@ -51,9 +51,6 @@ NOUNS_IN_ING = {
 }
 OF_WHOLE_SYSTEMS = ("chaos", "cluster", "fuzz", "wheel")
 CLOCKS = ("time.monotonic", "time.perf_counter", "monotonic", "perf_counter")
-# To go: the driver and the actor of these tests belong into a helper module.
-IMPORTED_TESTS = ("test_actor",)
-WITH_CLOCKS = ("test_actor.py",)
 # Who may import Ray when it is itself imported, and who inside functions only.
 RAY_AT_ONCE = ("raydrive.runtime.actor_errors", "raydrive.runtime.driver", "raydrive.runtime.trial_actor.actor")
 RAY_INSIDE_FUNCTIONS = (
@@ -400,7 +397,7 @@ def test_test_files_import_helpers_and_not_each_other() -> None:
         for path, tree in _test_files()
         if path.name.startswith("test_")
         for node, name in _imports(tree)
-        if (name.startswith("test_") or name == "conftest") and name not in IMPORTED_TESTS
+        if name.startswith("test_") or name == "conftest"
     ]
     assert not offenders, "\n".join(offenders)
 
@@ -417,7 +414,7 @@ def test_one_helper_waits() -> None:
     offenders = [
         f"{_place(path, node)} {ast.unparse(node)}"
         for path, tree in _test_files()
-        if path.name != "waiting.py" and path.name not in WITH_CLOCKS
+        if path.name != "waiting.py"
         for node in ast.walk(tree)
         if isinstance(node, ast.Assert)
         and any(isinstance(call, ast.Call) and ast.unparse(call.func) in CLOCKS for call in ast.walk(node.test))
