@@ -54,7 +54,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint in (int, str, bool, type(None)):
         return type(value) is hint
-    known = isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, enum.Enum))
+    known = origin is None and isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, enum.Enum))
     return isinstance(value, hint) if known else True
 
 

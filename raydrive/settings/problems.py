@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -142,7 +142,8 @@ def model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseMod
 
 def model_in(annotation: Any) -> type[BaseModel] | None:
     """Returns the model in ``Model`` or ``Model | None``; None for any other annotation."""
-    candidates = (annotation, *getattr(annotation, "__args__", ()))
+    # On Python 3.10 ``list[str]`` passes for a class: only what has no origin is one.
+    candidates = [each for each in (annotation, *get_args(annotation)) if get_origin(each) is None]
     return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
