@@ -37,7 +37,7 @@ test: browser $(VENV)/installed-test ## Run the whole test suite
 browser: | $(BIN)/python
 	@$(BIN)/python tests/chromium.py
 
-wheel-test: $(VENV)/installed-test ## Build the wheel, install it into an empty environment, try it there (two minutes)
+wheel-test: $(VENV)/installed-test ## Build the wheel, install it into an empty environment, try it there, on Python 3.10 if that is found (two minutes)
 	$(BIN)/python tests/wheel/check_wheel.py
 
 matrix: $(VENV)/installed-test ## Try the wheel on each Python and Ray; writes docs/compatibility.md (half an hour; MATRIX="--python 3.11")

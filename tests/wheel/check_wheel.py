@@ -15,7 +15,13 @@ from functools import partial
 from pathlib import Path
 
 import checks
-from installed import Installed, build, install, make_environment, outcome
+from installed import ROOT, Installed, build, install, make_environment, outcome
+
+sys.path.insert(0, str(ROOT / "tests"))
+import interpreters
+
+OLDEST = "3.10"
+"""The oldest Python that pyproject.toml allows: the tests run on another one, as a rule."""
 
 
 class Results:
@@ -49,7 +55,7 @@ def try_wheel(results: Results, wheel: Path, place: Path, python: str) -> None:
         make_environment(here.environment, python)
         install(here.environment, str(wheel))
         checks.copy_project(here.folder)
-        return f"{wheel.name} in {here.environment}"
+        return f"{wheel.name} in {here.environment}, by {python}"
 
     results.take("wheel_holds_the_package", partial(checks.wheel_holds_the_package, wheel))
     if results.take("install", install_wheel):
@@ -60,7 +66,7 @@ def try_wheel(results: Results, wheel: Path, place: Path, python: str) -> None:
 def main() -> int:
     """Builds and tries; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--python", default=sys.executable, help="interpreter of the environment")
+    parser.add_argument("--python", help=f"interpreter of the environment (default: {OLDEST}, or this one)")
     parser.add_argument("--wheel", type=Path, help="try this wheel instead of building one")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would children
@@ -74,7 +80,8 @@ def main() -> int:
             return f"{wheel.name}; {checks.source_distribution_holds_the_package(source)} in {source.name}"
 
         if wheels or results.take("build", build_wheel):
-            try_wheel(results, wheels[0], Path(name), arguments.python)
+            python = arguments.python or interpreters.find(OLDEST) or sys.executable
+            try_wheel(results, wheels[0], Path(name), python)
     print(f"Failed: {', '.join(results.failed)}" if results.failed else "The wheel works.")
     return 1 if results.failed else 0
 
