@@ -1,0 +1,109 @@
+"""From a job of the SDK to a run of raydrive, and back."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from raydrive.api.submit.submission import Submission
+from raydrive.compat.azure_ai_ml._nodes import Command, Node, Sweep, component_of, read_mapping
+from raydrive.compat.azure_ai_ml._sweep_parts import Objective, SweepJobLimits
+from raydrive.compat.azure_ai_ml.dsl import PipelineJob
+from raydrive.compat.azure_notices import NotHereError, note
+from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.settings.nearest import nearest_settings
+from raydrive.storage.folder.current import current_folder
+from raydrive.storage.run_layout import usable_name
+from raydrive.sweepfile.loader import load_sweep
+
+
+class SweepFile(Sweep):
+    """A sweep of a YAML file; its parts may be changed before it is submitted.
+
+    Args:
+        mapping: The file.
+        base: Folder that its paths start from.
+    """
+
+    def __init__(self, mapping: dict[str, Any], base: Path) -> None:
+        self._rest = {key: value for key, value in mapping.items() if key not in _PARTS}
+        parts = {key: mapping[key] for key in _PARTS if mapping.get(key) is not None}
+        for key, kind in (("limits", SweepJobLimits), ("objective", Objective)):
+            if isinstance(parts.get(key), dict):
+                parts[key] = _object(kind, parts[key])
+        super().__init__(base=base, **parts)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Returns the sweep file that means the same."""
+        return {**self._rest, **super().to_mapping()}
+
+
+def _object(kind: Any, given: dict[str, Any]) -> Any:
+    try:
+        return kind(**given)
+    except TypeError:  # its mistakes are reported with those of the rest, when the job is submitted
+        return given
+
+
+_PARTS = (
+    "trial", "search_space", "objective", "sampling_algorithm", "limits", "early_termination", "inputs", "outputs",
+    "compute", "name", "description", "tags", "properties", "display_name", "experiment_name",
+)  # fmt: skip
+
+
+def load_job(source: str | os.PathLike[str], **kwargs: Any) -> Node:
+    """Returns the job of a YAML file.
+
+    Args:
+        source: The file; a sweep, or a command.
+        **kwargs: Not looked at.
+
+    Raises:
+        NotHereError: If it is a pipeline.
+        ConfigError: If it cannot be read.
+    """
+    mapping, base = read_mapping(source, "the file of a job")
+    kind = str(mapping.get("type", "command")).casefold()
+    if kind == "sweep":
+        return SweepFile(mapping, base)
+    if kind == "pipeline":
+        raise NotHereError(f"a pipeline's sweep is run from its file: raydrive submit {os.fspath(source)}")
+    return component_of(mapping, base)
+
+
+def submission_of(job: Any, experiment: str | None = None) -> Submission:
+    """Returns what to run for a job.
+
+    Args:
+        job: A sweep, or a pipeline with one.
+        experiment: Its experiment; None = as the job says, or the name of the current folder, as in Azure.
+
+    Raises:
+        NotHereError: If it is no sweep.
+        ConfigError: With everything that is wrong.
+    """
+    if isinstance(job, PipelineJob):
+        sweep = job.the_sweep()
+        others = ", ".join(job.others())
+        if others:
+            note(f"of the pipeline only step {sweep.step_name} is run; not {others}")
+        job = sweep
+    if isinstance(job, Command):
+        raise NotHereError(
+            "a command is no sweep: make its inputs expressions and call .sweep(...); or run it in a shell"
+        )
+    if not isinstance(job, Sweep):
+        raise ConfigError(Problem("job", show(job), "a sweep, or a pipeline with one"))
+    mapping = job.to_mapping()
+    if experiment:
+        mapping["experiment_name"] = experiment
+    stem = usable_name(current_folder().name) or "sweep"
+    try:
+        loaded = load_sweep(job.base / stem, text=json.dumps(mapping, indent=1), defaults=nearest_settings())
+    except ConfigError as error:  # its places are those of a file that is nowhere
+        raise ConfigError([replace(problem, place="") for problem in error.problems]) from None
+    warnings = tuple(warning.split(": ", 1)[-1] for warning in loaded.submission.warnings)
+    return replace(loaded.submission, warnings=warnings)
