@@ -79,6 +79,7 @@ def finish() -> bool:
 
     good = True
     for run in Experiment.submitted:
+        run.refresh()  # another object may have waited for it
         if run.sweep.finished is None and run.get_status() not in AT_REST:
             print(f"Waiting for run {run.id}, which the file did not wait for.", file=sys.stderr, flush=True)
             run.wait_for_completion(show_output=False, raise_on_error=False)

@@ -156,6 +156,15 @@ def test_a_sweep_job_of_its_parts(here: Path) -> None:
     assert config.trial.output_files == ("model",)
 
 
+def test_a_command_alone_is_a_run_of_one_trial(here: Path) -> None:
+    config = submission_of(job()).config
+    assert config.trial.command.startswith("( python train.py --lr ${{inputs.lr}} --epochs")
+    assert config.trial.inputs["lr"] == "0.1"
+    assert (config.limits.max_total_runs, config.metric.name) == (1, "command_succeeded")
+    with pytest.raises(ConfigError, match=r"trial\.command"):
+        submission_of(command(code="./src"))
+
+
 def test_mistakes_are_told_together_and_name_no_file(here: Path) -> None:
     sweep = job()(lr=Uniform(1, 0)).sweep(primary_metric="acc", goal="up", max_total_trials=0)
     with pytest.raises(ConfigError) as failure:
@@ -249,8 +258,6 @@ def test_what_only_the_service_can_do_is_answered(here: Path) -> None:
         client.online_endpoints.begin_create_or_update(object())
     with pytest.raises(NotHereError, match="Azure's service does this"):
         client.registries.get("azureml")
-    with pytest.raises(NotHereError, match=r"\.sweep\("):
-        client.create_or_update(job())
     with pytest.raises(ConfigError, match="a file or folder that exists"):
         client.models.create_or_update(Model(path="nowhere", name="m"))
 

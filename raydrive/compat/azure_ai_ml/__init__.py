@@ -10,15 +10,15 @@ from typing import Any
 
 from raydrive.compat.azure_ai_ml import _names, dsl
 from raydrive.compat.azure_ai_ml._client import MLClient
-from raydrive.compat.azure_ai_ml._distributions import (
+from raydrive.compat.azure_ai_ml._jobs import load_job
+from raydrive.compat.azure_ai_ml._nodes import Command, component_of, read_mapping
+from raydrive.compat.azure_ai_ml._values import Input, Output
+from raydrive.compat.azure_ai_ml.entities import (
     MpiDistribution,
     PyTorchDistribution,
     RayDistribution,
     TensorFlowDistribution,
 )
-from raydrive.compat.azure_ai_ml._jobs import load_job
-from raydrive.compat.azure_ai_ml._nodes import Command, component_of, read_mapping
-from raydrive.compat.azure_ai_ml._values import Input, Output
 from raydrive.compat.azure_notices import NotHereError
 
 __all__ = [

@@ -13,6 +13,7 @@ from raydrive.compat.azure_ai_ml._jobs import submission_of
 from raydrive.compat.azure_ai_ml._nodes import Node
 from raydrive.compat.azure_ai_ml._submitted import SubmittedJob
 from raydrive.compat.azure_ai_ml.entities import Data, Entity, Environment, Model
+from raydrive.compat.azure_ai_ml.exceptions import JobException
 from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml._runs import Experiment, HyperDriveRun, Run
 from raydrive.compat.azureml.core.workspace import Workspace
@@ -24,10 +25,6 @@ _SERVICES = {
     "schedules": "sweeps are not started by the clock here: put `raydrive submit` into cron or the like",
 }
 _ELSE = "Azure's service does this; raydrive runs the sweep alone"
-
-
-class JobException(Exception):
-    """A job has failed."""
 
 
 class JobOperations:
@@ -43,7 +40,7 @@ class JobOperations:
     def create_or_update(
         self, job: Any, *, experiment_name: str | None = None, tags: dict[str, str] | None = None, **kwargs: Any
     ) -> SubmittedJob:
-        """Starts a sweep, or the sweep of a pipeline, and returns at once.
+        """Starts a sweep, the sweep of a pipeline, or a command alone, and returns at once.
 
         Args:
             job: The job.
@@ -52,7 +49,6 @@ class JobOperations:
             **kwargs: Not looked at.
 
         Raises:
-            NotHereError: If it is a single command.
             ConfigError: With everything that is wrong.
             ClusterError: If Ray cannot be reached or could never satisfy the request.
         """
@@ -96,7 +92,7 @@ class JobOperations:
         run = self._run(name)
         run.wait_for_completion(show_output=True, raise_on_error=False)
         if run.get_status() == FAILED:
-            raise JobException(f"run {run.id} has failed: {run.why()}")
+            raise JobException(f"run {run.id} has failed: {run.why}")
 
     def download(
         self,

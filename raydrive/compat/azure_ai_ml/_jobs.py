@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from raydrive.api.submit.submission import Submission
 from raydrive.compat.azure_ai_ml._nodes import Command, Node, Sweep, component_of, read_mapping
-from raydrive.compat.azure_ai_ml._sweep_parts import Objective, SweepJobLimits
+from raydrive.compat.azure_ai_ml._sweep_parts import Choice, Objective, SweepJobLimits
 from raydrive.compat.azure_ai_ml.dsl import PipelineJob
 from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.core.errors import ConfigError, Problem, show
@@ -18,6 +19,9 @@ from raydrive.settings.nearest import nearest_settings
 from raydrive.storage.folder.current import current_folder
 from raydrive.storage.run_layout import usable_name
 from raydrive.sweepfile.loader import load_sweep
+
+ENDED = "command_succeeded"
+"""The metric of a command alone: 1 once it has succeeded."""
 
 
 class SweepFile(Sweep):
@@ -78,11 +82,10 @@ def submission_of(job: Any, experiment: str | None = None) -> Submission:
     """Returns what to run for a job.
 
     Args:
-        job: A sweep, or a pipeline with one.
+        job: A sweep, a command, or a pipeline with a sweep.
         experiment: Its experiment; None = as the job says, or the name of the current folder, as in Azure.
 
     Raises:
-        NotHereError: If it is no sweep.
         ConfigError: With everything that is wrong.
     """
     if isinstance(job, PipelineJob):
@@ -92,11 +95,9 @@ def submission_of(job: Any, experiment: str | None = None) -> Submission:
             note(f"of the pipeline only step {sweep.step_name} is run; not {others}")
         job = sweep
     if isinstance(job, Command):
-        raise NotHereError(
-            "a command is no sweep: make its inputs expressions and call .sweep(...); or run it in a shell"
-        )
+        job = _single(job)
     if not isinstance(job, Sweep):
-        raise ConfigError(Problem("job", show(job), "a sweep, or a pipeline with one"))
+        raise ConfigError(Problem("job", show(job), "a sweep, a command, or a pipeline with a sweep"))
     mapping = job.to_mapping()
     if experiment:
         mapping["experiment_name"] = experiment
@@ -107,3 +108,21 @@ def submission_of(job: Any, experiment: str | None = None) -> Submission:
         raise ConfigError([replace(problem, place="") for problem in error.problems]) from None
     warnings = tuple(warning.split(": ", 1)[-1] for warning in loaded.submission.warnings)
     return replace(loaded.submission, warnings=warnings)
+
+
+def _single(job: Command) -> Sweep:
+    """A command alone as a run of one trial, which logs a value of its own when the command has succeeded."""
+    ended = f"from raydrive import Run; import sys; Run.get_context().log('{ENDED}', float(sys.argv[1]))"
+    whole = copy.copy(job)
+    whole.command = f'( {job.command} ) && python -c "{ended}" ${{{{search_space.{ENDED}}}}}' if job.command else None
+    described = {name: getattr(job, name) for name in ("description", "tags", "display_name", "experiment_name")}
+    return Sweep(
+        trial=whole,
+        inputs=job.inputs,
+        outputs=job.declared_outputs,
+        search_space={ENDED: Choice([1])},
+        objective=Objective("maximize", ENDED),
+        limits=SweepJobLimits(max_total_trials=1, trial_timeout=job.limits.timeout),
+        base=job.base,
+        **described,
+    )
