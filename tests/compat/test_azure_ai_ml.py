@@ -287,6 +287,14 @@ def test_every_public_name_of_the_sdk_imports() -> None:
     assert answer.startswith("azure.ai.ml.automl.classification: raydrive has no AutoML")
 
 
+def test_names_that_stand_in_two_places_are_the_same() -> None:
+    ml, entities = (importlib.import_module(f"raydrive.compat.azure_ai_ml{part}") for part in ("", ".entities"))
+    assert entities.Choice is Choice
+    assert ml.UserIdentityConfiguration is entities.UserIdentityConfiguration
+    swept = command(command="true", identity=ml.UserIdentityConfiguration())
+    assert swept.command == "true"
+
+
 def test_a_name_that_the_sdk_does_not_have_is_an_error() -> None:
     for module in ("raydrive.compat.azure_ai_ml", "raydrive.compat.azure_ai_ml.entities"):
         with pytest.raises(AttributeError, match="Commandd"):

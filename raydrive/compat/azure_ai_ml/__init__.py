@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from raydrive.compat.azure_ai_ml import _names, dsl
+from raydrive.compat.azure_ai_ml import _names, dsl, entities
 from raydrive.compat.azure_ai_ml._client import MLClient
 from raydrive.compat.azure_ai_ml._jobs import load_job
 from raydrive.compat.azure_ai_ml._nodes import Command, component_of, read_mapping
@@ -65,5 +65,7 @@ def load_component(source: str | os.PathLike[str] | None = None, **kwargs: Any) 
 
 
 def __getattr__(name: str) -> Any:
-    """Returns what stands for any other name of the SDK."""
+    """Returns what stands for any other name of the SDK; entities are those of ``azure.ai.ml.entities``."""
+    if name in _names.names_of("azure.ai.ml") and name in _names.names_of("azure.ai.ml.entities"):
+        return getattr(entities, name)
     return _names.absent("azure.ai.ml", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from raydrive.compat.azure_ai_ml import _names
+from raydrive.compat.azure_ai_ml import _names, _sweep_parts
 from raydrive.compat.azure_ai_ml._nodes import Command, Node, Sweep
 from raydrive.compat.azure_ai_ml._plain import given
 from raydrive.compat.azure_ai_ml.dsl import PipelineJob
@@ -125,6 +125,9 @@ _MADE: dict[str, type[Entity]] = {}
 
 def __getattr__(name: str) -> type[Entity]:
     """Returns any other entity of the SDK: it keeps what it is given."""
+    if hasattr(_sweep_parts, name):
+        found: type[Entity] = getattr(_sweep_parts, name)  # Choice and the like are found in both places
+        return found
     if name not in _names.names_of("azure.ai.ml.entities"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return _MADE.setdefault(
