@@ -122,7 +122,7 @@ def convert(
     ] = "",
     site: WithOption = None,
 ) -> int:
-    """Turn a v1 script or notebook, or a v2 YAML, into a sweep file of raydrive's, and say what changed.
+    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and say what changed.
 
     A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit.
 
