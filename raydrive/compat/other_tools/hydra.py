@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from raydrive.compat.other_tools.sweep_parts import DEFAULT_TRIALS, Carried, plain_logarithmic, swept, whole_numbers
+from raydrive.compat.other_tools.sweep_parts import (
+    DEFAULT_TRIALS,
+    Carried,
+    flat,
+    plain_logarithmic,
+    swept,
+    whole_numbers,
+)
 from raydrive.settings.yaml_source import core_value
 
 _CALL = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
@@ -36,7 +43,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
             **({"max_concurrent_trials": sweeper["n_jobs"]} if sweeper.get("n_jobs") else {}),
         }
     fixed = [f"{name}={value}" for name, value in constants.items()]
-    swept_ones = [f"{name}={swept(_flat(name))}" for name in params if _flat(str(name)) in carried.space]
+    swept_ones = [f"{name}={swept(flat(name))}" for name in params if flat(str(name)) in carried.space]
     carried.sweep["trial"] = {
         "code": _folder(carried),
         "command": " ".join(["python", _script(carried), *swept_ones, *fixed]),
@@ -45,11 +52,6 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         "objective.primary_metric is 'value': a Hydra program returns what the sweeper optimises; log it, "
         "raydrive.Run.get_context().log('value', it), or name the metric that the program logs."
     )
-
-
-def _flat(name: str) -> str:
-    """A name that a reference can have: ``model.lr`` is ``model_lr``."""
-    return re.sub(r"\W", "_", name)
 
 
 def _script(carried: Carried) -> str:
@@ -72,7 +74,7 @@ def _folder(carried: Carried) -> str:
 
 
 def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carried) -> None:
-    where, key = f"hydra.sweeper.params.{name}", _flat(name)
+    where, key = f"hydra.sweeper.params.{name}", flat(name)
     if isinstance(about, Mapping):  # the form of the Optuna sweeper before 1.2
         about = _old_form(about)
     text = str(about)

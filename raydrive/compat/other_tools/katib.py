@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from raydrive.compat.other_tools.sweep_parts import Carried, is_number, plain_logarithmic, swept, whole_numbers, word
+from raydrive.compat.other_tools.sweep_parts import (
+    Carried,
+    is_number,
+    plain_logarithmic,
+    steps,
+    swept,
+    whole_numbers,
+    word,
+)
 
 _ALGORITHMS = {
     "random": "random", "grid": "grid", "sobol": "sobol",
@@ -42,6 +50,10 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     _algorithm(carried.mapping(spec.get("algorithm"), "spec.algorithm"), carried)
     for number, about in enumerate(spec.get("parameters") or ()):
         _parameter(f"spec.parameters[{number}]", carried.mapping(about, f"spec.parameters[{number}]"), carried)
+    if not carried.space:
+        carried.wrong(
+            "spec.parameters", spec.get("parameters"), "hyperparameters to tune; nasConfig is not carried over"
+        )
     carried.sweep["limits"] = {
         "max_total_trials": spec.get("maxTrialCount") or 100,
         "max_concurrent_trials": spec.get("parallelTrialCount") or 3,
@@ -77,6 +89,8 @@ def _parameter(where: str, about: Mapping[str, Any], carried: Carried) -> None:
         carried.wrong(f"{where}.feasibleSpace", dict(space), "min and max, or list")
     elif kind == "int" and step in (None, 1):
         carried.space[name] = whole_numbers(int(low), int(high))
+    elif step is not None and carried.sweep["sampling_algorithm"]["type"] == "grid":
+        carried.space[name] = {"type": "choice", "values": steps(low, high, step)}
     elif step is not None:
         carried.space[name] = {"type": "quniform", "min_value": low, "max_value": high, "q": step}
     elif str(space.get("distribution", "")).casefold() == "loguniform":
@@ -116,7 +130,7 @@ def _trial(template: Mapping[str, Any], carried: Carried) -> None:
     names = {each.get("name"): each.get("reference") for each in template.get("trialParameters") or ()}
     wanted = template.get("primaryContainerName")
     containers = list(_containers(template.get("trialSpec")))
-    chosen = next((each for each in containers if wanted in (None, each.get("name"))), None)
+    chosen = next((each for each in containers if wanted in (None, each.get("name")) or "name" not in each), None)
     if chosen is None:
         carried.wrong(
             "spec.trialTemplate.trialSpec", "no container with a command", "a Job whose container has a command"
@@ -143,16 +157,13 @@ def _trial(template: Mapping[str, Any], carried: Carried) -> None:
     )
 
 
-def _containers(tree: Any) -> Any:
-    """The containers anywhere below a Job, TFJob, PyTorchJob."""
+def _containers(tree: Any) -> Iterator[Mapping[str, Any]]:
+    """The containers anywhere below a Job, TFJob, PyTorchJob or TrainJob."""
     if isinstance(tree, Mapping):
-        for key, value in tree.items():
-            if key == "containers" and isinstance(value, list):
-                yield from (
-                    each for each in value if isinstance(each, Mapping) and (each.get("command") or each.get("args"))
-                )
-            else:
-                yield from _containers(value)
+        if any(isinstance(tree.get(key), list) for key in ("command", "args")):
+            yield tree
+        for value in tree.values():
+            yield from _containers(value)
     elif isinstance(tree, list):
         for each in tree:
             yield from _containers(each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class Carried:
     source: Path
     base: Path
     space: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """What the tool calls a hyperparameter whose name no reference can have: ``model.lr`` of ``model_lr``."""
     sweep: dict[str, Any] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     report: list[str] = field(default_factory=list)
@@ -86,9 +89,20 @@ def whole_numbers(low: int, high: int) -> dict[str, Any]:
     return {"type": "quniform", "min_value": low, "max_value": high, "q": 1}
 
 
+def steps(low: float, high: float, step: float) -> list[float]:
+    """Returns the values from ``low`` to ``high``, both included, ``step`` apart."""
+    count = math.floor((high - low) / step + 1e-9)
+    return [float(f"{low + number * step:.12g}") for number in range(count + 1)]
+
+
 def plain_logarithmic(kind: str, low: float, high: float, **more: Any) -> dict[str, Any]:
     """Returns ``loguniform`` or ``qloguniform`` between plain bounds; HyperDrive has natural logarithms there."""
     return {"type": kind, "min_value": math.log(low), "max_value": math.log(high), **more}
+
+
+def flat(name: str) -> str:
+    """Returns a name that a reference can have: ``model.lr`` is ``model_lr``."""
+    return re.sub(r"\W", "_", name)
 
 
 def is_number(value: Any) -> bool:

@@ -38,7 +38,12 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     carried.sweep["sampling_algorithm"] = {"type": _METHODS.get(method, "random")}
     metric = carried.mapping(raw.get("metric"), "metric")
     if "name" not in metric:
-        carried.wrong("metric.name", metric.get("name"), "the metric to optimise")
+        carried.wrong(
+            "metric.name",
+            metric.get("name"),
+            "a metric",
+            "Add what is optimised: metric: {name: val_loss, goal: minimize}.",
+        )
     carried.sweep["objective"] = {"goal": metric.get("goal", "minimize"), "primary_metric": metric.get("name")}
     if "target" in metric:
         carried.report.append("metric.target: not carried over; `raydrive cancel` ends a run that is good enough.")

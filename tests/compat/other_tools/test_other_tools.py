@@ -80,6 +80,7 @@ name: mnist
 entrypoint: python3 train.py
 hyperparameters:
   batch: 64
+  model: {depth: {type: int, minval: 1, maxval: 2}, act: relu}
   lr: {type: log, base: 10, minval: -4, maxval: -1}
   filters: {type: int, minval: 8, maxval: 10}
   dropout: {type: double, minval: 0.2, maxval: 0.8}
@@ -232,6 +233,17 @@ def test_katib(here: Path) -> None:
     assert "min_trials_required: not carried over" in report
 
 
+def test_a_grid_of_katib_has_the_values_of_its_steps(here: Path) -> None:
+    submission, _ = carried(
+        here,
+        KATIB.replace("algorithmName: tpe", "algorithmName: grid").replace(
+            'min: "0.01", max: "0.05"', 'min: "0.01", max: "0.05", step: "0.01"'
+        ),
+    )
+    assert expressions(submission)["lr"]["values"] == [0.01, 0.02, 0.03, 0.04, 0.05]
+    assert expressions(submission)["drop"]["values"] == [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
 def test_katibs_own_form_of_a_metric_line_is_found(here: Path) -> None:
     import re
 
@@ -252,12 +264,22 @@ def test_determined(here: Path) -> None:
     config, space = submission.config, expressions(submission)
     assert math.exp(space["lr"]["min_value"]) == pytest.approx(1e-4, rel=1e-12)
     assert space["filters"]["values"] == [8, 9, 10]
-    assert config.trial.command.startswith("python3 train.py --lr ${{search_space.lr}}")
-    assert config.trial.command.endswith("--batch 64")
+    assert config.trial.command.startswith("python3 train.py --model.depth ${{search_space.model_depth}} --lr ")
+    assert config.trial.command.endswith("--batch 64 --model.act relu")
     assert (config.metric.name, config.metric.goal.value, config.limits.max_total_runs) == ("error", "minimize", 16)
     assert config.trial.resources.gpus == 2
     assert "adaptive_asha" in report
     assert "max_restarts: not carried over" in report
+
+
+def test_a_grid_of_determined_has_as_many_values_as_it_counts(here: Path) -> None:
+    grid = DETERMINED.replace("name: adaptive_asha", "name: grid").replace("max_trials: 16, ", "")
+    grid = grid.replace("maxval: -1}", "maxval: -1, count: 4}").replace("maxval: 0.8}", "maxval: 0.8, count: 3}")
+    submission, _ = carried(here, grid)
+    space = expressions(submission)
+    assert space["lr"]["values"] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
+    assert space["dropout"]["values"] == pytest.approx([0.2, 0.5, 0.8])
+    assert submission.config.limits.max_total_runs == 4 * 3 * 3 * 2 * 2
 
 
 def test_nni(here: Path) -> None:
