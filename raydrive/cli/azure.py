@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _run_script(context: typer.Context, file: FileArgument) -> None:
-    """Run a Python FILE that uses Azure ML's SDK v1, with raydrive under the name azureml.
+    """Run a Python FILE that uses Azure ML's SDK, v1 or v2, with raydrive under its names.
 
     What stands behind FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
     """
@@ -77,7 +77,7 @@ def run_notebook(
         Path | None, typer.Option("--output", "-o", help="Default: FILE.executed.ipynb.", show_default=False)
     ] = None,
 ) -> int:
-    """Run a notebook that uses Azure ML's SDK v1, with raydrive under the name azureml, and keep its outputs.
+    """Run a notebook that uses Azure ML's SDK, v1 or v2, with raydrive under its names, and keep its outputs.
 
     Its cells run in this environment's own kernel, in the notebook's folder.
     """
@@ -122,7 +122,7 @@ def convert(
     ] = "",
     site: WithOption = None,
 ) -> int:
-    """Turn a v1 script or notebook, or a v2 YAML, into a sweep file of raydrive's, and say what changed.
+    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and say what changed.
 
     A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit.
 

@@ -1,10 +1,12 @@
-"""The mirror of Azure ML's SDK under its old names, in this process only: ``raydrive run-script``, ``run-notebook``."""
+"""The mirrors of Azure ML's SDKs under their old names, in this process only: ``run-script``, ``run-notebook``."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 import sys
+import types
 
 import raydrive.compat.azureml as mirror
 from raydrive.core.records import FAILED
@@ -12,12 +14,59 @@ from raydrive.core.views.status import AT_REST
 
 
 def install() -> None:
-    """Makes ``import azureml...`` find the mirror, also where Azure's own SDK is installed."""
+    """Makes ``import azureml...`` and ``import azure.ai.ml`` find the mirrors, also where Azure's own are installed."""
     for name in [name for name in sys.modules if name == "azureml" or name.startswith("azureml.")]:
         del sys.modules[name]
     ours = [mirror.__name__, *(found.name for found in pkgutil.walk_packages(mirror.__path__, f"{mirror.__name__}."))]
     for name in ours:
         sys.modules[name.removeprefix("raydrive.compat.")] = importlib.import_module(name)
+    _install_v2()
+
+
+def _install_v2() -> None:
+    """Makes the SDK v2 and what it signs in with importable; azure.identity and azure.core stay where they are real."""
+    from raydrive.compat.azure_ai_ml import _identity, _names  # lazy: pydantic, 0.1 s
+
+    for name in [name for name in sys.modules if name == "azure.ai.ml" or name.startswith("azure.ai.ml.")]:
+        del sys.modules[name]
+    for package in ("azure", "azure.ai"):
+        _namespace(package)
+    others = _identity.modules()
+    kept = {name: module for name, module in others.items() if not _is_there(".".join(name.split(".")[:2]))}
+    ours = {name: _mirrored(name) for name in _names.modules() if name.startswith("azure.ai.ml")}
+    for name, module in sorted({**kept, **ours}.items()):
+        sys.modules[name] = module
+        above, _, last = name.rpartition(".")
+        setattr(sys.modules[above], last, module)
+
+
+def _mirrored(name: str) -> types.ModuleType:
+    from raydrive.compat.azure_ai_ml import _names  # lazy: pydantic, 0.1 s
+
+    inner = name.removeprefix("azure.ai.ml").replace(".", "", 1)
+    found = "raydrive.compat.azure_ai_ml" + (f".{inner}" if inner else "")
+    return importlib.import_module(found) if importlib.util.find_spec(found) else _names.module_of(name)
+
+
+def _namespace(name: str) -> None:
+    """Imports a package that others share, or makes an empty one."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        made = types.ModuleType(name)
+        made.__path__ = []
+        sys.modules[name] = made
+        above, _, last = name.rpartition(".")
+        if above:
+            setattr(sys.modules[above], last, made)
+
+
+def _is_there(name: str) -> bool:
+    """Whether a package of Azure's own is installed."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def finish() -> bool:
@@ -30,6 +79,7 @@ def finish() -> bool:
 
     good = True
     for run in Experiment.submitted:
+        run.refresh()  # another object may have waited for it
         if run.sweep.finished is None and run.get_status() not in AT_REST:
             print(f"Waiting for run {run.id}, which the file did not wait for.", file=sys.stderr, flush=True)
             run.wait_for_completion(show_output=False, raise_on_error=False)

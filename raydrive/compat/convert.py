@@ -15,6 +15,7 @@ from typing import Any
 
 from raydrive.api.submit.submission import Submission
 from raydrive.compat import azure_sdk
+from raydrive.compat.other_tools.recognised import carried_over
 from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
 from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
@@ -142,8 +143,10 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
 def wanted_from(file: Path, node: str, base: Path, site: Sequence[Path] = ()) -> tuple[str, list[str]]:
     """Returns a v2 file as a sweep file without what means nothing here, and sentences about what changed.
 
+    A file of another tool is written as the sweep file that means the same, as far as there is one.
+
     Args:
-        file: The v2 file.
+        file: The v2 file, or that of another tool.
         node: The sweep node to take, where it is a pipeline.
         base: Folder that the sweep file will be in.
         site: Files with settings of the site, written down too.
@@ -151,6 +154,11 @@ def wanted_from(file: Path, node: str, base: Path, site: Sequence[Path] = ()) ->
     Raises:
         ConfigError: With everything that is wrong in it.
     """
+    other = carried_over(file, base)
+    if other is not None:
+        text = _dumped(other[0])
+        load_sweep(base / file.name, text=text, site=site, defaults=nearest_settings())  # what is wrong with it is told
+        return text, other[1]
     loaded = load_sweep(file, node=node, site=site, defaults=nearest_settings())
     return converted(loaded.submission, base)
 

@@ -51,6 +51,7 @@ from raydrive.sweepfile.inputs_outputs import (
     read_outputs,
 )
 from raydrive.sweepfile.lengths import long_texts
+from raydrive.sweepfile.other_tools import tool_of
 from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
 from raydrive.sweepfile.problems import SITE_ADVICE, problems_of
@@ -106,6 +107,10 @@ def load_sweep(
         found = "a list" if isinstance(root.value, list) else show(root.value)
         fix = "A sweep file begins with 'type: sweep'."
         raise ConfigError([*problems, Problem("the file", found, "a mapping of keys to values", fix, root.place)])
+    tool = tool_of(root.plain())
+    if tool:
+        fix = f"This looks like a {tool}: raydrive convert {name} -o sweep.yml"
+        raise ConfigError(Problem("the file", f"a {tool}", "a sweep file of raydrive or Azure ML", fix, root.place))
     base, note = absolute(path).parent, ""
     if is_pipeline(root):
         root, note = sweep_of(root, node, problems)

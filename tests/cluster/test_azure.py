@@ -141,6 +141,18 @@ def test_a_notebook_of_the_sdk_runs_unchanged(cluster: str, storage: str, tmp_pa
     assert "Best Run Id: hyperdrive-example-" in json.dumps(executed)
 
 
+def test_a_script_of_the_sdk_v2_runs_unchanged(cluster: str, storage: str, tmp_path: Path) -> None:
+    folder = _copy("v2_python", tmp_path)
+    done = _raydrive(["run-script", "tune.py"], folder, cluster, storage)
+    assert done.returncode == 0, done.stderr
+    state, told = done.stdout.splitlines()[-2:]
+    best, model = told.split()
+    assert (state, model) == ("Completed", "line:1")
+    downloaded = (folder / "named-outputs" / "model" / "line.txt").read_text()
+    run, _, number = best.rpartition("_")
+    assert downloaded == next(Path(storage).glob(f"line/{run}/trials/*{number}/outputs/model/line.txt")).read_text()
+
+
 def test_warm_start_in_the_words_of_the_sdk(cluster: str, storage: str, tmp_path: Path) -> None:
     folder = _copy("warm_start", tmp_path)
     done = _raydrive(["run-script", "tune.py"], folder, cluster, storage)

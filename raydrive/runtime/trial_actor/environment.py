@@ -34,7 +34,7 @@ def node_environment(
         secrets: Further variables of the user, which stand in no configuration.
     """
     user = {**trial.environment_variables, **secrets}
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "RAYDRIVE_"))}
+    env = _without_kernel(os.environ)
     if not trial.resources.gpus:
         env["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it alone, and the trial would see every GPU
     env["PYTHONUNBUFFERED"] = "1"  # a log that can be followed
@@ -44,6 +44,17 @@ def node_environment(
     if trial.python and "PATH" in user:
         env["PATH"] = f"{_front(python, folder)}{os.pathsep}{user['PATH']}"
     return with_training_folder(env)
+
+
+def _without_kernel(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what Ray and raydrive set, nor what a notebook's kernel sets for its own output."""
+    env = {name: value for name, value in environ.items() if not name.startswith(("RAY_", "RAYDRIVE_", "JPY_"))}
+    if env.get("MPLBACKEND", "").startswith("module://") and "inline" in env["MPLBACKEND"]:
+        del env["MPLBACKEND"]  # a trial's Python may not have it, and draws into no cell
+    if "JPY_PARENT_PID" in environ:
+        for name in ("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"):
+            env.pop(name, None)
+    return env
 
 
 def find_python(python: str, path: str, base: Path | None) -> str:

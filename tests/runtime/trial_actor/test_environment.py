@@ -115,3 +115,19 @@ def test_temporary_files_go_to_a_folder_of_the_trial_unless_the_user_chose_one()
     for name in ("TMPDIR", "TMP", "TEMP"):
         mine = TrialSpec(kind="command", command="true", environment_variables={name: "/mine"})
         assert temporary_variables(mine, {name: "/mine"}, "/t") == {}
+
+
+def test_what_a_notebooks_kernel_sets_for_its_cells_is_not_inherited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """matplotlib of another Python refuses the kernel's backend, and a log is no cell that shows colours."""
+    own = {"FORCE_COLOR": "1", "CLICOLOR": "1", "CLICOLOR_FORCE": "1"}
+    for name, value in {"MPLBACKEND": "module://matplotlib_inline.backend_inline", **own}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    assert not {"MPLBACKEND", "JPY_PARENT_PID", *own} & set(environment(tmp_path))
+
+    monkeypatch.delenv("JPY_PARENT_PID")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    env = environment(tmp_path)
+    assert {name: env.get(name) for name in ("MPLBACKEND", *own)} == {"MPLBACKEND": "agg", **own}

@@ -1,0 +1,131 @@
+"""Hydra's sweepers: overrides below ``hydra.sweeper.params``, as its basic and its Optuna sweeper have them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from raydrive.compat.other_tools.sweep_parts import (
+    DEFAULT_TRIALS,
+    Carried,
+    flat,
+    plain_logarithmic,
+    swept,
+    whole_numbers,
+)
+from raydrive.settings.yaml_source import core_value
+
+_CALL = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
+
+
+def convert(raw: Mapping[str, Any], carried: Carried) -> None:
+    """Fills in a sweep file from the configuration of a Hydra program.
+
+    Args:
+        raw: The configuration.
+        carried: The sweep file.
+    """
+    sweeper = carried.mapping(carried.mapping(raw.get("hydra"), "hydra").get("sweeper"), "hydra.sweeper")
+    params = carried.mapping(sweeper.get("params") or sweeper.get("search_space"), "hydra.sweeper.params")
+    constants: dict[str, str] = {}
+    for name, about in params.items():
+        _parameter(str(name), about, constants, carried)
+    direction = str(sweeper.get("direction", "minimize"))
+    carried.sweep["objective"] = {"goal": direction, "primary_metric": "value"}
+    finite = all(each["type"] == "choice" for each in carried.space.values())
+    optimises = "n_trials" in sweeper or "sampler" in sweeper
+    carried.sweep["sampling_algorithm"] = {"type": "bayesian" if optimises or not finite else "grid"}
+    if optimises or not finite:
+        limits = {"max_total_trials": sweeper.get("n_trials") or DEFAULT_TRIALS}
+        carried.sweep["limits"] = {
+            **limits,
+            **({"max_concurrent_trials": sweeper["n_jobs"]} if sweeper.get("n_jobs") else {}),
+        }
+    fixed = [f"{name}={value}" for name, value in constants.items()]
+    swept_ones = [f"{name}={swept(flat(name))}" for name in params if flat(str(name)) in carried.space]
+    carried.sweep["trial"] = {
+        "code": _folder(carried),
+        "command": " ".join(["python", _script(carried), *swept_ones, *fixed]),
+    }
+    carried.report.append(
+        "objective.primary_metric is 'value': a Hydra program returns what the sweeper optimises; log it, "
+        "raydrive.Run.get_context().log('value', it), or name the metric that the program logs."
+    )
+
+
+def _script(carried: Carried) -> str:
+    """The program: the only one in the folders above the configuration that has ``hydra.main``."""
+    place = carried.source.absolute().parent
+    for folder in (place, place.parent):
+        found = [path for path in sorted(folder.glob("*.py")) if "hydra.main" in path.read_text(errors="replace")]
+        if len(found) == 1:
+            return found[0].name
+    carried.wrong(
+        "hydra", "no program", "one Python file with @hydra.main beside the configuration or in the folder above"
+    )
+    return ""
+
+
+def _folder(carried: Carried) -> str:
+    place = carried.source.absolute().parent
+    beside = any("hydra.main" in path.read_text(errors="replace") for path in place.glob("*.py"))
+    return carried.relative(place if beside else place.parent)
+
+
+def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carried) -> None:
+    where, key = f"hydra.sweeper.params.{name}", flat(name)
+    if isinstance(about, Mapping):  # the form of the Optuna sweeper before 1.2
+        about = _old_form(about)
+    text = str(about)
+    log = "log" in _tags(text)
+    call = _CALL.fullmatch(_untagged(text))
+    if call is None:
+        values = [core_value(each.strip()) for each in text.split(",")]
+        if len(values) > 1:
+            carried.space[key] = {"type": "choice", "values": values}
+        else:
+            constants[name] = text
+        return
+    kind, arguments = call[1], [core_value(each.strip().strip("'\"")) for each in call[2].split(",")]
+    numbers = [each for each in arguments if isinstance(each, int | float)]
+    if kind == "choice":
+        carried.space[key] = {"type": "choice", "values": arguments}
+    elif kind == "interval" and len(numbers) == 2:
+        bounds = {"min_value": numbers[0], "max_value": numbers[1]}
+        plain = {"type": "uniform", **bounds}
+        carried.space[key] = plain_logarithmic("loguniform", *numbers) if log else plain
+    elif kind == "range" and numbers and len(numbers) == len(arguments):
+        carried.space[key] = _range(numbers)
+    else:
+        carried.wrong(where, text, "choice(...), interval(low, high), range(...) or a,b,c")
+
+
+def _range(numbers: list[Any]) -> dict[str, Any]:
+    start, stop = (0, numbers[0]) if len(numbers) == 1 else numbers[:2]
+    step = numbers[2] if len(numbers) > 2 else 1
+    if step == 1 and all(isinstance(each, int) for each in (start, stop)):
+        return whole_numbers(start, stop - 1)  # the end is not drawn
+    count = max(int((stop - start) / step + 1e-9), 1)
+    return {"type": "choice", "values": [start + step * each for each in range(count)]}
+
+
+def _tags(text: str) -> list[str]:
+    call = _CALL.fullmatch(text)
+    return [each.strip() for each in call[2].split(",")[:-1]] if call is not None and call[1] == "tag" else []
+
+
+def _untagged(text: str) -> str:
+    """``interval(0.1, 1)`` of ``tag(log, interval(0.1, 1))`` and of ``int(interval(1, 5))``."""
+    match = re.search(r"(choice|interval|range)\([^()]*\)", text)
+    return match[0] if match is not None and re.match(r"\s*(tag|int|float|shuffle)\(", text) else text
+
+
+def _old_form(about: Mapping[str, Any]) -> str:
+    kind = str(about.get("type"))
+    if kind == "categorical":
+        return f"choice({', '.join(map(str, about.get('choices') or ()))})"
+    inside = f"interval({about.get('low')}, {about.get('high')})"
+    if kind == "int":
+        return f"range({about.get('low')}, {int(about.get('high') or 0) + 1}, {about.get('step') or 1})"
+    return f"tag(log, {inside})" if about.get("log") else inside

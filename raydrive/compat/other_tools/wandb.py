@@ -1,0 +1,204 @@
+"""W&B sweeps. Keys: https://docs.wandb.ai/guides/sweeps/sweep-config-keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from raydrive.compat.other_tools.sweep_parts import (
+    DEFAULT_TRIALS,
+    Carried,
+    is_number,
+    plain_logarithmic,
+    swept,
+    whole_numbers,
+    word,
+)
+
+_METHODS = {"grid": "grid", "random": "random", "bayes": "bayesian"}
+_KNOWN = (
+    "program", "method", "metric", "parameters", "name", "description", "early_terminate", "command", "run_cap",
+    "project", "entity",
+)  # fmt: skip
+_DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+_VARIABLE = re.compile(r"\$\{envvar:(\w+)\}")
+
+
+def convert(raw: Mapping[str, Any], carried: Carried) -> None:
+    """Fills in a sweep file from a W&B sweep.
+
+    Args:
+        raw: The W&B sweep.
+        carried: The sweep file.
+    """
+    method = str(raw.get("method", "")).casefold()
+    if method not in _METHODS:
+        carried.wrong("method", raw.get("method"), f"one of {', '.join(_METHODS)}")
+    carried.sweep["sampling_algorithm"] = {"type": _METHODS.get(method, "random")}
+    metric = carried.mapping(raw.get("metric"), "metric")
+    if "name" not in metric:
+        carried.wrong(
+            "metric.name",
+            metric.get("name"),
+            "a metric",
+            "Add what is optimised: metric: {name: val_loss, goal: minimize}.",
+        )
+    carried.sweep["objective"] = {"goal": metric.get("goal", "minimize"), "primary_metric": metric.get("name")}
+    if "target" in metric:
+        carried.report.append("metric.target: not carried over; `raydrive cancel` ends a run that is good enough.")
+    constants: dict[str, Any] = {}
+    for name, about in carried.mapping(raw.get("parameters"), "parameters").items():
+        _parameter(str(name), about, constants, carried)
+    carried.sweep["trial"] = {
+        "code": carried.relative(carried.source.absolute().parent),
+        "command": _command(raw, constants, carried),
+    }
+    carried.sweep["display_name"], carried.sweep["description"] = raw.get("name"), raw.get("description")
+    if raw.get("project"):
+        carried.sweep["experiment_name"] = re.sub(r"[^\w-]+", "-", str(raw["project"]))
+    _limits(raw, method, carried)
+    _policy(raw.get("early_terminate"), carried)
+    carried.report.append(
+        "Values that the script gives to wandb.log do not reach raydrive: log them with MLflow or raydrive.Run too, or "
+        "print them and set raydrive.metrics."
+    )
+    carried.left_out(raw, _KNOWN)
+
+
+def _parameter(name: str, about: Any, constants: dict[str, Any], carried: Carried) -> None:
+    where = f"parameters.{name}"
+    about = carried.mapping(about, where)
+    if "parameters" in about:
+        fix = "Write its parameters beside the others; `optimizer.lr` becomes optimizer_lr, say."
+        carried.wrong(where, "nested parameters", "parameters of one level", fix)
+    elif "value" in about or about.get("distribution") == "constant":
+        constants[name] = about.get("value")
+    elif "values" in about:
+        carried.space[name] = {"type": "choice", "values": list(about["values"])}
+        if "probabilities" in about:
+            carried.report.append(f"{where}.probabilities: not carried over; the values are equally likely.")
+    else:
+        _distribution(name, where, about, carried)
+
+
+def _distribution(name: str, where: str, about: Mapping[str, Any], carried: Carried) -> None:
+    low, high = about.get("min"), about.get("max")
+    whole = isinstance(low, int) and isinstance(high, int)
+    kind = str(about.get("distribution") or ("int_uniform" if whole else "uniform"))
+    make = _DISTRIBUTIONS.get(kind)
+    if make is None:
+        carried.wrong(f"{where}.distribution", kind, f"one of {', '.join(_DISTRIBUTIONS)}")
+        return
+    needs = ("mu", "sigma") if "normal" in kind else ("min", "max")
+    defaults = {"mu": 0.0, "sigma": 1.0, "q": 1}
+    given = {**defaults, **{key: about[key] for key in (*needs, "q") if about.get(key) is not None}}
+    missing = [key for key in needs if not is_number(given.get(key))]
+    for key in missing:
+        carried.wrong(f"{where}.{key}", about.get(key), "a number")
+    if not missing:
+        carried.space[name] = make(given)
+
+
+def _between(kind: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    def make(given: Mapping[str, Any]) -> dict[str, Any]:
+        quantum = {"q": given["q"]} if kind.startswith("q") else {}
+        return {"type": kind, "min_value": given["min"], "max_value": given["max"], **quantum}
+
+    return make
+
+
+def _around(kind: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    def make(given: Mapping[str, Any]) -> dict[str, Any]:
+        quantum = {"q": given["q"]} if kind.startswith("q") else {}
+        return {"type": kind, "mu": given["mu"], "sigma": given["sigma"], **quantum}
+
+    return make
+
+
+_DISTRIBUTIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "uniform": _between("uniform"),
+    "int_uniform": lambda given: whole_numbers(int(given["min"]), int(given["max"])),
+    "q_uniform": _between("quniform"),
+    "log_uniform": _between("loguniform"),  # natural logarithms, as HyperDrive's
+    "q_log_uniform": _between("qloguniform"),
+    "log_uniform_values": lambda given: plain_logarithmic("loguniform", given["min"], given["max"]),
+    "q_log_uniform_values": lambda given: plain_logarithmic("qloguniform", given["min"], given["max"], q=given["q"]),
+    "normal": _around("normal"),
+    "q_normal": _around("qnormal"),
+    "log_normal": _around("lognormal"),
+    "q_log_normal": _around("qlognormal"),
+}
+
+
+def _command(raw: Mapping[str, Any], constants: Mapping[str, Any], carried: Carried) -> str:
+    program = raw.get("program")
+    given = raw.get("command")
+    parts = [str(part) for part in given] if isinstance(given, list) else list(_DEFAULT_COMMAND)
+    if program is None and "${program}" in parts:
+        carried.wrong("program", program, "the training script")
+    words: list[str] = []
+    for part in parts:
+        if part in _ARGUMENTS:
+            words += _arguments(part, constants, carried)
+        elif part == "${interpreter}":
+            words.append("python")
+        elif part == "${program}":
+            words.append(word(program))
+        elif part in ("${args_json}", "${args_json_file}"):
+            carried.wrong("command", part, "${args}, ${args_no_hyphens} or ${args_no_boolean_flags}")
+        elif part != "${env}":
+            words.append(_VARIABLE.sub(r"$\1", part))
+    return " ".join(words)
+
+
+_ARGUMENTS = {
+    "${args}": "--{name}={value}",
+    "${args_no_hyphens}": "{name}={value}",
+    "${args_no_boolean_flags}": "--{name}={value}",
+}
+
+
+def _arguments(macro: str, constants: Mapping[str, Any], carried: Carried) -> list[str]:
+    form, words = _ARGUMENTS[macro], []
+    for name, expression in carried.space.items():
+        values = expression.get("values", ())
+        if macro == "${args_no_boolean_flags}" and values and all(isinstance(value, bool) for value in values):
+            carried.space[name] = {"type": "choice", "values": [f"--{name}" if value else "" for value in values]}
+            words.append(swept(name))
+        else:
+            words.append(form.format(name=name, value=swept(name)))
+    for name, value in constants.items():
+        if macro == "${args_no_boolean_flags}" and isinstance(value, bool):
+            words += [f"--{name}"] if value else []
+        else:
+            words.append(form.format(name=name, value=word(value)))
+    return words
+
+
+def _limits(raw: Mapping[str, Any], method: str, carried: Carried) -> None:
+    if raw.get("run_cap") is not None:
+        carried.sweep["limits"] = {"max_total_trials": raw["run_cap"]}
+    elif method != "grid":
+        carried.sweep["limits"] = {"max_total_trials": DEFAULT_TRIALS}
+        carried.report.append(
+            f"limits.max_total_trials is {DEFAULT_TRIALS}: the file has no run_cap, and W&B has no end of its own."
+        )
+
+
+def _policy(raw: Any, carried: Carried) -> None:
+    if raw is None:
+        return
+    policy = carried.mapping(raw, "early_terminate")
+    if policy.get("type") != "hyperband":
+        carried.report.append(f"early_terminate.type {policy.get('type')!r}: not carried over.")
+        return
+    first = policy.get("min_iter") or 1
+    carried.sweep["early_termination"] = {
+        "type": "median_stopping",
+        "delay_evaluation": first,
+        "evaluation_interval": 1,
+    }
+    carried.report.append(
+        f"early_terminate: hyperband is written as median_stopping from interval {first} on; it stops other trials."
+    )

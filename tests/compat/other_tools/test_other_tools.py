@@ -1,0 +1,317 @@
+"""Sweep files of other tools become sweep files that mean the same; what does not carry over is told."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raydrive.compat.convert import wanted_from
+from raydrive.core.errors import ConfigError
+from raydrive.settings.yaml_source import parse_yaml
+from raydrive.sweepfile.loader import load_sweep
+from raydrive.sweepfile.other_tools import tool_of
+
+WANDB = """\
+program: train.py
+method: bayes
+name: nightly
+project: my project
+metric: {name: val_loss, goal: minimize}
+parameters:
+  lr: {distribution: log_uniform_values, min: 0.0001, max: 0.1}
+  momentum: {min: 0.5, max: 0.99}
+  layers: {min: 2, max: 4}
+  width: {min: 16, max: 512}
+  amp: {values: [true, false]}
+  optimizer: {values: [adam, sgd], probabilities: [0.7, 0.3]}
+  decay: {distribution: log_uniform, min: -9, max: -2}
+  noise: {distribution: normal}
+  epochs: {value: 10}
+early_terminate: {type: hyperband, min_iter: 3}
+"""
+KATIB = """\
+apiVersion: kubeflow.org/v1beta1
+kind: Experiment
+metadata: {name: random-example, namespace: kubeflow}
+spec:
+  objective: {type: maximize, goal: 0.99, objectiveMetricName: accuracy}
+  algorithm: {algorithmName: tpe}
+  earlyStopping:
+    algorithmName: medianstop
+    algorithmSettings: [{name: start_step, value: "5"}, {name: min_trials_required, value: "3"}]
+  parallelTrialCount: 3
+  maxTrialCount: 12
+  parameters:
+    - {name: lr, parameterType: double, feasibleSpace: {min: "0.01", max: "0.05"}}
+    - {name: layers, parameterType: int, feasibleSpace: {min: "1", max: "3"}}
+    - {name: optimizer, parameterType: categorical, feasibleSpace: {list: [sgd, adam]}}
+    - {name: drop, parameterType: double, feasibleSpace: {min: "0.1", max: "0.5", step: "0.1"}}
+  trialTemplate:
+    primaryContainerName: training
+    trialParameters:
+      - {name: learningRate, reference: lr}
+      - {name: numberLayers, reference: layers}
+      - {name: optimizer, reference: optimizer}
+      - {name: drop, reference: drop}
+    trialSpec:
+      apiVersion: batch/v1
+      kind: Job
+      spec:
+        template:
+          spec:
+            containers:
+              - name: training
+                image: example/mnist
+                env: [{name: SEED, value: "1"}]
+                command:
+                  - python3
+                  - train.py
+                  - --lr=${trialParameters.learningRate}
+                  - --layers=${trialParameters.numberLayers}
+                  - --optimizer=${trialParameters.optimizer}
+                  - --drop=${trialParameters.drop}
+                resources: {limits: {cpu: "2", nvidia.com/gpu: 1}}
+"""
+DETERMINED = """\
+name: mnist
+entrypoint: python3 train.py
+hyperparameters:
+  batch: 64
+  model: {depth: {type: int, minval: 1, maxval: 2}, act: relu}
+  lr: {type: log, base: 10, minval: -4, maxval: -1}
+  filters: {type: int, minval: 8, maxval: 10}
+  dropout: {type: double, minval: 0.2, maxval: 0.8}
+  kind: {type: categorical, vals: [a, b]}
+searcher: {name: adaptive_asha, metric: error, smaller_is_better: true, max_trials: 16, max_length: {batches: 100}}
+resources: {slots_per_trial: 2}
+max_restarts: 1
+"""
+NNI = """\
+searchSpace:
+  batch: {_type: choice, _value: [16, 32]}
+  lr: {_type: loguniform, _value: [0.0001, 0.1]}
+  units: {_type: randint, _value: [2, 5]}
+trialCommand: python3 model.py
+trialCodeDirectory: code
+trialConcurrency: 2
+maxTrialNumber: 10
+maxExperimentDuration: 2h
+tuner: {name: TPE, classArgs: {optimize_mode: maximize}}
+assessor: {name: Medianstop, classArgs: {start_step: 4}}
+trainingService: {platform: local}
+"""
+HYDRA = """\
+hydra:
+  sweeper:
+    n_trials: 20
+    n_jobs: 2
+    direction: maximize
+    sampler: {_target_: optuna.samplers.TPESampler}
+    params:
+      model.lr: tag(log, interval(0.001, 0.1))
+      layers: range(1, 4)
+      name: choice(resnet, vgg)
+      width: 16,32
+      epochs: 3
+"""
+FILES = {
+    "W&B sweep": WANDB,
+    "Katib experiment": KATIB,
+    "Determined experiment": DETERMINED,
+    "NNI experiment": NNI,
+    "Hydra sweep": HYDRA,
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the scripts that the files name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text("")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "model.py").write_text("")
+    return tmp_path
+
+
+def carried(here: Path, text: str) -> tuple[Any, str]:
+    """The configuration that the converted file loads as, and the sentences about it."""
+    (here / "theirs.yaml").write_text(text)
+    written, report = wanted_from(Path("theirs.yaml"), "", here)
+    return load_sweep(here / "sweep.yml", text=written).submission, "\n".join(report)
+
+
+def expressions(submission: Any) -> dict[str, Any]:
+    from raydrive.core.search.sampling_record import sampling_record
+
+    found: dict[str, Any] = sampling_record(submission.config.sampling)["space"]
+    return found
+
+
+@pytest.mark.parametrize("tool", FILES)
+def test_a_file_is_recognised_and_submit_tells_the_command(here: Path, tool: str) -> None:
+    raw = parse_yaml(FILES[tool], "theirs.yaml")[0].plain()
+    assert tool_of(raw) == tool
+    (here / "theirs.yaml").write_text(FILES[tool])
+    with pytest.raises(ConfigError, match=f"This looks like a {tool}: raydrive convert theirs.yaml -o sweep.yml"):
+        load_sweep("theirs.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["type: sweep\ntrial: {command: x}\nparameters: {}\nmethod: x", "a: 1", "- 1", "parameters: {a: 1}"]
+)
+def test_other_files_are_not_recognised(text: str) -> None:
+    assert tool_of(parse_yaml(text, "x")[0].plain()) == ""
+
+
+def test_wandb(here: Path) -> None:
+    submission, report = carried(here, WANDB)
+    config, space = submission.config, expressions(submission)
+    assert config.trial.command == (
+        "python train.py --lr=${{search_space.lr}} --momentum=${{search_space.momentum}} "
+        "--layers=${{search_space.layers}} --width=${{search_space.width}} --amp=${{search_space.amp}} "
+        "--optimizer=${{search_space.optimizer}} --decay=${{search_space.decay}} --noise=${{search_space.noise}} "
+        "--epochs=10"
+    )
+    assert submission.source_directory == here
+    assert math.exp(space["lr"]["min_value"]) == pytest.approx(1e-4, rel=1e-12)
+    assert math.exp(space["lr"]["max_value"]) == pytest.approx(0.1, rel=1e-12)
+    assert (space["momentum"]["type"], space["layers"]["values"]) == ("uniform", [2, 3, 4])
+    assert {key: space["width"][key] for key in ("type", "min_value", "max_value", "q")} == {
+        "type": "quniform", "min_value": 16, "max_value": 512, "q": 1,
+    }  # fmt: skip
+    assert (space["decay"]["min_value"], space["noise"]["sigma"]) == (-9, 1)
+    assert type(config.sampling).__name__ == "BayesianParameterSampling"
+    assert (config.metric.name, config.metric.goal.value) == ("val_loss", "minimize")
+    assert (config.experiment, config.display_name, config.limits.max_total_runs) == ("my-project", "nightly", 100)
+    assert config.policy.delay_evaluation == 3
+    assert "probabilities" in report
+    assert "no run_cap" in report
+    assert "wandb.log" in report
+
+
+def test_wandb_flags_words_and_the_command(here: Path) -> None:
+    head = "program: train.py\nmethod: grid\nmetric: {name: a}\n"
+    head += "parameters: {amp: {values: [true, false]}, n: {value: 2}}\n"
+    command = "command: ['${env}', python3, -u, '${program}', '${args_no_boolean_flags}']\n"
+    submission, _ = carried(here, head + command)
+    assert submission.config.trial.command == "python3 -u train.py ${{search_space.amp}} --n=2"
+    assert expressions(submission)["amp"]["values"] == ["--amp", ""]
+    submission, _ = carried(here, head + "command: ['${interpreter}', '${program}', '${args_no_hyphens}']\n")
+    assert submission.config.trial.command == "python train.py amp=${{search_space.amp}} n=2"
+
+
+def test_everything_wrong_with_a_file_is_told_at_once(here: Path) -> None:
+    (here / "theirs.yaml").write_text(
+        "method: magic\nmetric: {goal: minimize}\nparameters:\n"
+        "  a: {parameters: {b: {value: 1}}}\n  c: {distribution: beta}\n"
+    )
+    with pytest.raises(ConfigError) as failure:
+        wanted_from(Path("theirs.yaml"), "", here)
+    wrong = {problem.where for problem in failure.value.problems}
+    assert wrong == {"method", "metric.name", "parameters.a", "parameters.c.distribution", "program"}
+
+
+def test_katib(here: Path) -> None:
+    submission, report = carried(here, KATIB)
+    config, space = submission.config, expressions(submission)
+    assert config.trial.command == (
+        "python3 train.py --lr=${{search_space.lr}} --layers=${{search_space.layers}} "
+        "--optimizer=${{search_space.optimizer}} --drop=${{search_space.drop}}"
+    )
+    assert (space["lr"]["min_value"], space["lr"]["max_value"]) == (0.01, 0.05)
+    assert (space["layers"]["values"], space["optimizer"]["values"]) == ([1, 2, 3], ["sgd", "adam"])
+    assert (space["drop"]["type"], space["drop"]["q"]) == ("quniform", 0.1)
+    assert (config.limits.max_total_runs, config.limits.max_concurrent_runs) == (12, 3)
+    assert (config.trial.resources.cpus, config.trial.resources.gpus) == (2, 1)
+    assert config.trial.environment_variables == {"SEED": "1"}
+    assert config.policy.delay_evaluation == 5
+    assert config.trial.metrics is not None
+    assert "example/mnist is not used" in report
+    assert "min_trials_required: not carried over" in report
+
+
+def test_a_grid_of_katib_has_the_values_of_its_steps(here: Path) -> None:
+    submission, _ = carried(
+        here,
+        KATIB.replace("algorithmName: tpe", "algorithmName: grid").replace(
+            'min: "0.01", max: "0.05"', 'min: "0.01", max: "0.05", step: "0.01"'
+        ),
+    )
+    assert expressions(submission)["lr"]["values"] == [0.01, 0.02, 0.03, 0.04, 0.05]
+    assert expressions(submission)["drop"]["values"] == [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+def test_katibs_own_form_of_a_metric_line_is_found(here: Path) -> None:
+    import re
+
+    submission, _ = carried(here, KATIB)
+    match = re.search(submission.config.trial.metrics.patterns[0], "epoch 3 accuracy=0.93")
+    assert match is not None
+    assert (match["name"], match["value"]) == ("accuracy", "0.93")
+    form = r"{metricName: ([\w|-]+), metricValue: ((-?\d+)(\.\d+)?)}"
+    named = KATIB + f"  metricsCollectorSpec: {{source: {{filter: {{metricsFormat: ['{form}']}}}}}}\n"
+    submission, _ = carried(here, named)
+    match = re.search(submission.config.trial.metrics.patterns[0], "{metricName: loss, metricValue: 0.25}")
+    assert match is not None
+    assert (match["name"], match["value"]) == ("loss", "0.25")
+
+
+def test_determined(here: Path) -> None:
+    submission, report = carried(here, DETERMINED)
+    config, space = submission.config, expressions(submission)
+    assert math.exp(space["lr"]["min_value"]) == pytest.approx(1e-4, rel=1e-12)
+    assert space["filters"]["values"] == [8, 9, 10]
+    assert config.trial.command.startswith("python3 train.py --model.depth ${{search_space.model_depth}} --lr ")
+    assert config.trial.command.endswith("--batch 64 --model.act relu")
+    assert (config.metric.name, config.metric.goal.value, config.limits.max_total_runs) == ("error", "minimize", 16)
+    assert config.trial.resources.gpus == 2
+    assert "adaptive_asha" in report
+    assert "max_restarts: not carried over" in report
+
+
+def test_a_grid_of_determined_has_as_many_values_as_it_counts(here: Path) -> None:
+    grid = DETERMINED.replace("name: adaptive_asha", "name: grid").replace("max_trials: 16, ", "")
+    grid = grid.replace("maxval: -1}", "maxval: -1, count: 4}").replace("maxval: 0.8}", "maxval: 0.8, count: 3}")
+    submission, _ = carried(here, grid)
+    space = expressions(submission)
+    assert space["lr"]["values"] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1])
+    assert space["dropout"]["values"] == pytest.approx([0.2, 0.5, 0.8])
+    assert submission.config.limits.max_total_runs == 4 * 3 * 3 * 2 * 2
+
+
+def test_nni(here: Path) -> None:
+    submission, report = carried(here, NNI)
+    config, space = submission.config, expressions(submission)
+    assert submission.source_directory == here / "code"
+    assert math.exp(space["lr"]["max_value"]) == pytest.approx(0.1, rel=1e-12)
+    assert space["units"]["values"] == [2, 3, 4]
+    limits = config.limits
+    assert (limits.max_total_runs, limits.max_concurrent_runs, limits.max_duration_s) == (10, 2, 7200)
+    assert config.policy.delay_evaluation == 4
+    assert "nni.get_next_parameter" in report
+
+
+def test_hydra(here: Path) -> None:
+    (here / "app.py").write_text("import hydra\n@hydra.main(config_path='.', config_name='c')\ndef f(cfg): ...\n")
+    submission, report = carried(here, HYDRA)
+    config, space = submission.config, expressions(submission)
+    assert config.trial.command == (
+        "python app.py model.lr=${{search_space.model_lr}} layers=${{search_space.layers}} name=${{search_space.name}} "
+        "width=${{search_space.width}} epochs=3"
+    )
+    assert math.exp(space["model_lr"]["min_value"]) == pytest.approx(1e-3, rel=1e-12)
+    assert (space["layers"]["values"], space["name"]["values"], space["width"]["values"]) == (
+        [1, 2, 3], ["resnet", "vgg"], [16, 32],
+    )  # fmt: skip
+    assert (config.limits.max_total_runs, config.limits.max_concurrent_runs) == (20, 2)
+    assert config.metric.goal.value == "maximize"
+    assert "'value'" in report
+
+
+def test_hydra_without_a_program(here: Path) -> None:
+    (here / "theirs.yaml").write_text(HYDRA)
+    with pytest.raises(ConfigError, match=r"one Python file with @hydra\.main"):
+        wanted_from(Path("theirs.yaml"), "", here)
