@@ -42,7 +42,7 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="So many at most, the newest first.", min=1)] = 50,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """List the runs, newest first; trials are those that are over, of all that may be launched."""
+    """List the runs, newest first; trials are those that are over, of all that there may be."""
     rows: list[dict[str, object]] = []
     space = workspace(storage)
     for run in space.runs(experiment, unreadable=lambda name, error: say(f"Note: {error}")):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ from raydrive.cli.console import (
     say,
 )
 from raydrive.cli.runs import attend, workspace
+from raydrive.core.errors import ConfigError
 from raydrive.core.records import QUEUED
 
 if TYPE_CHECKING:
@@ -138,7 +140,7 @@ def resume(
     place = read_place()
     target = resolve(address, "RAY_ADDRESS", "--address", place.address)
     limits = {name: value for name, value in wanted.items() if value is not None}
-    with only_data():
+    with only_data(), _names_of_options():
         launching.resume(
             run.reader,
             address=target,
@@ -155,6 +157,25 @@ def resume(
         print(run.id)
         return 0
     return attend(run, output)
+
+
+@contextlib.contextmanager
+def _names_of_options() -> Iterator[None]:
+    """Reports the limits of a resume under the names of their options.
+
+    Raises:
+        ConfigError: The one that was raised, so renamed.
+    """
+    options = {
+        "max_total_runs": "--max-total-trials",
+        "max_concurrent_runs": "--max-concurrent-trials",
+        "max_duration_s": "--timeout",
+    }
+    try:
+        yield
+    except ConfigError as error:
+        problems = [dataclasses.replace(one, where=options.get(one.where, one.where)) for one in error.problems]
+        raise ConfigError(problems) from error
 
 
 def validate(

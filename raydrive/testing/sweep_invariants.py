@@ -114,10 +114,10 @@ def _wrong_with_run(sweep: Sweep) -> list[str]:
     numbers = [trial.number for trial in sweep.open_trials]
     limits, total = sweep.limits, len(sweep.trials)
     rules = {
-        f"{len(numbers)} trials are open, max_concurrent_runs is {limits.max_concurrent_runs}": (
+        f"{len(numbers)} trials are open, {limits.max_concurrent_runs} are allowed": (
             len(numbers) <= max(limits.max_concurrent_runs, sweep.config.limits.max_concurrent_runs)
         ),
-        f"{total} trials, max_total_runs is {limits.max_total_runs}": (
+        f"{total} trials, {limits.max_total_runs} are allowed": (
             total <= max(limits.max_total_runs, sweep.config.limits.max_total_runs)
         ),
         f"open trials are out of order: {numbers}": numbers == sorted(numbers),

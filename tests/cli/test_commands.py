@@ -6,6 +6,7 @@ import io
 import json
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import typing
@@ -22,6 +23,7 @@ from raydrive.sweepfile.loader import load_sweep
 
 MAIN = "from raydrive.cli import main; main()"
 BAD = Path(__file__).parent.parent / "bad_configs"
+RELEASED = Path(__file__).parent.parent / "formats" / "0.1.0"
 GOOD = """
 type: sweep
 experiment_name: good
@@ -127,6 +129,22 @@ def test_a_dry_run_prints_commands_and_leaves_nothing(
     assert run(["submit", good, "--dry-run", "--set", "limits.max_trials=1"]) == 2
     assert "max_total_trials" in capfd.readouterr().err
     assert not storage.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "allowed"),
+    [
+        ("--max-total-trials", "a whole number of 1 or more"),
+        ("--max-concurrent-trials", "a whole number of 1 or more"),
+        ("--timeout", "a number of seconds above 0"),
+    ],
+)
+def test_a_limit_of_a_resume_is_refused_under_the_name_of_its_option(
+    storage: Path, capfd: pytest.CaptureFixture[str], option: str, allowed: str
+) -> None:
+    shutil.copytree(RELEASED, storage)
+    assert run(["resume", "old-20261128-120005-0005", option, "0"]) == 2
+    assert re.search(f"  {option}: found 0(.0)?; allowed: {allowed}", capfd.readouterr().err)
 
 
 def test_an_empty_storage(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:

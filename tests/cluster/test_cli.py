@@ -558,7 +558,7 @@ def test_other_signals_interrupt_in_order_too(place: Path, storage: str, head: s
     talk = []
     for line in process.stderr:
         talk.append(line)
-        if "launched" in line:
+        if "started:" in line:
             break
     process.send_signal(signal_)
     talk += list(process.stderr)
@@ -572,7 +572,7 @@ def test_other_signals_interrupt_in_order_too(place: Path, storage: str, head: s
 def test_the_terminal_picture(detached: Detached) -> None:
     with window("watch", detached.run, width=60, RAYDRIVE_STORAGE=detached.storage) as terminal:
         assert terminal.wait() == 0
-        picture = terminal.text.split("Completed: max_total_runs")[0]
+        picture = terminal.text.split("Completed: all 4 trials")[0]
         assert "4/4 trials" in picture
         assert max(map(len, re.split(r"[\r\n]+", picture))) <= 60
         assert "\x1b[32m" in terminal.raw or "\x1b[1;32m" in terminal.raw

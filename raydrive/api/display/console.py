@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console, Group
@@ -32,7 +32,7 @@ from raydrive.core.views.summary import Summary, trial_notices
 from raydrive.storage.trial_files import whole_log
 
 if TYPE_CHECKING:
-    from raydrive.core.sweep.state import Best
+    from raydrive.core.sweep.state import Best, Trial
     from raydrive.storage.run_reader import RunReader
 
 REFRESH_S = 0.25
@@ -117,21 +117,35 @@ class _Seen:
     def __init__(self) -> None:
         self.state = ""
         self.best: Best | None = None
-        self._ended, self._launched, self._waits, self._trouble = EndedTrial(), 0, False, ""
+        self._ended, self._waits, self._trouble = EndedTrial(), False, ""
+        self._known = 0
+        self._queued: dict[int, Trial] = {}
 
     def happened(self, run: RunReader) -> list[tuple[float, str]]:
-        """Returns time and line of each trial that was launched or has ended since the last call, by time."""
+        """Returns time and line of each trial that has started or ended since the last call, by time."""
         trials, metric = run.sweep.trials, run.config.metric
         lines = [
-            (trial.created_at, one_line(f"trial {trial.number} launched: {params_text(trial.params)}"))
-            for trial in trials[self._launched :]
+            (at, one_line(f"trial {trial.number} started: {params_text(trial.params)}"))
+            for trial, at in self._started(trials)
         ]
-        self._launched = len(trials)
         for trial in self._ended.update(trials):
             value = number(run.sweep.curves.objective(trial.number))
             text = f"trial {trial.number} {trial.state}: {metric.value} {metric.name} {value}; {trial.why}"
             lines.append((trial.ended_at or trial.created_at, one_line(text)))
         return sorted(lines, key=lambda line: line[0])
+
+    def _started(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, float]]:
+        """Yields the trials whose first process began since the last call, with the time; a queued one is none."""
+        self._queued.update((trial.number, trial) for trial in trials[self._known :])
+        self._known = len(trials)
+        for trial in list(self._queued.values()):
+            if trial.began_at is not None:
+                yield trial, trial.began_at
+            elif trial.trained_s:
+                yield trial, trial.created_at if trial.ended_at is None else trial.ended_at - trial.trained_s
+            elif trial.open:
+                continue
+            del self._queued[trial.number]
 
     def of_the_driver(self, run: RunReader) -> Iterator[str]:
         """Yields a line where trials begin to wait, or the driver has another trouble."""
