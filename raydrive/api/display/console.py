@@ -27,7 +27,7 @@ from raydrive.api.display.text import (
 from raydrive.api.display.unbroken_stream import Unbroken
 from raydrive.core.objective import BEST
 from raydrive.core.records import FAILED
-from raydrive.core.views.heartbeat import NO_HEARTBEAT
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, TURN
 from raydrive.core.views.summary import Summary, trial_notices
 from raydrive.storage.trial_files import whole_log
 
@@ -117,7 +117,7 @@ class _Seen:
     def __init__(self) -> None:
         self.state = ""
         self.best: Best | None = None
-        self._ended, self._waits, self._trouble = EndedTrial(), False, ""
+        self._ended, self._waits, self._turns, self._trouble = EndedTrial(), False, False, ""
         self._known = 0
         self._queued: dict[int, Trial] = {}
 
@@ -151,12 +151,13 @@ class _Seen:
         """Yields a line where trials begin to wait, or the driver has another trouble."""
         heartbeat = run.last_heartbeat()
         reasons = heartbeat.waiting
-        # The numbers in a reason change all the time; that trials wait is one event.
-        if bool(reasons) != self._waits and not run.sweep.finished:
-            self._waits = bool(reasons)
-            if reasons:
-                queued = ids_text(sorted(map(int, reasons)))
-                yield f"{len(reasons)} queued ({queued}): {one_line(next(iter(reasons.values())))}"
+        # The numbers in a reason change all the time; that trials wait is one event, that they take turns is one a run.
+        turns = {number for number, why in reasons.items() if why.startswith(TURN)}
+        news = not self._turns if turns == set(reasons) else not self._waits
+        self._waits, self._turns = bool(set(reasons) - turns), self._turns or bool(turns)
+        if reasons and news and not run.sweep.finished:
+            queued = ids_text(sorted(map(int, reasons)))
+            yield f"{len(reasons)} queued ({queued}): {one_line(next(iter(reasons.values())))}"
         trouble = heartbeat.trouble
         if trouble != self._trouble:
             self._trouble = trouble

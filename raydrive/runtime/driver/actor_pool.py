@@ -36,6 +36,8 @@ STOP_MARGIN_S = 5.0
 """How long an actor may take beyond the grace period before it is killed with its process tree."""
 STARTING_S = 20.0
 """So long an actor may take to start; one that was asked for earlier waits for room, whoever uses it."""
+WAITING_S = 5.0
+"""Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it began"
 
 
@@ -224,12 +226,14 @@ class ActorPool:
         self._closed = True
         return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in self._busy.values()]
 
-    def waiting(self, after_s: float = 1.0) -> dict[int, str]:
-        """Returns why attempts that have not begun wait for room, by trial."""
+    def waiting(self, after_s: float = WAITING_S) -> dict[int, str]:
+        """Returns why attempts that have not begun for so long wait for room, by trial."""
         now = time.time()
         late = [number for number, (_, since) in self._waiting.items() if now - since > after_s]
-        late = late[self._starting_now() if late else 0 :]  # the oldest ones get the actors that start
-        why = why_waiting(self._config.trial.resources) if late else ""
+        starting = self._starting_now() if late else 0
+        late = late[starting:]  # the oldest ones get the actors that start
+        held = len(self._idle) + len(self._busy) + starting
+        why = why_waiting(self._config.trial.resources, held=held) if late else ""
         delayed = {
             number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
             for number, (launch, _) in self._delayed.items()

@@ -24,7 +24,7 @@ from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggest
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, TURN, Heartbeat
 from raydrive.storage.journal.writer import JournalWriter
 from raydrive.storage.run_layout import RunLayout
 
@@ -200,6 +200,15 @@ def test_a_trial_has_started_when_its_process_began(tmp_path: Path) -> None:
     assert [line.split()[2] for line in lines] == ["0", "1", "2", "3", "4", "5", "6"]
     assert {line.split()[0] for line in lines} == {"1.0s"}
     assert lines[0].endswith("trial 0 started: lr=0.5 x=0")
+
+
+@pytest.mark.parametrize(
+    "why", [f"{TURN}; each reserves 1 CPU, free in the cluster: 0 CPU", "waiting for 1 CPU; free: 0"]
+)
+def test_what_trials_wait_for_is_one_line(tmp_path: Path, why: str) -> None:
+    driver = {"state": "Interrupted", "at": time.time(), "epoch": 1, "waiting": {"3": why, "4": why}}
+    run = recorded(tmp_path, many({"lr": 0.5}, 0, 3, 2), driver=driver)
+    assert [line.split("  ")[-1] for line in events(run.reader) if "queued" in line] == [f"2 queued (3, 4): {why}"]
 
 
 def test_the_clock_of_a_run_without_a_driver_stands_still(tmp_path: Path) -> None:
