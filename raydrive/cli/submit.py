@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raydrive.cli.console import (
+    PARAMS,
     AddressOption,
     Format,
     OutputOption,
@@ -19,6 +20,7 @@ from raydrive.cli.console import (
     StorageOption,
     command,
     emit,
+    emit_json,
     only_data,
     resolve,
     say,
@@ -28,6 +30,7 @@ from raydrive.core.errors import ConfigError
 from raydrive.core.records import QUEUED
 
 if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
     from raydrive.core.config.run_config import RunConfig
     from raydrive.core.sweep.warm_start_data import WarmStartData
     from raydrive.sweepfile.loader import Loaded
@@ -91,7 +94,7 @@ def submit(
     if detach:
         for line in run.lineage.lines():
             say(line)
-        print(run.id)
+        _print_run(run, output)
         say(f"It goes on by itself. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}")
         return 0
     return attend(run, output)
@@ -154,7 +157,7 @@ def resume(
     for text in run.notices:
         say(f"Note: {text}")
     if detach:
-        print(run.id)
+        _print_run(run, output)
         return 0
     return attend(run, output)
 
@@ -178,6 +181,14 @@ def _names_of_options() -> Iterator[None]:
         raise ConfigError(problems) from error
 
 
+def _print_run(run: HyperDriveRun, output: Format) -> None:
+    """Prints which run goes on by itself."""
+    if output is Format.JSON:
+        emit_json({"run": run.id, "experiment": run.experiment, "storage": run.uri})
+    else:
+        print(run.id)
+
+
 def validate(
     config: ConfigArgument,
     storage: StorageOption = None,
@@ -187,9 +198,18 @@ def validate(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Check a sweep file: every problem with its line, and what it would run."""
-    loaded = load(config, changes or (), site or (), node)
-    _checked(loaded, _storage(storage, loaded), _address(None, loaded))
+    try:
+        loaded = load(config, changes or (), site or (), node)
+        _checked(loaded, _storage(storage, loaded), _address(None, loaded))
+    except ConfigError as error:
+        if output is Format.JSON:
+            problems = [dataclasses.asdict(one) for one in error.problems]
+            emit_json({"config": str(config), "valid": False, "problems": problems})
+        raise
     plan = loaded.submission.config
+    if output is Format.JSON:
+        emit_json({"config": str(config), "valid": True, "problems": [], **_plan_json(loaded)})
+        return 0
     space = plan.sampling.space
     size = "infinite" if space.size is None else str(space.size)
     many = len(space.expressions)
@@ -197,6 +217,22 @@ def validate(
     counts += f"up to {plan.limits.max_total_runs} trial{'s' * (plan.limits.max_total_runs != 1)}"
     say(f"{config}: valid. {counts}.")
     return 0
+
+
+def _plan_json(loaded: Loaded) -> dict[str, Any]:
+    """What a valid file would run."""
+    plan = loaded.submission.config
+    return {
+        "warnings": list(loaded.warnings),
+        "experiment": plan.experiment,
+        "metric": plan.metric.name,
+        "goal": plan.metric.goal.value,
+        "objective": plan.metric.value,
+        "parameters": list(plan.sampling.space.expressions),
+        "configurations": plan.sampling.space.size,
+        "max_total_trials": plan.limits.max_total_runs,
+        "max_concurrent_trials": plan.limits.max_concurrent_runs,
+    }
 
 
 def schema() -> int:
@@ -277,9 +313,7 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
         argv = trial_argv(config.trial, params, python=config.trial.python or "python")
         if config.trial.resume_argument and any(sources[number : number + 1]):
             argv = with_resume_argument(argv, "DIR")
-        rows.append(
-            {"trial": number, **{f"param_{name}": value for name, value in params.items()}, "command": shown(argv)}
-        )
+        rows.append({"trial": number, PARAMS: dict(params), "command": shown(argv)})
     if output is Format.TABLE:
         for row in rows:
             print(row["command"])

@@ -125,7 +125,7 @@ def test_a_dry_run_prints_commands_and_leaves_nothing(
     assert "3 of up to 3 trials" in err
     assert run(["submit", good, "--dry-run", "-o", "json", "--set", "limits.max_total_trials=1"]) == 0
     rows = json.loads(capfd.readouterr().out)["trials"]
-    assert rows == [{"trial": 0, "param_x": 1, "command": "python train.py --x 1"}]
+    assert rows == [{"trial": 0, "params": {"x": 1}, "command": "python train.py --x 1"}]
     assert run(["submit", good, "--dry-run", "--set", "limits.max_trials=1"]) == 2
     assert "max_total_trials" in capfd.readouterr().err
     assert not storage.exists()
@@ -152,7 +152,7 @@ def test_an_empty_storage(storage: Path, capfd: pytest.CaptureFixture[str]) -> N
     out, err = capfd.readouterr()
     assert (out, err) == ("", f"No runs in {storage}.\n")
     assert run(["list", "-o", "json"]) == 0
-    assert json.loads(capfd.readouterr().out) == {"schema_version": 1, "runs": []}
+    assert json.loads(capfd.readouterr().out) == {"schema_version": 2, "runs": []}
     assert run(["status"]) == 2
     assert "there are no runs" in capfd.readouterr().err
 
@@ -235,7 +235,7 @@ def test_reading_needs_no_ray(storage: Path) -> None:
 
 def test_data_that_json_does_not_know(capfd: pytest.CaptureFixture[str]) -> None:
     emit_one({"value": float("nan"), "deep": {"x": [float("inf"), 1.5]}}, Format.JSON)
-    assert json.loads(capfd.readouterr().out) == {"schema_version": 1, "value": None, "deep": {"x": [None, 1.5]}}
+    assert json.loads(capfd.readouterr().out) == {"schema_version": 2, "value": None, "deep": {"x": [None, 1.5]}}
 
 
 def test_a_cell_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
