@@ -170,7 +170,10 @@ def trials(
     top: Annotated[int, typer.Option(help="So many at most; 0 = all.", min=0)] = 0,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """List the trials of a run: parameters, metric, and why each ended."""
+    """List the trials of a run: parameters, metric, and why each ended.
+
+    An interval is one value of the primary metric.
+    """
     from raydrive.core.views.summary import ranked  # lazy: raydrive.core.views.summary, 0.05 s
 
     if by not in ("best", "number"):

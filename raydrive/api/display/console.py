@@ -102,7 +102,8 @@ def events(run: RunReader) -> Iterator[str]:
         for at, text in seen.happened(run):
             yield f"{stamp(at)}  {text}"
         if summary.best is not None and _is_news(run, seen.best, summary.best):
-            yield f"{stamp(None)}  {_best_so_far(run, summary.best)}"
+            explained = "" if seen.best else f"; an interval is one value of {one_line(run.config.metric.name)}"
+            yield f"{stamp(None)}  {_best_so_far(run, summary.best)}{explained}"
         seen.best = summary.best
         for text in seen.of_the_driver(run):
             yield f"{stamp(None)}  {text}"

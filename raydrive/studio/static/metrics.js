@@ -137,7 +137,7 @@ export class MetricsChart {
         line: { color: css("--best"), width: 3 } });
     }
     if (primary && this.overlay) this.policy(shown, traces, type);
-    return [traces, this.shape(traces, name, { xaxis: { title: { text: "interval", standoff: 6 }, rangemode: "tozero" } })];
+    return [traces, this.shape(traces, name, { xaxis: { title: { text: "interval: the trial's n-th value", standoff: 6 }, rangemode: "tozero" } })];
   }
 
   // Curves of earlier runs that this one is compared with.
