@@ -66,7 +66,7 @@ def command(
         app: Where to.
         function: The command; its docstring is its help.
         name: Its name; None = the function's.
-        outlives_reader: Whether it goes on, with the same exit code, when nobody reads its output any more.
+        outlives_reader: Whether it goes on, with the same exit code, when its output is no longer read.
     """
 
     @functools.wraps(function)
@@ -89,7 +89,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def unbroken() -> Iterator[None]:
-    """Drops what nobody reads any more instead of failing at it (``raydrive submit x.yml 2>&1 | head -1``)."""
+    """Drops output that is no longer read instead of failing at it (``raydrive submit x.yml 2>&1 | head -1``)."""
     streams = sys.stdout, sys.stderr
     ours = Unbroken(sys.stdout), Unbroken(sys.stderr)
     sys.stdout, sys.stderr = cast("TextIO", ours[0]), cast("TextIO", ours[1])
@@ -103,7 +103,7 @@ def unbroken() -> Iterator[None]:
 
 
 def silence(*streams: TextIO) -> None:
-    """Sends what this process still prints to streams nowhere: whoever read it has gone."""
+    """Sends what this process still prints to streams nowhere: their reader has gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         with contextlib.suppress(OSError, ValueError):

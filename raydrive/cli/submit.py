@@ -270,7 +270,7 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
     """Refuses what ``submit`` refuses without a cluster, and says what earlier runs bring.
 
     Returns:
-        Configuration and heritage of the run to be.
+        Configuration and warm-start data of the run to be.
     """
     from raydrive.api.submit.preflight import check_submission  # lazy: raydrive.api.submit.preflight, 0.06 s
 

@@ -182,7 +182,7 @@ class Stop:
     attempt: int
     why: str
     by: str = ""
-    """Who wants it: ``policy``, ``timeout``, ``user``, or ``run`` when the whole run is ending."""
+    """What ends it: ``policy``, ``timeout``, ``user``, or ``run`` when the whole run is ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,7 +415,7 @@ def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any, frozenset[typ
             text = str(spec.type)
             default = spec.default
             if text.startswith("Mapping") or text == "Params":
-                default = {}  # one for all, as nobody changes a record
+                default = {}  # one for all, as records are never changed
             elif "None" in text:
                 default = None
             elif text == "str":

@@ -28,10 +28,10 @@ class TrialRunner(Protocol):
         """Ends an attempt now; ``Ended`` follows. An attempt that is not there any more is no error."""
 
     def close(self, close: Close) -> None:
-        """Told that a trial is over, so that what was kept for it can go."""
+        """Lets go of what was kept for a trial that is over."""
 
     def finish(self, finish: Finish) -> None:
-        """Told that the run is over."""
+        """Ends what the run has in use."""
 
 
 class Writer(Protocol):

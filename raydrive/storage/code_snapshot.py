@@ -310,7 +310,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
 
 def _safe(entry: zipfile.ZipInfo, archive: Path) -> str:
-    """The entry's name, if it stays inside; the sha256 says that it is what was stored, not who stored it."""
+    """The entry's name, if it stays inside; the sha256 shows what was stored, not that it is harmless."""
     parts = entry.filename.rstrip("/").split("/")
     steps = entry.filename.rstrip("/").replace("\\", "/").split("/")  # a name may have a backslash, and means no folder
     kind = (entry.external_attr >> 16) & 0o170000

@@ -332,7 +332,7 @@ def is_reachable(folders: Sequence[Folder]) -> None:
         except StorageError as error:
             errors.append(error)
             continue
-        with contextlib.suppress(StorageError):  # who may write need not be one who may delete
+        with contextlib.suppress(StorageError):  # a user that may write may perhaps not delete
             folder.delete(name)
         return
     if errors:

@@ -110,7 +110,7 @@ class JournalContract:
         assert numbers(JournalReader(folder)) == [10, 11, 20, 21, 30, 31]
 
     def test_a_wrong_epoch_is_refused(self, folder: Folder) -> None:
-        """Who asks for an epoch gets that one or none."""
+        """A writer that asks for an epoch gets that one or none."""
         JournalWriter.open(folder, epoch=1).close()
         for wrong in (1, 3):
             with pytest.raises(JournalError, match=f"cannot take epoch {wrong} .* the next free one is 2"):

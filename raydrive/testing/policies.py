@@ -87,7 +87,7 @@ class PolicyContract:
                 assert not _stops(policy.judge(trial, k, curves))
 
     def test_a_trial_alone_goes_on(self) -> None:
-        """There is nobody to be worse than."""
+        """There is no trial to be worse than."""
         policy = self.make()
         for maximize in (True, False):
             curves = Curves(maximize)

@@ -145,7 +145,7 @@ class Curves:
         return True
 
     def close(self, trial: int) -> None:
-        """Told that a trial is over: its curve gives up the values, or else the room that was kept for growing."""
+        """Closes a trial: its curve gives up the values, or else the room that was kept for growing."""
         curve = self._curves.get(trial)
         if curve is None:
             return

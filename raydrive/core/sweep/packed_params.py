@@ -56,5 +56,5 @@ def pack_params(params: Mapping[str, Any], names: dict[tuple[str, ...], tuple[st
 
 
 def plain_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns hyperparameters that may be packed as who reads them expects them."""
+    """Returns hyperparameters that may be packed as a plain mapping."""
     return params.plain() if isinstance(params, PackedParams) else params

@@ -19,7 +19,7 @@ _REACHED = re.compile(r"max_total_runs of (\d+) reached")
 INTERRUPTED = "Interrupted"
 """A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
 
-It is the driver's word, not the journal's: who reads a run tells the functions below."""
+The driver's heartbeat has it, the journal has not: readers pass it to the functions below."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class ActorPool:
         self._delayed[launch.trial] = (launch, timer)
 
     def stop(self, stop: Stop) -> None:
-        """Tells the actor to end the process tree; kills the actor when it does not answer in time."""
+        """Has the actor end the process tree; kills the actor when it does not answer in time."""
         slot = self._busy.get(stop.trial)
         if slot is not None and slot.launch is not None and slot.launch.attempt == stop.attempt:
             self._spawn(self._stop(slot, stop))
@@ -165,7 +165,7 @@ class ActorPool:
         self._spawn(self._start(slot))
 
     async def _start(self, slot: _Slot) -> None:
-        """Waits until a new actor has its reservation; that it cannot start is a loss of who has waited longest."""
+        """Waits until a new actor has its reservation; if it cannot start, the attempt that waited longest is lost."""
         try:
             await until_known(lambda: slot.actor.ping.remote())
         except RayError as error:
@@ -241,13 +241,13 @@ class ActorPool:
         return {**dict.fromkeys(late, why), **delayed}
 
     def _starting_now(self) -> int:
-        """How many actors have their reservation and are not there yet: who waits for them needs no room."""
+        """How many actors have their reservation and are not there yet: an attempt that waits for one needs no room."""
         young = sum(time.monotonic() - slot.asked_at < STARTING_S for slot in self._starting)
         held = len(self._idle) + len(self._busy)
         return starting_now(self._config.trial.resources, held=held, starting=young) if young else 0
 
     def renew(self) -> None:
-        """Tells every actor that its driver is alive."""
+        """Renews every actor's lease."""
         for slot in [*self._idle, *self._busy.values()]:
             slot.actor.renew.remote(self._epoch)
 

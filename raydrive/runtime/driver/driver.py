@@ -160,7 +160,7 @@ class Driver:
         return self._started().view()
 
     async def sees(self, name: str) -> bool:
-        """Tells whether a file of this name is in the run folder: who has just made it asks about the same folder.
+        """Returns whether a file of this name is in the run folder: a client finds out so that both use one folder.
 
         Raises:
             StorageError: If that cannot be found out.

@@ -127,7 +127,7 @@ def parent(pid: int) -> int:
 
 
 def is_over(pid: int) -> bool:
-    """Whether a process has ended, though nobody may have asked for its end yet."""
+    """Whether a process has ended, though its end may not have been collected yet."""
     try:
         return _stat(pid)[0] in ("Z", "X")
     except OSError:

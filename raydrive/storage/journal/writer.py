@@ -168,7 +168,7 @@ class JournalWriter:
             self._fence()
             self._settled = self._before
         except BaseException as error:
-            # What reached the file does not count (after a failed sync nobody knows what did): the next append goes on
+            # What reached the file does not count (after a failed sync it is unknown what did): the next append goes on
             # in a new segment, whose header leaves it out. It is not cut off here, since the next driver may have
             # counted it already. A disk so full that nothing was written does not cost a segment.
             if not (writing and _size(descriptor) == end.bytes):

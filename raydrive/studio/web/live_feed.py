@@ -172,7 +172,7 @@ class Hub:
 
     Args:
         storage: The workspace's storage.
-        most: Feeds kept open that nobody watches.
+        most: Feeds without viewers that are kept open.
     """
 
     def __init__(self, storage: str, most: int = 16) -> None:
