@@ -74,7 +74,7 @@ class ParentRun:
 
 
 class ExperimentName:
-    """The experiment of a run, as far as a training process knows it."""
+    """The experiment of a run, as far as a training process has it."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Facts and decisions: the only things the judge is told, and the only things it says.
+"""Facts and decisions: the judge's only input, and its only output.
 
 Facts are past tense and carry the time they happened at (``at``, seconds since the epoch, UTC). Decisions are
 imperative. Both are a closed union of frozen records. A journal line is one *entry*: a fact and the decisions it
@@ -233,7 +233,7 @@ _MARKS = frozenset({"$float", "$tuple", "$dict"})
 
 
 def encoded(value: Any) -> Any:
-    """Returns a value for JSON, which knows no NaN, no infinities and no tuples; ``decoded`` gives it back."""
+    """Returns a value for JSON, which has no NaN, no infinities and no tuples; ``decoded`` gives it back."""
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": _encode_number(value)}
     if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
 """Fact -> judge -> journal -> runner: the one place that carries out decisions.
 
-The loop knows no Ray, no thread and no clock. Three steps, so that a driver may write off its event loop while reports
+The loop uses no Ray, no thread and no clock. Three steps, so that a driver may write off its event loop while reports
 queue: ``judge`` folds a batch of facts, ``write`` makes it durable in one append, ``act`` carries the decisions out. A
 simple runner calls ``take``, which does the three in a row.
 """

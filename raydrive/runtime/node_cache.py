@@ -1,7 +1,7 @@
 """What a run keeps on a node (code, fetched inputs): held while an actor of the run lives there, and swept later.
 
 Actors are killed without a word, so none of them can tidy up at the end, and the next one of the same run may want the
-same inputs in a moment. A folder goes when it has not been held for a day, by whoever starts on that node then.
+same inputs in a moment. The next actor on a node removes a folder that was not held for a day.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class TrialActor:
         return await self._work.adopt(epoch, driver)
 
     async def renew(self, epoch: int) -> None:
-        """Told by the driver that it is alive."""
+        """Takes the driver's sign of life."""
         await self._work.renew(epoch)
 
     async def run(

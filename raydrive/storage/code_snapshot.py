@@ -1,7 +1,7 @@
 """The user's code: a snapshot of the source directory, its way to the trials, and each trial's working directory.
 
 The snapshot is a zip that depends on nothing but the files' names, modes and contents; its name is its sha256, so that
-what a trial runs can be told from what was submitted. Functions travel as the bytes they were pickled to.
+what a trial runs can be compared with what was submitted. Functions travel as the bytes they were pickled to.
 """
 
 from __future__ import annotations

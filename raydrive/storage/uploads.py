@@ -273,7 +273,7 @@ class LogUploader:
         return self._sent
 
     def rewind(self, start: int) -> None:
-        """Told, by any thread, that the log has another content from this byte on, and may be shorter."""
+        """Notes, from any thread, that the log has another content from this byte on, and may be shorter."""
         with self._lock:
             self._sent = min(self._sent, start)
 

@@ -79,7 +79,7 @@ class PolicyContract:
             assert policy.judge(trial, k, curves) == policy.judge(trial, k, young)
 
     def test_the_best_trial_goes_on(self) -> None:
-        """Whoever has the best value over intervals 1..k is never stopped at k."""
+        """The trial with the best value over intervals 1..k is never stopped at k."""
         policy = self.make()
         for curves, trial, k, _ in _runs():
             edge = curves.incumbent(k)

@@ -136,7 +136,7 @@ def load(data: bytes) -> WarmStartData:
 
 
 def _numbers(curve: Sequence[float]) -> list[float | str]:
-    """A curve for JSON, which knows neither NaN nor infinities."""
+    """A curve for JSON, which has neither NaN nor infinities."""
     return [value if math.isfinite(value) else str(value) for value in curve]
 
 
@@ -148,7 +148,7 @@ def _curve(numbers: Sequence[float | str]) -> array[float]:
 
 
 def sampler_of(config: RunConfig, warm_start: WarmStartData = EMPTY) -> Sampler:
-    """Returns the sampler of a run: trials that go on come first, and a sampler that learns knows the ancestors.
+    """Returns the sampler of a run: trials that go on come first, and a sampler that learns has the ancestors.
 
     Raises:
         UserCodeError: If a sampling of the user's cannot build it.

@@ -63,7 +63,7 @@ class Driver:
         self._over = asyncio.Event()
         if host.was_restarted:
             self._limits = {}  # they are in the journal already
-            # Nothing outside knows that this driver is new: it has to begin by itself.
+            # Nothing outside notices that this driver is new: it has to begin by itself.
             self._restarting = asyncio.get_running_loop().create_task(self._restart())
 
     async def _restart(self) -> None:

@@ -89,7 +89,7 @@ def before_import() -> None:
     """Sets what Ray reads once, when it is imported, for a process that will join a cluster which runs already."""
     if "RAY_AUTH_MODE" not in os.environ and os.path.exists(os.path.expanduser(TOKEN_FILE)):
         # A cluster started where a token lies asks for it, and a client with an explicit address does not send it
-        # unless told so (seen with Ray 2.60).
+        # unless this is set (seen with Ray 2.60).
         os.environ["RAY_AUTH_MODE"] = "token"
 
 
@@ -203,10 +203,10 @@ def check_feasible(resources: Resources, *, may_grow: bool = False) -> str:
 
 
 def autoscaling() -> bool:
-    """Whether an autoscaler may add nodes (told by ``RAYDRIVE_AUTOSCALING``, KubeRay or a cluster launcher)."""
-    told = os.environ.get("RAYDRIVE_AUTOSCALING")
-    if told is not None:
-        return told not in ("", "0", "false")
+    """Whether an autoscaler may add nodes (by ``RAYDRIVE_AUTOSCALING``, KubeRay or a cluster launcher)."""
+    given = os.environ.get("RAYDRIVE_AUTOSCALING")
+    if given is not None:
+        return given not in ("", "0", "false")
     return bool(os.environ.get("RAY_CLUSTER_NAME") or os.environ.get("RAY_CLOUD_INSTANCE_ID"))
 
 

@@ -108,7 +108,7 @@ class AttemptEvents:
         """Counts what the training process logged; the primary metric sets the interval.
 
         Args:
-            messages: Of whoever writes to the socket: anything may stand in them.
+            messages: Of any process that writes to the socket: anything may stand in them.
 
         Returns:
             Those that cannot be read.

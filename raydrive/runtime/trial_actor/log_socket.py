@@ -26,7 +26,7 @@ ACCEPT_AGAIN_S = 1.0
 """After so long connections are accepted again where there were no descriptors left."""
 _READ_BYTES = 1 << 18
 _MAX_READS = 100
-"""So many pieces of a connection are read at once: one that never ends must not keep everybody waiting."""
+"""So many pieces of a connection are read at once: one that never ends must not keep the others waiting."""
 
 Take = Callable[[Sequence[wire.Message]], Sequence[wire.Message] | None]
 
@@ -147,7 +147,7 @@ class LogSocket:
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s
         while True:
-            everybody = self._accept()  # a process may have connected, written and ended before anybody looked
+            all_taken = self._accept()  # a process may have connected, written and ended before
             taken = list(self._readers)
             if not self._paused:
                 for reader in taken:
@@ -155,12 +155,12 @@ class LogSocket:
             complete = await self._wait_until_empty(end)
             for reader in list(self._readers):
                 reader.close()
-            if everybody or loop.time() >= end:
+            if all_taken or loop.time() >= end:
                 break
             if not taken:  # others hold all descriptors there are
                 await asyncio.sleep(ACCEPT_AGAIN_S)
         self.bad_lines = 0
-        return complete and everybody
+        return complete and all_taken
 
     async def close(self) -> None:
         """Closes all connections and removes the socket."""
@@ -270,7 +270,7 @@ class _Reader:
             self._watch(False)
             self._rest = self._loop.call_later(REST_S, self._look)
         self._read_at = now
-        self._read_piece()  # one, and then whoever else has something to say
+        self._read_piece()  # one, and then the other connections' turn
 
     def _read_piece(self) -> bool:
         """Reads a piece, or sees the end; returns whether there may be another."""

@@ -41,7 +41,7 @@ class Feed:
         self.state = ""
         """How the run stands: a driver that is interrupted or silent writes no entry that would say so."""
         self.closed = False
-        """Set when the server goes: whoever watches leaves."""
+        """Set when the server goes: streams end."""
         self._poller: asyncio.Task[None] | None = None
 
     async def open(self) -> None:

@@ -289,7 +289,7 @@ class CheckpointPublisher:
         return done
 
     def _prune(self) -> None:
-        """Deletes older checkpoints, but none that a relaunch may be told to go on from."""
+        """Deletes older checkpoints, but none that a relaunch may have to go on from."""
         if not self._confirmed:
             return
         try:
