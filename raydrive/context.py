@@ -71,7 +71,7 @@ class Run:
             )
         return cls()
 
-    # ------------------------------------------------------------------ who am I
+    # ------------------------------------------------------------------ identity
 
     @property
     def offline(self) -> bool:
@@ -176,7 +176,7 @@ class Run:
             message = wire.metrics_message(values, step, description, this.rank, saved)
             if this.client is None or not this.client.send(message):
                 for name, value in values.items():
-                    context_values.say(f"Attempted to log scalar metric {name}:\n{context_values.text_of(value)}")
+                    context_values.say_value(name, value, step)
 
     # ------------------------------------------------------------------ metrics
 
@@ -311,7 +311,7 @@ class Run:
         """
         target = context_values.target_of(name)
         if not target:
-            context_values.say(f"Attempted to upload file {name}")
+            context_values.say(f"file {name}: not copied outside a trial")
             return ""
         context_values.copy_file(path_or_stream, target)
         return target
@@ -340,7 +340,7 @@ class Run:
         if target:
             context_values.copy_folder(root, target)
         else:
-            context_values.say(f"Attempted to upload folder {name}")
+            context_values.say(f"folder {name}: not copied outside a trial")
         return target
 
     # ------------------------------------------------------------------ tags and state
@@ -355,7 +355,8 @@ class Run:
         this = current()
         this.tags.update(texts)
         if this.client is None or not this.client.send(wire.tags_message(texts)):
-            context_values.say(f"Attempted to set tags {texts}")
+            for key, text in texts.items():
+                context_values.say_value(f"tag {key}", text)
 
     def get_tags(self) -> dict[str, str]:
         """Returns the tags this process has set."""
@@ -381,7 +382,7 @@ class Run:
     def _state(self, state: str, why: str) -> None:
         this = current()
         if this.client is None or not this.client.send(wire.state_message(state, why)):
-            context_values.say(f"Attempted to set the state {state}{': ' + why if why else ''}")
+            context_values.say_value("state", f"{state}: {why}" if why else state)
 
     # ------------------------------------------------------------------ inside
 
@@ -400,7 +401,7 @@ class Run:
         this.metrics.setdefault(name, []).append(value)
         message = wire.metrics_message({name: value}, step, description, this.rank)
         if this.client is None or not this.client.send(message):
-            context_values.say(f"Attempted to log {kind} metric {name}:\n{context_values.text_of(value)}")
+            context_values.say_value(name, value, step)
 
 
 def _note(text: str) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 import time
 import uuid
-from typing import IO, Any, Callable, Mapping, Sequence, Union  # noqa: UP035  (aliases used at run time)
+from typing import IO, Any, Callable, Mapping, Union  # noqa: UP035  (aliases used at run time)
 
 from raydrive import ranks, wire
 
@@ -23,10 +22,6 @@ MOST_BITS = 3_330
 """Of a whole number, a thousand digits: Python refuses to print very long ones, and JSON is printed."""
 MAX_DEPTH = 30
 """Most lists and mappings in each other in one value; the reader of the wire has the same bound."""
-_BEYOND = 1 << 63
-"""Steps are below it, and above it with the other sign: 64 bits are what files of numbers hold."""
-_NEARLY_NUMBERS = r"(?ai)[-+]?(\d*,\d+|\d{1,3}(,\d{3})+\.\d+|\d+(_\d+)+)(e[-+]?\d+)?|[-+]?(\d+\.?\d*|\.\d+) *%"
-"""What people write for numbers and no program reads as one: ``1,5``, ``1,234.5``, ``1_000``, ``93 %``."""
 
 
 class Process:
@@ -79,7 +74,7 @@ class ParentRun:
 
 
 class ExperimentName:
-    """The experiment of a run, as far as a training process knows it."""
+    """The experiment of a run, as far as a training process has it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -175,39 +170,6 @@ def scalar(value: Any, where: str, way_out: str) -> Any:
     raise TypeError(f"{where}: found {type(value).__name__} ({what}); expected a number or a string; {way_out}")
 
 
-def parse_log(arguments: Sequence[str]) -> tuple[dict[str, wire.Scalar], float | None, list[str]]:
-    """Splits the arguments of ``raydrive log`` into values, step and complaints."""
-    values: dict[str, wire.Scalar] = {}
-    steps: list[float] = []
-    complaints: list[str] = []
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word == "--step" or word.startswith("--step="):
-            text = word[7:] if "=" in word else (rest.pop(0) if rest else "")
-            step = wire.parse_scalar(text.strip())
-            if isinstance(step, str) or not -_BEYOND <= step < _BEYOND:
-                complaints.append(f"--step: found {shown(text)}; allowed: a number, finite and of 64 bits")
-            elif steps:
-                complaints.append(f"--step: found a second one, {shown(text)}; allowed: one")
-            else:
-                steps.append(step)
-            continue
-        name, equals, text = (part.strip() for part in word.partition("="))
-        if not equals or not name or name.startswith("--"):
-            complaints.append(f"found {shown(word)}; allowed: NAME=VALUE, such as accuracy=0.93, and --step N")
-        elif name in values:
-            complaints.append(f"{name}: found a second value, {shown(text)}; allowed: one in each call")
-        elif not text or re.fullmatch(_NEARLY_NUMBERS, text):
-            found = f"{shown(text)}, which is no number" if text else "no value"
-            complaints.append(f"{name}: found {found}; allowed: a number, such as 0.93, 1500 or 1e-3, or a text")
-        else:
-            values[name] = wire.parse_scalar(text)
-    if not values and not complaints:
-        complaints.append("no metric given")
-    return values, steps[0] if steps else None, complaints
-
-
 def column(value: Any, where: str) -> list[Any]:
     """A list of numbers and strings.
 
@@ -289,6 +251,11 @@ def chart(value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
         raise TypeError(f"{where}: found {type(value).__name__}; expected a mapping or the JSON text of one")
     return tree(value, where)
+
+
+def say_value(name: str, value: object, step: object = None) -> None:
+    """Prints a value that no trial takes: ``accuracy = 0.93 (step 3)``."""
+    say(f"{name} = {text_of(value)}" + ("" if step is None else f" (step {text_of(step)})"))
 
 
 def say(text: str) -> None:

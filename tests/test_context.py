@@ -281,7 +281,7 @@ def test_a_channel_that_is_gone_does_not_stop_training(
     run.log("a", 1)
     run.log("a", 2)
     out, err = capfd.readouterr()
-    assert out == "Attempted to log scalar metric a:\n1\nAttempted to log scalar metric a:\n2\n"
+    assert out == "a = 1\na = 2\n"
     assert err.count("\n") == 1
     assert run.get_metrics() == {"a": [1, 2]}
 
@@ -466,22 +466,16 @@ def test_outside_a_trial_everything_prints(capsys: pytest.CaptureFixture[str], t
     assert run.upload_folder("outputs/b", tmp_path) == ""
     run.fail("no luck")
     assert capsys.readouterr().out.splitlines() == [
-        "Attempted to log scalar metric accuracy:",
-        "0.93",
-        "Attempted to log list metric l:",
-        "[1]",
-        "Attempted to log row metric r:",
-        "{'x': 1}",
-        "Attempted to log table metric t:",
-        "{'x': [1]}",
-        "Attempted to log image metric i:",
-        "p.png",
-        "Attempted to log confusion matrix metric c:",
-        "{'a': 1}",
-        "Attempted to set tags {'k': 'v'}",
-        "Attempted to upload file outputs/a",
-        "Attempted to upload folder outputs/b",
-        "Attempted to set the state Failed: no luck",
+        "accuracy = 0.93 (step 1)",
+        "l = [1]",
+        "r = {'x': 1}",
+        "t = {'x': [1]}",
+        "i = p.png",
+        "c = {'a': 1}",
+        "tag k = v",
+        "file outputs/a: not copied outside a trial",
+        "folder outputs/b: not copied outside a trial",
+        "state = Failed: no luck",
     ]
 
 
@@ -537,5 +531,5 @@ def test_a_checkpoint_waits_for_the_one_before(tmp_path: Path, monkeypatch: pyte
 def test_outside_a_trial_a_report_prints(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     Run.get_context().report({"accuracy": 0.5, "text": "\ud800"}, step=1, checkpoint=tmp_path)
     out, error = capsys.readouterr()
-    assert out.startswith("Attempted to log scalar metric accuracy:\n0.5\n")
+    assert out.startswith("accuracy = 0.5 (step 1)\n")
     assert "a checkpoint does nothing outside a trial" in error

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from raydrive import context_values, ranks, wire
+from raydrive import log_command, ranks, wire
 
 
 class Server:
@@ -309,8 +309,8 @@ def test_logging_from_a_command_line(server: Server) -> None:
 
 
 def test_logging_from_a_command_line_outside_a_trial_prints() -> None:
-    done = log(["accuracy=0.5"])
-    assert (done.returncode, done.stdout) == (0, "Attempted to log scalar metric accuracy:\n0.5\n")
+    done = log(["accuracy=0.5", "--step", "3"])
+    assert (done.returncode, done.stdout) == (0, "accuracy = 0.5 (step 3)\n")
 
 
 def test_logging_from_a_command_line_says_everything_that_is_wrong(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_logging_from_a_command_line_says_everything_that_is_wrong(tmp_path: Pat
     ],
 )
 def test_what_a_command_line_may_say(arguments: list[str], values: dict[str, Any] | None, step: float | None) -> None:
-    found, at, complaints = context_values.parse_log(arguments)
+    found, at, complaints = log_command.parse_log(arguments)
     assert complaints == []
     assert at == step
     assert values is None or found == values
@@ -370,7 +370,7 @@ def test_what_a_command_line_may_say(arguments: list[str], values: dict[str, Any
     ],
 )
 def test_what_a_command_line_may_not_say(arguments: list[str], found: str) -> None:
-    (complaint,) = context_values.parse_log(arguments)[2]
+    (complaint,) = log_command.parse_log(arguments)[2]
     assert found in complaint
     assert "allowed: " in complaint
     assert len(complaint) < 250

@@ -77,7 +77,7 @@ class PlotMethods:
         return plot_slices(self.reader)
 
     def plot_timeline(self) -> Any:
-        """Returns who trained where and when: a lane per node and GPU, a bar per attempt."""
+        """Returns where and when each trial trained: a lane per node and GPU, a bar per attempt."""
         from raydrive.api.display.timeline import plot_timeline  # lazy: raydrive.api.display.timeline, 0.002 s
 
         return plot_timeline(self.reader)

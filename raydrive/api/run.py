@@ -302,7 +302,7 @@ class HyperDriveRun(PlotMethods, Tables):
 
 @checks_arguments(parent=RUN_OBJECT, output_file_path=PATH | NOTHING, attempt=whole(1) | NOTHING)
 class Run:
-    """A child run: one configuration that is, or was, trained.
+    """A trial, HyperDrive's child run: one configuration that is, or was, trained.
 
     Made by ``HyperDriveRun``. Inside a training process ``raydrive.Run.get_context()`` gives the object to log with.
     """

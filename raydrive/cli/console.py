@@ -7,7 +7,6 @@ import csv
 import enum
 import functools
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,13 +17,14 @@ import typer
 from raydrive.api.display.text import one_line
 from raydrive.api.display.unbroken_stream import Unbroken
 from raydrive.core.errors import brief
+from raydrive.core.views.json_output import SCHEMA_VERSION, finite
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 EXIT_INTERRUPTED = 130
-SCHEMA_VERSION = 1
-"""Version of the JSON that ``-o json`` prints; raised when a field changes its meaning."""
+PARAMS = "params"
+"""Key of a row's hyperparameters: one object in JSON, a column ``param_NAME`` for each in a table and in CSV."""
 
 
 class Format(str, enum.Enum):
@@ -66,7 +66,7 @@ def command(
         app: Where to.
         function: The command; its docstring is its help.
         name: Its name; None = the function's.
-        outlives_reader: Whether it goes on, with the same exit code, when nobody reads its output any more.
+        outlives_reader: Whether it goes on, with the same exit code, when its output is no longer read.
     """
 
     @functools.wraps(function)
@@ -89,7 +89,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def unbroken() -> Iterator[None]:
-    """Drops what nobody reads any more instead of failing at it (``raydrive submit x.yml 2>&1 | head -1``)."""
+    """Drops output that is no longer read instead of failing at it (``raydrive submit x.yml 2>&1 | head -1``)."""
     streams = sys.stdout, sys.stderr
     ours = Unbroken(sys.stdout), Unbroken(sys.stderr)
     sys.stdout, sys.stderr = cast("TextIO", ours[0]), cast("TextIO", ours[1])
@@ -103,7 +103,7 @@ def unbroken() -> Iterator[None]:
 
 
 def silence(*streams: TextIO) -> None:
-    """Sends what this process still prints to streams nowhere: whoever read it has gone."""
+    """Sends what this process still prints to streams nowhere: their reader has gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         with contextlib.suppress(OSError, ValueError):
@@ -128,12 +128,16 @@ def emit(rows: Sequence[Mapping[str, Any]], form: Format, *, name: str, columns:
         rows: The data.
         form: Table, JSON or CSV.
         name: What the rows are, the key of the JSON object.
-        columns: Their order in a table or CSV; empty = as they come.
+        columns: Their order in a table or CSV; empty = as they come. ``params`` stands for those of hyperparameters.
     """
     if form is Format.JSON:
         emit_json({name: list(rows)})
         return
-    names = list(columns) or list(dict.fromkeys(key for row in rows for key in row))
+    params = list(dict.fromkeys(key for row in rows for key in param_columns(row.get(PARAMS, {}))))
+    rows = [flat(row) for row in rows]
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    if columns:
+        names = [key for column in columns for key in (params if column == PARAMS else [column])]
     if form is Format.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
@@ -150,24 +154,29 @@ def emit_one(row: Mapping[str, Any], form: Format) -> None:
     elif form is Format.CSV:
         emit([row], form, name="rows")
     else:
-        width = max((len(key) for key in row), default=0)
-        for key, value in row.items():
+        lines = flat(row)
+        width = max((len(key) for key in lines), default=0)
+        for key, value in lines.items():
             print(f"{key:<{width}}  {_shown(value)}")
 
 
 def emit_json(value: Mapping[str, Any]) -> None:
     """Prints a JSON object; numbers JSON does not know (NaN, infinities) become null."""
-    print(json.dumps({"schema_version": SCHEMA_VERSION, **_finite(dict(value))}, indent=2, default=str))
+    print(json.dumps({"schema_version": SCHEMA_VERSION, **finite(dict(value))}, indent=2, default=str))
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a row with a column for each hyperparameter, where it has its hyperparameters in one object."""
+    return {
+        key: value
+        for name, item in row.items()
+        for key, value in (param_columns(item) if name == PARAMS else {name: item}).items()
+    }
+
+
+def param_columns(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns hyperparameters by their columns: ``param_lr`` for ``lr`` and for v1's ``--lr``."""
+    return {f"param_{name.lstrip('-')}": value for name, value in params.items()}
 
 
 def _plain(value: Any) -> Any:

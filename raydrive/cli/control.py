@@ -47,7 +47,8 @@ def cancel(
     if trial is not None:
         run.get_child(trial)
     if run.sweep.finished is not None:
-        say(f"Run {run.id} is over already: {run.sweep.finished.state}, {run.sweep.finished.why}.")
+        summary = run.reader.status().summary
+        say(f"Run {run.id} is over already: {summary.state}, {summary.why}.")
         return 0
     if run.get_status() == INTERRUPTED:
         say(f"Run {run.id} was interrupted: nothing of it runs. Go on with it: raydrive resume {run.id}")

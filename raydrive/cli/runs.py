@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from raydrive.cli.console import EXIT_INTERRUPTED, Format, emit_one, only_data, resolve, say, silence
+from raydrive.cli.console import EXIT_INTERRUPTED, PARAMS, Format, emit_one, only_data, resolve, say, silence
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.records import CANCELED, FAILED
 
@@ -62,11 +62,9 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "artifacts": f"{child.uri}/outputs",
         "command": line,
         "notice": "; ".join(child.notes),
+        PARAMS: dict(child.params),
     }
-    if output is Format.JSON:
-        emit_one({**row, "params": dict(child.params), "files": _file_names(child)}, output)
-    else:
-        emit_one({**row, **{f"param_{name.lstrip('-')}": value for name, value in child.params.items()}}, output)
+    emit_one({**row, "files": _file_names(child)} if output is Format.JSON else row, output)
 
 
 def _file_names(child: Run) -> list[str]:

@@ -10,22 +10,28 @@ import typer
 
 from raydrive.cli.console import (
     EXIT_INTERRUPTED,
+    PARAMS,
     Format,
     OutputOption,
     RunArgument,
     StorageOption,
     command,
     emit,
+    emit_json,
     emit_one,
     say,
 )
 from raydrive.cli.runs import EXIT_UNREADABLE, exit_code, open_run, print_best, workspace
+from raydrive.core.views.json_output import counts_json
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
     from raydrive.core.views.heartbeat import Heartbeat
     from raydrive.core.views.savings import Saving
+    from raydrive.core.views.summary import Summary
 
+STATES = ("queued", "running", "interrupted", "completed", "canceled", "failed")
+"""Columns of ``list``: numbers of trials."""
 TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
 
 
@@ -42,7 +48,7 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="So many at most, the newest first.", min=1)] = 50,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """List the runs, newest first; trials are those that are over, of all that may be launched."""
+    """List the runs, newest first; trials are those that have ended, of all that there may be."""
     rows: list[dict[str, object]] = []
     space = workspace(storage)
     for run in space.runs(experiment, unreadable=lambda name, error: say(f"Note: {error}")):
@@ -55,7 +61,7 @@ def list_runs(
                 "run": run.id,
                 "experiment": run.experiment,
                 "status": stands.state,
-                "trials": f"{summary.done}/{summary.max_total_runs}",
+                **_counts(summary, output),
                 "metric": run.config.metric.label if output is Format.TABLE else run.config.metric.name,
                 "objective": run.config.metric.value,
                 "best": summary.best.value if summary.best else None,
@@ -64,7 +70,7 @@ def list_runs(
         )
     columns = ["run", "experiment", "status", "trials", "metric", "best", "elapsed_s"]
     if output is not Format.TABLE:
-        columns.append("objective")
+        columns += ["objective", "trials_ended", "max_total_trials", *STATES]
     if not rows and output is Format.TABLE:
         say(f"No runs in {space.storage}.")
         return 0
@@ -83,9 +89,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "experiment": run.experiment,
             "status": stands.state,
             "why": summary.why,
-            "trials": summary.total,
-            "max_total_trials": summary.max_total_runs,
-            **{name.lower(): count for name, count in summary.counts.items()},
+            **_counts(summary, output),
             "metric": run.config.metric.name,
             "goal": run.config.metric.goal.value,
             "objective": run.config.metric.value,
@@ -103,6 +107,14 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
         output,
     )
     return EXIT_UNREADABLE if run.damage else 0
+
+
+def _counts(summary: Summary, output: Format) -> dict[str, object]:
+    """The trials of a run as ``list`` and ``status`` count them; in a table, those that have ended of all."""
+    counts: dict[str, object] = dict(counts_json(summary))
+    if output is Format.TABLE:
+        counts["trials"] = f"{counts.pop('trials_ended')}/{counts.pop('max_total_trials')}"
+    return counts
 
 
 def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
@@ -158,19 +170,24 @@ def trials(
     top: Annotated[int, typer.Option(help="So many at most; 0 = all.", min=0)] = 0,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """List the trials of a run: parameters, metric, and why each ended."""
+    """List the trials of a run: parameters, metric, and why each ended.
+
+    An interval is one value of the primary metric.
+    """
     from raydrive.core.views.summary import ranked  # lazy: raydrive.core.views.summary, 0.05 s
 
     if by not in ("best", "number"):
         raise typer.BadParameter(f"found {by!r}; allowed: best, number", param_hint="--sort")
     run = open_run(run_name, storage)
-    rows: list[dict[str, Any]] = run.rows()
+    rows: list[dict[str, Any]] = [
+        {**{key: value for key, value in row.items() if not key.startswith("param_")}, PARAMS: dict(trial.params)}
+        for row, trial in zip(run.rows(), run.sweep.trials, strict=True)
+    ]
     if by == "best":
         rows = [rows[trial.number] for trial in ranked(run.sweep)]
     rows = rows[:top] if top else rows
-    params = list(dict.fromkeys(key for row in rows for key in row if key.startswith("param_")))
     ranking = run.config.metric.value
-    columns = ["trial", "state", *dict.fromkeys((ranking, "best", "last")), "intervals", "seconds", *params, "why"]
+    columns = ["trial", "state", *dict.fromkeys((ranking, "best", "last")), "intervals", "seconds", PARAMS, "why"]
     if output is not Format.TABLE:
         columns += ["attempt", "node", "gpus", "losses"]
     emit(rows, output, name="trials", columns=columns)
@@ -211,6 +228,8 @@ def best(run_name: RunArgument = "last", storage: StorageOption = None, output: 
     run = open_run(run_name, storage)
     if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
         say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.label!r}.")
+        if output is Format.JSON:
+            emit_json({"run": run.id, "trial": None})
         return 3
     print_best(run, output)
     return 0

@@ -215,7 +215,7 @@ def _row(one: WhatIfResult, *, as_it_was: bool) -> dict[str, Any]:
 
 
 def _unknown(found: list[WhatIfResult]) -> list[str]:
-    """What nobody can know, in words."""
+    """What cannot be known, in words."""
     gap, texts = found[0].no_estimate, []
     if any(one.unknown for one in found):
         texts.append(

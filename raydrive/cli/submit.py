@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from raydrive.cli.console import (
+    PARAMS,
     AddressOption,
     Format,
     OutputOption,
@@ -18,14 +20,17 @@ from raydrive.cli.console import (
     StorageOption,
     command,
     emit,
+    emit_json,
     only_data,
     resolve,
     say,
 )
 from raydrive.cli.runs import attend, workspace
+from raydrive.core.errors import ConfigError
 from raydrive.core.records import QUEUED
 
 if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
     from raydrive.core.config.run_config import RunConfig
     from raydrive.core.sweep.warm_start_data import WarmStartData
     from raydrive.sweepfile.loader import Loaded
@@ -89,7 +94,7 @@ def submit(
     if detach:
         for line in run.lineage.lines():
             say(line)
-        print(run.id)
+        _print_run(run, output)
         say(f"It goes on by itself. Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}")
         return 0
     return attend(run, output)
@@ -138,7 +143,7 @@ def resume(
     place = read_place()
     target = resolve(address, "RAY_ADDRESS", "--address", place.address)
     limits = {name: value for name, value in wanted.items() if value is not None}
-    with only_data():
+    with only_data(), _names_of_options():
         launching.resume(
             run.reader,
             address=target,
@@ -152,9 +157,36 @@ def resume(
     for text in run.notices:
         say(f"Note: {text}")
     if detach:
-        print(run.id)
+        _print_run(run, output)
         return 0
     return attend(run, output)
+
+
+@contextlib.contextmanager
+def _names_of_options() -> Iterator[None]:
+    """Reports the limits of a resume under the names of their options.
+
+    Raises:
+        ConfigError: The one that was raised, so renamed.
+    """
+    options = {
+        "max_total_runs": "--max-total-trials",
+        "max_concurrent_runs": "--max-concurrent-trials",
+        "max_duration_s": "--timeout",
+    }
+    try:
+        yield
+    except ConfigError as error:
+        problems = [dataclasses.replace(one, where=options.get(one.where, one.where)) for one in error.problems]
+        raise ConfigError(problems) from error
+
+
+def _print_run(run: HyperDriveRun, output: Format) -> None:
+    """Prints which run goes on by itself."""
+    if output is Format.JSON:
+        emit_json({"run": run.id, "experiment": run.experiment, "storage": run.uri})
+    else:
+        print(run.id)
 
 
 def validate(
@@ -166,9 +198,18 @@ def validate(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Check a sweep file: every problem with its line, and what it would run."""
-    loaded = load(config, changes or (), site or (), node)
-    _checked(loaded, _storage(storage, loaded), _address(None, loaded))
+    try:
+        loaded = load(config, changes or (), site or (), node)
+        _checked(loaded, _storage(storage, loaded), _address(None, loaded))
+    except ConfigError as error:
+        if output is Format.JSON:
+            problems = [dataclasses.asdict(one) for one in error.problems]
+            emit_json({"config": str(config), "valid": False, "problems": problems})
+        raise
     plan = loaded.submission.config
+    if output is Format.JSON:
+        emit_json({"config": str(config), "valid": True, "problems": [], **_plan_json(loaded)})
+        return 0
     space = plan.sampling.space
     size = "infinite" if space.size is None else str(space.size)
     many = len(space.expressions)
@@ -176,6 +217,22 @@ def validate(
     counts += f"up to {plan.limits.max_total_runs} trial{'s' * (plan.limits.max_total_runs != 1)}"
     say(f"{config}: valid. {counts}.")
     return 0
+
+
+def _plan_json(loaded: Loaded) -> dict[str, Any]:
+    """What a valid file would run."""
+    plan = loaded.submission.config
+    return {
+        "warnings": list(loaded.warnings),
+        "experiment": plan.experiment,
+        "metric": plan.metric.name,
+        "goal": plan.metric.goal.value,
+        "objective": plan.metric.value,
+        "parameters": list(plan.sampling.space.expressions),
+        "configurations": plan.sampling.space.size,
+        "max_total_trials": plan.limits.max_total_runs,
+        "max_concurrent_trials": plan.limits.max_concurrent_runs,
+    }
 
 
 def schema() -> int:
@@ -213,7 +270,7 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
     """Refuses what ``submit`` refuses without a cluster, and says what earlier runs bring.
 
     Returns:
-        Configuration and heritage of the run to be.
+        Configuration and warm-start data of the run to be.
     """
     from raydrive.api.submit.preflight import check_submission  # lazy: raydrive.api.submit.preflight, 0.06 s
 
@@ -256,9 +313,7 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
         argv = trial_argv(config.trial, params, python=config.trial.python or "python")
         if config.trial.resume_argument and any(sources[number : number + 1]):
             argv = with_resume_argument(argv, "DIR")
-        rows.append(
-            {"trial": number, **{f"param_{name}": value for name, value in params.items()}, "command": shown(argv)}
-        )
+        rows.append({"trial": number, PARAMS: dict(params), "command": shown(argv)})
     if output is Format.TABLE:
         for row in rows:
             print(row["command"])

@@ -233,7 +233,7 @@ class OptunaSampler:
                 study.tell(trial, value)
 
     def _fate(self, seen: TrialRecord) -> _Fate | None:
-        """What Optuna is told of a trial; None when that is nothing."""
+        """What Optuna gets of a trial; None when that is nothing."""
         try:
             unit = self._space.unit(seen.params)
         except ConfigError:  # resumed from a run with another space

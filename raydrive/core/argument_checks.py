@@ -88,7 +88,7 @@ def instance(of: type | tuple[type, ...], allowed: str) -> ArgumentRule:
 
 
 def lazy(home: str, name: str, allowed: str) -> ArgumentRule:
-    """Returns objects of a class that is looked up when somebody asks, for modules that import each other.
+    """Returns objects of a class that is looked up at the first check, for modules that import each other.
 
     Args:
         home: The module.

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def copied(value: Any) -> Any:
-    """Returns a value with containers of its own, tuples kept, so that nobody changes the original through it."""
+    """Returns a value with containers of its own, tuples kept, so that the original cannot be changed through it."""
     if isinstance(value, Mapping):
         return {key: copied(item) for key, item in value.items()}
     if isinstance(value, list):

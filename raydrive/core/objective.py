@@ -120,7 +120,7 @@ class Results:
         """Negative scores and numbers of trials; some are out of date."""
 
     def touch(self, trial: int) -> None:
-        """Told that a trial has logged; earlier runs' trials, which have negative numbers, do not count."""
+        """Takes a trial that has logged; earlier runs' trials, which have negative numbers, do not count."""
         if trial >= 0:
             self._changed.add(trial)
 

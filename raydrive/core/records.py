@@ -1,4 +1,4 @@
-"""Facts and decisions: the only things the judge is told, and the only things it says.
+"""Facts and decisions: the judge's only input, and its only output.
 
 Facts are past tense and carry the time they happened at (``at``, seconds since the epoch, UTC). Decisions are
 imperative. Both are a closed union of frozen records. A journal line is one *entry*: a fact and the decisions it
@@ -182,7 +182,7 @@ class Stop:
     attempt: int
     why: str
     by: str = ""
-    """Who wants it: ``policy``, ``timeout``, ``user``, or ``run`` when the whole run is ending."""
+    """What ends it: ``policy``, ``timeout``, ``user``, or ``run`` when the whole run is ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ _MARKS = frozenset({"$float", "$tuple", "$dict"})
 
 
 def encoded(value: Any) -> Any:
-    """Returns a value for JSON, which knows no NaN, no infinities and no tuples; ``decoded`` gives it back."""
+    """Returns a value for JSON, which has no NaN, no infinities and no tuples; ``decoded`` gives it back."""
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": _encode_number(value)}
     if isinstance(value, Mapping):
@@ -415,7 +415,7 @@ def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any, frozenset[typ
             text = str(spec.type)
             default = spec.default
             if text.startswith("Mapping") or text == "Params":
-                default = {}  # one for all, as nobody changes a record
+                default = {}  # one for all, as records are never changed
             elif "None" in text:
                 default = None
             elif text == "str":

@@ -1,6 +1,6 @@
 """Fact -> judge -> journal -> runner: the one place that carries out decisions.
 
-The loop knows no Ray, no thread and no clock. Three steps, so that a driver may write off its event loop while reports
+The loop uses no Ray, no thread and no clock. Three steps, so that a driver may write off its event loop while reports
 queue: ``judge`` folds a batch of facts, ``write`` makes it durable in one append, ``act`` carries the decisions out. A
 simple runner calls ``take``, which does the three in a row.
 """
@@ -28,10 +28,10 @@ class TrialRunner(Protocol):
         """Ends an attempt now; ``Ended`` follows. An attempt that is not there any more is no error."""
 
     def close(self, close: Close) -> None:
-        """Told that a trial is over, so that what was kept for it can go."""
+        """Lets go of what was kept for a trial that is over."""
 
     def finish(self, finish: Finish) -> None:
-        """Told that the run is over."""
+        """Ends what the run has in use."""
 
 
 class Writer(Protocol):

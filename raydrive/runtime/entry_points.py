@@ -1,7 +1,7 @@
 """Policies and samplings that installed packages offer under a short name, as entry points.
 
 The groups are ``raydrive.policies`` and ``raydrive.samplings``. They are looked up when a name is asked for that is
-none of raydrive's core, so that nobody else waits for it.
+none of raydrive's core, so that nothing else waits for it.
 """
 
 from __future__ import annotations

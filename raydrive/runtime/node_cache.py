@@ -1,7 +1,7 @@
 """What a run keeps on a node (code, fetched inputs): held while an actor of the run lives there, and swept later.
 
 Actors are killed without a word, so none of them can tidy up at the end, and the next one of the same run may want the
-same inputs in a moment. A folder goes when it has not been held for a day, by whoever starts on that node then.
+same inputs in a moment. The next actor on a node removes a folder that was not held for a day.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def lock_run_cache(folder: Path) -> int:
 
 
 def is_held(held: int, folder: Path) -> bool:
-    """Whether a folder is still the one that a descriptor of ``lock_run_cache`` holds: nobody has removed it."""
+    """Whether a folder is still the one that a descriptor of ``lock_run_cache`` holds, and was not removed."""
     return _same(held, folder / _HELD)
 
 
@@ -58,7 +58,7 @@ def leave(folder: Path) -> None:
 
 
 def evict_old_caches(root: Path) -> None:
-    """Removes the folders of runs that nobody has held for a day; at most once an hour, and by one process.
+    """Removes the folders of runs that no process has held for a day; at most once an hour, and by one process.
 
     Args:
         root: Holds the folders of this user's runs on this node.
@@ -82,10 +82,10 @@ def evict_old_caches(root: Path) -> None:
 
 
 def _remove(held: Path) -> None:
-    """Removes a folder, unless somebody holds it; without what trials have left there and nowhere else.
+    """Removes a folder, unless a process holds it; without what trials have left there and nowhere else.
 
     Raises:
-        OSError: If somebody does.
+        OSError: If a process does.
     """
     lock = os.open(held, os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -95,7 +95,7 @@ def _remove(held: Path) -> None:
                 if path.is_dir() and path.name not in _HOLD_FILES:
                     remove_tree(path)
             return
-        held.unlink()  # first: who waits for the lock now makes the folder anew
+        held.unlink()  # first: a process that waits for the lock makes the folder anew
         remove_tree(held.parent)
     finally:
         os.close(lock)

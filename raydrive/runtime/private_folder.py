@@ -12,7 +12,7 @@ from pathlib import Path
 def private_folder(parent: str = "/tmp") -> Path:
     """A folder that only this user can enter, with a path short enough for sockets (108 bytes in all).
 
-    It is the same one for all processes of the user, also where somebody else has taken the usual name.
+    It is the same one for all processes of the user, also where another user has taken the usual name.
 
     Args:
         parent: Folder it is in.
@@ -25,7 +25,7 @@ def private_folder(parent: str = "/tmp") -> Path:
         folder.mkdir(mode=0o700)
     if _is_private(folder):
         return folder
-    # Somebody else has made it, or has opened it to others. Nobody can foresee the name of the one beside it, which is
+    # Another user has made it, or it is open to others. The name of the one beside it cannot be foreseen, and it is
     # found again by its owner: else each call would make another one, and no sweep would ever come by.
     found = _beside(folder)
     if found:

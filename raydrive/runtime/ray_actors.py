@@ -1,7 +1,7 @@
 """The classes of the two Ray actors: their calls, and nothing that takes long to import.
 
 Ray imports an actor's class wherever it is created, and wherever a handle of it arrives. With the work itself in these
-classes the submitting process, the driver and every trial actor would each import all of it, and somebody would wait
+classes the submitting process, the driver and every trial actor would each import all of it, and trials would wait
 for that each time; so an actor imports its own work in its own process, when it is created there. Each call is
 described where its work is.
 
@@ -122,7 +122,7 @@ class TrialActor:
         return await self._work.adopt(epoch, driver)
 
     async def renew(self, epoch: int) -> None:
-        """Told by the driver that it is alive."""
+        """Takes the driver's sign of life."""
         await self._work.renew(epoch)
 
     async def run(

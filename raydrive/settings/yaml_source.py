@@ -1,7 +1,7 @@
 """YAML with places, as a tree of ``Node``.
 
 YAML is read as YAML 1.2 (core schema): ``1e-4`` is a number, ``yes`` is text, a duplicate key is an error. Only this
-module knows ruamel.yaml.
+module uses ruamel.yaml.
 """
 
 from __future__ import annotations

@@ -245,7 +245,7 @@ def fetch_checkpoint(layout: RunLayout, trial: int, manifest: Manifest, into: Pa
 
 
 def pin(layout: RunLayout, trial: int, attempt: int, number: int) -> None:
-    """Says which checkpoint an attempt goes on from, so that nobody deletes it, not even a lost one that still trains.
+    """Records which checkpoint an attempt goes on from: none deletes it, not even a lost one that still trains.
 
     Raises:
         StorageError: If that cannot be written.

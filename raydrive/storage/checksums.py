@@ -65,7 +65,7 @@ def verified(line: bytes, before: int) -> tuple[bytes, int] | None:
 def written(data: bytes, *, checked: bool) -> int:
     """Returns how much of a segment's end was written to its end; the rest is an append that was cut short.
 
-    Damaged lines count: whoever reads them finds that out.
+    Damaged lines count: their readers find that out.
 
     Args:
         data: Lines, and perhaps a part of one.

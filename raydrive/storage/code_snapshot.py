@@ -1,7 +1,7 @@
 """The user's code: a snapshot of the source directory, its way to the trials, and each trial's working directory.
 
 The snapshot is a zip that depends on nothing but the files' names, modes and contents; its name is its sha256, so that
-what a trial runs can be told from what was submitted. Functions travel as the bytes they were pickled to.
+what a trial runs can be compared with what was submitted. Functions travel as the bytes they were pickled to.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
 
 def _safe(entry: zipfile.ZipInfo, archive: Path) -> str:
-    """The entry's name, if it stays inside; the sha256 says that it is what was stored, not who stored it."""
+    """The entry's name, if it stays inside; the sha256 shows what was stored, not that it is harmless."""
     parts = entry.filename.rstrip("/").split("/")
     steps = entry.filename.rstrip("/").replace("\\", "/").split("/")  # a name may have a backslash, and means no folder
     kind = (entry.external_attr >> 16) & 0o170000

@@ -1,6 +1,6 @@
 """Data that a run reads from elsewhere, brought to a node: once per place, whole or not at all.
 
-A place is a URI of ``http(s)``, or of a file system that ``open_folder`` knows. Processes of one node that want the
+A place is a URI of ``http(s)``, or of a file system that ``open_folder`` opens. Processes of one node that want the
 same place wait for the one that is fetching it.
 """
 

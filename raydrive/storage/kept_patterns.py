@@ -22,7 +22,7 @@ class Patterns:
         self._spec = pathspec.GitIgnoreSpec.from_lines(map(_relative, patterns))
 
     def decide(self, name: str) -> bool | None:
-        """Whether a file is kept; False where ``!pattern`` names it, so that nobody misses it; None if none names it.
+        """Whether a file is kept; False where ``!pattern`` names it, without a notice; None if none names it.
 
         Args:
             name: Relative to the working directory, with slashes.

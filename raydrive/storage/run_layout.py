@@ -195,7 +195,7 @@ class RunLayout:
             StorageError: If it is there already, or cannot be written.
         """
         if not self.folder.create_exclusive(_HERITAGE, checked_lines(data)):
-            raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run has its heritage already")
+            raise StorageError(f"cannot write {self.folder.place_of(_HERITAGE)}: the run has it already")
 
     def read_warm_start(self) -> bytes:
         """Returns what earlier runs brought.

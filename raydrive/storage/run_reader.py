@@ -145,7 +145,7 @@ class RunReader:
 
     def _read_on(self) -> None:
         if self._nonsense:
-            return  # all behind an entry that makes no sense was written by someone who knew another run
+            return  # all behind an entry that makes no sense follows from another state
         try:
             self.fold()
         except JournalRewoundError:
@@ -284,7 +284,7 @@ def read_given(layout: RunLayout) -> tuple[RunConfig, WarmStartData]:
     """Returns what a run was given when it was submitted: its configuration, and what earlier runs brought.
 
     Raises:
-        JournalError: If the heritage is damaged.
+        JournalError: If the warm-start data are damaged.
         StorageError: As ``read_config``.
         ConfigError: As ``read_config``.
     """

@@ -12,7 +12,7 @@ from raydrive.storage.run_layout import LOG_NAME, RunLayout
 from raydrive.storage.uploads import LOG_PART_BYTES, log_part
 
 READ_LIMIT = 64 << 20
-"""Bytes that ``read_log`` returns at most, unless told otherwise."""
+"""Bytes that ``read_log`` returns at most, by default."""
 
 
 def list_files(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> list[str]:

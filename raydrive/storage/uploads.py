@@ -273,7 +273,7 @@ class LogUploader:
         return self._sent
 
     def rewind(self, start: int) -> None:
-        """Told, by any thread, that the log has another content from this byte on, and may be shorter."""
+        """Notes, from any thread, that the log has another content from this byte on, and may be shorter."""
         with self._lock:
             self._sent = min(self._sent, start)
 
@@ -332,7 +332,7 @@ def is_reachable(folders: Sequence[Folder]) -> None:
         except StorageError as error:
             errors.append(error)
             continue
-        with contextlib.suppress(StorageError):  # who may write need not be one who may delete
+        with contextlib.suppress(StorageError):  # a user that may write may perhaps not delete
             folder.delete(name)
         return
     if errors:

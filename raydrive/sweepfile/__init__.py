@@ -1,1 +1,1 @@
-"""The sweep file: its keys, its reader, and the problems and warnings that are told about it."""
+"""The sweep file: its keys, its reader, and the problems and warnings about it."""

@@ -256,7 +256,7 @@ class _Reader:
             return None
 
     def _sampling_type(self) -> tuple[str, str]:
-        """Type and rule as far as they can be told, even where other keys are wrong."""
+        """Type and rule as far as they can be found, even where other keys are wrong."""
         raw = self.raw.get("sampling_algorithm", "random")
         raw = raw if isinstance(raw, dict) else {"type": raw}
         given = (str(raw.get(key) or "random").strip().casefold() for key in ("type", "rule"))
@@ -399,7 +399,7 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapp
         resources=Resources(**resources),
         **_given(
             **{name: getattr(own, name) for name in _OF_TRIALS},
-            # HyperDrive passes the folder to the trials it resumes; such a script knows the argument.
+            # HyperDrive passes the folder to the trials it resumes; such a script takes the argument.
             resume_argument=True if own.resume_argument is None and own.resume_child_runs else own.resume_argument,
         ),
     )

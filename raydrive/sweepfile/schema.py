@@ -1,6 +1,6 @@
 """The keys of a sweep file: those of Azure ML's v2 sweep job, and our own below ``raydrive:`` (``settings.keys``).
 
-pydantic checks shapes and ranges at this border; search space and policy are checked by those who own them. Whatever an
+pydantic checks shapes and ranges at this border; search space and policy are checked by their own modules. Whatever an
 Azure file may hold is named here, so that only real mistakes are unknown keys.
 """
 

@@ -57,7 +57,7 @@ def user_sampling(raw: object, space: Space) -> RecordedSampling:
 
 
 def masked(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns a sweep file for the schema, which knows only raydrive's own samplings."""
+    """Returns a sweep file for the schema, which has only raydrive's own samplings."""
     given = raw.get("sampling_algorithm")
     if not is_user_sampling(given):
         return raw

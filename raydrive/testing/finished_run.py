@@ -99,7 +99,7 @@ def _wrong_with_epochs(entries: Iterable[Entry]) -> list[str]:
 def _wrong_with_budgets(sweep: Sweep) -> list[str]:
     limits, wrong = sweep.limits, []
     if len(sweep.trials) > limits.max_total_runs:
-        wrong.append(f"{len(sweep.trials)} trials, max_total_runs is {limits.max_total_runs}")
+        wrong.append(f"{len(sweep.trials)} trials, {limits.max_total_runs} are allowed")
     for trial in sweep.trials:
         if trial.failures > limits.max_attempts:
             wrong.append(f"trial {trial.number} failed {trial.failures} times, max_attempts is {limits.max_attempts}")

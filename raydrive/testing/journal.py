@@ -110,7 +110,7 @@ class JournalContract:
         assert numbers(JournalReader(folder)) == [10, 11, 20, 21, 30, 31]
 
     def test_a_wrong_epoch_is_refused(self, folder: Folder) -> None:
-        """Who asks for an epoch gets that one or none."""
+        """A writer that asks for an epoch gets that one or none."""
         JournalWriter.open(folder, epoch=1).close()
         for wrong in (1, 3):
             with pytest.raises(JournalError, match=f"cannot take epoch {wrong} .* the next free one is 2"):
@@ -147,7 +147,7 @@ class JournalContract:
         assert numbers(JournalReader(folder)) == [1, 2, 3]
 
     def test_lines_that_are_withdrawn_after_they_were_read(self, folder: Folder) -> None:
-        """A reader that saw a late write is told so, and begins again."""
+        """A reader that saw a late write gets an error, and begins again."""
         with JournalWriter.open(folder) as old:
             old.append(lines(1))
         seen = data_names(folder)[-1]
@@ -215,7 +215,7 @@ class JournalContract:
             list(JournalReader(folder).read_lines())
 
     def test_a_segment_that_lost_its_end(self, folder: Folder) -> None:
-        """Its successor knows how long it was."""
+        """Its successor has its length."""
         with JournalWriter.open(folder) as writer:
             writer.append(lines(1, 2))
         name = data_names(folder)[-1]

@@ -79,7 +79,7 @@ class PolicyContract:
             assert policy.judge(trial, k, curves) == policy.judge(trial, k, young)
 
     def test_the_best_trial_goes_on(self) -> None:
-        """Whoever has the best value over intervals 1..k is never stopped at k."""
+        """The trial with the best value over intervals 1..k is never stopped at k."""
         policy = self.make()
         for curves, trial, k, _ in _runs():
             edge = curves.incumbent(k)
@@ -87,7 +87,7 @@ class PolicyContract:
                 assert not _stops(policy.judge(trial, k, curves))
 
     def test_a_trial_alone_goes_on(self) -> None:
-        """There is nobody to be worse than."""
+        """There is no trial to be worse than."""
         policy = self.make()
         for maximize in (True, False):
             curves = Curves(maximize)

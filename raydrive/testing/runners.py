@@ -259,7 +259,7 @@ class RunnerContract:
         assert (trial.state, trial.why) == (FAILED, "exit code 1: no data for fold 2")
 
     def test_the_first_failures_end_the_run(self) -> None:
-        """Nobody wants a hundred failed trials."""
+        """A hundred failed trials help no user."""
 
         def train(params: dict[str, Any]) -> None:
             raise ValueError("always")

@@ -177,7 +177,7 @@ class SamplerContract:
         assert sampler.ask(9, other) == fresh.ask(9, other)
 
     def test_the_history_is_left_alone(self) -> None:
-        """Neither the list nor the params in it are changed, and proposals are nobody else's objects."""
+        """Neither the list nor the params in it are changed, and proposals are objects of their own."""
         for parameter_space, limit in self._spaces():
             sampling = self.sampling(parameter_space, 7)
             written = json.dumps(sampling_record(sampling))

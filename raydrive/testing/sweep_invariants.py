@@ -51,7 +51,7 @@ def check(sweep: Sweep) -> None:
 
 
 def picture(sweep: Sweep) -> dict[str, Any]:
-    """Returns everything a sweep knows, to be compared with ``==``: NaN equals NaN, 0.0 is not -0.0."""
+    """Returns the whole state of a sweep, to be compared with ``==``: NaN equals NaN, 0.0 is not -0.0."""
     return {
         "trials": [{spec.name: _plain(getattr(trial, spec.name)) for spec in fields(trial)} for trial in sweep.trials],
         "open": [trial.number for trial in sweep.open_trials],
@@ -114,10 +114,10 @@ def _wrong_with_run(sweep: Sweep) -> list[str]:
     numbers = [trial.number for trial in sweep.open_trials]
     limits, total = sweep.limits, len(sweep.trials)
     rules = {
-        f"{len(numbers)} trials are open, max_concurrent_runs is {limits.max_concurrent_runs}": (
+        f"{len(numbers)} trials are open, {limits.max_concurrent_runs} are allowed": (
             len(numbers) <= max(limits.max_concurrent_runs, sweep.config.limits.max_concurrent_runs)
         ),
-        f"{total} trials, max_total_runs is {limits.max_total_runs}": (
+        f"{total} trials, {limits.max_total_runs} are allowed": (
             total <= max(limits.max_total_runs, sweep.config.limits.max_total_runs)
         ),
         f"open trials are out of order: {numbers}": numbers == sorted(numbers),
@@ -128,7 +128,7 @@ def _wrong_with_run(sweep: Sweep) -> list[str]:
         "over in a state that is none": sweep.finished is None or sweep.finished.state in TERMINAL,
         "over without a reason": sweep.finished is None or bool(sweep.finished.why),
         "ending without a reason": sweep.ending is None or bool(sweep.ending.why),
-        "ending, and an open trial was not told": not sweep.ending or all(t.stop_by for t in sweep.open_trials),
+        "ending, and an open trial was not stopped": not sweep.ending or all(t.stop_by for t in sweep.open_trials),
         "wants trials it must not launch": 0 <= sweep.free_slots <= max(0, limits.max_concurrent_runs - len(numbers)),
         "wants trials though it ends": not (sweep.free_slots and (sweep.ending or sweep.finished or sweep.exhausted)),
         "neither over, nor anything open, nor anything wanted": bool(

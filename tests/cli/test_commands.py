@@ -6,6 +6,7 @@ import io
 import json
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import typing
@@ -22,6 +23,7 @@ from raydrive.sweepfile.loader import load_sweep
 
 MAIN = "from raydrive.cli import main; main()"
 BAD = Path(__file__).parent.parent / "bad_configs"
+RELEASED = Path(__file__).parent.parent / "formats" / "0.1.0"
 GOOD = """
 type: sweep
 experiment_name: good
@@ -123,10 +125,26 @@ def test_a_dry_run_prints_commands_and_leaves_nothing(
     assert "3 of up to 3 trials" in err
     assert run(["submit", good, "--dry-run", "-o", "json", "--set", "limits.max_total_trials=1"]) == 0
     rows = json.loads(capfd.readouterr().out)["trials"]
-    assert rows == [{"trial": 0, "param_x": 1, "command": "python train.py --x 1"}]
+    assert rows == [{"trial": 0, "params": {"x": 1}, "command": "python train.py --x 1"}]
     assert run(["submit", good, "--dry-run", "--set", "limits.max_trials=1"]) == 2
     assert "max_total_trials" in capfd.readouterr().err
     assert not storage.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "allowed"),
+    [
+        ("--max-total-trials", "a whole number of 1 or more"),
+        ("--max-concurrent-trials", "a whole number of 1 or more"),
+        ("--timeout", "a number of seconds above 0"),
+    ],
+)
+def test_a_limit_of_a_resume_is_refused_under_the_name_of_its_option(
+    storage: Path, capfd: pytest.CaptureFixture[str], option: str, allowed: str
+) -> None:
+    shutil.copytree(RELEASED, storage)
+    assert run(["resume", "old-20261128-120005-0005", option, "0"]) == 2
+    assert re.search(f"  {option}: found 0(.0)?; allowed: {allowed}", capfd.readouterr().err)
 
 
 def test_an_empty_storage(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +152,7 @@ def test_an_empty_storage(storage: Path, capfd: pytest.CaptureFixture[str]) -> N
     out, err = capfd.readouterr()
     assert (out, err) == ("", f"No runs in {storage}.\n")
     assert run(["list", "-o", "json"]) == 0
-    assert json.loads(capfd.readouterr().out) == {"schema_version": 1, "runs": []}
+    assert json.loads(capfd.readouterr().out) == {"schema_version": 2, "runs": []}
     assert run(["status"]) == 2
     assert "there are no runs" in capfd.readouterr().err
 
@@ -217,7 +235,7 @@ def test_reading_needs_no_ray(storage: Path) -> None:
 
 def test_data_that_json_does_not_know(capfd: pytest.CaptureFixture[str]) -> None:
     emit_one({"value": float("nan"), "deep": {"x": [float("inf"), 1.5]}}, Format.JSON)
-    assert json.loads(capfd.readouterr().out) == {"schema_version": 1, "value": None, "deep": {"x": [None, 1.5]}}
+    assert json.loads(capfd.readouterr().out) == {"schema_version": 2, "value": None, "deep": {"x": [None, 1.5]}}
 
 
 def test_a_cell_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -204,7 +204,12 @@ def test_trials_as_table_json_and_csv(detached: Detached) -> None:
         return result.stdout
 
     rows = json.loads(show("-o", "json"))["trials"]
-    assert [(row["trial"], row["param_x"], row["best"]) for row in rows] == [(3, 4, 4), (2, 3, 3), (1, 2, 2), (0, 1, 1)]
+    assert [(row["trial"], row["params"]["x"], row["best"]) for row in rows] == [
+        (3, 4, 4),
+        (2, 3, 3),
+        (1, 2, 2),
+        (0, 1, 1),
+    ]
     parsed = list(csv.DictReader(io.StringIO(show("-o", "csv", "--sort", "number"))))
     assert [row["trial"] for row in parsed] == ["0", "1", "2", "3"]
     assert parsed[0]["why"] == "ended by itself after 6 intervals"
@@ -484,7 +489,7 @@ def test_ctrl_c_leaves_a_run_that_resume_completes(place: Path, storage: str, he
     result = raydrive("resume", run, "--address", head, RAYDRIVE_STORAGE=storage)
     assert result.returncode == 0, result.stderr
     rows = data(raydrive("trials", run, "--sort", "number", "-o", "json", RAYDRIVE_STORAGE=storage))["trials"]
-    assert [row["param_x"] for row in rows] == [row["param_x"] for row in announced]
+    assert [row["params"]["x"] for row in rows] == [row["params"]["x"] for row in announced]
     assert [(row["state"], row["intervals"]) for row in rows] == [("Completed", 4)] * 3
 
 
@@ -558,7 +563,7 @@ def test_other_signals_interrupt_in_order_too(place: Path, storage: str, head: s
     talk = []
     for line in process.stderr:
         talk.append(line)
-        if "launched" in line:
+        if "started:" in line:
             break
     process.send_signal(signal_)
     talk += list(process.stderr)
@@ -572,7 +577,7 @@ def test_other_signals_interrupt_in_order_too(place: Path, storage: str, head: s
 def test_the_terminal_picture(detached: Detached) -> None:
     with window("watch", detached.run, width=60, RAYDRIVE_STORAGE=detached.storage) as terminal:
         assert terminal.wait() == 0
-        picture = terminal.text.split("Completed: max_total_runs")[0]
+        picture = terminal.text.split("Completed: all 4 trials")[0]
         assert "4/4 trials" in picture
         assert max(map(len, re.split(r"[\r\n]+", picture))) <= 60
         assert "\x1b[32m" in terminal.raw or "\x1b[1;32m" in terminal.raw

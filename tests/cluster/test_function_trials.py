@@ -336,7 +336,9 @@ def test_what_waits_says_why(storage: str, tmp_path: Path) -> None:
         return f"{ray.available_resources().get('CPU', 0.0):g}"
 
     wait_until(
-        lambda: why() == [f"waiting for 6 CPU; free in the cluster: {free()} CPU"],
+        lambda: (
+            why() == [f"until another trial of this run ends; each reserves 6 CPU, free in the cluster: {free()} CPU"]
+        ),
         "what the second trial waits for, in the heartbeat",
         seen=lambda: (why(), free(), ray.util.list_named_actors(all_namespaces=True)),
     )

@@ -210,7 +210,7 @@ def test_processes_that_a_trial_starts_print_what_they_log(capfd: pytest.Capture
     sweep = run_inline(function_config(), train)
     assert list(sweep.curves.values(0)) == [1.0]
     out, err = capfd.readouterr()
-    assert "Attempted to log scalar metric score:\n5" in out
+    assert "score = 5\n" in out
     assert "cannot log to in-process" in err
 
 

@@ -152,11 +152,11 @@ def test_what_scripts_use_of_a_run(run_script: RunScript, python: str, tmp_path:
 
 def test_outside_a_trial_the_folder_changes_nothing_but_prints(tmp_path: Path, old_python: str) -> None:
     script = "from azureml.core.run import Run, _OfflineRun\nrun = Run.get_context()\n"
-    script += "print(isinstance(run, _OfflineRun), run.id[:11])\nrun.log('a', 1)"
+    script += "print(isinstance(run, _OfflineRun), run.id[:11])\nrun.log('a', 1, step=2)"
     done = subprocess.run(
         [old_python, "-c", script], env={"PYTHONPATH": FOLDER}, cwd=tmp_path, text=True, capture_output=True
     )
-    assert done.stdout == "True OfflineRun_\nAttempted to log scalar metric a:\n1\n", done.stderr
+    assert done.stdout == "True OfflineRun_\na = 1 (step 2)\n", done.stderr
 
 
 class TestWithTheRealPackageInstalled:

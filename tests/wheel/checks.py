@@ -263,7 +263,7 @@ def ways_to_log(here: Installed) -> str:
     install(here.environment, "mlflow-skinny>=3.1")
     here.run("raydrive", "submit", "ways.yaml")
     status_is(here, 4)
-    values = {one["param_how"]: one["best"] for one in here.ask("trials")["trials"]}
+    values = {one["params"]["how"]: one["best"] for one in here.ask("trials")["trials"]}
     if wrong := [how for how in ("raydrive", "azureml", "mlflow", "command") if abs((values[how] or 0) + 0.04) > 1e-9]:
         raise Failure(f"what was logged by {' and '.join(wrong)} did not arrive: {values}")
     return ", ".join(values)

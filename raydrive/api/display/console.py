@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console, Group
@@ -27,12 +27,12 @@ from raydrive.api.display.text import (
 from raydrive.api.display.unbroken_stream import Unbroken
 from raydrive.core.objective import BEST
 from raydrive.core.records import FAILED
-from raydrive.core.views.heartbeat import NO_HEARTBEAT
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, TURN
 from raydrive.core.views.summary import Summary, trial_notices
 from raydrive.storage.trial_files import whole_log
 
 if TYPE_CHECKING:
-    from raydrive.core.sweep.state import Best
+    from raydrive.core.sweep.state import Best, Trial
     from raydrive.storage.run_reader import RunReader
 
 REFRESH_S = 0.25
@@ -102,7 +102,8 @@ def events(run: RunReader) -> Iterator[str]:
         for at, text in seen.happened(run):
             yield f"{stamp(at)}  {text}"
         if summary.best is not None and _is_news(run, seen.best, summary.best):
-            yield f"{stamp(None)}  {_best_so_far(run, summary.best)}"
+            explained = "" if seen.best else f"; an interval is one value of {one_line(run.config.metric.name)}"
+            yield f"{stamp(None)}  {_best_so_far(run, summary.best)}{explained}"
         seen.best = summary.best
         for text in seen.of_the_driver(run):
             yield f"{stamp(None)}  {text}"
@@ -117,32 +118,47 @@ class _Seen:
     def __init__(self) -> None:
         self.state = ""
         self.best: Best | None = None
-        self._ended, self._launched, self._waits, self._trouble = EndedTrial(), 0, False, ""
+        self._ended, self._waits, self._turns, self._trouble = EndedTrial(), False, False, ""
+        self._known = 0
+        self._queued: dict[int, Trial] = {}
 
     def happened(self, run: RunReader) -> list[tuple[float, str]]:
-        """Returns time and line of each trial that was launched or has ended since the last call, by time."""
+        """Returns time and line of each trial that has started or ended since the last call, by time."""
         trials, metric = run.sweep.trials, run.config.metric
         lines = [
-            (trial.created_at, one_line(f"trial {trial.number} launched: {params_text(trial.params)}"))
-            for trial in trials[self._launched :]
+            (at, one_line(f"trial {trial.number} started: {params_text(trial.params)}"))
+            for trial, at in self._started(trials)
         ]
-        self._launched = len(trials)
         for trial in self._ended.update(trials):
             value = number(run.sweep.curves.objective(trial.number))
             text = f"trial {trial.number} {trial.state}: {metric.value} {metric.name} {value}; {trial.why}"
             lines.append((trial.ended_at or trial.created_at, one_line(text)))
         return sorted(lines, key=lambda line: line[0])
 
+    def _started(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, float]]:
+        """Yields the trials whose first process began since the last call, with the time; a queued one is none."""
+        self._queued.update((trial.number, trial) for trial in trials[self._known :])
+        self._known = len(trials)
+        for trial in list(self._queued.values()):
+            if trial.began_at is not None:
+                yield trial, trial.began_at
+            elif trial.trained_s:
+                yield trial, trial.created_at if trial.ended_at is None else trial.ended_at - trial.trained_s
+            elif trial.open:
+                continue
+            del self._queued[trial.number]
+
     def of_the_driver(self, run: RunReader) -> Iterator[str]:
         """Yields a line where trials begin to wait, or the driver has another trouble."""
         heartbeat = run.last_heartbeat()
         reasons = heartbeat.waiting
-        # The numbers in a reason change all the time; that trials wait is one event.
-        if bool(reasons) != self._waits and not run.sweep.finished:
-            self._waits = bool(reasons)
-            if reasons:
-                queued = ids_text(sorted(map(int, reasons)))
-                yield f"{len(reasons)} queued ({queued}): {one_line(next(iter(reasons.values())))}"
+        # The numbers in a reason change all the time; that trials wait is one event, that they take turns is one a run.
+        turns = {number for number, why in reasons.items() if why.startswith(TURN)}
+        news = not self._turns if turns == set(reasons) else not self._waits
+        self._waits, self._turns = bool(set(reasons) - turns), self._turns or bool(turns)
+        if reasons and news and not run.sweep.finished:
+            queued = ids_text(sorted(map(int, reasons)))
+            yield f"{len(reasons)} queued ({queued}): {one_line(next(iter(reasons.values())))}"
         trouble = heartbeat.trouble
         if trouble != self._trouble:
             self._trouble = trouble

@@ -28,7 +28,7 @@ MOST_LABEL = 40
 
 @cache
 def chart_class() -> Any:
-    """Returns a ``go.Figure`` that is shown, saved and displayed with ``CONFIG`` unless told otherwise.
+    """Returns a ``go.Figure`` that is shown, saved and displayed with ``CONFIG`` unless another is given.
 
     In a notebook it brings plotly's own output and, beside it, HTML with plotly.js inside: whatever a front end can
     show, VS Code without any extension and exported notebooks too, and nothing is asked of the network.

@@ -108,7 +108,7 @@ def saving_text(summary: Summary) -> str:
 
 
 def best_text(run: RunReader, best: Best) -> str:
-    """Returns who holds the best value: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
+    """Returns the best value and trial: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
     return f"best {one_line(run.config.metric.label)} {number(best.value)} (trial {best.trial})"
 
 

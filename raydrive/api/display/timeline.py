@@ -1,4 +1,4 @@
-"""Who trained where and when, as a plotly figure: a lane per node and GPU, a bar per attempt."""
+"""Where and when each trial trained, as a plotly figure: a lane per node and GPU, a bar per attempt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Stay:
 
 
 def plot_timeline(run: RunReader) -> Any:
-    """Returns who trained where and when; as ``go.Figure``.
+    """Returns where and when each trial trained; as ``go.Figure``.
 
     Args:
         run: The run.

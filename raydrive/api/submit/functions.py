@@ -113,7 +113,7 @@ class _Counter(io.RawIOBase):
 
 
 def _size(value: Any) -> int:
-    """Bytes of a value as a pickle; 0 where it cannot be told."""
+    """Bytes of a value as a pickle; 0 where it has none."""
     import cloudpickle  # lazy: cloudpickle, 0.01 s
 
     counter = _Counter()

@@ -87,7 +87,7 @@ def _stored(checked: Checked, storage: str) -> RunLayout:
 
 
 def _with_folder(submission: Submission) -> Submission:
-    """A submission that knows the folder it comes from; one that another machine has sent knows it already."""
+    """A submission with the folder it comes from; one that another machine has sent has it already."""
     config, folder = submission.config, ""
     with contextlib.suppress(OSError):  # deleted meanwhile
         folder = os.getcwd()

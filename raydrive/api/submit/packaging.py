@@ -198,7 +198,7 @@ def _dumped(function: Any, modules: Mapping[str, dict[str, Any]]) -> bytes:
 
 
 def _pickler(buffer: io.BytesIO, modules: Mapping[str, dict[str, Any]]) -> Any:
-    """A pickler whose functions get their modules' globals where they are loaded, and not a dict of nobody's."""
+    """A pickler whose functions get their modules' globals where they are loaded, and not a dict of no module."""
     import cloudpickle  # lazy: cloudpickle, 0.007 s
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped

@@ -88,7 +88,8 @@ def plan_warm_start(submission: Submission, storage: str | None) -> WarmStartPla
     if len(children) > limit:
         last = submission.resume_child_runs[limit]
         allowed = f"at most {limit}, for they count in the budget"
-        fix = "Raise max_total_runs (limits.max_total_trials), or name fewer."
+        name = "limits.max_total_trials" if last.where.startswith("raydrive.") else "max_total_runs"
+        fix = f"Raise {name}, or name fewer."
         tracer.problems.append(Problem(last.where, f"{len(children)} trials to go on with", allowed, fix, last.place))
     if tracer.problems:
         raise ConfigError(tracer.problems)

@@ -1,6 +1,6 @@
 """Where a run comes from: earlier runs it learns from, and trials of theirs that it goes on with.
 
-Small and for people to read; it stands in the run's configuration. The curves themselves are the run's ``Heritage``.
+Small and for people to read; it stands in the run's configuration. The curves themselves are its ``WarmStartData``.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Cost per report: O(log k) for the incumbents, and one binary search and one ``me
 interval; columns are kept where a policy asked for them, and nowhere else. Memory: 8 bytes a report for the values,
 0.5 for marks, 8 for each column the report is in, and about 300 a trial.
 
-Told what is asked of trials that are over (``PolicyNeeds``), curves drop the values of a trial that is closed. Columns
+Given what is asked of trials that are over (``PolicyNeeds``), curves drop the values of a trial that is closed. Columns
 that will be asked for are made before that, so that every answer stays the same.
 """
 
@@ -145,7 +145,7 @@ class Curves:
         return True
 
     def close(self, trial: int) -> None:
-        """Told that a trial is over: its curve gives up the values, or else the room that was kept for growing."""
+        """Closes a trial: its curve gives up the values, or else the room that was kept for growing."""
         curve = self._curves.get(trial)
         if curve is None:
             return

@@ -35,7 +35,7 @@ class Incumbents:
             interval: Where it was logged, from 1.
             score: The value with its sign turned so that larger is better; finite.
             value: As it was logged.
-            trial: Who logged it.
+            trial: The one that logged it.
         """
         at = bisect_right(self._at, interval)
         if at and self._steps[at - 1][0] >= score:

@@ -31,8 +31,8 @@ class PolicyNeeds:
 def needs_of(policy: object, sampling: object) -> PolicyNeeds | None:
     """Returns what the policy and the sampler of a run ask of trials that are over; None = everything.
 
-    A policy says so with a method ``needs``, a way of sampling with ``reads_curves = False``. Who says nothing gets
-    everything. A subclass has to say it again, for it may ask for more than its parent.
+    A policy declares it by a method ``needs``, a way of sampling by ``reads_curves = False``. One that declares nothing
+    gets everything. A subclass has to declare it again, for it may ask for more than its parent.
     """
     if vars(type(sampling)).get("reads_curves", True) or "needs" not in vars(type(policy)):
         return None

@@ -50,7 +50,7 @@ def bandit_why(
         best: Best of all trials over intervals 1..k.
         cut: The value beyond which a trial is stopped.
         slack: Which slack it is, ``"factor"`` or ``"amount"``, and its value.
-        by: Who has the best.
+        by: The trial that has the best.
         stop: Whether the trial is stopped.
         maximize: Whether larger is better.
     """

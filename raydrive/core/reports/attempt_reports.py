@@ -139,10 +139,10 @@ class ReportReader:
         metric: Name of the primary metric.
         interval: Intervals that its checkpoint holds.
         began_at: When the attempt began, seconds since the epoch.
-        tell: Told once of each kind of thing that was changed or dropped.
+        tell: Called once for each kind of thing that was changed or dropped.
         recorded: What earlier attempts recorded; None = nothing that it could be aligned by.
-        announce: Told of each checkpoint that is announced, after the values of the same message.
-        note: Told of each notice that the trial itself sends.
+        announce: Called with each checkpoint that is announced, after the values of the same message.
+        note: Called with each notice that the trial itself sends.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class ReportReader:
         """Returns the reports in messages, in order, and the messages that cannot be read.
 
         Args:
-            messages: Of whoever writes to the socket: anything may stand in them.
+            messages: Of any process that writes to the socket: anything may stand in them.
             now: By the reader's clock, seconds since the epoch.
         """
         metric, steps, names = self._metric, self._steps, self._names

@@ -62,7 +62,7 @@ class Pattern:
 
 def _bounded(text: str) -> Matches | None:
     """The search in ``regex``; None for a pattern that it refuses."""
-    import regex  # lazy: regex, 0.009 s; 10 ms, for those who need it
+    import regex  # lazy: regex, 0.009 s; 10 ms, for runs that need it
 
     try:
         compiled = regex.compile(as_re_reads(text), regex.VERSION0)

@@ -1,7 +1,7 @@
 """What a training process may put on the wire, made into what can be recorded, read back, and makes sense.
 
 Anybody may write to the socket of a trial, in any language, so anything that JSON can spell may stand in a message.
-Here is each limit, in one place; whoever reads messages (``attempt_reports.py``) says once what was changed or dropped:
+Here is each limit, in one place; the reader (``attempt_reports.py``) reports once what was changed or dropped:
 
     times      from ``CLOCK_SLACK_S`` before the attempt began to as much after now; else the reader's own time
     names      1 to ``MAX_NAME`` characters without blanks around them; control characters and lone surrogates are

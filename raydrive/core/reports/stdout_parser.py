@@ -105,7 +105,7 @@ class PrintedReader:
         return new
 
     def skipped(self) -> None:
-        """Told that a part of the output could not be looked at."""
+        """Notes that a part of the output could not be looked at."""
         self._notices["skipped"] = (
             "output came faster than it could be searched for metrics, and a part of it was passed over; "
             "print less, or log the metrics"

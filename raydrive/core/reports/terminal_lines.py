@@ -103,7 +103,7 @@ class Screen:
             self._row = max(0, self._lowest - MAX_REACH, self._row - (number or 1))
             up = self._lowest - self._row
             self._reach, self._quiet = up if self._quiet < 0 else max(self._reach, up), 0
-            self._first = min(self._first, self._row)  # who goes up for the first time finds rows taken for final
+            self._first = min(self._first, self._row)  # the first move up finds rows taken for final
         elif end in b"BE":
             yield from self._end_text()
             for _ in range(min(number or 1, MAX_REACH)):

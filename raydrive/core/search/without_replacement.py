@@ -63,7 +63,7 @@ class Cursor:
         return None
 
     def _beyond(self, at: Callable[[int], Params], end: int) -> Params | None:
-        """Leaves as many places free as there are trials we were not told about."""
+        """Leaves as many places free as there are trials that the history lacks."""
         for index in range(self._next + self._taken.lag, end):
             params = at(index)
             if self._taken.space.key(params) not in self._taken.keys:

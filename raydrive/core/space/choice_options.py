@@ -14,12 +14,12 @@ _BY_NAME = "Choose among names and look the object up in the training code: {'na
 
 
 def is_series(value: Any) -> bool:
-    """Whether somebody who gives this to ``choice`` alone means what is in it: ``choice(models.keys())``."""
+    """Whether this, given to ``choice`` alone, stands for what is in it: ``choice(models.keys())``."""
     return isinstance(value, KeysView | ValuesView | ItemsView | Iterator) and not hasattr(value, "__fspath__")
 
 
 def way_out(value: Any) -> str:
-    """Returns what to write instead of a value that cannot be an option; empty where nobody knows."""
+    """Returns what to write instead of a value that cannot be an option; empty where that is unknown."""
     if is_series(value):
         return "Write list(...)."
     if isinstance(value, set | frozenset):

@@ -60,7 +60,7 @@ class Expression(ABC):
 
     @abstractmethod
     def contains(self, value: Value) -> bool:
-        """Tells whether the expression can draw this value."""
+        """Returns whether the expression can draw this value."""
 
     @property
     def count(self) -> int | None:
@@ -123,7 +123,7 @@ class RandInt(Expression):
         return float(min(max(round(value), 0), self.upper - 1) + 0.5) / self.upper
 
     def contains(self, value: Value) -> bool:
-        """Tells whether the value is a whole number in [0, upper)."""
+        """Returns whether the value is a whole number in [0, upper)."""
         return is_number(value) and value == int(value) and 0 <= value < self.upper
 
     @property
@@ -183,7 +183,7 @@ class Choice(Expression):
         return (index + 0.5) / len(self.values)
 
     def contains(self, value: Value) -> bool:
-        """Tells whether some option gives this value."""
+        """Returns whether some option gives this value."""
         return self.index_of(value) is not None
 
     @property
@@ -264,7 +264,7 @@ def values_at_leaves(option: Value, value: Value) -> Iterator[Value]:
 
 
 def matches(option: Value, value: Value) -> bool:
-    """Tells whether an option can give this value."""
+    """Returns whether an option can give this value."""
     if isinstance(option, Expression):
         return option.contains(value)
     if isinstance(option, Mapping):

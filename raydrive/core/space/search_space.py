@@ -187,7 +187,7 @@ class Space:
         }
 
     def contains(self, params: Params) -> bool:
-        """Tells whether these are exactly the parameters of the space, each with a value it can draw."""
+        """Returns whether these are exactly the parameters of the space, each with a value it can draw."""
         return params.keys() == self.expressions.keys() and all(
             found.contains(params[name]) for name, found in self.expressions.items()
         )
@@ -267,7 +267,7 @@ def _read(raw: Any, where: str) -> tuple[Space, list[str]]:
         raise ConfigError(Problem(where, show(raw), "a mapping of parameter names to expressions", fix))
     if len(raw) > MOST_PARAMETERS:
         count = f"{len(raw):,} parameters"
-        raise ConfigError(Problem(where, count, f"at most {MOST_PARAMETERS:,}", "Nobody can search so many."))
+        raise ConfigError(Problem(where, count, f"at most {MOST_PARAMETERS:,}", "No search covers so many."))
     reader = Reader()
     reader.problems.extend(_bad_names(raw, where))
     found = {name: reader.expression(item, f"{where}.{name}") for name, item in raw.items()}

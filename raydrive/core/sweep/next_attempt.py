@@ -33,7 +33,7 @@ def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, metric:
 
 def after_loss(fact: Lost, trial: Trial, limits: Limits) -> Launch | Close:
     """Returns whether a trial that was lost starts again or is over; arguments as those of ``after_end``."""
-    if trial.stop_by:  # a run that is ending has told all its open trials
+    if trial.stop_by:  # a run that is ending has stopped all its open trials
         return Close(fact.trial, CANCELED, trial.why)
     if limits.max_losses is not None and trial.losses > limits.max_losses:
         return Close(fact.trial, FAILED, f"{losses_text(trial)}; max_losses is {limits.max_losses}")

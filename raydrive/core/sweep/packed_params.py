@@ -10,7 +10,7 @@ from typing import Any
 class PackedParams(Mapping[str, Any]):
     """Hyperparameters in a quarter of the room: their names, shared by the trials of a run, and their values as bytes.
 
-    Reading one unpacks all: for trials that are over, of which hardly anybody asks. Made by ``pack_params``.
+    Reading one unpacks all: for trials that are over, which are seldom read. Made by ``pack_params``.
     """
 
     __slots__ = ("_names", "_values")
@@ -56,5 +56,5 @@ def pack_params(params: Mapping[str, Any], names: dict[tuple[str, ...], tuple[st
 
 
 def plain_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns hyperparameters that may be packed as who reads them expects them."""
+    """Returns hyperparameters that may be packed as a plain mapping."""
     return params.plain() if isinstance(params, PackedParams) else params

@@ -1,6 +1,6 @@
 """Many entries of a journal at once, the reports among them as columns; ``bulk_replay.py`` folds them.
 
-Loads no numpy, as whoever reads a journal's lines needs none.
+Loads no numpy, as a reader of a journal's lines needs none.
 """
 
 from __future__ import annotations

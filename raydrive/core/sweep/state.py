@@ -1,4 +1,4 @@
-"""What a sweep knows: its trials, counts, clock and best value. Changed by ``Sweep`` alone, read by everybody."""
+"""State of a sweep: its trials, counts, clock and best value. Changed by ``Sweep`` alone, read by all."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Trial:
     why: str = ""
     """Why it ended, or is being stopped; empty while it runs on."""
     stop_by: str = ""
-    """Who asked to stop it (``Stop.by``); empty when nobody did."""
+    """What asked to stop it (``Stop.by``); empty where nothing did."""
     attempt: int = 0
     failures: int = 0
     losses: int = 0
@@ -291,7 +291,7 @@ class Clock:
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """All that a sweep knows beside its curves."""
+    """The state of a sweep without its curves."""
 
     trials: list[Trial] = field(default_factory=list)
     open: dict[int, Trial] = field(default_factory=dict)

@@ -64,7 +64,7 @@ class Sweep:
         lean: Whether to forget of trials that are over what neither policy nor sampler asks for: see ``retention.py``.
 
     Raises:
-        ValueError: If the heritage belongs to another configuration.
+        ValueError: If the warm-start data belong to another configuration.
     """
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:

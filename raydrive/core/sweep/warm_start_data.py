@@ -65,14 +65,14 @@ class WarmStartData:
         """Puts the curves of earlier trials among a run's.
 
         Raises:
-            ValueError: If this is not the heritage of this configuration.
+            ValueError: If these are not the data of this configuration.
         """
         lineage = config.lineage
         parents = max((one.parent for one in self.prior_trials), default=-1) + 1
         if parents > len(lineage.parents) or len(self.resumed_prefixes) != len(lineage.continued):
             found = f"{parents} parents and {len(self.resumed_prefixes)} trials that go on"
             wanted = f"{len(lineage.parents)} and {len(lineage.continued)}"
-            raise ValueError(f"the heritage has {found}, its configuration {wanted}: it belongs to another run")
+            raise ValueError(f"the warm-start data belong to another run: they have {found}, this one has {wanted}")
         for place, one in enumerate(self.prior_trials):
             curves.begin(-1 - place, one.curve, f"trial {one.trial} of {lineage.parents[one.parent].run}")
 
@@ -94,7 +94,7 @@ EMPTY = WarmStartData()
 
 
 def dump(warm_start: WarmStartData) -> bytes:
-    """Returns the heritage as JSON lines: a head with counts, the ancestors, the prefixes."""
+    """Returns the data as JSON lines: a head with counts, the ancestors, the prefixes."""
     head = {"format": FORMAT, "ancestors": len(warm_start.prior_trials), "prefixes": len(warm_start.resumed_prefixes)}
     rows: list[Any] = [head]
     for one in warm_start.prior_trials:
@@ -132,11 +132,11 @@ def load(data: bytes) -> WarmStartData:
         )
         return WarmStartData(prior_trials, tuple(_curve(row["curve"]) for row in rows[count:]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise JournalError(f"not a heritage: {type(error).__name__}: {error}") from error
+        raise JournalError(f"not warm-start data: {type(error).__name__}: {error}") from error
 
 
 def _numbers(curve: Sequence[float]) -> list[float | str]:
-    """A curve for JSON, which knows neither NaN nor infinities."""
+    """A curve for JSON, which has neither NaN nor infinities."""
     return [value if math.isfinite(value) else str(value) for value in curve]
 
 
@@ -148,7 +148,7 @@ def _curve(numbers: Sequence[float | str]) -> array[float]:
 
 
 def sampler_of(config: RunConfig, warm_start: WarmStartData = EMPTY) -> Sampler:
-    """Returns the sampler of a run: trials that go on come first, and a sampler that learns knows the ancestors.
+    """Returns the sampler of a run: trials that go on come first, and a sampler that learns has the ancestors.
 
     Raises:
         UserCodeError: If a sampling of the user's cannot build it.

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from zlib import crc32
 
+TURN = "until another trial of this run ends"
+"""How the reason begins why a trial waits, where the run's own trials use what it needs: nothing is wrong then."""
 DAMAGED = "driver.json is damaged; a driver that is alive writes it again within seconds"
 _CHECKSUM = "checksum"
 _TEXTS = ("state", "address", "actor", "trouble", "notice")

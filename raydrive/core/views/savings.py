@@ -1,6 +1,6 @@
 """What early termination saved: how long the trials that a policy stopped would have trained on.
 
-Nobody knows how a stopped trial would have gone on, so this is an estimate with a bound. It is made of times between
+How a stopped trial would have gone on is unknown, so this is an estimate with a bound. It is made of times between
 reports, for what a trial spends before its first one (imports, data) is no pace. For a trial stopped after L intervals:
 
     rest   = mean of N - L, for a length N > L from the Kaplan-Meier distribution of the lengths of all trials (one that

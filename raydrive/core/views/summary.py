@@ -15,10 +15,11 @@ from raydrive.core.sweep.warm_start_filter import best_by
 from raydrive.core.views.savings import Saving, saving
 
 _SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
+_REACHED = re.compile(r"max_total_runs of (\d+) reached")
 INTERRUPTED = "Interrupted"
 """A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
 
-It is the driver's word, not the journal's: who reads a run tells the functions below."""
+The driver's heartbeat has it, the journal has not: readers pass it to the functions below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Summary:
     counts: dict[str, int]
     """Trials by state, all five states and ``INTERRUPTED`` present."""
     total: int
-    """Trials launched so far, as the counts add up."""
+    """Trials so far, queued ones included, as the counts add up."""
     max_total_runs: int
     best: Best | None
     reports: int
@@ -88,7 +89,7 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
     ending = sweep.ending.why if sweep.ending else ""
     return Summary(
         state=state,
-        why=finished.why if finished else ending,
+        why=_in_words(finished.why) if finished else ending,
         counts={name: counts.get(name, 0) for name in (QUEUED, RUNNING, INTERRUPTED, COMPLETED, CANCELED, FAILED)},
         total=len(sweep.trials),
         max_total_runs=sweep.limits.max_total_runs,
@@ -98,6 +99,14 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
         saving=saving(sweep),
         metric_missing=sweep.metric_missing,
     )
+
+
+def _in_words(why: str) -> str:
+    """Returns why a run is over: where its journal has the name of a limit in HyperDrive's SDK v1, in words."""
+    reached = _REACHED.fullmatch(why)
+    if reached is None:
+        return why
+    return "its only trial has ended" if reached[1] == "1" else f"all {reached[1]} trials have ended"
 
 
 def state_of(trial: Trial, interrupted: bool) -> str:

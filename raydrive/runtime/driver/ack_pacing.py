@@ -27,7 +27,7 @@ class AckPacer:
 
         Args:
             now: Seconds on a clock that only goes forward.
-            sender: Who calls.
+            sender: The caller.
 
         Returns:
             Seconds to hold its answer; 0 unless the last seconds brought more than ``CALLS_PER_S``.

@@ -68,7 +68,7 @@ class TrialActorFactory:
         return self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
 
     def take_first(self) -> Any:
-        """Returns the actor that was asked for before anybody needed one, to the first who asks; else None."""
+        """Returns the actor that was requested in advance, to the first caller; else None."""
         first, self._first = self._first, None
         return first
 

@@ -35,7 +35,9 @@ SETTLE_S = 5.0
 STOP_MARGIN_S = 5.0
 """How long an actor may take beyond the grace period before it is killed with its process tree."""
 STARTING_S = 20.0
-"""So long an actor may take to start; one that was asked for earlier waits for room, whoever uses it."""
+"""So long an actor may take to start; one that was asked for earlier waits for room."""
+WAITING_S = 5.0
+"""Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it began"
 
 
@@ -103,7 +105,7 @@ class ActorPool:
         self._delayed[launch.trial] = (launch, timer)
 
     def stop(self, stop: Stop) -> None:
-        """Tells the actor to end the process tree; kills the actor when it does not answer in time."""
+        """Has the actor end the process tree; kills the actor when it does not answer in time."""
         slot = self._busy.get(stop.trial)
         if slot is not None and slot.launch is not None and slot.launch.attempt == stop.attempt:
             self._spawn(self._stop(slot, stop))
@@ -163,7 +165,7 @@ class ActorPool:
         self._spawn(self._start(slot))
 
     async def _start(self, slot: _Slot) -> None:
-        """Waits until a new actor has its reservation; that it cannot start is a loss of who has waited longest."""
+        """Waits until a new actor has its reservation; if it cannot start, the attempt that waited longest is lost."""
         try:
             await until_known(lambda: slot.actor.ping.remote())
         except RayError as error:
@@ -224,12 +226,14 @@ class ActorPool:
         self._closed = True
         return [slot.actor.stop.remote(self._epoch, None, 0, grace_s) for slot in self._busy.values()]
 
-    def waiting(self, after_s: float = 1.0) -> dict[int, str]:
-        """Returns why attempts that have not begun wait for room, by trial."""
+    def waiting(self, after_s: float = WAITING_S) -> dict[int, str]:
+        """Returns why attempts that have not begun for so long wait for room, by trial."""
         now = time.time()
         late = [number for number, (_, since) in self._waiting.items() if now - since > after_s]
-        late = late[self._starting_now() if late else 0 :]  # the oldest ones get the actors that start
-        why = why_waiting(self._config.trial.resources) if late else ""
+        starting = self._starting_now() if late else 0
+        late = late[starting:]  # the oldest ones get the actors that start
+        held = len(self._idle) + len(self._busy) + starting
+        why = why_waiting(self._config.trial.resources, held=held) if late else ""
         delayed = {
             number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
             for number, (launch, _) in self._delayed.items()
@@ -237,13 +241,13 @@ class ActorPool:
         return {**dict.fromkeys(late, why), **delayed}
 
     def _starting_now(self) -> int:
-        """How many actors have their reservation and are not there yet: who waits for them needs no room."""
+        """How many actors have their reservation and are not there yet: an attempt that waits for one needs no room."""
         young = sum(time.monotonic() - slot.asked_at < STARTING_S for slot in self._starting)
         held = len(self._idle) + len(self._busy)
         return starting_now(self._config.trial.resources, held=held, starting=young) if young else 0
 
     def renew(self) -> None:
-        """Tells every actor that its driver is alive."""
+        """Renews every actor's lease."""
         for slot in [*self._idle, *self._busy.values()]:
             slot.actor.renew.remote(self._epoch)
 

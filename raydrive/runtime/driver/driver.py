@@ -63,7 +63,7 @@ class Driver:
         self._over = asyncio.Event()
         if host.was_restarted:
             self._limits = {}  # they are in the journal already
-            # Nothing outside knows that this driver is new: it has to begin by itself.
+            # Nothing outside notices that this driver is new: it has to begin by itself.
             self._restarting = asyncio.get_running_loop().create_task(self._restart())
 
     async def _restart(self) -> None:
@@ -160,7 +160,7 @@ class Driver:
         return self._started().view()
 
     async def sees(self, name: str) -> bool:
-        """Tells whether a file of this name is in the run folder: who has just made it asks about the same folder.
+        """Returns whether a file of this name is in the run folder: a client finds out so that both use one folder.
 
         Raises:
             StorageError: If that cannot be found out.

@@ -56,7 +56,7 @@ class JournalCompactor:
         """Compacts once more, after the run's last entry, and deletes what that stands for.
 
         Args:
-            linger_s: How long the segments stay for those who are reading them. The driver is about to end and cannot
+            linger_s: How long the segments stay for processes that read them. The driver is about to end and cannot
                 wait for ``GRACE_S``: a reader in the middle of a long one goes on in the snapshot.
         """
         new = await self._in_thread(functools.partial(self._compact, True))

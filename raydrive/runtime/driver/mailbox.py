@@ -42,7 +42,7 @@ class Mailbox:
         self._arrived = asyncio.Event()
 
     def post(self, facts: Sequence[Fact]) -> None:
-        """Takes facts; nobody waits for them."""
+        """Takes facts; no caller waits for them."""
         self._facts.extend(facts)
         self._arrived.set()
 

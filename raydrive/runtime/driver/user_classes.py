@@ -16,7 +16,7 @@ from raydrive.storage.run_reader import read_given
 
 
 def read_runnable(layout: RunLayout) -> tuple[RunConfig, WarmStartData, Sampler]:
-    """Returns a run's configuration and heritage, and its sampler. Loads classes that are not raydrive's own.
+    """Returns a run's configuration and warm-start data, and its sampler. Loads classes that are not raydrive's own.
 
     Raises:
         UserCodeError: If such a class cannot be loaded or fails; the run's heartbeat has the reason then.

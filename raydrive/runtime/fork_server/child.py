@@ -243,7 +243,7 @@ def _apply_environment(removed: list[str], changed: Mapping[str, str]) -> None:
 
 
 def _forget_temporary_folder() -> None:
-    """Has ``tempfile`` look for its folder anew, where a preloaded module had it do so and nobody chose another."""
+    """Has ``tempfile`` look for its folder anew, where a preloaded module had it do so and no other was chosen."""
     module: Any = sys.modules.get("tempfile")
     if module is not None and module.tempdir in (os.environ.get("TMPDIR"), "/tmp"):
         module.tempdir = None

@@ -1,7 +1,7 @@
 """Processes of a trial whose helper was killed: found by a mark in their environment, and ended.
 
 As long as a helper lives, it is an ancestor of all that its jobs have started, whatever they did with sessions. When
-somebody kills it (SIGKILL, the kernel for want of memory), the kernel ends its children only; what they had started
+it is killed (SIGKILL, the kernel for want of memory), the kernel ends its children only; what they had started
 goes on, and would hold a GPU for ever. All of it carries the mark of the helper, which names the actor: the actor ends
 them, and where that is gone too, the next one that starts on the node does.
 """
@@ -59,7 +59,7 @@ def sweep() -> None:
 
 
 def mark_of(pid: int) -> str:
-    """Returns the mark that a process was started with; empty if it has none, or is somebody else's."""
+    """Returns the mark that a process was started with; empty if it has none, or is another user's."""
     try:
         if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
             return ""

@@ -1,7 +1,7 @@
 """A process that is forked before there is a job for it, and becomes the next one's main process.
 
 While a trial trains, its helper has nothing to do: it forks the process of the next trial then, so that a fork, and
-what a process does before it knows its job, is nobody's waiting time. Until it has a job, such a process has run none
+what a process does before it has its job, makes no trial wait. Until it has a job, such a process has run none
 of the user's code and has no children, and it is no part of the tree of the job that runs beside it.
 """
 
@@ -48,7 +48,7 @@ class PreforkedChild:
             job: The job with the ``changes`` of its environment, which are all it needs of it.
         """
         if self.pid not in self._spared_pids:
-            return False  # its end has been seen, and its process id may be somebody else's
+            return False  # its end has been seen, and its process id may be another process's
         process_tree.signal_all([self.pid], signal.SIGCONT)  # stopped by whomever, it would take nothing
         with self._socket, contextlib.suppress(OSError):
             self._socket.settimeout(_TAKE_S)

@@ -50,7 +50,7 @@ class ReusedProcess:
         self._grace_s = min(grace_s, END_S)
         self._cpu_s = 0.0
         self.why = ""
-        """Why it ends instead of having further jobs, where it has told."""
+        """Why it ends instead of having further jobs, where it has sent that."""
 
     def hear(self) -> dict[str, Any] | None:
         """Returns what the process says at the end of a job; None when it has gone, hung up or says something else."""
@@ -63,7 +63,7 @@ class ReusedProcess:
         return over
 
     def last_word(self) -> str:
-        """Why a process that has gone had no further job, where it has told; without waiting for it."""
+        """Why a process that has gone had no further job, where it has sent that; without waiting for it."""
         self.socket.setblocking(False)
         self.hear()
         return self.why

@@ -127,7 +127,7 @@ def parent(pid: int) -> int:
 
 
 def is_over(pid: int) -> bool:
-    """Whether a process has ended, though nobody may have asked for its end yet."""
+    """Whether a process has ended, though its end may not have been collected yet."""
     try:
         return _stat(pid)[0] in ("Z", "X")
     except OSError:
@@ -155,7 +155,7 @@ def kill_below(root: int, but: Collection[int] = ()) -> None:
 
 @functools.cache
 def sees_children() -> bool:
-    """Whether the kernel says which children a process has, so that one of them can be told from the others."""
+    """Whether the kernel lists the children of a process, so that each of them can be looked at."""
     return os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
 

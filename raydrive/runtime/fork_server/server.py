@@ -130,7 +130,7 @@ class ForkServer:
         return None if wait_s == float("inf") else max(0.0, wait_s) * 1000 + 1
 
     def _end(self, *_: object) -> None:
-        """The actor is gone, or somebody wants this process to end: end the job first."""
+        """The actor is gone, or a signal ends this process: end the job first."""
         if not self._ending:
             self._ending, self._prefork_at = True, float("inf")
             if self._tree is not None:
@@ -375,7 +375,7 @@ class ForkServer:
             names: Modules to import, in this order.
             problems: Receives why a module cannot be imported.
         """
-        self._env = None  # a module may change it, and who has it imported may have
+        self._env = None  # a module may change it, and so may what has imported it
         for name in names:
             with fork_safety.unsafe_threads() as unsafe:
                 try:

@@ -56,7 +56,7 @@ def load(path: str) -> Any:
 def namespace(name: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the globals of a user's module, for functions that are being unpickled.
 
-    Outside a trial this is a dict of nobody's: unpickling must not change a module that is there.
+    Outside a trial this is a dict of no module: unpickling must not change a module that is there.
 
     Args:
         name: Name of the module.

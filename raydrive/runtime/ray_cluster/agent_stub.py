@@ -100,7 +100,7 @@ def _connected(address: tuple[str, int]) -> socket.socket:
 
 
 def _raylet() -> int:
-    # Told by the raylet: it may be gone before this process can ask who its parent is.
+    # Set by the raylet, which may be gone before this process can look up its parent.
     return int(os.environ.get("RAY_RAYLET_PID") or os.getppid())
 
 

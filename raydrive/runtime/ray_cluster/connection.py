@@ -11,6 +11,7 @@ from typing import Any
 
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ClusterError
+from raydrive.core.views.heartbeat import TURN
 from raydrive.runtime.ray_cluster import plain_ray as plain
 from raydrive.runtime.ray_cluster.embedded_ray import start_ray
 from raydrive.runtime.ray_cluster.gcs_ping import why_unreachable
@@ -88,7 +89,7 @@ def before_import() -> None:
     """Sets what Ray reads once, when it is imported, for a process that will join a cluster which runs already."""
     if "RAY_AUTH_MODE" not in os.environ and os.path.exists(os.path.expanduser(TOKEN_FILE)):
         # A cluster started where a token lies asks for it, and a client with an explicit address does not send it
-        # unless told so (seen with Ray 2.60).
+        # unless this is set (seen with Ray 2.60).
         os.environ["RAY_AUTH_MODE"] = "token"
 
 
@@ -202,10 +203,10 @@ def check_feasible(resources: Resources, *, may_grow: bool = False) -> str:
 
 
 def autoscaling() -> bool:
-    """Whether an autoscaler may add nodes (told by ``RAYDRIVE_AUTOSCALING``, KubeRay or a cluster launcher)."""
-    told = os.environ.get("RAYDRIVE_AUTOSCALING")
-    if told is not None:
-        return told not in ("", "0", "false")
+    """Whether an autoscaler may add nodes (by ``RAYDRIVE_AUTOSCALING``, KubeRay or a cluster launcher)."""
+    given = os.environ.get("RAYDRIVE_AUTOSCALING")
+    if given is not None:
+        return given not in ("", "0", "false")
     return bool(os.environ.get("RAY_CLUSTER_NAME") or os.environ.get("RAY_CLOUD_INSTANCE_ID"))
 
 
@@ -238,19 +239,39 @@ def starting_now(resources: Resources, *, held: int, starting: int) -> int:
     return granted(demand(resources), total, free, held=held, starting=starting)
 
 
-def why_waiting(resources: Resources) -> str:
-    """Returns why a trial is not placed yet, for people."""
+def why_waiting(resources: Resources, *, held: int) -> str:
+    """Returns why a trial is not placed yet, for people.
+
+    Args:
+        resources: What the trial reserves.
+        held: Actors of its run that have such a reservation.
+    """
     import ray  # lazy: ray, 0.3 s
 
     wanted = demand(resources)
-    totals = ray.available_resources()  # type: ignore[no-untyped-call]
-    free = {name: float(amount) for name, amount in totals.items() if not name.startswith("node:")}
-    short = {name: amount for name, amount in wanted.items() if free.get(name, 0.0) < amount}
     if not fitting(wanted, [totals for _, totals in nodes()]):
         return f"waiting for a node with {describe(wanted)}; none has joined yet"
+    total = {name: float(amount) for name, amount in ray.cluster_resources().items()}  # type: ignore[no-untyped-call]
+    free = {name: float(amount) for name, amount in ray.available_resources().items()}  # type: ignore[no-untyped-call]
+    return shortage(wanted, total, free, held=held)
+
+
+def shortage(wanted: Mapping[str, float], total: Mapping[str, float], free: Mapping[str, float], *, held: int) -> str:
+    """Returns what a trial waits for, for people: other trials of its run, or what others use of the cluster.
+
+    Args:
+        wanted: What it reserves.
+        total: What the cluster has.
+        free: What of it is not reserved.
+        held: Actors of its run that have such a reservation.
+    """
+    short = {name: amount for name, amount in wanted.items() if free.get(name, 0.0) < amount}
     if not short:
         return f"waiting for one node to have {describe(wanted)} free, or for its process to start"
     have = describe({name: free.get(name, 0.0) for name in short})
+    others = {name: total.get(name, 0.0) - free.get(name, 0.0) - held * amount for name, amount in short.items()}
+    if held and all(others[name] < amount - 1e-6 for name, amount in short.items()):
+        return f"{TURN}; each reserves {describe(short)}, free in the cluster: {have}"
     return f"waiting for {describe(short)}; free in the cluster: {have}"
 
 

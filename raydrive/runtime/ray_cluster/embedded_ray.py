@@ -52,7 +52,7 @@ class RayStart:
     why: str
     """The reason, for people; the version of Ray where it is raydrive's start."""
     lacking: str = ""
-    """The part that this Ray lacks, where plain Ray is used although nobody asked for it."""
+    """The part that this Ray lacks, where plain Ray is used though it was not asked for."""
 
     def __str__(self) -> str:
         return f"plain Ray: {self.why}" if self.plain else f"raydrive's start ({self.why})"
@@ -142,8 +142,8 @@ def _quick(command: Sequence[str]) -> list[str]:
 
     A raylet starts two agents, Python programs that import for a second, and is no node before they have told it where
     they listen. The dashboard agent serves metrics and the dashboard, which an embedded cluster has none of: a stand-in
-    says so. Another one listens in the place of the agent of runtime environments, and starts it when somebody asks, as
-    nothing of ours does.
+    says so. Another one listens in the place of the agent of runtime environments, and starts it at a request, which
+    nothing of ours makes.
     """
     raylet = importlib.import_module("ray._raylet")
     port_names = [getattr(raylet, name) for name in _PORTS]
@@ -166,7 +166,7 @@ def _quick(command: Sequence[str]) -> list[str]:
 
 
 def _free_ports(count: int) -> list[str]:
-    """Ports that nobody uses now."""
+    """Ports that are free now."""
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(socket.socket()) for _ in range(count)]
         for free in held:

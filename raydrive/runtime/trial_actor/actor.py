@@ -100,7 +100,7 @@ class TrialSupervisor:
         return events.trial, events.attempt
 
     async def renew(self, epoch: int) -> None:
-        """Told by the driver that it is alive.
+        """Takes the driver's sign of life.
 
         Raises:
             StaleEpochError: If a newer driver has taken over already.

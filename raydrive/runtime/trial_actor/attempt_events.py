@@ -108,7 +108,7 @@ class AttemptEvents:
         """Counts what the training process logged; the primary metric sets the interval.
 
         Args:
-            messages: Of whoever writes to the socket: anything may stand in them.
+            messages: Of any process that writes to the socket: anything may stand in them.
 
         Returns:
             Those that cannot be read.
@@ -133,7 +133,7 @@ class AttemptEvents:
         self._known_checkpoint = True
 
     def saved(self, interval: int, name: str) -> None:
-        """A checkpoint is in the storage: the driver is told, so that the next attempt goes on from it.
+        """Reports to the driver that a checkpoint is in the storage, so that the next attempt goes on from it.
 
         A script that saves before it logs is killed now and then between the two. The values that its last checkpoint
         holds were never logged then, and an attempt that goes on from it would never log them: so such a checkpoint

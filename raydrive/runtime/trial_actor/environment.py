@@ -113,7 +113,7 @@ def _unlike(python: str) -> tuple[list[str], list[str]]:
         and not environment
         and os.path.realpath(os.path.join(home, name)) != os.path.realpath(python)
     ]
-    if others:  # then nobody can tell whose pip it is
+    if others:  # then its owner cannot be found out
         others += [name for name in ("pip", "pip3") if name not in lacks]
     return lacks, others
 

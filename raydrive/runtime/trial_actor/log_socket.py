@@ -26,7 +26,7 @@ ACCEPT_AGAIN_S = 1.0
 """After so long connections are accepted again where there were no descriptors left."""
 _READ_BYTES = 1 << 18
 _MAX_READS = 100
-"""So many pieces of a connection are read at once: one that never ends must not keep everybody waiting."""
+"""So many pieces of a connection are read at once: one that never ends must not keep the others waiting."""
 
 Take = Callable[[Sequence[wire.Message]], Sequence[wire.Message] | None]
 
@@ -69,7 +69,7 @@ class LogSocket:
         """
         folder = private_folder()
         path = self.path if self.path and Path(self.path).parent == folder else ""
-        if path and os.path.lexists(path):  # something else, in the place of what somebody removed
+        if path and os.path.lexists(path):  # something else, in the place of a socket that was removed
             with contextlib.suppress(OSError):
                 os.unlink(path)
         if not path or os.path.lexists(path):
@@ -86,7 +86,7 @@ class LogSocket:
         self._listen()
 
     def mend(self) -> bool:
-        """Makes the socket anew where somebody has removed it, as cleaners of ``/tmp`` do.
+        """Makes the socket anew where it was removed, as by cleaners of ``/tmp``.
 
         At the same path, as far as possible, so that processes that have it from their environment find it.
 
@@ -99,7 +99,7 @@ class LogSocket:
         before = self._listening
         if before is None or self._is_there():
             return False
-        self._accept()  # who had connected before
+        self._accept()  # what had connected before
         asyncio.get_running_loop().remove_reader(before.fileno())
         try:
             self._bind()
@@ -135,8 +135,8 @@ class LogSocket:
     async def drain(self, timeout_s: float = 10.0) -> bool:
         """Reads everything that was sent by the processes of a job that is over.
 
-        They are gone, so every connection is at its end once it is read empty. One that stays open belongs to somebody
-        outside the job's process tree: it is closed, so that nothing of it is taken for the next job's.
+        They are gone, so every connection is at its end once it is read empty. One that stays open belongs to a process
+        outside the job's tree: it is closed, so that nothing of it is taken for the next job's.
 
         Args:
             timeout_s: Longest wait; a pause of the channel counts.
@@ -147,7 +147,7 @@ class LogSocket:
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s
         while True:
-            everybody = self._accept()  # a process may have connected, written and ended before anybody looked
+            all_taken = self._accept()  # a process may have connected, written and ended before
             taken = list(self._readers)
             if not self._paused:
                 for reader in taken:
@@ -155,12 +155,12 @@ class LogSocket:
             complete = await self._wait_until_empty(end)
             for reader in list(self._readers):
                 reader.close()
-            if everybody or loop.time() >= end:
+            if all_taken or loop.time() >= end:
                 break
             if not taken:  # others hold all descriptors there are
                 await asyncio.sleep(ACCEPT_AGAIN_S)
         self.bad_lines = 0
-        return complete and everybody
+        return complete and all_taken
 
     async def close(self) -> None:
         """Closes all connections and removes the socket."""
@@ -184,7 +184,7 @@ class LogSocket:
         return not self._readers
 
     def _accept(self) -> bool:
-        """Takes all who have connected; False if some had to be left."""
+        """Takes all new connections; False if some had to be left."""
         while self._listening is not None:
             try:
                 connection, _ = self._listening.accept()
@@ -270,7 +270,7 @@ class _Reader:
             self._watch(False)
             self._rest = self._loop.call_later(REST_S, self._look)
         self._read_at = now
-        self._read_piece()  # one, and then whoever else has something to say
+        self._read_piece()  # one, and then the other connections' turn
 
     def _read_piece(self) -> bool:
         """Reads a piece, or sees the end; returns whether there may be another."""

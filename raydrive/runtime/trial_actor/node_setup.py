@@ -84,7 +84,7 @@ class NodeSetup:
         loop = asyncio.get_running_loop()
         await asyncio.gather(
             loop.run_in_executor(None, self.files.unpack),
-            # Before the first trial wants a GPU that somebody's leftovers hold.
+            # Before the first trial wants a GPU that processes of an earlier trial hold.
             loop.run_in_executor(None, orphans.sweep),
             loop.run_in_executor(None, temporary_folder.sweep),
         )

@@ -10,7 +10,7 @@ class NotInATrial(RuntimeError):
 
 
 class _Absent(type):
-    """Class of the stand-ins: whoever calls one or takes something from it is told what to do."""
+    """Class of the stand-ins: calling one, or taking something from it, is an error that has the way out."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         raise NotInATrial(cls.__doc__)

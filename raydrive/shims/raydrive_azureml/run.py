@@ -21,7 +21,7 @@ class Workspace:
 
     @classmethod
     def from_config(cls, *args: Any, **kwargs: Any) -> Workspace:
-        """Returns the stand-in; no file is read, nobody is asked for a password."""
+        """Returns the stand-in; no file is read, no password is asked for."""
         return cls()
 
     @classmethod
@@ -104,7 +104,7 @@ class Run(context.Run):
         run = context.Run.get_context(allow_offline)
         return _OfflineRun() if run.offline else _SubmittedRun()
 
-    # ------------------------------------------------------------------ who am I
+    # ------------------------------------------------------------------ identity
 
     @property
     def name(self) -> str:
@@ -115,7 +115,7 @@ class Run(context.Run):
 
     @property
     def status(self) -> str:
-        """``Running``, as long as somebody can ask."""
+        """``Running``, as long as the script runs."""
         return "Running"
 
     def get_status(self) -> str:

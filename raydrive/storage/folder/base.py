@@ -38,7 +38,7 @@ _ERRNO_HINTS = {
     errno.EPERM: "this user may not do that there: check owner and mode of the folder",
     errno.EROFS: "the file system is mounted read-only",
     errno.ENOENT: "it does not exist: check the path, and that the file system is mounted on this node",
-    errno.EEXIST: "a file stands where a folder should be, or somebody was faster",
+    errno.EEXIST: "a file stands where a folder should be, or another process was faster",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "there is a folder of that name",
     errno.EMFILE: "too many files are open: raise ulimit -n",
@@ -281,7 +281,7 @@ class Folder(ABC):
     def contained(self) -> Folder:
         """Returns this folder so that nothing is read through a link that leads out of it.
 
-        For folders that somebody else writes to, such as a trial; those below it are contained by the same. Object
+        For folders that others write to, such as a trial; those below it are contained by the same. Object
         stores have no links.
         """
         return self

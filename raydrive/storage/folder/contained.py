@@ -1,4 +1,4 @@
-"""Files whose folder somebody else may write to, opened safely: without waiting, and only inside given folders.
+"""Files whose folder others may write to, opened safely: without waiting, and only inside given folders.
 
 What a trial leaves in its folder is whatever it likes: a link to ``/etc/shadow`` in the place of its log, a FIFO that
 makes ``open`` wait for ever, a device, a link in the place of the folder itself. Everything that reads what a trial

@@ -5,7 +5,7 @@
     prune_segments(folder)    deletes what the newest snapshot stands for, once readers had time to go on
 
 The work is done in a process of its own, so that a driver's event loop shares no interpreter with it: see
-``compact_elsewhere``. That process decides nothing: it is told a settled position by the one writer (``segments.py``),
+``compact_elsewhere``. That process decides nothing: it gets a settled position from the one writer (``segments.py``),
 and what it writes is true whoever writes by then. Killed at any moment it leaves segments and old snapshot as they
 were, beside at most a temporary file.
 """

@@ -1,6 +1,6 @@
 """The files of a journal and how they hang together.
 
-    e0001-00000000.jsonl   claim of epoch 1: one line, created exclusively; who has it is the writer
+    e0001-00000000.jsonl   claim of epoch 1: one line, created exclusively; the process that made it is the writer
     e0001-00000001.jsonl   first segment: a header line, twice, then entries, one a line
     e0001-00000002.jsonl   ...
     e0002-00000000.jsonl   claim of epoch 2: from now on epoch 1 is superseded

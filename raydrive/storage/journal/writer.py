@@ -2,7 +2,7 @@
 
 A line is one *entry* (``records.dump``), a fact and the decisions it caused, with a checksum. On a local file system
 the newest segment grows by whole, synced writes and is closed at ``ROLL_BYTES`` or after an error; on an object store
-each append is one immutable object. How the segments hang together is told in ``segments.py``.
+each append is one immutable object. ``segments.py`` describes how the segments hang together.
 
 A file for each commit would be immutable on disks too, but costs three times an append and leaves an inode each.
 """
@@ -69,7 +69,7 @@ class JournalWriter:
 
         Args:
             folder: The journal's folder; made if missing.
-            epoch: The epoch to claim, if the caller knows which must be next; by default whichever is.
+            epoch: The epoch to claim, if the caller has it; by default whichever is.
             roll_bytes: Size at which a local segment is closed, > 0.
             after: Where to go on; what stands behind does not count any more. By default at the journal's end.
             anew: Whether nothing that was written before counts any more.
@@ -168,7 +168,7 @@ class JournalWriter:
             self._fence()
             self._settled = self._before
         except BaseException as error:
-            # What reached the file does not count (after a failed sync nobody knows what did): the next append goes on
+            # What reached the file does not count (after a failed sync it is unknown what did): the next append goes on
             # in a new segment, whose header leaves it out. It is not cut off here, since the next driver may have
             # counted it already. A disk so full that nothing was written does not cost a segment.
             if not (writing and _size(descriptor) == end.bytes):
@@ -259,7 +259,7 @@ def _bodies(lines: Sequence[str | bytes]) -> list[bytes]:
 
 
 def _claim(folder: Folder, wanted: int | None, writer: str) -> int:
-    for _ in range(100):  # each round that fails, someone else has claimed one
+    for _ in range(100):  # each round that fails, another writer has claimed one
         found = [Segment.parse(item.name) for item in folder.list("e")]
         epoch = max((segment.epoch for segment in found if segment), default=0) + 1
         if wanted is not None and epoch != wanted:

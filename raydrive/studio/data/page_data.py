@@ -24,7 +24,7 @@ from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, d
 from raydrive.studio.data.thinned_curves import curve_json, short, thin
 
 FORMAT = 1
-"""Version of the document; page and document always come together, so it is only for those who read it elsewhere."""
+"""Version of the document; page and document always come together, so it is only for other readers."""
 MOST_CURVE_POINTS = 250_000
 """Points of curves in one document; beyond that every curve is thinned, keeping its lowest and highest values."""
 MOST_RISES = 5000
@@ -195,7 +195,7 @@ class Documents:
         return out
 
     def series(self, name: str) -> list[list[Any]]:
-        """Returns the curves of another metric as ``[trial, curve]``; nothing for one that nobody logged."""
+        """Returns the curves of another metric as ``[trial, curve]``; nothing for one that was never logged."""
         limit = self.curve_limit()
         found = ((number, past.series.get(name)) for number, past in enumerate(self.history.pasts))
         return [[number, series_json(one, limit)] for number, one in found if one is not None]

@@ -33,7 +33,7 @@ def line_at(policy: Policy, interval: int, curves: Curves) -> float | None:
 
 
 def _truncation_line(policy: TruncationSelectionPolicy, interval: int, curves: Curves) -> float | None:
-    """The best value among the worst floor(n*X/100): whoever is no better than that is stopped (ties aside)."""
+    """The best value among the worst floor(n*X/100): a trial that is no better than that is stopped (ties aside)."""
     tops = [curves.best_until(trial, interval) for trial in curves.trials if curves.length(trial) >= interval]
     worst = len(tops) * policy.truncation_percentage // 100
     if not worst:

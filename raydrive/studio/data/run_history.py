@@ -37,7 +37,7 @@ from raydrive.storage.run_reader import RunReader
 from raydrive.studio.data.policy_line import line_at
 
 MOST_METRICS = 64
-"""Names of metrics kept; a script that invents a name per step must not fill the memory of whoever looks."""
+"""Names of metrics kept; a script that invents a name per step must not fill the reader's memory."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Curves as a page draws them: fewer points where there are very many, and numbers that JSON knows."""
+"""Curves as a page draws them: fewer points where there are very many, and numbers that JSON has."""
 
 from __future__ import annotations
 

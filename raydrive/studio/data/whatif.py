@@ -3,7 +3,7 @@
 The run is trained again on virtual time by the real judge and the simulated runner: same configurations in the same
 order, same concurrency, each trial logging what it logged then, at the pace it had then. Only the policy is another.
 
-What nobody can know: how a trial that was stopped then would have gone on. Its record ends where it was stopped, and
+What cannot be known: how a trial that was stopped then would have gone on. Its record ends where it was stopped, and
 here it ends there by itself; ``unknown`` counts the trials that another policy would have let go on beyond that. Their
 further cost is estimated, with a bound, as in ``views/savings.py``, and told apart as ``beyond_s``; what they would
 have reached is not guessed. Where nothing tells that cost (``no_estimate``), it is left out of every figure.

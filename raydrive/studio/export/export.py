@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, StorageError
+from raydrive.core.views.json_output import SCHEMA_VERSION, finite
 from raydrive.storage.folder.base import redact
 from raydrive.studio.data.page_data import Documents, shared_config
-from raydrive.studio.data.run_history import RunHistory, detail_value
+from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.export.mlflow_export import to_mlflow
 from raydrive.studio.export.other_tools import to_optuna, to_tensorboard
 
@@ -103,7 +104,7 @@ def _to_parquet(history: RunHistory, target: str) -> list[str]:
 
 
 def run_json(history: RunHistory) -> dict[str, Any]:
-    """Returns a run with all its values as one JSON object; numbers JSON does not know become text."""
+    """Returns a run with all its values as one JSON object; numbers JSON does not know become null."""
     head = Documents(history).head()
     metrics = history.all_metrics()
     trials = []
@@ -123,8 +124,14 @@ def run_json(history: RunHistory) -> dict[str, Any]:
         key: head["run"][key]
         for key in ("id", "experiment", "state", "why", "metric", "goal", "objective", "started", "last")
     }
-    out: dict[str, Any] = detail_value(
-        {"schema_version": 1, **about, **summary, "config": shared_config(history.config), "trials": trials}
+    out: dict[str, Any] = finite(
+        {
+            "schema_version": SCHEMA_VERSION,
+            **about,
+            **summary,
+            "config": shared_config(history.config),
+            "trials": trials,
+        }
     )
     return out
 

@@ -75,7 +75,7 @@ function paintNext() {
   if (painting) requestAnimationFrame(() => setTimeout(paintNext));
 }
 
-// Draws when first seen, then whenever it is told to and in sight.
+// Draws when first seen, then at each request while in sight.
 export class Frame {
   constructor(node, draw) {
     this.node = node; this.draw = draw; this.dirty = false; this.seen = false;

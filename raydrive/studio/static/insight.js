@@ -117,7 +117,7 @@ export class WhatIf {
         tile("training time", clock(o.trained_s), `of ${clock(o.all_s)} without a policy`),
         tile("saves", rough(o.saved_s), `${Math.round(100 * o.saved_share)} %; between ${rough(o.saved_low_s)} and ${rough(o.saved_high_s)}`, o.saved_s > 0 ? "good" : ""),
         tile("best found", found, o.lost_best ? `lost: the run had ${num(o.recorded_best)} (trial ${o.recorded_best_trial})` : o.best === null ? "" : `kept: trial ${o.best_trial}`, o.lost_best ? "bad" : "good")),
-      o.unknown ? el("p", { class: "hint" }, `${o.unknown} trials were stopped in this run and would have gone on under this policy. What they would have reached nobody knows; ${o.no_estimate ? `nor what they would have cost further: ${o.no_estimate}` : `their further cost, ${clock(o.beyond_s)}, is an estimate`}.`) : null,
+      o.unknown ? el("p", { class: "hint" }, `${o.unknown} trials were stopped in this run and would have gone on under this policy. What they would have reached is unknown; ${o.no_estimate ? `so is what they would have cost further: ${o.no_estimate}` : `their further cost, ${clock(o.beyond_s)}, is an estimate`}.`) : null,
       numbers.length ? el("div", { class: "controls" }, el("button", { onclick: () => this.store.select("whatif", { set: numbers }) }, "Select these trials")) : null,
       numbers.length ? el("details", {}, el("summary", {}, "Which trials, when and why"), el("ul", { class: "reasons" }, o.stopped.slice(0, 300).map(([n, k, why]) => el("li", {}, el("a", { href: `#/trial/${n}` }, `trial ${n}`), ` at interval ${k}: ${why}`)))) : null);
   }

@@ -120,7 +120,7 @@ export class MetricsChart {
       traces.push({ type, mode: of.some((t) => points(curveOf(t))[0].length === 1) ? "lines+markers" : "lines", marker: { size: 3 },
         name: state, ...joined(of, curveOf, this.weight), hovertemplate, opacity: dim ? 0.1 : shown.length > 600 ? 0.12 : shown.length > 300 ? 0.2 : crowd ? 0.4 : 0.7,
         line: { color: stateColour(state), width: crowd ? 1 : 1.4 }, connectgaps: false, showlegend: false });
-      // A crowd is drawn faint; in the legend its colour has to be seen.
+      // Many lines are drawn faint; in the legend their colour has to be seen.
       traces.push({ type, mode: "lines", name: state, x: [null], y: [null], line: { color: stateColour(state), width: 2 }, hoverinfo: "skip" });
     }
     const picked = dim ? shown.filter((t) => store.isSelected(t.number)) : [];
@@ -137,7 +137,7 @@ export class MetricsChart {
         line: { color: css("--best"), width: 3 } });
     }
     if (primary && this.overlay) this.policy(shown, traces, type);
-    return [traces, this.shape(traces, name, { xaxis: { title: { text: "interval", standoff: 6 }, rangemode: "tozero" } })];
+    return [traces, this.shape(traces, name, { xaxis: { title: { text: "interval: the trial's n-th value", standoff: 6 }, rangemode: "tozero" } })];
   }
 
   // Curves of earlier runs that this one is compared with.
@@ -153,7 +153,7 @@ export class MetricsChart {
       { type, mode: "lines", name, x: [null], y: [null], line: { ...look, width: 2 }, hoverinfo: "skip" }];
   }
 
-  // WebGL lines lie above all others: where the crowd is drawn so, the policy has to be, too.
+  // WebGL lines lie above all others: where the trials are drawn so, the policy has to be, too.
   policy(shown, traces, type) {
     const { policy } = this.store.head, stops = shown.filter((t) => t.cut);
     if (policy.k.length) {

@@ -64,7 +64,7 @@ export class Scatter2 extends Scatter {
         line: { width: 0.6, color: css("--card") }, colorbar: { thickness: 10, outlinewidth: 0, tickfont: { size: 10 }, len: 1, title: { text: esc(colour.label, 24), side: "right", font: { size: 11 } } } },
       unselected: { marker: { opacity: 0.12 } }, selected: { marker: { opacity: 1 } } };
     trace.selectedpoints = store.selecting ? trials.flatMap((t, i) => (store.isSelected(t.number) ? [i] : [])) : null;
-    // plotly keeps the box that was drawn, and what is in it, until told that it is of the past.
+    // plotly keeps the box that was drawn, and what is in it, until it is cleared.
     const own = store.selection.source === "scatter";
     if (!own) this.past = (this.past || 0) + 1;
     this.drawing = true;

@@ -1,4 +1,4 @@
-// What the page knows: the run, its trials and what is selected. Views listen and draw.
+// State of the page: the run, its trials and what is selected. Views listen and draw.
 
 export const STATES = ["Running", "Interrupted", "Completed", "Canceled", "Failed", "Queued"];
 const OPEN = ["Running", "Queued"];

@@ -88,7 +88,7 @@ export class Table {
   }
 
   update(what) {
-    // Whoever brushes wants to see the trials that were brushed.
+    // After a brush the table shows the trials that were brushed.
     if (what === "selection" && this.store.selecting && this.store.selection.source !== "table" && !this.only) { this.only = true; this.onlyBox.firstChild.checked = true; this.page = 0; }
     if (what === "selection" && !this.store.selecting) { this.only = false; this.onlyBox.firstChild.checked = false; }
     this.draw();

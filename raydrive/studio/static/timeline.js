@@ -1,4 +1,4 @@
-// Who trained where and when: a lane per node and GPU, a bar per attempt.
+// Where and when each trial trained: a lane per node and GPU, a bar per attempt.
 import { el, esc, clock } from "./util.js";
 import { STATES } from "./store.js";
 import { Frame, layout, plot, empty, stateColour } from "./chart.js";

@@ -109,7 +109,7 @@ export class TrialPage {
   }
 
   attempts(t) {
-    return el("div", { class: "card" }, el("h3", {}, "Attempts"), el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ["attempt", "launched", "waited", "trained", "node", "GPU", "went on from", "how it ended"].map((h) => el("th", {}, h)))),
+    return el("div", { class: "card" }, el("h3", {}, "Attempts"), el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ["attempt", "queued", "waited", "trained", "node", "GPU", "went on from", "how it ended"].map((h) => el("th", {}, h)))),
       el("tbody", {}, t.tries.map(([attempt, launched, began, ended, node, gpus, how, from]) => el("tr", {}, [attempt, when(launched), began === null ? "–" : clock(began - launched),
         began === null ? "–" : clock((ended ?? this.store.head.now) - began), node, gpus, from ? `checkpoint ${from}` : "the beginning", how || "running"].map((v) => el("td", {}, String(v)))))))));
   }

@@ -24,7 +24,7 @@ async def send_file(request: web.Request, layout: RunLayout, number: int, name: 
     """Streams a file of a trial, in bounded memory; what is appended to it meanwhile is left out.
 
     Args:
-        request: Who asks.
+        request: The viewer's.
         layout: The run.
         number: The trial.
         name: The file, below the trial's folder.

@@ -41,7 +41,7 @@ class Feed:
         self.state = ""
         """How the run stands: a driver that is interrupted or silent writes no entry that would say so."""
         self.closed = False
-        """Set when the server goes: whoever watches leaves."""
+        """Set when the server goes: streams end."""
         self._poller: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -172,7 +172,7 @@ class Hub:
 
     Args:
         storage: The workspace's storage.
-        most: Feeds kept open that nobody watches.
+        most: Feeds without viewers that are kept open.
     """
 
     def __init__(self, storage: str, most: int = 16) -> None:

@@ -24,7 +24,7 @@ from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggest
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.heartbeat import NO_HEARTBEAT, Heartbeat
+from raydrive.core.views.heartbeat import NO_HEARTBEAT, TURN, Heartbeat
 from raydrive.storage.journal.writer import JournalWriter
 from raydrive.storage.run_layout import RunLayout
 
@@ -166,7 +166,7 @@ def test_the_end_is_a_ranking(tmp_path: Path) -> None:
     run = recorded(tmp_path, many({"lr": 0.5}, 12, 0, 0, error="boom"), trials=12)
     assert run.sweep.finished
     lines = text(LiveView(run.reader).draw_end(run.refresh(), 100, 40))
-    assert "max_total_runs of 12 reached" in lines[0]
+    assert "all 12 trials have ended" in lines[0]
     rows = [line.split()[:2] for line in lines[5:]]
     assert rows[0] == ["*8", "Completed"]
     assert [row[0] for row in rows[1:3]] == ["7", "6"]
@@ -189,7 +189,26 @@ def test_events_tell_the_past_with_its_times(tmp_path: Path) -> None:
     assert lines[0].split(maxsplit=1)[1] == f"run {run.id}: Completed"
     ends = [line for line in lines if " Completed: best" in line or " Failed: best" in line]
     assert [line.split()[0] for line in ends] == ["10.0s", "11.0s", "12.0s", "13.0s"]
-    assert lines[1].split()[0] == "0.0s"
+    assert lines[1].split()[0] == "1.0s"
+
+
+def test_a_trial_has_started_when_its_process_began(tmp_path: Path) -> None:
+    """Eight wait in the queue, and four have ended before anybody looked."""
+    driver = {"state": "Interrupted", "at": time.time(), "epoch": 1}
+    run = recorded(tmp_path, many({"lr": 0.5}, 4, 3, 8), driver=driver)
+    lines = [line for line in events(run.reader) if " started: " in line]
+    assert [line.split()[2] for line in lines] == ["0", "1", "2", "3", "4", "5", "6"]
+    assert {line.split()[0] for line in lines} == {"1.0s"}
+    assert lines[0].endswith("trial 0 started: lr=0.5 x=0")
+
+
+@pytest.mark.parametrize(
+    "why", [f"{TURN}; each reserves 1 CPU, free in the cluster: 0 CPU", "waiting for 1 CPU; free: 0"]
+)
+def test_what_trials_wait_for_is_one_line(tmp_path: Path, why: str) -> None:
+    driver = {"state": "Interrupted", "at": time.time(), "epoch": 1, "waiting": {"3": why, "4": why}}
+    run = recorded(tmp_path, many({"lr": 0.5}, 0, 3, 2), driver=driver)
+    assert [line.split("  ")[-1] for line in events(run.reader) if "queued" in line] == [f"2 queued (3, 4): {why}"]
 
 
 def test_the_clock_of_a_run_without_a_driver_stands_still(tmp_path: Path) -> None:

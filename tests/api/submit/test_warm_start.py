@@ -166,6 +166,13 @@ def test_everything_wrong_is_said_at_once_each_with_its_place(tmp_path: Path) ->
     assert [problem.found for problem in caught.value.problems if "to go on with" in problem.found] == [
         "5 trials to go on with"
     ]
+    assert "Raise max_total_runs, or name fewer" in str(caught.value)
+    trials = tuple(
+        replace(one, where=f"raydrive.{one.where}") for one in submission(children=children).resume_child_runs
+    )
+    of_a_file = replace(submission(config(trials=4)), resume_child_runs=trials)
+    with pytest.raises(ConfigError, match=r"Raise limits\.max_total_trials, or name fewer"):
+        plan_warm_start(of_a_file, str(storage))
 
 
 def test_the_python_configuration_checks_at_birth(tmp_path: Path) -> None:

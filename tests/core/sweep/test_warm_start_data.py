@@ -188,9 +188,9 @@ def test_a_configuration_with_parents_is_read_back_and_says_that_it_is_new() -> 
 
 def test_a_heritage_belongs_to_its_configuration() -> None:
     made, warm_start = brought(earlier([(0.5,)]))
-    with pytest.raises(ValueError, match="belongs to another run"):
+    with pytest.raises(ValueError, match="belong to another run"):
         Sweep(config(), warm_start)
-    with pytest.raises(ValueError, match="belongs to another run"):
+    with pytest.raises(ValueError, match="belong to another run"):
         Sweep(replace(made, lineage=Lineage(continued=(Continued(run="r", experiment="e", trial=0, params={}),))))
 
 

@@ -74,7 +74,7 @@ def test_of_an_interrupted_run_no_trial_trains_or_waits() -> None:
 def test_the_clock_of_a_run_that_is_over_stands_still() -> None:
     sweep = sweep_of(*begun(0), *curve(0, 0.5), Ended(25.0, 0, 1, 0), max_total_runs=1)
     summary = summarize(sweep, 1e9)
-    assert (summary.state, summary.why, summary.elapsed_s) == (COMPLETED, "max_total_runs of 1 reached", 15.0)
+    assert (summary.state, summary.why, summary.elapsed_s) == (COMPLETED, "its only trial has ended", 15.0)
 
 
 def test_a_run_that_is_ending_says_why() -> None:

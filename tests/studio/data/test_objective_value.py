@@ -59,7 +59,7 @@ def test_words_say_what_counts(layout: RunLayout) -> None:
     run = HyperDriveRun(layout)
     lines = "\n".join([*events(run.reader), *last_words(run.reader)])
     assert "trial 0 Completed: last accuracy 0.3;" in lines
-    assert "best so far (last): 0.7 (trial 2, interval 3)" in lines
+    assert "best so far (last): 0.7 (trial 2, interval 3); an interval is one value of accuracy" in lines
     assert "best accuracy (last) 0.7 (trial 2)" in lines
     assert "  accuracy (last) = 0.7 at interval 3" in lines
     assert "best accuracy (last)" in run._repr_html_()

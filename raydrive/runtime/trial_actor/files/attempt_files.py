@@ -92,7 +92,7 @@ class Prepared:
         return self.workdir is not None and self.workdir.is_as_made()
 
     def log_changed(self, start: int) -> None:
-        """Told that the log is another one from this byte on, since it was cut."""
+        """Notes that the log is another one from this byte on, since it was cut."""
         if self.uploader is not None:
             self.uploader.rewind(start)
 
@@ -116,7 +116,7 @@ class Prepared:
 
     def log_trouble(self) -> str:
         """Returns why the log is not read any more: the trial has put something else in its place; else empty."""
-        with contextlib.suppress(OSError):  # a script that has removed it knows that
+        with contextlib.suppress(OSError):  # the script may have removed it
             try:
                 os.close(open_within(self.within, self.log))
             except RefusedFileError as error:
@@ -179,7 +179,7 @@ class TrialFiles:
 
     @property
     def to_remove(self) -> list[str]:
-        """Paths that who ends last removes."""
+        """Paths that the process that ends last removes."""
         return [self.temporary.path, *([str(self.link)] if self.link else [])]
 
     def environment(self, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -307,7 +307,7 @@ class TrialFiles:
         """
         while (
             self._free_workdirs and not self._free_workdirs[-1].is_as_made()
-        ):  # somebody has removed it while it was free
+        ):  # another process has removed it while it was free
             self._free_workdirs.pop().remove()
         try:
             if self.link is not None and not self.link.parent.is_dir():

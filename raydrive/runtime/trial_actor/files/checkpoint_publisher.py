@@ -61,7 +61,7 @@ class Resumed:
 def recover(
     layout: RunLayout, trial: int, attempt: int, name: str, interval: int, into: Path, note: Callable[[str], None]
 ) -> Resumed | None:
-    """Brings a checkpoint to this node; one that is damaged is passed over for the one before, and that is said.
+    """Brings a checkpoint to this node; one that is damaged is passed over for the one before, with a notice.
 
     Args:
         layout: The run.
@@ -70,7 +70,7 @@ def recover(
         name: Number of the wanted checkpoint, as text.
         interval: Intervals it holds. One with more is of an attempt that was lost before it could report them.
         into: Folder to make.
-        note: Told what was passed over.
+        note: Takes a notice of what was passed over.
 
     Returns:
         The checkpoint, or None when no whole one is left.
@@ -103,9 +103,9 @@ class CheckpointPublisher:
         attempt: Number of the attempt.
         staging: Where training puts them.
         progress: Returns the intervals logged so far, and the last value of the primary metric.
-        published: Told of each complete checkpoint.
-        note: Told what went wrong.
-        missing: Told which checkpoint is not in the storage, and why.
+        published: Called with each complete checkpoint.
+        note: Takes a notice of what went wrong.
+        missing: Called with the checkpoint that is not in the storage, and why.
         keep_last: How many of the newest to keep.
         patience_s: How long an upload that fails is tried again; meanwhile the next ``save_checkpoint`` waits.
         maximize: Whether larger values are better.
@@ -171,7 +171,7 @@ class CheckpointPublisher:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     def announce(self, name: str) -> None:
-        """Told on the channel that ``name`` is ready: what was logged before it belongs to it."""
+        """Takes a message of the channel that ``name`` is ready: what was logged before it belongs to it."""
         if len(self._announced) >= MOST_ANNOUNCED:  # of nothing that ever was there
             self._announced.pop(next(iter(self._announced)))
         self._announced[name] = self._progress()
@@ -179,13 +179,13 @@ class CheckpointPublisher:
         self._wake.set()
 
     def confirm(self, number: int) -> None:
-        """Told that the run's record names a checkpoint: only now may those before it be deleted."""
+        """Notes that the run's record names a checkpoint: only now may those before it be deleted."""
         self._confirmed = max(self._confirmed, number)
         if self._confirmed >= self._last:
             self._confirming.set()
 
     def confirm_later(self, expected: bool) -> None:
-        """Told whether the last one is going to be confirmed; ``close`` waits for it only then."""
+        """Sets whether the last one is going to be confirmed; ``close`` waits for it only then."""
         if expected and self._confirmed < self._last:
             self._confirming.clear()
         elif not expected:
@@ -289,7 +289,7 @@ class CheckpointPublisher:
         return done
 
     def _prune(self) -> None:
-        """Deletes older checkpoints, but none that a relaunch may be told to go on from."""
+        """Deletes older checkpoints, but none that a relaunch may have to go on from."""
         if not self._confirmed:
             return
         try:

@@ -2,7 +2,7 @@
 
 ``outputs`` and ``logs`` there are links to the trial's own folders. Everything else that is new, or that differs from
 the code snapshot, is moved to the trial's ``kept`` folder where a pattern of ``raydrive.keep`` names it, else counted,
-so that its user can be told. Links in ``outputs`` that lead into the working directory would dangle: what they lead to
+for a notice. Links in ``outputs`` that lead into the working directory would dangle: what they lead to
 takes their place.
 """
 

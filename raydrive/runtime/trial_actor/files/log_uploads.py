@@ -36,7 +36,7 @@ _LOGGED = 1_000
 _REASON = 300
 """Characters of a reason that are shown."""
 _OURS = re.compile(r"\d+-\d+")
-"""Names that ``save_checkpoint`` gives while it copies: one that was ended in the middle is nobody's surprise."""
+"""Names that ``save_checkpoint`` gives while it copies: one that was ended in the middle is no surprise."""
 Saved = Iterable[Mapping[str, int]]
 
 
@@ -62,7 +62,7 @@ async def deliver(
         note: Takes a notice and what it is about; see ``Noted``.
         patience_s: How long a storage that is away is tried again.
         saved: Returns the files of the attempt's checkpoints, bytes by name: working copies of them are not missed.
-        given_up: Whether somebody has ended the trial meanwhile: a storage that is away is not waited for then.
+        given_up: Whether the trial has been ended meanwhile: a storage that is away is not waited for then.
     """
     bare = prepared.is_bare()  # most function trials log and leave nothing, and short ones pay for each step
     if bare and prepared.uploader is None:
@@ -129,7 +129,7 @@ class _Delivery:
     """When the storage last took something, by the monotonic clock."""
 
     def trouble(self, why: str) -> None:
-        """Notes that something is wrong that nobody thought of: all files stay."""
+        """Notes an error that was not foreseen: all files stay."""
         self.failed["what the script left"] = why
         if self.prepared.uploader is not None:
             self.away = why

@@ -38,7 +38,7 @@ class RemovalWatch:
         current: The attempt.
         channel: Where it logs.
         prepared: Its files.
-        files: Who made them.
+        files: What made them.
     """
 
     def __init__(self, current: AttemptEvents, channel: LogSocket, prepared: Prepared, files: TrialFiles) -> None:
@@ -81,7 +81,7 @@ class RemovalWatch:
     def _miss(self, what: str, outcome: str) -> None:
         if what not in self._gone:
             self._current.tell(
-                f"{what} was removed while the trial ran, by it or by somebody else on its node; {outcome}"
+                f"{what} was removed while the trial ran, by it or by another process on its node; {outcome}"
             )
         self._gone[what] = time.monotonic()
 

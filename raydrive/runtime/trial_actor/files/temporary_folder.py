@@ -1,6 +1,6 @@
 """A folder for the temporary files of an actor's trials: emptied after each one, removed with the actor.
 
-What a killed process leaves in a temporary folder nobody else removes. The path stays the same for all trials of an
+Nothing else removes what a killed process leaves in a temporary folder. The path stays the same for all trials of an
 actor, since a process may have it in mind, and is short, since sockets are made there (108 bytes in all).
 """
 
