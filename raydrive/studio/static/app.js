@@ -15,7 +15,7 @@ const ANALYSE_EVERY_MS = 15000;
 
 // On a phone a panel is folded to its title, but for what people look at first; elsewhere the title is no button.
 function panel(title, view, { wide, hint, first } = {}) {
-  const fold = el("button", { class: "fold", "aria-expanded": Boolean(first), onclick: () => {
+  const fold = el("button", { class: "fold", "aria-expanded": String(Boolean(first)), onclick: () => {
     const folded = section.classList.toggle("folded");
     fold.setAttribute("aria-expanded", String(!folded));
   } }, title);
