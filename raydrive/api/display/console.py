@@ -1,4 +1,4 @@
-"""Watching a run: one picture in place on a terminal, else one plain line per event. It is talk and goes to stderr."""
+"""Watching a run: a picture in place on a terminal, a table in a notebook, else one line per event; all on stderr."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from raydrive.api.display.live_view import EndedTrial, LiveView
+from raydrive.api.display.notebook_follow import follow_in_cell, in_notebook
 from raydrive.api.display.text import (
     clock,
     harmless,
@@ -44,8 +45,11 @@ def follow(run: RunReader, console: Console | None = None) -> None:
 
     Args:
         run: The run.
-        console: Where to; None = stderr.
+        console: Where to; None = the cell of a notebook, else stderr.
     """
+    if console is None and in_notebook():
+        follow_in_cell(run, last_words)
+        return
     console = console or Console(file=cast("TextIO", Unbroken(sys.stderr)), highlight=False)
     in_place = is_live(console)
     for line in run.lineage.lines():

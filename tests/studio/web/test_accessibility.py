@@ -1,9 +1,10 @@
-"""Who reads the pages on a phone, with the keyboard or a screen reader: axe-core finds nothing, everything is reached."""
+"""The pages on a phone, with the keyboard, with a screen reader: axe-core finds nothing, everything is reached."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_headings_go_down_one_step_at_a_time(window: Callable[..., Any], reports
     page.wait_for_selector(".trial h2")
     found = page.evaluate(levels)
     assert found[:3] == [1, 2, 3]
-    assert all(after - before <= 1 for before, after in zip(found, found[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(found))
 
 
 def test_the_filter_is_the_second_stop_of_the_keyboard(window: Callable[..., Any], reports: dict[str, str]) -> None:
