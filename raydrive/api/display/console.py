@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from raydrive.api.display.fitted_lines import fitted
 from raydrive.api.display.live_view import EndedTrial, LiveView
 from raydrive.api.display.notebook_follow import follow_in_cell, in_notebook
 from raydrive.api.display.text import (
@@ -70,8 +71,9 @@ def is_live(console: Console) -> bool:
 
 
 def _print(console: Console, line: str) -> None:
-    # Long lines stay whole: the terminal wraps them, and what is copied from it is one line.
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    # Where no terminal is, lines stay whole, for grep.
+    for part in fitted(line, console.width) if console.is_terminal else [line]:
+        console.print(part, markup=False, highlight=False, soft_wrap=True)
     console.file.flush()
 
 

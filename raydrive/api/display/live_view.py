@@ -106,8 +106,11 @@ class LiveView:
         line.append(state or summary.state, style=STYLES.get(state or summary.state, "red"))
         # Whole seconds: tenths would redraw the picture all the time.
         line.append(f" · {_seconds(summary.elapsed_s)}", style="dim")
-        if summary.why:
-            line.append(f" · {one_line(summary.why)}", style="yellow")
+        why = one_line(summary.why)
+        beside = bool(why) and cell_len(line.plain) + cell_len(f" · {why}") <= width
+        if beside:
+            line.append(f" · {why}", style="yellow")
+        reason = [] if beside or not why else [Text(part, style="yellow") for part in _folded(why, width, WHY_LINES)]
         done = summary.done
         size = BAR if width >= NARROW else BAR // 2
         filled = round(size * min(1.0, done / max(1, summary.max_total_runs)))
@@ -116,7 +119,7 @@ class LiveView:
         bar.append(f"{GAP}{done}/{summary.max_total_runs} trials", style="bold")
         if counts := counts_text(summary):
             bar.append(f" · {counts}")
-        lines = [line, bar]
+        lines = [line, *reason, bar]
         if summary.best is not None:
             params = self._run.sweep.trials[summary.best.trial].params
             found = Text(f"best {self._label} ")
@@ -148,7 +151,7 @@ class LiveView:
         shown = trials[: max(1, room - 2)]
         if not shown:
             return []
-        columns = self._values("best" if len(shown) > 1 else "trial", shown)
+        columns = self._values("trial", shown)
         columns.insert(1, ("state", [trial.state for trial in shown], False))
         return _table(self._fit(columns + self._params(shown), width), [_style(trial) for trial in shown])
 
