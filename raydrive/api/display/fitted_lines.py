@@ -25,6 +25,8 @@ def fitted(line: str, width: int) -> list[str]:
         return [line]
     if hint := _HINT.match(line):
         indent, command, why = hint.groups()
+        if cell_len(beside := f"{indent}{command}  # {why}") <= width:
+            return [beside]
         return [*fitted(f"{indent}# {why}", width), f"{indent}{command}"]
     indent = line[: len(line) - len(line.lstrip())]
     lines, rest = [indent], False
