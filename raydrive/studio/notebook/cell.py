@@ -61,8 +61,10 @@ def drawing(history: RunHistory) -> str:
     top = history.sweep.best.trial if history.sweep.best else None
     lines.sort(key=lambda item: item[0].number == top)  # the best one over the others
     parts = [plane.line(trial, *curve, best=trial.number == top) for trial, curve in lines]
+    label = _text(f"{history.config.metric.name} of {len(lines)} trials over intervals")
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" style="max-width:100%" role="img" '
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" style="max-width:100%" '
         f'font-size="11" fill="currentColor">{plane.axes()}{"".join(parts)}</svg>'
     )
 

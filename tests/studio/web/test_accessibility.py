@@ -12,6 +12,7 @@ import pytest
 from recorded import PARAMS, Served, Watched, by_hand, config, create, record, write
 
 from raydrive.studio.data.run_history import RunHistory, open_history
+from raydrive.studio.notebook.cell import run_cell
 from raydrive.studio.web.report import write_report
 
 AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -239,4 +240,14 @@ def test_the_list_of_runs_is_renewed_without_a_reload(
     page.clock.run_for(16_000)
     page.get_by_role("link", name="second-run").wait_for()
     assert page.evaluate("document.activeElement.textContent") == "first-run"
+    page.close()
+
+
+@pytest.mark.parametrize("colours", ["background:#fff;color:#000", "background:#111;color:#eee"], ids=["light", "dark"])
+def test_axe_finds_nothing_in_a_notebook_s_cell(browser: Any, story: RunHistory, colours: str) -> None:
+    page = browser.new_page()
+    head = '<!DOCTYPE html><html lang="en"><head><title>A notebook</title></head>'
+    page.set_content(f'{head}<body style="{colours}"><main>{run_cell(story)}</main></body></html>')
+    assert page.locator("svg").count() == 1
+    assert problems(page) == []
     page.close()
