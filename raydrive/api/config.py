@@ -17,6 +17,7 @@ from raydrive.api.submit.trainable import check_trainable, name_of
 from raydrive.api.submit.user_classes import check_objects
 from raydrive.api.submit.warm_start import plan_warm_start
 from raydrive.core.argument_checks import checks_arguments
+from raydrive.core.call_text import call_text, told
 from raydrive.core.config.argument_values import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
 from raydrive.core.config.command_line import check_references, format_value
 from raydrive.core.config.confidential import both_problems
@@ -111,6 +112,14 @@ class ScriptRunConfig:
             problems.append(Problem("script", show(script), f"a file below {str(self.source_directory)!r}"))
         if problems:
             raise ConfigError(problems)
+
+    def __repr__(self) -> str:
+        """The call that makes it, defaults left out; of variables their names: values may be confidential."""
+        names = ("script", "arguments", "command", "max_run_duration_seconds", "python", "preload", "metrics", "keep")
+        options: dict[str, Any] = {name: getattr(self, name) for name in names}
+        options["environment_variables"] = dict.fromkeys(self.environment_variables, ...)
+        options["secrets"] = self.secrets
+        return call_text("ScriptRunConfig", [repr(str(self.source_directory))], told(type(self).__init__, options))
 
     def to_spec(self, resources: Resources) -> TrialSpec:
         """Returns the script as what a trial runs."""
@@ -234,6 +243,29 @@ class HyperDriveConfig:
             tags=dict(tags or {}),
         )
         self._check()
+
+    def __repr__(self) -> str:
+        """The call that makes it, defaults left out."""
+        config, limits, target = self.config, self.config.limits, self.run_config
+        given = [
+            repr(config.sampling),
+            repr(config.metric.name),
+            repr(config.metric.goal.value),
+            repr(limits.max_total_runs),
+        ]
+        options = {
+            "max_concurrent_runs": limits.max_concurrent_runs
+            if limits.max_concurrent_runs != limits.max_total_runs
+            else None,
+            "max_duration_minutes": None if limits.max_duration_s is None else limits.max_duration_s / 60,
+            "policy": None if isinstance(config.policy, NoTerminationPolicy) else config.policy,
+            "resources": None if config.trial.resources == Resources() else config.trial.resources,
+            "primary_metric_value": config.metric.value,
+            "tags": config.tags,
+        }
+        texts = told(type(self).__init__, options)
+        texts["run_config"] = repr(target) if isinstance(target, ScriptRunConfig) else name_of(target)
+        return call_text("HyperDriveConfig", given, texts)
 
     def _check_command(self) -> None:
         """Checks at birth what each trial would fail at: references of a command, texts no command line can hold."""

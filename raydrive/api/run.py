@@ -13,6 +13,7 @@ from typing import Any
 from raydrive.api import hyperdrive_format as hyperdrive
 from raydrive.api.argument_types import LAYOUT, RUN_OBJECT
 from raydrive.api.display.notebook_html import Rows, trial_html
+from raydrive.api.display.text import run_text, trial_text
 from raydrive.api.plot_methods import PlotMethods
 from raydrive.api.table_methods import Tables
 from raydrive.core.argument_checks import NOTHING, PATH, above, checks_arguments, whole
@@ -97,7 +98,7 @@ class HyperDriveRun(PlotMethods, Tables):
         return self.config.lineage
 
     def __repr__(self) -> str:
-        return f"HyperDriveRun({self.id!r}, {self.get_status()})"
+        return f"HyperDriveRun({run_text(self.reader)})"
 
     # ------------------------------------------------------------------ how it goes
 
@@ -441,7 +442,7 @@ class Run:
         return trial_html(self.parent.reader, self.number)
 
     def __repr__(self) -> str:
-        return f"Run({self.id!r}, {self._trial.state})"
+        return f"Run({trial_text(self.parent.reader, self.number)})"
 
 
 __all__ = ["INTERRUPTED", "NOT_RESPONDING", "HyperDriveRun", "Run", "StorageError"]

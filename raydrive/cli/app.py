@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_BOXES = app.rich_markup_mode
 submit.register(app)
 show_commands.register(app)
 control.register(app)
@@ -70,8 +71,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         _check_texts(sys.argv[1:] if arguments is None else arguments)
-        if not {"--help", "-h", "--version", "-V"} & {*(sys.argv[1:] if arguments is None else arguments)}:
+        given = [*(sys.argv[1:] if arguments is None else arguments)]
+        helps = not given or bool({"--help", "-h", "--version", "-V"} & {*given})
+        if given and not helps:
             current_folder()  # without one nothing works: no settings are found, and Ray does not start
+        # Boxes are for terminals: elsewhere a message about wrong usage stays one line.
+        app.rich_markup_mode = _BOXES if helps or sys.stderr.isatty() else None
         app(args=None if arguments is None else list(arguments), prog_name="raydrive")
     except SystemExit as ended:
         if _reader_has_gone(ended):

@@ -8,6 +8,7 @@ import enum
 import functools
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, cast
@@ -83,8 +84,23 @@ def command(
 
 
 def say(text: str) -> None:
-    """Prints talk."""
-    print(text, file=sys.stderr, flush=True)
+    """Prints talk: on a terminal broken between words, elsewhere in whole lines."""
+    for line in text.split("\n"):
+        print("\n".join(_fitted(line, sys.stderr)), file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """Prints a line of data: on a terminal broken between words, elsewhere whole."""
+    print("\n".join(_fitted(text, sys.stdout)))
+
+
+def _fitted(line: str, stream: TextIO) -> list[str]:
+    """Returns a line as it is printed on a stream."""
+    if not stream.isatty() or len(line) <= MOST_NARROW:
+        return [line]
+    from raydrive.api.display.fitted_lines import fitted  # lazy: rich, 0.02 s
+
+    return fitted(line, shutil.get_terminal_size().columns)
 
 
 @contextlib.contextmanager
@@ -157,7 +173,17 @@ def emit_one(row: Mapping[str, Any], form: Format) -> None:
         lines = flat(row)
         width = max((len(key) for key in lines), default=0)
         for key, value in lines.items():
-            print(f"{key:<{width}}  {_shown(value)}")
+            _print_pair(f"{key:<{width}}  ", _shown(value))
+
+
+def _print_pair(name: str, value: str) -> None:
+    if sys.stdout.isatty() and len(name + value) > MOST_NARROW:
+        from raydrive.api.display.fitted_lines import fitted_pair  # lazy: rich, 0.02 s
+
+        print("
+".join(fitted_pair(name, value, shutil.get_terminal_size().columns)))
+    else:
+        print(name + value)
 
 
 def emit_json(value: Mapping[str, Any]) -> None:
@@ -191,6 +217,8 @@ def _shown(value: Any, digits: int = 6) -> str:
     return json.dumps(value) if isinstance(value, dict | list | tuple) else one_line(str(value))
 
 
+MOST_NARROW = 40
+"""Columns that every terminal has."""
 WIDE = 100_000
 """Columns enough for any line."""
 GAP = 2
@@ -213,8 +241,12 @@ def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     numeric = [key for key in names if all(isinstance(row.get(key), int | float | None) for row in rows)]
     if _needs(cells, WIDE) > console.width:
         narrow = _narrow(rows, names)
+        stacked = _stacked(narrow, console.width) if len(narrow) > 2 else []
         if _needs(narrow, PROSE_WIDTH) <= console.width:
             cells = narrow
+        elif stacked:
+            print("\n".join(stacked))
+            return
         else:
             console.width = WIDE  # the terminal breaks the lines: no cell is cut
     _print_columns(console, cells, {key.removeprefix("param_") for key in numeric})
@@ -250,6 +282,37 @@ def _needs(columns: Mapping[str, Sequence[str]], prose_width: int) -> int:
     """How wide a table is whose columns of prose are no wider than that."""
     widths = [min(_widest(key, cells), prose_width if key in PROSE else WIDE) for key, cells in columns.items()]
     return sum(widths) + GAP * max(0, len(widths) - 1)
+
+
+def _stacked(columns: Mapping[str, Sequence[str]], width: int) -> list[str]:
+    """Returns the lines of a table whose first column stands above the others; none where those do not fit either."""
+    (first, names), *others = columns.items()
+    titles, cells = [header.split("\n") for header, _ in others], [list(texts) for _, texts in others]
+    sizes = [_widest(header, texts) for header, texts in others]
+    if sum(sizes) + GAP * len(sizes) > width:
+        widest = sizes.index(max(sizes))  # of numbers and words: "843.9 and 1420.3"
+        cells[widest] = [text.replace(" and ", " and\n") for text in cells[widest]]
+        sizes[widest] = _widest(others[widest][0], cells[widest])
+    if sum(sizes) + GAP * len(sizes) > width:
+        return []
+    right = [all(not text.strip("-")[:1].isalpha() for text in texts) for texts in cells]
+    lines = [first]
+    rows = zip(*cells, strict=True)
+    for name, row in [("", tuple("\n".join(title) for title in titles)), *zip(names, rows, strict=True)]:
+        lines += [name] if name else []
+        parts = [text.split("\n") for text in row]
+        for i in range(max(map(len, parts))):
+            texts = [part[i] if i < len(part) else "" for part in parts]
+            lines.append((" " * GAP + _padded(texts, sizes, right)).rstrip())
+    return lines
+
+
+def _padded(texts: Sequence[str], sizes: Sequence[int], right: Sequence[bool]) -> str:
+    from rich.cells import cell_len  # lazy: rich, 0.001 s
+
+    blanks = [" " * (size - cell_len(text)) for text, size in zip(texts, sizes, strict=True)]
+    filled = (gap + text if end else text + gap for text, gap, end in zip(texts, blanks, right, strict=True))
+    return (" " * GAP).join(filled)
 
 
 def _print_columns(console: Console, columns: Mapping[str, Sequence[str]], right: Collection[str]) -> None:

@@ -22,6 +22,7 @@ from raydrive.cli.console import (
     emit_json,
     resolve,
     say,
+    tell,
 )
 from raydrive.cli.runs import workspace
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
@@ -147,7 +148,7 @@ def whatif(
     emit(rows, output, name="outcomes")
     if len(found) == 1 and output is Format.TABLE:
         for trial, interval, why in found[0].stopped:
-            print(f"trial {trial} at interval {interval}: {why}")
+            tell(f"trial {trial} at interval {interval}: {why}")
     for text in _unknown(found):
         say(text)
     return 0

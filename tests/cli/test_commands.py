@@ -285,8 +285,15 @@ def test_a_narrow_terminal_folds_hyperparameters_and_cuts_no_word(monkeypatch: p
 
 def test_what_fits_no_terminal_keeps_its_lines_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "experiment-20261125-170130-4bea"
-    lines = _on_terminal(monkeypatch, 40, [{"run": name, "experiment": "experiment", "status": "Completed"}])
-    assert lines[1].split() == [name, "experiment", "Completed"]
+    row = {"run": name, "experiment": "experiment", "status": "Completed"}
+    assert _on_terminal(monkeypatch, 20, [row])[1].split() == [name, "experiment", "Completed"]
+    stacked = _on_terminal(monkeypatch, 40, [row])
+    assert [line.split() for line in stacked] == [
+        ["run"],
+        ["experiment", "status"],
+        [name],
+        ["experiment", "Completed"],
+    ]
 
 
 def test_help_fits_80_columns_and_says_what_everything_is(

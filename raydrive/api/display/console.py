@@ -1,4 +1,4 @@
-"""Watching a run: one picture in place on a terminal, else one plain line per event. It is talk and goes to stderr."""
+"""Watching a run: a picture in place on a terminal, a table in a notebook, else one line per event; all on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from raydrive.api.display.fitted_lines import fitted
 from raydrive.api.display.live_view import EndedTrial, LiveView
+from raydrive.api.display.notebook_follow import follow_in_cell, in_notebook
 from raydrive.api.display.text import (
     clock,
     harmless,
@@ -44,8 +46,11 @@ def follow(run: RunReader, console: Console | None = None) -> None:
 
     Args:
         run: The run.
-        console: Where to; None = stderr.
+        console: Where to; None = the cell of a notebook, else stderr.
     """
+    if console is None and in_notebook():
+        follow_in_cell(run, last_words)
+        return
     console = console or Console(file=cast("TextIO", Unbroken(sys.stderr)), highlight=False)
     in_place = is_live(console)
     for line in run.lineage.lines():
@@ -66,8 +71,9 @@ def is_live(console: Console) -> bool:
 
 
 def _print(console: Console, line: str) -> None:
-    # Long lines stay whole: the terminal wraps them, and what is copied from it is one line.
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    # Where no terminal is, lines stay whole, for grep.
+    for part in fitted(line, console.width) if console.is_terminal else [line]:
+        console.print(part, markup=False, highlight=False, soft_wrap=True)
     console.file.flush()
 
 

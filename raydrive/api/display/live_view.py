@@ -26,6 +26,8 @@ STYLES = {QUEUED: "dim", RUNNING: "cyan", COMPLETED: "green", CANCELED: "yellow"
 ENDED_SHOWN = 10
 """Trials shown among those that ended last; of a finished run, among the best."""
 WHY_LINES = 2
+FAILURE_LINES = 6
+"""Lines that the reason of a failed trial gets at most; the same reason of another one is told by that one's number."""
 GAP = "  "
 HEADER_MIN = 8
 """Names of parameters are cut to this many columns before a parameter is left out."""
@@ -81,8 +83,8 @@ class LiveView:
         self._ended.update(self._run.sweep.trials)
         lines = self._head(summary, width, state)
         if heartbeat.trouble:
-            lines.append(Text(one_line(heartbeat.trouble), style="red"))
-        waiting = self._waiting(heartbeat.waiting)
+            lines += [Text(part, style="red") for part in _folded(one_line(heartbeat.trouble), width, WHY_LINES)]
+        waiting = self._waiting(heartbeat.waiting, width)
         running = [trial for trial in self._run.sweep.open_trials if trial.state == RUNNING]
         room = max(4, height - 1 - len(lines) - len(waiting))
         # What ended last gets at least a third of what is left; what runs gets the rest, and gives back what it spares.
@@ -106,8 +108,11 @@ class LiveView:
         line.append(state or summary.state, style=STYLES.get(state or summary.state, "red"))
         # Whole seconds: tenths would redraw the picture all the time.
         line.append(f" · {_seconds(summary.elapsed_s)}", style="dim")
-        if summary.why:
-            line.append(f" · {one_line(summary.why)}", style="yellow")
+        why = one_line(summary.why)
+        beside = bool(why) and cell_len(line.plain) + cell_len(f" · {why}") <= width
+        if beside:
+            line.append(f" · {why}", style="yellow")
+        reason = [] if beside or not why else [Text(part, style="yellow") for part in _folded(why, width, WHY_LINES)]
         done = summary.done
         size = BAR if width >= NARROW else BAR // 2
         filled = round(size * min(1.0, done / max(1, summary.max_total_runs)))
@@ -116,7 +121,7 @@ class LiveView:
         bar.append(f"{GAP}{done}/{summary.max_total_runs} trials", style="bold")
         if counts := counts_text(summary):
             bar.append(f" · {counts}")
-        lines = [line, bar]
+        lines = [line, *reason, bar]
         if summary.best is not None:
             params = self._run.sweep.trials[summary.best.trial].params
             found = Text(f"best {self._label} ")
@@ -148,12 +153,12 @@ class LiveView:
         shown = trials[: max(1, room - 2)]
         if not shown:
             return []
-        columns = self._values("best" if len(shown) > 1 else "trial", shown)
+        columns = self._values("trial", shown)
         columns.insert(1, ("state", [trial.state for trial in shown], False))
         return _table(self._fit(columns + self._params(shown), width), [_style(trial) for trial in shown])
 
-    def _waiting(self, waiting: Mapping[str, str]) -> list[Text]:
-        """One line per reason: that many wait for the same thing is said once."""
+    def _waiting(self, waiting: Mapping[str, str], width: int) -> list[Text]:
+        """A line or two per reason: that many wait for the same thing is said once."""
         queued = [trial.number for trial in self._run.sweep.open_trials if trial.state == QUEUED]
         reasons: dict[str, list[int]] = {}
         for trial in queued:
@@ -161,11 +166,12 @@ class LiveView:
         lines = []
         for why, numbers in list(reasons.items())[:3]:
             if why:  # those without a reason are being started
-                lines.append(Text(f"{len(numbers)} queued: {why} (trials {ids_text(numbers)})", style="dim"))
+                text = f"{len(numbers)} queued: {why} (trials {ids_text(numbers)})"
+                lines += [Text(part, style="dim") for part in _folded(text, width, WHY_LINES)]
         return [*lines, Text()] if lines else []
 
     def _last(self, width: int, room: int) -> list[Text]:
-        """What ended last, the newest first, each with its reason in full as long as two lines hold it."""
+        """What ended last, the newest first, each with its reason in full as long as a few lines hold it."""
         trials = self._ended.last[::-1]
         if not trials or room < 2:
             return []
@@ -173,9 +179,13 @@ class LiveView:
         columns = self._fit([("ended", marks, True), ("state", states, False), *self._values("", trials)[2:]], width)
         table = _table([*columns, ("why", [""] * len(trials), False)], [_style(trial) for trial in trials])
         indent = sum(max(cell_len(header), *map(cell_len, cells)) + len(GAP) for header, cells, _ in columns)
-        out = [table[0]]
+        out, failed = [table[0]], dict[str, int]()
         for line, trial in zip(table[1:], trials, strict=True):
-            first, *rest = _folded(one_line(trial.why), max(20, width - indent), WHY_LINES)
+            why, most = one_line(trial.why), WHY_LINES
+            if trial.state == FAILED:
+                first_so = failed.setdefault(why, trial.number)
+                why, most = (why, FAILURE_LINES) if first_so == trial.number else (f"as trial {first_so}", 1)
+            first, *rest = _folded(why, max(20, width - indent), max(1, min(most, room - len(out))))
             if len(out) + 1 + len(rest) > room:
                 break
             line.append(" " * max(0, indent - cell_len(line.plain)) + first)

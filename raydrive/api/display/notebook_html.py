@@ -27,8 +27,13 @@ class Rows(list[dict[str, Any]]):
         return table_html(names, lines[:MOST_ROWS]) + more
 
 
-def run_html(run: RunReader) -> str:
-    """Returns a run as HTML: where it stands and its best trials."""
+def run_html(run: RunReader, running: int = 0) -> str:
+    """Returns a run as HTML: where it stands and its best trials.
+
+    Args:
+        run: The run.
+        running: Trials that go on and are shown above the best ones, at most.
+    """
     run.refresh()
     stands = run.status()
     summary = stands.summary
@@ -41,8 +46,8 @@ def run_html(run: RunReader) -> str:
         f"best {run.config.metric.label}": number_text(summary.best.value if summary.best else None),
         "elapsed": clock(summary.elapsed_s),
     }
-    best = ranked(run.sweep, top=TOP)
-    rows = [row(run.sweep, trial, run.sweep.last_at, interrupted=stands.interrupted) for trial in best]
+    shown = {trial.number: trial for trial in [*run.sweep.open_trials[:running], *ranked(run.sweep, top=TOP)]}
+    rows = [row(run.sweep, trial, run.sweep.last_at, interrupted=stands.interrupted) for trial in shown.values()]
     names = list(dict.fromkeys(name for item in rows for name in item.params))
     lines = [
         [

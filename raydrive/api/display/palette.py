@@ -9,22 +9,40 @@ from raydrive.core.views.summary import INTERRUPTED
 STATE_COLOURS = {
     RUNNING: "#2f7ed8",
     COMPLETED: "#26997a",
-    CANCELED: "#c98a04",
+    CANCELED: "#bd8103",
     FAILED: "#d1495b",
-    QUEUED: "#8a94a6",
+    QUEUED: "#838da0",
     INTERRUPTED: "#8661c1",
 }
-"""By the state of a trial, or of a run."""
+"""Of lines and areas, by the state of a trial, or of a run: 3:1 at least on white."""
+STATE_TEXT_COLOURS = {
+    RUNNING: "#1f5aa3",
+    COMPLETED: "#186b53",
+    CANCELED: "#825900",
+    FAILED: "#a83447",
+    QUEUED: "#596274",
+    INTERRUPTED: "#6d4aa6",
+}
+"""Of words, and of the ground of white words: 4.5:1 at least on white (WCAG 2.2, level AA)."""
 BEST = "#0b7a4b"
 ACCENT = "#2b62d9"
 BAND = "rgba(43, 98, 217, 0.15)"
 """The accent, for an area."""
-FAINT = "#6b7689"
+FAINT = "#5a6577"
 """What stands behind."""
 
 
 def state_colour(state: str) -> str:
     """Returns the colour of a state: of a run that stands still by an error that of failed trials."""
+    return STATE_COLOURS[_known(state)]
+
+
+def state_text_colour(state: str) -> str:
+    """Returns the colour of a state's name."""
+    return STATE_TEXT_COLOURS[_known(state)]
+
+
+def _known(state: str) -> str:
     if state in (NOT_RESPONDING, DAMAGED):
-        return STATE_COLOURS[FAILED]
-    return STATE_COLOURS.get(state, STATE_COLOURS[QUEUED])
+        return FAILED
+    return state if state in STATE_COLOURS else QUEUED

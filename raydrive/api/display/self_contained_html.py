@@ -56,17 +56,18 @@ def inline(script: str) -> str:
     return script.replace("</script", "<\\/script").replace("\r\n", "\n")
 
 
-def csp(scripts: list[str], *, live: bool) -> str:
+def csp(scripts: list[str], *, live: bool, evaluates: bool = True) -> str:
     """Returns the content-security policy of a page.
 
     Args:
         scripts: The inline scripts that may run.
         live: Whether it talks to the server it came from.
+        evaluates: Whether it holds plotly.js, which compiles the wrappers of its shaders.
     """
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    own = "'self'" if live else "'none'"
+    own, compiled = "'self'" if live else "'none'", " 'unsafe-eval'" if evaluates else ""
     return (
-        f"default-src 'none'; script-src {hashes}{' ' + own if live else ''} 'unsafe-eval'; style-src 'unsafe-inline'; "
+        f"default-src 'none'; script-src {hashes}{' ' + own if live else ''}{compiled}; style-src 'unsafe-inline'; "
         f"img-src data: blob:; font-src data:; connect-src {own}; worker-src blob:; base-uri 'none'; form-action 'none'"
     )
 

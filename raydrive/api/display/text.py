@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from raydrive.core.errors import RaydriveError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Colour codes, cursor movements and the like: the last line of a log ends up in a reason, and must not move the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+MOST_PARAMS = 160
+"""Characters of a trial's hyperparameters in its ``repr``."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -127,6 +130,32 @@ def headline(run: RunReader, summary: Summary, state: str = "") -> str:
         parts.append(best_text(run, summary.best))
     parts.append(clock(summary.elapsed_s))
     return " · ".join(parts)
+
+
+def run_text(run: RunReader) -> str:
+    """Returns what a run's ``repr`` shows: ``'study-1', Completed, 6/6 trials, best accuracy 0.91 (trial 3)``."""
+    try:
+        run.refresh()
+        stands = run.status()
+    except RaydriveError as error:  # a storage that is away: a debugger shows objects all the same
+        return f"{run.id!r}, cannot be read: {one_line(str(error))}"
+    summary = stands.summary
+    parts = [repr(run.id), stands.state, f"{summary.done}/{summary.max_total_runs} trials"]
+    return ", ".join(parts + ([best_text(run, summary.best)] if summary.best is not None else []))
+
+
+def trial_text(run: RunReader, number_of_trial: int) -> str:
+    """Returns what a trial's ``repr`` shows: ``'study-1_3', Completed, accuracy 0.91, lr=0.01 depth=3``.
+
+    Args:
+        run: The run, as far as it has been read.
+        number_of_trial: Number of the trial in it.
+    """
+    trial, value = run.sweep.trials[number_of_trial], run.sweep.curves.objective(number_of_trial)
+    parts = [repr(run.child_id(number_of_trial)), trial.state]
+    parts += [f"{one_line(run.config.metric.label)} {number(value)}"] if value is not None else []
+    params = params_text(trial.params)
+    return ", ".join([*parts, params if len(params) <= MOST_PARAMS else params[: MOST_PARAMS - 1] + "…"])
 
 
 def ids_text(numbers: list[int], most: int = 6) -> str:

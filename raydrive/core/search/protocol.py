@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from raydrive.core.call_text import call_text, mapping_text, told
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space, parse_space
@@ -109,6 +110,15 @@ class SamplingSpec(ABC):
             seed: The seed of the run, used when this object has none of its own.
             maximize: Whether larger metrics are better.
         """
+
+    def __repr__(self) -> str:
+        """The call that makes it, defaults left out: ``GridParameterSampling({'units': choice(16, 32)})``."""
+        try:
+            options = {name: value for name, value in self.to_json().items() if name not in ("type", "space")}
+            space = mapping_text(self.space.expressions)
+        except (ConfigError, AttributeError):  # half made, or a class that cannot be recorded
+            return object.__repr__(self)
+        return call_text(type(self).__name__, [space], told(type(self).__init__, options))
 
     def __eq__(self, other: object) -> bool:
         """The same way of searching the same space."""

@@ -268,7 +268,7 @@ class _QuantisedBell(_Quantised, _Bell):
         return self._bad_step(math.exp(high) if self.log else max(abs(high), abs(self.mu - _TAIL * self.sigma)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Uniform(_Range):
     """A number between two bounds, all equally likely."""
 
@@ -277,7 +277,7 @@ class Uniform(_Range):
     max_value: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class QUniform(_QuantisedRange):
     """round(uniform / q) * q."""
 
@@ -287,7 +287,7 @@ class QUniform(_QuantisedRange):
     q: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LogUniform(_Range):
     """exp(uniform): the bounds are exponents to base e."""
 
@@ -297,7 +297,7 @@ class LogUniform(_Range):
     max_value: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class QLogUniform(_QuantisedRange):
     """round(exp(uniform) / q) * q: the bounds are exponents to base e, q is not."""
 
@@ -308,7 +308,7 @@ class QLogUniform(_QuantisedRange):
     q: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Normal(_Bell):
     """A number around mu with standard deviation sigma."""
 
@@ -317,7 +317,7 @@ class Normal(_Bell):
     sigma: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class QNormal(_QuantisedBell):
     """round(normal / q) * q."""
 
@@ -327,7 +327,7 @@ class QNormal(_QuantisedBell):
     q: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LogNormal(_Bell):
     """exp(normal): mu and sigma belong to the logarithm."""
 
@@ -337,7 +337,7 @@ class LogNormal(_Bell):
     sigma: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class QLogNormal(_QuantisedBell):
     """round(exp(normal) / q) * q: mu and sigma belong to the logarithm, q does not."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from raydrive.core.call_text import call_text
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.json_values import copied
 from raydrive.core.numbers import is_number
@@ -84,6 +85,11 @@ class Expression(ABC):
         """Returns the expression in the form of the v2 sweep schema."""
         return {"type": self.kind, **{name: getattr(self, name) for name in field_names(type(self))}}
 
+    def __repr__(self) -> str:
+        """The call that makes it: ``uniform(0, 1)``, ``choice('sgd', 'adam')``."""
+        values = [getattr(self, name) for name in field_names(type(self))]
+        return call_text(self.kind, map(repr, values[0] if self.kind == "choice" else values), {})
+
     def __post_init__(self) -> None:
         problems = self._problems()
         if problems:
@@ -107,7 +113,7 @@ def field_names(kind: type[Expression]) -> tuple[str, ...]:
     return tuple(spec.name for spec in fields(kind))  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RandInt(Expression):
     """A whole number from 0 up to, not including, ``upper``."""
 
@@ -148,7 +154,7 @@ class RandInt(Expression):
         return [Problem("randint.upper", show(self.upper), allowed)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Choice(Expression):
     """One of several values, all equally likely; ``choice(...)`` makes one from anything list-like.
 

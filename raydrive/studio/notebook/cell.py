@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raydrive.api.display.palette import state_colour
+from raydrive.api.display.palette import state_colour, state_text_colour
 from raydrive.api.display.text import clock, number, span_text, value_text
 from raydrive.core.sweep.state import Trial
 from raydrive.core.views.chart_axes import flat
@@ -61,8 +61,10 @@ def drawing(history: RunHistory) -> str:
     top = history.sweep.best.trial if history.sweep.best else None
     lines.sort(key=lambda item: item[0].number == top)  # the best one over the others
     parts = [plane.line(trial, *curve, best=trial.number == top) for trial, curve in lines]
+    label = _text(f"{history.config.metric.name} of {len(lines)} trials over intervals")
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" style="max-width:100%" role="img" '
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" style="max-width:100%" '
         f'font-size="11" fill="currentColor">{plane.axes()}{"".join(parts)}</svg>'
     )
 
@@ -150,7 +152,9 @@ def _table(history: RunHistory, now: float, interrupted: bool) -> str:
 
 
 def _state(state: str) -> str:
-    return f'<span style="color:{state_colour(state)};font-weight:600">{_text(state)}</span>'
+    # White on a ground of its own: readable in a light notebook and in a dark one.
+    look = f"background:{state_text_colour(state)};color:#fff;padding:0 6px;border-radius:8px"
+    return f'<span style="{look}">{_text(state)}</span>'
 
 
 def _text(value: object, most: int = 200) -> str:

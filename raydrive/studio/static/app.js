@@ -13,8 +13,14 @@ import { Importance, Slices, WhatIf } from "./insight.js";
 
 const ANALYSE_EVERY_MS = 15000;
 
-function panel(title, view, wide, hint) {
-  return el("section", { class: `card ${wide ? "wide" : ""}` }, el("h3", { title: hint }, title), view.node);
+// On a phone a panel is folded to its title, but for what people look at first; elsewhere the title is no button.
+function panel(title, view, { wide, hint, first } = {}) {
+  const fold = el("button", { class: "fold", "aria-expanded": String(Boolean(first)), onclick: () => {
+    const folded = section.classList.toggle("folded");
+    fold.setAttribute("aria-expanded", String(!folded));
+  } }, title);
+  const section = el("section", { class: `card ${wide ? "wide" : ""} ${first ? "" : "folded"}` }, el("h2", { title: hint }, el("span", { class: "title" }, title), fold), view.node);
+  return section;
 }
 
 function theme(choice) {
@@ -34,6 +40,8 @@ class Header {
       STATES.map((s) => (counts[s] ? el("span", { class: s.toLowerCase(), title: `${counts[s]} ${s}`, style: { width: `${(100 * counts[s]) / Math.max(head.max_total, head.total)}%` } }) : null)));
     const best = head.best, gpu = saving.gpus ? `, ${num(saving.gpus * saving.seconds / 3600)} GPU hours` : "", none = saving.seconds === null;
     const without = none ? `how long they would have trained on cannot be estimated: ${saving.why}` : `saved, between ${rough(saving.low_s)} and ${rough(saving.high_s)}, and ${Math.round(100 * saving.share)} % of the intervals${gpu}; without it about ${rough(saving.trained_s + saving.seconds)}`;
+    // A count is a link to its trials.
+    const shown = STATES.filter((s) => counts[s]).flatMap((s, i) => [i ? ", " : "", el("a", { href: `#/trials/${s.toLowerCase()}`, title: "List them" }, `${counts[s]} ${s.toLowerCase()}`)]);
     const tile = (label, value, note, extra) => el("div", { class: "tile" }, el("span", { class: "label" }, label), el("strong", {}, value), el("span", { class: "hint" }, note), extra || null);
     fill(this.node, 
       el("div", { class: "top" },
@@ -54,7 +62,7 @@ class Header {
       head.notices.length ? el("p", { class: "hint" }, head.notices.join("; ")) : null,
       el("div", { class: "tiles" },
         tile(`best ${run.label}`, best ? num(best.value) : "–", best ? el("a", { href: `#/trial/${best.trial}` }, `trial ${best.trial}, interval ${best.interval}`) : `no value yet; to ${run.goal}`),
-        tile("trials", `${head.done} of ${head.max_total}`, STATES.filter((s) => counts[s]).map((s) => `${counts[s]} ${s.toLowerCase()}`).join(", ") || "none yet", bar),
+        tile("trials", `${head.done} of ${head.max_total}`, shown.length ? shown : "none yet", bar),
         tile("elapsed", clock(run.elapsed_s), `since ${when(run.started)}`),
         tile("training time", clock(saving.trained_s), `${head.reports} reports`),
         tile("early termination", saving.stopped ? (none ? "no estimate" : `≈ ${rough(saving.seconds)}`) : "–",
@@ -63,7 +71,7 @@ class Header {
 }
 
 class SelectionBar {
-  constructor(store) { this.store = store; this.node = el("div", { class: "selection", hidden: true, id: "selection" }); }
+  constructor(store) { this.store = store; this.node = el("section", { class: "selection", hidden: true, id: "selection", "aria-label": "Selection" }); }
   draw() {
     const { store } = this, chosen = store.selected();
     this.node.hidden = !store.selecting;
@@ -101,11 +109,12 @@ function main() {
   const [metrics, best, parallel, two, three, table, importance, whatif, slices, timeline, lineage] = charts;
   const about = el("div");
   const overview = el("main", {},
-    panel("Metrics", metrics, false, "A line per trial; click one to select it"), panel("Best so far", best), panel("Parallel coordinates", parallel, true),
-    panel("Scatter", two), panel("Scatter in 3-D", three), panel("Trials", table, true), panel("What if another policy …", whatif), panel("Importance of hyperparameters", importance),
-    panel("What the model expects", slices, true), panel("Timeline", timeline, true), panel("Where this run comes from", lineage, true),
+    panel("Metrics", metrics, { first: true, hint: "A line per trial; click one to select it" }), panel("Best so far", best), panel("Parallel coordinates", parallel, { wide: true }),
+    panel("Scatter", two), panel("Scatter in 3-D", three), panel("Trials", table, { wide: true, first: true }), panel("What if another policy …", whatif), panel("Importance of hyperparameters", importance),
+    panel("What the model expects", slices, { wide: true }), panel("Timeline", timeline, { wide: true }), panel("Where this run comes from", lineage, { wide: true }),
     el("section", { class: "card wide" }, el("details", {}, el("summary", {}, "Configuration"), about)));
-  fill(document.getElementById("app"), header.node, bar.node, overview, trial.node);
+  const skip = el("nav", { "aria-label": "Skip" }, el("a", { class: "skip", href: "#/trials" }, "Skip to the trials"));
+  fill(document.getElementById("app"), skip, header.node, bar.node, overview, trial.node);
 
   const redraw = (what) => {
     header.draw(() => { theme(remembered("theme", "auto")); redraw("theme"); });
@@ -120,13 +129,22 @@ function main() {
     const found = location.hash.match(/^#\/trial\/(\d+)$/);
     overview.hidden = Boolean(found);
     bar.node.hidden = Boolean(found) || !store.selecting;
-    if (found) { if (store.head) { trial.show(Number(found[1])); scrollTo(0, 0); } } else { trial.hide(); for (const chart of charts) chart.frame?.refresh(); }
+    if (found) {
+      if (store.head) { trial.show(Number(found[1])).then(() => trial.node.querySelector("h2")?.focus({ preventScroll: true })); scrollTo(0, 0); }
+      return;
+    }
+    trial.hide();
+    for (const chart of charts) chart.frame?.refresh();
+    const listed = location.hash.match(/^#\/trials(?:\/([a-z]+))?$/);
+    if (listed && store.head) table.go(listed[1] ? `state:${listed[1]}` : null);
   };
   addEventListener("hashchange", route);
   // In a notebook's frame a link to a fragment leads to the notebook: go there by hand.
   addEventListener("click", (event) => {
     const link = event.target.closest?.('a[href^="#/"]');
-    if (link) { event.preventDefault(); location.hash = link.getAttribute("href"); }
+    if (!link) return;
+    event.preventDefault();
+    if (location.hash === link.getAttribute("href")) route(); else location.hash = link.getAttribute("href");
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { theme(remembered("theme", "auto")); if (store.head) redraw("theme"); });
 

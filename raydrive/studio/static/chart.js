@@ -104,10 +104,40 @@ export function empty(node, text) {
   node.append(note);
 }
 
-export function plot(node, traces, shape) {
+// `label`: what is read aloud in place of the drawing. Null: the drawing names its parts itself.
+export function plot(node, traces, shape, label) {
   if (!node.data) node.textContent = "";
   node.classList.remove("nothing");
-  return Plotly.react(node, traces, shape, CONFIG);
+  const drawn = Plotly.react(node, traces, shape, CONFIG);
+  const name = () => { nameDrawing(node, label); oneStop(node.querySelector(".modebar")); };
+  name();
+  if (drawn && drawn.then) drawn.then(name, () => {});
+  return drawn;
+}
+
+// Hundreds of ticks and legends are no text: the drawing is one picture with a name.
+function nameDrawing(node, label) {
+  node.querySelectorAll("svg.main-svg").forEach((svg, i) => {
+    if (label === null) { if (i === 0) svg.setAttribute("aria-hidden", "true"); return; }
+    svg.setAttribute(i === 0 ? "role" : "aria-hidden", i === 0 ? "img" : "true");
+    if (i === 0) svg.setAttribute("aria-label", label);
+  });
+  node.querySelectorAll("canvas, .modebar svg").forEach((one) => one.setAttribute("aria-hidden", "true"));
+}
+
+// A chart's buttons are one tab stop; arrows go from one to the next.
+function oneStop(bar) {
+  if (!bar) return;
+  const buttons = [...bar.querySelectorAll("button")], now = Math.max(0, buttons.indexOf(document.activeElement));
+  buttons.forEach((button, i) => { button.tabIndex = i === now ? 0 : -1; });
+  bar.onkeydown = (event) => {
+    const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], at = buttons.indexOf(document.activeElement);
+    if (!way || at < 0) return;
+    event.preventDefault();
+    const next = buttons[(at + way + buttons.length) % buttons.length];
+    buttons.forEach((button) => { button.tabIndex = button === next ? 0 : -1; });
+    next.focus();
+  };
 }
 
 // Plain numbers on a log axis, as everywhere else on the page; with little room, at powers of ten alone.

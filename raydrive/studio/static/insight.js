@@ -51,7 +51,7 @@ export class Slices {
       const a = Math.max(Math.min(...seen, ...low), Math.min(...seen) - 0.5 * inner), b = Math.min(Math.max(...seen, ...up), Math.max(...seen) + 0.5 * inner), pad = 0.06 * (b - a);
       plot(node, traces, layout({ showlegend: false, title: { text: esc(s.name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 },
         xaxis: s.category ? { tickvals: x, ticktext: s.x.map((v) => esc(num(v), 14)), range: [-0.5, x.length - 0.5] } : { type: s.log ? "log" : "linear", nticks: 5, ...(s.log ? fewLogTicks(s.x) : {}) },
-        yaxis: { range: [a - pad, b + pad], nticks: 5 } }));
+        yaxis: { range: [a - pad, b + pad], nticks: 5 } }), `${store.label} that the model expects along ${s.name}`);
     }
   }
 }

@@ -13,7 +13,7 @@ function svg(tag, attributes, ...children) {
 export class LineageView {
   constructor(store, source) {
     this.store = store; this.source = source;
-    this.drawing = el("div", { class: "scroll", id: "lineage" });
+    this.drawing = el("div", { class: "scroll", id: "lineage", tabIndex: 0, role: "group", "aria-label": "Earlier runs" });
     this.list = el("div");
     this.node = el("div", {}, this.drawing, this.list);
     this.drawn = "";
@@ -73,7 +73,7 @@ export class LineageView {
       el("td", { class: "wide" }, [...Object.entries(one.left_out).map(([why, count]) => `${count}: ${why}`), one.ignored.length ? `not in this search space: ${one.ignored.join(", ")}` : ""].filter(Boolean).join("; ")))),
     head = ["earlier run", "state", "best", "curves compared with", "trials learned from", "left out"];
     return [
-      parents.length ? el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, head.map((h, i) => el("th", { class: i > 1 && i < 5 ? "right" : "" }, h)))), el("tbody", {}, parents))) : null,
+      parents.length ? el("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "What earlier runs brought" }, el("table", {}, el("thead", {}, el("tr", {}, head.map((h, i) => el("th", { class: i > 1 && i < 5 ? "right" : "" }, h)))), el("tbody", {}, parents))) : null,
       lineage.continued.length ? el("ul", { class: "reasons" }, lineage.continued.map((one, number) => el("li", {}, el("a", { href: `#/trial/${number}` }, `trial ${number}`), ` goes on with ${one.text}${one.note ? ` (${one.note})` : ""}`))) : null,
     ];
   }

@@ -92,7 +92,7 @@ export class MetricsChart {
     if (!shown.length) return empty(this.plotNode, store.trials.length ? `No trial has logged ${name}.` : "No trials yet.");
     const longest = Math.max(...shown.map((t) => points(curveOf(t))[0].length));
     const [traces, shape] = longest <= 1 ? this.single(shown, curveOf, name) : this.lines(shown, curveOf, name, primary);
-    plot(this.plotNode, traces, shape);
+    plot(this.plotNode, traces, shape, `${name} of ${shown.length} trials over intervals, a line per trial`);
     if (!this.wired) {
       this.wired = true;
       this.plotNode.on("plotly_click", (event) => {
@@ -245,6 +245,6 @@ export class BestChart {
     const values = ended.map((t) => t.best).sort((a, b) => a - b), low = quantile(values, 0.05), high = quantile(values, 0.95), span = high - low;
     const yaxis = { title: { text: esc(store.label, 40), standoff: 8 } };
     if (span > 0 && (values[0] < low - 2 * span || values[values.length - 1] > high + 2 * span)) yaxis.range = [Math.max(values[0], low - 0.3 * span), Math.min(values[values.length - 1], high + 0.3 * span)];
-    plot(this.plotNode, traces, layout({ xaxis: { title: { text: time ? unit[1] : "trial", standoff: 6 } }, yaxis, uirevision: this.by, margin: { l: 56, r: 36, t: 8, b: 40 } }));
+    plot(this.plotNode, traces, layout({ xaxis: { title: { text: time ? unit[1] : "trial", standoff: 6 } }, yaxis, uirevision: this.by, margin: { l: 56, r: 36, t: 8, b: 40 } }), `best ${store.label} so far over ${time ? "time" : "trials"}: ${num(y[y.length - 1])} now`);
   }
 }

@@ -1,8 +1,10 @@
 // Parallel coordinates: drag a label to move an axis, drag along an axis to brush a range, click it to let go.
 import { el, fill, esc, num, check, cut, css } from "./util.js";
 import { Frame, plot, empty, layout, scale, goodness } from "./chart.js";
+import { nameAxes, nextBrush } from "./axiskeys.js";
 
 const MOST_AXES = 8;
+const AXIS_APART = 84;
 const MOST_LINES = 2000;
 const ABSENT = -0.12;
 const STOPS = 250;
@@ -17,7 +19,7 @@ export class ParallelChart {
     this.axes = el("details", { class: "menu" });
     this.legend = el("span", { class: "scale" });
     this.node = el("div", {}, el("div", { class: "controls" }, this.axes, this.legend,
-      el("span", { class: "hint" }, "Drag a label to move its axis; drag along an axis to brush a range.")), this.plotNode);
+      el("span", { class: "hint" }, "Drag a label to move its axis; drag along an axis to brush a range.")), el("div", { class: "sideways" }, this.plotNode));
     this.frame = new Frame(this.plotNode, () => this.draw());
   }
 
@@ -64,11 +66,42 @@ export class ParallelChart {
       el("span", { class: "bar", style: { background: `linear-gradient(90deg, ${stops.join(",")})` } }),
       el("span", {}, `better ${num(store.maximize ? good.high : good.low)}`),
       all.length > trials.length ? el("span", {}, `${trials.length} of ${all.length} trials drawn`) : null);
-    plot(this.plotNode, [trace], layout({ margin: { l: 70, r: 70, t: dimensions.length > 7 ? 64 : 44, b: 24 } }));
+    // On a phone the axes keep a distance in which their labels can be read, and the chart is moved sideways.
+    this.plotNode.style.minWidth = `${140 + AXIS_APART * (dimensions.length - 1)}px`;
+    const focused = this.plotNode.contains(document.activeElement) ? document.activeElement.dataset?.key : undefined;
+    const name = () => this.name(dimensions, columns, focused);
+    Promise.resolve(plot(this.plotNode, [trace], layout({ margin: { l: 70, r: 70, t: dimensions.length > 7 ? 64 : 44, b: 24 } }), null)).then(name, () => {});
     if (!this.wired) {
       this.wired = true;
       this.plotNode.on("plotly_restyle", () => this.moved());
     }
+  }
+
+  // Names the axes for screen readers and keyboards; the one that had the focus gets it back.
+  name(dimensions, columns, focused) {
+    const axes = dimensions.map((d, i) => {
+      const column = columns.get(this.keys[i]), { log } = this.drawn[column.key] || {}, numeric = column.kind === "number";
+      return { key: column.key, label: d.label, low: d.range[0], high: d.range[1], brush: flat(this.brushes[column.key]), values: numeric ? null : column.values, text: (v) => num(log ? Number((10 ** v).toPrecision(3)) : Number(v.toPrecision(6))) };
+    });
+    nameAxes(this.plotNode, axes, (axis, key) => this.press(axis, key));
+    if (focused) this.plotNode.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  press(axis, key) {
+    if (key === "ArrowLeft" || key === "ArrowRight") {
+      const at = this.keys.indexOf(axis.key), to = at + (key === "ArrowLeft" ? -1 : 1);
+      if (to < 0 || to >= this.keys.length) return;
+      const keys = [...this.keys];
+      [keys[at], keys[to]] = [keys[to], keys[at]];
+      this.keys = keys; this.touched = true; this.frame.soil();
+      return;
+    }
+    const brush = nextBrush(key, axis.brush, axis.low, axis.high, axis.values ? axis.values.length : 0);
+    const brushes = { ...this.brushes, [axis.key]: brush };
+    if (!brush) delete brushes[axis.key];
+    this.brushes = brushes;
+    this.brushed();
+    this.frame.soil();
   }
 
   // Of very many trials a part is drawn: the best, what is selected, and an even spread of the rest. Brushes hold for all.
@@ -112,7 +145,11 @@ export class ParallelChart {
     for (const d of dimensions) if (d.constraintrange && d.constraintrange.length) brushes[d.name] = d.constraintrange;
     const same = JSON.stringify(brushes) === JSON.stringify(this.brushes);
     this.brushes = brushes;
-    if (same) return;
+    if (!same) this.brushed();
+  }
+
+  brushed() {
+    const { brushes } = this;
     if (!Object.keys(brushes).length) { if (this.store.selection.source === "parallel") this.store.clear(); return; }
     this.store.select("parallel", { test: this.rule(brushes) });
   }
@@ -132,6 +169,13 @@ export class ParallelChart {
     });
     return (t) => t.best !== null && parts.every((part) => part(t));
   }
+}
+
+// One range for several brushes of an axis: what the keyboard moves.
+function flat(ranges) {
+  if (!ranges) return null;
+  const ends = ranges.flat();
+  return [Math.min(...ends), Math.max(...ends)];
 }
 
 // plotly lets a brush end only at ticks where an axis has ticks of its own: so many that cannot be seen that it ends anywhere.

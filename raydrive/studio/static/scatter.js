@@ -37,6 +37,8 @@ class Scatter {
       pick("Colour", "colour", options.filter(([key]) => this.store.column(key).kind === "number")));
   }
 
+  label(trials) { return `${trials.length} trials by ${this.letters.map((letter) => this.store.column(this.keys[letter]).label).join(", ")}, coloured by ${this.store.column(this.keys.colour).label}`; }
+
   ready() {
     const { store } = this, columns = this.letters.map((letter) => store.column(this.keys[letter])), colour = store.column(this.keys.colour);
     if (!colour || columns.some((c) => !c)) return null;
@@ -68,7 +70,7 @@ export class Scatter2 extends Scatter {
     const own = store.selection.source === "scatter";
     if (!own) this.past = (this.past || 0) + 1;
     this.drawing = true;
-    plot(this.plotNode, [trace], layout({ xaxis: x.layout, yaxis: y.layout, dragmode: "select", uirevision: JSON.stringify(this.keys), selectionrevision: this.past || 0, ...(own ? {} : { selections: [] }), margin: { l: 60, r: 8, t: 8, b: 44 } }));
+    plot(this.plotNode, [trace], layout({ xaxis: x.layout, yaxis: y.layout, dragmode: "select", uirevision: JSON.stringify(this.keys), selectionrevision: this.past || 0, ...(own ? {} : { selections: [] }), margin: { l: 60, r: 8, t: 8, b: 44 } }), this.label(trials));
     this.drawing = false;
     if (!this.wired) {
       this.wired = true;
@@ -98,7 +100,7 @@ export class Scatter3 extends Scatter {
       hoverinfo: "text", hovertext: trials.map((t) => describe(store, t)),
       marker: { size: trials.length > 1500 ? 2.5 : 4.5, color: trials.map((t) => colourAt(good.of(colour.get(t)), store.isSelected(t.number) ? 1 : 0.08)) } };
     const scene = { xaxis: shape(axes[0]), yaxis: shape(axes[1]), zaxis: shape(axes[2]), aspectmode: "cube", camera: { eye: { x: 1.7, y: 1.7, z: 0.85 }, center: { x: 0, y: 0, z: -0.12 } } };
-    plot(this.plotNode, [trace], layout({ scene, uirevision: JSON.stringify(this.keys), margin: { l: 0, r: 0, t: 0, b: 0 } }));
+    plot(this.plotNode, [trace], layout({ scene, uirevision: JSON.stringify(this.keys), margin: { l: 0, r: 0, t: 0, b: 0 } }), this.label(trials));
     if (!this.wired) {
       this.wired = true;
       this.plotNode.on("plotly_click", (event) => {

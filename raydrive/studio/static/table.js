@@ -35,7 +35,7 @@ export class Table {
   constructor(store, open) {
     this.store = store; this.open = open; this.page = 0; this.filter = ""; this.sort = { key: "best", down: null }; this.hidden = new Set(["last", "attempt", "gpus"]);
     this.only = false;
-    this.count = el("span", { class: "hint", id: "table-count" });
+    this.count = el("span", { class: "hint", id: "table-count", role: "status" });
     this.box = el("input", { type: "search", placeholder: "Filter: words, lr<0.01, state:failed", title: FILTER_HELP, "aria-label": "Filter the trials",
       oninput: debounce(() => { this.filter = this.box.value; this.page = 0; this.draw(); }, 120) });
     this.menu = el("details", { class: "menu" });
@@ -46,7 +46,16 @@ export class Table {
     this.node = el("div", {},
       el("div", { class: "controls" }, this.box, this.onlyBox, this.menu, this.count, el("span", { class: "spring" }),
         el("button", { onclick: (e) => this.copy(e.target) }, "Copy"), el("button", { onclick: () => this.save() }, "CSV")),
-      el("div", { class: "scroll" }, el("table", { id: "trials" }, this.head, this.body)), this.pager);
+      el("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Table of trials" }, el("table", { id: "trials" }, this.head, this.body)), this.pager);
+  }
+
+  // Leads to the table; with a filter, to the trials that it lets through.
+  go(filter) {
+    if (filter !== null) { this.box.value = this.filter = filter; this.page = 0; this.only = false; this.onlyBox.firstChild.checked = false; this.draw(); }
+    const panel = this.node.closest(".card");
+    if (panel.classList.contains("folded")) panel.querySelector(".fold").click();
+    panel.scrollIntoView({ block: "start" });
+    this.box.focus({ preventScroll: true });
   }
 
   columns() {
@@ -109,7 +118,7 @@ export class Table {
       onchange: () => (every ? store.clear() : store.select("table", { set: rows.map((t) => t.number) })) });
     fill(this.head, el("tr", {}, el("th", { class: "tick" }, box), columns.map((c) => el("th", { class: c.right ? "right" : "", title: c.label, scope: "col",
       "aria-sort": this.sort.key === c.key ? (arrow(c) === " ▼" ? "descending" : "ascending") : "none" },
-    el("button", { class: "plain", onclick: () => { const now = this.sort.down ?? c.down ?? false; this.sort = { key: c.key, down: this.sort.key === c.key ? !now : c.down ?? false }; this.draw(); } }, cut(c.label, 28) + arrow(c))))));
+    el("button", { class: "plain", "data-key": `sort ${c.key}`, onclick: () => { const now = this.sort.down ?? c.down ?? false; this.sort = { key: c.key, down: this.sort.key === c.key ? !now : c.down ?? false }; this.draw(); } }, cut(c.label, 28) + arrow(c))))));
     const top = store.head.best?.trial;
     fill(this.body, ...rows.slice(this.page * PAGE, (this.page + 1) * PAGE).map((t) => {
       const chosen = store.selecting && store.isSelected(t.number);
@@ -120,8 +129,8 @@ export class Table {
     if (!rows.length) fill(this.body, el("tr", {}, el("td", { colSpan: columns.length + 1, class: "empty" }, store.trials.length ? "No trial matches." : "No trials yet.")));
     this.count.textContent = `${rows.length} of ${store.trials.length} trials${store.selecting ? `, ${store.selection.set.size} selected` : ""}`;
     const go = (page) => { this.page = page; this.draw(); };
-    fill(this.pager, ...(pages > 1 ? [el("button", { disabled: this.page === 0, onclick: () => go(this.page - 1) }, "‹"),
-      el("span", { class: "hint" }, `page ${this.page + 1} of ${pages}`), el("button", { disabled: this.page === pages - 1, onclick: () => go(this.page + 1) }, "›")] : []));
+    fill(this.pager, ...(pages > 1 ? [el("button", { disabled: this.page === 0, "aria-label": "Previous page", onclick: () => go(this.page - 1) }, "‹"),
+      el("span", { class: "hint" }, `page ${this.page + 1} of ${pages}`), el("button", { disabled: this.page === pages - 1, "aria-label": "Next page", onclick: () => go(this.page + 1) }, "›")] : []));
   }
 
   // With shift, everything between the trial picked last and this one.

@@ -1,5 +1,5 @@
 // Where and when each trial trained: a lane per node and GPU, a bar per attempt.
-import { el, esc, clock } from "./util.js";
+import { el, esc, clock, css } from "./util.js";
 import { STATES } from "./store.js";
 import { Frame, layout, plot, empty, stateColour } from "./chart.js";
 
@@ -50,7 +50,7 @@ export class Timeline {
     const traces = STATES.map((state) => ({ state, of: shown.filter((one) => one.state === state) })).filter(({ of }) => of.length).map(({ state, of }) => ({
       type: "bar", orientation: "h", name: state, base: of.map((one) => (one.from - start) / unit[0]), x: of.map((one) => (one.to - one.from) / unit[0]), y: of.map((one) => one.y),
       width: 0.8, customdata: of.map((one) => one.t.number), hoverinfo: "text", textposition: "inside", insidetextanchor: "middle", constraintext: "none", textangle: 0,
-      text: shown.length <= 60 ? of.map((one) => ((one.to - one.from) / span > 0.02 ? String(one.t.number) : "")) : null, textfont: { color: "#ffffff", size: 10 },
+      text: shown.length <= 60 ? of.map((one) => ((one.to - one.from) / span > 0.02 ? String(one.t.number) : "")) : null, textfont: { color: css("--on-state"), size: 11 },
       hovertext: of.map((one) => `<b>trial ${one.t.number}</b>${one.attempt > 1 ? ` attempt ${one.attempt}` : ""}  ${one.state}<br>${clock(one.to - one.from)}, waited ${clock(one.wait)}<br>${esc(one.how || one.t.why, 120)}`),
       marker: { color: stateColour(state), opacity: of.map((one) => (store.isSelected(one.t.number) ? 0.9 : 0.15)), line: { width: 0 } } }));
     const label = (row) => { const [node, gpus] = row.place.split("\u0000"); return esc(`${node || "node"}${gpus ? ` · GPU ${gpus}` : ""}`, 30); };
@@ -58,7 +58,7 @@ export class Timeline {
     this.plotNode.style.height = `${Math.max(140, Math.min(620, 84 + rows.length * 22))}px`;
     plot(this.plotNode, traces, layout({ barmode: "overlay", bargap: 0, uirevision: "timeline", dragmode: "pan", margin: { l: 110, r: 36, t: 8, b: 40 },
       xaxis: { title: { text: unit[1], standoff: 6 }, rangemode: "tozero" },
-      yaxis: { tickvals: ticks.map(({ i }) => i), ticktext: ticks.map(({ row }) => label(row)), autorange: "reversed", zeroline: false } }));
+      yaxis: { tickvals: ticks.map(({ i }) => i), ticktext: ticks.map(({ row }) => label(row)), autorange: "reversed", zeroline: false } }), `which trial trained where and when: ${tries.length} attempts in ${rows.length} lanes`);
     const share = rows.length && span > 0 ? ` Lanes were busy ${Math.round((100 * busy) / (rows.length * span))} % of the time.` : "";
     this.note.textContent = `${tries.length} attempt${tries.length === 1 ? "" : "s"} in ${rows.length} lane${rows.length === 1 ? "" : "s"}.${share}${tries.length > MOST_BARS ? ` The last ${MOST_BARS} are drawn.` : ""}`;
     if (!this.wired) {

@@ -13,7 +13,7 @@ function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator })
 }
 
 export class TrialPage {
-  constructor(store, source) { this.store = store; this.source = source; this.node = el("section", { class: "trial", hidden: true }); this.number = null; this.logCard = null; this.plots = new Map(); }
+  constructor(store, source) { this.store = store; this.source = source; this.node = el("section", { class: "trial", role: "main", hidden: true }); this.number = null; this.logCard = null; this.plots = new Map(); }
 
   async show(number) {
     if (this.number !== number) { this.logCard = null; this.plots = new Map(); }
@@ -41,7 +41,7 @@ export class TrialPage {
     const steps = (way) => { const at = store.trials[t.number + way]; return at ? el("a", { href: `#/trial/${at.number}` }, way < 0 ? "‹ previous" : "next ›") : null; };
     fill(this.node, 
       el("nav", { class: "trail" }, el("a", { href: "#/" }, "‹ All trials"), el("span", { class: "spring" }), steps(-1), steps(1)),
-      el("h2", {}, `Trial ${t.number} `, el("span", { class: `state ${t.state.toLowerCase()}` }, t.state), store.head.best?.trial === t.number ? el("span", { class: "star" }, " ★ the best") : null),
+      el("h2", { tabIndex: -1 }, `Trial ${t.number} `, el("span", { class: `state ${t.state.toLowerCase()}` }, t.state), store.head.best?.trial === t.number ? el("span", { class: "star" }, " ★ the best") : null),
       t.why ? el("p", { class: "why" }, t.why) : null,
       detail?.notes?.length ? el("ul", { class: "notes" }, detail.notes.map((text) => el("li", {}, text))) : null,
       problem ? el("p", { class: "problem" }, problem) : null,
@@ -97,7 +97,7 @@ export class TrialPage {
         traces.push({ type: "scatter", mode: "lines", x: policy.k.slice(0, upto), y: policy.v.slice(0, upto), line: { dash: "dash", width: 1.5, color: getComputedStyle(document.documentElement).getPropertyValue("--policy").trim() }, hoverinfo: "skip" });
         if (t.cut && t.cut[1] !== null) traces.push({ type: "scatter", mode: "markers", x: [t.cut[0]], y: [t.cut[1]], marker: { symbol: "line-ew-open", size: 16, line: { width: 3 }, color: "#d1495b" }, hoverinfo: "text", hovertext: ["the policy's line when it was stopped"] });
       }
-      plot(node, traces, layout({ showlegend: false, uirevision: name, title: { text: esc(name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 } }));
+      plot(node, traces, layout({ showlegend: false, uirevision: name, title: { text: esc(name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 } }), `${name} of trial ${t.number} over ${k.length} intervals: ${num(v[v.length - 1])} at the end`);
     }
     if (!host.children.length) host.append(el("p", { class: "empty" }, "It logged no metric."));
   }
@@ -109,7 +109,7 @@ export class TrialPage {
   }
 
   attempts(t) {
-    return el("div", { class: "card" }, el("h3", {}, "Attempts"), el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ["attempt", "queued", "waited", "trained", "node", "GPU", "went on from", "how it ended"].map((h) => el("th", {}, h)))),
+    return el("div", { class: "card" }, el("h3", {}, "Attempts"), el("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Attempts" }, el("table", {}, el("thead", {}, el("tr", {}, ["attempt", "queued", "waited", "trained", "node", "GPU", "went on from", "how it ended"].map((h) => el("th", {}, h)))),
       el("tbody", {}, t.tries.map(([attempt, launched, began, ended, node, gpus, how, from]) => el("tr", {}, [attempt, when(launched), began === null ? "–" : clock(began - launched),
         began === null ? "–" : clock((ended ?? this.store.head.now) - began), node, gpus, from ? `checkpoint ${from}` : "the beginning", how || "running"].map((v) => el("td", {}, String(v)))))))));
   }

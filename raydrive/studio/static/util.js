@@ -17,9 +17,17 @@ export function el(tag, attributes, ...children) {
   return node;
 }
 
-// Like replaceChildren, but leaves out what is not there.
+function focusKey(node) {
+  return [node.tagName, node.dataset.key || node.id || node.getAttribute("aria-label") || node.getAttribute("href") || node.textContent].join(" ");
+}
+
+// Like replaceChildren, but leaves out what is not there, and the focus stays where it was: pages are redrawn while they are used.
 export function fill(node, ...children) {
+  const active = document.activeElement, key = active && active !== node && node.contains(active) ? focusKey(active) : null;
   node.replaceChildren(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
+  if (key !== null && !node.contains(document.activeElement)) {
+    [...node.querySelectorAll("a, button, input, select, summary, [tabindex]")].find((one) => focusKey(one) === key)?.focus({ preventScroll: true });
+  }
 }
 
 // plotly reads a few tags and entities in labels: escape them, and cut what would push a chart aside.

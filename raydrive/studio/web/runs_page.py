@@ -1,4 +1,4 @@
-"""The list of runs of a storage, as a page without scripts."""
+"""The list of runs of a storage, as a page that needs no script; its one script fetches the list again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from raydrive.api.display.self_contained_html import csp, inline
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.views.heartbeat import parse_heartbeat
 from raydrive.core.views.status import JournalEnd, is_live, status
@@ -17,6 +18,8 @@ from raydrive.storage.run_reader import RunReader, read_config
 from raydrive.studio.web.page import static
 
 MOST_RUNS = 300
+DARK = ':root[data-dark="yes"]'
+"""Selector of the dark theme in the pages' style."""
 READ_S = 0.3
 """Seconds that one page may spend on reading journals; those of the other runs are read for the pages after it."""
 MOST_OPEN = 16
@@ -105,22 +108,24 @@ def runs_page(storage: str, states: RunStates) -> tuple[str, str]:
     rows = "".join(_row(info, *about) for info, about in zip(shown, states.about(shown), strict=True))
     left = f"<p class=hint>The newest {MOST_RUNS} of {len(runs)} runs.</p>" if len(runs) > MOST_RUNS else ""
     table = (
-        "<div class=scroll style='max-height:none'><table><thead><tr><th>run</th><th>experiment</th><th>state</th>"
+        "<div class=scroll style='max-height:none' tabindex=0 role=group aria-label='Table of runs'>"
+        "<table class=runs><thead><tr><th>run</th><th>experiment</th><th>state</th>"
         f"<th>metric</th><th>begun</th></tr></thead><tbody>{rows}</tbody></table></div>"
         if rows
         else "<p class=empty>No runs in this storage yet.</p>"
     )
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    script = inline(static("runs.js"))
+    policy = csp([script], live=True, evaluates=False)
     place = html.escape(redact(str(storage)))
-    # The dark theme by the system's wish alone: choosing it by hand needs a script, and this page has none.
+    # The dark theme by the system's wish where no script runs; by the choice on a run's page where one does.
     css = static("style.css")
-    dark = css[css.index(':root[data-dark="yes"]') :].split("}", 1)[0].replace(':root[data-dark="yes"]', ":root") + "}"
+    dark = css[css.index(DARK) :].split("}", 1)[0].replace(DARK, ":root:not([data-dark])") + "}"
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Runs · raydrive</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="15">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<link rel="icon" href="data:,"><style>{css} @media (prefers-color-scheme: dark) {{ {dark} }}</style></head>'
-        f'<body><div id="app"><h1>Runs</h1><p class=hint>{place}</p><div class="card wide">{table}{left}</div></div>'
-        "</body></html>",
+        f'<body><div id="app"><header><h1>Runs</h1><p class=hint>{place}</p></header>'
+        f'<main class="card wide" id="runs">{table}{left}</main></div><script>{script}</script></body></html>',
         policy,
     )
 

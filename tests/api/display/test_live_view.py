@@ -152,6 +152,32 @@ def test_reasons_are_whole_at_80_columns(tmp_path: Path) -> None:
     assert run.sweep.trials[20].why in shown
 
 
+def test_a_failure_is_whole_at_80_columns_and_told_once(tmp_path: Path) -> None:
+    error = "ValueError: the optimizer lion is not installed in this environment; how to install it: docs.md"
+    run = recorded(tmp_path, many({}, 6, 0, 0, error=error))
+    lines = [line.strip() for line in text(LiveView(run.reader).draw(run.refresh(), NO_HEARTBEAT, 80, 30))]
+    start = next(index for index, line in enumerate(lines) if line.split()[:2] == ["*5", "Failed"])
+    assert f"exit code 1: {error}" in " ".join(lines[start : start + 4])
+    (again,) = [line for line in lines if line.split()[:2] == ["3", "Failed"]]
+    assert again.endswith("as trial 5")
+
+
+def test_a_trouble_and_a_reason_to_wait_are_whole_at_80_columns(busy: HyperDriveRun) -> None:
+    why = "waiting for 4 GPU of the type NVIDIA-A100; the cluster has 2 GPU of the type NVIDIA-T4 and must grow"
+    trouble = "the storage cannot be written: no space is left on the device that holds it; free some, or wait and see"
+    beat = Heartbeat(waiting={"42": why}, trouble=trouble)
+    shown = " ".join(line.strip() for line in text(LiveView(busy.reader).draw(busy.refresh(), beat, 80, 40)))
+    assert why in shown
+    assert trouble in shown
+
+
+def test_a_reason_of_the_end_is_whole_at_80_columns(tmp_path: Path) -> None:
+    error = "ModuleNotFoundError: No module named 'a_package_with_a_name_of_its_own'"
+    run = recorded(tmp_path, many({}, 1, 0, 0, error=error), trials=1)
+    lines = text(LiveView(run.reader).draw_end(run.refresh(), 60, 40))
+    assert run.refresh().why in " ".join([lines[0], *lines[1:3]])
+
+
 def test_columns_stand_still(busy: HyperDriveRun, tmp_path: Path) -> None:
     first = recorded(tmp_path, many({"lr": 0.00012345}, 0, 3, 0))
     picture = LiveView(first.reader)
