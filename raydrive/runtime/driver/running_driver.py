@@ -156,8 +156,7 @@ class RunningDriver:
             limits: Limits that a resume changes.
         """
         self._mailbox.post([Started(time.time(), self.epoch, versions, limits)])
-        if self.sweep.trials:
-            self._pool.adopt(self.sweep.open_trials)
+        self._pool.adopt(self.sweep.open_trials)
         self._beaten = self.view()
         self._watch.start()
         for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run()):
