@@ -7,7 +7,7 @@ where the one in storage is old and this process has started the driver (on a fu
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from raydrive.api import hyperdrive_format as hyperdrive
@@ -15,26 +15,24 @@ from raydrive.api.argument_types import LAYOUT, RUN_OBJECT
 from raydrive.api.display.notebook_html import Rows, trial_html
 from raydrive.api.display.text import run_text, trial_text
 from raydrive.api.plot_methods import PlotMethods
+from raydrive.api.recorded_run import RecordedRun
 from raydrive.api.table_methods import Tables
-from raydrive.core.argument_checks import NOTHING, PATH, above, checks_arguments, whole
-from raydrive.core.config.lineage import Lineage
-from raydrive.core.config.run_config import RunConfig
-from raydrive.core.errors import DamagedJournalError, RaydriveError, StorageError, TrialError
+from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.core.errors import StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.sweep.state import Trial, losses_text
-from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.status import DAMAGED, NOT_RESPONDING, is_interrupted
-from raydrive.core.views.summary import INTERRUPTED, Summary, best_among, state_of, value_by
-from raydrive.runtime.driver_client import call_driver, view_own_driver
+from raydrive.core.views.status import NOT_RESPONDING, is_interrupted
+from raydrive.core.views.summary import INTERRUPTED, best_among, state_of, value_by
+from raydrive.runtime.driver_client import view_own_driver
 from raydrive.storage.run_layout import RunLayout
-from raydrive.storage.run_reader import POLL_S, RunReader
+from raydrive.storage.run_reader import RunReader
 from raydrive.storage.trial_files import copy_file, copy_files, list_files, whole_log
 
 _ENDED_BADLY = (FAILED, CANCELED)
 
 
-@checks_arguments(layout=LAYOUT, uri=PATH, interval_s=above(0, "a number of seconds above 0"))
-class HyperDriveRun(PlotMethods, Tables):
+@checks_arguments(layout=LAYOUT, uri=PATH)
+class HyperDriveRun(RecordedRun, PlotMethods, Tables):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.
@@ -55,71 +53,8 @@ class HyperDriveRun(PlotMethods, Tables):
         """
         return cls(RunLayout.open(uri))
 
-    # ------------------------------------------------------------------ what it is
-
-    @property
-    def layout(self) -> RunLayout:
-        """The run's folder, and the names in it."""
-        return self.reader.layout
-
-    @property
-    def config(self) -> RunConfig:
-        """The frozen configuration."""
-        return self.reader.config
-
-    @property
-    def sweep(self) -> Sweep:
-        """The run as far as the journal has been read; ``refresh`` reads on."""
-        return self.reader.sweep
-
-    @property
-    def id(self) -> str:
-        """Name of the run."""
-        return self.reader.id
-
-    @property
-    def experiment(self) -> str:
-        """Name of its experiment."""
-        return self.config.experiment
-
-    @property
-    def uri(self) -> str:
-        """The run's folder."""
-        return self.reader.uri
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        """Free text by name."""
-        return self.config.tags
-
-    @property
-    def lineage(self) -> Lineage:
-        """The earlier runs it was warm-started from, and the trials of theirs that go on here."""
-        return self.config.lineage
-
     def __repr__(self) -> str:
         return f"HyperDriveRun({run_text(self.reader)})"
-
-    # ------------------------------------------------------------------ how it goes
-
-    def refresh(self) -> Summary:
-        """Reads what is new in the journal and returns the summary; of a damaged one what can be read.
-
-        Raises:
-            StorageError: If the storage cannot be read.
-        """
-        self.reader.refresh()
-        return self.reader.summary()
-
-    @property
-    def damage(self) -> str:
-        """What is wrong with the journal, and how many entries can be read; empty when it is whole."""
-        return self.reader.damage
-
-    @property
-    def notices(self) -> list[str]:
-        """What of its record does not count, in words: a torn line, what a driver wrote that had been replaced."""
-        return self.reader.notices()
 
     def cut(self, entries: int) -> HyperDriveRun:
         """Leaves out all of the journal behind an entry, for good, and returns the run as it is then.
@@ -135,89 +70,6 @@ class HyperDriveRun(PlotMethods, Tables):
         """
         self.reader.cut(entries)
         return self
-
-    def heartbeat(self) -> dict[str, Any]:
-        """Returns the driver's last heartbeat (``at``, ``state``, ``address``, ``waiting``, ``trouble``), or {}.
-
-        Raises:
-            StorageError: If it cannot be read.
-        """
-        return self.reader.heartbeat().to_json()
-
-    def get_status(self) -> str:
-        """Returns Queued, Running, Completed, Canceled, Failed, Interrupted, NotResponding or Damaged."""
-        self.reader.refresh()
-        return self.reader.status().state
-
-    @property
-    def why(self) -> str:
-        """Why the run ended, word for word; empty while it runs."""
-        return self.refresh().why
-
-    def wait_for_completion(
-        self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
-    ) -> dict[str, Any]:
-        """Waits until the run is over.
-
-        Args:
-            show_output: Show the live table (a line per event where there is no terminal).
-            wait_post_processing: Accepted for HyperDrive's sake; nothing is left to do after the end.
-            raise_on_error: Raise when the run failed.
-
-        Returns:
-            ``get_details()``.
-
-        Raises:
-            RaydriveError: If the run failed (with ``raise_on_error``), or its driver is gone.
-        """
-        if show_output:
-            from raydrive.api.display.console import follow  # lazy: rich, 0.01 s
-
-            follow(self.reader)
-        else:
-            for _ in self.watch():
-                pass
-        status = self.get_status()
-        if status == FAILED and raise_on_error:
-            raise RaydriveError(f"run {self.id} failed: {self.why}")
-        if status == DAMAGED and raise_on_error:
-            raise DamagedJournalError(f"run {self.id}: {self.damage}")
-        if status in (NOT_RESPONDING, INTERRUPTED) and raise_on_error:
-            trouble = self.reader.last_heartbeat().trouble
-            raise RaydriveError(
-                f"run {self.id} has no driver any more. {trouble} Go on with it: raydrive resume {self.id}"
-            )
-        return self.get_details()
-
-    def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:
-        """Yields the summary again and again until the run is over or its driver is gone.
-
-        Args:
-            interval_s: Seconds between two looks, above 0.
-        """
-        return self.reader.watch(interval_s)
-
-    def cancel(self, why: str = "canceled by the user") -> None:
-        """Ends the run; its running trials are Canceled.
-
-        Args:
-            why: Kept as the reason.
-
-        Raises:
-            ClusterError: If its driver cannot be reached.
-        """
-        self.cancel_trial(None, why)
-
-    def cancel_trial(self, number: int | None, why: str = "canceled by the user") -> bool:
-        """Ends one trial, or the whole run (None).
-
-        Returns:
-            False when it was over already.
-
-        Raises:
-            ClusterError: If the driver cannot be reached.
-        """
-        return bool(call_driver(self.layout, "cancel", number, why))
 
     # ------------------------------------------------------------------ its trials
 
@@ -295,10 +147,6 @@ class HyperDriveRun(PlotMethods, Tables):
         """
         found = hyperdrive.sorted_children(self.reader, is_interrupted(self.get_status()), reverse, discard_no_metric)
         return Rows(found[:top] if top else found)
-
-    def get_details(self) -> dict[str, Any]:
-        """Returns the run as HyperDrive describes it: runId, status, startTimeUtc, properties, ..."""
-        return hyperdrive.run_details(self.reader, self.get_status())
 
 
 @checks_arguments(parent=RUN_OBJECT, output_file_path=PATH | NOTHING, attempt=whole(1) | NOTHING)

@@ -85,12 +85,14 @@ def attend(run: HyperDriveRun, output: Format) -> int:
         with only_data():
             follow(run.reader)
     except KeyboardInterrupt:
-        return _interrupted(run)
+        if not _is_over_after_interrupt(run):
+            return EXIT_INTERRUPTED
     except OSError as error:
         if error.errno != errno.EIO:
             raise
         silence(sys.stdout, sys.stderr)  # a terminal that was closed, noticed before its signal came
-        return _interrupted(run)
+        if not _is_over_after_interrupt(run):
+            return EXIT_INTERRUPTED
     code = exit_code(run)
     if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
         print_best(run, output)
@@ -131,15 +133,35 @@ def interrupt_on_signals() -> None:
             signal.signal(known, interrupt)
 
 
-def _interrupted(run: HyperDriveRun) -> int:
-    """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us."""
-    from raydrive.runtime.driver_client import call_driver, is_ours  # lazy: raydrive.runtime.driver_client, 0.05 s
-    from raydrive.runtime.ray_cluster import connection  # lazy: raydrive.runtime.ray_cluster.connection, 0.02 s
+def _is_over_after_interrupt(run: HyperDriveRun) -> bool:
+    """Ctrl-C: a local run is interrupted and can be resumed; one on a cluster goes on without us.
 
-    if not is_ours(run.layout):
+    Returns:
+        Whether the run had ended by itself meanwhile; then its end has been shown.
+    """
+    from raydrive.runtime.driver_client import is_ours  # lazy: raydrive.runtime.driver_client, 0.05 s
+
+    ours = is_ours(run.layout)
+    if ours:
+        _stop_trials(run)
+    with contextlib.suppress(KeyboardInterrupt, RaydriveError):
+        run.refresh()
+        if run.sweep.finished:
+            _show_end(run)
+            return True
+    if ours:
+        say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
+    else:
         commands = f"Watch it: raydrive watch {run.id}    Cancel it: raydrive cancel {run.id}"
         say(f"\nThe run goes on without this terminal. {commands}")
-        return EXIT_INTERRUPTED
+    return False
+
+
+def _stop_trials(run: HyperDriveRun) -> None:
+    """Ends the training processes of a local run, and the Ray that it had started."""
+    from raydrive.runtime.driver_client import call_driver  # lazy: raydrive.runtime.driver_client, 0.05 s
+    from raydrive.runtime.ray_cluster import connection  # lazy: raydrive.runtime.ray_cluster.connection, 0.02 s
+
     say("\nStopping the trials; press Ctrl-C again to kill them at once.")
     try:
         with contextlib.suppress(RaydriveError):
@@ -150,5 +172,11 @@ def _interrupted(run: HyperDriveRun) -> int:
             call_driver(run.layout, "interrupt", 0.0, timeout_s=STOP_MARGIN_S)
     with contextlib.suppress(KeyboardInterrupt):
         connection.disconnect()
-    say(f"Interrupted; nothing that was recorded is lost. Go on with it: raydrive resume {run.id}")
-    return EXIT_INTERRUPTED
+
+
+def _show_end(run: HyperDriveRun) -> None:
+    from raydrive.api.display.console import last_words  # lazy: rich, 0.08 s
+
+    say("The run was over before its trials could be stopped.")
+    for line in last_words(run.reader):
+        say(line)

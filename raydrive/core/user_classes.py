@@ -14,10 +14,10 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, UserCodeError, did_you_mean, show
@@ -243,32 +243,59 @@ def reason(error: BaseException, kind: type | None = None) -> str:
     """
     text = " ".join(str(error).split())
     head = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    home = kind.__module__ if kind is not None else ""
-    frames = [frame for frame in _frames(error.__traceback__) if frame[0].partition(".")[0] != _PACKAGE]
     if isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg}, {error.filename}, line {error.lineno}"
+    line = _line(_steps(error.__traceback__), kind)
+    return f"{head}, {line}" if line else head
+
+
+def running_line(frames: Sequence[FrameType], kind: type) -> str:
+    """Returns the line of a user's file that is being executed; empty where it is in none.
+
+    Args:
+        frames: The frames of a thread below the call of the user's code, the outermost first.
+        kind: The class whose code runs; its own lines come before those of what it calls.
+    """
+    return _line([(frame, frame.f_lineno) for frame in frames], kind)
+
+
+def _line(steps: Iterable[tuple[FrameType, int]], kind: type | None) -> str:
+    """The innermost line that is the user's, as file and line; empty where there is none.
+
+    Args:
+        steps: Frame and line of each step, the outermost first.
+        kind: The class whose lines come first.
+    """
+    home = kind.__module__ if kind is not None else ""
+    frames = [found for found in map(_source, steps) if found[0].partition(".")[0] != _PACKAGE]
     own = [frame for frame in frames if frame[0] == home] or [
         one for one in frames if not one[0].startswith("importlib")
     ]
     if not own:
-        return head
+        return ""
     module, file, line = own[-1]
     if file.startswith("<"):
-        return f"{head}, line {line} of {module}"
+        return f"line {line} of {module}"
     if module not in ("__main__", ""):  # by its path below the folder it was imported from
-        steps = len(module.split(".")) + file.endswith("/__init__.py")
-        file = "/".join(file.split("/")[-steps:])
-    return f"{head}, {file}, line {line}"
+        steps_down = len(module.split(".")) + file.endswith("/__init__.py")
+        file = "/".join(file.split("/")[-steps_down:])
+    return f"{file}, line {line}"
 
 
-def _frames(trace: TracebackType | None) -> Iterator[tuple[str, str, int]]:
-    """Yields module, file and line of each step of a traceback, the outermost first."""
+def _steps(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
+    """Yields frame and line of each step of a traceback, the outermost first."""
     while trace is not None:
-        names, file = trace.tb_frame.f_globals, trace.tb_frame.f_code.co_filename
-        if file.startswith("<"):  # of a class that travelled by value; a notebook has no file
-            file = str(names.get("__file__", file))
-        yield str(names.get("__name__", "")), file, trace.tb_lineno
+        yield trace.tb_frame, trace.tb_lineno
         trace = trace.tb_next
+
+
+def _source(step: tuple[FrameType, int]) -> tuple[str, str, int]:
+    """Module, file and line of a step."""
+    frame, line = step
+    names, file = frame.f_globals, frame.f_code.co_filename
+    if file.startswith("<"):  # of a class that travelled by value; a notebook has no file
+        file = str(names.get("__file__", file))
+    return str(names.get("__name__", "")), file, line
 
 
 def failure(value: object, doing: str, error: BaseException) -> UserCodeError:

@@ -28,6 +28,7 @@ from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import RecordedSampling, built_sampling
 from raydrive.core.user_classes import is_reference, reason
 from raydrive.core.views.heartbeat import dump_heartbeat
+from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 from raydrive.storage.code_snapshot import load_function, unpack_code
 from raydrive.storage.run_layout import RunLayout
@@ -221,5 +222,5 @@ def record_failure(layout: RunLayout, error: RaydriveError) -> None:
     Raises:
         StorageError: If that cannot be written.
     """
-    beat = replace(read_heartbeat(layout), state="Interrupted", at=time.time(), trouble=str(error))
+    beat = replace(read_heartbeat(layout), state=INTERRUPTED, at=time.time(), trouble=str(error))
     layout.write_driver(dump_heartbeat(beat.to_json()))

@@ -36,7 +36,11 @@ def tuned(storage: str) -> HyperDriveRun:
 def actors_of(run: HyperDriveRun) -> list[str]:
     import ray
 
-    return [row["name"] for row in ray.util.list_named_actors(all_namespaces=True) if f"{run.id}:slot:" in row["name"]]
+    return [
+        row["name"]
+        for row in ray.util.list_named_actors(all_namespaces=True)
+        if f"{run.layout.key}:slot:" in row["name"]
+    ]
 
 
 def until_none(run: HyperDriveRun) -> None:
@@ -83,3 +87,29 @@ def test_a_driver_that_cannot_start_keeps_no_reservation(storage: str) -> None:
         ray.get(driver.start.remote())
     until_none(run)
     ray.kill(driver)
+
+
+def test_the_first_actor_of_a_driver_that_died_before_its_first_trial_is_taken_over(storage: str) -> None:
+    """Nothing in the journal tells of it: it held its reservation until its lease was over."""
+    import ray
+
+    from raydrive.runtime.ray_actors import DriverActor
+    from raydrive.runtime.ray_cluster.connection import NAMESPACE
+
+    run = tuned(storage)
+    until_none(run)
+    folder = run.layout.folder.local_path
+    assert folder is not None
+    for path in [*(folder / "journal").iterdir(), folder / "driver.json"]:
+        path.unlink()
+    driver_class = ray.remote(DriverActor).options(num_cpus=0, namespace=NAMESPACE)
+    first = driver_class.remote(run.uri)  # it asks for an actor, and nothing tells it to start
+    wait_until(lambda: len(actors_of(run)) == 1, "the actor of the first driver")
+    (left,) = actors_of(run)
+    ray.kill(first)
+    driver = driver_class.remote(run.uri)
+    ray.get(driver.start.remote())
+    ray.get(driver.wait.remote())
+    began = {fact.actor for fact, _ in JournalReader(run.layout.journal).read() if isinstance(fact, Began)}
+    assert left in began
+    until_none(run)

@@ -523,6 +523,23 @@ def test_ctrl_c_twice_does_not_wait_for_the_grace_period(place: Path, storage: s
     assert raydrive("watch", run, RAYDRIVE_STORAGE=storage).returncode == 1  # all failed
 
 
+def test_ctrl_c_when_the_last_trial_has_just_ended(place: Path, storage: str) -> None:
+    code(place, ending_sh='raydrive log score=1; until [ -e "$RAYDRIVE_FILES_DIR/../../read" ]; do sleep 0.1; done\n')
+    config = write_config(place / "ending.yaml", "sh ending.sh ${{search_space.x}}", {"x": [1]})
+    with window("submit", config, RAYDRIVE_STORAGE=storage) as terminal:
+        run = terminal.wait_for(r"Run (\S+) in ").group(1)
+        wait_until(lambda: status(run, storage)["reports"] == 1, "the report of the trial")
+        terminal.process.send_signal(signal.SIGSTOP)  # it has not seen the end of the run when the signal reaches it
+        Path(status(run, storage)["storage"], "read").touch()
+        wait_until(lambda: status(run, storage)["status"] == "Completed", "the end of the run")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.process.send_signal(signal.SIGCONT)
+        assert terminal.wait() == 0, terminal.text
+        assert "Interrupted" not in terminal.text
+        assert "raydrive resume" not in terminal.text
+        assert f"Best trial: 0 ({run}_0)" in terminal.text
+
+
 def test_a_submitting_process_that_is_killed(place: Path, storage: str) -> None:
     config = write_config(place / "killed.yaml", "sh broken.sh ${{search_space.x}}", {"x": [1, 2]})
     with window("submit", config, RAYDRIVE_STORAGE=storage) as terminal:

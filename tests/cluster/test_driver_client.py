@@ -22,6 +22,7 @@ from raydrive.runtime.driver_client import (
     start_driver,
     view_own_driver,
 )
+from raydrive.runtime.ray_cluster.connection import NAMESPACE
 from raydrive.storage.run_layout import RunLayout
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
@@ -100,3 +101,16 @@ def test_what_a_driver_cannot_start_with_comes_through(storage: str) -> None:
     with pytest.raises(RunNotFoundError, match=r"called-20261128-120000-0001"):
         start_driver(layout, outlives=False)
     assert not is_known(layout)
+
+
+def test_a_driver_that_does_not_start_in_time(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from raydrive.runtime import driver_client
+
+    monkeypatch.setattr(driver_client, "START_TIMEOUT_S", 0.05)
+    layout = RunLayout.create(storage, "called", "called-20261128-120000-0002")
+    with pytest.raises(ClusterError, match=rf"^the driver of {layout.run_id} did not answer within 0 s$"):
+        start_driver(layout, outlives=True)
+    assert not is_known(layout)
+    ray.kill(ray.get_actor(driver_name(layout), namespace=NAMESPACE), no_restart=True)

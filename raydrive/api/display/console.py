@@ -30,6 +30,7 @@ from raydrive.api.display.unbroken_stream import Unbroken
 from raydrive.core.objective import BEST
 from raydrive.core.records import FAILED
 from raydrive.core.views.heartbeat import NO_HEARTBEAT, TURN
+from raydrive.core.views.status import NOT_RESPONDING
 from raydrive.core.views.summary import Summary, trial_notices
 from raydrive.storage.trial_files import whole_log
 
@@ -207,7 +208,8 @@ def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
     lines = ["", headline(run, summary, stands.state)] if with_headline or not over else [""]
     if not over:
         trouble = one_line(stands.beat.trouble)
-        lines += [f"Its driver stopped: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
+        says = "Its driver does not respond" if stands.state == NOT_RESPONDING else "Its driver stopped"
+        lines += [f"{says}: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
         return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
     if summary.why:
         why = one_line(summary.why)

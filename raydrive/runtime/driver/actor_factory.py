@@ -39,6 +39,8 @@ class TrialActorFactory:
         secrets: Mapping[str, str] | None = None,
     ) -> None:
         layout = RunLayout.open(uri)
+        self.may_exist = True
+        """Whether an earlier driver may have left actors of the run."""
         self._made: set[str] = set()
         self._first: Any = None
         self._prefix = f"raydrive:{layout.key}:slot:"
@@ -85,7 +87,8 @@ class TrialActorFactory:
 
     def prestart(self) -> None:
         """Asks for the first actor, unless there are some of the run already."""
-        if not self.find_existing():
+        self.may_exist = bool(self.find_existing())
+        if not self.may_exist:
             self._first = self.make(0, f"first-{secrets.token_hex(4)}")  # of no epoch: whichever the driver gets
 
 

@@ -272,9 +272,10 @@ class ActorPool:
         is gone is reported ``Lost``; one that never began is queued again.
 
         Args:
-            trials: The open trials.
+            trials: The open trials; without any there may be an actor of a driver that died before its first trial.
         """
-        self._spawn(self._take_over(trials))
+        if trials or self._factory.may_exist:
+            self._spawn(self._take_over(trials))
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         known = {trial.actor for trial in trials}

@@ -9,22 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
-from raydrive.core.records import Cancelled, Ended, Lost, Started, Ticked
+from raydrive.core.records import RUNNING, Cancelled, Ended, Lost, Started, Ticked
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import dump_heartbeat
+from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.decision_loop import Batch, DecisionLoop, TrialRunner, Writer
 from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.user_classes import why_it_failed
+from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
@@ -125,9 +129,16 @@ class RunningDriver:
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking: int | None = None
         self._interrupted = False
-        self._state = "Running"
+        self._state = RUNNING
         """Of a run that is not over, for the heartbeat."""
         self._heartbeats = asyncio.Lock()
+        self._writing_heartbeat = threading.Lock()
+        self._beaten: dict[str, Any] = {}
+        """The last heartbeat."""
+        self._held_up = ""
+        """What this driver waits for."""
+        config = self.sweep.config
+        self._watch = UserCodeWatch(config.policy, config.sampling, self._tell_held_up)
         self._trouble = ""
         self._last_trouble = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,8 +156,9 @@ class RunningDriver:
             limits: Limits that a resume changes.
         """
         self._mailbox.post([Started(time.time(), self.epoch, versions, limits)])
-        if self.sweep.trials:
-            self._pool.adopt(self.sweep.open_trials)
+        self._pool.adopt(self.sweep.open_trials)
+        self._beaten = self.view()
+        self._watch.start()
         for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run()):
             self._spawn(work)
         # What waits for this driver looks at the heartbeat next, and would find its predecessor's.
@@ -203,13 +215,14 @@ class RunningDriver:
         references = self._pool.interrupt(self.sweep.config.trial.grace_s if grace_s is None else grace_s)
         await asyncio.gather(*references, return_exceptions=True)
         self._pool.kill_all()
-        self._state = "Interrupted"
+        self._state = INTERRUPTED
+        self._watch.stop()
         await self._heartbeat()
         self._over.set()
 
     def view(self) -> dict[str, Any]:
         """Returns what ``driver.json`` holds, fresh."""
-        waiting = self._pool.waiting() if self._state == "Running" else {}
+        waiting = self._pool.waiting() if self._state == RUNNING else {}
         return {
             "state": self.sweep.finished.state if self.sweep.finished else self._state,
             "at": time.time(),
@@ -246,7 +259,8 @@ class RunningDriver:
         facts, decision_loop = received.facts, self._decision_loop
         if self._interrupted:  # what was logged counts; that the trials end is no failure of theirs
             facts = [fact for fact in facts if not isinstance(fact, Ended | Lost | Ticked)]
-        batch = decision_loop.judge(facts)
+        with self._watch.during(self._note_held_up):
+            batch = decision_loop.judge(facts)
         if batch.lines:
             await self._write(batch)
         received.acknowledge()
@@ -340,11 +354,35 @@ class RunningDriver:
 
     async def _heartbeat(self) -> None:
         async with self._heartbeats:  # the last one that is written is the last one that was made
-            data = dump_heartbeat(self.view())
+            self._beaten = self.view()
+            data = dump_heartbeat(self._beaten)
             try:
-                await asyncio.get_running_loop().run_in_executor(None, self._layout.write_driver, data)
+                await asyncio.get_running_loop().run_in_executor(None, self._write_heartbeat, data)
             except StorageError as error:
                 self._last_trouble = f"storage: {error}"
+
+    def _write_heartbeat(self, data: bytes) -> None:
+        with self._writing_heartbeat:
+            self._layout.write_driver(data)
+
+    def _tell_held_up(self, what: str) -> None:
+        """In the watch's thread: the event loop waits for a user's class, and cannot write a heartbeat."""
+        if not self._held_up:  # one sentence for one call: who follows the run gets it once
+            lease_s = self.sweep.config.trial.lease_s
+            self._held_up = (
+                f"{what}. The driver waits for it, and nothing is recorded or decided until then; trials keep what "
+                f"they log, and end after {lease_s:g} s without their driver."
+            )
+            print(f"raydrive: {self._held_up}", file=sys.stderr, flush=True)
+        # Of the time of the last one: how long nothing was heard of this driver is as true as before.
+        data = dump_heartbeat({**self._beaten, "trouble": self._held_up})
+        with self._writing_heartbeat, contextlib.suppress(StorageError):
+            if self._watch.is_at_work:
+                self._layout.write_driver(data)
+
+    def _note_held_up(self, took_s: float) -> None:
+        self._held_up = ""
+        self._last_trouble = f"a call of the run's policy or sampler took {took_s:.0f} s; the driver waited for it"
 
     # ------------------------------------------------------------------ the end
 
@@ -356,19 +394,21 @@ class RunningDriver:
             superseded: Whether another driver goes on; else the trials end.
         """
         self._trouble = why
+        self._watch.stop()
         if superseded:
             # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
             self.superseded = why
             self._pool.detach()
         else:
             self._pool.kill_all()
-            self._state = "Interrupted"
+            self._state = INTERRUPTED
             await self._heartbeat()
         self._over.set()
 
     async def _close(self) -> None:
         await self._heartbeat()
         self._over.set()
+        self._watch.stop()
         self._pool.kill_all()  # of a run that was over already when this driver began, too
         await self._compactor.finish(LINGER_S)
         self._host.end()

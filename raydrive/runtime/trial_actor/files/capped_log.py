@@ -1,8 +1,10 @@
 """A trial's log on its node, kept below a limit: of one that grows beyond it the middle goes, head and tail stay.
 
 The processes of a trial append to the file themselves, so that a log costs nothing. It is cut while they write: the
-tail is copied to where the middle began, and the file ends after it. What is written between the last copy and that
-moment, some microseconds, counts as dropped, too.
+tail is copied to where the middle began, and the file ends after it. No call of the system copies the last bytes and
+ends the file at once. What is written in between, in some microseconds or while this process has no turn on a busy
+machine, is dropped, and what comes after the last look at the length is in no count: there is at least as much missing
+as the log says.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class CappedLog:
         self._moved = 0
         """Bytes that have been taken out after the head."""
         self.dropped = 0
-        """Bytes of output that are missing."""
+        """Bytes of output that are known to be missing; there may be more."""
 
     def is_too_long(self) -> bool:
         """Whether there is something to cut; costs one call of the system."""
@@ -74,7 +76,7 @@ class CappedLog:
             return data, start + len(data), missing
 
     def size(self) -> int:
-        """Returns the bytes of the whole output so far, those that were dropped included."""
+        """Returns the bytes of the whole output so far, those that are known to be dropped included."""
         with _opened(self._path, os.O_RDONLY) as file:
             return 0 if file is None else os.fstat(file).st_size + self._moved
 
@@ -109,7 +111,7 @@ class CappedLog:
 
     def _marker(self) -> bytes:
         # Of the same length always, since the next cut writes over it.
-        text = f"\nraydrive: {self.dropped:,} bytes of output are dropped here: log_limit is {self.limit:,} bytes"
+        text = f"\nraydrive: at least {self.dropped:,} bytes of output are dropped: log_limit is {self.limit:,} bytes"
         return f"{text:<120}\n".encode()
 
 
