@@ -14,6 +14,7 @@ from raydrive.api import hyperdrive_format as hyperdrive
 from raydrive.api.argument_types import LAYOUT, RUN_OBJECT
 from raydrive.api.display.notebook_html import Rows, trial_html
 from raydrive.api.plot_methods import PlotMethods
+from raydrive.api.resume_method import ResumeMethod
 from raydrive.api.table_methods import Tables
 from raydrive.core.argument_checks import NOTHING, PATH, above, checks_arguments, whole
 from raydrive.core.config.lineage import Lineage
@@ -33,7 +34,7 @@ _ENDED_BADLY = (FAILED, CANCELED)
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH, interval_s=above(0, "a number of seconds above 0"))
-class HyperDriveRun(PlotMethods, Tables):
+class HyperDriveRun(PlotMethods, ResumeMethod, Tables):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.

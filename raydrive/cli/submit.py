@@ -44,6 +44,19 @@ WithOption = Annotated[
 NodeOption = Annotated[
     str, typer.Option("--node", metavar="NAME", help="The sweep node, where CONFIG is a pipeline.", show_default=False)
 ]
+MoreOption = Annotated[
+    int | None,
+    typer.Option("--more", metavar="N", help="Add N trials to the limit of trials.", min=1, show_default=False),
+]
+UpToOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="ENTRY",
+        help="Go on from this entry of a damaged journal; what follows it is left out for good.",
+        min=0,
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -102,6 +115,7 @@ def resume(
     max_total_trials: Annotated[
         int | None, typer.Option(help="A new limit of trials in all.", show_default=False)
     ] = None,
+    more: MoreOption = None,
     max_concurrent_trials: Annotated[
         int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)
     ] = None,
@@ -109,15 +123,7 @@ def resume(
         float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take over from a driver that seems alive.")] = False,
-    up_to: Annotated[
-        int | None,
-        typer.Option(
-            metavar="ENTRY",
-            help="Go on from this entry of a damaged journal; what follows it is left out for good.",
-            min=0,
-            show_default=False,
-        ),
-    ] = None,
+    up_to: UpToOption = None,
     classes: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Load the run's own policy or sampler from this folder.", show_default=False),
@@ -144,6 +150,7 @@ def resume(
             address=target,
             plain_ray=place.plain_ray,
             limits=limits,
+            more=more,
             force=force,
             up_to=up_to,
             classes=classes,
