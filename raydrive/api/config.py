@@ -155,6 +155,8 @@ class HyperDriveConfig:
         max_attempts: Starts of a trial that fails by itself.
         max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
+        strict: Whether the run ends as soon as a trial logs other metrics than the primary one, and no trial has
+            logged that: at the first report that brings no new name; with a number, after so many reports.
         storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
         log_limit: Bytes of a trial's log; of a longer one the middle is dropped, and the log says so. 0 = any number.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
@@ -193,6 +195,7 @@ class HyperDriveConfig:
         max_attempts: int = 1,
         max_losses: int | None = None,
         first_failures: int = 3,
+        strict: bool | int = False,
         storage_patience_s: float = 600.0,
         log_limit: int = LOG_LIMIT,
         keep_checkpoints: int = 1,
@@ -223,9 +226,7 @@ class HyperDriveConfig:
                 max_concurrent_runs=max_concurrent_runs or max_total_runs,
                 max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
                 trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
-                max_attempts=max_attempts,
-                max_losses=max_losses,
-                first_failures=first_failures,
+                **_given(max_attempts, max_losses, first_failures, strict),
             ),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=hyperparameter_sampling,
@@ -282,6 +283,16 @@ class HyperDriveConfig:
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )
+
+
+def _given(max_attempts: int, max_losses: int | None, first_failures: int, strict: bool | int) -> dict[str, Any]:
+    """How failures end a trial or the run, as ``Limits`` names it."""
+    return {
+        "max_attempts": max_attempts,
+        "max_losses": max_losses,
+        "first_failures": first_failures,
+        "strict": int(strict),
+    }
 
 
 def _source(source: str) -> str:

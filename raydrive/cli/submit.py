@@ -74,6 +74,9 @@ def submit(
     changes: SetOption = None,
     site: WithOption = None,
     node: NodeOption = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End the run as soon as trials log other metrics than the primary one.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands, run nothing.")
@@ -81,7 +84,8 @@ def submit(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
-    loaded = load(config, changes or (), site or (), node)
+    flags = ["raydrive.strict=true"] if strict else []
+    loaded = load(config, [*(changes or ()), *flags], site or (), node)
     where = _storage(storage, loaded)
     target = _address(address, loaded)
     if dry_run:

@@ -58,6 +58,16 @@ def _log_limit(value: Any) -> int:
     return number
 
 
+def _strict(value: Any) -> int:
+    """True, False, or a number of reports."""
+    if isinstance(value, bool):
+        return int(value)
+    number = from_text(value)
+    if not isinstance(number, int) or number < 0:
+        raise refusal("true, false, or a number of reports without the primary metric that a trial may make")
+    return number
+
+
 def _patterns(value: Any) -> Any:
     """A regular expression, or a list of them."""
     for pattern in value if isinstance(value, list) else [value]:
@@ -121,6 +131,8 @@ class OwnKeys(Section):
     resume_child_runs: Any = None
     lease_s: Amount | None = None
     first_failures: CountOrNone | None = None
+    strict: Annotated[int, Check(_strict, accepts={"type": ["boolean", "integer"], "minimum": 0})] | None = None
+    """End the run as soon as its trials log other metrics than the primary one; a number: after so many reports."""
     max_losses: CountOrNone | None = None
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None

@@ -343,6 +343,7 @@ _PATHS = {
     "trial_timeout_s": "limits.trial_timeout",
     "max_attempts": "raydrive.max_attempts",
     "first_failures": "raydrive.first_failures",
+    "strict": "raydrive.strict",
     "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
@@ -371,6 +372,7 @@ def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
         max_duration_s=(given.timeout if given else None) or DEFAULT_TIMEOUT_S,
         trial_timeout_s=given.trial_timeout if given else None,
         **_given(max_attempts=own.max_attempts, first_failures=own.first_failures, max_losses=own.max_losses),
+        **_given(strict=own.strict),
     )
 
 

@@ -12,9 +12,11 @@ import { LineageView } from "./lineage.js";
 import { Importance, Slices, WhatIf } from "./insight.js";
 
 const ANALYSE_EVERY_MS = 15000;
+// Panels that are empty where no trial has a value.
+const VALUES = new Set(["Metrics", "Best so far", "Parallel coordinates", "Scatter", "Scatter in 3-D", "What if another policy …", "Importance of hyperparameters", "What the model expects"]);
 
 function panel(title, view, wide, hint) {
-  return el("section", { class: `card ${wide ? "wide" : ""}` }, el("h3", { title: hint }, title), view.node);
+  return el("section", { class: `card ${wide ? "wide" : ""} ${VALUES.has(title) ? "of-values" : ""}` }, el("h3", { title: hint }, title), view.node);
 }
 
 function theme(choice) {
@@ -26,7 +28,7 @@ class Header {
   constructor(store, source) { this.store = store; this.source = source; this.node = el("header", {}); this.connected = true; }
 
   draw(changeTheme) {
-    const { head } = this.store, { run, counts, saving } = head;
+    const { head } = this.store, { run, counts, saving, failing } = head;
     const order = ["auto", "light", "dark"], now = remembered("theme", "auto");
     const title = run.display_name || run.experiment;
     document.title = `${title} · ${run.state} · raydrive`;
@@ -38,7 +40,7 @@ class Header {
     fill(this.node, 
       el("div", { class: "top" },
         el("div", { class: "names" }, el("h1", {}, title), el("p", { class: "hint" }, `${run.experiment} / ${run.id}`)),
-        el("span", { class: `state big ${run.state.toLowerCase()}`, id: "run-state" }, run.state),
+        el("span", { class: `state big ${failing && run.state === "Completed" ? "failed" : run.state.toLowerCase()}`, id: "run-state" }, run.state),
         el("span", { class: "spring" }),
         this.source.live ? el("span", { class: `live ${this.connected ? "on" : ""}`, id: "live" }, run.over ? "final" : this.connected ? "live" : "reconnecting …") : null,
         this.source.live && this.source.base ? el("a", { href: "/" }, "All runs") : null,
@@ -48,6 +50,11 @@ class Header {
           try { await this.source.cancel(null); } catch (error) { alert(error.message); }
         } }, "Cancel run") : null,
         el("button", { id: "theme", title: "Light or dark", onclick: () => { remember("theme", order[(order.indexOf(now) + 1) % 3]); changeTheme(); } }, { auto: "◐ auto", light: "☀ light", dark: "☾ dark" }[now])),
+      failing ? el("section", { class: "problem", id: "failing" },
+        el("p", {}, `${failing.text[0].toUpperCase()}${failing.text.slice(1)} `, el("a", { href: `#/trial/${failing.trial}` }, `Trial ${failing.trial}`)),
+        failing.log.length ? el("pre", { class: "log" }, failing.log.join("\n")) : el("p", { class: "hint" }, "It has printed nothing."),
+        el("p", { class: "hint" }, "Look further: ", ...failing.commands.map((line) => el("code", {}, `${line}    `)))) : null,
+      head.missing_metric ? el("p", { class: "problem", id: "missing-metric" }, head.missing_metric) : null,
       run.why ? el("p", { class: "why" }, run.state === "Running" ? `Ending: ${run.why}` : `Ended: ${run.why}`) : null,
       ...[run.trouble, head.trouble].filter(Boolean).map((text) => el("p", { class: "problem" }, text)),
       run.waiting.length ? el("p", { class: "hint" }, `Waiting: ${run.waiting.join("; ")}`) : null,
@@ -111,6 +118,11 @@ function main() {
     header.draw(() => { theme(remembered("theme", "auto")); redraw("theme"); });
     bar.draw();
     if (what !== "selection") fill(about, facts(store));
+    // A run that is over without a value has nothing to draw: its trials and what they printed come first.
+    const empty = store.head.run.over && !store.head.best && !store.head.metrics.length;
+    const grows = overview.classList.contains("empty") && !empty;
+    overview.classList.toggle("empty", empty);
+    if (grows) for (const chart of charts) chart.frame?.refresh();
     for (const chart of charts) chart.update(what);
     if (what === "theme" && trial.number !== null) trial.show(trial.number); else trial.update();
   };
