@@ -77,6 +77,9 @@ def submit(
     strict: Annotated[
         bool, typer.Option("--strict", help="End the run as soon as trials log other metrics than the primary one.")
     ] = False,
+    from_stdout: Annotated[
+        bool, typer.Option("--metric-from-stdout", help="Find the primary metric in what trials print, by its name.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands, run nothing.")
@@ -85,6 +88,7 @@ def submit(
 ) -> int:
     """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
     flags = ["raydrive.strict=true"] if strict else []
+    flags += ["raydrive.metrics={format: auto}"] if from_stdout else []
     loaded = load(config, [*(changes or ()), *flags], site or (), node)
     where = _storage(storage, loaded)
     target = _address(address, loaded)

@@ -101,12 +101,14 @@ class MetricKeys(Section):
 
     source: Annotated[str, one_of("stdout")] = "stdout"
     pattern: Annotated[list[str], Check(_patterns, accepts=_TEXT_OR_TEXTS)] | None = None
-    format: Annotated[str, one_of("json")] | None = None
+    format: Annotated[str, one_of("json", "auto")] | None = None
 
     @model_validator(mode="after")
     def _find_something(self) -> MetricKeys:
         if self.pattern is None and self.format is None:
-            raise refusal("pattern (a regular expression with named groups), or format: json")
+            raise refusal("pattern (a regular expression with named groups), format: json, or format: auto")
+        if self.pattern is not None and self.format == "auto":
+            raise refusal("pattern or format: auto, one of the two: auto finds the pattern")
         return self
 
 

@@ -403,7 +403,9 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapp
 
 
 def _printed(keys: MetricKeys | None) -> PrintedMetrics | None:
-    return None if keys is None else PrintedMetrics(tuple(keys.pattern or ()), keys.format is not None)
+    if keys is None:
+        return None
+    return PrintedMetrics(tuple(keys.pattern or ()), keys.format == "json", keys.format == "auto")
 
 
 def _given(**values: Any) -> dict[str, Any]:

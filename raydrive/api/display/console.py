@@ -26,6 +26,7 @@ from raydrive.api.display.text import (
     value_text,
 )
 from raydrive.api.display.unbroken_stream import Unbroken
+from raydrive.core.config.stdout_metrics import FOUND
 from raydrive.core.errors import StorageError
 from raydrive.core.objective import BEST
 from raydrive.core.views.heartbeat import NO_HEARTBEAT
@@ -121,7 +122,7 @@ class _Seen:
         self.state = ""
         self.best: Best | None = None
         self._ended, self._launched, self._waits, self._trouble = EndedTrial(), 0, False, ""
-        self._metric_told = False
+        self._metric_told = self._found_told = False
 
     def happened(self, run: RunReader) -> list[tuple[float, str]]:
         """Returns time and line of each trial that was launched or has ended since the last call, by time."""
@@ -138,10 +139,16 @@ class _Seen:
         return sorted(lines, key=lambda line: line[0])
 
     def of_metrics(self, run: RunReader) -> Iterator[str]:
-        """Yields a line when the first trial logs other metrics than the primary one, and no trial has logged that."""
+        """Yields a line when a trial logs other metrics than the primary one, or that is found in what it prints."""
         if not self._metric_told and (told := metric_notice(run.sweep)):
             self._metric_told = True
             yield one_line(told)
+        metrics = run.config.trial.metrics
+        if not self._found_told and metrics is not None and metrics.find:
+            notes = [text for trial in run.sweep.trials for text in trial.notes if text.startswith(FOUND)]
+            if notes:
+                self._found_told = True
+                yield one_line(notes[0])
 
     def of_the_driver(self, run: RunReader) -> Iterator[str]:
         """Yields a line where trials begin to wait, or the driver has another trouble."""

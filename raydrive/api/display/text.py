@@ -39,7 +39,7 @@ def sentence(text: str, *, capital: bool = True) -> str:
     """
     text = one_line(text)
     text = text[:1].upper() + text[1:] if capital else text
-    return text if text.endswith((".", "?", "!")) else f"{text}."
+    return text if text.endswith((".", "?", "!", "}")) else f"{text}."  # what ends in a brace is to be copied
 
 
 def number(value: float | None) -> str:

@@ -46,7 +46,7 @@ def trouble_of(sweep: Sweep) -> Trouble | None:
     late = sum(map(_is_late, bad))
     over = sum(sweep.count.values())
     count_text = _count_text(len(bad) - late, late, over, sweep.limits.trial_timeout_s)
-    common = Counter(trial.why for trial in bad).most_common(1)[0][0]
+    common = Counter(trial.why for trial in reversed(bad)).most_common(1)[0][0]
     example = next(trial for trial in reversed(bad) if trial.why == common)
     what = "timed out" if _is_late(example) else "failed"
     text = f"{count_text}. Trial {example.number} {what}: {example.why.removeprefix('timeout: ')}"
