@@ -140,6 +140,7 @@ TUNING: dict[str, ArgumentRule] = {
     "max_attempts": whole(1),
     "max_losses": whole(0) | kind("None for no limit", lambda v: v is None),
     "first_failures": whole(0),
+    "strict": FLAG | whole(0),
     "storage_patience_s": above(0, "a number of seconds above 0"),
     "keep_checkpoints": whole(1),
     "resume_from": RUN | list_of(RUN, "runs") | NOTHING,

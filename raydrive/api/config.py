@@ -53,7 +53,8 @@ class ScriptRunConfig:
         secrets: Further variables whose values never reach the storage, by name: ``env`` for the variable of that name
             where the run is submitted or resumed, ``env:NAME`` for another one, ``file:PATH`` for a file's text.
         metrics: For scripts that only print: a regular expression with named groups, such as
-            ``"val_acc=(?P<accuracy>[0-9.]+)"``, or ``{"format": "json"}`` for JSON lines.
+            ``"val_acc=(?P<accuracy>[0-9.]+)"``, ``{"format": "json"}`` for JSON lines, or ``{"format": "auto"}``, which
+            finds the primary metric by its name.
         keep: Patterns, as in ``.gitignore``, of files in the working directory that are kept with the trial, beside
             ``outputs`` and ``logs``: ``["wandb/**", "*.csv"]``. ``!PATTERN`` names what is not needed.
         preload: Modules imported once per trial actor; trials are then forked with them loaded. They must not
@@ -164,6 +165,10 @@ class HyperDriveConfig:
         max_attempts: Starts of a trial that fails by itself.
         max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
+        strict: Whether the run ends as soon as a trial logs other metrics than the primary one, and no trial has
+            logged that: at the first report that brings no new name; with a number, after so many reports.
+        metric_from_stdout: Whether the primary metric is found in what trials print, by its name; a notice of the trial
+            has the pattern that is used.
         storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
         log_limit: Bytes of a trial's log; of a longer one the middle is dropped, and the log says so. 0 = any number.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
@@ -202,6 +207,8 @@ class HyperDriveConfig:
         max_attempts: int = 1,
         max_losses: int | None = None,
         first_failures: int = 3,
+        strict: bool | int = False,
+        metric_from_stdout: bool = False,
         storage_patience_s: float = 600.0,
         log_limit: int = LOG_LIMIT,
         keep_checkpoints: int = 1,
@@ -218,7 +225,7 @@ class HyperDriveConfig:
         self.config = RunConfig(
             experiment="default",
             trial=dataclasses.replace(
-                self._trial_spec(resources or Resources(), hyperparameter_sampling, keep),
+                self._trial_spec(resources or Resources(), hyperparameter_sampling, keep, metric_from_stdout),
                 grace_s=grace_s,
                 reuse_actors=reuse_actors,
                 reuse_processes=reuse_processes,
@@ -232,9 +239,7 @@ class HyperDriveConfig:
                 max_concurrent_runs=max_concurrent_runs or max_total_runs,
                 max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
                 trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
-                max_attempts=max_attempts,
-                max_losses=max_losses,
-                first_failures=first_failures,
+                **_given(max_attempts, max_losses, first_failures, strict),
             ),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=hyperparameter_sampling,
@@ -287,7 +292,13 @@ class HyperDriveConfig:
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):
             plan_warm_start(self.to_submission("default"), None)
 
-    def _trial_spec(self, resources: Resources, sampling: SamplingSpec, keep: Sequence[str]) -> TrialSpec:
+    def _trial_spec(
+        self, resources: Resources, sampling: SamplingSpec, keep: Sequence[str], from_stdout: bool
+    ) -> TrialSpec:
+        spec = self._target_spec(resources, sampling, keep)
+        return dataclasses.replace(spec, metrics=PrintedMetrics(find=True)) if from_stdout else spec
+
+    def _target_spec(self, resources: Resources, sampling: SamplingSpec, keep: Sequence[str]) -> TrialSpec:
         target = self.run_config
         if problems := check_patterns(keep, "keep"):
             raise ConfigError(problems)
@@ -314,6 +325,16 @@ class HyperDriveConfig:
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )
+
+
+def _given(max_attempts: int, max_losses: int | None, first_failures: int, strict: bool | int) -> dict[str, Any]:
+    """How failures end a trial or the run, as ``Limits`` names it."""
+    return {
+        "max_attempts": max_attempts,
+        "max_losses": max_losses,
+        "first_failures": first_failures,
+        "strict": int(strict),
+    }
 
 
 def _source(source: str) -> str:

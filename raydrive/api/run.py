@@ -16,6 +16,7 @@ from raydrive.api.display.notebook_html import Rows, trial_html
 from raydrive.api.display.text import run_text, trial_text
 from raydrive.api.plot_methods import PlotMethods
 from raydrive.api.recorded_run import RecordedRun
+from raydrive.api.resume_method import ResumeMethod
 from raydrive.api.table_methods import Tables
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
@@ -32,7 +33,7 @@ _ENDED_BADLY = (FAILED, CANCELED)
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH)
-class HyperDriveRun(RecordedRun, PlotMethods, Tables):
+class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, Tables):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.

@@ -63,8 +63,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None = those of this process.
 
     Returns:
-        The exit code: 0 done, 1 the run failed, 2 wrong usage or config, 3 no trial has a finite value of the primary
-        metric, 4 cancelled without a result, 5 cluster or storage unreachable, 130 interrupted.
+        The exit code: 0 done, 1 the run failed or all trials with a value did, 2 wrong usage or config, 3 no trial has
+        a finite value of the primary metric, 4 cancelled without a result, 5 cluster or storage unreachable, 130
+        interrupted.
     """
     for stream in (sys.stdout, sys.stderr):  # what a terminal's encoding lacks is written as its number
         if isinstance(stream, io.TextIOWrapper):

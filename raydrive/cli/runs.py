@@ -101,6 +101,9 @@ def attend(run: HyperDriveRun, output: Format) -> int:
 
 def exit_code(run: HyperDriveRun) -> int:
     """Returns what the end of a run means to a shell."""
+    from raydrive.core.sweep.missing_metric import BY_STRICT  # lazy: raydrive.core.sweep.missing_metric, 0.03 s
+    from raydrive.core.views.trouble import any_good  # lazy: raydrive.core.views.trouble, 0.05 s
+
     finished = run.sweep.finished
     if finished is None:
         if trouble := run.reader.last_heartbeat().trouble:
@@ -108,11 +111,13 @@ def exit_code(run: HyperDriveRun) -> int:
         return EXIT_UNREADABLE
     if run.sweep.best is None and finished.state == CANCELED:
         return 4
-    if run.sweep.metric_missing:
+    if run.sweep.metric_missing or finished.why.startswith(BY_STRICT):
         return 3
     if finished.state == FAILED:
         return 1
-    return 0 if run.sweep.best is not None else 3  # nothing but NaN was logged, or nothing at all
+    if run.sweep.best is None:
+        return 3  # nothing but NaN was logged, or nothing at all
+    return 0 if any_good(run.sweep) else 1
 
 
 def interrupt_on_signals() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from raydrive.api.display.text import sentence
 from raydrive.cli.console import (
     EXIT_INTERRUPTED,
     PARAMS,
@@ -89,6 +90,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "experiment": run.experiment,
             "status": stands.state,
             "why": summary.why,
+            "notice": "; ".join(_notices(run, stands.state, beat)),
             **_counts(summary, output),
             "metric": run.config.metric.name,
             "goal": run.config.metric.goal.value,
@@ -100,7 +102,6 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             **_saved(summary.saving),
             "waiting": "; ".join(sorted(set(stands.beat.waiting.values()))),
             "trouble": stands.beat.trouble,
-            "notice": "; ".join(_notices(run, stands.state, beat)),
             "storage": run.uri,
             **_lineage(run, output),
         },
@@ -120,9 +121,14 @@ def _counts(summary: Summary, output: Format) -> dict[str, object]:
 def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
     """What a user must not miss: of trials, of the journal, and of the driver."""
     from raydrive.core.views.summary import notices, trial_notices  # lazy: raydrive.core.views.summary, 0.05 s
+    from raydrive.core.views.trouble import metric_notice, trouble_of  # lazy: raydrive.core.views.trouble, 0.05 s
 
+    first, found = [metric_notice(run.sweep)], trouble_of(run.sweep)
+    if found is not None:
+        first.insert(0, f"{sentence(found.text)} Its log: raydrive logs {run.id} {found.trial}")
     of_record = run.reader.notices(state)
-    return [*notices(run.sweep), *trial_notices(run.sweep), *of_record, *filter(None, [beat.notice])]
+    last = [*notices(run.sweep), *trial_notices(run.sweep), *of_record, beat.notice]
+    return [text for text in [*first, *last] if text]
 
 
 def _saved(saving: Saving) -> dict[str, float | None]:

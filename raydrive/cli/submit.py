@@ -49,6 +49,19 @@ WithOption = Annotated[
 NodeOption = Annotated[
     str, typer.Option("--node", metavar="NAME", help="The sweep node, where CONFIG is a pipeline.", show_default=False)
 ]
+MoreOption = Annotated[
+    int | None,
+    typer.Option("--more", metavar="N", help="Add N trials to the limit of trials.", min=1, show_default=False),
+]
+UpToOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="ENTRY",
+        help="Go on from this entry of a damaged journal; what follows it is left out for good.",
+        min=0,
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -66,6 +79,12 @@ def submit(
     changes: SetOption = None,
     site: WithOption = None,
     node: NodeOption = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End the run as soon as trials log other metrics than the primary one.")
+    ] = False,
+    from_stdout: Annotated[
+        bool, typer.Option("--metric-from-stdout", help="Find the primary metric in what trials print, by its name.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands, run nothing.")
@@ -73,7 +92,9 @@ def submit(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
-    loaded = load(config, changes or (), site or (), node)
+    flags = ["raydrive.strict=true"] if strict else []
+    flags += ["raydrive.metrics={format: auto}"] if from_stdout else []
+    loaded = load(config, [*(changes or ()), *flags], site or (), node)
     where = _storage(storage, loaded)
     target = _address(address, loaded)
     if dry_run:
@@ -107,6 +128,7 @@ def resume(
     max_total_trials: Annotated[
         int | None, typer.Option(help="A new limit of trials in all.", show_default=False)
     ] = None,
+    more: MoreOption = None,
     max_concurrent_trials: Annotated[
         int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)
     ] = None,
@@ -114,15 +136,7 @@ def resume(
         float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take over from a driver that seems alive.")] = False,
-    up_to: Annotated[
-        int | None,
-        typer.Option(
-            metavar="ENTRY",
-            help="Go on from this entry of a damaged journal; what follows it is left out for good.",
-            min=0,
-            show_default=False,
-        ),
-    ] = None,
+    up_to: UpToOption = None,
     classes: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Load the run's own policy or sampler from this folder.", show_default=False),
@@ -149,6 +163,7 @@ def resume(
             address=target,
             plain_ray=place.plain_ray,
             limits=limits,
+            more=more,
             force=force,
             up_to=up_to,
             classes=classes,

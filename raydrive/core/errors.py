@@ -9,6 +9,7 @@ RaydriveError                 exit code 1
 │       └── DamagedJournalError   it is damaged; says where, and how many entries can be read
 │           └── NonsenseError         an entry makes no sense after those before it
 ├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
+├── RunOverError              exit code 2: a run is over, and with these limits a resume has nothing to do
 ├── StaleEpochError           a driver of the past spoke up; a newer one owns the run
 ├── UnknownEventError         a trial actor sent an event that this release does not know
 ├── UserCodeError             a policy or sampling class of the user's raised; names it and the line in its file
@@ -166,6 +167,12 @@ class ClusterError(RaydriveError):
     """Ray cannot be reached, or no node of the cluster could ever satisfy a request."""
 
     exit_code = 5
+
+
+class RunOverError(RaydriveError, ValueError):
+    """A run is over, and with the limits that were given nothing is left to do; the message has the command that is."""
+
+    exit_code = 2
 
 
 class StaleEpochError(RaydriveError):

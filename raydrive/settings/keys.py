@@ -58,6 +58,16 @@ def _log_limit(value: Any) -> int:
     return number
 
 
+def _strict(value: Any) -> int:
+    """True, False, or a number of reports."""
+    if isinstance(value, bool):
+        return int(value)
+    number = from_text(value)
+    if not isinstance(number, int) or number < 0:
+        raise refusal("true, false, or a number of reports without the primary metric that a trial may make")
+    return number
+
+
 def _patterns(value: Any) -> Any:
     """A regular expression, or a list of them."""
     for pattern in value if isinstance(value, list) else [value]:
@@ -91,12 +101,14 @@ class MetricKeys(Section):
 
     source: Annotated[str, one_of("stdout")] = "stdout"
     pattern: Annotated[list[str], Check(_patterns, accepts=_TEXT_OR_TEXTS)] | None = None
-    format: Annotated[str, one_of("json")] | None = None
+    format: Annotated[str, one_of("json", "auto")] | None = None
 
     @model_validator(mode="after")
     def _find_something(self) -> MetricKeys:
         if self.pattern is None and self.format is None:
-            raise refusal("pattern (a regular expression with named groups), or format: json")
+            raise refusal("pattern (a regular expression with named groups), format: json, or format: auto")
+        if self.pattern is not None and self.format == "auto":
+            raise refusal("pattern or format: auto, one of the two: auto finds the pattern")
         return self
 
 
@@ -121,6 +133,8 @@ class OwnKeys(Section):
     resume_child_runs: Any = None
     lease_s: Amount | None = None
     first_failures: CountOrNone | None = None
+    strict: Annotated[int, Check(_strict, accepts={"type": ["boolean", "integer"], "minimum": 0})] | None = None
+    """End the run as soon as its trials log other metrics than the primary one; a number: after so many reports."""
     max_losses: CountOrNone | None = None
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None

@@ -13,6 +13,10 @@ from raydrive.storage.uploads import LOG_PART_BYTES, log_part
 
 READ_LIMIT = 64 << 20
 """Bytes that ``read_log`` returns at most, by default."""
+TAIL_LINES = 15
+"""Number of lines that are shown of the end of a log."""
+TAIL_BYTES = 1 << 14
+"""Number of bytes at the end of a log in which these are looked for."""
 
 
 def list_files(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> list[str]:
@@ -188,6 +192,16 @@ def whole_log(layout: RunLayout, trial: int, attempt: int) -> str:
         data, start = read_log(layout, trial, attempt, start)
         whole += data
     return whole.decode("utf-8", "replace")
+
+
+def last_lines(layout: RunLayout, trial: int, attempt: int) -> list[str]:
+    """Returns the last lines of an attempt's log, ``TAIL_LINES`` at most.
+
+    Raises:
+        StorageError: If the log cannot be read.
+    """
+    data, _ = read_log(layout, trial, attempt, -TAIL_BYTES)
+    return data.decode("utf-8", "replace").strip().splitlines()[-TAIL_LINES:]
 
 
 def log_size(layout: RunLayout, trial: int, attempt: int) -> int:

@@ -348,6 +348,7 @@ _PATHS = {
     "trial_timeout_s": "limits.trial_timeout",
     "max_attempts": "raydrive.max_attempts",
     "first_failures": "raydrive.first_failures",
+    "strict": "raydrive.strict",
     "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
@@ -376,6 +377,7 @@ def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
         max_duration_s=(given.timeout if given else None) or DEFAULT_TIMEOUT_S,
         trial_timeout_s=given.trial_timeout if given else None,
         **_given(max_attempts=own.max_attempts, first_failures=own.first_failures, max_losses=own.max_losses),
+        **_given(strict=own.strict),
     )
 
 
@@ -406,7 +408,9 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapp
 
 
 def _printed(keys: MetricKeys | None) -> PrintedMetrics | None:
-    return None if keys is None else PrintedMetrics(tuple(keys.pattern or ()), keys.format is not None)
+    if keys is None:
+        return None
+    return PrintedMetrics(tuple(keys.pattern or ()), keys.format == "json", keys.format == "auto")
 
 
 def _given(**values: Any) -> dict[str, Any]:

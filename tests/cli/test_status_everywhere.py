@@ -16,7 +16,7 @@ from raydrive.api.submit.warm_start import plan_warm_start
 from raydrive.cli.app import run as raydrive
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
-from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError
+from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, RunOverError
 from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggested
 from raydrive.core.records import dump as line_of
 from raydrive.core.search.random_search import RandomParameterSampling
@@ -150,7 +150,7 @@ def test_resume_refuses_a_live_run(tmp_path: Path, journal: str, heartbeat: str,
         with pytest.raises(DamagedJournalError, match="raydrive resume e-20261125-120000-0000 --up-to"):
             resume(run, address=NOWHERE)
     elif state == "Completed":
-        with pytest.raises(ConfigError, match="is Completed"):
+        with pytest.raises(RunOverError, match=r"To run 20 more trials: raydrive resume .* --more 20"):
             resume(run, address=NOWHERE)
     else:
         with pytest.raises(ClusterError, match="has a live driver" if live else "127.0.0.1:9"):

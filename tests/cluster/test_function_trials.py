@@ -34,7 +34,7 @@ from raydrive import (
     choice,
     uniform,
 )
-from raydrive.core.errors import ClusterError
+from raydrive.core.errors import ClusterError, RunOverError
 from raydrive.core.sweep.sweep import Sweep
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
@@ -447,9 +447,9 @@ def test_a_completed_run_can_be_extended(storage: str) -> None:
 
     run = submit(storage, config(one, max_total_runs=3))
     run.wait_for_completion()
-    with pytest.raises(ConfigError, match="larger budget"):
+    with pytest.raises(RunOverError, match=f"To run 20 more trials: raydrive resume {run.id} --more 20"):
         resume(run.reader, address=None)
-    resume(run.reader, address=None, limits={"max_total_runs": 5})
+    run.resume(more=2)
     run.wait_for_completion()
     assert run.get_status() == "Completed"
     assert len(run.sweep.trials) == 5

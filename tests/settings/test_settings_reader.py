@@ -53,6 +53,7 @@ EXAMPLES = {
     "resume_child_runs": 'resume_child_runs = ["last_0"]',
     "lease_s": "lease_s = 60",
     "first_failures": "first_failures = 3",
+    "strict": "strict = true",
     "max_losses": "max_losses = 4",
     "storage_patience_s": "storage_patience_s = 30",
     "log_limit": 'log_limit = "1MB"',

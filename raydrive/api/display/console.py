@@ -24,22 +24,24 @@ from raydrive.api.display.text import (
     one_line,
     params_text,
     saving_text,
+    sentence,
     value_text,
 )
 from raydrive.api.display.unbroken_stream import Unbroken
+from raydrive.core.config.stdout_metrics import FOUND
+from raydrive.core.errors import StorageError
 from raydrive.core.objective import BEST
-from raydrive.core.records import FAILED
 from raydrive.core.views.heartbeat import NO_HEARTBEAT, TURN
 from raydrive.core.views.status import NOT_RESPONDING
 from raydrive.core.views.summary import Summary, trial_notices
-from raydrive.storage.trial_files import whole_log
+from raydrive.core.views.trouble import Trouble, metric_notice, trouble_of
+from raydrive.storage.trial_files import last_lines
 
 if TYPE_CHECKING:
     from raydrive.core.sweep.state import Best, Trial
     from raydrive.storage.run_reader import RunReader
 
 REFRESH_S = 0.25
-LOG_TAIL_LINES = 15
 
 
 def follow(run: RunReader, console: Console | None = None) -> None:
@@ -112,6 +114,8 @@ def events(run: RunReader) -> Iterator[str]:
             explained = "" if seen.best else f"; an interval is one value of {one_line(run.config.metric.name)}"
             yield f"{stamp(None)}  {_best_so_far(run, summary.best)}{explained}"
         seen.best = summary.best
+        for text in seen.of_metrics(run):
+            yield f"{stamp(None)}  {text}"
         for text in seen.of_the_driver(run):
             yield f"{stamp(None)}  {text}"
         if summary.state != seen.state:
@@ -126,6 +130,7 @@ class _Seen:
         self.state = ""
         self.best: Best | None = None
         self._ended, self._waits, self._turns, self._trouble = EndedTrial(), False, False, ""
+        self._metric_told = self._found_told = False
         self._known = 0
         self._queued: dict[int, Trial] = {}
 
@@ -154,6 +159,18 @@ class _Seen:
             elif trial.open:
                 continue
             del self._queued[trial.number]
+
+    def of_metrics(self, run: RunReader) -> Iterator[str]:
+        """Yields a line when a trial logs other metrics than the primary one, or that is found in what it prints."""
+        if not self._metric_told and (told := metric_notice(run.sweep)):
+            self._metric_told = True
+            yield one_line(told)
+        metrics = run.config.trial.metrics
+        if not self._found_told and metrics is not None and metrics.find:
+            notes = [text for trial in run.sweep.trials for text in trial.notes if text.startswith(FOUND)]
+            if notes:
+                self._found_told = True
+                yield one_line(notes[0])
 
     def of_the_driver(self, run: RunReader) -> Iterator[str]:
         """Yields a line where trials begin to wait, or the driver has another trouble."""
@@ -211,23 +228,40 @@ def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
         says = "Its driver does not respond" if stands.state == NOT_RESPONDING else "Its driver stopped"
         lines += [f"{says}: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
         return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
-    if summary.why:
-        why = one_line(summary.why)
-        lines.append(f"{summary.state}: {why}{'' if why.endswith(('.', '?', '!')) else '.'}")
+    why = one_line(summary.why)
+    lines.append(
+        f"{summary.state}: {why}{'' if why.endswith(('.', '?', '!')) else '.'}" if why else f"{summary.state}."
+    )
+    found = trouble_of(run.sweep)
+    if found is not None and found.mostly:  # first of all
+        lines[-1:-1] = _said_of(found, summary)
+    if (told := metric_notice(run.sweep)) and told not in summary.why:
+        lines.append(sentence(told))
     best = summary.best
     if best is None:
-        return [*lines, *_without_best(run)]
+        return [*lines, *_without_best(run, found)]
+    if found is not None and found.mostly:
+        lines += log_end(run, found)
     params = run.sweep.trials[best.trial].params
     lines += ["", f"Best trial: {best.trial} ({run.child_id(best.trial)})"]
     lines.append(f"  {one_line(run.config.metric.label)} = {number(best.value)} at interval {best.interval}")
     lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in params.items()]
     lines.append(f"  artifacts: {run.layout.trial(best.trial).uri}/outputs")
     lines += _better_before(run, best.value)
+    if found is not None and not found.mostly:
+        lines.append(f"Note: {sentence(found.text)}")
     lines += [f"Note: {one_line(text)}" for text in trial_notices(run.sweep)]
     if saved := saving_text(summary):
         lines += ["", saved]
-    lines += ["", "Next:", *(f"  {command}" for command in next_commands(run, best.trial))]
+    lines += ["", "Next:", *(f"  {command}" for command in next_commands(run, best.trial, found))]
     return lines
+
+
+def _said_of(found: Trouble, summary: Summary) -> list[str]:
+    """Trials that failed or ran out of time, in a line; without the reason where the run's own end has it."""
+    if found.count_text in summary.why:
+        return []
+    return [sentence(found.count_text if found.why in summary.why else found.text)]
 
 
 def _better_before(run: RunReader, best: float) -> list[str]:
@@ -242,19 +276,26 @@ def _better_before(run: RunReader, best: float) -> list[str]:
     return [f"Better before: {number(value)}, trial {parent.best_trial} of {parent.run}"]
 
 
-def _without_best(run: RunReader) -> list[str]:
+def _without_best(run: RunReader, found: Trouble | None) -> list[str]:
     lines = [f"No trial logged a finite value of {run.config.metric.label!r}."]
-    failed = [trial for trial in run.sweep.trials if trial.state == FAILED]
-    if failed:
-        log = whole_log(run.layout, failed[-1].number, max(1, failed[-1].attempt))
-        tail = log.strip().splitlines()[-LOG_TAIL_LINES:]
-        lines += [f"Trial {failed[-1].number} failed: {one_line(failed[-1].why)}"]
-        if tail:
-            lines += ["Its log ends with:", *(f"  {harmless(line)}" for line in tail)]
-        if "ModuleNotFoundError" in failed[-1].why:
+    if found is not None:
+        lines += log_end(run, found)
+        if "ModuleNotFoundError" in found.why:
             lines.append(f"Trials use {python_of(run)}; install it there, or name another with raydrive.python.")
-        lines += ["", "Next:", f"  raydrive logs {run.id} {failed[-1].number}"]
-    return lines
+    elif not run.sweep.trials:
+        return lines
+    return [*lines, "", "Next:", *(f"  {command}" for command in next_commands(run, None, found))]
+
+
+def log_end(run: RunReader, found: Trouble) -> list[str]:
+    """Returns the last lines that a trial in trouble has printed."""
+    try:
+        tail = last_lines(run.layout, found.trial, found.attempt)
+    except StorageError as error:
+        return [f"The log of trial {found.trial} cannot be read: {one_line(str(error))}"]
+    if not tail:
+        return [f"Trial {found.trial} has printed nothing."]
+    return [f"The log of trial {found.trial} ends with:", *(f"  {harmless(line)}" for line in tail)]
 
 
 def python_of(run: RunReader) -> str:
@@ -263,12 +304,18 @@ def python_of(run: RunReader) -> str:
     return f"the Python {named}" if named else "the Python that raydrive runs in"
 
 
-def next_commands(run: RunReader, best: int) -> list[str]:
-    """Returns the commands worth trying after a run."""
-    commands = {
-        f"raydrive trials {run.id}": "all trials and why each ended",
-        f"raydrive logs {run.id} {best}": "what the best one printed",
-        f"raydrive best {run.id} -o json": "its parameters, for scripts",
-    }
+def next_commands(run: RunReader, best: int | None, found: Trouble | None = None) -> list[str]:
+    """Returns the commands worth trying after a run.
+
+    Args:
+        run: The run.
+        best: Number of its best trial; None where it has none.
+        found: Its trials that failed or ran out of time, where there are any.
+    """
+    commands = {} if found is None else {f"raydrive logs {run.id} {found.trial}": "all that this trial printed"}
+    commands[f"raydrive trials {run.id}"] = "all trials and why each ended"
+    if best is not None:
+        commands[f"raydrive logs {run.id} {best}"] = "what the best one printed"
+        commands[f"raydrive best {run.id} -o json"] = "its parameters, for scripts"
     width = max(map(len, commands))
     return [f"{command:<{width}}  # {why}" for command, why in commands.items()]

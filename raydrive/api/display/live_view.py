@@ -18,6 +18,7 @@ from raydrive.core.sweep.state import Trial
 from raydrive.core.views.heartbeat import Heartbeat
 from raydrive.core.views.status import is_interrupted
 from raydrive.core.views.summary import Summary, ranked, seconds_of
+from raydrive.core.views.trouble import metric_notices, trouble_of
 
 if TYPE_CHECKING:
     from raydrive.storage.run_reader import RunReader
@@ -105,7 +106,10 @@ class LiveView:
 
     def _head(self, summary: Summary, width: int, state: str = "") -> list[Text]:
         line = Text().append(self._run.id, style="bold").append(GAP)
-        line.append(state or summary.state, style=STYLES.get(state or summary.state, "red"))
+        found = trouble_of(self._run.sweep)
+        bad = found is not None and found.mostly
+        style = STYLES.get(state or summary.state, "red")
+        line.append(state or summary.state, style="yellow" if bad and style == "green" else style)
         # Whole seconds: tenths would redraw the picture all the time.
         line.append(f" · {_seconds(summary.elapsed_s)}", style="dim")
         why = one_line(summary.why)
@@ -122,13 +126,17 @@ class LiveView:
         if counts := counts_text(summary):
             bar.append(f" · {counts}")
         lines = [line, *reason, bar]
+        if found is not None and bad:  # in one line: the trials below have the reasons
+            lines.append(Text(one_line(found.text), style="yellow"))
+        for told in metric_notices(self._run.sweep):
+            lines += [Text(part, style="yellow") for part in _folded(one_line(told), width, WHY_LINES)]
         if summary.best is not None:
             params = self._run.sweep.trials[summary.best.trial].params
-            found = Text(f"best {self._label} ")
-            found.append(number(summary.best.value), style="bold green")
-            found.append(f" · trial {summary.best.trial}, interval {summary.best.interval}")
-            found.append(f" · {params_text(params)}", style="dim")
-            lines.append(found)
+            best = Text(f"best {self._label} ")
+            best.append(number(summary.best.value), style="bold green")
+            best.append(f" · trial {summary.best.trial}, interval {summary.best.interval}")
+            best.append(f" · {params_text(params)}", style="dim")
+            lines.append(best)
         return [*lines, Text()]
 
     def _running(self, trials: Sequence[Trial], width: int, room: int, title: str) -> list[Text]:

@@ -33,6 +33,18 @@ def one_line(text: str) -> str:
     return harmless(text).strip()
 
 
+def sentence(text: str, *, capital: bool = True) -> str:
+    """Returns a text as one line that ends as a sentence does.
+
+    Args:
+        text: The text.
+        capital: Whether it begins with a capital letter, too.
+    """
+    text = one_line(text)
+    text = text[:1].upper() + text[1:] if capital else text
+    return text if text.endswith((".", "?", "!", "}")) else f"{text}."  # what ends in a brace is to be copied
+
+
 def number(value: float | None) -> str:
     """Returns a metric for people: six significant digits, a dash for None."""
     return "-" if value is None else f"{value:.6g}"

@@ -83,7 +83,7 @@ def resume_by_job(
         plain_ray: Whether Ray's private parts are left as they are in the processes of our actors.
 
     Raises:
-        ConfigError: If a limit is out of range, or the run is over and no limit was raised.
+        ConfigError: If a limit is out of range.
         ClusterError: If a live driver owns the run, the dashboard cannot be reached, or the job fails.
         StorageError: If the cluster cannot read the run.
     """

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.submit.dashboard import launch_by_job, resume_by_job
+from raydrive.api.submit.extension import changed_limits, check_extension
 from raydrive.api.submit.preflight import Checked, check_submission
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.user_classes import mend
 from raydrive.api.submit.warm_start import WarmStartPlan, copy_warm_start
 from raydrive.core.config.lineage import Lineage
-from raydrive.core.config.run_config import Limits
-from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, RaydriveError, StorageError
+from raydrive.core.errors import ClusterError, DamagedJournalError, RaydriveError, StorageError
 from raydrive.core.sweep.warm_start_data import dump
 from raydrive.core.views.heartbeat import Heartbeat
 from raydrive.core.views.status import SILENT_S, JournalEnd, is_live
@@ -128,6 +128,7 @@ def resume(
     address: str | None,
     plain_ray: bool | None = None,
     limits: Mapping[str, Any] | None = None,
+    more: int | None = None,
     force: bool = False,
     up_to: int | None = None,
     classes: Path | None = None,
@@ -139,12 +140,14 @@ def resume(
         address: Ray address, or that of a dashboard; None = ``RAY_ADDRESS``, then an embedded cluster.
         plain_ray: True = leave Ray's private parts as they are; see ``connection.connect``.
         limits: Fields of ``Limits`` to change, such as ``{"max_total_runs": 200}``.
+        more: Number of trials to add to the limit of trials; None = none.
         force: Take over even when another driver seems alive; the journal's epoch shuts that one out.
         up_to: How many entries of the journal count; the rest is left out for good. For a damaged one.
         classes: Folder that a policy or sampling of a user's class is loaded from, from now on; trials keep their code.
 
     Raises:
-        ConfigError: If a limit is out of range, the run is over and no limit was raised, or ``classes`` lacks a class.
+        ConfigError: If a limit is out of range, or ``classes`` lacks a class.
+        RunOverError: If the run is over, and these limits leave nothing to do.
         ClusterError: If a live driver owns the run, Ray cannot be reached, or the request can never be satisfied.
         DamagedJournalError: If the journal is damaged, and ``up_to`` does not leave the damage out.
         StorageError: If the run cannot be read, or a node of the cluster cannot use the storage.
@@ -154,9 +157,10 @@ def resume(
         run.cut(up_to)
     elif run.damage:
         raise DamagedJournalError(f"run {run.id} cannot go on: {run.damage}")
-    changed = dict(limits or {})
+    changed = changed_limits(run.sweep, limits or {}, more)
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
-    _check_resumable(run, changed, force)
+    check_extension(run.id, run.sweep, changed)
+    _refuse_live(run, force)
     if classes is not None:
         mend(run.layout, run.config, classes)
     if dashboard := dashboard_of(address):
@@ -169,14 +173,6 @@ def resume(
         probe_storage(run.layout.uri, run.config.trial.resources)
         start_driver(run.layout, connection.outlives, changed, secrets)
     run.refresh()
-
-
-def _check_resumable(run: RunReader, changed: Mapping[str, Any], force: bool) -> None:
-    over = run.sweep.finished
-    if over is not None and not _extends(run.sweep.limits, len(run.sweep.trials), changed):
-        allowed = "a larger budget: --max-total-trials N, or --timeout S for a run that ran out of time"
-        raise ConfigError(Problem("resume", f"{run.id} is {over.state}: {over.why}", allowed))
-    _refuse_live(run, force)
 
 
 def _refuse_live(run: RunReader, force: bool) -> None:
@@ -200,8 +196,3 @@ def _age_text(beat: Heartbeat, now: float) -> str:
     ahead_s = beat.at - now
     clocks = f" by a clock that is {ahead_s:.0f} s ahead of this machine's" if ahead_s > 1.0 else ""
     return f"{beat.age_s(now):.0f} s old{clocks}"
-
-
-def _extends(limits: Limits, trials: int, changed: Mapping[str, Any]) -> bool:
-    more = changed.get("max_total_runs", limits.max_total_runs) > trials
-    return bool(changed) and more

@@ -55,6 +55,9 @@ class Limits:
     """So often a trial may be lost with its actor or node and start again; None = no limit."""
     first_failures: int = 3
     """So many failed trials at the start, with none that succeeded, end the run; 0 = never."""
+    strict: int = 0
+    """Number of reports of a trial, none with the primary metric, after which the next one that brings no new name ends
+    the run, as does a trial that ends well without it; 1 or more. 0 = never. Counts until a trial has logged it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ class RunConfig:
             "metric": metric,
             "sampling": sampling_record(self.sampling),
             "policy": policy_record(self.policy),
-            "limits": json_of(self.limits),
+            "limits": _without_defaults(json_of(self.limits)),
             "trial": json_of(self.trial),
             **({"lineage": self.lineage.to_json()} if self.lineage else {}),
             **({"classes_sha256": self.classes_sha256} if self.classes_sha256 else {}),
@@ -142,9 +145,20 @@ class RunConfig:
         return config
 
 
+def _without_defaults(limits: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out what older versions do not know, where it changes nothing: they read the run then."""
+    return {name: value for name, value in limits.items() if name != "strict" or value}
+
+
 def _check_limits(limits: Limits) -> list[Problem]:
     problems = []
-    for name, least in (("max_total_runs", 1), ("max_concurrent_runs", 1), ("max_attempts", 1), ("first_failures", 0)):
+    for name, least in (
+        ("max_total_runs", 1),
+        ("max_concurrent_runs", 1),
+        ("max_attempts", 1),
+        ("first_failures", 0),
+        ("strict", 0),
+    ):
         value = getattr(limits, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             problems.append(Problem(name, show(value), f"a whole number of {least} or more"))

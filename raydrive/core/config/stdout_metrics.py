@@ -3,7 +3,8 @@
 A pattern is a regular expression that is searched for in each line. Each named group is a metric of that name:
 ``val_acc=(?P<accuracy>[0-9.eE+-]+)``. Groups called ``name`` and ``value`` are a metric that names itself, a group
 called ``step`` is the step, and a pattern whose only group has no name gives the primary metric. A JSON line is an
-object; each of its numbers is a metric, and ``step`` the step. What one line says is logged together.
+object; each of its numbers is a metric, and ``step`` the step. What one line says is logged together. With
+``format: auto`` the primary metric is found by its name.
 How lines are read: ``printed_reader``.
 """
 
@@ -16,6 +17,10 @@ from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
+FORMATS = ("json", "auto")
+"""What ``metrics.format`` may be."""
+FOUND = "metric_from_stdout reads"
+"""Beginning of the notice that has the pattern which ``format: auto`` has found."""
 _STEP = "step"
 NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
 """A number within a text."""
@@ -54,6 +59,8 @@ class PrintedMetrics:
     """Regular expressions; see the head of this module."""
     json_lines: bool = False
     """Whether lines that are a JSON object are metrics."""
+    find: bool = False
+    """Whether the primary metric is looked for by its name, without a pattern."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -62,8 +69,11 @@ class PrintedMetrics:
             if wrong is not None:
                 where = "metrics.pattern" if len(self.patterns) == 1 else f"metrics.pattern[{index}]"
                 problems.append(Problem(where, show(pattern), *wrong))
-        if not self.patterns and not self.json_lines:
-            problems.append(Problem("metrics", "neither pattern nor format", f"pattern: {_EXAMPLE}, or format: json"))
+        if not self.patterns and not self.json_lines and not self.find:
+            allowed = f"pattern: {_EXAMPLE}, or format: json, or format: auto"
+            problems.append(Problem("metrics", "neither pattern nor format", allowed))
+        if self.find and (self.patterns or self.json_lines):
+            problems.append(Problem("metrics", "a pattern with format: auto", "one of the two: auto finds the pattern"))
         if problems:
             raise ConfigError(problems)
 
@@ -81,7 +91,9 @@ class PrintedMetrics:
         if isinstance(given, list | tuple):
             return cls(tuple(given))
         if not isinstance(given, Mapping):
-            raise ConfigError(Problem("metrics", show(given), "a pattern, or {'pattern': ...}, or {'format': 'json'}"))
+            raise ConfigError(
+                Problem("metrics", show(given), "a pattern, {'pattern': ...}, or {'format': 'json' or 'auto'}")
+            )
         known = ("source", "pattern", "format")
         problems = [
             Problem(f"metrics.{key}", "an unknown key", ", ".join(known), did_you_mean(str(key), known))
@@ -90,18 +102,18 @@ class PrintedMetrics:
         ]
         if given.get("source", "stdout") != "stdout":
             problems.append(Problem("metrics.source", show(given["source"]), "stdout"))
-        if given.get("format", "json") != "json":
-            problems.append(Problem("metrics.format", show(given["format"]), "json"))
+        if given.get("format", "json") not in FORMATS:
+            problems.append(Problem("metrics.format", show(given["format"]), ", ".join(FORMATS)))
         if problems:
             raise ConfigError(problems)
         pattern = given.get("pattern", ())
         patterns = tuple(pattern) if isinstance(pattern, list | tuple) else (pattern,)
-        return cls(patterns, "format" in given)
+        return cls(patterns, given.get("format") == "json", given.get("format") == "auto")
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> PrintedMetrics:
         """Returns what ``config.json`` holds."""
-        return cls(tuple(raw["patterns"]), raw["json_lines"])
+        return cls(tuple(raw["patterns"]), raw["json_lines"], raw.get("find", False))
 
 
 def not_a_number(value: object, what: str) -> str:

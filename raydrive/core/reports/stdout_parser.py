@@ -17,13 +17,12 @@ from typing import Any
 
 from raydrive.core.config.stdout_metrics import NUMBER, PrintedMetrics, not_a_number
 from raydrive.core.reports.bounded_regex import LINE_S, MOST_LINES, Pattern, TooLong
-from raydrive.core.reports.terminal_lines import Screen
+from raydrive.core.reports.terminal_lines import COLOURS, Screen
 
 MAX_LINE = 10_000
 """Characters of a line that are looked at: a pattern must not spend seconds on a dump of a tensor."""
 _OURS = "raydrive: "
 _STEP = "step"
-_COLOURS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])|\x1b")
 _RANK = re.compile(r"\[(?:(?:rank|default)(\d+)\]:|(\d+)\]<std(?:out|err)>:|\d+,(\d+)\]<std(?:out|err)>:) ?")
 """What torchrun, horovodrun and mpirun put before the lines of a process."""
 _BAR = re.compile(r"\s*(\d+)/(\d+|Unknown)\s+[━\[]")
@@ -77,6 +76,10 @@ class PrintedReader:
         self._notices: dict[str, str] = {}
         """What the user should know, by what it is about."""
         self._told: set[str] = set()
+        self._lines = 0
+        """Texts that were searched."""
+        self._matched = dict.fromkeys(spec.patterns, 0)
+        """How many of them each pattern was found in."""
         self._near: dict[str, str] = {}
         """What was nearly a value of the primary metric: the kind of the mistake, and a sentence."""
 
@@ -116,13 +119,19 @@ class PrintedReader:
 
     def nearly(self) -> str:
         """Why the primary metric may not have been found, for a trial that ended without it; may be empty."""
-        return "; ".join(self._near.values())
+        if not self._near and (not self._lines or all(self._matched.values())):
+            return ""
+        counts = [
+            f"the pattern {pattern!r} matched {count} of {self._lines} line{'s' * (self._lines != 1)}"
+            for pattern, count in self._matched.items()
+        ]
+        return "; ".join([*counts, *self._near.values()])
 
     # ------------------------------------------------------------------ rows
 
     def _state(self, row: int, raw: bytes) -> list[Message]:
         """A text that stands in a row now; returns what it ends: the last state of a step before."""
-        text = _COLOURS.sub("", raw.decode("utf-8", "replace"))[:MAX_LINE]
+        text = COLOURS.sub("", raw.decode("utf-8", "replace"))[:MAX_LINE]
         new = self._line(text)
         before, self._texts[row] = self._texts.get(row, ""), text
         old = self._rows.get(row, [])
@@ -204,11 +213,14 @@ class PrintedReader:
         if prefix is not None:
             line = line[prefix.end() :]
         messages: list[Message] = []
+        self._lines += bool(line.strip())
         if self._json and line.strip().startswith("{"):
             _put(messages, *self._of_json(line))
         for pattern in self._patterns:
             if not pattern.given_up:
-                for match in self._matches(pattern, line):
+                matches = self._matches(pattern, line)
+                self._matched[pattern.text] += bool(matches)
+                for match in matches:
                     _put(messages, *self._of_match(pattern, match))
         if messages and prefix is not None and (rank := int(next(filter(None, prefix.groups())))):
             self._notices["rank"] = (

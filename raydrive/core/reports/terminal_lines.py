@@ -17,6 +17,8 @@ _TOKEN = re.compile(
     rb"|\x1b[ -/]*[0-Z\\^-~]"  # other escapes, of two characters or three
     rb"|\x1b"
 )
+COLOURS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])|\x1b")
+"""Escape sequences within a text: colours, the cursor, titles."""
 _CONTROL = re.compile(rb"[\r\x08\x1b]")
 _CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4000}\x1b?|[ -/]*)?\Z")
 """An escape sequence whose rest has not arrived."""

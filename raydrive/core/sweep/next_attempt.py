@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from raydrive.core.config.run_config import Limits
 from raydrive.core.config.trial_spec import Metric
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Close, Ended, Finish, Launch, Lost
-from raydrive.core.sweep.state import State, Trial, backoff_s, end_text, failure_text, losses_text, missing_text
+from raydrive.core.sweep.missing_metric import missing_text
+from raydrive.core.sweep.state import State, Trial, backoff_s, end_text, failure_text, losses_text
 
 
 def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, metric: Metric) -> Launch | Close:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.early_stopping.curves import Curves
-from raydrive.core.errors import did_you_mean
 from raydrive.core.numbers import as_float
 from raydrive.core.objective import BEST
 from raydrive.core.records import (
@@ -90,6 +89,8 @@ class Trial:
     """Name of the actor that runs the current attempt; empty until it began."""
     logged: tuple[str, ...] = ()
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
+    silent: bool = False
+    """Whether its last attempt ended well and it had never logged the primary metric."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
     steps: tuple[int, float, float] | None = None
@@ -378,22 +379,6 @@ def losses_text(trial: Trial) -> str:
     where = f" on {nodes} node{'s' * (nodes > 1)} ({', '.join(trial.lost_on)})" if nodes else ""
     last = f"; last: {trial.lost_why}" if trial.lost_why else ""
     return f"lost {times}{where}{last}"
-
-
-def missing_text(name: str, logged: Sequence[str]) -> str:
-    """Returns why a trial failed that ended well but never logged the primary metric ``name`` as a number.
-
-    Args:
-        name: The primary metric.
-        logged: Names of what the trial did log.
-    """
-    if name in logged:
-        return f"logged the primary metric {name!r} but never as a number; log one number at a time"
-    if not logged:
-        return f"ended without logging the primary metric {name!r}, or any other"
-    names = ", ".join(repr(other) for other in logged)
-    near = did_you_mean(name, logged)
-    return f"ended without logging the primary metric {name!r}; it logged {names}. {near}".rstrip()
 
 
 def duration_text(seconds: float) -> str:

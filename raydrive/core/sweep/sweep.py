@@ -39,6 +39,7 @@ from raydrive.core.records import (
     Ticked,
 )
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
+from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.state import (
@@ -149,8 +150,7 @@ class Sweep:
     @property
     def metric_missing(self) -> bool:
         """True when nothing logged the primary metric though some trial ended well."""
-        silent = self._state.counts.ended_without_metric > 0
-        return silent and not any(self.curves.length(trial.number) for trial in self._state.trials)
+        return self._state.counts.ended_without_metric > 0 and not any_logged(self._state, self.curves)
 
     def elapsed_s(self, at: float) -> float:
         """Returns the seconds the run has been worked on until ``at``."""
@@ -216,8 +216,7 @@ class Sweep:
             fact: Something that ``accepts`` agreed to.
         """
         if type(fact) is Reported:
-            stop = self._judge_report(fact)
-            return () if stop is None else (stop,)
+            return self._judge_report(fact)
         self._fold_fact(fact)
         decisions: list[Decision] = []
         for decision in self._decide(fact):
@@ -351,8 +350,8 @@ class Sweep:
                 until = max(clock.left_at, trial.heard_at)
             trial.trained_s += max(0.0, until - trial.began_at)
             trial.began_at = None
-        if isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number):
-            self._state.counts.ended_without_metric += 1
+        trial.silent = isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number)
+        self._state.counts.ended_without_metric += trial.silent
         if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by:
             trial.failures += 1
 
@@ -370,6 +369,8 @@ class Sweep:
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by
+                if decision.by == "run" and not state.ending:  # a strict run: the decision itself is what ends it
+                    state.ending = RunEnding(FAILED, decision.why)
             case Close():
                 self._fold_close(decision, at)
             case Finish():
@@ -388,6 +389,9 @@ class Sweep:
         if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
             first = f"the first {counts.failed} trials failed and none succeeded"
             state.ending = RunEnding(FAILED, f"{first}; trial {trial.number}: {decision.why}")
+        silent = self.limits.strict and decision.state == FAILED and trial.silent
+        if silent and not state.ending and not any_logged(state, self.curves):
+            state.ending = RunEnding(FAILED, f"{BY_STRICT}trial {trial.number} {decision.why}")
 
     # ------------------------------------------------------------------ deciding
 
@@ -413,23 +417,31 @@ class Sweep:
         if not state.open and not state.finished:
             yield from finish(state, self.limits)
 
-    def _judge_report(self, fact: Reported) -> Stop | None:
-        """The hot path, from fact to folded decision: nothing but a policy's stop can follow from a report.
+    def _judge_report(self, fact: Reported) -> tuple[Stop, ...]:
+        """The hot path, from fact to folded decisions: only stops can follow from a report.
 
         Raises:
             UserCodeError: If a policy of the user's fails.
         """
-        if not self._fold_report(fact) or self._state.trials[fact.trial].stop_by:
-            return None
+        state = self._state
+        trial = state.trials[fact.trial]
+        if self.limits.strict and ends_run(self.limits.strict, fact, trial, state, self.curves):
+            self._fold_report(fact)
+            decisions = stops(self.config, trial, state)
+            for decision in decisions:
+                self._fold_decision(decision, fact.at)
+            return decisions
+        if not self._fold_report(fact) or trial.stop_by:
+            return ()
         policy = self.config.policy
         try:
             verdict = policy.judge(fact.trial, fact.interval, self.curves)
             if verdict is None or not verdict.stop:
-                return None
+                return ()
             stop = Stop(fact.trial, fact.attempt, verdict.why, "policy")
         except (Exception, SystemExit) as error:
             if is_own(type(policy)):
                 raise
             raise failure(policy, f"judge(trial {fact.trial}, interval {fact.interval})", error) from error
         self._fold_decision(stop, fact.at)
-        return stop
+        return (stop,)

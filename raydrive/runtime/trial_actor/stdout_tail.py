@@ -16,12 +16,15 @@ from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.trial_actor.files.capped_log import CappedLog
 
 if TYPE_CHECKING:
+    from raydrive.core.reports.finding_reader import FindingReader
     from raydrive.core.reports.stdout_parser import PrintedReader
 
 PERIOD_S = 0.1
 """How often a growing log is looked at."""
 CHUNK = 1 << 16
 """Bytes of it that are searched at a time."""
+LOOKED_AT = 1 << 18
+"""Number of bytes at the beginning of a log in which the metric of a script that only prints is looked for."""
 END_S = 10.0
 """So long at most is still searched once the trial has ended."""
 STOPPED_END_S = 1.0
@@ -49,7 +52,7 @@ class StdoutTail:
         full: Callable[[], bool],
         note: Callable[[str, bool], object] = lambda text, lost: None,
     ) -> None:
-        self._log = log
+        self._log, self._config = log, config
         self._reader = _reader(config)
         self._take, self._full, self._note = take, full, note
         self._loop = asyncio.get_running_loop()
@@ -122,14 +125,34 @@ class StdoutTail:
             limit = self._log.limit
             self._note(f"the middle of its log is dropped: it is longer than log_limit ({limit:,} bytes)", True)
 
-    def nearly(self) -> str:
-        """Why the primary metric may not have been found in what was printed; may be empty."""
-        return self._reader.nearly() if self._reader is not None else ""
+    def nearly(self, logged: bool, proposes: bool) -> str:
+        """Returns why the primary metric was not found in what was printed, and how it would be; may be empty.
+
+        Args:
+            logged: Whether the trial has logged other metrics.
+            proposes: Whether to tell how it would be found.
+        """
+        told = self._reader.nearly() if self._reader is not None else ""
+        metrics, primary = self._config.trial.metrics, self._config.metric.name
+        if not proposes or (metrics is not None and (metrics.find or metrics.json_lines)):
+            return told
+        from raydrive.core.reports.finding_reader import proposal  # lazy: raydrive.core.reports.finding_reader, 0.006 s
+
+        head, *_ = self._log.read(0, LOOKED_AT)
+        python = self._config.trial.kind != "command"
+        found = proposal(head.decode("utf-8", "replace"), primary, python=python, logged=logged)
+        return "; ".join(filter(None, [told, found]))
 
 
-def _reader(config: TrialConfig) -> PrintedReader | None:
+def _reader(config: TrialConfig) -> PrintedReader | FindingReader | None:
     if config.trial.metrics is None:
         return None
+    if config.trial.metrics.find:
+        from raydrive.core.reports.finding_reader import (
+            FindingReader,  # lazy: raydrive.core.reports.finding_reader, 0.006 s
+        )
+
+        return FindingReader(config.metric.name, config.trial.kind != "command")
     # No other trial waits for it.
     from raydrive.core.reports.stdout_parser import PrintedReader  # lazy: raydrive.core.reports.stdout_parser, 0.006 s
 

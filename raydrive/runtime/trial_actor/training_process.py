@@ -40,7 +40,7 @@ class TrainingProcess:
     is_stopped: Callable[[], bool]
     """Whether the attempt is being stopped."""
 
-    async def run(self) -> tuple[Exit, str]:
+    async def run(self) -> tuple[Exit, Callable[[bool, bool], str]]:
         """Runs the job and reads all that it logs and prints.
 
         Returns:
@@ -66,7 +66,7 @@ class TrainingProcess:
         channel.resume()
         await channel.drain()
         self.watch.close()
-        return exit_, printed.nearly()
+        return exit_, printed.nearly
 
     def _begin(self, pid: int) -> None:
         current = self.current

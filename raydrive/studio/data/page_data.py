@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from raydrive.core.config.run_config import RunConfig
-from raydrive.core.errors import HIDDEN
+from raydrive.core.errors import HIDDEN, StorageError
 from raydrive.core.records import RUNNING
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 from raydrive.core.views.status import RunStatus
 from raydrive.core.views.summary import Summary, seconds_of
+from raydrive.core.views.trouble import metric_notice, trouble_of
 from raydrive.storage.folder.base import redact
+from raydrive.storage.trial_files import last_lines
 from raydrive.studio.data.family_tree import ancestor_curves, family
 from raydrive.studio.data.policy_line import policy_line, policy_text
 from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, detail_value
@@ -49,6 +51,8 @@ class Documents:
         self._flat: list[dict[str, Any]] = []
         self._generation = history.generation
         self._family = family(history)
+        self._log_of: tuple[int, int] | None = None
+        self._log_end: list[str] = []
 
     # ------------------------------------------------------------------ pieces
 
@@ -101,6 +105,8 @@ class Documents:
             "saving": self._saving(summary, now),
             "trouble": history.trouble,
             "notices": [*history.journal.notices, *self._torn(stands)],
+            "missing_metric": metric_notice(sweep),
+            "failing": self._failing(),
             "lineage": self._family,
         }
 
@@ -108,6 +114,26 @@ class Documents:
         """What stands behind the last entry; a live driver is perhaps just writing it."""
         unfinished = self.history.journal.unfinished
         return [unfinished] if unfinished and stands.state != RUNNING else []
+
+    def _failing(self) -> dict[str, Any] | None:
+        """Trials that failed or ran out of time, where half or more of those that are over did; with a log's end."""
+        found = trouble_of(self.history.sweep)
+        if found is None or not found.mostly:
+            return None
+        layout = self.history.layout
+        if self._log_of != (found.trial, found.attempt):
+            try:
+                self._log_end = last_lines(layout, found.trial, found.attempt)
+            except StorageError as error:
+                self._log_end = [str(error)]
+            if self._log_end:  # one that is still being uploaded is looked for again
+                self._log_of = (found.trial, found.attempt)
+        return {
+            "text": found.text,
+            "trial": found.trial,
+            "log": self._log_end,
+            "commands": [f"raydrive logs {layout.run_id} {found.trial}", f"raydrive trials {layout.run_id}"],
+        }
 
     def _run(self, stands: RunStatus) -> dict[str, Any]:
         history, sweep, config = self.history, self.history.sweep, self.history.config

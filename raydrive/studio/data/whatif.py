@@ -194,6 +194,7 @@ def play(history: RunHistory, policy: Policy) -> Played:
         max_duration_s=None,
         trial_timeout_s=None,
         first_failures=0,
+        strict=0,
         max_attempts=1,
     )
     sweep = Sweep(replace(history.config, policy=policy, limits=limits), history.warm_start)

@@ -12,6 +12,8 @@ import { LineageView } from "./lineage.js";
 import { Importance, Slices, WhatIf } from "./insight.js";
 
 const ANALYSE_EVERY_MS = 15000;
+// Panels that are empty where no trial has a value.
+const VALUES = new Set(["Metrics", "Best so far", "Parallel coordinates", "Scatter", "Scatter in 3-D", "What if another policy …", "Importance of hyperparameters", "What the model expects"]);
 
 // On a phone a panel is folded to its title, but for what people look at first; elsewhere the title is no button.
 function panel(title, view, { wide, hint, first } = {}) {
@@ -19,7 +21,8 @@ function panel(title, view, { wide, hint, first } = {}) {
     const folded = section.classList.toggle("folded");
     fold.setAttribute("aria-expanded", String(!folded));
   } }, title);
-  const section = el("section", { class: `card ${wide ? "wide" : ""} ${first ? "" : "folded"}` }, el("h2", { title: hint }, el("span", { class: "title" }, title), fold), view.node);
+  const kinds = ["card", wide && "wide", !first && "folded", VALUES.has(title) && "of-values"].filter(Boolean).join(" ");
+  const section = el("section", { class: kinds }, el("h2", { title: hint }, el("span", { class: "title" }, title), fold), view.node);
   return section;
 }
 
@@ -32,7 +35,7 @@ class Header {
   constructor(store, source) { this.store = store; this.source = source; this.node = el("header", {}); this.connected = true; }
 
   draw(changeTheme) {
-    const { head } = this.store, { run, counts, saving } = head;
+    const { head } = this.store, { run, counts, saving, failing } = head;
     const order = ["auto", "light", "dark"], now = remembered("theme", "auto");
     const title = run.display_name || run.experiment;
     document.title = `${title} · ${run.state} · raydrive`;
@@ -46,7 +49,7 @@ class Header {
     fill(this.node, 
       el("div", { class: "top" },
         el("div", { class: "names" }, el("h1", {}, title), el("p", { class: "hint" }, `${run.experiment} / ${run.id}`)),
-        el("span", { class: `state big ${run.state.toLowerCase()}`, id: "run-state" }, run.state),
+        el("span", { class: `state big ${failing && run.state === "Completed" ? "failed" : run.state.toLowerCase()}`, id: "run-state" }, run.state),
         el("span", { class: "spring" }),
         this.source.live ? el("span", { class: `live ${this.connected ? "on" : ""}`, id: "live" }, run.over ? "final" : this.connected ? "live" : "reconnecting …") : null,
         this.source.live && this.source.base ? el("a", { href: "/" }, "All runs") : null,
@@ -56,6 +59,11 @@ class Header {
           try { await this.source.cancel(null); } catch (error) { alert(error.message); }
         } }, "Cancel run") : null,
         el("button", { id: "theme", title: "Light or dark", onclick: () => { remember("theme", order[(order.indexOf(now) + 1) % 3]); changeTheme(); } }, { auto: "◐ auto", light: "☀ light", dark: "☾ dark" }[now])),
+      failing ? el("section", { class: "problem", id: "failing" },
+        el("p", {}, `${failing.text[0].toUpperCase()}${failing.text.slice(1)} `, el("a", { href: `#/trial/${failing.trial}` }, `Trial ${failing.trial}`)),
+        failing.log.length ? el("pre", { class: "log" }, failing.log.join("\n")) : el("p", { class: "hint" }, "It has printed nothing."),
+        el("p", { class: "hint" }, "Look further: ", ...failing.commands.map((line) => el("code", {}, `${line}    `)))) : null,
+      head.missing_metric ? el("p", { class: "problem", id: "missing-metric" }, head.missing_metric) : null,
       run.why ? el("p", { class: "why" }, run.state === "Running" ? `Ending: ${run.why}` : `Ended: ${run.why}`) : null,
       ...[run.trouble, head.trouble].filter(Boolean).map((text) => el("p", { class: "problem" }, text)),
       run.waiting.length ? el("p", { class: "hint" }, `Waiting: ${run.waiting.join("; ")}`) : null,
@@ -120,6 +128,11 @@ function main() {
     header.draw(() => { theme(remembered("theme", "auto")); redraw("theme"); });
     bar.draw();
     if (what !== "selection") fill(about, facts(store));
+    // A run that is over without a value has nothing to draw: its trials and what they printed come first.
+    const empty = store.head.run.over && !store.head.best && !store.head.metrics.length;
+    const grows = overview.classList.contains("empty") && !empty;
+    overview.classList.toggle("empty", empty);
+    if (grows) for (const chart of charts) chart.frame?.refresh();
     for (const chart of charts) chart.update(what);
     if (what === "theme" && trial.number !== null) trial.show(trial.number); else trial.update();
   };

@@ -112,7 +112,8 @@ def test_what_it_shows(busy: HyperDriveRun) -> None:
     assert lines[0].startswith("look-20261119-120000-0001  Running")
     assert "20/60 trials · " in lines[1]
     assert "8 queued" in lines[1]
-    assert lines[2].startswith("best score 8.003 · trial 8, interval 3 · ")
+    assert lines[2].startswith("10 of 20 trials failed. Trial 19 failed: exit code 1: line two")
+    assert lines[3].startswith("best score 8.003 · trial 8, interval 3 · ")
     assert [line for line in lines if "queued: " in line] == [
         f"8 queued: {why} (trials 42, 43, 44, 45, 46, 47 and 2 more)"
     ]
@@ -193,7 +194,7 @@ def test_the_end_is_a_ranking(tmp_path: Path) -> None:
     assert run.sweep.finished
     lines = text(LiveView(run.reader).draw_end(run.refresh(), 100, 40))
     assert "all 12 trials have ended" in lines[0]
-    rows = [line.split()[:2] for line in lines[5:]]
+    rows = [line.split()[:2] for line in lines[6:]]
     assert rows[0] == ["*8", "Completed"]
     assert [row[0] for row in rows[1:3]] == ["7", "6"]
     assert len(rows) == 10
@@ -259,9 +260,9 @@ def test_the_last_words_of_a_failure_show_its_log(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("Traceback\n    indented \x1b[31mred\x1b[0m\nboom\n")
     words = last_words(run.reader)
-    assert "Trial 1 failed: exit code 1: boom" in words
-    assert "      indented red" in words
-    assert f"  raydrive logs {run.id} 1" in words
+    assert "Failed: all 2 trials failed; the last: exit code 1: boom." in words
+    assert words[words.index("The log of trial 1 ends with:") + 2] == "      indented red"
+    assert f"  raydrive logs {run.id} 1" in [line.partition("  #")[0].rstrip() for line in words]
 
 
 # ---------------------------------------------------------------------- wording

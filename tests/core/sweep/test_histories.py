@@ -94,6 +94,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
             trial_timeout_s=draw(st.sampled_from((None, 5.0, 50.0))),
             max_attempts=draw(st.integers(1, 3)),
             first_failures=draw(st.integers(0, 3)),
+            strict=draw(st.sampled_from([0, 0, 1, 4])),
         ),
         trial=TrialSpec(kind="function"),
         seed=draw(st.integers(0, 9)),
