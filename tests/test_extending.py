@@ -57,7 +57,7 @@ def test_the_sweep_file_of_the_page_is_valid_and_samples(project: Path) -> None:
     assert valid.returncode == 0, valid.stderr
     dry = run(RAYDRIVE, "submit", "sweep.yaml", "--dry-run", *storage, "--output", "json", cwd=project)
     assert dry.returncode == 0, dry.stderr
-    assert all(0 <= row["param_lr"] <= 1 for row in json.loads(dry.stdout)["trials"])
+    assert all(0 <= row["params"]["lr"] <= 1 for row in json.loads(dry.stdout)["trials"])
     assert len(json.loads(dry.stdout)["trials"]) == 5
     bad = run(RAYDRIVE, "validate", "sweep.yaml", "--set", "early_termination.patience=0", *storage, cwd=project)
     assert bad.returncode == 2
