@@ -159,10 +159,10 @@ def _asked_policy(policy: str) -> Policy | None:
     Raises:
         ConfigError: If it is no JSON, or no policy.
     """
+    from raydrive.api.named_parts import user_policy  # lazy: raydrive.api.named_parts, 0.03 s
     from raydrive.core.early_stopping.policies import (
         policy_from_json,  # lazy: raydrive.core.early_stopping.policies, 0.005 s
     )
-    from raydrive.sweepfile.user_types import user_policy  # lazy: raydrive.sweepfile.user_types, 0.03 s
 
     if not policy:
         return None

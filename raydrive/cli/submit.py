@@ -46,6 +46,24 @@ NodeOption = Annotated[
 ]
 
 
+TotalOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-total-trials", "--max-total-runs", help="A new limit of trials in all.", min=1, show_default=False
+    ),
+]
+ConcurrentOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-concurrent-trials",
+        "--max-concurrent-runs",
+        help="A new limit of trials at a time.",
+        min=1,
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     command(app, submit, outlives_reader=True)
@@ -99,12 +117,8 @@ def resume(
     run_name: RunArgument,
     address: AddressOption = None,
     storage: StorageOption = None,
-    max_total_trials: Annotated[
-        int | None, typer.Option(help="A new limit of trials in all.", show_default=False)
-    ] = None,
-    max_concurrent_trials: Annotated[
-        int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)
-    ] = None,
+    max_total_trials: TotalOption = None,
+    max_concurrent_trials: ConcurrentOption = None,
     timeout: Annotated[
         float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
     ] = None,
