@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from raydrive.core.argument_checks import (
@@ -46,8 +47,8 @@ _CONFIG = lazy("raydrive.api.config", "HyperDriveConfig", "a HyperDriveConfig") 
 def _submitted(value: Any, where: str) -> list[Problem]:
     """What can be submitted; for what is often tried instead, how to make a configuration of it."""
     fix = ""
-    if isinstance(value, str | os.PathLike):
-        fix = f"A sweep file is submitted from a shell: raydrive submit {os.fspath(value)!s}"
+    if isinstance(value, str | Path):
+        fix = f"A sweep file is submitted from a shell: raydrive submit {value}"
     elif isinstance(value, Mapping):
         fix = "Write HyperDriveConfig(**it), with its arguments as keys."
     elif callable(value) or hasattr(value, "source_directory"):

@@ -14,6 +14,7 @@ from raydrive.api.argument_types import SCRIPT, TUNING
 from raydrive.api.named_parts import named_policy, named_sampling
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
+from raydrive.api.submit.command_program import script_problem
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.trainable import check_trainable, name_of
 from raydrive.api.submit.user_classes import check_objects
@@ -113,6 +114,9 @@ class ScriptRunConfig:
             problems.append(Problem("script, command", found, "exactly one of the two"))
         elif script is not None and not problems and not os.path.isfile(self.source_directory / script):
             problems.append(Problem("script", show(script), f"a file below {str(self.source_directory)!r}"))
+        if command is not None and not problems:
+            missing = script_problem(line, self.source_directory, "command")
+            problems += [missing] if missing is not None else []
         if problems:
             raise ConfigError(problems)
 

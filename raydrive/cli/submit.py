@@ -46,22 +46,12 @@ NodeOption = Annotated[
 ]
 
 
-TotalOption = Annotated[
-    int | None,
-    typer.Option(
-        "--max-total-trials", "--max-total-runs", help="A new limit of trials in all.", min=1, show_default=False
-    ),
-]
+TotalOption = Annotated[int | None, typer.Option(help="A new limit of trials in all.", min=1, show_default=False)]
 ConcurrentOption = Annotated[
-    int | None,
-    typer.Option(
-        "--max-concurrent-trials",
-        "--max-concurrent-runs",
-        help="A new limit of trials at a time.",
-        min=1,
-        show_default=False,
-    ),
+    int | None, typer.Option(help="A new limit of trials at a time.", min=1, show_default=False)
 ]
+HiddenOption = Annotated[int | None, typer.Option(hidden=True, min=1, help="The same under HyperDrive's name.")]
+"""HyperDrive's name of a limit."""
 
 
 def register(app: typer.Typer) -> None:
@@ -119,6 +109,8 @@ def resume(
     storage: StorageOption = None,
     max_total_trials: TotalOption = None,
     max_concurrent_trials: ConcurrentOption = None,
+    max_total_runs: HiddenOption = None,
+    max_concurrent_runs: HiddenOption = None,
     timeout: Annotated[
         float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
     ] = None,
@@ -144,8 +136,8 @@ def resume(
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 
     wanted = {
-        "max_total_runs": max_total_trials,
-        "max_concurrent_runs": max_concurrent_trials,
+        "max_total_runs": max_total_trials or max_total_runs,
+        "max_concurrent_runs": max_concurrent_trials or max_concurrent_runs,
         "max_duration_s": timeout,
     }
     run = workspace(storage).get_run(run_name)

@@ -21,8 +21,8 @@ def masked(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def places(root: Node, raw: Mapping[str, Any]) -> dict[str, str]:
-    """Returns ``file:line:column`` of the values of the two sections, and of a key itself by ``key NAME``."""
-    found = {}
+    """Returns ``file:line:column`` of the command and of the values of the two sections; of a key by ``key NAME``."""
+    found = {"trial.command": root.locate("trial.command")}
     for section in _SECTIONS:
         given = raw.get(section)
         keys = [section, *(f"{section}.{key}" for key in (given if isinstance(given, Mapping) else {}))]

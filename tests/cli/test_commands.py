@@ -25,7 +25,7 @@ BAD = Path(__file__).parent.parent / "bad_configs"
 GOOD = """
 type: sweep
 experiment_name: good
-trial: {command: "python train.py --x ${{search_space.x}}"}
+trial: {code: code, command: "python train.py --x ${{search_space.x}}"}
 search_space: {x: {type: choice, values: [1, 2.0, "a b"]}}
 objective: {goal: maximize, primary_metric: score}
 sampling_algorithm: {type: grid}
@@ -48,6 +48,8 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def good(tmp_path: Path) -> str:
     path = tmp_path / "good.yaml"
     path.write_text(GOOD)
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").touch()
     return str(path)
 
 
