@@ -17,6 +17,7 @@ import typer
 
 from raydrive.api.display.text import one_line
 from raydrive.api.display.unbroken_stream import Unbroken
+from raydrive.cli.completion import run_ids
 from raydrive.core.errors import brief
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ AddressOption = Annotated[
     ),
 ]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Id of a run, a unique beginning of it, its folder, or last.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="Id of a run, a unique beginning of it, its folder, or last.", autocompletion=run_ids
+    ),
 ]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raydrive.api.display.text import size
+from raydrive.cli.completion import export_kinds, run_ids
 from raydrive.cli.console import (
     Format,
     OutputOption,
@@ -79,7 +80,10 @@ def report(
 
 def studio(
     run_name: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="Open this run; without it, the list.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="RUN", help="Open this run; without it, the list.", show_default=False, autocompletion=run_ids
+        ),
     ] = None,
     storage: StorageOption = None,
     host: Annotated[
@@ -230,7 +234,13 @@ def _unknown(found: list[WhatIfResult]) -> list[str]:
 def export(
     run_name: RunArgument = "last",
     to: Annotated[
-        str, typer.Option("--to", help="csv, json, parquet, optuna, tensorboard or mlflow.", show_default=False)
+        str,
+        typer.Option(
+            "--to",
+            help="csv, json, parquet, optuna, tensorboard or mlflow.",
+            show_default=False,
+            autocompletion=export_kinds,
+        ),
     ] = "",
     output: Annotated[
         str,

@@ -1,4 +1,4 @@
-"""``submit``, ``resume``, ``validate``: from a file to a run."""
+"""``submit``, ``resume``, ``schema``: from a file to a run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,6 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     command(app, submit, outlives_reader=True)
     command(app, resume, outlives_reader=True)
-    command(app, validate)
     command(app, schema)
 
 
@@ -77,8 +76,7 @@ def submit(
 ) -> int:
     """Run a sweep: on an embedded local Ray, or on the cluster at --address."""
     loaded = load(config, changes or (), site or (), node)
-    where = _storage(storage, loaded)
-    target = _address(address, loaded)
+    where, target = place_of(loaded, storage, address)
     if dry_run:
         _dry_run(loaded, where, target, output)
         return 0
@@ -163,27 +161,6 @@ def resume(
     return attend(run, output)
 
 
-def validate(
-    config: ConfigArgument,
-    storage: StorageOption = None,
-    changes: SetOption = None,
-    site: WithOption = None,
-    node: NodeOption = "",
-    output: OutputOption = Format.TABLE,
-) -> int:
-    """Check a sweep file: every problem with its line, and what it would run."""
-    loaded = load(config, changes or (), site or (), node)
-    _checked(loaded, _storage(storage, loaded), _address(None, loaded))
-    plan = loaded.submission.config
-    space = plan.sampling.space
-    size = "infinite" if space.size is None else str(space.size)
-    many = len(space.expressions)
-    counts = f"{many} parameter{'s' * (many != 1)}, {size} configuration{'s' * (size != '1')}, "
-    counts += f"up to {plan.limits.max_total_runs} trial{'s' * (plan.limits.max_total_runs != 1)}"
-    say(f"{config}: valid. {counts}.")
-    return 0
-
-
 def schema() -> int:
     """Print the JSON Schema of a sweep file: editors complete and underline by it."""
     from raydrive.sweepfile.json_schema import json_schema  # lazy: pydantic, 0.1 s
@@ -204,18 +181,17 @@ def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str =
     return loaded
 
 
-def _storage(flag: str | None, loaded: Loaded) -> str:
+def place_of(loaded: Loaded, storage: str | None, address: str | None) -> tuple[str, str | None]:
+    """Returns storage and cluster address of a run: the flags, else the environment, else the files."""
     from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
 
     # raydrive.toml is in there: the sweep file lies over it.
-    return resolve(flag, "RAYDRIVE_STORAGE", "--storage", loaded.settings.storage, DEFAULT_STORAGE) or DEFAULT_STORAGE
+    given = loaded.settings
+    where = resolve(storage, "RAYDRIVE_STORAGE", "--storage", given.storage, DEFAULT_STORAGE) or DEFAULT_STORAGE
+    return where, resolve(address, "RAY_ADDRESS", "--address", given.address)
 
 
-def _address(flag: str | None, loaded: Loaded) -> str | None:
-    return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address)
-
-
-def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, WarmStartData]:
+def checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, WarmStartData]:
     """Refuses what ``submit`` refuses without a cluster, and says what earlier runs bring.
 
     Returns:
@@ -224,12 +200,12 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
     from raydrive.api.submit.preflight import check_submission  # lazy: raydrive.api.submit.preflight, 0.06 s
 
     submission = loaded.submission
-    checked = check_submission(submission, storage=storage, address=address)
-    checked.discard()
-    plan = checked.plan
+    found = check_submission(submission, storage=storage, address=address)
+    found.discard()
+    plan = found.plan
     for line in plan.lineage.lines():
         say(line)
-    return dataclasses.replace(checked.config, lineage=plan.lineage), plan.warm_start
+    return dataclasses.replace(found.config, lineage=plan.lineage), plan.warm_start
 
 
 def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
@@ -245,7 +221,7 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     from raydrive.core.sweep.warm_start_data import sampler_of  # lazy: raydrive.core.sweep.warm_start_data, 0.02 s
     from raydrive.runtime.user_classes import UserClasses  # lazy: raydrive.runtime.user_classes, 0.06 s
 
-    config, warm_start = _checked(loaded, storage, address)
+    config, warm_start = checked(loaded, storage, address)
     if isinstance(config.sampling, RecordedSampling):  # the user's code: it was loaded elsewhere, to check it
         config = UserClasses({}, loaded.submission.source_directory).filled_in(config)
     sampler = sampler_of(config, warm_start)

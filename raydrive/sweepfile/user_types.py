@@ -21,8 +21,9 @@ def masked(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def places(root: Node, raw: Mapping[str, Any]) -> dict[str, str]:
-    """Returns ``file:line:column`` of the command and of the values of the two sections; of a key by ``key NAME``."""
-    found = {"trial.command": root.locate("trial.command")}
+    """Returns ``file:line:column`` of command, resources and the two sections' values; of a key by ``key NAME``."""
+    looked = ("trial.command", *(f"raydrive.resources{key}" for key in ("", ".cpus", ".gpus")))
+    found = {key: root.locate(key) for key in looked}
     for section in _SECTIONS:
         given = raw.get(section)
         keys = [section, *(f"{section}.{key}" for key in (given if isinstance(given, Mapping) else {}))]

@@ -329,7 +329,7 @@ def test_a_storage_that_cannot_be_used_is_refused_before_ray_is_started(
 def test_a_script_that_is_not_there_is_refused_at_its_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "train.py").write_text("")
     path = tmp_path / "sweep.yaml"
-    path.write_text(GOOD.replace('command: "python train.py', 'code: ., command: "python trian.py'))
+    path.write_text(GOOD.replace('code: code, command: "python train.py', 'code: ., command: "python trian.py'))
     assert run(["validate", str(path)]) == 2
     err = capfd.readouterr().err
     assert "sweep.yaml:4:" in err

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raydrive.api.submit.command_program import program_problem, script_problem
+from raydrive.api.submit.machine import machine_problems
 from raydrive.api.submit.packaging import PackedCode, pack
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
@@ -77,6 +78,9 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
         else:
             secrets = read_secrets(spec.secrets)
     problems += _command_problems(submission, address)
+    if _on_this_machine(address):
+        where = "raydrive.resources" if submission.places else "resources"
+        problems += machine_problems(spec.resources, where, submission.places)
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():

@@ -52,8 +52,8 @@ def test_what_can_be_started_is_accepted(code: Path, command: str) -> None:
     [
         (
             "train.py --lr ${{search_space.lr}}",
-            "trial.command: found 'train.py', which is no program on PATH but a script of the code; allowed: a program, "
-            "or a script behind its interpreter. Write: command: python train.py --lr ${{search_space.lr}}",
+            "trial.command: found 'train.py', which is no program on PATH but a script of the code; allowed: a "
+            "program, or a script behind its interpreter. Write: command: python train.py --lr ${{search_space.lr}}",
         ),
         (
             "tran.py --lr 1",
@@ -62,8 +62,8 @@ def test_what_can_be_started_is_accepted(code: Path, command: str) -> None:
         ),
         (
             "run.sh",
-            "trial.command: found 'run.sh', which is no program on PATH but a script of the code; allowed: a program, or "
-            "a script behind its interpreter. Write: command: bash run.sh",
+            "trial.command: found 'run.sh', which is no program on PATH but a script of the code; allowed: a "
+            "program, or a script behind its interpreter. Write: command: bash run.sh",
         ),
         (
             "./train.py --lr 1",
