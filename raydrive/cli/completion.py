@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -51,10 +52,11 @@ def export_kinds(incomplete: str) -> list[str]:
 
 
 def _storage(context: typer.Context) -> str:
-    from raydrive.cli.runs import workspace  # lazy: raydrive.cli.runs, 0.001 s
+    from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
+    from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.001 s
 
-    given = context.params.get("storage")
-    return workspace(given if isinstance(given, str) else None).storage
+    given = context.params.get("storage") or os.environ.get("RAYDRIVE_STORAGE")
+    return str(given or read_place().storage or DEFAULT_STORAGE)
 
 
 def _runs(context: typer.Context) -> Iterator[RunInfo]:
