@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from raydrive.core.argument_checks import (
@@ -37,9 +39,24 @@ RUN = TEXT | lazy("raydrive.api.run", "HyperDriveRun", "a HyperDriveRun")
 CHILD = TEXT | lazy("raydrive.api.run", "Run", "a Run")
 WORKSPACE = lazy("raydrive.api.workspace", "Workspace", "a Workspace")
 EXPERIMENT = lazy("raydrive.api.workspace", "Experiment", "an Experiment")
-CONFIG = lazy("raydrive.api.config", "HyperDriveConfig", "a HyperDriveConfig") | lazy(
+_CONFIG = lazy("raydrive.api.config", "HyperDriveConfig", "a HyperDriveConfig") | lazy(
     "raydrive.api.submit.submission", "Submission", "a Submission"
 )
+
+
+def _submitted(value: Any, where: str) -> list[Problem]:
+    """What can be submitted; for what is often tried instead, how to make a configuration of it."""
+    fix = ""
+    if isinstance(value, str | Path):
+        fix = f"A sweep file is submitted from a shell: raydrive submit {value}"
+    elif isinstance(value, Mapping):
+        fix = "Write HyperDriveConfig(**it), with its arguments as keys."
+    elif callable(value) or hasattr(value, "source_directory"):
+        fix = "Write HyperDriveConfig(..., run_config=it)."
+    return [replace(problem, fix=fix) for problem in _CONFIG.problems(value, where)]
+
+
+CONFIG = ArgumentRule(_CONFIG.allowed, _submitted)
 LAYOUT = lazy("raydrive.storage.run_layout", "RunLayout", "a RunLayout, as HyperDriveRun.open makes it")
 CHILD_OBJECT = lazy("raydrive.api.run", "Run", "a Run")
 RUN_OBJECT = lazy("raydrive.api.run", "HyperDriveRun", "a HyperDriveRun")
@@ -53,6 +70,14 @@ POLICY = kind(
 )
 GOAL = TEXT | instance(PrimaryMetricGoal, "a PrimaryMetricGoal")
 RESOURCES = instance(Resources, "Resources(cpus=..., gpus=...)")
+SAMPLING_DICT = kind(
+    "a dict such as {'type': 'bayesian', 'initial_points': 5}", lambda value: isinstance(value, Mapping)
+)
+POLICY_DICT = kind("a dict such as {'type': 'bandit', 'slack_factor': 0.1}", lambda value: isinstance(value, Mapping))
+RESOURCES_DICT = kind("a dict such as {'cpus': 2}", lambda value: isinstance(value, Mapping))
+SPACE_DICT = kind("a dict of parameter expressions by name", lambda value: isinstance(value, Mapping))
+SAMPLING_NAME = kind("a name: random, sobol, grid, bayesian, tpe", lambda value: isinstance(value, str))
+POLICY_NAME = kind("a name: bandit, median_stopping, truncation_selection", lambda value: isinstance(value, str))
 SEED = whole(0)
 OBJECTIVE = kind(ALLOWED_OBJECTIVE, is_objective)
 METRICS = TEXT | TEXT_LIST | instance((PrintedMetrics, Mapping), "{'pattern': ...} or {'format': 'json'}")
@@ -126,15 +151,15 @@ SCRIPT: dict[str, ArgumentRule] = {
 }
 """Of ``ScriptRunConfig``."""
 TUNING: dict[str, ArgumentRule] = {
-    "hyperparameter_sampling": SAMPLING,
+    "hyperparameter_sampling": SAMPLING | SAMPLING_NAME | SAMPLING_DICT,
     "primary_metric_goal": GOAL,
     "primary_metric_value": OBJECTIVE,
     "max_total_runs": whole(1),
     "max_concurrent_runs": whole(1) | NOTHING,
     "max_duration_minutes": above(0, "a number of minutes above 0") | kind("None for no limit", lambda v: v is None),
-    "policy": POLICY | NOTHING,
+    "policy": POLICY | POLICY_NAME | POLICY_DICT | NOTHING,
     "run_config": ANYTHING,  # a function is looked at on its own
-    "resources": RESOURCES | NOTHING,
+    "resources": RESOURCES | RESOURCES_DICT | NOTHING,
     "seed": SEED | NOTHING,
     "grace_s": kind("a number of seconds of 0 or more", lambda v: not NUMBER.problems(v, "") and v >= 0),
     "max_attempts": whole(1),
@@ -147,6 +172,7 @@ TUNING: dict[str, ArgumentRule] = {
     "resume_child_runs": CHILD | list_of(CHILD, "trials") | NOTHING,
     "preload": TEXT_LIST,
     "tags": TEXTS | NOTHING,
+    "space": SPACE_DICT | NOTHING,
 }
 """Of ``HyperDriveConfig``."""
 CALL: dict[str, ArgumentRule] = {
@@ -154,7 +180,7 @@ CALL: dict[str, ArgumentRule] = {
     "train": ANYTHING,
     "space": ANYTHING,
     "goal": GOAL,
-    "sampling": TEXT | SAMPLING,
+    "sampling": TUNING["hyperparameter_sampling"],
     "show_output": FLAG,
     **{name: TUNING[name] for name in ("policy", "max_total_runs", "max_duration_minutes", "resources", "seed")},
     "max_concurrent_runs": whole(1),

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.argument_types import SCRIPT, TUNING
+from raydrive.api.named_parts import named_policy, named_sampling
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
+from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
+from raydrive.api.submit.command_program import script_problem
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.trainable import check_trainable, name_of
 from raydrive.api.submit.user_classes import check_objects
@@ -22,6 +25,7 @@ from raydrive.core.config.argument_values import LONGEST_PATH, flag_parameters, 
 from raydrive.core.config.command_line import check_references, format_value
 from raydrive.core.config.confidential import both_problems
 from raydrive.core.config.install_commands import check_installing
+from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
@@ -35,6 +39,7 @@ TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
 
 
+@spells(OF_SCRIPT)
 @checks_arguments(**SCRIPT)
 class ScriptRunConfig:
     """A training script and what it needs.
@@ -111,6 +116,9 @@ class ScriptRunConfig:
             problems.append(Problem("script, command", found, "exactly one of the two"))
         elif script is not None and not problems and not os.path.isfile(self.source_directory / script):
             problems.append(Problem("script", show(script), f"a file below {str(self.source_directory)!r}"))
+        if command is not None and not problems:
+            missing = script_problem(line, self.source_directory, "command")
+            problems += [missing] if missing is not None else []
         if problems:
             raise ConfigError(problems)
 
@@ -140,20 +148,26 @@ class ScriptRunConfig:
         return TrialSpec(kind="command", command=command, **common)
 
 
+@spells(OF_TUNING)
 @checks_arguments(**TUNING)
 class HyperDriveConfig:
     """Everything about a tuning run; the arguments are HyperDrive's, the keyword-only ones are raydrive's.
 
+    Arguments may also have their names in a sweep file or in ``tune``: ``max_total_trials``, ``metric``, ``sampling``.
+
     Args:
-        hyperparameter_sampling: Such as ``RandomParameterSampling({...})``.
+        hyperparameter_sampling: Such as ``RandomParameterSampling({...})``. With ``space`` also a name (``random``,
+            ``sobol``, ``grid``, ``bayesian``, ``tpe``), or a dict as in a sweep file.
         primary_metric_name: The metric to optimise, exactly as it is logged.
         primary_metric_goal: ``PrimaryMetricGoal.MAXIMIZE`` or ``MINIMIZE`` (or their names).
         max_total_runs: Trials in all.
         max_concurrent_runs: Trials at a time; None = all.
         max_duration_minutes: Longest time for the whole run; None = no limit.
-        policy: Early termination; None = none. Also one of a class of your own: ``docs/extending.md``.
+        policy: Early termination; None = none. An object, a name (``median_stopping``), or a dict as in a sweep file
+            (``{"type": "bandit", "slack_factor": 0.1}``). Also one of a class of your own: ``docs/extending.md``.
         run_config: A ``ScriptRunConfig``, or a function ``train(params)``; ``docs/trials.md`` has what one may be.
-        resources: What one trial reserves; None = one CPU.
+        resources: What one trial reserves, as ``Resources`` or a dict (``{"cpus": 2, "memory": "4GB"}``); None = one
+            CPU.
         seed: Non-negative; None = drawn at random and recorded.
         grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
         reuse_actors: Whether trials may follow one another in the same actor.
@@ -181,6 +195,7 @@ class HyperDriveConfig:
         preload: Modules that function trials are forked with.
         keep: Patterns of files that are kept with the trial, as those of ``ScriptRunConfig``, in addition to them.
         tags: Free text by name, kept with the run.
+        space: Parameter expressions by name, where ``hyperparameter_sampling`` is a name or a dict without them.
         primary_metric_value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max``, or
             ``mean_last_5``, the mean of the last five (any number). Policies compare bests, as HyperDrive's do.
 
@@ -190,16 +205,16 @@ class HyperDriveConfig:
 
     def __init__(
         self,
-        hyperparameter_sampling: SamplingSpec,
+        hyperparameter_sampling: SamplingSpec | str | Mapping[str, Any],
         primary_metric_name: str,
         primary_metric_goal: PrimaryMetricGoal | str,
         max_total_runs: int,
         max_concurrent_runs: int | None = None,
         max_duration_minutes: float | None = 10080,
-        policy: Policy | None = None,
+        policy: Policy | str | Mapping[str, Any] | None = None,
         *,
         run_config: ScriptRunConfig | TrainFunction | None = None,
-        resources: Resources | None = None,
+        resources: Resources | Mapping[str, Any] | None = None,
         seed: int | None = None,
         grace_s: float = 5.0,
         reuse_actors: bool = True,
@@ -219,13 +234,15 @@ class HyperDriveConfig:
         keep: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
         primary_metric_value: str = "best",
+        space: Mapping[str, Any] | None = None,
     ) -> None:
+        sampling, stops, reserved = _made(hyperparameter_sampling, space, policy, resources)
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
             experiment="default",
             trial=dataclasses.replace(
-                self._trial_spec(resources or Resources(), hyperparameter_sampling, keep, metric_from_stdout),
+                self._trial_spec(reserved, sampling, keep, metric_from_stdout),
                 grace_s=grace_s,
                 reuse_actors=reuse_actors,
                 reuse_processes=reuse_processes,
@@ -234,17 +251,17 @@ class HyperDriveConfig:
                 storage_patience_s=storage_patience_s,
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
-            limits=Limits(
-                max_total_runs=max_total_runs,
-                max_concurrent_runs=max_concurrent_runs or max_total_runs,
-                max_duration_s=None if max_duration_minutes is None else max_duration_minutes * 60.0,
-                trial_timeout_s=getattr(run_config, "max_run_duration_seconds", None),
-                **_given(max_attempts, max_losses, first_failures, strict),
+            limits=_limits(
+                *(max_total_runs, max_concurrent_runs, max_duration_minutes, run_config),
+                max_attempts=max_attempts,
+                max_losses=max_losses,
+                first_failures=first_failures,
+                strict=int(strict),
             ),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
-            sampling=hyperparameter_sampling,
-            policy=NoTerminationPolicy() if policy is None else policy,
-            seed=_seed(seed, hyperparameter_sampling),
+            sampling=sampling,
+            policy=stops,
+            seed=_seed(seed, sampling),
             tags=dict(tags or {}),
         )
         self._check()
@@ -327,14 +344,44 @@ class HyperDriveConfig:
         )
 
 
-def _given(max_attempts: int, max_losses: int | None, first_failures: int, strict: bool | int) -> dict[str, Any]:
-    """How failures end a trial or the run, as ``Limits`` names it."""
-    return {
-        "max_attempts": max_attempts,
-        "max_losses": max_losses,
-        "first_failures": first_failures,
-        "strict": int(strict),
-    }
+def _limits(total: int, abreast: int | None, minutes: float | None, target: object, **further: Any) -> Limits:
+    return Limits(
+        max_total_runs=total,
+        max_concurrent_runs=abreast or total,
+        max_duration_s=None if minutes is None else minutes * 60.0,
+        trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
+        **further,
+    )
+
+
+def _made(
+    sampling: SamplingSpec | str | Mapping[str, Any],
+    space: Mapping[str, Any] | None,
+    policy: Policy | str | Mapping[str, Any] | None,
+    resources: Resources | Mapping[str, Any] | None,
+) -> tuple[SamplingSpec, Policy, Resources]:
+    """Sampling, policy and resources as objects, whatever they were given as.
+
+    Raises:
+        ConfigError: With everything that is wrong with the three.
+    """
+    made, problems = list[Any](), list[Problem]()
+    parts: tuple[Callable[[], Any], ...] = (
+        lambda: named_sampling(sampling, space, "hyperparameter_sampling"),
+        lambda: named_policy(policy),
+        lambda: resources_of(resources),
+    )
+    if space is not None and not isinstance(sampling, str | Mapping):
+        allowed = "nothing: the sampling has a space of its own"
+        problems.append(Problem("space", "a search space", allowed, "Leave it out."))
+    for part in parts:
+        try:
+            made.append(part())
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return made[0], made[1], made[2]
 
 
 def _source(source: str) -> str:

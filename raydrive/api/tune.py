@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.api.argument_types import CALL
 from raydrive.api.config import HyperDriveConfig, ScriptRunConfig, TrainFunction
+from raydrive.api.named_parts import named_sampling
+from raydrive.api.spellings import OF_CALL, spelled
 from raydrive.api.workspace import Experiment, Workspace
 from raydrive.core.argument_checks import checked
 from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
 from raydrive.core.early_stopping.policies import Policy
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.protocol import SamplingSpec
-from raydrive.core.search.random_search import RandomParameterSampling
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
 
 
+@spelled(OF_CALL, HyperDriveConfig)
 @checked(**CALL)
 def tune(
     train: TrainFunction | ScriptRunConfig,
@@ -28,12 +28,12 @@ def tune(
     metric: str,
     goal: str | PrimaryMetricGoal = "maximize",
     value: str = "best",
-    sampling: str | SamplingSpec = "random",
-    policy: Policy | None = None,
+    sampling: str | Mapping[str, Any] | SamplingSpec = "random",
+    policy: Policy | str | Mapping[str, Any] | None = None,
     max_total_runs: int = 20,
     max_concurrent_runs: int = 2,
     max_duration_minutes: float | None = None,
-    resources: Resources | None = None,
+    resources: Resources | Mapping[str, Any] | None = None,
     seed: int | None = 0,
     storage: str | None = None,
     address: str | None = None,
@@ -41,7 +41,7 @@ def tune(
     show_output: bool = True,
     **options: Any,
 ) -> HyperDriveRun:
-    """Tunes a function (or a script), waits, and returns the run.
+    """Tunes a function (or a script), waits, and returns the run. Takes the other names of its arguments, too.
 
     Args:
         train: ``train(params)``, which logs through ``Run.get_context()`` or returns its result; or a
@@ -50,12 +50,12 @@ def tune(
         metric: The metric to optimise, as it is logged.
         goal: ``maximize`` or ``minimize``.
         value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max`` or ``mean_last_5``.
-        sampling: ``random``, ``sobol``, ``grid``, ``bayesian``, or a sampling object (its own space is used then).
-        policy: Early termination; None = none.
+        sampling: ``random``, ``sobol``, ``grid``, ``bayesian``, ``tpe``; a dict as in a sweep file; or an object.
+        policy: Early termination: a name (``median_stopping``), a dict as in a sweep file, an object; None = none.
         max_total_runs: Trials in all.
         max_concurrent_runs: Trials at a time.
         max_duration_minutes: Longest time for the whole run; None = no limit.
-        resources: What one trial reserves; None = one CPU.
+        resources: What one trial reserves, as ``Resources`` or a dict (``{"cpus": 2, "gpus": 0.5}``); None = one CPU.
         seed: Non-negative; None = drawn at random and recorded.
         storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
         address: Ray address; None = the connected cluster, ``RAY_ADDRESS``, then an embedded one.
@@ -70,7 +70,7 @@ def tune(
         RaydriveError: If the run failed.
     """
     config = HyperDriveConfig(
-        _sampling(sampling, space),
+        named_sampling(sampling, space),
         *(metric, goal, max_total_runs, max_concurrent_runs, max_duration_minutes, policy),
         run_config=train,
         resources=resources,
@@ -81,23 +81,3 @@ def tune(
     run = Experiment(Workspace(storage, address), experiment).submit(config)
     run.wait_for_completion(show_output=show_output)
     return run
-
-
-def _sampling(sampling: str | SamplingSpec, space: Mapping[str, Any]) -> SamplingSpec:
-    if not isinstance(sampling, str):
-        return sampling
-    match sampling.casefold():
-        case "random":
-            return RandomParameterSampling(space)
-        case "sobol":
-            return RandomParameterSampling(space, rule="sobol")
-        case "grid":
-            return GridParameterSampling(space)
-        case "bayesian":
-            from raydrive.core.search.bayesian.sampling import (  # lazy: scipy, 0.4 s
-                BayesianParameterSampling,  # scipy's optimisers take time to import
-            )
-
-            return BayesianParameterSampling(space)
-    known = ["random", "sobol", "grid", "bayesian"]
-    raise ConfigError(Problem("sampling", show(sampling), ", ".join(known), did_you_mean(sampling, known)))

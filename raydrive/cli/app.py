@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from raydrive import __version__
-from raydrive.cli import azure, control, studio, submit
+from raydrive.cli import azure, compare, control, studio, submit, validate
 from raydrive.cli import show as show_commands
 from raydrive.cli.console import EXIT_INTERRUPTED, say
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
@@ -30,7 +30,9 @@ app = typer.Typer(
 )
 _BOXES = app.rich_markup_mode
 submit.register(app)
+validate.register(app)
 show_commands.register(app)
+compare.register(app)
 control.register(app)
 studio.register(app)
 azure.register(app)

@@ -17,6 +17,7 @@ import typer
 
 from raydrive.api.display.text import one_line
 from raydrive.api.display.unbroken_stream import Unbroken
+from raydrive.cli.completion import run_ids
 from raydrive.core.errors import brief
 from raydrive.core.views.json_output import SCHEMA_VERSION, finite
 
@@ -54,7 +55,10 @@ AddressOption = Annotated[
     ),
 ]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Id of a run, a unique beginning of it, its folder, or last.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="Id of a run, a unique beginning of it, its folder, or last.", autocompletion=run_ids
+    ),
 ]
 
 
@@ -180,8 +184,7 @@ def _print_pair(name: str, value: str) -> None:
     if sys.stdout.isatty() and len(name + value) > MOST_NARROW:
         from raydrive.api.display.fitted_lines import fitted_pair  # lazy: rich, 0.02 s
 
-        print("
-".join(fitted_pair(name, value, shutil.get_terminal_size().columns)))
+        print("\n".join(fitted_pair(name, value, shutil.get_terminal_size().columns)))
     else:
         print(name + value)
 

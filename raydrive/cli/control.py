@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from raydrive.cli.completion import trial_numbers
 from raydrive.cli.console import (
     AddressOption,
     Format,
@@ -36,7 +37,10 @@ def register(app: typer.Typer) -> None:
 def cancel(
     run_name: RunArgument,
     trial: Annotated[
-        int | None, typer.Argument(metavar="TRIAL", help="Only this trial.", min=0, show_default=False)
+        int | None,
+        typer.Argument(
+            metavar="TRIAL", help="Only this trial.", min=0, show_default=False, autocompletion=trial_numbers
+        ),
     ] = None,
     storage: StorageOption = None,
 ) -> int:

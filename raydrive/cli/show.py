@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raydrive.api.display.text import sentence
+from raydrive.cli.completion import experiments, trial_numbers
 from raydrive.cli.console import (
     EXIT_INTERRUPTED,
     PARAMS,
@@ -23,17 +24,21 @@ from raydrive.cli.console import (
     say,
 )
 from raydrive.cli.runs import EXIT_UNREADABLE, exit_code, open_run, print_best, workspace
+from raydrive.core.errors import did_you_mean
 from raydrive.core.views.json_output import counts_json
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
+    from raydrive.api.workspace import Workspace
     from raydrive.core.views.heartbeat import Heartbeat
     from raydrive.core.views.savings import Saving
     from raydrive.core.views.summary import Summary
 
 STATES = ("queued", "running", "interrupted", "completed", "canceled", "failed")
 """Columns of ``list``: numbers of trials."""
-TrialArgument = Annotated[int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0)]
+TrialArgument = Annotated[
+    int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0, autocompletion=trial_numbers)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +50,9 @@ def register(app: typer.Typer) -> None:
 
 def list_runs(
     storage: StorageOption = None,
-    experiment: Annotated[str | None, typer.Option(help="Only this experiment.", show_default=False)] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Only this experiment.", show_default=False, autocompletion=experiments)
+    ] = None,
     limit: Annotated[int, typer.Option(help="So many at most, the newest first.", min=1)] = 50,
     output: OutputOption = Format.TABLE,
 ) -> int:
@@ -72,11 +79,22 @@ def list_runs(
     columns = ["run", "experiment", "status", "trials", "metric", "best", "elapsed_s"]
     if output is not Format.TABLE:
         columns += ["objective", "trials_ended", "max_total_trials", *STATES]
-    if not rows and output is Format.TABLE:
-        say(f"No runs in {space.storage}.")
-        return 0
+    if not rows and (experiment is not None or output is Format.TABLE):
+        say(_no_runs(space, experiment))
+        if output is Format.TABLE:
+            return 0
     emit(rows, output, name="runs", columns=columns)
     return 0
+
+
+def _no_runs(space: Workspace, experiment: str | None) -> str:
+    """That there are no runs, or none of an experiment; then which experiments there are."""
+    known = space.experiments() if experiment is not None else []
+    if experiment is None or not known:
+        return f"No runs in {space.storage}."
+    near = did_you_mean(experiment, known)
+    told = f"No runs of experiment {experiment!r} in {space.storage}; there are runs of: {', '.join(known)}."
+    return f"{told} {near}".strip()
 
 
 def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from raydrive.api.display.text import size
+from raydrive.cli.completion import export_kinds, run_ids
 from raydrive.cli.console import (
     Format,
     OutputOption,
@@ -80,7 +81,10 @@ def report(
 
 def studio(
     run_name: Annotated[
-        str | None, typer.Argument(metavar="RUN", help="Open this run; without it, the list.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="RUN", help="Open this run; without it, the list.", show_default=False, autocompletion=run_ids
+        ),
     ] = None,
     storage: StorageOption = None,
     host: Annotated[
@@ -160,10 +164,10 @@ def _asked_policy(policy: str) -> Policy | None:
     Raises:
         ConfigError: If it is no JSON, or no policy.
     """
+    from raydrive.api.named_parts import user_policy  # lazy: raydrive.api.named_parts, 0.03 s
     from raydrive.core.early_stopping.policies import (
         policy_from_json,  # lazy: raydrive.core.early_stopping.policies, 0.005 s
     )
-    from raydrive.sweepfile.user_types import user_policy  # lazy: raydrive.sweepfile.user_types, 0.03 s
 
     if not policy:
         return None
@@ -231,7 +235,13 @@ def _unknown(found: list[WhatIfResult]) -> list[str]:
 def export(
     run_name: RunArgument = "last",
     to: Annotated[
-        str, typer.Option("--to", help="csv, json, parquet, optuna, tensorboard or mlflow.", show_default=False)
+        str,
+        typer.Option(
+            "--to",
+            help="csv, json, parquet, optuna, tensorboard or mlflow.",
+            show_default=False,
+            autocompletion=export_kinds,
+        ),
     ] = "",
     output: Annotated[
         str,

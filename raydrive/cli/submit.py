@@ -1,4 +1,4 @@
-"""``submit``, ``resume``, ``validate``: from a file to a run."""
+"""``submit``, ``resume``, ``schema``: from a file to a run."""
 
 from __future__ import annotations
 
@@ -64,11 +64,18 @@ UpToOption = Annotated[
 ]
 
 
+TotalOption = Annotated[int | None, typer.Option(help="A new limit of trials in all.", min=1, show_default=False)]
+ConcurrentOption = Annotated[
+    int | None, typer.Option(help="A new limit of trials at a time.", min=1, show_default=False)
+]
+HiddenOption = Annotated[int | None, typer.Option(hidden=True, min=1, help="The same under HyperDrive's name.")]
+"""HyperDrive's name of a limit."""
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     command(app, submit, outlives_reader=True)
     command(app, resume, outlives_reader=True)
-    command(app, validate)
     command(app, schema)
 
 
@@ -95,8 +102,7 @@ def submit(
     flags = ["raydrive.strict=true"] if strict else []
     flags += ["raydrive.metrics={format: auto}"] if from_stdout else []
     loaded = load(config, [*(changes or ()), *flags], site or (), node)
-    where = _storage(storage, loaded)
-    target = _address(address, loaded)
+    where, target = place_of(loaded, storage, address)
     if dry_run:
         _dry_run(loaded, where, target, output)
         return 0
@@ -125,13 +131,11 @@ def resume(
     run_name: RunArgument,
     address: AddressOption = None,
     storage: StorageOption = None,
-    max_total_trials: Annotated[
-        int | None, typer.Option(help="A new limit of trials in all.", show_default=False)
-    ] = None,
+    max_total_trials: TotalOption = None,
     more: MoreOption = None,
-    max_concurrent_trials: Annotated[
-        int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)
-    ] = None,
+    max_concurrent_trials: ConcurrentOption = None,
+    max_total_runs: HiddenOption = None,
+    max_concurrent_runs: HiddenOption = None,
     timeout: Annotated[
         float | None, typer.Option(help="A new limit for the run, in seconds.", show_default=False)
     ] = None,
@@ -149,8 +153,8 @@ def resume(
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 
     wanted = {
-        "max_total_runs": max_total_trials,
-        "max_concurrent_runs": max_concurrent_trials,
+        "max_total_runs": max_total_trials or max_total_runs,
+        "max_concurrent_runs": max_concurrent_trials or max_concurrent_runs,
         "max_duration_s": timeout,
     }
     run = workspace(storage).get_run(run_name)
@@ -204,52 +208,6 @@ def _print_run(run: HyperDriveRun, output: Format) -> None:
         print(run.id)
 
 
-def validate(
-    config: ConfigArgument,
-    storage: StorageOption = None,
-    changes: SetOption = None,
-    site: WithOption = None,
-    node: NodeOption = "",
-    output: OutputOption = Format.TABLE,
-) -> int:
-    """Check a sweep file: every problem with its line, and what it would run."""
-    try:
-        loaded = load(config, changes or (), site or (), node)
-        _checked(loaded, _storage(storage, loaded), _address(None, loaded))
-    except ConfigError as error:
-        if output is Format.JSON:
-            problems = [dataclasses.asdict(one) for one in error.problems]
-            emit_json({"config": str(config), "valid": False, "problems": problems})
-        raise
-    plan = loaded.submission.config
-    if output is Format.JSON:
-        emit_json({"config": str(config), "valid": True, "problems": [], **_plan_json(loaded)})
-        return 0
-    space = plan.sampling.space
-    size = "infinite" if space.size is None else str(space.size)
-    many = len(space.expressions)
-    counts = f"{many} parameter{'s' * (many != 1)}, {size} configuration{'s' * (size != '1')}, "
-    counts += f"up to {plan.limits.max_total_runs} trial{'s' * (plan.limits.max_total_runs != 1)}"
-    say(f"{config}: valid. {counts}.")
-    return 0
-
-
-def _plan_json(loaded: Loaded) -> dict[str, Any]:
-    """What a valid file would run."""
-    plan = loaded.submission.config
-    return {
-        "warnings": list(loaded.warnings),
-        "experiment": plan.experiment,
-        "metric": plan.metric.name,
-        "goal": plan.metric.goal.value,
-        "objective": plan.metric.value,
-        "parameters": list(plan.sampling.space.expressions),
-        "configurations": plan.sampling.space.size,
-        "max_total_trials": plan.limits.max_total_runs,
-        "max_concurrent_trials": plan.limits.max_concurrent_runs,
-    }
-
-
 def schema() -> int:
     """Print the JSON Schema of a sweep file: editors complete and underline by it."""
     from raydrive.sweepfile.json_schema import json_schema  # lazy: pydantic, 0.1 s
@@ -270,18 +228,17 @@ def load(config: Path, changes: Sequence[str], site: Sequence[Path], node: str =
     return loaded
 
 
-def _storage(flag: str | None, loaded: Loaded) -> str:
+def place_of(loaded: Loaded, storage: str | None, address: str | None) -> tuple[str, str | None]:
+    """Returns storage and cluster address of a run: the flags, else the environment, else the files."""
     from raydrive.api.workspace import DEFAULT_STORAGE  # lazy: raydrive.api.workspace, 0.006 s
 
     # raydrive.toml is in there: the sweep file lies over it.
-    return resolve(flag, "RAYDRIVE_STORAGE", "--storage", loaded.settings.storage, DEFAULT_STORAGE) or DEFAULT_STORAGE
+    given = loaded.settings
+    where = resolve(storage, "RAYDRIVE_STORAGE", "--storage", given.storage, DEFAULT_STORAGE) or DEFAULT_STORAGE
+    return where, resolve(address, "RAY_ADDRESS", "--address", given.address)
 
 
-def _address(flag: str | None, loaded: Loaded) -> str | None:
-    return resolve(flag, "RAY_ADDRESS", "--address", loaded.settings.address)
-
-
-def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, WarmStartData]:
+def checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConfig, WarmStartData]:
     """Refuses what ``submit`` refuses without a cluster, and says what earlier runs bring.
 
     Returns:
@@ -290,12 +247,12 @@ def _checked(loaded: Loaded, storage: str, address: str | None) -> tuple[RunConf
     from raydrive.api.submit.preflight import check_submission  # lazy: raydrive.api.submit.preflight, 0.06 s
 
     submission = loaded.submission
-    checked = check_submission(submission, storage=storage, address=address)
-    checked.discard()
-    plan = checked.plan
+    found = check_submission(submission, storage=storage, address=address)
+    found.discard()
+    plan = found.plan
     for line in plan.lineage.lines():
         say(line)
-    return dataclasses.replace(checked.config, lineage=plan.lineage), plan.warm_start
+    return dataclasses.replace(found.config, lineage=plan.lineage), plan.warm_start
 
 
 def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) -> None:
@@ -311,7 +268,7 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     from raydrive.core.sweep.warm_start_data import sampler_of  # lazy: raydrive.core.sweep.warm_start_data, 0.02 s
     from raydrive.runtime.user_classes import UserClasses  # lazy: raydrive.runtime.user_classes, 0.06 s
 
-    config, warm_start = _checked(loaded, storage, address)
+    config, warm_start = checked(loaded, storage, address)
     if isinstance(config.sampling, RecordedSampling):  # the user's code: it was loaded elsewhere, to check it
         config = UserClasses({}, loaded.submission.source_directory).filled_in(config)
     sampler = sampler_of(config, warm_start)

@@ -95,13 +95,18 @@ class Problem:
     place: str = ""
     """``file:line:column`` when the input came from a file; filled in by whoever knows the file."""
 
-    def __str__(self) -> str:
+    def shown(self) -> Problem:
+        """Returns the problem as it is displayed: shortened, in one line, a confidential value left out."""
         found = HIDDEN if _SECRET.search(self.where) and self.found != "nothing" else self.found
         where, found, place = (_part(text, LONGEST_FOUND) for text in (self.where, found, self.place))
         allowed, fix = (_part(text, LONGEST_ADVICE) for text in (self.allowed, self.fix))
-        head = f"{place}: {where}" if place else where
-        text = f"{head}: found {found}; allowed: {allowed}"
-        return f"{text}. {fix}" if fix else text
+        return Problem(where, found, allowed, fix, place)
+
+    def __str__(self) -> str:
+        one = self.shown()
+        head = f"{one.place}: {one.where}" if one.place else one.where
+        text = f"{head}: found {one.found}; allowed: {one.allowed}"
+        return f"{text}. {one.fix}" if one.fix else text
 
 
 class RaydriveError(Exception):

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import model_validator
 
+from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.stdout_metrics import pattern_problem
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT
-from raydrive.core.numbers import is_number
 from raydrive.settings.fields import (
     Amount,
     Check,
@@ -30,21 +29,14 @@ from raydrive.storage.kept_patterns import check_patterns
 TEXTS = ("environment_variables", "input_mapping")
 """Where an unquoted number or true means its text: ``OMP_NUM_THREADS: 4``."""
 _TEXT_OR_TEXTS = {"type": ["string", "array"], "items": {"type": "string"}}
-_UNITS = {"": 1, "b": 1} | {
-    f"{letter}{suffix}": base**power
-    for power, letter in enumerate("kmgt", 1)
-    for suffix, base in (("", 1000), ("b", 1000), ("i", 1024), ("ib", 1024))
-}
 
 
 def _memory(value: Any) -> Any:
     """Bytes, or an amount with a unit: ``4GB`` is 4e9, ``4GiB`` is 4 * 2**30."""
-    match = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([a-zA-Z]*)\s*", value) if isinstance(value, str) else None
-    number = from_text(match[1]) if match else value
-    unit = _UNITS.get(match[2].casefold()) if match else 1
-    if not is_number(number) or unit is None or number < 0:
-        raise refusal("bytes, or an amount such as 4GB or 512MiB")
-    return number * unit
+    found = bytes_of(from_text(value))
+    if found is None:
+        raise refusal(ALLOWED)
+    return found
 
 
 def _log_limit(value: Any) -> int:

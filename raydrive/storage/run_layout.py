@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError, show
+from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, StorageError, did_you_mean, show
 from raydrive.storage.checksums import checked_json, checked_lines, unchecked_json, unchecked_lines
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.current import absolute
@@ -358,8 +358,13 @@ def find_run(storage: Place, reference: str) -> RunInfo:
         return there
     runs = list_runs(root, experiment if slash else None)
     if not runs:
-        where = f"experiment {show(experiment)} of {root}" if slash else str(root)
-        raise RunNotFoundError(f"no run {show(reference)}: there are no runs in {where}. Hint: is the storage right?")
+        known = list_experiments(root) if slash else []
+        if known:
+            hint = did_you_mean(experiment, known) or f"There are runs of {', '.join(known[:10])}"
+            raise RunNotFoundError(
+                f"no run {show(reference)}: {root} has no experiment {show(experiment)}. Hint: {hint}"
+            )
+        raise RunNotFoundError(f"no run {show(reference)}: there are no runs in {root}. Hint: is the storage right?")
     if rest == "last":
         return runs[-1]
     exact = [run for run in runs if run.run_id == rest]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from raydrive.api.submit.command_program import script_problem
 from raydrive.core.config.command_line import format_value
-from raydrive.core.errors import Problem, did_you_mean, show
+from raydrive.core.errors import Problem, show
 from raydrive.settings.tree import Node
 from raydrive.storage.folder.current import absolute, current_folder
 from raydrive.storage.input_cache import FETCHED, WEB, scheme_of
@@ -201,15 +202,12 @@ def read_code(raw: str, root: Node, base: Path, problems: list[Problem]) -> Path
 
 
 def check_script(command: Any, source: Path | None, root: Node, problems: list[Problem]) -> None:
-    """Notes a Python script that is not in the snapshot: each trial would fail, a cluster's start later."""
-    begins = re.match(r"\s*python[0-9.]*\s+([\w./-]+\.py)(?:\s|\Z)", command) if isinstance(command, str) else None
-    if begins is None or source is None or begins[1].startswith("/") or os.path.isfile(source / begins[1]):
-        return
-    there = sorted(path.relative_to(source).as_posix() for path in source.glob("*.py"))[:10]
-    fix = did_you_mean(begins[1], there) or "Paths of the command start from trial.code."
-    found = f"{begins[1]!r}, and there is no such file in {source}"
-    allowed = f"a script of that folder{': ' + ', '.join(there) if there else ''}"
-    problems.append(Problem("trial.command", found, allowed, fix, root.locate("trial.command")))
+    """Notes a script that is not in the snapshot: each trial would fail, a cluster's start later."""
+    if not isinstance(command, str) or source is None:
+        return  # without code: the checks before a submission know it
+    problem = script_problem(command, source, "trial.command")
+    if problem is not None:
+        problems.append(replace(problem, place=root.locate("trial.command")))
 
 
 def local_path(text: str, base: Path) -> Path | None:

@@ -15,6 +15,7 @@ from raydrive.core.user_classes import REFERENCE
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 from raydrive.settings.fields import any_case
 from raydrive.sweepfile.schema import TEXTS, InputKeys, OutputKeys, SweepKeys
+from raydrive.sweepfile.spellings import OF_LIMITS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NUMBER = {"type": ["number", "string"]}
@@ -41,6 +42,8 @@ def json_schema() -> dict[str, Any]:
     properties["sampling_algorithm"] = {"anyOf": forms, "default": "random"}
     if "description" in algorithm:
         properties["sampling_algorithm"]["description"] = algorithm["description"]
+    limits = definitions["LimitKeys"]["properties"]
+    limits.update({other: limits[name] for name, others in OF_LIMITS.items() for other in others})
     schema = {"$schema": DRAFT, **made, "title": "raydrive sweep", "$defs": definitions}
     for where in TEXTS:
         _accept_plain(schema, where)

@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from raydrive.api.named_parts import is_user_sampling, user_policy, user_sampling
 from raydrive.api.submit.submission import Submission
 from raydrive.core.config.argument_values import flag_parameters, quoted_notes
 from raydrive.core.config.command_line import Reference, check_references, references
@@ -29,8 +30,9 @@ from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, p
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.objective import BEST
 from raydrive.core.search.protocol import SamplingSpec
-from raydrive.core.search.registry import sampling_from_json
+from raydrive.core.search.sampling_names import sampling_of, split_name
 from raydrive.core.space.search_space import Space, parse_space
+from raydrive.settings.fields import from_text
 from raydrive.settings.keys import MetricKeys, OwnKeys
 from raydrive.settings.nearest import RunPlace
 from raydrive.settings.problems import in_order
@@ -56,7 +58,8 @@ from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
 from raydrive.sweepfile.problems import SITE_ADVICE, problems_of
 from raydrive.sweepfile.schema import TEXTS, ObjectiveKeys, SweepKeys
-from raydrive.sweepfile.user_types import is_user_sampling, masked, places, user_policy, user_sampling
+from raydrive.sweepfile.spellings import with_canonical_limits
+from raydrive.sweepfile.user_types import masked, places
 from raydrive.sweepfile.variables import confidential_notes, read_sources
 from raydrive.sweepfile.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 
@@ -64,6 +67,8 @@ DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
 DATA_MAPPING = "RAYDRIVE_DATA_MAPPING"
 """Variable that tells training scripts the site's ``input_mapping``, as JSON."""
+_OPTIONS = ("type", "rule", "algorithm", "initial_points", "points_to_evaluate")
+"""Keys of ``sampling_algorithm`` that the sampling itself checks."""
 _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
 
@@ -123,6 +128,7 @@ def load_sweep(
             own = root.value.get("raydrive")
             under, over = (settings, own) if file == defaults else (own, settings)
             root = root.with_value(["raydrive"], under.merged(over) if under and over else settings)
+    root = with_canonical_limits(root, problems)
     for override in overrides:
         root = apply_override(root, override, problems)
     reader = _Reader(with_texts(with_component(root, base, problems), TEXTS), base, problems)
@@ -242,26 +248,27 @@ class _Reader:
             return None if space is None else user_sampling(raw, space)
         if isinstance(raw, dict):
             self._logbase(raw.get("logbase"))
-            if kind in ("grid", "bayesian") and raw.get("rule") is not None:
-                self._wrong("sampling_algorithm.rule", show(raw["rule"]), f"no rule: {kind} has none", "Leave it out.")
-        if kind not in ("random", "grid", "bayesian") or rule not in ("random", "sobol"):
+        if not kind or rule not in ("", "random", "sobol") or space is None:
             return None  # reported by the schema
-        if space is None:
-            return None
+        options = raw if isinstance(raw, dict) else {"type": raw or "random"}
+        options = {key: value for key, value in options.items() if key in _OPTIONS}
+        if options.get("rule") is not None:
+            options["rule"] = rule
+        if "initial_points" in options:
+            options["initial_points"] = from_text(options["initial_points"])
         try:
-            given = {"type": kind, "space": space, **({"rule": rule} if kind == "random" else {})}
-            return sampling_from_json(given)
+            return sampling_of({"type": "random", **options}, space, "sampling_algorithm")
         except ConfigError as error:
-            self._take(error, {"parameter_space": "search_space", "sampling": "sampling_algorithm"})
+            self._take(error, {"parameter_space": "search_space"})
             return None
 
     def _sampling_type(self) -> tuple[str, str]:
-        """Type and rule as far as they can be found, even where other keys are wrong."""
+        """Type (empty for an unknown one) and rule as far as they can be found, even where other keys are wrong."""
         raw = self.raw.get("sampling_algorithm", "random")
         raw = raw if isinstance(raw, dict) else {"type": raw}
-        given = (str(raw.get(key) or "random").strip().casefold() for key in ("type", "rule"))
-        kind, rule = (re.sub("[_-]", "", text) for text in given)  # as the schema reads them
-        return ("random", "sobol") if kind == "sobol" else (kind, rule)
+        found = split_name(raw.get("type") or "random")
+        rule = re.sub("[_-]", "", str(raw.get("rule") or "").strip().casefold())  # as the schema reads it
+        return found[0] if found else "", rule
 
     def _logbase(self, base: Any) -> None:
         number = _number(base)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_value
+from raydrive.sweepfile.spellings import canonical_key
 
 
 def apply_override(root: Node, text: str, problems: list[Problem]) -> Node:
@@ -19,7 +20,7 @@ def apply_override(root: Node, text: str, problems: list[Problem]) -> Node:
         problems: Gets what is wrong.
     """
     key, equals, value = text.partition("=")
-    key = key.strip()
+    key = canonical_key(key.strip())
     place = f"--set {key}"
     if not equals or not key:
         allowed = "KEY=VALUE, such as limits.max_total_trials=5"

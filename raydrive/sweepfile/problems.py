@@ -51,8 +51,6 @@ _ELSEWHERE = {
     "goal": "It stands in objective.goal.",
     "value": "It stands in objective.value.",
     "jobs": "A file with jobs is a pipeline: type: pipeline.",
-    "limits.max_total_runs": "It is limits.max_total_trials here.",
-    "limits.max_concurrent_runs": "It is limits.max_concurrent_trials here.",
     "limits.max_duration_minutes": "It is limits.timeout here, in seconds.",
 }
 

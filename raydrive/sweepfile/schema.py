@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from raydrive.core.errors import did_you_mean
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
+from raydrive.core.search.sampling_names import split_name
 from raydrive.settings.fields import Check, Count, CountOrNone, Seconds, Section, Text, one_of, refusal
 from raydrive.settings.keys import TEXTS as SETTING_TEXTS
 from raydrive.settings.keys import OwnKeys
@@ -84,12 +85,21 @@ class TrialKeys(Section):
     distribution: AzureDistribution | None = None
 
 
+def _checked_later(accepts: dict[str, Any]) -> Check:
+    """Describes a value for editors; what is wrong with it is found by the sampling, which knows the space."""
+    return Check(lambda value: value, accepts={"anyOf": [accepts, {"type": "null"}]})
+
+
 class SamplingKeys(Section):
     """``sampling_algorithm`` as an object."""
 
-    type: Annotated[str, one_of("random", "grid", "bayesian", "sobol")]
+    type: Annotated[str, one_of("random", "grid", "bayesian", "sobol", "tpe")]
     seed: CountOrNone | None = None
     rule: Annotated[str, one_of("random", "sobol")] | None = None
+    algorithm: Annotated[Any, _checked_later({"type": "string"})] = None
+    """``gp`` or ``tpe``, of ``bayesian``."""
+    initial_points: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 1})] = None
+    points_to_evaluate: Annotated[Any, _checked_later({"type": "array", "items": {"type": "object"}})] = None
     logbase: Any = None
 
 
@@ -135,12 +145,11 @@ class OutputKeys(Section):
 
 
 def _sampling(value: Any) -> Any:
-    """``sampling_algorithm: grid`` is short for an object; Sobol is a rule of random sampling."""
+    """``sampling_algorithm: grid`` is short for an object; ``sobol`` and ``tpe`` are short for an option."""
     if isinstance(value, str):
         value = {"type": value}
-    if isinstance(value, dict) and str(value.get("type")).strip().casefold() == "sobol":
-        value = {"rule": "sobol", **value, "type": "random"}
-    return value
+    found = split_name(value.get("type")) if isinstance(value, dict) else None
+    return value if found is None else {**value, **found[1], "type": found[0]}
 
 
 class SweepKeys(Section):

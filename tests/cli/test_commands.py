@@ -27,7 +27,7 @@ RELEASED = Path(__file__).parent.parent / "formats" / "0.1.0"
 GOOD = """
 type: sweep
 experiment_name: good
-trial: {command: "python train.py --x ${{search_space.x}}"}
+trial: {code: code, command: "python train.py --x ${{search_space.x}}"}
 search_space: {x: {type: choice, values: [1, 2.0, "a b"]}}
 objective: {goal: maximize, primary_metric: score}
 sampling_algorithm: {type: grid}
@@ -50,6 +50,8 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def good(tmp_path: Path) -> str:
     path = tmp_path / "good.yaml"
     path.write_text(GOOD)
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").touch()
     return str(path)
 
 
@@ -352,7 +354,7 @@ def test_a_storage_that_cannot_be_used_is_refused_before_ray_is_started(
 def test_a_script_that_is_not_there_is_refused_at_its_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "train.py").write_text("")
     path = tmp_path / "sweep.yaml"
-    path.write_text(GOOD.replace('command: "python train.py', 'code: ., command: "python trian.py'))
+    path.write_text(GOOD.replace('code: code, command: "python train.py', 'code: ., command: "python trian.py'))
     assert run(["validate", str(path)]) == 2
     err = capfd.readouterr().err
     assert "sweep.yaml:4:" in err

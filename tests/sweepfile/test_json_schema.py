@@ -93,7 +93,7 @@ def test_what_the_reader_takes_the_schema_takes(keys: dict[str, Any]) -> None:
         {"objective__goal": "max"},
         {"objective__value": "mean_last_0"},
         {"objective__value": 5},
-        {"limits__max_total_runs": 5},
+        {"limits__max_totl_runs": 5},
         {"limits__max_total_trials": [5]},
         {"search_space__lr": 0.1},
         {"search_space__lr": {"type": "uniform", "min_value": 0}},

@@ -7,9 +7,11 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from raydrive.api.submit.command_program import program_problem, script_problem
+from raydrive.api.submit.machine import machine_problems
 from raydrive.api.submit.packaging import PackedCode, pack
 from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
 from raydrive.api.submit.submission import Submission
@@ -75,6 +77,10 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             _refuse_local(storage)
         else:
             secrets = read_secrets(spec.secrets)
+    problems += _command_problems(submission, address)
+    if _on_this_machine(address):
+        where = "raydrive.resources" if submission.places else "resources"
+        problems += machine_problems(spec.resources, where, submission.places)
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():
@@ -96,6 +102,19 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
             code.discard()
         raise
     return Checked(plan, code, secrets, submission.config, classes)
+
+
+def _command_problems(submission: Submission, address: str | None) -> list[Problem]:
+    """What is wrong with what the command starts."""
+    spec, place = submission.config.trial, submission.places.get("trial.command", "")
+    if spec.kind != "command" or submission.code is not None:  # sent by a machine that has looked
+        return []
+    where = "trial.command" if place else "command"
+    found = script_problem(spec.command, submission.source_directory, where)
+    own_path = "PATH" in spec.environment_variables or (spec.python and "/" not in spec.python)
+    if found is None and not own_path and _on_this_machine(address):
+        found = program_problem(spec.command, where, spec.python)
+    return [] if found is None else [replace(found, place=place)]
 
 
 def _refuse_local(storage: str) -> None:

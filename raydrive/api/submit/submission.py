@@ -48,7 +48,7 @@ class Submission:
     classes: bytes | None = None
     """The classes of policy and sampling that travel by value, checked on another machine; None = not checked yet."""
     places: Mapping[str, str] = field(default_factory=dict)
-    """``file:line:column`` of what a file says of policy and sampling: of values, and of keys by ``key NAME``."""
+    """``file:line:column`` of the command, of policy and sampling in a file: of values, and of keys by ``key NAME``."""
     warnings: tuple[str, ...] = ()
     """For the user to read: what was accepted but does not mean here what it seems to."""
     resume_from: tuple[RunReference, ...] = ()

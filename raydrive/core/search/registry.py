@@ -32,26 +32,8 @@ def is_registered(name: str) -> bool:
     return name.casefold() in _SAMPLINGS
 
 
-def sampling_from_json(raw: Mapping[str, Any]) -> SamplingSpec:
-    """Returns the sampling object that ``to_json`` wrote.
-
-    Raises:
-        ConfigError: If the type is unknown, or the object was edited into something invalid.
-    """
-    kind = raw.get("type") if isinstance(raw, Mapping) else raw
-    folded = kind.casefold() if isinstance(kind, str) else ""
-    found = _sampling_class(folded)
-    if found is None:
-        known = [name for name in _SAMPLINGS if _sampling_class(name) is not None]
-        fix = did_you_mean(folded, known)
-        if folded == "sobol":
-            fix = 'Sobol is a rule of random sampling: {"type": "random", "rule": "sobol"}.'
-        raise ConfigError(Problem("sampling.type", show(kind), f"one of {', '.join(known)}", fix))
-    made: SamplingSpec = found.from_json(raw)
-    return made
-
-
-def _sampling_class(name: str) -> Any:
+def sampling_class(name: str) -> Any:
+    """Returns the class of a registered type, None where there is none or its package is not installed."""
     module, _, attribute = _SAMPLINGS.get(name, "").partition(":")
     if not module:
         return None
@@ -61,3 +43,22 @@ def _sampling_class(name: str) -> Any:
         if error.name != module:
             raise
         return None
+
+
+def sampling_from_json(raw: Mapping[str, Any]) -> SamplingSpec:
+    """Returns the sampling object that ``to_json`` wrote.
+
+    Raises:
+        ConfigError: If the type is unknown, or the object was edited into something invalid.
+    """
+    kind = raw.get("type") if isinstance(raw, Mapping) else raw
+    folded = kind.casefold() if isinstance(kind, str) else ""
+    found = sampling_class(folded)
+    if found is None:
+        known = [name for name in _SAMPLINGS if sampling_class(name) is not None]
+        fix = did_you_mean(folded, known)
+        if folded == "sobol":
+            fix = 'Sobol is a rule of random sampling: {"type": "random", "rule": "sobol"}.'
+        raise ConfigError(Problem("sampling.type", show(kind), f"one of {', '.join(known)}", fix))
+    made: SamplingSpec = found.from_json(raw)
+    return made

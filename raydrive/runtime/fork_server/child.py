@@ -178,7 +178,11 @@ def _why_not(argv: list[str], error: OSError | ValueError, env: Mapping[str, str
     if error.errno == errno.ENOENT and is_path and os.path.exists(program):
         return f"{text}the interpreter named in its first line does not exist"
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return f"{text}no such file" if is_path else f"{text}no such program in PATH={env.get('PATH', os.defpath)}"
+        if is_path:
+            return f"{text}no such file"
+        script = program.endswith(".py") and os.path.isfile(program)
+        advice = f"; write: python {program}" if script else ""
+        return f"{text}no such program on the PATH of the trial{advice}"
     if error.errno == errno.EACCES:
         return f"{text}it is a directory" if os.path.isdir(program) else f"{text}it is not executable (chmod +x?)"
     if error.errno == errno.ENOEXEC:

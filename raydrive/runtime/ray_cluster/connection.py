@@ -162,6 +162,23 @@ def describe(amounts: Mapping[str, float]) -> str:
     return ", ".join(parts) or "nothing"
 
 
+def machine_totals() -> dict[str, float] | None:
+    """Returns the CPUs and GPUs that an embedded Ray would count on this machine, None where this Ray cannot tell."""
+    try:
+        from ray._private.accelerators import get_accelerator_manager_for_resource  # lazy: ray, 0.3 s
+        from ray._private.utils import get_num_cpus  # lazy: ray, 0.3 s
+
+        gpus: Any = get_accelerator_manager_for_resource("GPU")
+        visible = gpus.get_current_process_visible_accelerator_ids()
+        count = gpus.get_current_node_num_accelerators()
+        return {
+            "CPU": float(get_num_cpus()),
+            "GPU": float(count if visible is None else min(count, len(visible))),
+        }
+    except (ImportError, AttributeError):  # Ray's private parts: another version has others
+        return None
+
+
 def nodes() -> list[tuple[str, dict[str, float]]]:
     """Returns the live nodes as ``(name, total resources)``, without Ray's bookkeeping resources."""
     import ray  # lazy: ray, 0.3 s
@@ -199,7 +216,17 @@ def check_feasible(resources: Resources, *, may_grow: bool = False) -> str:
     text = f"a trial asks for {describe(wanted)}, and no node could ever hold that. The cluster has {listing}."
     if may_grow:
         return f"{text} Waiting for the autoscaler."
-    raise ClusterError(f"{text} Lower 'resources' of the configuration, or use a cluster with such a node.")
+    raise ClusterError(
+        f"{text} Use a cluster with such a node, or lower what a trial asks for: {_lower(wanted, alive)}"
+    )
+
+
+def _lower(wanted: Mapping[str, float], alive: Sequence[tuple[str, Mapping[str, float]]]) -> str:
+    """What to write for the node that lacks least: ``resources: {cpus: 2, gpus: 0}``."""
+    keys = {"CPU": "cpus", "GPU": "gpus"}
+    most = max((totals for _, totals in alive), key=lambda totals: sum(n in totals for n in wanted), default={})
+    amounts = {keys[name]: min(amount, most.get(name, 0.0)) for name, amount in wanted.items() if name in keys}
+    return f"resources: {{{', '.join(f'{key}: {amount:g}' for key, amount in amounts.items())}}}"
 
 
 def autoscaling() -> bool:

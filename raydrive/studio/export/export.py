@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, StorageError
 from raydrive.core.views.json_output import SCHEMA_VERSION, finite
 from raydrive.storage.folder.base import redact
+from raydrive.studio.data.new_files import refuse_missing_folder
 from raydrive.studio.data.page_data import Documents, shared_config
 from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.export.mlflow_export import to_mlflow
@@ -31,11 +32,12 @@ def export_run(history: RunHistory, kind: str, target: str = "") -> list[str]:
     Args:
         history: The run.
         kind: A key of ``KINDS``.
-        target: File or folder (``csv`` and ``parquet`` write two files, so a folder), an Optuna storage URL, an MLflow
-            tracking URI; empty = a name made from the run's id, here.
+        target: A folder, or a file; ``csv`` and ``parquet`` write a second one beside it, ``NAME-metrics.csv``. For
+            Optuna a storage URL, for MLflow a tracking URI. Empty = names made from the run's id, here.
 
     Raises:
         ConfigError: If the kind is unknown, a library is missing, or a needed target is not given.
+        ConfigError: If the target is in a folder that does not exist.
         StorageError: If a file cannot be written.
         RaydriveError: If the other tool refuses it.
     """
@@ -61,10 +63,19 @@ def _tables(history: RunHistory) -> dict[str, pyarrow.Table]:
     }
 
 
-def _folder(target: str) -> Path:
-    folder = Path(target or ".").expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _two_files(history: RunHistory, target: str, suffix: str) -> dict[str, Path]:
+    """Where the trials and the metrics go: a file that is named and one beside it, or two files in a folder.
+
+    Raises:
+        ConfigError: If the target is in a folder that does not exist.
+    """
+    path = Path(target or ".").expanduser()
+    if path.suffix.casefold() == suffix and not path.is_dir():
+        refuse_missing_folder(path)
+        return {"trials": path, "metrics": path.with_name(f"{path.stem}-metrics{path.suffix}")}
+    refuse_missing_folder(path)
+    path.mkdir(exist_ok=True)
+    return {name: path / f"{history.id}-{name}{suffix}" for name in ("trials", "metrics")}
 
 
 def _csv_text(table: pyarrow.Table) -> str:
@@ -84,23 +95,19 @@ def _cell(value: Any) -> Any:
 
 
 def _to_csv(history: RunHistory, target: str) -> list[str]:
-    folder, paths = _folder(target), []
+    files = _two_files(history, target, ".csv")
     for name, table in _tables(history).items():
-        path = folder / f"{history.id}-{name}.csv"
-        path.write_text(_csv_text(table), encoding="utf-8")
-        paths.append(str(path))
-    return paths
+        files[name].write_text(_csv_text(table), encoding="utf-8")
+    return list(map(str, files.values()))
 
 
 def _to_parquet(history: RunHistory, target: str) -> list[str]:
     from pyarrow import parquet  # lazy: pyarrow, 0.2 s
 
-    folder, paths = _folder(target), []
+    files = _two_files(history, target, ".parquet")
     for name, table in _tables(history).items():
-        path = folder / f"{history.id}-{name}.parquet"
-        parquet.write_table(table, path)
-        paths.append(str(path))
-    return paths
+        parquet.write_table(table, files[name])
+    return list(map(str, files.values()))
 
 
 def run_json(history: RunHistory) -> dict[str, Any]:
@@ -137,8 +144,10 @@ def run_json(history: RunHistory) -> dict[str, Any]:
 
 
 def _to_json(history: RunHistory, target: str) -> list[str]:
-    path = Path(target or f"{history.layout.run_id}.json").expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = Path(target or ".").expanduser()
+    if path.is_dir():
+        path /= f"{history.layout.run_id}.json"
+    refuse_missing_folder(path)
     path.write_text(json.dumps(run_json(history), indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
     return [str(path)]
 

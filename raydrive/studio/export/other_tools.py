@@ -13,6 +13,7 @@ from raydrive.core.errors import ConfigError, Problem, RaydriveError
 from raydrive.core.records import COMPLETED
 from raydrive.core.views.chart_axes import AxisSpec, flat
 from raydrive.core.views.portable_values import LAST_MOMENT_S, NO_SURROGATES, Names, as_moment, as_step, as_text
+from raydrive.studio.data.new_files import refuse_missing_folder
 from raydrive.studio.data.page_data import Documents
 from raydrive.studio.data.run_history import MOST_METRICS, RunHistory
 
@@ -130,6 +131,7 @@ def to_tensorboard(history: RunHistory, target: str) -> list[str]:
     board = library("tensorboardX", "tensorboard")
     summary = importlib.import_module("tensorboardX.summary")
     root = Path(target or f"{history.layout.run_id}-tensorboard").expanduser()
+    refuse_missing_folder(root)
     primary = history.config.metric.name
     names = Names(_TAG_CHARACTERS, _LONGEST_TAG, is_path=True, known=[primary, *history.metric_names])
     odd_steps: set[str] = set()

@@ -11,6 +11,7 @@ from raydrive.core.errors import StorageError
 from raydrive.core.records import FAILED
 from raydrive.core.views.importance import analyse
 from raydrive.core.views.summary import ranked
+from raydrive.studio.data.new_files import refuse_missing_folder
 from raydrive.studio.data.page_data import Documents
 from raydrive.studio.data.run_history import RunHistory
 from raydrive.studio.data.trial_page import detail
@@ -56,13 +57,14 @@ def write_report(history: RunHistory, path: str | os.PathLike[str], *, logs: boo
         logs: Whether the ends of logs are included.
 
     Raises:
+        ConfigError: If the file is in a folder that does not exist.
         StorageError: If the file cannot be written.
     """
+    refuse_missing_folder(Path(path).expanduser())
     page = report_page(report_data(history, logs=logs), f"{history.layout.run_id} · raydrive").encode()
     target = Path(path).expanduser()
     scratch = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_bytes(page)
         scratch.replace(target)
     except OSError as error:

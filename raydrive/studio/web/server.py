@@ -28,9 +28,11 @@ from raydrive.core.early_stopping.policies import policy_from_json
 from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, RefusedFileError, RunNotFoundError, TrialError
 from raydrive.storage.trial_files import read_log
+from raydrive.studio.web.compare_page import compare_page
 from raydrive.studio.web.download import send_file
 from raydrive.studio.web.live_feed import Feed, Hub
 from raydrive.studio.web.page import live_page
+from raydrive.studio.web.plain_page import POLICY
 from raydrive.studio.web.runs_page import RunStates, runs_page
 
 MOST_DIGITS = 18
@@ -76,6 +78,7 @@ def make_app(settings: ServerSettings) -> web.Application:
     run = "/runs/{experiment}/{run}"
     routes: list[tuple[str, Handler]] = [
         ("/", _runs),
+        ("/compare", _compare),
         ("/static/plotly.min.js", _plotly),
         (run, _page(settings)),
         (f"{run}/document", _document),
@@ -214,6 +217,12 @@ def _whole(text: str) -> int | None:
 async def _runs(request: web.Request) -> web.Response:
     text, policy = await asyncio.to_thread(runs_page, request.app[_HUB].storage, request.app[_STATES])
     return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
+
+
+async def _compare(request: web.Request) -> web.Response:
+    wanted = request.query.getall("run", [])
+    text = await asyncio.to_thread(compare_page, request.app[_HUB].storage, wanted)
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 
 
 @functools.cache

@@ -57,7 +57,7 @@ def test_logs_are_appended(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"argv": ("no-such-program-here",)}, "no such program in PATH="),
+        ({"argv": ("no-such-program-here",)}, "no such program on the PATH of the trial"),
         ({"argv": ("./missing.sh",)}, "cannot start './missing.sh': no such file"),
         ({"argv": ("./plain",)}, "it is not executable"),
         ({"argv": ("./folder",)}, "it is a directory"),

@@ -1,0 +1,105 @@
+"""Policies and samplings that are named, or written as a sweep file has them, instead of made as objects.
+
+Classes of users are not imported here: a submission is checked as a whole by building them in a process of its own
+(``api/submit/user_classes.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json, policy_keys
+from raydrive.core.early_stopping.policy_record import RecordedPolicy
+from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.search.protocol import RESERVED, SamplingSpec
+from raydrive.core.search.registry import is_registered
+from raydrive.core.search.sampling_names import NAMES, sampling_of, split_name
+from raydrive.core.search.sampling_record import RecordedSampling
+from raydrive.core.space.search_space import Space, parse_space
+from raydrive.core.user_classes import is_reference, recorded_parameters
+from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
+
+_SPACES = ("space", "search_space", "parameter_space")
+
+
+def user_policy(raw: object) -> RecordedPolicy | None:
+    """Returns ``early_termination`` as a record, where its type is none of raydrive's own."""
+    kind = type_of(raw)
+    if not kind:
+        return None
+    if not is_reference(kind):
+        known = {re.sub("[_-]", "", name) for name in policy_keys()}
+        folded = re.sub("[_-]", "", kind.casefold())
+        if folded in known or kind.casefold() not in installed(POLICIES):
+            return None
+    return RecordedPolicy({**(raw if isinstance(raw, Mapping) else {}), "type": kind})
+
+
+def is_user_sampling(raw: object) -> bool:
+    """Whether the type of ``sampling_algorithm`` is none of raydrive's own."""
+    kind = type_of(raw)
+    name = kind.casefold()
+    own = name == "" or is_registered(name) or split_name(kind) is not None
+    return is_reference(kind) or (not own and name in installed(SAMPLINGS))
+
+
+def user_sampling(raw: object, space: Space) -> RecordedSampling:
+    """Returns ``sampling_algorithm`` as a record.
+
+    Raises:
+        ConfigError: If the search space cannot be recorded.
+    """
+    given = raw if isinstance(raw, Mapping) else {}
+    parameters = recorded_parameters(given, RESERVED)
+    return RecordedSampling({"type": type_of(raw), **parameters, "seed": None, "space": space.to_json()})
+
+
+def type_of(raw: object) -> str:
+    """Returns the type that a name or a mapping has, an empty text without one."""
+    kind = raw.get("type") if isinstance(raw, Mapping) else raw
+    return kind.strip() if isinstance(kind, str) else ""
+
+
+def named_policy(given: Policy | str | Mapping[str, Any] | None, where: str = "policy") -> Policy:
+    """Returns the policy that an argument stands for: an object, ``"median_stopping"``, ``{"type": "bandit", ...}``.
+
+    Raises:
+        ConfigError: If the type or a key is unknown, or a value is out of range.
+    """
+    if given is None:
+        return NoTerminationPolicy()
+    if isinstance(given, str | Mapping):
+        return user_policy(given) or policy_from_json(given, where)
+    return given
+
+
+def named_sampling(
+    given: SamplingSpec | str | Mapping[str, Any], space: Mapping[str, Any] | Space | None, where: str = "sampling"
+) -> SamplingSpec:
+    """Returns the sampling that an argument stands for: an object, ``"tpe"``, ``{"type": "bayesian", ...}``.
+
+    Args:
+        given: The argument. A mapping may hold the search space, too.
+        space: The search space; an object has its own.
+        where: The argument's name, for errors.
+
+    Raises:
+        ConfigError: If the type or an option is unknown, or there is no space or one that cannot be used.
+    """
+    if not isinstance(given, str | Mapping):
+        return given
+    options: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"type": given}
+    inside = [options.pop(name) for name in _SPACES if name in options]
+    spaces: list[Any] = [*inside, *([] if space is None else [space])]
+    if len(spaces) != 1:
+        example = "space={'lr': uniform(0.001, 0.1)}"
+        found = f"{show(given)} and {'no' if not spaces else 'more than one'} search space"
+        allowed = f"a name ({', '.join(NAMES)}) or a mapping, with one search space"
+        raise ConfigError(Problem(where, found, allowed, f"Add {example}." if not spaces else "Leave one out."))
+    if is_user_sampling(options):
+        seed = options.pop("seed", None)
+        record = user_sampling(options, parse_space(spaces[0])).raw
+        return RecordedSampling({**record, "seed": seed})
+    return sampling_of(options if isinstance(given, Mapping) else given, spaces[0], where)

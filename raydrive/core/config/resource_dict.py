@@ -1,0 +1,49 @@
+"""What a trial reserves, written as a dict: as in a sweep file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.config.trial_spec import Resources
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+
+KEYS = tuple(spec.name for spec in fields(Resources))
+
+
+def resources_of(given: Resources | Mapping[Any, Any] | None, where: str = "resources") -> Resources:
+    """Returns what a trial reserves.
+
+    Args:
+        given: ``Resources``, or ``{"cpus": 2, "memory": "4GB"}``; None = one CPU.
+        where: Path of it, for errors.
+
+    Raises:
+        ConfigError: If a name is unknown or an amount cannot be used; all problems at once.
+    """
+    if given is None:
+        return Resources()
+    if isinstance(given, Resources):
+        return given
+    values = {key: value for key, value in given.items() if key in KEYS and value is not None}
+    problems = [_unknown(key, where) for key in given if key not in KEYS]
+    if (memory := values.pop("memory", None)) is not None:
+        values["memory"] = bytes_of(memory)
+        if values["memory"] is None:
+            problems.append(Problem(f"{where}.memory", show(memory), ALLOWED))
+    try:
+        made = Resources(**values)
+    except ConfigError as error:
+        problems += [replace(one, where=where + one.where.removeprefix("resources")) for one in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def _unknown(key: object, where: str) -> Problem:
+    fix = did_you_mean(str(key), KEYS)
+    if not fix:
+        fix = f"A resource of your own stands in custom: {{'custom': {{{str(key)!r}: 1}}}}."
+    return Problem(f"{where}.{key}", "an unknown key", ", ".join(KEYS), fix)

@@ -1,0 +1,28 @@
+"""Files that are written where the user has asked: no folder is made without a word."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from raydrive.core.errors import ConfigError, Problem, show
+
+
+def refuse_missing_folder(path: Path, where: str = "--output") -> None:
+    """Refuses a file or folder whose own folder does not exist.
+
+    Args:
+        path: What is to be written.
+        where: The option or argument that names it.
+
+    Raises:
+        ConfigError: With the command that makes the folder.
+    """
+    above = path.parent
+    if above.is_dir():
+        return
+    if above.exists():
+        found = f"{show(str(path))}, and {above} is a file"
+        raise ConfigError(Problem(where, found, "a path in a folder"))
+    found = f"{show(str(path))}, and there is no folder {above}"
+    raise ConfigError(Problem(where, found, "a path in a folder that exists", f"mkdir -p {shlex.quote(str(above))}"))
