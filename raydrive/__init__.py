@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from raydrive.core.search.trial_record import Suggestion
     from raydrive.core.space.search_space import (
         choice,
+        int_range,
+        log_int,
+        log_range,
         lognormal,
         loguniform,
         normal,
@@ -69,6 +72,9 @@ _HOMES = {
     ),
     "raydrive.core.space.search_space": (
         "choice",
+        "int_range",
+        "log_int",
+        "log_range",
         "lognormal",
         "loguniform",
         "normal",
@@ -122,6 +128,9 @@ __all__ = [
     "Verdict",
     "Workspace",
     "choice",
+    "int_range",
+    "log_int",
+    "log_range",
     "lognormal",
     "loguniform",
     "normal",

@@ -10,7 +10,8 @@ from typing import Any
 
 from raydrive.core.early_stopping.policies import policy_keys
 from raydrive.core.space.expressions import field_names
-from raydrive.core.space.parsing import EXPRESSIONS
+from raydrive.core.space.parsing import EXPRESSIONS, LOG_RANGE
+from raydrive.core.space.plain_bounds import PLAIN, Spelling
 from raydrive.core.user_classes import REFERENCE
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 from raydrive.settings.fields import any_case
@@ -55,15 +56,37 @@ def _or_null(mapping: dict[str, Any]) -> dict[str, Any]:
 
 
 def _expression() -> dict[str, Any]:
-    """An expression as a mapping, or in the list form of SDK v1."""
+    """An expression as a mapping, in the list form of SDK v1, or as a mapping with its name as the only key."""
     forms: list[dict[str, Any]] = []
-    for name, kind in EXPRESSIONS.items():
+    for name, kind in {**EXPRESSIONS, LOG_RANGE: EXPRESSIONS["loguniform"]}.items():
         keys = field_names(kind)
-        values = {key: {"type": "array", "minItems": 1} if key == "values" else _NUMBER for key in keys}
-        forms.append(_form(name, values, keys))
-    names = [{"pattern": any_case(name)} for name in EXPRESSIONS]
+        values: dict[str, Any] = {key: {"type": "array", "minItems": 1} if key == "values" else _NUMBER for key in keys}
+        spelt = Spelling.of(kind, {"low": 0, "high": 0}, plain=False)
+        bounds = {key: {"type": "string", "pattern": any_case(PLAIN)} for key in spelt.extra}
+        given = [({**values, **bounds}, keys)]
+        if spelt.keys:
+            renamed = {spelt.key(key): value for key, value in values.items()}
+            given.append(({**renamed, **bounds}, tuple(renamed)))
+        for properties, required in given:
+            form = _form(name, properties, required)
+            forms += [form, _short({**form, "required": list(required)}, name)]
+        forms.append(_short({"type": ["array", *(["number", "string"] if len(keys) == 1 else [])]}, name))
+    names = [{"pattern": any_case(name)} for name in (*EXPRESSIONS, LOG_RANGE)]
     listed = {"type": "array", "prefixItems": [{"type": "string", "anyOf": names}, {"type": "array"}], "minItems": 2}
     return {"anyOf": [*forms, {**listed, "maxItems": 2}]}
+
+
+def _short(given: dict[str, Any], name: str) -> dict[str, Any]:
+    """A mapping whose only key is the name of an expression."""
+    return {
+        "type": "object",
+        "title": f"{name}: ...",
+        "properties": {name: given},
+        "patternProperties": {any_case(name): given},
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
 
 
 def _early_termination() -> dict[str, Any]:

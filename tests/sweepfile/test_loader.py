@@ -360,10 +360,11 @@ def test_a_parameter_outside_the_command_is_pointed_out() -> None:
 
 
 def test_bounds_from_other_tools_are_pointed_out() -> None:
-    text = SWEEP.replace("-9", "1e-4").replace("-2", "1e-1")
-    assert len(load(text).warnings) == 1
-    assert (
-        load(text).warnings[0].startswith("sweep.yml:5:3: search_space.lr: loguniform(0.0001, 0.1) draws only between")
+    text = SWEEP.replace("-9", "0.02").replace("-2", "1e-1")
+    assert load(text).warnings == (
+        "sweep.yml:5:3: search_space.lr: {type: loguniform, min_value: 0.02, max_value: 0.1} draws only between "
+        "1.0202 and 1.10517, because its bounds are exponents (value = exp(uniform)); for values from 0.02 to 0.1 "
+        "write {type: loguniform, min_value: 0.02, max_value: 0.1, bounds: plain}",
     )
 
 

@@ -9,7 +9,8 @@ from raydrive.core.errors import Problem
 from raydrive.core.search.protocol import Sampler, SamplingSpec
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.search.without_replacement import Cursor, TriedConfigs
-from raydrive.core.space.expressions import Choice, RandInt
+from raydrive.core.space.distributions import IntRange, LogInt
+from raydrive.core.space.expressions import MANY, Choice, Expression, RandInt
 from raydrive.core.space.search_space import Dimension, Space, space_from_json
 
 
@@ -17,7 +18,7 @@ class GridParameterSampling(SamplingSpec):
     """Every combination of the options, the last listed parameter varying fastest.
 
     Args:
-        parameter_space: ``choice`` and ``randint`` expressions by name, nested ones included.
+        parameter_space: ``choice``, ``randint``, ``int_range`` and ``log_int`` expressions by name, also nested.
         properties: HyperDrive's dict of extras; a ``seed`` there is accepted and does not matter.
 
     Raises:
@@ -34,7 +35,7 @@ class GridParameterSampling(SamplingSpec):
         return [
             Problem(f"search_space.{dimension.name}", dimension.expression.kind, _GRID_ALLOWED, _as_choice(dimension))
             for dimension in space.dimensions
-            if not isinstance(dimension.expression, Choice | RandInt)
+            if not _is_listed(dimension.expression)
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -55,7 +56,13 @@ class GridParameterSampling(SamplingSpec):
         return GridSampler(self.space)
 
 
-_GRID_ALLOWED = "choice or randint, as a grid lists every value"
+_GRID_ALLOWED = "choice, randint, int_range or log_int, as a grid lists every value"
+
+
+def _is_listed(expression: Expression) -> bool:
+    if isinstance(expression, IntRange | LogInt):
+        return (expression.count or 0) <= MANY
+    return isinstance(expression, Choice | RandInt)
 
 
 def _as_choice(dimension: Dimension) -> str:

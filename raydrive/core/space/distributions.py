@@ -1,4 +1,4 @@
-"""The eight distributions of numbers, with the formulas of Azure ML's HyperDrive.
+"""The eight distributions of numbers with the formulas of Azure ML's HyperDrive, and two of raydrive's own.
 
 https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters#define-the-search-space, with U uniform
 on [min_value, max_value], N normal with mean mu and deviation sigma, and log and exp to base e:
@@ -11,6 +11,11 @@ on [min_value, max_value], N normal with mean mu and deviation sigma, and log an
 As in HyperDrive, a quantised value may lie up to q/2 outside the bounds: quniform(1, 10, 4) gives 0, 4 and 8, and never
 12, because 10/4 rounds to 2. Multiples of q are exact decimals (3 * 0.1 is 0.3). They are ``int`` when q is whole, and
 ``float`` otherwise or beyond 2**53.
+
+``int_range`` and ``log_int`` draw whole numbers between bounds that are both drawn, and mean the values themselves:
+
+    int_range    round(U) with U uniform on [min_value - 1/2, max_value + 1/2]: all equally likely
+    log_int      round(exp(U)) with U uniform on [log(min_value - 1/2), log(max_value + 1/2)]
 """
 
 from __future__ import annotations
@@ -346,3 +351,65 @@ class QLogNormal(_QuantisedBell):
     mu: float
     sigma: float
     q: float
+
+
+class _WholeRange(_QuantisedRange):
+    """Whole numbers from min_value to max_value, both included; each has the stretch of half a number around it."""
+
+    __slots__ = ()
+    q: ClassVar[int] = 1  # type: ignore[misc]
+    lowest: ClassVar[int] = -EXACT
+    """The least ``min_value``."""
+
+    def _edges(self) -> tuple[float, float]:
+        low, high = self.min_value - 0.5, self.max_value + 0.5
+        return (math.log(low), math.log(high)) if self.log else (low, high)
+
+    def _line(self, u: float) -> float:
+        low, high = self._edges()
+        return low + u * (high - low)
+
+    def _cdf(self, x: float) -> float:
+        low, high = self._edges()
+        return min(max((x - low) / (high - low), 0.0), 1.0)
+
+    def contains(self, value: Value) -> bool:
+        return is_number(value) and value == int(value) and bool(self.min_value <= value <= self.max_value)
+
+    def _cells(self) -> tuple[int, int]:
+        return int(self.min_value), int(self.max_value)
+
+    def _problems(self) -> list[Problem]:
+        allowed = f"a whole number from {'1' if self.lowest == 1 else '-2**53'} to 2**53"
+        problems = []
+        for name in ("min_value", "max_value"):
+            bound = getattr(self, name)
+            if not isinstance(bound, int) or isinstance(bound, bool) or not self.lowest <= bound <= EXACT:
+                below = self.log and is_number(bound) and bound < 1
+                fix = "A logarithm has no 0: begin at 1, or write int_range." if below else ""
+                problems.append(Problem(f"{self.kind}.{name}", show(bound), allowed, fix))
+        if problems or self.min_value < self.max_value:
+            return problems
+        equal = self.min_value == self.max_value
+        fix = f"A fixed value is choice({self.min_value})." if equal else "Swap the bounds."
+        return [Problem(f"{self.kind}.min_value", show(self.min_value), f"below max_value ({self.max_value})", fix)]
+
+
+@dataclass(frozen=True, slots=True)
+class IntRange(_WholeRange):
+    """A whole number between two bounds, both included, all equally likely."""
+
+    kind: ClassVar[str] = "int_range"
+    min_value: int
+    max_value: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogInt(_WholeRange):
+    """A whole number between two bounds, both included, on a logarithmic scale; the bounds mean the values."""
+
+    kind: ClassVar[str] = "log_int"
+    log: ClassVar[bool] = True
+    lowest: ClassVar[int] = 1
+    min_value: int
+    max_value: int

@@ -1,14 +1,15 @@
-"""The ways of writing a parameter expression, read into ``Expression`` objects.
+"""The ways of writing a parameter expression as data, read into ``Expression`` objects.
 
-Python calls (``uniform(0, 1)``), the v2 sweep schema (``{"type": "uniform", "min_value": 0, "max_value": 1}``) and the
-lists of SDK v1 (``["uniform", [0, 1]]``) mean the same and may be mixed. Inside a dict option of a choice, a value that
-is written in one of these ways is a nested expression; the option itself never is, as in HyperDrive.
+Python calls (``uniform(0, 1)``), the v2 sweep schema (``{"type": "uniform", "min_value": 0, "max_value": 1}``), the
+lists of SDK v1 (``["uniform", [0, 1]]``) and mappings with the name as their only key (``{"uniform": [0, 1]}``,
+``{"loguniform": {"low": 1e-5, "high": 0.1}}``) mean the same and may be mixed. Inside a dict option of a choice, a
+value that is written in one of these ways is a nested expression; the option itself never is, as in HyperDrive. Of the
+last way only those with ``low`` and ``high`` are, there: other mappings of a single key are data.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_me
 from raydrive.core.numbers import is_number
 from raydrive.core.space.choice_options import is_series, way_out
 from raydrive.core.space.distributions import (
+    IntRange,
+    LogInt,
     LogNormal,
     LogUniform,
     Normal,
@@ -26,139 +29,37 @@ from raydrive.core.space.distributions import (
     Uniform,
 )
 from raydrive.core.space.expressions import MANY, TUPLE, Choice, Expression, RandInt, Value, canonical, field_names
+from raydrive.core.space.plain_bounds import BOUNDED, PLAIN, Spelling, doubts, exponents, mistake
 
 EXPRESSIONS: dict[str, type[Expression]] = {
     cls.kind: cls
     for cls in (
         Choice, RandInt, Uniform, QUniform, LogUniform, QLogUniform, Normal, QNormal, LogNormal, QLogNormal,
+        IntRange, LogInt,
     )
 }  # fmt: skip
-"""The classes by HyperDrive's names."""
+"""The classes by HyperDrive's names, and those of raydrive's own."""
+LOG_RANGE = "log_range"
+"""Name of a loguniform whose bounds are the values themselves."""
+_FOLDED: dict[str, type[Expression]] = {name.replace("_", ""): cls for name, cls in EXPRESSIONS.items()}
+_FOLDED["logrange"] = LogUniform
+_WHOLE = (RandInt, IntRange, LogInt)
 _DEEPEST = 32
 """Levels of nesting in an option; more is taken for an object that contains itself."""
 _KEYS = frozenset(name for cls in EXPRESSIONS.values() for name in field_names(cls))
-_KNOWN = ", ".join(EXPRESSIONS)
+_KNOWN = ", ".join((*EXPRESSIONS, LOG_RANGE))
 _ALLOWED_OPTION = "text, numbers, True, False, None, or dicts, lists and tuples of them"
 
 
-def choice(*options: Any) -> Choice:
-    """One of the options, all equally likely.
+class Reader:
+    """Reads expressions and collects what is wrong with them instead of stopping at the first problem.
 
     Args:
-        options: The values one by one, or a single list, tuple, range or numpy array of them. A dict may hold nested
-            expressions: ``choice({"kernel": "linear"}, {"kernel": "rbf", "gamma": loguniform(-7, 0)})``. Tuples reach
-            a function as tuples (a script gets them as JSON lists); numbers of numpy, and enums that are numbers or
-            text, become Python's own.
-
-    Raises:
-        ConfigError: If there is no option, or one that cannot be recorded, such as a class; the error has the way out.
+        recorded: Whether they are what ``to_json`` wrote: read as they are, without doubts and short forms.
     """
-    reader = Reader()
-    made = reader.choice_arguments(options, "choice")
-    if made is None:
-        raise ConfigError(reader.problems)
-    _say(reader.notes)
-    return made
 
-
-def randint(upper: int) -> RandInt:
-    """A whole number in [0, upper).
-
-    Raises:
-        ConfigError: If ``upper`` is not a whole number of 1 or more.
-    """
-    return RandInt(_number(upper, whole=True))
-
-
-def uniform(min_value: float, max_value: float) -> Uniform:
-    """A number between the bounds, all equally likely.
-
-    Raises:
-        ConfigError: If a bound is not a finite number, or min_value is not below max_value.
-    """
-    return Uniform(_number(min_value), _number(max_value))
-
-
-def quniform(min_value: float, max_value: float, q: float) -> QUniform:
-    """round(uniform(min_value, max_value) / q) * q.
-
-    Raises:
-        ConfigError: If a bound is not a finite number, or min_value is not below max_value.
-        ConfigError: If q is not above 0, or so large that a single value is left.
-    """
-    return QUniform(_number(min_value), _number(max_value), _number(q))
-
-
-def loguniform(min_value: float, max_value: float) -> LogUniform:
-    """exp(uniform(min_value, max_value)): the bounds are exponents to base e.
-
-    Warns:
-        UserWarning: If the bounds look like bounds of the value itself (all draws between 1.0 and 1.2).
-
-    Raises:
-        ConfigError: If a bound is not a finite number, or min_value is not below max_value.
-        ConfigError: If exp of a bound overflows or vanishes.
-    """
-    made = LogUniform(_number(min_value), _number(max_value))
-    _say(_doubts(made))
-    return made
-
-
-def qloguniform(min_value: float, max_value: float, q: float) -> QLogUniform:
-    """round(exp(uniform(min_value, max_value)) / q) * q: the bounds are exponents, q is not.
-
-    Warns:
-        UserWarning: If the bounds look like bounds of the value itself (all draws between 1.0 and 1.2).
-
-    Raises:
-        ConfigError: If a bound is not a finite number, min_value is not below max_value, or exp of one overflows.
-        ConfigError: If q is not above 0, or so large that a single value is left.
-    """
-    made = QLogUniform(_number(min_value), _number(max_value), _number(q))
-    _say(_doubts(made))
-    return made
-
-
-def normal(mu: float, sigma: float) -> Normal:
-    """A number around mu with standard deviation sigma.
-
-    Raises:
-        ConfigError: If mu or sigma is not a finite number, or sigma is not above 0.
-    """
-    return Normal(_number(mu), _number(sigma))
-
-
-def qnormal(mu: float, sigma: float, q: float) -> QNormal:
-    """round(normal(mu, sigma) / q) * q.
-
-    Raises:
-        ConfigError: If an argument is not a finite number, or sigma or q is not above 0.
-    """
-    return QNormal(_number(mu), _number(sigma), _number(q))
-
-
-def lognormal(mu: float, sigma: float) -> LogNormal:
-    """exp(normal(mu, sigma)): mu and sigma belong to the logarithm of the value.
-
-    Raises:
-        ConfigError: If mu or sigma is not a finite number, sigma is not above 0, or values overflow or vanish.
-    """
-    return LogNormal(_number(mu), _number(sigma))
-
-
-def qlognormal(mu: float, sigma: float, q: float) -> QLogNormal:
-    """round(exp(normal(mu, sigma)) / q) * q: mu and sigma belong to the logarithm, q does not.
-
-    Raises:
-        ConfigError: If an argument is not a finite number, sigma or q is not above 0, or values overflow.
-    """
-    return QLogNormal(_number(mu), _number(sigma), _number(q))
-
-
-class Reader:
-    """Reads expressions and collects what is wrong with them instead of stopping at the first problem."""
-
-    def __init__(self) -> None:
+    def __init__(self, *, recorded: bool = False) -> None:
+        self._recorded = recorded
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         """Doubts to be shown as warnings."""
@@ -202,13 +103,15 @@ class Reader:
 
     def _kind(self, name: Any, where: str) -> type[Expression] | None:
         folded = folded_name(name)
-        if folded not in EXPRESSIONS:
-            fix = self._near(name, list(EXPRESSIONS)) if isinstance(name, str) else ""
+        if folded not in _FOLDED:
+            fix = self._near(name, [*EXPRESSIONS, LOG_RANGE]) if isinstance(name, str) else ""
             self._wrong(where, show(name), f"one of {_KNOWN}", fix)
             return None
-        return EXPRESSIONS[folded]
+        return _FOLDED[folded]
 
     def _from_mapping(self, raw: Mapping[Any, Any], where: str, depth: int) -> Expression | None:
+        if is_short(raw):
+            return self._from_short(raw, where, depth)
         if "type" not in raw:
             near = [name for name, cls in EXPRESSIONS.items() if set(raw) >= set(field_names(cls))]
             fix = f"With these keys it may be {' or '.join(near)}." if near else ""
@@ -218,25 +121,46 @@ class Reader:
         if cls is None:
             return None
         before = len(self.problems)
-        wanted = field_names(cls)
-        for key in raw:
-            if key != "type" and key not in wanted:
-                fix = self._near(str(key), wanted)
-                self._wrong(f"{where}.{key}", show(raw[key]), f"no such key; {cls.kind} has {', '.join(wanted)}", fix)
-        for name in wanted:
-            if name not in raw:
+        plain = folded_name(raw["type"]) == folded_name(LOG_RANGE)
+        spelt = Spelling.of(cls, raw, plain=plain)
+        wanted = {name: spelt.key(name) for name in field_names(cls)}
+        self._unknown_keys(cls, raw, [*wanted.values(), *spelt.extra], where)
+        for name, key in wanted.items():
+            if key not in raw:
                 allowed = "a list of one or more options" if name == "values" else "a number"
-                self._wrong(f"{where}.{name}", "nothing", allowed)
+                self._wrong(f"{where}.{key}", "nothing", allowed)
         if cls is Choice:
             made: Expression | None = self._choice(raw["values"], where, depth) if "values" in raw else None
-        elif all(name in raw for name in wanted):
-            made = self._numeric(cls, [raw[name] for name in wanted], where)
+        elif all(key in raw for key in wanted.values()):
+            made = self._numeric(cls, [raw[key] for key in wanted.values()], where, spelt)
         else:
             made = None
-            for name in wanted:
-                if name in raw and not is_number(_number(_from_text(raw[name]))):
-                    self._wrong(f"{where}.{name}", show(raw[name]), "a finite number")
+            for key in wanted.values():
+                if key in raw and not is_number(number(_from_text(raw[key]))):
+                    self._wrong(f"{where}.{key}", show(raw[key]), "a finite number")
         return made if len(self.problems) == before else None
+
+    def _unknown_keys(self, cls: type[Expression], raw: Mapping[Any, Any], known: list[str], where: str) -> None:
+        """Notes the keys that an expression does not have, and a meaning of its bounds that there is not."""
+        for key in raw:
+            if key != "type" and key not in known:
+                listed = ", ".join(name for name in known if name != "bounds")
+                fix = self._near(str(key), known)
+                self._wrong(f"{where}.{key}", show(raw[key]), f"no such key; {cls.kind} has {listed}", fix)
+        if "bounds" in known and "bounds" in raw and folded_name(raw["bounds"]).strip() != PLAIN:
+            fix = "Without this key the bounds are exponents to base e."
+            self._wrong(f"{where}.bounds", show(raw["bounds"]), f"{PLAIN}: the bounds are the values themselves", fix)
+
+    def _from_short(self, raw: Mapping[Any, Any], where: str, depth: int) -> Expression | None:
+        """``{"uniform": [0, 1]}``, ``{"loguniform": {"low": 1e-5, "high": 0.1}}``, ``{"choice": [1, 2]}``."""
+        name, given = next(iter(raw.items()))
+        inner = f"{where}.{name}"
+        if isinstance(given, Mapping):
+            return self._from_mapping({"type": name, **given}, inner, depth)
+        cls = _FOLDED[folded_name(name)]
+        if cls is Choice:
+            return self._choice(given, inner, depth)
+        return self._from_list([name, given if isinstance(given, list | tuple) else [given]], inner, depth)
 
     def _from_list(self, raw: list[Any] | tuple[Any, ...], where: str, depth: int) -> Expression | None:
         cls = self._kind(raw[0], where)
@@ -249,17 +173,27 @@ class Reader:
             return None
         if cls is Choice:
             return self.choice_arguments(tuple(arguments), where, depth)
-        return self._numeric(cls, list(arguments), where)
+        plain = folded_name(raw[0]) == folded_name(LOG_RANGE)
+        return self._numeric(cls, list(arguments), where, Spelling(plain=plain), mapping=False)
 
-    def _numeric(self, cls: type[Expression], arguments: list[Any], where: str) -> Expression | None:
+    def _numeric(
+        self, cls: type[Expression], arguments: list[Any], where: str, spelt: Spelling, *, mapping: bool = True
+    ) -> Expression | None:
         try:
-            made = cls(*(_number(_from_text(raw), whole=cls is RandInt) for raw in arguments))
+            numbers = [number(_from_text(raw), whole=cls in _WHOLE) for raw in arguments]
+            if spelt.plain:
+                numbers[:2] = exponents(cls.kind, *numbers[:2])
+            made = cls(*numbers)
+            wrong = None if spelt.plain or self._recorded else mistake(made, mapping=mapping)
+            if wrong is not None:
+                raise ConfigError(wrong)
         except ConfigError as error:
             for problem in error.problems:
-                tail = problem.where.removeprefix(cls.kind)
-                self.problems.append(Problem(where + tail, problem.found, problem.allowed, problem.fix))
+                tail = spelt.renamed(problem.where.removeprefix(cls.kind))
+                self.problems.append(Problem(where + tail, problem.found, spelt.renamed(problem.allowed), problem.fix))
             return None
-        self.notes.extend(f"{where}: {note}" for note in _doubts(made))
+        if not (spelt.plain or self._recorded):
+            self.notes.extend(f"{where}: {note}" for note in doubts(made, mapping=mapping))
         return made
 
     def choice_arguments(self, options: tuple[Any, ...], where: str, depth: int = 0) -> Choice | None:
@@ -337,7 +271,7 @@ class Reader:
             inner = f"{where}.{key}"
             if not isinstance(key, str):
                 self._wrong(inner, f"key {show(key)}", "a text as key", f"Write {show(str(key))}.")
-            elif _looks_like_expression(item):
+            elif _looks_like_expression(item) or (not self._recorded and is_short_log(item)):
                 out[str(key)] = self.expression(item, inner, depth + 1)
             else:
                 out[str(key)] = self._plain(item, inner, depth + 1)
@@ -355,10 +289,23 @@ def _looks_like_expression(raw: Any) -> bool:
     if isinstance(raw, Mapping):
         # A misspelt type is still meant as one when all other keys belong to expressions.
         others = set(raw) - {"type"}
-        return "type" in raw and (folded_name(raw["type"]) in EXPRESSIONS or bool(others and others <= _KEYS))
+        return "type" in raw and (folded_name(raw["type"]) in _FOLDED or bool(others and others <= _KEYS))
     if isinstance(raw, list | tuple) and len(raw) == 2 and isinstance(raw[1], list | tuple):
         return isinstance(raw[0], str) and raw[0] in EXPRESSIONS
     return False
+
+
+def is_short(raw: Mapping[Any, Any]) -> bool:
+    """Whether a mapping is the short form of an expression: its only key is the name of one."""
+    return len(raw) == 1 and folded_name(next(iter(raw))) in _FOLDED
+
+
+def is_short_log(raw: Any) -> bool:
+    """Whether a value inside an option is a short form: of an expression with ``low`` and ``high``, others are data."""
+    if not isinstance(raw, Mapping) or not is_short(raw):
+        return False
+    name, given = next(iter(raw.items()))
+    return _FOLDED[folded_name(name)] in BOUNDED and isinstance(given, Mapping) and {"low", "high"} <= set(given)
 
 
 def _is_array(value: Any) -> bool:
@@ -378,7 +325,8 @@ def _scalar(value: Any) -> Any:
     return str.__str__(value) if isinstance(value, str) else value
 
 
-def _number(raw: Any, *, whole: bool = False) -> Any:
+def number(raw: Any, *, whole: bool = False) -> Any:
+    """Returns a number of numpy as Python's own, and with ``whole`` a float without a fraction as an int."""
     raw = _scalar(raw)
     if whole and isinstance(raw, float) and raw.is_integer():
         return int(raw)
@@ -402,24 +350,3 @@ def _named(raw: Any) -> str:
     if raw is None or isinstance(raw, bool | int | float | str | list | tuple | range | Mapping):
         return show(raw)
     return f"{show(raw)} ({type(raw).__name__})"
-
-
-def _doubts(made: Expression) -> list[str]:
-    """Bounds from other tools: loguniform(1e-4, 1e-1) would draw between exp(1e-4) = 1.0001 and exp(0.1) = 1.105."""
-    if not isinstance(made, LogUniform | QLogUniform):
-        return []
-    low, high = made.min_value, made.max_value
-    if low < 0 or math.exp(high) > 1.2:
-        return []
-    step = f", {made.q}" if isinstance(made, QLogUniform) else ""
-    lowest = f"log({low})" if low > 0 else "log(<smallest value>)"
-    return [
-        f"{made.kind}({low}, {high}{step}) draws only between {math.exp(low):.4g} and {math.exp(high):.4g}, because "
-        f"its bounds are exponents (value = exp(uniform)); for values from {low} to {high} write "
-        f"{made.kind}({lowest}, log({high}){step})"
-    ]
-
-
-def _say(notes: list[str]) -> None:
-    for note in notes:
-        warnings.warn(note, UserWarning, stacklevel=3)

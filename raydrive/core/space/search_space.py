@@ -18,7 +18,24 @@ from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.lazy_numpy import np
 from raydrive.core.numbers import is_number
 from raydrive.core.records import Params
+from raydrive.core.space.calls import (
+    choice,
+    int_range,
+    log_int,
+    log_range,
+    lognormal,
+    loguniform,
+    normal,
+    qlognormal,
+    qloguniform,
+    qnormal,
+    quniform,
+    randint,
+    uniform,
+)
 from raydrive.core.space.distributions import (
+    IntRange,
+    LogInt,
     LogNormal,
     LogUniform,
     Normal,
@@ -39,19 +56,7 @@ from raydrive.core.space.expressions import (
     matches,
     values_at_leaves,
 )
-from raydrive.core.space.parsing import (
-    Reader,
-    choice,
-    lognormal,
-    loguniform,
-    normal,
-    qlognormal,
-    qloguniform,
-    qnormal,
-    quniform,
-    randint,
-    uniform,
-)
+from raydrive.core.space.parsing import Reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +65,8 @@ __all__ = [
     "Choice",
     "Dimension",
     "Expression",
+    "IntRange",
+    "LogInt",
     "LogNormal",
     "LogUniform",
     "Normal",
@@ -71,6 +78,9 @@ __all__ = [
     "Space",
     "Uniform",
     "choice",
+    "int_range",
+    "log_int",
+    "log_range",
     "lognormal",
     "loguniform",
     "normal",
@@ -239,10 +249,11 @@ def parse_space(raw: Mapping[str, Any] | Space, where: str = "search_space") -> 
         where: What to call the mapping in errors.
 
     Warns:
-        UserWarning: If the bounds of a loguniform look like bounds of the value itself.
+        UserWarning: If the bounds of a loguniform are unusual exponents.
 
     Raises:
-        ConfigError: With everything wrong: unknown types and keys, missing and impossible values, unusable names.
+        ConfigError: With everything wrong: unknown types and keys, missing and impossible values, exponents that can
+            only be values meant as such, unusable names.
     """
     space, notes = _read(raw, where)
     for note in notes:
@@ -256,10 +267,10 @@ def space_from_json(raw: Any) -> Space:
     Raises:
         ConfigError: If it was edited into something invalid.
     """
-    return _read(raw, "search_space")[0]
+    return _read(raw, "search_space", recorded=True)[0]
 
 
-def _read(raw: Any, where: str) -> tuple[Space, list[str]]:
+def _read(raw: Any, where: str, *, recorded: bool = False) -> tuple[Space, list[str]]:
     if isinstance(raw, Space):
         return raw, []
     if not isinstance(raw, Mapping):
@@ -268,7 +279,7 @@ def _read(raw: Any, where: str) -> tuple[Space, list[str]]:
     if len(raw) > MOST_PARAMETERS:
         count = f"{len(raw):,} parameters"
         raise ConfigError(Problem(where, count, f"at most {MOST_PARAMETERS:,}", "No search covers so many."))
-    reader = Reader()
+    reader = Reader(recorded=recorded)
     reader.problems.extend(_bad_names(raw, where))
     found = {name: reader.expression(item, f"{where}.{name}") for name, item in raw.items()}
     reader.finish()

@@ -89,7 +89,7 @@ def _distribution(optuna: Any, column: AxisSpec, rows: list[dict[str, Any]]) -> 
         return kinds.CategoricalDistribution([_plain(value) for value in seen] or ["-"])
     low, high = min([*values, *column.values]), max([*values, *column.values])
     if all(isinstance(value, int) for value in [*values, *column.values]):
-        return kinds.IntDistribution(low, high)
+        return kinds.IntDistribution(low, high, log=column.log and low > 0)
     return kinds.FloatDistribution(float(low), float(high), log=column.log and low > 0)
 
 

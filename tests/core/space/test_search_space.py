@@ -569,13 +569,13 @@ def test_any_numbers_are_refused_or_draw_finite_values(
 
 
 def test_bounds_from_other_tools_are_doubted() -> None:
-    with pytest.warns(UserWarning, match=r"between 1 and 1\.105") as caught:
-        loguniform(1e-4, 1e-1)
-    assert "loguniform(log(0.0001), log(0.1))" in str(caught[0].message)
+    with pytest.warns(UserWarning, match=r"between 1\.0202 and 1\.10517") as caught:
+        loguniform(0.02, 0.1)
+    assert "loguniform(low=0.02, high=0.1)" in str(caught[0].message)
     assert caught[0].filename == __file__
-    with pytest.warns(UserWarning, match=r"search_space\.lr: loguniform"):
-        parse_space({"lr": {"type": "loguniform", "min_value": 1e-4, "max_value": 1e-1}})
-    with pytest.warns(UserWarning, match=r"qloguniform\(log\(<smallest value>\), log\(0\.1\), 0\.01\)"):
+    with pytest.warns(UserWarning, match=r"search_space\.lr: {type: loguniform, min_value: 0\.02, max"):
+        parse_space({"lr": {"type": "loguniform", "min_value": 0.02, "max_value": 1e-1}})
+    with pytest.warns(UserWarning, match=r"qloguniform\(low=<smallest value>, high=0\.1, q=0\.01\)"):
         qloguniform(0, 0.1, 0.01)
 
 

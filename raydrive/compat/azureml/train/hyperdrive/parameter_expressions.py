@@ -1,12 +1,12 @@
-"""``azureml.train.hyperdrive.parameter_expressions``."""
+"""``azureml.train.hyperdrive.parameter_expressions``, with the SDK's signatures."""
 
+import raydrive
+from raydrive.core.space.distributions import LogUniform, QLogUniform
 from raydrive.core.space.search_space import (
     choice,
     lognormal,
-    loguniform,
     normal,
     qlognormal,
-    qloguniform,
     qnormal,
     quniform,
     randint,
@@ -25,3 +25,21 @@ __all__ = [
     "randint",
     "uniform",
 ]
+
+
+def loguniform(min_value: float, max_value: float) -> LogUniform:
+    """Returns exp(uniform(min_value, max_value)); see ``raydrive.loguniform``.
+
+    Raises:
+        ConfigError: If a bound cannot be one, or can only be a value meant as such.
+    """
+    return raydrive.loguniform(min_value, max_value)
+
+
+def qloguniform(min_value: float, max_value: float, q: float) -> QLogUniform:
+    """Returns round(exp(uniform(min_value, max_value)) / q) * q; see ``raydrive.qloguniform``.
+
+    Raises:
+        ConfigError: If an argument cannot be one, or a bound can only be a value meant as such.
+    """
+    return raydrive.qloguniform(min_value, max_value, q)
