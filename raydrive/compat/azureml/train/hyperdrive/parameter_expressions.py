@@ -1,5 +1,6 @@
 """``azureml.train.hyperdrive.parameter_expressions``."""
 
+from raydrive.compat.azureml._names import complete
 from raydrive.core.space.search_space import (
     choice,
     lognormal,
@@ -25,3 +26,5 @@ __all__ = [
     "randint",
     "uniform",
 ]
+
+__getattr__ = complete(__name__)
