@@ -4,3 +4,10 @@ Signatures are those of the SDK. Storage, cluster, resources of a trial and what
 nearest ``raydrive.toml``. What has no meaning on a cluster of one's own raises ``NotHereError`` with a sentence that
 says what to do instead. azureml itself is not needed.
 """
+
+import sys
+
+from raydrive.compat.azureml._names import Finder
+
+if Finder not in sys.meta_path:
+    sys.meta_path.append(Finder)

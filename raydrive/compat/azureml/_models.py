@@ -16,7 +16,12 @@ _SERVE = "raydrive does not serve models: take the file with run.download_file(.
 
 
 @checks_arguments(
-    workspace=WORKSPACE, name=NAME, model_name=NAME, model_path=PATH, target_dir=PATH, version=whole(1) | NOTHING
+    workspace=WORKSPACE,
+    name=NAME | NOTHING,
+    model_name=NAME,
+    model_path=PATH,
+    target_dir=PATH,
+    version=whole(1) | NOTHING,
 )
 class Model:
     """A registered model.
@@ -51,6 +56,34 @@ class Model:
         """
         return keep(workspace, model_name, Path(model_path))
 
+    @staticmethod
+    def list(workspace: Any, name: str | None = None, latest: bool = False, **kwargs: Any) -> Any:
+        """Returns the registered models, newest version first.
+
+        Args:
+            workspace: The workspace.
+            name: Only this model.
+            latest: Only the newest version of each.
+            **kwargs: Not looked at.
+
+        Raises:
+            StorageError: If the storage cannot be read.
+        """
+        found = []
+        root = open_folder(workspace.storage).child(".models")
+        for each in sorted(item.name for item in root.list()) if name is None else [name]:
+            numbers = sorted((int(item.name) for item in root.child(each).list() if item.name.isdigit()), reverse=True)
+            found += [Model(workspace, each, number) for number in (numbers[:1] if latest else numbers)]
+        return found
+
+    def delete(self) -> None:
+        """Removes this version's files.
+
+        Raises:
+            StorageError: If they cannot be removed.
+        """
+        open_folder(self.uri).delete_tree()
+
     def download(self, target_dir: str = ".", exist_ok: bool = False, **kwargs: Any) -> str:
         """Copies its files here and returns the folder.
 
@@ -79,17 +112,6 @@ class Model:
             NotHereError: Always.
         """
         raise NotHereError(f"Model({model_name!r}).download() copies the files of a model")
-
-
-class InferenceConfig:
-    """Is not there.
-
-    Raises:
-        NotHereError: Always.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotHereError(_SERVE)
 
 
 def _home(workspace: Any, name: str) -> Folder:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,16 +12,20 @@ from typing import Any
 
 from raydrive.api.argument_types import CHILD_OBJECT, RUN_OBJECT
 from raydrive.api.config import HyperDriveConfig as NativeConfig
+from raydrive.api.config import ScriptRunConfig
 from raydrive.api.run import HyperDriveRun as NativeRun
 from raydrive.api.run import Run as Child
 from raydrive.api.submit.submission import Submission
 from raydrive.api.workspace import Experiment as NativeExperiment
-from raydrive.compat.azure_notices import NotHereError
+from raydrive.compat.azure_notices import NotHereError, note
+from raydrive.compat.azureml._interactive import InteractiveRun
 from raydrive.compat.azureml._models import Model, keep
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
 from raydrive.context import Run as TrainingRun
 from raydrive.core.argument_checks import NOTHING, PATH, checked, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.search.grid_search import GridParameterSampling
+from raydrive.core.space.search_space import choice
 from raydrive.storage.run_layout import RunLayout, find_run
 
 
@@ -41,23 +47,23 @@ class Experiment(NativeExperiment):
     def __init__(self, workspace: Any, name: str, **kwargs: Any) -> None:
         super().__init__(workspace, name)
 
-    def submit(self, config: Any, tags: Mapping[str, str] | None = None, **kwargs: Any) -> HyperDriveRun:
+    def submit(self, config: Any, tags: Mapping[str, str] | None = None, **kwargs: Any) -> Any:
         """Starts a run and returns at once.
 
         Args:
-            config: A ``HyperDriveConfig``.
+            config: A ``HyperDriveConfig``; of a ``ScriptRunConfig`` one trial is run, which is returned.
             tags: Kept with the run.
             **kwargs: Not looked at.
 
         Raises:
-            NotHereError: If it is no ``HyperDriveConfig``.
+            NotHereError: If it is neither a ``HyperDriveConfig`` nor a ``ScriptRunConfig``.
             ConfigError: If the configuration cannot be used.
         """
+        if isinstance(config, ScriptRunConfig):
+            return self._submit_script(config, tags)
         if not isinstance(config, NativeConfig | Submission):
-            raise NotHereError(
-                f"submit takes a HyperDriveConfig here, found {type(config).__name__}; for a single run give it a "
-                "search space of one choice and max_total_runs=1"
-            )
+            found = f"found {type(config).__name__}"
+            raise NotHereError(f"submit takes a HyperDriveConfig or a ScriptRunConfig here, {found}")
         submission = config if isinstance(config, Submission) else config.to_submission(self.name)
         if tags:
             merged = dataclasses.replace(submission.config, tags={**submission.config.tags, **tags})
@@ -68,6 +74,35 @@ class Experiment(NativeExperiment):
         run.hyperdrive_config = config
         Experiment.submitted.append(run)
         return run
+
+    def _submit_script(self, script: ScriptRunConfig, tags: Mapping[str, str] | None) -> ScriptRun | None:
+        if Experiment.recorder is not None:
+            note("submit(ScriptRunConfig): a single run is no sweep, it is left out")
+            return None
+        make: Any = importlib.import_module(f"{__package__}.train.hyperdrive.runconfig").HyperDriveConfig
+        config = make(GridParameterSampling({"single_run": choice(1)}), "completed", "MAXIMIZE", 1, run_config=script)
+        spec = script.to_spec(config.config.trial.resources)
+        words = [word if "${{inputs." in word else shlex.quote(word) for word in (spec.script, *spec.arguments)]
+        command = " ".join(["python", *words]) if spec.kind == "script" else spec.command
+        trial = dataclasses.replace(
+            config.config.trial,
+            kind="command",
+            script="",
+            arguments=(),
+            command=f"{command} && raydrive log completed=1",
+            flags=(),
+        )
+        config.config = dataclasses.replace(config.config, trial=trial)
+        return ScriptRun(self.submit(config, tags))
+
+    def start_logging(self, *args: Any, **kwargs: Any) -> InteractiveRun:
+        """Returns a run that this process logs to; what it logs stays in this process.
+
+        Args:
+            *args: Not looked at.
+            **kwargs: Not looked at.
+        """
+        return InteractiveRun(self)
 
     def get_runs(self, *args: Any, **kwargs: Any) -> Iterator[HyperDriveRun]:
         """Yields the runs of the experiment, newest first."""
@@ -174,12 +209,8 @@ class HyperDriveRun(NativeRun):
         raise NotHereError(f"raydrive report {self.id} writes a run with all its logs into one file")
 
     def get_portal_url(self) -> str:
-        """Is not there.
-
-        Raises:
-            NotHereError: Always.
-        """
-        raise NotHereError(f"there is no portal: raydrive studio {self.id} shows the run in a browser")
+        """Returns the command that shows the run in a browser; there is no portal."""
+        return f"raydrive studio {self.id}"
 
 
 class AnyCase(dict[str, Any]):
@@ -316,12 +347,39 @@ class Run(Child):
             return keep(self.experiment.workspace, model_name, Path(folder, wanted))
 
     def get_portal_url(self) -> str:
-        """Is not there.
+        """Returns the command that shows the run in a browser; there is no portal."""
+        return f"raydrive studio {self.parent.id}"
 
-        Raises:
-            NotHereError: Always.
-        """
-        raise NotHereError(f"there is no portal: raydrive studio {self.parent.id} shows the run in a browser")
+
+class ScriptRun(Run):
+    """The only trial of a run.
+
+    Args:
+        run: The run.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Returns a new object."""
+        return object.__new__(cls)
+
+    def __init__(self, run: HyperDriveRun) -> None:
+        Child.__init__(self, run, 0)
+
+    def get_status(self) -> str:
+        """Returns Queued until it has begun, then as other trials."""
+        self.parent.refresh()
+        return super().get_status() if self._begun else "Queued"
+
+    @property
+    def _begun(self) -> bool:
+        return len(self.parent.sweep.trials) > 0
+
+    def wait_for_completion(self, show_output: bool = False, **kwargs: Any) -> dict[str, Any]:
+        """Waits until it is over, prints its log if asked to, and returns ``get_details()``."""
+        self.parent.wait_for_completion(show_output=False, raise_on_error=kwargs.get("raise_on_error", True))
+        if show_output:
+            print(self.logs())
+        return self.get_details()
 
 
 def _split(run_id: str) -> tuple[str, int] | None:

@@ -12,3 +12,12 @@ if any(os.path.isfile(os.path.join(entry, "core", "run.py")) for entry in __path
     from raydrive_azureml.swap import swap_get_context
 
     swap_get_context()
+else:
+    from raydrive_azureml.names import install
+
+    install()
+
+if '"http' in os.environ.get("RAYDRIVE_DATA_MAPPING", ""):
+    from raydrive_azureml.mapped_urls import install_opener
+
+    install_opener()

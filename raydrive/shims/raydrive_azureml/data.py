@@ -236,6 +236,20 @@ class TabularDataset(_Dataset):
         return first, self._then(lambda frame: frame.drop(frame.sample(frac=percentage, random_state=state).index))
 
 
+def _with_booleans(frame: Any) -> Any:
+    """A frame whose columns of Yes and No, or True and False, are boolean, as Azure's reader has them."""
+    for name in frame.columns:
+        column = frame[name]
+        if str(column.dtype) not in ("object", "str", "string"):
+            continue
+        words = set(column.dropna().unique())
+        if words and any(words <= set(pair.split()) for pair in ("Yes No", "True False", "true false", "TRUE FALSE")):
+            frame[name] = column.map(lambda word: word in ("Yes", "True", "true", "TRUE"), na_action="ignore")
+            if column.notna().all():
+                frame[name] = frame[name].astype(bool)
+    return frame
+
+
 class TabularDatasetFactory:
     """Makes tables from files."""
 
@@ -281,7 +295,7 @@ class TabularDatasetFactory:
                 **options,
             )
 
-        return TabularDataset(path, read)
+        return TabularDataset(path, read, [_with_booleans] if infer_column_types else ())
 
     @staticmethod
     def from_parquet_files(path: Any, *args: Any, **kwargs: Any) -> TabularDataset:
@@ -333,11 +347,17 @@ class Input(str):
         return getattr(_by_ending(str(self)), name)
 
 
+def _named() -> dict[str, str]:
+    """What the mapping says of datasets, by their names."""
+    start = "azureml:"
+    return {rule[len(start) :]: to for rule, to in mapping().items() if rule.startswith(start) and "/" not in rule}
+
+
 class Inputs(Mapping[str, Input]):
-    """The run's inputs by name."""
+    """The run's inputs by name, and the datasets that the mapping names."""
 
     def __getitem__(self, name: str) -> Input:
-        known = inputs()
+        known = {**_named(), **inputs()}
         if name not in known:
             have = ", ".join(sorted(known)) or "none"
             raise KeyError(
@@ -346,10 +366,10 @@ class Inputs(Mapping[str, Input]):
         return Input(known[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(inputs())
+        return iter({**_named(), **inputs()})
 
     def __len__(self) -> int:
-        return len(inputs())
+        return len({**_named(), **inputs()})
 
 
 class Datastore:

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from typing import Any, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
-from raydrive import context
+from raydrive import context, context_values
 from raydrive.context_values import ExperimentName
 from raydrive_azureml import data
 from raydrive_azureml.absent import NotInATrial, absent
 from raydrive_azureml.models import Model, register
+
+_said: set[str] = set()
+
+
+def _text(value: Any, what: str, name: Any) -> str:
+    """A value as text; says once for each metric that it is kept so."""
+    if not isinstance(value, str):
+        note = f"raydrive: metric {name!r}: {what} of type {type(value).__name__} is kept as text"
+        if note not in _said:
+            _said.add(note)
+            print(note, file=sys.stderr, flush=True)
+    return context_values.text_of(value)
+
+
+def _scalar(value: Any, name: Any) -> Any:
+    """A number or text, as it is; anything else as text."""
+    try:
+        return context_values.scalar(value, "", "")
+    except (TypeError, ValueError):
+        return _text(value, "a value", name)
 
 
 class Workspace:
@@ -103,6 +124,39 @@ class Run(context.Run):
         """
         run = context.Run.get_context(allow_offline)
         return _OfflineRun() if run.offline else _SubmittedRun()
+
+    def log(self, name: Any, value: Any, description: str = "", step: float | None = None) -> None:
+        """Logs one value as Azure did: what is neither a number nor a text, under any name, is kept as its text.
+
+        Args:
+            name: Name of the metric.
+            value: Any value.
+            description: What it is, for people.
+            step: Where in training this is, such as the epoch.
+        """
+        super().log(_text(name, "a name", name), _scalar(value, name), description, step)
+
+    def log_list(self, name: Any, value: Any, description: str = "") -> None:
+        """Logs a list as Azure did; see ``log``.
+
+        Args:
+            name: Name of the metric.
+            value: Its values.
+            description: What it is, for people.
+        """
+        many = value if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)) else [value]
+        super().log_list(_text(name, "a name", name), [_scalar(each, name) for each in many], description)
+
+    def log_row(self, name: Any, description: str = "", **kwargs: Any) -> None:
+        """Logs a row as Azure did; see ``log``.
+
+        Args:
+            name: Name of the metric.
+            description: What it is, for people.
+            **kwargs: Columns and their values.
+        """
+        row = {key: _scalar(each, name) for key, each in kwargs.items()}
+        super().log_row(_text(name, "a name", name), description, **row)
 
     # ------------------------------------------------------------------ identity
 

@@ -1,5 +1,6 @@
 """``azureml.core``: workspaces, experiments, runs, scripts and what they run on."""
 
+from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.core.compute import ComputeTarget
 from raydrive.compat.azureml.core.dataset import Dataset
 from raydrive.compat.azureml.core.datastore import Datastore
@@ -25,3 +26,5 @@ __all__ = [
     "ScriptRunConfig",
     "Workspace",
 ]
+
+__getattr__ = complete(__name__)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.compat.azure_notices import note_left_out
-from raydrive.compat.azureml.core.dataset import DataPlace
+from raydrive.compat.azureml._names import complete
+from raydrive.compat.azureml._places import DataPlace
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, list_of
 from raydrive.storage.folder.open import open_folder
@@ -35,6 +36,8 @@ class Datastore:
     def __init__(self, workspace: Any, name: str | None = None) -> None:
         self.workspace = workspace
         self.name = name or DEFAULT
+        self.datastore_type = "raydrive"
+        self.account_name = self.container_name = self.name
 
     @staticmethod
     def get(workspace: Any, datastore_name: str) -> Datastore:
@@ -45,6 +48,13 @@ class Datastore:
     def get_default(workspace: Any) -> Datastore:
         """Returns the default datastore."""
         return Datastore(workspace)
+
+    @staticmethod
+    def register_azure_blob_container(workspace: Any, datastore_name: str, *args: Any, **kwargs: Any) -> Datastore:
+        """Returns the datastore of a name; where it is, ``input_mapping`` says."""
+        return Datastore(workspace, datastore_name)
+
+    register_azure_file_share = register_azure_data_lake_gen2 = register_azure_blob_container
 
     def uri(self, path: str = "") -> str:
         """Returns where a path of it is."""
@@ -95,3 +105,40 @@ class Datastore:
         for name, path in files:
             if overwrite or not folder.exists(name):
                 folder.put_file(path, name)
+
+    def download(
+        self, target_path: str, prefix: str | None = None, overwrite: bool = False, show_progress: bool = True
+    ) -> int:
+        """Copies its files to a folder and returns how many.
+
+        Raises:
+            StorageError: If one cannot be read.
+        """
+        folder = open_folder(self.uri()).contained()
+        names = [item.name for item in folder.walk() if item.name.startswith((prefix or "").strip("/"))]
+        for name in names:
+            folder.get_file(name, Path(target_path) / name)
+        return len(names)
+
+
+class Datastores(dict[str, Datastore]):
+    """Every name is a datastore.
+
+    Args:
+        workspace: The workspace.
+    """
+
+    def __init__(self, workspace: Any) -> None:
+        super().__init__({DEFAULT: Datastore(workspace)})
+        self._workspace = workspace
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str)
+
+    def __missing__(self, name: str) -> Datastore:
+        return Datastore(self._workspace, name)
+
+
+AzureBlobDatastore = Datastore
+
+__getattr__ = complete(__name__)

@@ -6,6 +6,7 @@ import copy
 from types import SimpleNamespace
 from typing import Any
 
+from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.core.conda_dependencies import CondaDependencies
 from raydrive.core.argument_checks import PATH, checks_arguments
 
@@ -43,6 +44,19 @@ class Environment:
         return Environment(name)
 
     @staticmethod
+    def from_dockerfile(name: str, dockerfile: str, **kwargs: Any) -> Environment:
+        """Returns an environment; the file is not used."""
+        return Environment(name)
+
+    from_docker_build_context = from_dockerfile
+    from_existing_conda_environment = from_pip_requirements
+
+    @staticmethod
+    def list(workspace: Any) -> dict[str, Environment]:
+        """Returns no environments: nothing is registered."""
+        return {}
+
+    @staticmethod
     def get(workspace: Any, name: str, version: str | None = None, label: str | None = None) -> Environment:
         """Returns an environment of this name."""
         return Environment(name)
@@ -60,3 +74,6 @@ class Environment:
     def build(self, workspace: Any, *args: Any, **kwargs: Any) -> Environment:
         """Returns itself; nothing is built."""
         return self
+
+
+__getattr__ = complete(__name__)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml._runs import Experiment
 
 __all__ = ["Experiment"]
+
+__getattr__ = complete(__name__)

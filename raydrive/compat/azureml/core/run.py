@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml._runs import Run
 
 __all__ = ["Run"]
+
+__getattr__ = complete(__name__)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from raydrive.api.argument_types import ARGUMENTS
+from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.core.environment import Environment
-from raydrive.core.argument_checks import NOTHING, checks_arguments, whole
+from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 
 
 @checks_arguments(arguments=ARGUMENTS | NOTHING)
@@ -34,6 +36,33 @@ class RunConfiguration:
         self.environment = Environment("default")
         self.environment_variables: dict[str, str] = {}
         self.node_count = 1
+        self.framework = framework or "Python"
+        self.communicator = communicator
+        self.history = SimpleNamespace(output_collection=True)
+        self.docker: Any = None
+        self.amlcompute = SimpleNamespace(vm_size=None, vm_priority=None)
+
+
+EnvironmentDefinition = Environment
+
+
+@checks_arguments(path_on_datastore=PATH | NOTHING)
+class DataPath:
+    """A path of a datastore.
+
+    Args:
+        datastore: The datastore.
+        path_on_datastore: A path of it.
+        name: Its name.
+    """
+
+    def __init__(self, datastore: Any = None, path_on_datastore: str | None = None, name: str | None = None) -> None:
+        self.datastore = datastore
+        self.path_on_datastore = path_on_datastore
+        self.name = name
+
+    def __str__(self) -> str:
+        return str(self.datastore.uri(self.path_on_datastore or ""))
 
 
 @checks_arguments()
@@ -69,3 +98,5 @@ class TensorflowConfiguration:
 
 
 DEFAULT_CPU_IMAGE = DEFAULT_GPU_IMAGE = "ray"
+
+__getattr__ = complete(__name__)

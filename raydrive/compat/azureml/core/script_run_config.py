@@ -10,6 +10,7 @@ from typing import Any
 from raydrive.api.argument_types import SCRIPT
 from raydrive.api.config import ScriptRunConfig as Native
 from raydrive.compat.azure_notices import NotHereError, note
+from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.core.dataset import values_of
 from raydrive.compat.azureml.wants import ENVIRONMENT, LAUNCHER, RUN_CONFIGURATION
 from raydrive.core.argument_checks import NOTHING, checks_arguments
@@ -103,3 +104,6 @@ class ScriptRunConfig(Native):
         elif not isinstance(self.command, str):
             spec = dataclasses.replace(spec, command=" ".join(values_of(list(self.command or ()), inputs, fetched)))
         return dataclasses.replace(spec, inputs=inputs, fetched=fetched)
+
+
+__getattr__ = complete(__name__)

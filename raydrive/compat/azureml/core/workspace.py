@@ -7,9 +7,13 @@ from typing import Any
 
 from raydrive.api.workspace import Workspace as Native
 from raydrive.compat.azure_notices import NotHereError
-from raydrive.compat.azureml._runs import Run
+from raydrive.compat.azureml._accounts import Keyvault
+from raydrive.compat.azureml._models import Model
+from raydrive.compat.azureml._names import complete
+from raydrive.compat.azureml._runs import Experiment, Run
 from raydrive.compat.azureml.core.compute import ComputeTarget
-from raydrive.compat.azureml.core.datastore import Datastore
+from raydrive.compat.azureml.core.dataset import Datasets
+from raydrive.compat.azureml.core.datastore import Datastore, Datastores
 from raydrive.compat.azureml.core.environment import Environment
 from raydrive.core.argument_checks import ANYTHING, TEXT, checks_arguments
 from raydrive.sweepfile.site_settings import here
@@ -47,6 +51,9 @@ class Workspace(Native):
         self.location = "ray"
         self.compute_targets = _Targets(self)
         self.environments: dict[str, Environment] = {}
+        self.tags: dict[str, str] = {}
+        self.sku = "Basic"
+        self.discovery_url = ""
 
     @classmethod
     def from_config(
@@ -84,6 +91,69 @@ class Workspace(Native):
         """
         raise NotHereError("trials log to raydrive by themselves; leave mlflow.set_tracking_uri(...) out")
 
+    @property
+    def datasets(self) -> Datasets:
+        """Datasets by name: the registered ones, and those of ``input_mapping``."""
+        return Datasets(self)
+
+    @property
+    def datastores(self) -> Datastores:
+        """Datastores by name; every name is one."""
+        return Datastores(self)
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The newest version of each registered model by name.
+
+        Raises:
+            StorageError: If the storage cannot be read.
+        """
+        return {model.name: model for model in Model.list(self, latest=True)}
+
+    @property
+    def experiments_by_name(self) -> dict[str, Experiment]:
+        """The experiments by name.
+
+        Raises:
+            StorageError: If the storage cannot be read.
+        """
+        return {name: Experiment(self, name) for name in self.experiments()}
+
+    def get_details(self) -> dict[str, Any]:
+        """Returns name, storage and address."""
+        return {
+            "id": f"/raydrive/{self.name}",
+            "name": self.name,
+            "location": self.location,
+            "storageAccount": str(self.storage),
+            "address": self.address,
+        }
+
+    def get_default_keyvault(self) -> Keyvault:
+        """Returns the secrets: environment variables of this process."""
+        return Keyvault()
+
+    def get_default_compute_target(self, type: str = "CPU") -> ComputeTarget:
+        """Returns a compute target; trials run where the Ray cluster has room."""
+        return ComputeTarget(self, "default")
+
+    def set_default_datastore(self, name: str) -> None:
+        """Does nothing: the default datastore lies below the storage."""
+
+    @staticmethod
+    def list(*args: Any, **kwargs: Any) -> Any:
+        """Returns the workspace of raydrive.toml by its name."""
+        made = Workspace()
+        return {made.name: [made]}
+
+    def delete(self, *args: Any, **kwargs: Any) -> None:
+        """Does nothing: runs stay in the storage.
+
+        Raises:
+            NotHereError: Always.
+        """
+        raise NotHereError("workspace.delete(): raydrive deletes no runs; remove the storage folder yourself")
+
     def __repr__(self) -> str:
         return f"Workspace({self.name!r}, storage={self.storage!r}, address={self.address!r})"
 
@@ -100,3 +170,6 @@ class _Targets(dict[str, ComputeTarget]):
 
     def __missing__(self, name: str) -> ComputeTarget:
         return ComputeTarget(self._workspace, name)
+
+
+__getattr__ = complete(__name__)

@@ -1,5 +1,6 @@
 """``azureml.train.hyperdrive``, complete."""
 
+from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.train.hyperdrive.parameter_expressions import (
     choice,
     lognormal,
@@ -57,3 +58,5 @@ __all__ = [
     "randint",
     "uniform",
 ]
+
+__getattr__ = complete(__name__)

@@ -1,6 +1,7 @@
 """``azureml.train.hyperdrive.parameter_expressions``, with the SDK's signatures."""
 
 import raydrive
+from raydrive.compat.azureml._names import complete
 from raydrive.core.space.distributions import LogUniform, QLogUniform
 from raydrive.core.space.search_space import (
     choice,
@@ -43,3 +44,6 @@ def qloguniform(min_value: float, max_value: float, q: float) -> QLogUniform:
         ConfigError: If an argument cannot be one, or a bound can only be a value meant as such.
     """
     return raydrive.qloguniform(min_value, max_value, q)
+
+
+__getattr__ = complete(__name__)

@@ -2,6 +2,7 @@
 
 from abc import ABC
 
+from raydrive.compat.azureml._names import complete
 from raydrive.core.early_stopping.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
@@ -24,3 +25,5 @@ __all__ = [
     "NoTerminationPolicy",
     "TruncationSelectionPolicy",
 ]
+
+__getattr__ = complete(__name__)

@@ -10,6 +10,7 @@ from typing import Any
 from raydrive.api.argument_types import TUNING
 from raydrive.api.config import HyperDriveConfig as Native
 from raydrive.compat.azure_notices import NotHereError
+from raydrive.compat.azureml._names import complete
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
 from raydrive.sweepfile.loader import DATA_MAPPING
@@ -35,7 +36,7 @@ class HyperDriveConfig(Native):
         max_concurrent_runs: Trials at a time; None = all.
         max_duration_minutes: Longest time for the whole run.
         policy: Early termination; None = none.
-        estimator: Refused; see ``run_config``.
+        estimator: An ``Estimator``, in place of ``run_config``.
         run_config: A ``ScriptRunConfig``.
         resume_from: Earlier runs to start from.
         resume_child_runs: Trials of earlier runs that go on.
@@ -45,7 +46,7 @@ class HyperDriveConfig(Native):
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
-        NotHereError: If ``estimator`` or ``pipeline`` is given.
+        NotHereError: If ``pipeline`` is given.
     """
 
     def __init__(
@@ -65,8 +66,7 @@ class HyperDriveConfig(Native):
         debug_flag: Any = None,
         custom_run_id: Any = None,
     ) -> None:
-        if estimator is not None:
-            raise NotHereError("estimator: write a ScriptRunConfig and give it as run_config")
+        run_config = estimator if run_config is None else run_config
         if pipeline is not None:
             raise NotHereError("pipeline: only scripts are tuned: give the step as run_config=ScriptRunConfig(...)")
         own, mapping = here()
@@ -98,8 +98,9 @@ class HyperDriveConfig(Native):
         self.config = dataclasses.replace(self.config, trial=trial)
 
     @property
-    def estimator(self) -> None:
-        """None: there are no estimators here."""
+    def estimator(self) -> Any:
+        """The script."""
+        return self.run_config
 
     @property
     def source_directory(self) -> str:
@@ -136,3 +137,5 @@ class HyperDriveRunConfig(HyperDriveConfig):
 
 
 __all__ = ["HyperDriveConfig", "HyperDriveRunConfig", "PrimaryMetricGoal"]
+
+__getattr__ = complete(__name__)

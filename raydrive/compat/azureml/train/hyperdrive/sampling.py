@@ -1,5 +1,6 @@
 """``azureml.train.hyperdrive.sampling``."""
 
+from raydrive.compat.azureml._names import complete
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.protocol import SamplingSpec as HyperParameterSampling
@@ -11,3 +12,5 @@ __all__ = [
     "HyperParameterSampling",
     "RandomParameterSampling",
 ]
+
+__getattr__ = complete(__name__)

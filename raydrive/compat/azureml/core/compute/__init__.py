@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from raydrive.compat.azure_notices import note
+from raydrive.compat.azureml._names import complete
 from raydrive.core.argument_checks import checks_arguments
 
 
@@ -41,12 +42,27 @@ class ComputeTarget:
     def delete(self) -> None:
         """Does nothing."""
 
+    @staticmethod
+    def list(workspace: Any, *args: Any, **kwargs: Any) -> Any:
+        """Returns no targets: machines belong to the Ray cluster."""
+        return []
+
+    @property
+    def provisioning_state(self) -> str:
+        """Succeeded."""
+        return "Succeeded"
+
+    def serialize(self) -> dict[str, str]:
+        """Returns its name and state."""
+        return {"name": self.name, "provisioningState": "Succeeded"}
+
     def __repr__(self) -> str:
         return f"ComputeTarget({self.name!r})"
 
 
 class _Status:
     provisioning_state = allocation_state = "Succeeded"
+    errors: tuple[str, ...] = ()
 
     def serialize(self) -> dict[str, str]:
         return {"provisioningState": self.provisioning_state}
@@ -60,5 +76,12 @@ class AmlCompute(ComputeTarget):
         """Returns what was asked for; nothing is provisioned."""
         return {"vm_size": vm_size, **kwargs}
 
+    @staticmethod
+    def supported_vmsizes(workspace: Any, *args: Any, **kwargs: Any) -> Any:
+        """Returns no sizes: machines belong to the Ray cluster."""
+        return []
+
 
 ComputeInstance = AmlCompute
+
+__getattr__ = complete(__name__)

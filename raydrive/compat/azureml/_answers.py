@@ -1,0 +1,72 @@
+"""What is written here of the SDK, and the way out for what is not."""
+
+from __future__ import annotations
+
+_SERVE = (
+    "raydrive tunes and does not serve: take the model with run.download_file(...) and serve it, e.g. with Ray Serve"
+)
+_PIPELINE = (
+    "pipelines are not run here: give the script of the step to HyperDriveConfig(run_config=ScriptRunConfig(...))"
+)
+_AUTOML = "AutoML is a service of Azure: tune a script of yours, e.g. with choice(...) over model classes"
+_DATA = 'give data as a path or URL, or name it in raydrive.toml: [input_mapping] "azureml:NAME" = "PATH or s3://..."'
+_NO_CLUSTER = (
+    "machines belong to your Ray cluster: raydrive.toml says which (address) and what a trial gets (resources)"
+)
+_WAYS_OUT = {
+    "azureml": "only Azure's service has it: leave the line out",
+    "azureml.automl": _AUTOML,
+    "azureml.core.Image": _SERVE,
+    "azureml.core.Webservice": _SERVE,
+    "azureml.core.authentication": "nobody signs in here: leave the line out",
+    "azureml.core.compute": _NO_CLUSTER,
+    "azureml.core.compute_target": _NO_CLUSTER,
+    "azureml.core.databricks": "it belongs to Databricks: leave the line out",
+    "azureml.core.image": _SERVE,
+    "azureml.core.model": _SERVE,
+    "azureml.core.run.Run": "raydrive's runs do not have it: leave the line out",
+    "azureml.core.script_run": "experiment.submit(ScriptRunConfig(...)) gives such a run",
+    "azureml.core.webservice": _SERVE,
+    "azureml.data": _DATA,
+    "azureml.dataprep": "tables are read by pandas: Dataset.Tabular.from_delimited_files(...).to_pandas_dataframe()",
+    "azureml.pipeline": _PIPELINE,
+    "azureml.telemetry": "nothing is sent anywhere here: leave the line out",
+    "azureml.train.automl": _AUTOML,
+    "azureml.widgets": "raydrive studio RUN shows a run in a browser",
+}
+"""By beginnings of full names; the longest counts."""
+
+_HOMES = {
+    "_accounts": (
+        "AzureCliAuthentication InteractiveLoginAuthentication Keyvault MsiAuthentication ResourceConfiguration "
+        "ServicePrincipalAuthentication set_diagnostics_collection"
+    ),
+    "_estimators": "Chainer Estimator Gloo MMLBaseEstimator Mpi Nccl ParameterServer PyTorch SKLearn TensorFlow",
+    "_models": "Model",
+    "_runs": "Experiment HyperDriveRun Run",
+    "_tables": "FileDataset FileDatasetFactory TabularDataset TabularDatasetFactory",
+    "core.compute": "AmlCompute ComputeInstance ComputeTarget",
+    "core.conda_dependencies": "CondaDependencies",
+    "core.dataset": "Dataset",
+    "core.datastore": "AzureBlobDatastore Datastore",
+    "core.environment": "Environment",
+    "core.runconfig": (
+        "DataPath DockerConfiguration EnvironmentDefinition MpiConfiguration PyTorchConfiguration RunConfiguration "
+        "TensorflowConfiguration"
+    ),
+    "core.script_run_config": "ScriptRunConfig",
+    "core.workspace": "Workspace",
+    "widgets": "RunDetails",
+}
+WORKS = {name: home for home, names in _HOMES.items() for name in names.split()}
+"""Names that are written here, and the module of the mirror that has them; the SDK offers many in several places."""
+
+
+def answer(name: str) -> str:
+    """Returns the sentence for a name of the SDK that nothing here stands for.
+
+    Args:
+        name: Full name, such as ``azureml.core.webservice.AciWebservice``.
+    """
+    start = max((start for start in _WAYS_OUT if f"{name}.".startswith(f"{start}.")), key=len)
+    return f"{name.removeprefix('azureml.')}: {_WAYS_OUT[start]}"

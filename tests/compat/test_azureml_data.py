@@ -1,0 +1,115 @@
+"""Data, estimators and runs in code that submits: tables are frames, names are kept, one script is one trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from raydrive.compat.azure_notices import NotHereError
+from raydrive.compat.azureml._estimators import SKLearn
+from raydrive.compat.azureml.core import Dataset, Experiment, Model, ScriptRunConfig, Workspace
+from raydrive.compat.azureml.train.hyperdrive import (
+    HyperDriveConfig,
+    PrimaryMetricGoal,
+    RandomParameterSampling,
+    choice,
+)
+from raydrive.core.config.command_line import trial_argv
+from raydrive.core.errors import ConfigError
+
+URL = "https://example.com/bank.csv"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a table, a script and a site's settings that map an address of the web to the table."""
+    rows = "".join(f"{row},{'Yes' if row % 2 else 'No'},{'yes' if row % 3 else 'no'}\n" for row in range(10))
+    (tmp_path / "bank.csv").write_text(f"age,Loan,y\n{rows}")
+    (tmp_path / "train.py").write_text("import sys\nprint('given', sys.argv[1:])\n")
+    (tmp_path / "raydrive.toml").write_text(
+        f'storage = "{tmp_path}/runs"\n[input_mapping]\n"{URL}" = "bank.csv"\n"azureml:bank" = "bank.csv"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_table_at_a_mapped_address_is_a_frame(here: Path) -> None:
+    frame = Dataset.Tabular.from_delimited_files([URL]).to_pandas_dataframe()
+    assert list(frame.columns) == ["age", "Loan", "y"]
+    assert frame["age"].sum() == 45
+    assert frame["Loan"].dtype == bool  # as Azure's reader has Yes and No
+    assert set(frame["y"]) == {"yes", "no"}  # and other words stay as they are
+
+
+def test_parts_of_a_table(here: Path) -> None:
+    table = Dataset.Tabular.from_delimited_files("bank.csv")
+    assert list(table.take(3).to_pandas_dataframe()["age"]) == [0, 1, 2]
+    assert list(table.skip(8).to_pandas_dataframe()["age"]) == [8, 9]
+    assert list(table.drop_columns("Loan").to_pandas_dataframe()) == ["age", "y"]
+    first, second = (set(part.to_pandas_dataframe()["age"]) for part in table.random_split(0.7, seed=1))
+    assert len(first) == 7
+    assert first | second == set(range(10))
+    assert not first & second
+
+
+def test_registered_names_and_those_of_the_site(here: Path) -> None:
+    workspace = Workspace()
+    Dataset.Tabular.from_delimited_files("bank.csv").take(4).register(workspace, "head", description="four rows")
+    assert sorted(workspace.datasets) == ["bank", "head"]
+    assert "head" in workspace.datasets.keys()  # noqa: SIM118 - as notebooks have it
+    assert len(workspace.datasets["head"].to_pandas_dataframe()) == 4
+    assert len(Dataset.get_by_name(workspace, "bank").to_pandas_dataframe()) == 10
+    part = Dataset.Tabular.from_delimited_files("bank.csv").take(1)
+    with pytest.raises(NotHereError, match="register"):
+        HyperDriveConfig(
+            RandomParameterSampling({"x": choice(1)}), "m", PrimaryMetricGoal.MAXIMIZE, 1,
+            run_config=ScriptRunConfig(".", "train.py", ["--data", part]),
+        )  # fmt: skip
+
+
+def test_what_notebooks_ask_a_workspace(here: Path) -> None:
+    workspace = Workspace()
+    Model.register(workspace, "train.py", "m")
+    Model.register(workspace, "train.py", "m")
+    assert workspace.models["m"].version == 2
+    assert [model.version for model in Model.list(workspace, name="m")] == [2, 1]
+    assert workspace.get_details()["name"] == "raydrive"
+    assert workspace.datastores["workspaceblobstore"].name == "workspaceblobstore"
+    with pytest.raises(NotHereError, match="db_key"):
+        workspace.get_default_keyvault().get_secret("db-key")
+
+
+def test_an_estimator_is_its_script_and_arguments(here: Path) -> None:
+    estimator = SKLearn(
+        source_directory=".",
+        entry_script="train.py",
+        script_params={"--data": "a b", "--fast": ""},
+        compute_target="cpu",
+        pip_packages=["xgboost"],
+        environment_variables={"A": 1},
+    )
+    made = HyperDriveConfig(
+        RandomParameterSampling({"--C": choice(1)}), "m", PrimaryMetricGoal.MAXIMIZE, 1, estimator=estimator
+    )
+    assert trial_argv(made.config.trial, {"--C": 1})[1:] == ("train.py", "--data", "a b", "--fast", "--C", "1")
+    assert made.config.trial.environment_variables["A"] == "1"
+    with pytest.raises(ConfigError, match="one process"):
+        SKLearn(source_directory=".", entry_script="train.py", node_count=2)
+
+
+def test_an_interactive_run_keeps_what_it_logs(here: Path) -> None:
+    with Experiment(Workspace(), "e").start_logging() as run:
+        run.log("accuracy", 0.5)
+        run.log("accuracy", 0.7)
+        assert run.get_status() == "Running"
+    assert run.get_metrics() == {"accuracy": [0.5, 0.7]}
+    assert run.get_status() == "Completed"
+
+
+@pytest.mark.ray
+def test_a_script_alone_is_one_trial(here: Path) -> None:
+    run = Experiment(Workspace(), "single").submit(ScriptRunConfig(".", "train.py", ["--a b", 1]))
+    run.wait_for_completion()
+    assert run.get_status() == "Completed"
+    assert "given ['--a b', '1']" in run.logs()
