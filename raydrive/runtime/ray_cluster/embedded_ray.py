@@ -29,7 +29,7 @@ _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
 usage, which is off; the monitor asks for more machines, of which there are none; the log monitor copies what workers
 print to this process, which is off. Each is a Python process that imports for a second, and Ray waits for the first one
 before it starts the rest: on two cores a third of the time in which it is up, and most of that in which it ends."""
-_SETTINGS = {
+SETTINGS = {
     # When its object store does not listen yet, a raylet tries again after this long. With Ray's second, every other
     # start on two cores takes a second more.
     "RAY_raylet_client_connect_timeout_milliseconds": "20",
@@ -93,7 +93,7 @@ def start_ray(num_cpus: int | None, plain_ray: bool | None = None, **options: An
     start = choose_start(plain_ray)
     if start.lacking:
         print(f"raydrive: {start}. Its start takes a few seconds more.", file=sys.stderr, flush=True)
-    with _plain_workers() if start.plain else _only_what_is_used():
+    with _plain_workers() if start.plain else only_what_is_used():
         # The address is given explicitly: ray.init() alone would join whatever cluster runs on this machine.
         ray.init("local", include_dashboard=False, num_cpus=num_cpus, **options)
 
@@ -113,7 +113,7 @@ def _plain_workers() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _only_what_is_used() -> Iterator[None]:
+def only_what_is_used() -> Iterator[None]:
     """Has Ray leave out what is unused and wait for nothing; afterwards it is as it was."""
     with contextlib.ExitStack() as stack:
         for path, name, other in _CHANGES:
@@ -123,8 +123,8 @@ def _only_what_is_used() -> Iterator[None]:
             ours = functools.partial(other, rays)
             # Python 3.13 warns of a partial in a class, for it is to become a method.
             setattr(owner, name, staticmethod(ours) if isinstance(owner, type) else ours)
-        if not _SETTINGS.keys() & os.environ.keys():
-            for name, value in _SETTINGS.items():
+        if not SETTINGS.keys() & os.environ.keys():
+            for name, value in SETTINGS.items():
                 stack.callback(os.environ.pop, name, None)
                 os.environ[name] = value
         yield
@@ -133,11 +133,11 @@ def _only_what_is_used() -> Iterator[None]:
 def _start(start_ray_process: Callable[..., Any], command: Sequence[str], *arguments: Any, **options: Any) -> Any:
     """Starts one of Ray's processes; a raylet with what is quick."""
     with contextlib.suppress(Exception):  # this only saves time: what is not as we know it stays as it is
-        command = _quick(command)
+        command = quick_command(command)
     return start_ray_process(command, *arguments, **options)
 
 
-def _quick(command: Sequence[str]) -> list[str]:
+def quick_command(command: Sequence[str]) -> list[str]:
     """Returns the command of a raylet so that it waits for no agent; any other one as it is.
 
     A raylet starts two agents, Python programs that import for a second, and is no node before they have told it where
@@ -157,7 +157,7 @@ def _quick(command: Sequence[str]) -> list[str]:
     agent, unset = options.get("--runtime_env_agent_command", ""), "--runtime-env-agent-port=0"
     host = options.get("--node_ip_address")
     if host and options.get("--runtime_env_agent_port") == "0" and unset in agent:
-        port, agent_port = _free_ports(2)
+        port, agent_port = free_ports(2)
         asked = subprocess.list2cmdline([*stand_in, "asked", host, port, agent_port])
         changed["--runtime_env_agent_port"] = port
         changed["--runtime_env_agent_command"] = f"{asked} {agent.replace(unset, f'{unset[:-1]}{agent_port}')}"
@@ -165,7 +165,7 @@ def _quick(command: Sequence[str]) -> list[str]:
     return [f"{name}={changed[name]}" if name in changed else part for name, part in zip(names, command, strict=True)]
 
 
-def _free_ports(count: int) -> list[str]:
+def free_ports(count: int) -> list[str]:
     """Ports that are free now."""
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -174,7 +174,7 @@ def _free_ports(count: int) -> list[str]:
         return [str(free.getsockname()[1]) for free in held]
 
 
-def _soon(get_node: Callable[..., Any], gcs_address: str, node_id: str) -> Any:
+def node_soon(get_node: Callable[..., Any], gcs_address: str, node_id: str) -> Any:
     """Asks for the node when it is there: Ray asks at once and then a second later, whenever that was in between."""
     with contextlib.suppress(Exception):  # this only saves time; what is wrong Ray finds out itself
         client = importlib.import_module("ray._raylet").GcsClient(address=gcs_address)
@@ -205,7 +205,7 @@ def _found(path: str) -> Any:
 
 _CHANGES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     *(("ray._private.node:Node", name, _nothing) for name in _UNUSED),
-    ("ray._private.services", "get_node", _soon),
+    ("ray._private.services", "get_node", node_soon),
     ("ray._private.services", "start_ray_process", _start),
     ("ray._private.utils", "get_dashboard_dependency_error", _no_dashboard),
 )

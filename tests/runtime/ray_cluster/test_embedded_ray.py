@@ -20,12 +20,12 @@ from waiting import wait_until
 
 from raydrive.runtime.ray_cluster import agent_stub, plain_ray
 from raydrive.runtime.ray_cluster.embedded_ray import (
-    _SETTINGS,
-    _free_ports,
-    _only_what_is_used,
-    _quick,
-    _soon,
+    SETTINGS,
     choose_start,
+    free_ports,
+    node_soon,
+    only_what_is_used,
+    quick_command,
 )
 
 NAMES = ("start_api_server", "start_monitor", "start_log_monitor")
@@ -35,7 +35,7 @@ def test_ray_is_as_it_was_afterwards_whatever_happened() -> None:
     before = {name: getattr(Node, name) for name in NAMES}, services.get_node
 
     def fail_while_starting() -> None:
-        with _only_what_is_used():
+        with only_what_is_used():
             assert all(getattr(Node, name) is not before[0][name] for name in NAMES)
             assert services.get_node is not before[1]
             raise OSError("no room")
@@ -103,7 +103,7 @@ def test_the_node_is_asked_for_even_where_nobody_can_be_asked_whether_it_is_ther
         asked.append((address, node_id))
         return "the node"
 
-    assert _soon(get_node, "nowhere", "n1") == "the node"
+    assert node_soon(get_node, "nowhere", "n1") == "the node"
     assert asked == [("nowhere", "n1")]
 
 
@@ -122,7 +122,7 @@ def raylet_command(**changes: str) -> list[str]:
 
 
 def test_a_raylet_waits_for_no_agent() -> None:
-    before, after = raylet_command(), _quick(raylet_command())
+    before, after = raylet_command(), quick_command(raylet_command())
     assert len(after) == len(before)
     changed = dict(part.partition("=")[::2] for part in after if part not in before)
     port = changed.pop("--runtime_env_agent_port")
@@ -145,28 +145,28 @@ def test_a_raylet_waits_for_no_agent() -> None:
     ],
 )
 def test_a_command_that_is_not_as_known_stays_as_it_is(command: list[str]) -> None:
-    assert _quick(command) == command
+    assert quick_command(command) == command
 
 
 def test_an_agent_with_a_port_of_its_own_keeps_it() -> None:
-    after = _quick(raylet_command(**{"--runtime_env_agent_port": "4711"}))
+    after = quick_command(raylet_command(**{"--runtime_env_agent_port": "4711"}))
     assert "--runtime_env_agent_port=4711" in after
     assert not any("asked" in part for part in after)
 
 
 def test_a_raylet_looks_again_soon_for_what_does_not_listen_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in _SETTINGS:
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    with _only_what_is_used():
-        assert os.environ.items() >= _SETTINGS.items()
-    assert not _SETTINGS.keys() & os.environ.keys()
+    with only_what_is_used():
+        assert os.environ.items() >= SETTINGS.items()
+    assert not SETTINGS.keys() & os.environ.keys()
 
 
 def test_settings_of_the_user_stay_and_are_not_mixed_with_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    name, other = _SETTINGS
+    name, other = SETTINGS
     monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(other, "7")
-    with _only_what_is_used():
+    with only_what_is_used():
         assert os.environ[other] == "7"
         assert name not in os.environ
     assert os.environ[other] == "7"
@@ -232,7 +232,7 @@ def ask(port: str) -> tuple[int, int, str]:
 
 
 def test_a_stand_in_starts_the_agent_when_it_is_asked_and_passes_on_everything() -> None:
-    port, agent_port = _free_ports(2)
+    port, agent_port = free_ports(2)
     starter, process = started("asked", "127.0.0.1", port, agent_port, sys.executable, "-c", AGENT, agent_port)
     wait_until(lambda: listens(port), "a listener")
     assert process.children() == []
@@ -248,7 +248,7 @@ def test_a_stand_in_starts_the_agent_when_it_is_asked_and_passes_on_everything()
 
 
 def test_an_agent_that_has_ended_is_started_again() -> None:
-    port, agent_port = _free_ports(2)
+    port, agent_port = free_ports(2)
     starter, process = started("asked", "127.0.0.1", port, agent_port, sys.executable, "-c", AGENT, agent_port)
     first = ask(port)[0]
     psutil.Process(first).kill()

@@ -330,43 +330,45 @@ def test_what_lies_in_the_place_of_a_removed_socket_is_not_deleted_at_the_end() 
 def test_a_process_that_logs_without_a_pause_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look takes its core from it for a moment; one that logs now and then is read at once."""
 
-    async def scenario() -> None:
-        got: list[int] = []
-        hub = channels.LogSocket()
-        hub.take = lambda messages: got.extend(message["k"] for message in messages)
-        ours, theirs = socket.socketpair()
-        reader = channels._Reader(hub, ours)
-        hub._readers[reader] = None
-        hub.resume()
+    async def body(channel: LogSocket, got: list[wire.Message]) -> None:
+        connection = connect(channel)
+
+        async def is_read(k: int) -> None:
+            await async_wait_until(lambda: got[-1:] == [{"k": k}], "what was said")
 
         async def say(k: int) -> None:
-            theirs.sendall(b'{"k": %d}\n' % k)
-            await async_wait_until(lambda: got[-1:] == [k], "what was said")
+            connection.sendall(b'{"k": %d}\n' % k)
+            await is_read(k)
+
+        async def say_in_vain(k: int) -> None:
+            connection.sendall(b'{"k": %d}\n' % k)
+            await asyncio.sleep(0.05)
+            assert {"k": k} not in got
 
         monkeypatch.setattr(channels, "BUSY_S", 0.0)  # no two lines are so close
         await say(1)
         await say(2)
-        assert reader._watched
         monkeypatch.setattr(channels, "BUSY_S", 60.0)  # all are
         monkeypatch.setattr(channels, "REST_S", 3600.0)
         await say(3)
-        assert not reader._watched
-        hub.resume()  # as when the process has ended: nothing is waited for
-        assert reader._watched
+        await say_in_vain(4)
+        channel.resume()  # as when the process has ended: nothing is waited for
+        await is_read(4)
         monkeypatch.setattr(channels, "REST_S", 0.02)
-        await say(4)
-        await async_wait_until(lambda: reader._watched, "the end of the rest")
+        channel.resume()
         await say(5)
-        hub.pause()  # in the middle of a rest
-        await asyncio.sleep(0.05)
-        assert not reader._watched
-        hub.resume()
-        assert reader._watched
-        hub.pause()
-        hub.resume()
-        assert reader._watched
-        theirs.close()
-        await async_wait_until(lambda: not hub._readers, "the end of the connection")
-        assert got == [1, 2, 3, 4, 5]
+        await say(6)  # after the rest
+        monkeypatch.setattr(channels, "REST_S", 3600.0)
+        await say(7)
+        channel.pause()  # in the middle of a rest
+        await say_in_vain(8)
+        channel.resume()
+        await is_read(8)
+        channel.pause()
+        channel.resume()
+        await say(9)
+        connection.close()
+        assert await channel.drain()
+        assert got == [{"k": k} for k in range(1, 10)]
 
-    asyncio.run(scenario())
+    listen(body)

@@ -13,10 +13,8 @@ import pytest
 from raydrive.core.errors import ConfigError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, RUNNING
 from raydrive.core.search.bayesian import gaussian_process
-from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
-from raydrive.core.search.bayesian.target_transform import target_transform
 from raydrive.core.search.bayesian.tpe import Density
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.trial_record import TrialRecord
@@ -261,70 +259,8 @@ def test_ten_thousand_trials_cost_no_more_than_some_hundred_with_tpe(monkeypatch
     assert sizes == [25, 1000]
 
 
-# --- curves that broke off -------------------------------------------------------------------------------------------
-
-
 def falling(level: float, length: int) -> list[float]:
     return [level + 1.0 / k for k in range(1, length + 1)]
-
-
-def test_an_early_stop_is_worth_what_its_curve_would_have_become() -> None:
-    endings = CurveExtrapolation([falling(level, 20) for level in (0.0, 0.1, 0.2, 0.3)])
-    ending = endings.estimate(falling(0.5, 4))
-    assert ending is not None
-    assert ending.value == pytest.approx(0.5 + 1 / 20)
-    assert 0 < ending.noise < 0.1
-
-
-def test_a_flat_curve_stays_where_it_is() -> None:
-    ending = CurveExtrapolation([falling(level, 20) for level in (0.0, 0.1, 0.2)]).estimate([3.0, 3.0, 3.0, 3.0])
-    assert ending is not None
-    assert (ending.value, ending.noise) == (3.0, 0.0)
-
-
-def test_no_estimate_gains_more_than_any_completed_trial() -> None:
-    endings = CurveExtrapolation([falling(level, 20) for level in (0.0, 0.1, 0.2)])
-    ending = endings.estimate([9.0, 5.0, 3.0, 1.0])
-    assert ending is not None
-    assert ending.value == pytest.approx(1.0 - (1 / 4 - 1 / 20))
-
-
-def test_without_comparison_the_last_value_stands() -> None:
-    for completed in ([], [falling(0.0, 3)]):
-        ending = CurveExtrapolation(completed).estimate([0.9, 0.8, 0.7])
-        assert ending is not None
-        assert ending.value == 0.7
-    assert CurveExtrapolation([]).estimate([math.nan]) is None
-    assert CurveExtrapolation([]).estimate([]) is None
-
-
-def test_estimated_ends_are_nearer_than_last_values() -> None:
-    """Power laws of different speeds, noisy, broken off where median stopping would; not a curve helped to write it."""
-    rng = np.random.default_rng(0)
-    k = np.arange(1, 41)
-    ends = 0.1 + 0.4 * rng.random(60)
-    speeds = 0.3 + 0.8 * rng.random(60)
-    curves = ends[:, None] + (1 - ends[:, None]) * k ** -speeds[:, None] + 0.003 * rng.standard_normal((60, 40))
-    stopped = curves[:, 4] > np.median(curves[:, 4])
-    endings = CurveExtrapolation([list(curve) for curve in curves[~stopped]])
-    off_end, off_last, noise = [], [], []
-    for curve in curves[stopped]:
-        ending = endings.estimate(list(curve[:5]))
-        assert ending is not None
-        off_end.append(ending.value - curve.min())
-        off_last.append(curve[:5].min() - curve.min())
-        noise.append(ending.noise)
-    assert np.mean(np.abs(off_end)) < 0.6 * np.mean(off_last)
-    assert np.mean(np.abs(off_end) < 2 * np.array(noise)) > 0.7  # and the noise says how sure they are
-
-
-def test_curves_may_hold_anything() -> None:
-    odd = [[math.nan, 2.0, 1.0], [3.0, math.inf, 1.0], [math.nan] * 3, [2.0, 1.5, math.nan], [2.5, 2.0, 1.0]]
-    for curve in ([2.4, 2.2], [math.inf, 2.2], [math.nan, 2.0]):
-        ending = CurveExtrapolation(odd).estimate(curve)
-        assert ending is not None
-        assert math.isfinite(ending.value)
-        assert math.isfinite(ending.noise)
 
 
 def test_stopped_trials_teach() -> None:
@@ -340,33 +276,3 @@ def test_stopped_trials_teach() -> None:
     suggestion = sampler.ask(16, history)
     assert suggestion is not None
     assert abs(suggestion.params["x"] - 0.7) < 0.15
-
-
-# --- scales and features ---------------------------------------------------------------------------------------------
-
-
-def test_scales_go_back_and_never_lose_the_order() -> None:
-    values = np.append(np.random.default_rng(0).lognormal(0, 3, 60), [np.nan, np.inf])
-    scale = target_transform(values)
-    assert math.isfinite(scale.log_offset)
-    inner = np.sort(values[values < np.nanmedian(values)])
-    assert np.all(np.diff(scale(inner)) > 0)
-    assert [scale.back(float(v)) for v in scale(inner)] == pytest.approx(list(inner))
-    assert scale(values)[-1] == scale(values)[-2] == scale(values).max()
-
-
-def test_distances_between_options_and_inactive_values() -> None:
-    space = Space(
-        {"k": choice("a", "b", "c"), "n": choice(1, 10, 100), "m": choice({"t": 1, "x": uniform(0, 1)}, {"t": 2})}
-    )
-    features = FeatureEncoder(space)
-
-    def row(k: str, n: int, m: dict[str, float]) -> np.ndarray:
-        return features.features(features.tidy(features.row({"k": k, "n": n, "m": m})[None, :]))[0]
-
-    base = row("a", 1, {"t": 1, "x": 0.2})
-    assert np.sum((base - row("b", 1, {"t": 1, "x": 0.2})) ** 2) == pytest.approx(1.0)
-    assert np.sum((base - row("a", 10, {"t": 1, "x": 0.2})) ** 2) == pytest.approx(0.25)
-    inactive = row("a", 1, {"t": 2})
-    other = row("a", 1, {"t": 1, "x": 0.9})
-    assert np.sum((base - inactive) ** 2) == pytest.approx(np.sum((other - inactive) ** 2))
