@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from raydrive.cli.console import EXIT_INTERRUPTED, PARAMS, Format, emit_one, only_data, resolve, say, silence
+from raydrive.cli.console import EXIT_INTERRUPTED, PARAMS, Format, emit_json, emit_one, only_data, resolve, say, silence
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.records import CANCELED, FAILED
 
@@ -39,12 +39,14 @@ def open_run(name: str, storage: str | None) -> HyperDriveRun:
 
 
 def print_best(run: HyperDriveRun, output: Format) -> None:
-    """Prints the best trial of a run that has one."""
+    """Prints the best trial of a run; of one without, JSON has its id and a trial that is null."""
     from raydrive.core.config.command_line import shown, trial_argv  # lazy: raydrive.core.config.command_line, 0.006 s
 
     child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
     found = run.sweep.best
     if child is None or found is None:
+        if output is Format.JSON:
+            emit_json({"run": run.id, "trial": None})
         return
     spec = run.config.trial
     line = ""
@@ -94,7 +96,7 @@ def attend(run: HyperDriveRun, output: Format) -> int:
         if not _is_over_after_interrupt(run):
             return EXIT_INTERRUPTED
     code = exit_code(run)
-    if run.sweep.finished and run.sweep.best is not None and output is not Format.TABLE:
+    if run.sweep.finished and output is not Format.TABLE:
         print_best(run, output)
     return code
 

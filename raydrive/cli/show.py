@@ -19,7 +19,6 @@ from raydrive.cli.console import (
     StorageOption,
     command,
     emit,
-    emit_json,
     emit_one,
     say,
 )
@@ -252,8 +251,7 @@ def best(run_name: RunArgument = "last", storage: StorageOption = None, output: 
     run = open_run(run_name, storage)
     if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
         say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.label!r}.")
-        if output is Format.JSON:
-            emit_json({"run": run.id, "trial": None})
+        print_best(run, output)
         return 3
     print_best(run, output)
     return 0
