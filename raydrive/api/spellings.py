@@ -71,9 +71,10 @@ def spelled(spellings: Spellings, options_of: Callable[..., Any] | None = None) 
             try:
                 return function(*args, **given)
             except ConfigError as error:
-                if not used:
+                told = tuple(_as_written(problem, names, used) for problem in error.problems)
+                if told == error.problems:
                     raise
-                raise ConfigError(_as_written(problem, used) for problem in error.problems) from error
+                raise ConfigError(told) from error
 
         return call  # type: ignore[return-value]
 
@@ -118,7 +119,8 @@ def _canonical(
     return found, used
 
 
-def _as_written(problem: Problem, used: Mapping[str, str]) -> Problem:
-    """A problem under the name that the user has written."""
+def _as_written(problem: Problem, names: Mapping[str, str], used: Mapping[str, str]) -> Problem:
+    """A problem under the name that the user has written; an inner call may have told it under another one."""
     first, dot, rest = problem.where.partition(".")
-    return replace(problem, where=f"{used[first]}{dot}{rest}") if first in used else problem
+    name = names.get(first, first)
+    return replace(problem, where=f"{used.get(name, name)}{dot}{rest}")

@@ -201,7 +201,7 @@ _LONGEST_WORD, _MOST_KNOWN = 200, 2_000
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Returns ``"Did you mean 'x'?"`` for the nearest of ``known``, or an empty string.
+    """Returns ``"Did you mean 'x'?"`` for the nearest of ``known``, or the only one that begins so; else an empty text.
 
     Args:
         word: What the user wrote.
@@ -211,4 +211,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
         return ""
     folded = {name.casefold(): name for name in known[:_MOST_KNOWN]}
     near = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    if not near and len(word) > 1:
+        begun = [name for name in folded if name.startswith(word.casefold())]
+        near = begun if len(begun) == 1 else []
     return f"Did you mean {folded[near[0]]!r}?" if near else ""

@@ -56,7 +56,7 @@ from raydrive.sweepfile.lengths import long_texts
 from raydrive.sweepfile.other_tools import tool_of
 from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
-from raydrive.sweepfile.problems import SITE_ADVICE, problems_of
+from raydrive.sweepfile.problems import SITE_ADVICE, problems_of, with_line
 from raydrive.sweepfile.schema import TEXTS, ObjectiveKeys, SweepKeys
 from raydrive.sweepfile.spellings import with_canonical_limits
 from raydrive.sweepfile.user_types import masked, places
@@ -136,7 +136,7 @@ def load_sweep(
         reader.notes.append(("trial", note))
     loaded = reader.read(Path(path).stem, default_seed)
     if reader.problems or loaded is None:
-        raise ConfigError(in_order(reader.problems, name))
+        raise ConfigError(with_line(problem, root) for problem in in_order(reader.problems, name))
     return loaded
 
 

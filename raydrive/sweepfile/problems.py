@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pydantic import ValidationError
 
-from raydrive.core.errors import Problem
+from raydrive.core.errors import Problem, show
 from raydrive.settings import problems
 from raydrive.settings.fields import Section
 from raydrive.settings.keys import OwnKeys
@@ -20,6 +24,73 @@ def problems_of(error: ValidationError, root: Node, model: type[Section], base: 
     return problems.problems_of(error, root, model, base, ADVICE)
 
 
+_EXAMPLES = {
+    "limits": "limits: {max_total_trials: 20}",
+    "limits.max_total_trials": "max_total_trials: 20",
+    "limits.max_concurrent_trials": "max_concurrent_trials: 4",
+    "limits.timeout": "timeout: 3600",
+    "limits.trial_timeout": "trial_timeout: 600",
+    "objective": "objective: {goal: maximize, primary_metric: accuracy}",
+    "objective.goal": "goal: maximize",
+    "objective.primary_metric": "primary_metric: accuracy",
+    "min_value": "min_value: 0.001",
+    "max_value": "max_value: 0.1",
+    "raydrive.resources.cpus": "cpus: 1",
+    "raydrive.resources.gpus": "gpus: 1",
+}
+"""A line that can be pasted, by the path or name of a key."""
+
+
+def with_line(problem: Problem, root: Node) -> Problem:
+    """Returns a problem with a line that can be pasted, where it is known what was meant or what could stand there.
+
+    Args:
+        problem: What is wrong with a sweep file.
+        root: The whole file.
+    """
+    if problem.place.partition(":")[0].endswith(".toml"):
+        return problem  # of another syntax
+    above, _, _ = problem.where.rpartition(".")
+    line = _line_of(problem, root)
+    if not line:
+        return problem
+    if problem.place.startswith("--set "):
+        name, _, text = line.partition(": ")
+        if not text:
+            return problem
+        line = f"--set {shlex.quote(f'{above}.{name}={text}' if above else f'{name}={text}')}"
+    elif problem.found == "nothing" and "." not in above and above and root.get(above) is None:
+        line = f"{above}: {{{line}}}"
+    lead = f"{problem.fix} Write: " if problem.fix else "For example: "
+    return replace(problem, fix=f"{lead}{line}")
+
+
+def _line_of(problem: Problem, root: Node) -> str:
+    near = re.fullmatch(r"Did you mean '(.+)'\?", problem.fix)
+    above, _, key = problem.where.rpartition(".")
+    node = root.get(problem.where)
+    value = node.plain() if node is not None else None
+    scalar = isinstance(value, bool | int | float | str) and len(str(value)) <= _LONGEST_VALUE
+    if near and (problem.found == "an unknown key" or problem.allowed.startswith("no such key")):
+        return f"{near[1]}: {_written(value)}" if scalar else f"{near[1]}:"
+    if near:
+        return f"{key}: {near[1]}" if scalar and problem.found == show(value) else ""
+    kind = root.get(f"{above}.type")
+    if problem.fix or (kind is not None and "log" in str(kind.value).casefold()):
+        return ""  # the bounds of those are logarithms
+    return _EXAMPLES.get(problem.where) or _EXAMPLES.get(key, "")
+
+
+def _written(value: object) -> str:
+    """A scalar as YAML has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    plain = not isinstance(value, str) or re.fullmatch(r"[A-Za-z][\w ./-]*", value)
+    return str(value) if plain else json.dumps(value)
+
+
+_LONGEST_VALUE = 100
+"""Characters of a value that is repeated in a line to paste."""
 _NEEDED = {
     "trial": "a mapping with the command to run",
     "trial.command": "the command to run, such as python train.py --lr ${{search_space.lr}}",

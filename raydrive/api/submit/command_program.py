@@ -42,7 +42,7 @@ def script_problem(command: str, source: Path | None, where: str) -> Problem | N
     script = _script_of(words)
     if not script or script.startswith(("/", "~")) or (source is not None and os.path.isfile(source / script)):
         return None
-    return _missing(script, source, where)
+    return _missing(command, script, source, where)
 
 
 def program_problem(command: str, where: str, python: str = "") -> Problem | None:
@@ -111,13 +111,15 @@ def _first_operand(words: Sequence[str]) -> str:
     return ""
 
 
-def _missing(script: str, source: Path | None, where: str) -> Problem:
+def _missing(command: str, script: str, source: Path | None, where: str) -> Problem:
     if source is None:
         found = f"{script!r}, and no code: trials start in an empty folder"
         return Problem(where, found, "a script that trials have", "Add the folder of the script: code: .")
     there = list(_scripts_of(source))[:10]
     near = did_you_mean(script, there)
-    fix = near or "Paths of the command start from the code's folder."
+    fix = "Paths of the command start from the code's folder."
+    if near:
+        fix = f"{near} Write: {_with_program(command, script, near.split(chr(39))[1])}"
     found = f"{script!r}, and there is no such file in {source}"
     allowed = f"a script of that folder{': ' + ', '.join(there) if there else ''}"
     return Problem(where, found, allowed, fix)
@@ -133,8 +135,8 @@ def _bare_script(command: str, program: str, source: Path | None, where: str) ->
         return None
     interpreter = "python" if program.endswith(".py") else "bash"
     if source is None or not os.path.isfile(source / program):
-        missing = _missing(program, source, where)
-        if source is None or not missing.fix.startswith("Did"):
+        missing = _missing(command, program, source, where)
+        if not missing.fix.startswith("Did"):
             return missing
         near = missing.fix.split("'")[1]
         return replace(missing, fix=f"Write: {_with_program(command, program, f'{interpreter} {near}')}")
@@ -146,7 +148,7 @@ def _bare_script(command: str, program: str, source: Path | None, where: str) ->
 def _own_program(command: str, program: str, source: Path | None, where: str) -> Problem | None:
     """A program in the code, by its relative path."""
     if source is None or not os.path.isfile(source / program):
-        return _missing(program, source, where)
+        return _missing(command, program, source, where)
     if os.access(source / program, os.X_OK):
         return None
     if program.endswith((".py", ".sh")):

@@ -40,14 +40,14 @@ def compare_page(storage: str, wanted: Sequence[str]) -> str:
     """
     wanted = list(dict.fromkeys(wanted))[:MOST_COMPARED]
     infos = [_found(storage, name) for name in wanted]
-    parts = ["<h1>Compare runs</h1>", '<p class=hint><a href="/">all runs</a></p>']
+    parts = ["<h1>Compare runs</h1>", '<p class=hint><a href="/">all runs</a></p>', "<main>"]
     if len(infos) > 1:
         readers = [RunReader(RunLayout.open(info.folder)) for info in infos]
         for reader in readers:
             reader.refresh()
         parts += _comparison(compare(readers), infos)
     parts += _choice(storage, infos)
-    return plain_page("Compare runs · raydrive", "".join(parts))
+    return plain_page("Compare runs · raydrive", "".join((*parts, "</main>")))
 
 
 def _found(storage: str, name: str) -> RunInfo:
