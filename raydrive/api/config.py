@@ -237,6 +237,8 @@ class HyperDriveConfig:
         space: Mapping[str, Any] | None = None,
     ) -> None:
         sampling, stops, reserved = _made(hyperparameter_sampling, space, policy, resources)
+        failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
+        failures |= {"first_failures": first_failures, "strict": int(strict)}
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
@@ -251,13 +253,7 @@ class HyperDriveConfig:
                 storage_patience_s=storage_patience_s,
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
-            limits=_limits(
-                *(max_total_runs, max_concurrent_runs, max_duration_minutes, run_config),
-                max_attempts=max_attempts,
-                max_losses=max_losses,
-                first_failures=first_failures,
-                strict=int(strict),
-            ),
+            limits=_limits(*(max_total_runs, max_concurrent_runs, max_duration_minutes, run_config), **failures),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=sampling,
             policy=stops,

@@ -41,6 +41,8 @@ from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import check_experiment, usable_name
+from raydrive.sweepfile.checks.lengths import long_texts
+from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 from raydrive.sweepfile.earlier_runs import read_children, read_parents
 from raydrive.sweepfile.inputs_outputs import (
     DataMapping,
@@ -52,7 +54,6 @@ from raydrive.sweepfile.inputs_outputs import (
     read_inputs,
     read_outputs,
 )
-from raydrive.sweepfile.lengths import long_texts
 from raydrive.sweepfile.other_tools import tool_of
 from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
@@ -61,7 +62,6 @@ from raydrive.sweepfile.schema import TEXTS, ObjectiveKeys, SweepKeys
 from raydrive.sweepfile.spellings import with_canonical_limits
 from raydrive.sweepfile.user_types import masked, places
 from raydrive.sweepfile.variables import confidential_notes, read_sources
-from raydrive.sweepfile.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""

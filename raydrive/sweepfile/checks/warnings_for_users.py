@@ -9,7 +9,7 @@ from raydrive.core.config.command_line import references
 from raydrive.core.config.install_commands import check_installing
 from raydrive.core.errors import Problem
 from raydrive.settings.tree import Node
-from raydrive.sweepfile.yaml11 import reading
+from raydrive.sweepfile.checks.yaml11 import reading
 
 _MACHINES = "ignored: what a trial reserves on the cluster stands in raydrive.resources"
 _AZURE: Mapping[str, str] = {

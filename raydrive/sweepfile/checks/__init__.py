@@ -1,0 +1,1 @@
+"""What a user should know about a sweep file that the schema accepts."""
