@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from raydrive.core.config.command_line import format_value
+from raydrive.core.config.option_words import format_value
 from raydrive.core.errors import Problem, did_you_mean, show
 from raydrive.settings.tree import Node
 from raydrive.storage.folder.current import absolute, current_folder
