@@ -148,6 +148,8 @@ SCRIPT: dict[str, ArgumentRule] = {
     "metrics": METRICS | NOTHING,
     "secrets": SECRETS | NOTHING,
     "resources": RESOURCES,
+    "flags": FLAG | kind("'both'", lambda value: value == "both"),
+    "unused_ok": TEXT_LIST,
 }
 """Of ``ScriptRunConfig``."""
 TUNING: dict[str, ArgumentRule] = {

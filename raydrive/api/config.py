@@ -17,14 +17,23 @@ from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
 from raydrive.api.submit.command_program import script_problem
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.trainable import check_trainable, name_of
+from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.api.submit.user_classes import check_objects
 from raydrive.api.submit.warm_start import plan_warm_start
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.call_text import call_text, told
-from raydrive.core.config.argument_values import LONGEST_PATH, flag_parameters, long_names, too_long, unpassable
-from raydrive.core.config.command_line import check_references, format_value
+from raydrive.core.config.argument_values import (
+    LONGEST_PATH,
+    flag_parameters,
+    long_names,
+    too_long,
+    unflattenable,
+    unpassable,
+)
+from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
 from raydrive.core.config.install_commands import check_installing
+from raydrive.core.config.option_words import format_value
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics
@@ -64,6 +73,10 @@ class ScriptRunConfig:
             ``outputs`` and ``logs``: ``["wandb/**", "*.csv"]``. ``!PATTERN`` names what is not needed.
         preload: Modules imported once per trial actor; trials are then forked with them loaded. They must not
             start threads or use a GPU when imported.
+        flags: Whether True of a hyperparameter is passed as ``--name``, and False as nothing; ``"both"``: False is
+            ``--no-name``. ``docs/search-space.md`` has examples.
+        flatten: Whether the keys of a nested choice are options of their own: ``--optimizer adam --beta1 0.9``.
+        unused_ok: Hyperparameters that the command need not pass on.
 
     Raises:
         ConfigError: If neither or both of script and command are given, the script does not exist, or a
@@ -85,7 +98,12 @@ class ScriptRunConfig:
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
         secrets: Mapping[str, str] | None = None,
         keep: Sequence[str] = (),
+        flags: bool | str = False,
+        flatten: bool = False,
+        unused_ok: Sequence[str] = (),
     ) -> None:
+        self.flag_style = flags if isinstance(flags, str) else "on" if flags else ""
+        self.flatten, self.unused_ok = flatten, tuple(unused_ok)
         self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
         self.arguments = tuple(arguments or ())
@@ -140,6 +158,9 @@ class ScriptRunConfig:
             "keep": self.keep,
             "resources": resources,
             "metrics": self.metrics,
+            "flag_style": self.flag_style,
+            "flatten": self.flatten,
+            "unused_ok": self.unused_ok,
         }
         if self.script is not None:
             arguments = tuple(format_value(argument) for argument in self.arguments)
@@ -294,9 +315,17 @@ class HyperDriveConfig:
             known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
             problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
         if spec.kind != "function":
-            problems += unpassable(space)
+            problems += [*unpassable(space), *unflattenable(space, spec.command, flatten=spec.flatten)]
+        problems = problems or self._unused(spec)
         if problems:
             raise ConfigError(problems)
+
+    def _unused(self, spec: TrialSpec) -> list[Problem]:
+        """What is wrong with parameters that the command does not pass on."""
+        if not isinstance(self.run_config, ScriptRunConfig):
+            return []
+        names = list(self.config.sampling.space.expressions)
+        return unused_parameters(spec, names, self.run_config.source_directory, yaml=False)
 
     def _check(self) -> None:
         """Checks what can be checked at birth; ids of earlier runs are looked up where the run is kept."""

@@ -226,6 +226,12 @@ def _own(config: RunConfig) -> dict[str, Any]:
         out["preload"] = list(spec.preload)
     if spec.keep:
         out["keep"] = list(spec.keep)
+    if spec.flag_style:
+        out["flags"] = {"on": True}.get(spec.flag_style, spec.flag_style)
+    if spec.flatten:
+        out["flatten"] = True
+    if spec.unused_ok:
+        out["unused_ok"] = list(spec.unused_ok)
     hidden = {name: "env" for name in spec.environment_variables if looks_secret(name)}
     if hidden or spec.secrets:
         out["secrets"] = {**hidden, **spec.secrets}

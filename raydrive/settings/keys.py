@@ -78,6 +78,14 @@ def _keep(value: Any) -> Any:
     return patterns
 
 
+def _flags(value: Any) -> str:
+    """Whether truth values are flags; ``both``: with a negative form."""
+    word = str(value).strip().casefold()
+    if word not in ("true", "false", "both"):
+        raise refusal("true, false or both")
+    return {"true": "on", "false": ""}.get(word, word)
+
+
 class ResourceKeys(Section):
     """``raydrive.resources``: what a trial reserves on the cluster."""
 
@@ -132,6 +140,12 @@ class OwnKeys(Section):
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None
     keep: Annotated[list[str], Check(_keep, accepts=_TEXT_OR_TEXTS)] | None = None
+    flags: Annotated[str, Check(_flags, accepts={"enum": [True, False, "both"]})] | None = None
+    """How true and false of a hyperparameter are passed: as --name or nothing, or as --name or --no-name."""
+    flatten: bool | None = None
+    """Whether the keys of a nested choice are options of their own."""
+    unused_ok: list[Text] | None = None
+    """Hyperparameters that the command need not pass on."""
     environment_variables: dict[str, Text] | None = None
     secrets: dict[str, Text] | None = None
     """Variables whose values never reach the storage, and where these are read: env, env:NAME, file:PATH."""

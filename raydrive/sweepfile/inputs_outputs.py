@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from raydrive.api.submit.command_program import script_problem
-from raydrive.core.config.command_line import format_value
+from raydrive.core.config.option_words import format_value
 from raydrive.core.errors import Problem, show
 from raydrive.settings.tree import Node
 from raydrive.storage.folder.current import absolute, current_folder

@@ -21,8 +21,9 @@ from pydantic import ValidationError
 
 from raydrive.api.named_parts import is_user_sampling, user_policy, user_sampling
 from raydrive.api.submit.submission import Submission
-from raydrive.core.config.argument_values import flag_parameters, quoted_notes
-from raydrive.core.config.command_line import Reference, check_references, references
+from raydrive.api.submit.unused_parameters import unused_parameters
+from raydrive.core.config.argument_values import flag_parameters, quoted_notes, unflattenable
+from raydrive.core.config.command_line import OF_PARAMETERS, Reference, check_references, references
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
@@ -190,8 +191,10 @@ class _Reader:
         except ConfigError as error:
             self._take(error, _PATHS)
             return None
+        if self._reaches_nothing(config.trial, sampling.space, source):
+            return None
         self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
-        self.notes += [*unused_notes(keys.trial.command, sampling.space.expressions), *yaml11_notes(self.root)]
+        self.notes += [*unused_notes(config.trial, sampling.space.expressions), *yaml11_notes(self.root)]
         self.notes += quoted_notes(keys.trial.command, sampling.space)
         notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
         submission = Submission(
@@ -304,9 +307,19 @@ class _Reader:
         node = self.root.get("trial.command")
         in_file = references(node.raw) if node is not None else ()
         for reference, problem in found:
-            if reference.scope != "search_space" or known[0]:  # without a search space there is one problem, not many
+            if (
+                reference.scope not in OF_PARAMETERS or known[0]
+            ):  # without a search space there is one problem, not many
                 place = self._place_of(reference, order, in_file)
                 self.problems.append(replace(problem, place=place))
+
+    def _reaches_nothing(self, spec: TrialSpec, space: Space, source: Path | None) -> bool:
+        """Notes parameters that cannot reach the script; whether there are any."""
+        found = unflattenable(space, spec.command, flatten=spec.flatten)
+        found += unused_parameters(spec, list(space.expressions), source, yaml=True)
+        if found:
+            self._take(ConfigError(found))
+        return bool(found)
 
     def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
         """Where a reference stands in the file: folding and quotes move it, but keep the order of references."""
@@ -404,6 +417,9 @@ def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapp
         python=own.python or "",
         preload=tuple(own.preload or ()),
         keep=tuple(own.keep or ()),
+        flag_style=own.flags or "",
+        flatten=own.flatten or False,
+        unused_ok=tuple(own.unused_ok or ()),
         metrics=_printed(own.metrics),
         resources=Resources(**resources),
         **_given(

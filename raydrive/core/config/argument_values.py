@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from raydrive.core.argument_checks import unusable
 from raydrive.core.config.command_line import is_options, quotes_of, references, whole_word
+from raydrive.core.config.option_words import unusable_options
 from raydrive.core.errors import Problem, show
 from raydrive.core.space.expressions import Choice, Expression
 from raydrive.core.space.search_space import Space
@@ -49,6 +50,17 @@ def unpassable(space: Space) -> list[Problem]:
                 allowed = "text that a command line can hold"
                 problems.append(Problem(where, f"{show(text)}, with {wrong}", allowed, "A function can get it."))
     return problems
+
+
+def unflattenable(space: Space, command: str, *, flatten: bool) -> list[Problem]:
+    """Returns a problem for each key of a nested choice that is to be an option of its own, and cannot be one."""
+    flags = {reference.name.lstrip("-") for reference in references(command) if reference.scope == "flag"}
+    return [
+        problem
+        for name, found in space.expressions.items()
+        if isinstance(found, Choice) and (flatten or name.lstrip("-") in flags)
+        for problem in unusable_options(name, found.values, [other for other in space.expressions if other != name])
+    ]
 
 
 _ONE_WORD = (

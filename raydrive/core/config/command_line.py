@@ -2,29 +2,37 @@
 
 Two conventions, both HyperDrive's. A *script* gets its fixed arguments first and then ``--name value`` sorted by name.
 A *command* is a shell line with references such as ``${{search_space.lr}}``, replaced by values quoted for the shell. A
-command that uses no feature of a shell is run without one.
+command that uses no feature of a shell is run without one. ``${{flag.nesterov}}`` and ``${{override.lr}}`` stand for
+whole options; see ``option_words``.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import shlex
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from raydrive.core.config.option_words import (
+    AS_GIVEN,
+    OptionStyle,
+    format_value,
+    option_words,
+    override_words,
+    script_arguments,
+)
 from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, show
 
 if TYPE_CHECKING:  # a trial actor imports this module, and has no other use for the records
     from raydrive.core.records import Params
 
-SCOPES = ("search_space", "inputs", "outputs")
-"""What a reference in a command may point at."""
+SCOPES = ("search_space", "inputs", "outputs", "flag", "override")
+"""What a reference in a command may point at; ``flag`` and ``override`` are parameters as whole words."""
+OF_PARAMETERS = ("search_space", "flag", "override")
+"""The scopes that are hyperparameters."""
 _REFERENCE = re.compile(
     r"\$\{\{(?P<body>[^{}]*)\}\}"
     # The single braces of early v2 files. Not after '$' or '{': that is the shell's, or a reference of today.
@@ -45,41 +53,8 @@ _SHELL_WORDS = frozenset(
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _OPTIONS = re.compile(r"|--?[A-Za-z][\w./:=,@%+-]*(?: +[\w./:=,@%+-]+)*", re.ASCII)
+_OPTION_BEFORE = re.compile(r"(?:(?<=\s)|\A)(--?[A-Za-z][\w.-]*)(?:[ \t]+|=)\Z")
 _INTERPRETER = re.compile(r"(?:.*/)?(python(?:[0-9]+(?:\.[0-9]+)*)?)\Z")
-
-
-def format_value(value: Any) -> str:
-    """Returns a hyperparameter as the text a script is given.
-
-    Integral floats lose their ``.0``, so that ``type=int`` scripts work; other floats are the shortest text that reads
-    back the same; dicts and lists become one JSON argument. Negative numbers are written without an exponent: argparse
-    takes ``-1e-05`` for an unknown option, ``-0.00001`` for a number.
-
-    >>> format_value(28.0), format_value(0.1), format_value(True), format_value({"name": "yolov5", "depth": 3.0})
-    ('28', '0.1', 'True', '{"name": "yolov5", "depth": 3}')
-    """
-    value = _plain(value)
-    if isinstance(value, float):
-        if value < 0 and math.isfinite(value):
-            return format(Decimal(repr(value)), "f").removesuffix(".0")
-        return repr(value).removesuffix(".0")
-    if isinstance(value, dict | list):
-        return json.dumps(_json(value))
-    return str(value)
-
-
-def script_arguments(fixed: Sequence[Any], params: Params) -> tuple[str, ...]:
-    """Returns the arguments of a script: the fixed ones unchanged, then ``--name value`` sorted by name.
-
-    A name that appears among the fixed ones too is given twice; argparse takes the last.
-
-    >>> script_arguments(["--epochs", "5"], {"--lr": 0.1, "batch": 64.0})
-    ('--epochs', '5', '--batch', '64', '--lr', '0.1')
-    """
-    out = [format_value(item) for item in fixed]
-    for name in sorted(params, key=lambda name: (name.lstrip("-"), name)):
-        out += (name if name.startswith("-") else f"--{name}", format_value(params[name]))
-    return tuple(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +106,21 @@ def check_references(
 ) -> tuple[tuple[Reference, Problem], ...]:
     """Returns every reference of a command that nothing answers to, with the problem to show."""
     known: dict[str, Mapping[str, Any]] = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
+    known.update({scope: search_space for scope in OF_PARAMETERS})
     found: list[tuple[Reference, Problem]] = []
     if len(command.encode(errors="replace")) > MOST_COMMAND:
         whole = Reference(scope="", name="", text="", start=0)
         fix = "Put what is long into a script, or into a file."
         return ((whole, Problem(where, f"{len(command):,} characters", f"at most {MOST_COMMAND:,} bytes", fix)),)
     names = {scope: {name.lstrip("-") for name in values} for scope, values in known.items()}
+    quotes = quotes_of(command)
     for reference in references(command):
-        if reference.scope and (reference.name.lstrip("-") in names[reference.scope] or _droppable(reference)):
+        if reference.scope in ("flag", "override") and not whole_word(command, reference, quotes[reference.start]):
+            fix = "Put spaces around it, and no quotes: it may become several words, or none."
+            found.append((reference, Problem(where, reference.text, "a word of its own", fix)))
+        elif reference.scope and (reference.name.lstrip("-") in names[reference.scope] or _droppable(reference)):
             continue
-        if len(found) >= MOST_PROBLEMS:  # not shown, and advice takes its time
+        elif len(found) >= MOST_PROBLEMS:  # not shown, and advice takes its time
             found.append((reference, Problem(where, reference.text, "the name of something that is given")))
         elif reference.scope:
             found.append((reference, _unknown_name(reference, known, where)))
@@ -160,12 +140,14 @@ def substitute(
     inputs: Mapping[str, Any],
     outputs: Mapping[str, Any],
     flags: Collection[str] = (),
+    style: OptionStyle = AS_GIVEN,
 ) -> str:
     """Returns the shell line of a command with every reference replaced by its value, quoted for the shell.
 
     Quotes around a reference are respected: inside double or single quotes the value is escaped for those.
     ``$[[ --flag ${{inputs.x}} ]]`` keeps its inside when every input it names is given, else it is dropped. The value
     of a parameter in ``flags`` that is a whole word of the command, without quotes, becomes as many words as it has.
+    With a ``style``, an option and the reference behind it (``--amp ${{search_space.amp}}``) may become other words.
 
     >>> substitute("train --lr ${{search_space.lr}}", search_space={"lr": 0.1}, inputs={}, outputs={})
     'train --lr 0.1'
@@ -176,7 +158,7 @@ def substitute(
     problems = check_references(command, search_space=search_space, inputs=inputs, outputs=outputs)
     if problems:
         raise ConfigError(problem for _, problem in problems)
-    known = {"search_space": search_space, "inputs": inputs, "outputs": outputs}
+    known = {"inputs": inputs, "outputs": outputs, **{scope: search_space for scope in OF_PARAMETERS}}
     command = _without_absent(command, inputs)
     quotes = quotes_of(command)
     out: list[str] = []
@@ -184,12 +166,28 @@ def substitute(
     for reference in references(command):
         values = known[reference.scope]
         key = _lookup(values, reference.name) or ""
-        value, quote = format_value(values[key]), quotes[reference.start]
+        before, quote = command[last : reference.start], quotes[reference.start]
+        last = reference.start + len(reference.text)
+        words = _words_of(reference, key, values[key], style)
+        option = None if quote or words is not None else _OPTION_BEFORE.search(before)
+        alone = reference.scope == "search_space" and not command[last : last + 1].strip()
+        if option is not None and alone and style.changes(values[key]):
+            before, words = before[: option.start()], option_words(option[1], values[key], style)
+        if words is not None:
+            out += (before, shlex.join(words))
+            continue
+        value = format_value(values[key])
         is_flag = reference.scope == "search_space" and key in flags and whole_word(command, reference, quote)
         written = value if is_flag and is_options(value) else _quoted(value, quote)
-        out += (command[last : reference.start], written)
-        last = reference.start + len(reference.text)
+        out += (before, written)
     return "".join((*out, command[last:]))
+
+
+def _words_of(reference: Reference, name: str, value: Any, style: OptionStyle) -> list[str] | None:
+    """The words that a reference to a whole option stands for; None for a reference to a value."""
+    if reference.scope == "flag":
+        return option_words(name, value, style.for_flags())
+    return override_words(name, value) if reference.scope == "override" else None
 
 
 def whole_word(command: str, reference: Reference, quote: str = "") -> bool:
@@ -255,14 +253,15 @@ def trial_argv(
         ConfigError: If the spec is a function, which has no command line.
         ConfigError: If the command refers to something that is not given.
     """
-    python = spec.python or python
+    python, style = spec.python or python, OptionStyle(flags=spec.flag_style, flatten=spec.flatten)
     if spec.kind == "script":
         fixed = [_input_of(argument, spec.inputs) for argument in spec.arguments] if spec.inputs else spec.arguments
-        return (python, spec.script, *script_arguments(fixed, params))
+        return (python, spec.script, *script_arguments(fixed, params, style))
     if spec.kind != "command":
         raise ConfigError(Problem("trial.kind", show(spec.kind), "script or command: a function has no command line"))
     outputs = {**{name: f"outputs/{below}" for name, below in spec.outputs.items()}, **(output_dirs or {})}
-    line = substitute(spec.command, search_space=params, inputs=spec.inputs, outputs=outputs, flags=spec.flags).strip()
+    known: dict[str, Any] = {"search_space": params, "inputs": spec.inputs, "outputs": outputs}
+    line = substitute(spec.command, **known, flags=spec.flags, style=style).strip()
     words = split_plain(line)
     if words is None:
         return ("/bin/bash", "-c", line)
@@ -313,28 +312,6 @@ def _input_of(argument: str, inputs: Mapping[str, str]) -> str:
     match = _REFERENCE.fullmatch(argument)
     scope, _, name = (match["body"] or "").strip().partition(".") if match else ("", "", "")
     return inputs.get(name, argument) if scope == "inputs" else argument
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-def _plain(value: Any) -> Any:
-    """A numpy scalar or array as Python's own; bool, int, float and str subclasses as their base."""
-    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _json(value: Any) -> Any:
-    """A dict choice with integral floats as ints, like those that are arguments themselves."""
-    value = _plain(value)
-    if isinstance(value, dict):
-        return {str(key): _json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_json(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e16 else value
 
 
 # --- references ------------------------------------------------------------------------------------------------------

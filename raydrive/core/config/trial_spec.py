@@ -135,6 +135,12 @@ class TrialSpec:
     """Values of ``${{inputs.x}}``."""
     flags: tuple[str, ...] = ()
     """Parameters of a ``command`` whose values are options of a command line; see ``argument_values.py``."""
+    flag_style: str = ""
+    """How True and False are passed: empty = as text, ``on`` = ``--x`` or nothing, ``both`` = ``--x`` or ``--no-x``."""
+    flatten: bool = False
+    """Whether the keys of nested choices are passed as options of their own."""
+    unused_ok: tuple[str, ...] = ()
+    """Parameters that a ``command`` need not pass on."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Folders of ``${{outputs.x}}``, below the trial's outputs."""
     fetched: Mapping[str, str] = field(default_factory=dict)
@@ -177,7 +183,7 @@ class TrialSpec:
         """Returns what ``RunConfig.to_json`` has under ``trial``."""
         trial = dict(raw)
         trial["resources"] = Resources(**trial["resources"])
-        for name in ("arguments", "flags", "preload", "output_files", "keep"):
+        for name in ("arguments", "flags", "unused_ok", "preload", "output_files", "keep"):
             trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])

@@ -9,7 +9,7 @@ They are recorded as exponents.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,7 +101,15 @@ def exponents(kind: str, low: Any, high: Any) -> tuple[float, float]:
         problems.append(Problem(f"{kind}.min_value", show(low), f"below max_value ({high})", fix))
     if problems:
         raise ConfigError(problems)
-    return math.log(low), math.log(high)
+    first = _inside(math.log(low), math.inf, lambda exponent: math.exp(exponent) >= low)
+    return first, _inside(math.log(high), -math.inf, lambda exponent: math.exp(exponent) <= high)
+
+
+def _inside(exponent: float, towards: float, holds: Callable[[float], bool]) -> float:
+    """The nearest exponent whose value is not outside the bound: exp(log(0.1)) is 0.10000000000000002."""
+    while not holds(exponent):
+        exponent = math.nextafter(exponent, towards)
+    return exponent
 
 
 def mistake(made: Expression, *, mapping: bool) -> Problem | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from raydrive.core.config.command_line import references
+from raydrive.api.submit.unused_parameters import not_passed
 from raydrive.core.config.install_commands import check_installing
+from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.errors import Problem
 from raydrive.settings.tree import Node
 from raydrive.sweepfile.checks.yaml11 import reading
@@ -78,12 +79,11 @@ def _launcher_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "trial.distribution", f"a trial starts as one process, not as {kind or 'several'}: write {begin} {where}"
 
 
-def unused_notes(command: str, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields one note for each parameter that the command does not pass on."""
-    used = {reference.name.lstrip("-") for reference in references(command) if reference.scope == "search_space"}
-    for name in names:
-        if name.lstrip("-") not in used:
-            bare = name.lstrip("-")
+def unused_notes(spec: TrialSpec, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields one note for each parameter that the command does not pass on, and that may be read otherwise."""
+    for name in not_passed(spec.command, names):
+        bare = name.lstrip("-")
+        if bare not in {one.lstrip("-") for one in spec.unused_ok}:
             passed = f"--{bare} ${{{{search_space.{bare}}}}}"
             yield f"search_space.{name}", f"not in the command, so it changes nothing unless read there; add {passed}"
 

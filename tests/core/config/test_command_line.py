@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 
 from raydrive.core.config import command_line
 from raydrive.core.config.command_line import (
-    format_value,
     references,
-    script_arguments,
     shown,
     split_plain,
     substitute,
     trial_argv,
 )
+from raydrive.core.config.option_words import format_value, script_arguments
 from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.errors import ConfigError
 

@@ -27,7 +27,6 @@ from raydrive.core.space.search_space import (
     IntRange,
     LogInt,
     LogUniform,
-    QLogUniform,
     Space,
     choice,
     int_range,
@@ -85,7 +84,8 @@ def test_the_line_to_write_can_be_pasted(call: str) -> None:
 
 # --- every way of writing them ---------------------------------------------------------------------------------------
 
-LR = LogUniform(math.log(1e-5), math.log(0.1))
+LR = log_range(1e-5, 0.1)
+Q16 = qloguniform(low=16, high=256, q=16)
 WAYS: list[tuple[Any, str, Expression]] = [
     (loguniform(low=1e-5, high=0.1), "{loguniform: {low: 1e-5, high: 0.1}}", LR),
     (log_range(1e-5, 0.1), "{type: log_range, min_value: 1e-5, max_value: 0.1}", LR),
@@ -99,12 +99,12 @@ WAYS: list[tuple[Any, str, Expression]] = [
     (
         qloguniform(low=16, high=256, q=16),
         "{type: qloguniform, min_value: 16, max_value: 256, q: 16, bounds: plain}",
-        QLogUniform(math.log(16), math.log(256), 16),
+        Q16,
     ),
     (
         {"qloguniform": {"low": 16, "high": 256, "q": 16}},
         "{qloguniform: {low: 16, high: 256, q: 16}}",
-        QLogUniform(math.log(16), math.log(256), 16),
+        Q16,
     ),
     (log_int(16, 512), "{type: log_int, min_value: 16, max_value: 512}", LogInt(16, 512)),
     (log_int(16.0, 512), "{log_int: {low: 16, high: 512}}", LogInt(16, 512)),  # type: ignore[arg-type]
@@ -179,8 +179,19 @@ def test_log_int_gives_each_octave_its_share() -> None:
     assert shares == pytest.approx([0.2] * 5, abs=0.015)
 
 
+@given(low=st.floats(1e-300, 1e300), factor=st.floats(1.001, 1e6))
+def test_no_value_lies_outside_plain_bounds(low: float, factor: float) -> None:
+    made = log_range(low, low * factor)
+    assert low <= made.quantile(0.0) <= made.quantile(0.5) <= made.quantile(1.0) <= low * factor
+    assert made.contains(low)
+    assert made.contains(low * factor)
+
+
 def test_plain_bounds_are_the_values() -> None:
     made = loguniform(low=1e-5, high=0.1)
+    assert isinstance(made, LogUniform)
+    assert made.min_value == pytest.approx(math.log(1e-5), abs=1e-12)
+    assert made.max_value == pytest.approx(math.log(0.1), abs=1e-12)
     assert made.quantile(0) == pytest.approx(1e-5)
     assert made.quantile(0.5) == pytest.approx(1e-3)
     assert made.quantile(1) == pytest.approx(0.1)

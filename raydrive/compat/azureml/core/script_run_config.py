@@ -84,6 +84,8 @@ class ScriptRunConfig(Native):
             allow_pip_install=bool(own.allow_pip_install),
             preload=own.preload or (),
             secrets=own.secrets,
+            flags="both" if own.flags == "both" else bool(own.flags),
+            flatten=bool(own.flatten),
         )
         if environment is not None:
             note(

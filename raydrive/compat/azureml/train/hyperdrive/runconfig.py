@@ -12,7 +12,8 @@ from raydrive.api.config import HyperDriveConfig as Native
 from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml._names import complete
 from raydrive.core.argument_checks import checks_arguments
-from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.errors import Problem
 from raydrive.sweepfile.loader import DATA_MAPPING
 from raydrive.sweepfile.site_settings import here
 
@@ -96,6 +97,10 @@ class HyperDriveConfig(Native):
             rules = {DATA_MAPPING: json.dumps(dict(mapping.rules))}
             trial = dataclasses.replace(trial, environment_variables={**rules, **trial.environment_variables})
         self.config = dataclasses.replace(self.config, trial=trial)
+
+    def _unused(self, spec: TrialSpec) -> list[Problem]:
+        """Nothing: all hyperparameters are put behind the command."""
+        return []
 
     @property
     def estimator(self) -> Any:
