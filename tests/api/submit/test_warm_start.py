@@ -419,7 +419,7 @@ def test_no_password_gets_into_a_lineage(tmp_path: Path, monkeypatch: pytest.Mon
 SWEEP = """
 type: sweep
 experiment_name: e
-trial: {{command: "python train.py --x ${{{{search_space.x}}}}"}}
+trial: {{code: code, command: "python train.py --x ${{{{search_space.x}}}}"}}
 search_space: {{x: {{type: uniform, min_value: 0, max_value: 1}}}}
 objective: {{goal: {goal}, primary_metric: score}}
 sampling_algorithm: bayesian
@@ -437,6 +437,8 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RAYDRIVE_STORAGE", str(tmp_path / "storage"))
     path = tmp_path / "sweep.yml"
     path.write_text(SWEEP.format(goal="maximize"))
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "train.py").touch()
     return path
 
 
