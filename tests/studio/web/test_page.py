@@ -107,11 +107,11 @@ def test_metrics_are_smoothed_on_a_log_axis_of_another_metric(report: Watched) -
 
 def test_the_best_so_far_over_trials(report: Watched) -> None:
     report.see("chart-best")
-    report.page.get_by_label("Over").select_option("trials")
+    report.page.get_by_label("Over", exact=True).select_option("trials")
     report.page.wait_for_function("document.getElementById('chart-best').layout.xaxis.title.text === 'trial'")
     steps = traces(report.page, "chart-best", "t.y")[1]
     assert steps == sorted(steps)
-    report.page.get_by_label("Over").select_option("time")
+    report.page.get_by_label("Over", exact=True).select_option("time")
 
 
 def test_an_axis_is_dragged_to_another_place(report: Watched) -> None:

@@ -170,7 +170,7 @@ def test_an_interruption_is_no_time_and_its_trials_do_not_run(watched: Watched, 
 
 def test_a_run_without_parents_has_no_lineage(watched: Watched, tmp_path: Path) -> None:
     page = opened(watched, record(tmp_path / "s", config(2)), tmp_path)
-    assert not page.get_by_text("Where this run comes from").is_visible()
+    assert not page.get_by_role("heading", name="Where this run comes from").is_visible()
 
 
 def spent(session: Any) -> float:
