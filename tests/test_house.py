@@ -51,6 +51,24 @@ NOUNS_IN_ING = {
 }
 OF_WHOLE_SYSTEMS = ("chaos", "cluster", "fuzz", "wheel")
 CLOCKS = ("time.monotonic", "time.perf_counter", "monotonic", "perf_counter")
+# What others name with an underscore and mean to be called.
+PRIVATE_NAMES_OF_OTHERS = {
+    *("_repr_html_", "_repr_mimebundle_", "_exit", "_default_name", "_actor_init_failed", "_preempted"),
+    *("_raylet_socket_name", "_fields"),
+}
+# Tests that still look at private names of raydrive, and how many; the numbers only become smaller.
+PRIVATE_NAMES_LEFT = {
+    "tests/api/submit/test_warm_start.py": 2,
+    "tests/api/test_run.py": 5,
+    "tests/chaos/hook/sitecustomize.py": 2,
+    "tests/cli/test_commands.py": 1,
+    "tests/compat/test_optuna.py": 1,
+    "tests/core/early_stopping/test_curves.py": 2,
+    "tests/core/early_stopping/test_retention.py": 2,
+    "tests/core/views/test_savings.py": 1,
+    "tests/runtime/trial_actor/test_actor.py": 1,
+    "tests/test_house.py": 1,
+}
 # Who may import Ray when it is itself imported, and who inside functions only.
 RAY_AT_ONCE = ("raydrive.runtime.actor_errors", "raydrive.runtime.driver", "raydrive.runtime.trial_actor.actor")
 RAY_INSIDE_FUNCTIONS = (
@@ -420,3 +438,35 @@ def test_one_helper_waits() -> None:
         and any(isinstance(call, ast.Call) and ast.unparse(call.func) in CLOCKS for call in ast.walk(node.test))
     ]
     assert not offenders, "\n".join(offenders)
+
+
+def _private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in PRIVATE_NAMES_OF_OTHERS
+
+
+def _private_names(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
+    """Yields private names of other objects, modules and classes that a test uses."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _private(node.attr) and ast.unparse(node.value) not in ("self", "cls"):
+            yield node, ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("raydrive"):
+            yield from ((node, alias.name) for alias in node.names if _private(alias.name))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "delattr", "getattr")):
+            texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            yield from ((node, text) for text in texts if _private(text.rpartition(".")[2]))
+
+
+def test_tests_use_no_private_names() -> None:
+    """A test of behaviour outlives what is inside. `ray._private` is what the tests of our patches of Ray look at."""
+    found = {
+        str(path.relative_to(ROOT)): [
+            f"{_place(path, node)} {name}" for node, name in _private_names(tree) if not name.startswith("ray._private")
+        ]
+        for path, tree in _test_files()
+    }
+    offenders = [
+        line for path, lines in found.items() for line in lines if len(lines) > PRIVATE_NAMES_LEFT.get(path, 0)
+    ]
+    assert not offenders, "\n".join(offenders)
+    mended = [path for path, most in PRIVATE_NAMES_LEFT.items() if len(found.get(path, ())) < most]
+    assert not mended, f"make the numbers smaller: {mended}"

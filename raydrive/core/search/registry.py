@@ -9,11 +9,12 @@ from typing import Any
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.search.protocol import SamplingSpec
 
-_SAMPLINGS: dict[str, str] = {
+SAMPLINGS: dict[str, str] = {
     "random": "raydrive.core.search.random_search:RandomParameterSampling",
     "grid": "raydrive.core.search.grid_search:GridParameterSampling",
     "bayesian": "raydrive.core.search.bayesian.sampling:BayesianParameterSampling",
 }
+"""Where the classes of the ways of sampling are, by the name of their type in lower case."""
 """Where the class of each type lives; imported when first needed, as a model brings scikit-learn along."""
 
 
@@ -24,17 +25,17 @@ def register_sampling(name: str, target: str) -> None:
         name: The ``type`` in its JSON.
         target: ``module:class`` of a ``SamplingSpec`` with a class method ``from_json(raw)``.
     """
-    _SAMPLINGS[name] = target
+    SAMPLINGS[name] = target
 
 
 def is_registered(name: str) -> bool:
     """Whether a type is known in this process without a look at what is installed."""
-    return name.casefold() in _SAMPLINGS
+    return name.casefold() in SAMPLINGS
 
 
 def sampling_class(name: str) -> Any:
     """Returns the class of a registered type, None where there is none or its package is not installed."""
-    module, _, attribute = _SAMPLINGS.get(name, "").partition(":")
+    module, _, attribute = SAMPLINGS.get(name, "").partition(":")
     if not module:
         return None
     try:
@@ -55,7 +56,7 @@ def sampling_from_json(raw: Mapping[str, Any]) -> SamplingSpec:
     folded = kind.casefold() if isinstance(kind, str) else ""
     found = sampling_class(folded)
     if found is None:
-        known = [name for name in _SAMPLINGS if sampling_class(name) is not None]
+        known = [name for name in SAMPLINGS if sampling_class(name) is not None]
         fix = did_you_mean(folded, known)
         if folded == "sobol":
             fix = 'Sobol is a rule of random sampling: {"type": "random", "rule": "sobol"}.'

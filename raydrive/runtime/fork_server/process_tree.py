@@ -161,7 +161,7 @@ def sees_children() -> bool:
 
 def oom_kills() -> int:
     """How many processes the kernel has killed for want of memory, in this control group or else on this machine."""
-    for path, key in _oom_files():
+    for path, key in oom_files():
         with contextlib.suppress(OSError, ValueError), open(path) as file:
             for line in file:
                 name, _, count = line.partition(" ")
@@ -176,7 +176,7 @@ def max_rss_bytes(usage: resource.struct_rusage) -> int:
 
 
 @functools.cache
-def _oom_files() -> list[tuple[str, str]]:
+def oom_files() -> list[tuple[str, str]]:
     """Files that may hold the count, the most local one first."""
     files = []
     with contextlib.suppress(OSError), open("/proc/self/cgroup") as file:

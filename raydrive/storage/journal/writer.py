@@ -29,8 +29,9 @@ __all__ = ["ROLL_BYTES", "JournalReader", "JournalRewoundError", "JournalWriter"
 
 ROLL_BYTES = 4 << 20
 """A local segment is closed before it would grow larger than this."""
-_CLAIM_CHECK_S = 1.0
-_sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+CLAIM_CHECK_S = 1.0
+"""Seconds between two looks at whether a claim still holds, where it cannot be made exclusively."""
+sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 class JournalWriter:
@@ -162,7 +163,7 @@ class JournalWriter:
         try:
             write_all(descriptor, data)
             writing = False
-            _sync(descriptor)
+            sync(descriptor)
             if not os.fstat(descriptor).st_nlink:
                 raise JournalError(f"{self._folder.place_of(end.segment.name)} was deleted: the run cannot be recorded")
             self._fence()
@@ -217,7 +218,7 @@ class JournalWriter:
         if self._folder.read_or_none(Segment(self._epoch + 1, 0).name) is not None:
             found = (Segment.parse(item.name) for item in self._folder.list("e"))
             self._superseded = max(segment.epoch for segment in found if segment)
-        elif self._directory is None and time.monotonic() - self._claim_checked > _CLAIM_CHECK_S:
+        elif self._directory is None and time.monotonic() - self._claim_checked > CLAIM_CHECK_S:
             # Object stores cannot create exclusively for certain: the last of two claims of one epoch holds.
             claim = self._folder.read_or_none(Segment(self._epoch, 0).name)
             self._claim_checked = time.monotonic()

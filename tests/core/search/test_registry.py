@@ -52,7 +52,7 @@ def test_broken_json_is_refused(raw: Any, text: str) -> None:
 
 
 def test_other_types_are_found_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_SAMPLINGS", dict(registry._SAMPLINGS))
+    monkeypatch.setattr(registry, "SAMPLINGS", dict(registry.SAMPLINGS))
     registry.register_sampling("mine", f"{__name__}:GridParameterSampling")
     registry.register_sampling("gone", "raydrive.core.no_such_module:Thing")
     raw = GridParameterSampling({"a": choice(1)}).to_json()
@@ -64,6 +64,6 @@ def test_other_types_are_found_when_needed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_module_that_misses_a_library_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_SAMPLINGS", {"random": "no_such_library.deep:Thing"})
+    monkeypatch.setattr(registry, "SAMPLINGS", {"random": "no_such_library.deep:Thing"})
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         sampling_from_json({"type": "random"})

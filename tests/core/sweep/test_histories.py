@@ -166,7 +166,7 @@ class History:
         self.sweep = Sweep(self.config, warm_start)
         sampler = sampler_of(self.config, warm_start)
         self.loop = DecisionLoop(self.sweep, sampler, self.runner, self.memory, lambda: self.now)
-        self._seq: dict[tuple[int, int], int] = {}
+        self.seq: dict[tuple[int, int], int] = {}
 
     def step(self, number: int) -> None:
         """Lets one thing happen, chosen by a number."""
@@ -205,9 +205,9 @@ class History:
         elif kind < 22:
             again = known > 0 and number % 7 == 6
             interval = 1 + number % known if again else known + 1
-            self._report(trial, attempt, interval, VALUES[number % len(VALUES)], number)
+            self.report(trial, attempt, interval, VALUES[number % len(VALUES)], number)
         elif kind == 22:
-            self._report(trial, attempt, 0, None, number)
+            self.report(trial, attempt, 0, None, number)
         elif kind == 23:
             self.tell(Noted(self.now, trial, attempt, f"notice {number % 40}", ("", OUTPUTS)[number % 2]))
         elif kind == 24 and known:
@@ -219,9 +219,9 @@ class History:
         elif kind > 27:
             self.tell(Ended(self.now, trial, attempt, (0, 0, 1, -9, None)[number % 5], "Traceback\nValueError: x"))
 
-    def _report(self, trial: int, attempt: int, interval: int, value: Any, number: int) -> None:
-        seq = self._seq.get((trial, attempt), 0) + 1 - (number % 13 == 12)  # at least once: some come twice
-        self._seq[trial, attempt] = max(seq, self._seq.get((trial, attempt), 0))
+    def report(self, trial: int, attempt: int, interval: int, value: Any, number: int) -> None:
+        seq = self.seq.get((trial, attempt), 0) + 1 - (number % 13 == 12)  # at least once: some come twice
+        self.seq[trial, attempt] = max(seq, self.seq.get((trial, attempt), 0))
         metrics = ({}, {"loss": 0.5}, {"M": math.nan, "text": "ü\n"}, {"table": {"a": [1, math.inf]}})[number % 4]
         self.tell(Reported(self.now, trial, attempt, seq, interval, value if interval else None, metrics))
 
@@ -328,7 +328,7 @@ def test_a_driver_that_takes_over_anywhere_goes_on_as_the_same_run(run: Given, t
     second = History(run)
     for line in first.memory.lines:
         second.sweep.apply(*records.load(line))
-    second.now, second._seq = first.now, first._seq
+    second.now, second.seq = first.now, first.seq
     second.runner.running = {trial.number: trial.attempt for trial in second.sweep.open_trials}
     for number in tape[cut:]:
         second.step(number)
@@ -347,7 +347,7 @@ def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
         rounds += 1
         assert rounds < 100
         for trial in history.sweep.open_trials:
-            history._report(trial.number, trial.attempt, history.sweep.curves.length(trial.number) + 1, 0.5, 0)
+            history.report(trial.number, trial.attempt, history.sweep.curves.length(trial.number) + 1, 0.5, 0)
             history.tell(Ended(history.now, trial.number, trial.attempt, 0))
     assert history.runner.finished == history.sweep.finished
     assert sorted(history.runner.closed) == [trial.number for trial in history.sweep.trials]

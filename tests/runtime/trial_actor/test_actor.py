@@ -363,7 +363,7 @@ def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group, machine = tmp_path / "memory.events", tmp_path / "vmstat"
-    monkeypatch.setattr(process_tree, "_oom_files", lambda: [(str(group), "oom_kill"), (str(machine), "oom_kill")])
+    monkeypatch.setattr(process_tree, "oom_files", lambda: [(str(group), "oom_kill"), (str(machine), "oom_kill")])
     assert process_tree.oom_kills() == 0
     machine.write_text("nr_free_pages 1\noom_kill 7\n")
     assert process_tree.oom_kills() == 7

@@ -214,7 +214,7 @@ class Disk:
         self.room: int | None = None
         self.bad_sync = 0
         monkeypatch.setattr(writer_module, "write_all", self.write)
-        monkeypatch.setattr(writer_module, "_sync", self.sync)
+        monkeypatch.setattr(writer_module, "sync", self.sync)
 
     def write(self, descriptor: int, data: bytes) -> None:
         part = data if self.room is None else data[: self.room]
@@ -376,7 +376,7 @@ def test_a_put_whose_answer_was_lost_is_not_counted_twice(arrow: Folder, monkeyp
 
 def test_one_of_two_claims_of_one_epoch_ends_itself(arrow: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Object stores cannot create exclusively: both may believe that they won, for a moment."""
-    monkeypatch.setattr(writer_module, "_CLAIM_CHECK_S", -1.0)
+    monkeypatch.setattr(writer_module, "CLAIM_CHECK_S", -1.0)
     first = JournalWriter.open(arrow)
     claim = Segment(1, 0).name
     arrow.write_whole(claim, b'{"claim":1,"writer":"another"}\n')
