@@ -8,7 +8,6 @@ that is not given is drawn and recorded, so that every run can be repeated.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import warnings
@@ -24,17 +23,15 @@ from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.core.config.argument_values import flag_parameters, quoted_notes, unflattenable
 from raydrive.core.config.command_line import OF_PARAMETERS, Reference, check_references, references
-from raydrive.core.config.run_config import Limits, RunConfig
-from raydrive.core.config.stdout_metrics import PrintedMetrics
-from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.objective import BEST
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_names import sampling_of, split_name
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.settings.fields import from_text
-from raydrive.settings.keys import MetricKeys, OwnKeys
+from raydrive.settings.keys import OwnKeys
 from raydrive.settings.nearest import RunPlace
 from raydrive.settings.problems import in_order
 from raydrive.settings.reader import read_site, read_text, with_texts
@@ -44,11 +41,10 @@ from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import check_experiment, usable_name
 from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
+from raydrive.sweepfile.config_parts import limits_of, metric_of, tags_of, trial_of
 from raydrive.sweepfile.earlier_runs import read_children, read_parents
 from raydrive.sweepfile.inputs_outputs import (
     DataMapping,
-    Inputs,
-    Outputs,
     check_script,
     data_warnings,
     read_code,
@@ -59,15 +55,11 @@ from raydrive.sweepfile.other_tools import tool_of
 from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
 from raydrive.sweepfile.problems import SITE_ADVICE, problems_of, with_line
-from raydrive.sweepfile.schema import TEXTS, ObjectiveKeys, SweepKeys
+from raydrive.sweepfile.schema import TEXTS, SweepKeys
 from raydrive.sweepfile.spellings import with_canonical_limits
 from raydrive.sweepfile.user_types import masked, places
 from raydrive.sweepfile.variables import confidential_notes, read_sources
 
-DEFAULT_TIMEOUT_S = 5_184_000.0
-"""60 days, v2's documented default of ``limits.timeout``."""
-DATA_MAPPING = "RAYDRIVE_DATA_MAPPING"
-"""Variable that tells training scripts the site's ``input_mapping``, as JSON."""
 _OPTIONS = ("type", "rule", "algorithm", "initial_points", "points_to_evaluate")
 """Keys of ``sampling_algorithm`` that the sampling itself checks."""
 _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
@@ -178,13 +170,15 @@ class _Reader:
             config = RunConfig(
                 experiment=keys.experiment_name or usable_name(stem) or "sweep",
                 display_name=keys.display_name or keys.name or "",
-                tags=_tags(keys),
-                metric=_metric(keys.objective),
+                tags=tags_of(keys),
+                metric=metric_of(keys.objective),
                 sampling=sampling,
                 policy=policy,
-                limits=_limits(keys, own, sampling.space),
+                limits=limits_of(keys, own, sampling.space),
                 trial=replace(
-                    _trial(keys, own, inputs, outputs, mapping), secrets=secrets, flags=flag_parameters(sampling.space)
+                    trial_of(keys, own, inputs, outputs, mapping),
+                    secrets=secrets,
+                    flags=flag_parameters(sampling.space),
                 ),
                 seed=self._seed(keys, own, default_seed),
             )
@@ -379,71 +373,6 @@ _PATHS = {
     "primary_metric_value": "objective.value",
 }
 """Names of the configuration as a sweep file has them."""
-
-
-_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit")
-
-
-def _metric(keys: ObjectiveKeys) -> Metric:
-    return Metric(name=keys.primary_metric, goal=PrimaryMetricGoal.from_str(keys.goal), value=keys.value or BEST)
-
-
-def _limits(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
-    given = keys.limits
-    total = (given.max_total_trials if given else None) or space.size or 0
-    return Limits(
-        max_total_runs=total,
-        max_concurrent_runs=(given.max_concurrent_trials if given else None) or total,
-        max_duration_s=(given.timeout if given else None) or DEFAULT_TIMEOUT_S,
-        trial_timeout_s=given.trial_timeout if given else None,
-        **_given(max_attempts=own.max_attempts, first_failures=own.first_failures, max_losses=own.max_losses),
-        **_given(strict=own.strict),
-    )
-
-
-def _trial(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapping: DataMapping) -> TrialSpec:
-    resources = _given(**own.resources.model_dump()) if own.resources else {}
-    variables = {**(keys.trial.environment_variables or {}), **(own.environment_variables or {})}
-    if mapping.rules:  # for scripts that name data themselves
-        variables.setdefault(DATA_MAPPING, json.dumps(dict(mapping.rules)))
-    return TrialSpec(
-        kind="command",
-        command=keys.trial.command.strip(),
-        inputs=inputs.values,
-        fetched=inputs.fetched,
-        outputs=outputs.names,
-        output_files=tuple(outputs.files),
-        environment_variables=variables,
-        python=own.python or "",
-        preload=tuple(own.preload or ()),
-        keep=tuple(own.keep or ()),
-        flag_style=own.flags or "",
-        flatten=own.flatten or False,
-        unused_ok=tuple(own.unused_ok or ()),
-        metrics=_printed(own.metrics),
-        resources=Resources(**resources),
-        **_given(
-            **{name: getattr(own, name) for name in _OF_TRIALS},
-            # HyperDrive passes the folder to the trials it resumes; such a script takes the argument.
-            resume_argument=True if own.resume_argument is None and own.resume_child_runs else own.resume_argument,
-        ),
-    )
-
-
-def _printed(keys: MetricKeys | None) -> PrintedMetrics | None:
-    if keys is None:
-        return None
-    return PrintedMetrics(tuple(keys.pattern or ()), keys.format == "json", keys.format == "auto")
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    """What is not None, so that defaults stand in one place only."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _tags(keys: SweepKeys) -> dict[str, str]:
-    """The tags; a description is kept as one."""
-    return {**({"description": keys.description} if keys.description else {}), **(keys.tags or {})}
 
 
 def _dig(raw: Mapping[str, Any], where: str) -> Any:

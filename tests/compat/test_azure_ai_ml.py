@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from raydrive.compat.azure_ai_ml import Input, MLClient, Output, _names, command, dsl, load_component, load_job
+from raydrive.compat.azure_ai_ml import Input, MLClient, Output, command, dsl, load_component, load_job
 from raydrive.compat.azure_ai_ml._jobs import submission_of
+from raydrive.compat.azure_ai_ml._names import modules, names_of
 from raydrive.compat.azure_ai_ml.entities import AmlCompute, Data, Environment, Model
 from raydrive.compat.azure_ai_ml.sweep import (
     BanditPolicy,
@@ -283,7 +284,7 @@ def test_every_public_name_of_the_sdk_imports() -> None:
     done = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, timeout=100)
     assert done.returncode == 0, done.stderr
     count, _, answer = done.stdout.partition(" ")
-    assert int(count) == sum(len(_names.names_of(module)) for module in _names.modules()) > 500
+    assert int(count) == sum(len(names_of(module)) for module in modules()) > 500
     assert answer.startswith("azure.ai.ml.automl.classification: raydrive has no AutoML")
 
 

@@ -170,7 +170,7 @@ def _row(info: RunInfo, about: RunLine) -> str:
     return (
         f'<tr><td><a href="{link}">{html.escape(info.run_id)}</a>{shown}</td><td>{html.escape(info.experiment)}</td>'
         f'<td><span class="state {state.lower()}">{state}</span></td>'
-        f"<td>{html.escape(about.metric)}</td><td>{best}</td><td>{trials}</td>"
-        f"<td>{clock(figures.elapsed_s) if figures else '–'}</td><td>{begun}</td>"
+        f'<td>{html.escape(about.metric)}</td><td data-label="best">{best}</td><td data-label="trials">{trials}</td>'
+        f'<td data-label="duration">{clock(figures.elapsed_s) if figures else "–"}</td><td>{begun}</td>'
         f'<td><a href="{other}" aria-label="compare {html.escape(info.run_id, quote=True)}">compare</a></td></tr>'
     )

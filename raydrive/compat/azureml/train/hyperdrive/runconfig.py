@@ -14,7 +14,7 @@ from raydrive.compat.azureml._names import complete
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.errors import Problem
-from raydrive.sweepfile.loader import DATA_MAPPING
+from raydrive.sweepfile.config_parts import DATA_MAPPING
 from raydrive.sweepfile.site_settings import here
 
 _OWN = (
