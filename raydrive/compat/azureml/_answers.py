@@ -41,8 +41,20 @@ _WAYS_OUT = {
 """By beginnings of full names; the longest counts."""
 
 OTHERS = (
-    *("accel", "contrib", "datadrift", "explain", "fsspec", "interpret", "mlflow", "monitoring", "opendatasets"),
-    *("responsibleai", "tensorboard"),
+    *(
+        "accel",
+        "automl",
+        "contrib",
+        "datadrift",
+        "dataprep",
+        "explain",
+        "fsspec",
+        "interpret",
+        "mlflow",
+        "monitoring",
+        "opendatasets",
+    ),
+    *("responsibleai", "tensorboard", "train.automl", "train.restclients"),
 )
 """Packages of the SDK beside those of the table: their modules import too, and nothing in them works."""
 _HOMES = {

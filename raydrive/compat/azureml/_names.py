@@ -125,7 +125,7 @@ def complete(name: str) -> Callable[[str], Any]:
 
 def _other(module: str) -> bool:
     """Whether it is a module of one of the SDK's packages whose names the table does not have."""
-    return any(f"{module}.".startswith(f"azureml.{package}.") for package in OTHERS)
+    return module not in table()[0] and any(f"{module}.".startswith(f"azureml.{package}.") for package in OTHERS)
 
 
 class Finder:
