@@ -11,6 +11,7 @@ import pytest
 from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml._estimators import SKLearn
 from raydrive.compat.azureml.core import Dataset, Experiment, Model, ScriptRunConfig, Workspace
+from raydrive.compat.azureml.core.runconfig import DataPath
 from raydrive.compat.azureml.train.hyperdrive import (
     HyperDriveConfig,
     PrimaryMetricGoal,
@@ -53,6 +54,10 @@ def test_a_mapped_address_is_read_by_pandas_in_a_script_too(here: Path) -> None:
 
 
 def test_parts_of_a_table(here: Path) -> None:
+    store = Workspace().get_default_datastore()
+    store.upload_files(["bank.csv"], target_path="in")
+    for place in (store.path("in/bank.csv"), [(store, "in/bank.csv")], DataPath(store, "in/bank.csv")):
+        assert len(Dataset.Tabular.from_delimited_files(place).to_pandas_dataframe()) == 10
     table = Dataset.Tabular.from_delimited_files("bank.csv")
     assert list(table.take(3).to_pandas_dataframe()["age"]) == [0, 1, 2]
     assert list(table.skip(8).to_pandas_dataframe()["age"]) == [8, 9]
