@@ -67,6 +67,8 @@ def run_script(file: Path, arguments: list[str]) -> int:
         say("".join(traceback.format_exception_only(error)).rstrip())
         if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("azureml"):
             say(f"{error.name} is not among what raydrive provides; see docs/coming-from-azure.md")
+        elif isinstance(error, ModuleNotFoundError) and error.name:
+            say(f"Install it into the Python that runs raydrive: pip install {error.name.partition('.')[0]}")
         code = 1
     return code if azure_sdk.finish() else code or 1
 
@@ -76,11 +78,27 @@ def run_notebook(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Default: FILE.executed.ipynb.", show_default=False)
     ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would become of each cell, and run nothing.")] = False,
+    allow_installs: Annotated[
+        bool,
+        typer.Option("--allow-installs", help="Run %pip, !pip and !conda too: they change the Python of raydrive."),
+    ] = False,
 ) -> int:
     """Run a notebook that uses Azure ML's SDK, v1 or v2, with raydrive under its names, and keep its outputs.
 
-    Its cells run in this environment's own kernel, in the notebook's folder.
+    Its cells run in this environment's own kernel, in the notebook's folder. A cell that only Azure's service could
+    do ends with a sentence, and the notebook goes on.
     """
+    from raydrive.compat.notebook_cells import (  # lazy: raydrive.compat.notebook_cells, 0.01 s
+        code_cells,
+        installs,
+        plan_of,
+    )
+
+    if plan:
+        for line in plan_of(code_cells(file), allow_installs):
+            print(line)
+        return 0
     try:
         import nbclient  # lazy: optional dependency
         import nbformat  # lazy: optional dependency
@@ -93,23 +111,19 @@ def run_notebook(
     except (ValueError, TypeError, KeyError, AttributeError, formats.ValidationError) as error:
         found = str(error).strip().partition("\n")[0][:200]
         raise ConfigError(Problem(str(file), found, "a notebook (.ipynb)", "Jupyter writes such files.")) from error
-    ours = "from raydrive.compat import azure_sdk; azure_sdk."
-    first, last = (formats.v4.new_code_cell(f"{ours}{call}()") for call in ("install", "finish"))
-    notebook.cells = [first, *notebook.cells, last]
-    client = nbclient.NotebookClient(
-        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent.absolute())}}
-    )
+    from raydrive.compat.notebook_run import executed  # lazy: raydrive.compat.notebook_run, 0.01 s
+
+    if not allow_installs and sys.stdin.isatty() and any(installs(cell.source) for cell in code_cells(file)):
+        allow_installs = typer.confirm("Cells install packages into the Python that runs raydrive. Let them?")
     target = output or file.with_name(f"{file.stem}.executed.ipynb")
-    code = 0
-    try:
-        client.execute()
-    except nbclient.exceptions.CellExecutionError as error:
-        say(f"Error: {error.ename}: {error.evalue}")
-        code = 1
-    notebook.cells = notebook.cells[1:-1]
+    failed, answers = executed(nbclient, notebook, file.parent.absolute(), allow_installs)
     formats.write(notebook, str(target))
+    if answers:
+        say("Only Azure's service could do this:\n" + "\n".join(f"  {answer}" for answer in answers))
+    if failed:
+        say(f"Error: {failed}")
     print(target)
-    return code
+    return int(bool(failed))
 
 
 def convert(

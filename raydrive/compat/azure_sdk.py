@@ -9,8 +9,12 @@ import sys
 import types
 
 import raydrive.compat.azureml as mirror
+from raydrive.compat.azure_urls import read_mapped
+from raydrive.core.errors import ClusterError
 from raydrive.core.records import FAILED
 from raydrive.core.views.status import AT_REST
+from raydrive.runtime.ray_cluster.connection import disconnect
+from raydrive.sweepfile.site_settings import here
 
 
 def install() -> None:
@@ -21,6 +25,7 @@ def install() -> None:
     for name in ours:
         sys.modules[name.removeprefix("raydrive.compat.")] = importlib.import_module(name)
     _install_v2()
+    read_mapped(here()[1])
 
 
 def _install_v2() -> None:
@@ -75,7 +80,7 @@ def finish() -> bool:
     Returns:
         Whether none of them failed.
     """
-    from raydrive.compat.azureml.core.experiment import Experiment  # lazy: pydantic, 0.1 s
+    from raydrive.compat.azureml.core.experiment import Experiment  # lazy: raydrive.api.run, 0.1 s
 
     good = True
     for run in Experiment.submitted:
@@ -85,3 +90,16 @@ def finish() -> bool:
             run.wait_for_completion(show_output=False, raise_on_error=False)
         good = good and run.get_status() != FAILED
     return good
+
+
+def end_of_notebook() -> None:
+    """Waits as ``finish`` does, and leaves Ray, whose processes would print a dump where they are ended by a signal.
+
+    Raises:
+        ClusterError: If a run failed.
+    """
+    good = finish()
+    if "ray" in sys.modules:
+        disconnect()
+    if not good:
+        raise ClusterError("a run of this notebook failed: raydrive list")

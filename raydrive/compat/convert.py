@@ -15,6 +15,8 @@ from typing import Any
 
 from raydrive.api.submit.submission import Submission
 from raydrive.compat import azure_sdk
+from raydrive.compat.azure_notices import NotHereError, note
+from raydrive.compat.notebook_cells import CodeCell, Gaps, code_cells, python_of, written_file
 from raydrive.compat.other_tools.recognised import carried_over
 from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
@@ -58,7 +60,7 @@ def recorded(file: Path) -> Submission:
     def record(submission: Submission) -> None:
         raise _Recorded(submission)
 
-    code = _code_of(file)
+    cells = code_cells(file) if file.suffix == ".ipynb" else [CodeCell(0, file.read_text(encoding="utf-8-sig"))]
     Experiment.recorder = staticmethod(record)
     before, folder = (sys.argv, list(sys.path)), current_folder()
     sys.argv = [str(file)]
@@ -66,14 +68,16 @@ def recorded(file: Path) -> Submission:
     os.chdir(file.parent)
     allowed = "a script or notebook that submits a HyperDriveConfig"
     try:
-        exec(compile(code, str(file), "exec"), {"__name__": "__main__", "__file__": str(file)})
+        _run_cells(file, cells)
     except _Recorded as found:
         source = found.submission.source_directory
         return replace(found.submission, source_directory=source.absolute() if source is not None else None)
     except Exception as error:
         fix = "It is run up to its first experiment.submit."
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-        place = f"{file}:{lines[-1]}" if lines and file.suffix != ".ipynb" else str(file)
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(file))]
+        place = f"{own[-1].filename}:{own[-1].lineno}" if own else _syntax_place(file, error)
+        if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("azureml"):
+            fix = f"{fix} Install it into the Python that runs raydrive: pip install {error.name}"
         raise ConfigError(Problem(place, f"{type(error).__name__}: {error}", allowed, fix)) from error
     finally:
         Experiment.recorder = None
@@ -82,18 +86,31 @@ def recorded(file: Path) -> Submission:
     raise ConfigError(Problem(str(file), "no experiment.submit(...)", allowed))
 
 
-def _code_of(file: Path) -> str:
-    text = file.read_text(encoding="utf-8-sig")
-    if file.suffix != ".ipynb":
-        return text
-    try:
-        cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(Problem(str(file), str(error), "a notebook of format 4")) from error
-    code = "\n".join("".join(cell) for cell in cells)
-    return "\n".join(
-        "pass" if line.lstrip()[:1] in ("%", "!") and line[:1] != " " else line for line in code.split("\n")
-    )
+def _syntax_place(file: Path, error: Exception) -> str:
+    """Where a text is that is no Python."""
+    inside = isinstance(error, SyntaxError) and (error.filename or "").startswith(str(file))
+    return f"{error.filename}:{error.lineno}" if inside and isinstance(error, SyntaxError) else str(file)
+
+
+def _run_cells(file: Path, cells: list[CodeCell]) -> None:
+    """Runs a script, or the cells of a notebook; those that only Azure's service could do are named and left out."""
+    space: dict[str, Any] = {"__name__": "__main__", "__file__": str(file)}
+    gaps = Gaps()
+    for cell in cells:
+        written = written_file(cell.source) if cell.number else None
+        if written is not None:
+            with Path(written[0]).open("a" if written[1] else "w", encoding="utf-8") as target:
+                target.write(written[2])
+            continue
+        name = f"{file}, cell {cell.number}" if cell.number else str(file)
+        try:
+            exec(compile(python_of(cell.source) if cell.number else cell.source, name, "exec"), space)
+        except (NotHereError, NameError) as error:
+            if not cell.number or not gaps.goes_on(cell, type(error).__name__, str(error)):
+                raise
+            note(gaps.answers[-1])
+        else:
+            gaps.worked(cell)
 
 
 def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
@@ -136,7 +153,7 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
     if policy.get("type") not in (None, "none"):
         out["early_termination"] = {name: value for name, value in policy.items() if value is not None}
     out["limits"] = _limits(config.limits)
-    out["raydrive"] = {"seed": config.seed, **_own(config)}
+    out["raydrive"] = {"seed": config.seed, **_own(config), **_earlier(submission)}
     return _dumped(out), [*_report(config), *submission.warnings]
 
 
@@ -245,6 +262,22 @@ def _own(config: RunConfig) -> dict[str, Any]:
     return out
 
 
+def _earlier(submission: Submission) -> dict[str, Any]:
+    """Earlier runs and trials to start from: by the names they were given, or by the folder of the run."""
+    out: dict[str, Any] = {}
+    if submission.resume_from:
+        out["warm_start"] = [_run_of(one.run) for one in submission.resume_from]
+    if submission.resume_child_runs:
+        out["resume_child_runs"] = [
+            {"run": _run_of(one.run), "trials": [one.trial]} for one in submission.resume_child_runs
+        ]
+    return out
+
+
+def _run_of(run: Any) -> str:
+    return run if isinstance(run, str) else str(run.layout.uri)
+
+
 def _whole(value: float) -> float | int:
     return int(value) if value == int(value) else value
 
@@ -261,8 +294,6 @@ def _report(config: RunConfig) -> Iterator[str]:
     hidden = [name for name in config.trial.environment_variables if looks_secret(name)]
     if hidden:
         yield f"{', '.join(hidden)}: not written down; raydrive.secrets takes them from the shell you submit from."
-    if config.lineage or config.trial.resume_argument:
-        yield "Earlier runs to start from are not written down; see raydrive.warm_start and raydrive.resume_child_runs."
 
 
 def _dumped(out: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml._estimators import SKLearn
 from raydrive.compat.azureml.core import Dataset, Experiment, Model, ScriptRunConfig, Workspace
+from raydrive.compat.azureml.core.runconfig import DataPath
 from raydrive.compat.azureml.train.hyperdrive import (
     HyperDriveConfig,
     PrimaryMetricGoal,
@@ -42,7 +45,19 @@ def test_a_table_at_a_mapped_address_is_a_frame(here: Path) -> None:
     assert set(frame["y"]) == {"yes", "no"}  # and other words stay as they are
 
 
+def test_a_mapped_address_is_read_by_pandas_in_a_script_too(here: Path) -> None:
+    (here / "s.py").write_text(f"import pandas\nprint(len(pandas.read_csv({URL!r})))")
+    program = "from raydrive.cli.app import run; raise SystemExit(run(['run-script', 's.py']))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=here, text=True, capture_output=True, timeout=100)
+    assert done.stdout.strip() == "10", done.stderr
+    assert f"{URL} is read from {here}/bank.csv" in done.stderr
+
+
 def test_parts_of_a_table(here: Path) -> None:
+    store = Workspace().get_default_datastore()
+    store.upload_files(["bank.csv"], target_path="in")
+    for place in (store.path("in/bank.csv"), [(store, "in/bank.csv")], DataPath(store, "in/bank.csv")):
+        assert len(Dataset.Tabular.from_delimited_files(place).to_pandas_dataframe()) == 10
     table = Dataset.Tabular.from_delimited_files("bank.csv")
     assert list(table.take(3).to_pandas_dataframe()["age"]) == [0, 1, 2]
     assert list(table.skip(8).to_pandas_dataframe()["age"]) == [8, 9]
@@ -113,3 +128,10 @@ def test_a_script_alone_is_one_trial(here: Path) -> None:
     run.wait_for_completion()
     assert run.get_status() == "Completed"
     assert "given ['--a b', '1']" in run.logs()
+    for path, files in [(".", ["attempt-1/log.txt"]), ("logs/azureml", ["attempt-1/log.txt"])]:
+        model = run.register_model("m", model_path=path, tags={"accuracy": 0.5})
+        model.download(str(here / f"m{model.version}"))
+        found = [
+            str(one.relative_to(here / f"m{model.version}")) for one in (here / f"m{model.version}").rglob("*.txt")
+        ]
+        assert found == files

@@ -253,7 +253,7 @@ def test_a_script_that_submits_nothing_or_fails_is_named(tmp_path: Path) -> None
         ("import sys; print(sys.argv[1:]); sys.exit(3)", 3, ""),
         ("import sys; sys.exit('no data')", 1, "no data"),
         ("def f():\n    return {}['key']\nf()", 1, "line 2, in f"),
-        ("import azureml.contrib", 1, "azureml.contrib is not among what raydrive provides"),
+        ("import azureml.nothing", 1, "azureml.nothing is not among what raydrive provides"),
         ("from azureml.pipeline.steps import HyperDriveStep as H; H()", 1, "pipelines are not run here"),
         ("from azureml.core.webservice import AciWebservice as A; A.deploy_configuration()", 1, "Ray Serve"),
         ("from azureml.core import Workspace; Workspace.from_config().get_run('none')", 2, "none"),
@@ -298,6 +298,14 @@ def test_what_of_a_curve_counts_is_written_down(here: Path) -> None:
     made = dataclasses.replace(made, config=dataclasses.replace(made.config, metric=metric))
     (here / "sweep.yml").write_text(converted(made, here)[0])
     assert load_sweep(here / "sweep.yml").submission.config.metric == metric
+
+
+def test_earlier_runs_are_written_down(here: Path) -> None:
+    made = config(ScriptRunConfig(".", "train.py"), {"x": choice(1, 2)}, resume_from="first", resume_child_runs="old_3")
+    (here / "sweep.yml").write_text(converted(made.to_submission("e"), here)[0])
+    again = load_sweep(here / "sweep.yml").submission
+    assert [one.run for one in again.resume_from] == ["first"]
+    assert [(one.run, one.trial) for one in again.resume_child_runs] == [("old", 3)]
 
 
 def test_a_function_fits_into_no_file(tmp_path: Path) -> None:

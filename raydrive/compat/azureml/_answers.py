@@ -8,6 +8,7 @@ _SERVE = (
 _PIPELINE = (
     "pipelines are not run here: give the script of the step to HyperDriveConfig(run_config=ScriptRunConfig(...))"
 )
+_EXPLAIN = "models are explained by other packages: take the model with run.download_file(...)"
 _AUTOML = "AutoML is a service of Azure: tune a script of yours, e.g. with choice(...) over model classes"
 _DATA = 'give data as a path or URL, or name it in raydrive.toml: [input_mapping] "azureml:NAME" = "PATH or s3://..."'
 _NO_CLUSTER = (
@@ -29,6 +30,9 @@ _WAYS_OUT = {
     "azureml.core.webservice": _SERVE,
     "azureml.data": _DATA,
     "azureml.dataprep": "tables are read by pandas: Dataset.Tabular.from_delimited_files(...).to_pandas_dataframe()",
+    "azureml.explain": _EXPLAIN,
+    "azureml.interpret": _EXPLAIN,
+    "azureml.opendatasets": _DATA,
     "azureml.pipeline": _PIPELINE,
     "azureml.telemetry": "nothing is sent anywhere here: leave the line out",
     "azureml.train.automl": _AUTOML,
@@ -36,6 +40,23 @@ _WAYS_OUT = {
 }
 """By beginnings of full names; the longest counts."""
 
+OTHERS = (
+    *(
+        "accel",
+        "automl",
+        "contrib",
+        "datadrift",
+        "dataprep",
+        "explain",
+        "fsspec",
+        "interpret",
+        "mlflow",
+        "monitoring",
+        "opendatasets",
+    ),
+    *("responsibleai", "tensorboard", "train.automl", "train.restclients"),
+)
+"""Packages of the SDK beside those of the table: their modules import too, and nothing in them works."""
 _HOMES = {
     "_accounts": (
         "AzureCliAuthentication InteractiveLoginAuthentication Keyvault MsiAuthentication ResourceConfiguration "

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from raydrive.compat.azure_notices import NotHereError
-from raydrive.compat.azureml._answers import WORKS, answer
+from raydrive.compat.azureml._answers import OTHERS, WORKS, answer
 from raydrive.runtime.trial_actor.script_environment import FOLDER
 
 HERE = "raydrive.compat."
@@ -67,6 +67,8 @@ def stand_in(module: str, name: str) -> Any:
     Raises:
         AttributeError: If the SDK has no such name.
     """
+    if _other(module):
+        return _Absent(name, (), {"__doc__": answer(f"{module}.{name}"), "__module__": module})
     kind = table()[0].get(module, {}).get(name)
     if kind is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}, in Azure ML's SDK neither")
@@ -80,6 +82,15 @@ def stand_in(module: str, name: str) -> Any:
     if kind == "functions":
         return _refusal(name, text)
     return _Absent(name, (), {"__doc__": text, "__module__": module})
+
+
+def way_out(module: str, name: str) -> str:
+    """Returns the sentence for a name that nothing here stands for; empty for what works, or is no name of the SDK."""
+    try:
+        found = getattr(importlib.import_module(f"{HERE}{module}"), name)
+    except (ImportError, AttributeError):
+        return ""
+    return str(found.__doc__) if isinstance(found, _Absent) else ""
 
 
 @cache
@@ -112,6 +123,11 @@ def complete(name: str) -> Callable[[str], Any]:
     return partial(_of, module)
 
 
+def _other(module: str) -> bool:
+    """Whether it is a module of one of the SDK's packages whose names the table does not have."""
+    return module not in table()[0] and any(f"{module}.".startswith(f"azureml.{package}.") for package in OTHERS)
+
+
 class Finder:
     """Finds the SDK's modules that are not written here, under both names."""
 
@@ -119,7 +135,7 @@ class Finder:
     def find_spec(name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
         """Returns the spec of a module of the table, None of all others."""
         module = name.removeprefix(HERE)
-        if not module.startswith("azureml.") or module not in table()[0]:
+        if not module.startswith("azureml.") or not (module in table()[0] or _other(module)):
             return None
         if name == module and sys.modules.get("azureml") is not sys.modules[f"{HERE}azureml"]:
             return None  # Azure's own SDK, beside the mirror
@@ -135,7 +151,7 @@ class _Loader:
     def exec_module(module: ModuleType) -> None:
         name = module.__name__.removeprefix(HERE)
         module.__doc__ = f"``{name}``, as far as it can be here."
-        module.__dict__["__all__"] = sorted(table()[0][name])
+        module.__dict__["__all__"] = sorted(table()[0].get(name, ()))
         module.__dict__["__getattr__"] = partial(_of, name)
 
 

@@ -22,7 +22,7 @@ from raydrive.compat.azureml._interactive import InteractiveRun
 from raydrive.compat.azureml._models import Model, keep
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
 from raydrive.context import Run as TrainingRun
-from raydrive.core.argument_checks import NOTHING, PATH, checked, checks_arguments
+from raydrive.core.argument_checks import ANYTHING, NOTHING, PATH, checked, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.space.search_space import choice
@@ -213,6 +213,10 @@ class HyperDriveRun(NativeRun):
         return f"raydrive studio {self.id}"
 
 
+_LOGS = ("logs/azureml", "azureml-logs", "user_logs", "system_logs")
+"""Where Azure kept a run's log; here it is ``attempt-1/log.txt``."""
+
+
 class AnyCase(dict[str, Any]):
     """A dict that is read by a name in any case: ``arguments`` and, as old documentation has it, ``Arguments``."""
 
@@ -229,7 +233,7 @@ class AnyCase(dict[str, Any]):
     child=CHILD_OBJECT,
     model_name=NAME,
     model_path=PATH | NOTHING,
-    tags=TAGS,
+    tags=ANYTHING,
 )
 class Run(Child):
     """A trial.
@@ -327,7 +331,7 @@ class Run(Child):
 
         Args:
             model_name: Name of the model.
-            model_path: Such as ``outputs/model.pkl``; None = all of ``outputs``.
+            model_path: Such as ``outputs/model.pkl``; None = all of ``outputs``, ``.`` = all its files.
             tags: Not kept.
             properties: Not kept.
             **kwargs: Not looked at.
@@ -336,8 +340,11 @@ class Run(Child):
             ConfigError: If the trial has no such file.
             StorageError: If something cannot be read or written.
         """
-        wanted = (model_path or "outputs").strip("/")
-        names = [name for name in self.get_file_names() if name == wanted or name.startswith(f"{wanted}/")]
+        wanted = (model_path or "outputs").removeprefix("./").strip("/")
+        files = self.get_file_names()
+        if wanted in _LOGS and not any(name.startswith(f"{wanted}/") for name in files):
+            files, wanted = [name for name in files if name.startswith("attempt-")], "."
+        names = [name for name in files if wanted in ("", ".") or name == wanted or name.startswith(f"{wanted}/")]
         if not names:
             listed = ", ".join(self.get_file_names()) or "none, as it left no files"
             raise ConfigError(Problem("model_path", show(model_path), f"one of its files: {listed}"))

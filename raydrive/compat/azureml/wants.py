@@ -11,7 +11,8 @@ RUN_CONFIGURATION = lazy("raydrive.compat.azureml.core.runconfig", "RunConfigura
 LAUNCHER = kind("a configuration with a process_count, such as MpiConfiguration()", lambda v: _count(v) >= 1)
 TAGS = mapping_of(TEXT, "texts") | NOTHING
 NAME = kind("text that can be a folder's name", lambda v: not TEXT.problems(v, "") and _is_name(v))
-DATA = PATH | list_of(PATH, "paths") | kind("(datastore, path)", lambda v: isinstance(v, tuple) and _is_place(v))
+PLACE = kind("(datastore, path) or data", lambda v: _is_place(v))
+DATA = PATH | PLACE | list_of(PATH | PLACE, "paths")
 
 
 def _count(value: object) -> int:
@@ -23,5 +24,7 @@ def _is_name(text: str) -> bool:
     return 0 < len(text) <= 128 and not set(text) & set("/\\") and text not in (".", "..")
 
 
-def _is_place(pair: tuple[object, ...]) -> bool:
-    return len(pair) == 2 and hasattr(pair[0], "uri") and not PATH.problems(pair[1], "")
+def _is_place(value: object) -> bool:
+    if isinstance(value, tuple):
+        return len(value) == 2 and hasattr(value[0], "uri") and not PATH.problems(value[1], "")
+    return hasattr(value, "where") or hasattr(value, "path_on_datastore")

@@ -1,0 +1,103 @@
+"""Runs a notebook cell by cell with the mirror as ``azureml``; what only Azure's service could do does not end it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from raydrive.compat.notebook_cells import CodeCell, Gaps, without_installs
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_OURS = "from raydrive.compat import azure_sdk; azure_sdk."
+
+
+def executed(nbclient: Any, notebook: Any, folder: Path, allow_installs: bool) -> tuple[str, list[str]]:
+    """Runs the cells of a notebook, whose outputs it gets, and waits for every run that they started.
+
+    Args:
+        nbclient: The module.
+        notebook: The notebook, of format 4.
+        folder: Where it runs.
+        allow_installs: Whether lines that change packages are run.
+
+    Returns:
+        Why it failed, empty where it did not, and a sentence for each cell that only Azure's service could do.
+    """
+    own = [_hidden(notebook, f"{_OURS}install()"), _hidden(notebook, f"{_OURS}end_of_notebook()")]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.cells = [own[0], *notebook.cells, own[1]]
+    client = nbclient.NotebookClient(
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    gaps = Gaps()
+    failed = ""
+    with client.setup_kernel():
+        try:
+            _run(client, own[0], 0, own[0].source)
+            failed = _cells(nbclient, client, notebook, gaps, allow_installs)
+            ended = _run(client, own[1], len(notebook.cells) - 1, own[1].source)
+            failed = failed or _text(ended)
+        except nbclient.exceptions.DeadKernelError:
+            failed = "the notebook's process died; its runs go on or are resumed: raydrive list"
+        finally:
+            notebook.cells = notebook.cells[1:-1]
+    return failed, gaps.answers
+
+
+def _hidden(notebook: Any, source: str) -> Any:
+    return type(notebook)(
+        cell_type="code",
+        metadata=type(notebook)(),
+        execution_count=None,
+        source=source,
+        outputs=[],
+        id=str(len(source)),
+    )
+
+
+def _cells(nbclient: Any, client: Any, notebook: Any, gaps: Gaps, allow_installs: bool) -> str:
+    number = 0
+    own = _hidden(notebook, f"{_OURS}finish()")  # whoever runs cells by hand waits for the run before the next one
+    for index, each in enumerate(notebook.cells):
+        if each.cell_type != "code" or index in (0, len(notebook.cells) - 1):
+            continue
+        number += 1
+        cell = CodeCell(number, each.source)
+        error = _run(client, each, index, each.source if allow_installs else without_installs(each.source))
+        _run(client, own, 0, own.source)
+        if error is None:
+            gaps.worked(cell)
+        elif not gaps.goes_on(cell, error.ename, str(error.evalue)):
+            return f"cell {number}: {_text(error)}{_hint(error)}"
+    return ""
+
+
+def _run(client: Any, cell: Any, index: int, source: str) -> Any:
+    """Runs a cell with this source, and returns its error, None where there is none."""
+    given, cell.source = cell.source, source
+    try:
+        client.execute_cell(cell, index)
+    except Exception as error:
+        if not hasattr(error, "ename"):
+            raise
+        return error
+    finally:
+        cell.source = given
+    return None
+
+
+def _text(error: Any) -> str:
+    return "" if error is None else _ESCAPES.sub("", f"{error.ename}: {error.evalue}").strip()
+
+
+def _hint(error: Any) -> str:
+    """What to do about a module that is missing."""
+    found = re.search(r"No module named '([\w.]+)'", str(error.evalue))
+    if not found:
+        return ""
+    if found[1].startswith("azureml"):
+        return f"\n{found[1]} is not among what raydrive provides; see docs/coming-from-azure.md"
+    return f"\nInstall it into the Python that runs raydrive: pip install {found[1].partition('.')[0]}"
