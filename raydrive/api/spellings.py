@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -62,7 +62,7 @@ def spelled(spellings: Spellings, options_of: Callable[..., Any] | None = None) 
     names = {other: name for name, others in spellings.items() for other in others}
 
     def decorate(function: F) -> F:
-        own = _keywords(function)
+        own, skipped = _keywords(function), int("self" in inspect.signature(function).parameters)
         allowed = [*own, *(name for name in (_keywords(options_of) if options_of else ()) if name not in own)]
 
         @functools.wraps(function)
@@ -71,7 +71,8 @@ def spelled(spellings: Spellings, options_of: Callable[..., Any] | None = None) 
             try:
                 return function(*args, **given)
             except ConfigError as error:
-                told = tuple(_as_written(problem, names, used) for problem in error.problems)
+                there = {*given, *own[: max(len(args) - skipped, 0)]}
+                told = tuple(_as_written(problem, names, used, there) for problem in error.problems)
                 if told == error.problems:
                     raise
                 raise ConfigError(told) from error
@@ -119,8 +120,10 @@ def _canonical(
     return found, used
 
 
-def _as_written(problem: Problem, names: Mapping[str, str], used: Mapping[str, str]) -> Problem:
+def _as_written(problem: Problem, names: Mapping[str, str], used: Mapping[str, str], there: Collection[str]) -> Problem:
     """A problem under the name that the user has written; an inner call may have told it under another one."""
     first, dot, rest = problem.where.partition(".")
     name = names.get(first, first)
+    if name not in there:  # it is part of another argument: the space of a sampling object
+        return problem
     return replace(problem, where=f"{used.get(name, name)}{dot}{rest}")

@@ -61,12 +61,12 @@ def _rows(found: Comparison, output: Format) -> Iterator[dict[str, Any]]:
     for count in _counts(runs):
         after = [_after(run, count) for run in runs]
         yield _row(runs, f"best after {count} trial{'s' * (count != 1)}", list(map(number, after)) if people else after)
-    yield _row(runs, "trials", [f"{run.trials} of {run.max_total_trials}" if people else run.trials for run in runs])
+    yield _row(runs, "trials", [run.trials_text if people else run.ended for run in runs])
     for state in ("completed", "canceled", "failed"):
-        yield _row(runs, f"  {state}" if people else state, [getattr(run, state) for run in runs])
+        yield _row(runs, f"  {state}" if people else state, [run.counts[state] for run in runs])
     yield _row(runs, "elapsed", [clock(run.elapsed_s) if people else run.elapsed_s for run in runs])
     yield _row(runs, "training time", [clock(run.trained_s) if people else run.trained_s for run in runs])
-    best = [dict(run.best_params) for run in runs]
+    best = [dict(run.params) for run in runs]
     yield _row(runs, "best parameters", list(map(params_text, best)) if people else list(map(json_of, best)))
     for key, values in found.differences.items():
         yield _row(runs, key, list(values))
@@ -81,11 +81,11 @@ def _row(runs: Sequence[ComparedRun], what: str, values: Sequence[Any]) -> dict[
 
 def _counts(runs: Sequence[ComparedRun]) -> list[int]:
     """Numbers of trials that at least one run has, the last one of each run included."""
-    most = max(run.trials for run in runs)
-    return sorted({count for count in _COUNTS if count <= most} | {run.trials for run in runs if run.trials})
+    most = max(run.ended for run in runs)
+    return sorted({count for count in _COUNTS if count <= most} | {run.ended for run in runs if run.ended})
 
 
 def _after(run: ComparedRun, count: int) -> float | None:
     """The best value when so many trials were over; None before there was one, and for a run with fewer."""
     reached = [point.value for point in run.curve if point.trials <= count]
-    return reached[-1] if reached and run.trials >= count else None
+    return reached[-1] if reached and run.ended >= count else None

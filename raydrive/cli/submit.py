@@ -64,11 +64,9 @@ UpToOption = Annotated[
 ]
 
 
-TotalOption = Annotated[int | None, typer.Option(help="A new limit of trials in all.", min=1, show_default=False)]
-ConcurrentOption = Annotated[
-    int | None, typer.Option(help="A new limit of trials at a time.", min=1, show_default=False)
-]
-HiddenOption = Annotated[int | None, typer.Option(hidden=True, min=1, help="The same under HyperDrive's name.")]
+TotalOption = Annotated[int | None, typer.Option(help="A new limit of trials in all.", show_default=False)]
+ConcurrentOption = Annotated[int | None, typer.Option(help="A new limit of trials at a time.", show_default=False)]
+HiddenOption = Annotated[int | None, typer.Option(hidden=True, help="The same under HyperDrive's name.")]
 """HyperDrive's name of a limit."""
 
 
@@ -153,8 +151,8 @@ def resume(
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 
     wanted = {
-        "max_total_runs": max_total_trials or max_total_runs,
-        "max_concurrent_runs": max_concurrent_trials or max_concurrent_runs,
+        "max_total_runs": max_total_runs if max_total_trials is None else max_total_trials,
+        "max_concurrent_runs": max_concurrent_runs if max_concurrent_trials is None else max_concurrent_trials,
         "max_duration_s": timeout,
     }
     run = workspace(storage).get_run(run_name)

@@ -54,7 +54,15 @@ def validate(
     if output is Format.JSON:
         emit_json(found)
     elif output is Format.CSV:
-        emit_one({**found, "problems": None, "warnings": "; ".join(loaded.warnings)}, output)
+        emit_one(
+            {
+                **found,
+                "parameters": ", ".join(found["parameters"]),
+                "problems": None,
+                "warnings": "; ".join(loaded.warnings),
+            },
+            output,
+        )
     else:
         say(f"{config}: valid. {_counts(found)}.")
     return 0
@@ -66,7 +74,10 @@ def _summary(config: str, loaded: Loaded) -> dict[str, Any]:
         "config": config,
         "valid": True,
         "experiment": plan.experiment,
-        "parameters": len(plan.sampling.space.expressions),
+        "metric": plan.metric.name,
+        "goal": plan.metric.goal.value,
+        "objective": plan.metric.value,
+        "parameters": list(plan.sampling.space.expressions),
         "configurations": plan.sampling.space.size,
         "max_total_trials": plan.limits.max_total_runs,
         "max_concurrent_trials": plan.limits.max_concurrent_runs,
@@ -77,7 +88,7 @@ def _summary(config: str, loaded: Loaded) -> dict[str, Any]:
 
 def _counts(found: dict[str, Any]) -> str:
     size = "infinite" if found["configurations"] is None else str(found["configurations"])
-    many, total = found["parameters"], found["max_total_trials"]
+    many, total = len(found["parameters"]), found["max_total_trials"]
     counts = f"{many} parameter{'s' * (many != 1)}, {size} configuration{'s' * (size != '1')}, "
     return counts + f"up to {total} trial{'s' * (total != 1)}"
 
@@ -85,7 +96,7 @@ def _counts(found: dict[str, Any]) -> str:
 def _emit_problems(config: str, error: ConfigError, output: Format) -> None:
     rows = [_row(problem) for problem in error.problems]
     if output is Format.JSON:
-        emit_json({"config": config, "valid": False, "problems": rows, "warnings": []})
+        emit_json({"config": config, "valid": False, "problems": rows})
     else:
         emit(rows, output, name="problems")
 

@@ -30,7 +30,7 @@ def install() -> None:
 
 def _install_v2() -> None:
     """Makes the SDK v2 and what it signs in with importable; azure.identity and azure.core stay where they are real."""
-    from raydrive.compat.azure_ai_ml import _identity, _names  # lazy: pydantic, 0.1 s
+    from raydrive.compat.azure_ai_ml import _identity, _names  # lazy: raydrive.compat.azure_ai_ml, 0.1 s
 
     for name in [name for name in sys.modules if name == "azure.ai.ml" or name.startswith("azure.ai.ml.")]:
         del sys.modules[name]
@@ -46,7 +46,7 @@ def _install_v2() -> None:
 
 
 def _mirrored(name: str) -> types.ModuleType:
-    from raydrive.compat.azure_ai_ml import _names  # lazy: pydantic, 0.1 s
+    from raydrive.compat.azure_ai_ml import _names  # lazy: raydrive.compat.azure_ai_ml, 0.1 s
 
     inner = name.removeprefix("azure.ai.ml").replace(".", "", 1)
     found = "raydrive.compat.azure_ai_ml" + (f".{inner}" if inner else "")

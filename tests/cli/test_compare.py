@@ -45,7 +45,7 @@ def test_as_json(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", A, B, "-o", "json"]) == 0
     found = json.loads(capfd.readouterr().out)
     assert found["notes"] == []
-    assert [(one["run"], one["best"], one["best_trial"], one["trials"]) for one in found["runs"]] == [
+    assert [(one["run"], one["best"], one["best_trial"], one["trials_ended"]) for one in found["runs"]] == [
         (A, 0.9, 1, 3),
         (B, 0.8, 1, 2),
     ]
@@ -53,7 +53,7 @@ def test_as_json(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert curve == [(1, 0.5), (2, 0.9), (3, 0.9)]
     # A trial of two intervals takes 3 s there: one before each value, one before its end.
     assert [point["elapsed_s"] for point in found["runs"][0]["curve"]] == [3.0, 6.0, 9.0]
-    assert found["runs"][0]["best_params"] == {"x": 0.1}
+    assert found["runs"][0]["params"] == {"x": 0.1}
     assert sorted(found["differences"]) == [
         "limits.max_total_trials",
         "sampling_algorithm.rule",
@@ -138,7 +138,8 @@ def test_names_of_a_run_are_no_markup(storage: Path) -> None:
 def test_the_list_of_runs_has_best_trials_and_duration(storage: Path, capfd: pytest.CaptureFixture[str]) -> None:
     page, _ = runs_page(str(storage), RunStates())
     assert "<th>best</th><th>trials</th><th>duration</th>" in page
-    assert "<td>0.9</td><td>3 of 3</td><td>9.0s</td>" in page
+    cells = '<td data-label="best">0.9</td><td data-label="trials">3 of 3</td><td data-label="duration">9.0s</td>'
+    assert cells in page
     assert f'href="/compare?run=digits%2F{A}"' in page
     assert run(["list"]) == 0
     (row,) = (line.split() for line in capfd.readouterr().out.splitlines() if line.startswith(A))

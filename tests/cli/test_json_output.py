@@ -33,7 +33,7 @@ TYPES: dict[str, Callable[[Any], bool]] = {
 }
 SWEEP = """\
 type: sweep
-trial: {command: "python train.py --x ${{search_space.x}}"}
+trial: {command: "echo ${{search_space.x}}"}
 search_space: {x: {type: choice, values: [1, 2.0, "a b"]}}
 objective: {goal: maximize, primary_metric: score}
 sampling_algorithm: {type: grid}
@@ -90,6 +90,7 @@ COMMANDS: list[tuple[str, list[str]]] = [
     ("whatif", ["whatif", RUNS[0], "--policy", '{"type": "bandit", "slack_factor": 0.2}']),
     ("submit --dry-run", ["submit", "sweep.yml", "--dry-run"]),
     ("validate", ["validate", "sweep.yml"]),
+    ("compare", ["compare", *RUNS]),
     ("doctor", ["doctor"]),
 ]
 ON_A_CLUSTER = {"submit", "resume"}
@@ -185,13 +186,12 @@ def test_a_run_without_a_best_trial(place: Path, capfd: pytest.CaptureFixture[st
 def test_a_file_that_is_not_valid(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (place / "sweep.yml").write_text(SWEEP.replace("max_total_trials: 3", "max_total_trials: 0"))
     assert run(["validate", "sweep.yml", "-o", "json"]) == 2
-    out, err = capfd.readouterr()
-    found = json.loads(out)
+    found = json.loads(capfd.readouterr().out)
     assert (found["config"], found["valid"]) == ("sweep.yml", False)
     (problem,) = found["problems"]
     assert (problem["where"], problem["found"]) == ("limits.max_total_trials", "0")
     assert problem["place"].startswith("sweep.yml:6:")
-    assert "found 0; allowed: a whole number of 1 or more" in err
+    assert problem["allowed"] == "a whole number of 1 or more"
 
 
 def test_numbers_that_json_does_not_know_are_null() -> None:

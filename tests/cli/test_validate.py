@@ -34,11 +34,14 @@ def test_a_valid_file_as_json(capfd: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capfd.readouterr().out)
     warnings = found.pop("warnings")
     assert found == {
-        "schema_version": 1,
+        "schema_version": 2,
         "config": "sweep.yml",
         "valid": True,
         "experiment": "sweep",
-        "parameters": 1,
+        "metric": "acc",
+        "goal": "maximize",
+        "objective": "best",
+        "parameters": ["lr"],
         "configurations": None,
         "max_total_trials": 5,
         "max_concurrent_trials": 2,

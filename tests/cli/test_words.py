@@ -72,7 +72,7 @@ def commands() -> Iterator[tuple[str, str]]:
     """Yields the name of each command and of each of its options, with its help."""
     for name, command in get_command(app).commands.items():
         yield name, command.help or ""
-        for parameter in command.params:
+        for parameter in (each for each in command.params if not getattr(each, "hidden", False)):
             yield f"{name} {parameter.name}", getattr(parameter, "help", None) or ""
 
 

@@ -154,7 +154,7 @@ def test_finding_a_run(folder: Folder) -> None:
         find_run(folder, "???")
     with pytest.raises(RunNotFoundError, match=r"the newest are"):
         find_run(folder, "")
-    with pytest.raises(RunNotFoundError, match="there are no runs in experiment 'none'"):
+    with pytest.raises(RunNotFoundError, match="has no experiment 'none'"):
         find_run(folder, "none/last")
 
 

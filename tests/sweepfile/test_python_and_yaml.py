@@ -61,7 +61,8 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
         **dict.fromkeys(
             ("storage_patience_s", "log_limit", "keep_checkpoints", "resume_argument", "resume_child_runs"), SAME
         ),
-        **dict.fromkeys(("preload", "keep"), SAME),
+        **dict.fromkeys(("preload", "keep", "strict"), SAME),
+        "metric_from_stdout": "raydrive.metrics",
     },
     ScriptRunConfig: {
         "source_directory": "trial.code",
@@ -70,7 +71,7 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
         "command": "trial.command",
         "max_run_duration_seconds": "limits.trial_timeout",
         **dict.fromkeys(("environment_variables", "python", "allow_pip_install", "preload", "metrics"), SAME),
-        **dict.fromkeys(("secrets", "keep"), SAME),
+        **dict.fromkeys(("secrets", "keep", "flags", "flatten", "unused_ok"), SAME),
     },
     tune: {
         "train": "trial",

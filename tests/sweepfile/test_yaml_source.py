@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from raydrive.settings import problems, yaml_source
 from raydrive.settings.toml_source import parse_toml
 from raydrive.settings.yaml_source import core_value, parse_yaml
-from raydrive.sweepfile import yaml11
+from raydrive.sweepfile.checks import yaml11
 from raydrive.sweepfile.checks.yaml11 import pyyaml_value
 
 TEXT = """\

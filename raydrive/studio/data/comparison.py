@@ -8,7 +8,7 @@ from typing import Any
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem, show
-from raydrive.core.records import CANCELED, COMPLETED, FAILED
+from raydrive.core.views.json_output import counts_json
 from raydrive.core.views.summary import seconds_of
 from raydrive.storage.run_reader import RunReader
 from raydrive.studio.data.page_data import shared_config
@@ -63,17 +63,31 @@ class ComparedRun:
     objective: str
     best: float | None
     best_trial: int | None
-    best_params: Mapping[str, Any]
-    trials: int
-    """Trials that are over."""
-    max_total_trials: int
-    completed: int
-    canceled: int
-    failed: int
+    params: Mapping[str, Any]
+    """Hyperparameters of the best trial; empty without one."""
+    counts: Mapping[str, int]
+    """Its trials, as every command counts them."""
     elapsed_s: float
     trained_s: float
     """Training time of all trials, summed."""
     curve: tuple[BestAfter, ...]
+
+    @property
+    def ended(self) -> int:
+        """Number of its trials that have ended."""
+        return self.counts["trials_ended"]
+
+    @property
+    def trials_text(self) -> str:
+        """Trials that have ended, of all that there may be."""
+        return f"{self.counts['trials_ended']} of {self.counts['max_total_trials']}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the run as a JSON object, with its counts beside the rest."""
+        found = asdict(self)
+        counts = found.pop("counts")
+        curve = found.pop("curve")
+        return {**found, **counts, "curve": curve}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +102,7 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """Returns the comparison as a JSON object."""
         return {
-            "runs": [asdict(run) for run in self.runs],
+            "runs": [run.to_json() for run in self.runs],
             "differences": {key: list(values) for key, values in self.differences.items()},
             "notes": list(self.notes),
         }
@@ -131,12 +145,8 @@ def _compared(run: RunReader) -> ComparedRun:
         objective=metric.value,
         best=best.value if best else None,
         best_trial=best.trial if best else None,
-        best_params=dict(run.sweep.trials[best.trial].params) if best else {},
-        trials=summary.done,
-        max_total_trials=summary.max_total_runs,
-        completed=summary.counts[COMPLETED],
-        canceled=summary.counts[CANCELED],
-        failed=summary.counts[FAILED],
+        params=dict(run.sweep.trials[best.trial].params) if best else {},
+        counts=counts_json(summary),
         elapsed_s=round(summary.elapsed_s, 1),
         trained_s=round(sum(seconds), 1),
         curve=tuple(_curve(run)),

@@ -73,16 +73,20 @@ def _comparison(found: Comparison, infos: Sequence[RunInfo]) -> Iterator[str]:
     yield f'<div class="card wide"><h2>Differences of the configurations</h2>{shown}</div>'
 
 
+_ENDS = ("completed", "canceled", "failed")
+"""Ways in which a trial is over."""
+
+
 def _facts(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str]]]:
     return [
         ("status", [run.status for run in runs]),
         ("best", [number(run.best) for run in runs]),
         ("best trial", [_text(run.best_trial) for run in runs]),
-        ("trials", [f"{run.trials} of {run.max_total_trials}" for run in runs]),
-        ("completed, canceled, failed", [f"{run.completed}, {run.canceled}, {run.failed}" for run in runs]),
+        ("trials", [run.trials_text for run in runs]),
+        ("completed, canceled, failed", [", ".join(str(run.counts[each]) for each in _ENDS) for run in runs]),
         ("elapsed", [clock(run.elapsed_s) for run in runs]),
         ("training time", [clock(run.trained_s) for run in runs]),
-        ("best parameters", [params_text(run.best_params) or "–" for run in runs]),
+        ("best parameters", [params_text(run.params) or "–" for run in runs]),
     ]
 
 
@@ -138,7 +142,7 @@ def _chart(runs: Sequence[ComparedRun]) -> str:
     values = [point.value for run in runs for point in run.curve]
     if not values:
         return "<p class=empty>No trial has a value yet.</p>"
-    most = max(run.trials for run in runs)
+    most = max(run.ended for run in runs)
     low, high = min(values), max(values)
     if low == high:
         low, high = low - 0.5, high + 0.5
