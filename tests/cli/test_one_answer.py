@@ -48,7 +48,10 @@ def answers(capsys: pytest.CaptureFixture[str], *more: str) -> list[tuple[int, s
         (["raydrive.secrets.NO_SUCH=env"], "secrets.NO_SUCH: found no environment variable NO_SUCH"),
         (["raydrive.warm_start=nothing-of-that-name"], "raydrive.warm_start"),
         (["experiment_name=" + "e" * 101], "1 to 100 letters"),
-        (["trial.command=no-such-program --lr ${{search_space.lr}}"], "'no-such-program', and this machine has no program of that name"),
+        (
+            ["trial.command=no-such-program --lr ${{search_space.lr}}"],
+            "'no-such-program', and this machine has no program of that name",
+        ),
         (["raydrive.resources.gpus=400"], "raydrive.resources.gpus: found 400; allowed: at most "),
         (["raydrive.resources={cpus: 4000}"], "raydrive.resources.cpus: found 4000; allowed: at most "),
         (["raydrive.resources.custom={tpu: 8}"], "Write tpu: 0, or name a cluster that has more: --address HOST:6379"),
