@@ -312,3 +312,13 @@ def test_a_function_fits_into_no_file(tmp_path: Path) -> None:
     made = config(lambda params: None, {"x": choice(1)})
     with pytest.raises(ConfigError, match="Only scripts"):
         converted(made.to_submission("e"), tmp_path)
+
+
+def test_bounds_that_look_like_values_are_drawn_as_hyperdrive_drew_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """Code that is not to be touched runs; ``raydrive.loguniform`` refuses them with the line to write."""
+    assert hyperdrive.loguniform(1e-5, 0.1).to_json() == {"type": "loguniform", "min_value": 1e-5, "max_value": 0.1}
+    told = capsys.readouterr().err
+    assert "For values from 1e-05 to 0.1 write loguniform(low=1e-05, high=0.1)" in told
+    assert "It is drawn as HyperDrive drew it." in told
+    with pytest.raises(ConfigError):
+        hyperdrive.loguniform(2, 1)
