@@ -20,6 +20,7 @@ from raydrive.core.early_stopping.policies import (
     TruncationSelectionPolicy,
 )
 from raydrive.core.views.savings import saving
+from raydrive.core.views.summary import seconds_of
 from raydrive.storage.folder.arrow import ArrowFolder
 from raydrive.storage.run_layout import RunLayout
 from raydrive.studio.data.page_data import Documents
@@ -38,7 +39,7 @@ POLICIES: dict[str, Policy] = {
 
 def stops_of(history: RunHistory) -> list[tuple[int, int, str]]:
     curves = history.sweep.curves
-    return [(t.number, curves.length(t.number), t.why) for t in history.sweep.trials if t.stop_by == "policy"]
+    return [(t.number, curves.length(t.number), t.why) for t in history.sweep.trials if t.stop_by == "policy" and not t.open]
 
 
 def is_the_run(history: RunHistory) -> None:
@@ -50,7 +51,8 @@ def is_the_run(history: RunHistory) -> None:
     assert outcome.saved_s == (own.seconds or 0.0)
     if own.span is not None:
         assert (outcome.saved_low_s, outcome.saved_high_s) == (own.span.low_s, own.span.high_s)
-    assert outcome.trained_s == sum(trial.trained_s for trial in history.sweep.trials)
+    last_at = history.sweep.last_at
+    assert outcome.trained_s == sum(seconds_of(t, t.ended_at or last_at) or 0.0 for t in history.sweep.trials)
     assert (outcome.unknown, outcome.lost_best) == (0, False)
     best = history.sweep.best
     assert best is not None
@@ -67,7 +69,7 @@ def test_a_released_run_is_what_it_was(name: str, tmp_path: Path) -> None:
     )
     is_the_run(history)
     first = in_advance(history)[0]
-    page = Documents(history).document()["saving"]
+    page = Documents(history).head()["saving"]
     assert len(first["stopped"]) == page["stopped"]
     assert first["saved_share"] == page["share"]
 
