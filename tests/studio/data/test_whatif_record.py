@@ -39,7 +39,9 @@ POLICIES: dict[str, Policy] = {
 
 def stops_of(history: RunHistory) -> list[tuple[int, int, str]]:
     curves = history.sweep.curves
-    return [(t.number, curves.length(t.number), t.why) for t in history.sweep.trials if t.stop_by == "policy" and not t.open]
+    return [
+        (t.number, curves.length(t.number), t.why) for t in history.sweep.trials if t.stop_by == "policy" and not t.open
+    ]
 
 
 def is_the_run(history: RunHistory) -> None:
