@@ -40,6 +40,7 @@ def open_run(name: str, storage: str | None) -> HyperDriveRun:
 
 def print_best(run: HyperDriveRun, output: Format) -> None:
     """Prints the best trial of a run; of one without, JSON has its id and a trial that is null."""
+    from raydrive.api.display.text import best_interval_text  # lazy: raydrive.api.display.text, 0.002 s
     from raydrive.core.config.command_line import shown, trial_argv  # lazy: raydrive.core.config.command_line, 0.006 s
 
     child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
@@ -63,7 +64,7 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "interval": found.interval,
         "artifacts": f"{child.uri}/outputs",
         "command": line,
-        "notice": "; ".join(child.notes),
+        "notice": "; ".join(filter(None, [best_interval_text(run.reader), *child.notes])),
         PARAMS: dict(child.params),
     }
     emit_one({**row, "files": _file_names(child)} if output is Format.JSON else row, output)

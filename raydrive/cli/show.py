@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from raydrive.api.display.text import sentence
+from raydrive.api.display.text import best_interval_text, sentence
 from raydrive.cli.completion import experiments, trial_numbers
 from raydrive.cli.console import (
     EXIT_INTERRUPTED,
@@ -144,7 +144,7 @@ def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
     if found is not None:
         first.insert(0, f"{sentence(found.text)} Its log: raydrive logs {run.id} {found.trial}")
     of_record = run.reader.notices(state)
-    last = [*notices(run.sweep), *trial_notices(run.sweep), *of_record, beat.notice]
+    last = [best_interval_text(run.reader), *notices(run.sweep), *trial_notices(run.sweep), *of_record, beat.notice]
     return [text for text in [*first, *last] if text]
 
 

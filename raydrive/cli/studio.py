@@ -211,7 +211,7 @@ def _row(one: WhatIfResult, *, as_it_was: bool) -> dict[str, Any]:
         "trains_s": round(one.trained_s, 1),
         "saves_s": round(one.saved_s, 1),
         "between_s": f"{one.saved_low_s:.1f} and {one.saved_high_s:.1f}",
-        "saves": f"{one.saved_s / one.all_s:.0%}" if one.all_s else "-",
+        "intervals": f"{one.saved_share:.0%} saved" if one.all_s else "-",
         "best": one.best,
         "best trial": one.best_trial,
         "best lost": "yes" if one.lost_best else "no",

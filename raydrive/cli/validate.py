@@ -87,7 +87,7 @@ def _summary(config: str, loaded: Loaded) -> dict[str, Any]:
 
 
 def _counts(found: dict[str, Any]) -> str:
-    size = "infinite" if found["configurations"] is None else str(found["configurations"])
+    size = "any number of" if found["configurations"] is None else str(found["configurations"])
     many, total = len(found["parameters"]), found["max_total_trials"]
     counts = f"{many} parameter{'s' * (many != 1)}, {size} configuration{'s' * (size != '1')}, "
     return counts + f"up to {total} trial{'s' * (total != 1)}"

@@ -16,6 +16,7 @@ from raydrive.api.display.fitted_lines import fitted
 from raydrive.api.display.live_view import EndedTrial, LiveView
 from raydrive.api.display.notebook_follow import follow_in_cell, in_notebook
 from raydrive.api.display.text import (
+    best_interval_text,
     clock,
     harmless,
     headline,
@@ -247,6 +248,8 @@ def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
     lines.append(f"  {one_line(run.config.metric.label)} = {number(best.value)} at interval {best.interval}")
     lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in params.items()]
     lines.append(f"  artifacts: {run.layout.trial(best.trial).uri}/outputs")
+    if later := best_interval_text(run):
+        lines.append(f"Note: {sentence(later)}")
     lines += _better_before(run, best.value)
     if found is not None and not found.mostly:
         lines.append(f"Note: {sentence(found.text)}")

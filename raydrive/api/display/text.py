@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from raydrive.core.errors import RaydriveError
+from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Colour codes, cursor movements and the like: the last line of a log ends up in a reason, and must not move the cursor.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+SUMMED = "summed over parallel trials"
+"""How training time differs from the time that a run takes."""
 MOST_PARAMS = 160
 """Characters of a trial's hyperparameters in its ``repr``."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -119,12 +121,28 @@ def saving_text(summary: Summary) -> str:
     if not saving.intervals:
         return f"{head}, and none that were shorter than the completed ones: nothing was saved."
     share = f"{saving.intervals} intervals ({saving.share:.0%} of all)"
-    return f"{head} and saved about {share}. Training time saved: {span_text(saving.span)}."
+    return f"{head} and saved about {share}. Training time saved, {SUMMED}: {span_text(saving.span)}."
 
 
 def best_text(run: RunReader, best: Best) -> str:
     """Returns the best value and trial: ``best accuracy 0.91 (trial 3)``, ``best accuracy (last) 0.9 (trial 2)``."""
     return f"best {one_line(run.config.metric.label)} {number(best.value)} (trial {best.trial})"
+
+
+def best_interval_text(run: RunReader) -> str:
+    """Says where the best trial went on after its best interval, and where the checkpoint of that is; else empty."""
+    from raydrive.core.views.summary import best_notice  # lazy: raydrive.core.views.summary, 0.05 s
+    from raydrive.storage.checkpoints import manifests  # lazy: raydrive.storage.checkpoints, 0.02 s
+
+    best = run.sweep.best
+    if best is None or not best_notice(run.sweep, {}):
+        return ""
+    try:
+        kept = manifests(run.layout, best.trial)
+    except StorageError:
+        kept = []  # what else is told of the run does not depend on it
+    named = {one.interval: f"checkpoint {run.layout.checkpoint(best.trial, one.number).uri}" for one in kept}
+    return best_notice(run.sweep, named)
 
 
 def headline(run: RunReader, summary: Summary, state: str = "") -> str:

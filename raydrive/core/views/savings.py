@@ -156,7 +156,15 @@ class Forecast:
     @property
     def intervals(self) -> float | None:
         """Intervals that were not trained, about; None when nothing tells."""
-        return sum(rest.intervals for rest in self._rests.values()) if self.why != NOT_COMPLETED else None
+        return self.intervals_of() if self.why != NOT_COMPLETED else None
+
+    def intervals_of(self, numbers: Container[int] | None = None) -> float:
+        """Returns how many intervals stopped trials would have trained on together; 0 where nothing tells.
+
+        Args:
+            numbers: Of these trials only; None = all.
+        """
+        return sum(rest.intervals for number, rest in self._rests.items() if numbers is None or number in numbers)
 
     def of(self, numbers: Container[int] | None = None) -> Span | None:
         """Returns for how long stopped trials would have trained on together, None when nothing tells.
@@ -273,9 +281,23 @@ def saving(sweep: Sweep) -> Saving:
     left = forecast.intervals
     if left is None:
         return Saving(forecast.stopped, None, None, 0.0, forecast.why)
-    trained = sum(sweep.curves.length(trial.number) - trial.start for trial in sweep.trials)
-    share = left / (left + trained) if left else 0.0
+    share = share_saved(left, intervals_trained(sweep))
     return Saving(forecast.stopped, round(left), forecast.of(), share, forecast.why)
+
+
+def intervals_trained(sweep: Sweep) -> int:
+    """Returns how many intervals the trials of a run trained, without those of earlier runs."""
+    return sum(sweep.curves.length(trial.number) - trial.start for trial in sweep.trials)
+
+
+def share_saved(saved: float, trained: float) -> float:
+    """Returns which part of all intervals was saved, 0 to 1.
+
+    Args:
+        saved: Intervals that were not trained.
+        trained: Intervals that were.
+    """
+    return saved / (saved + trained) if saved > 0 else 0.0
 
 
 def _sum(numbers: Iterable[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,24 @@ def _in_words(why: str) -> str:
     if reached is None:
         return why
     return "its only trial has ended" if reached[1] == "1" else f"all {reached[1]} trials have ended"
+
+
+def best_notice(sweep: Sweep, checkpoints: Mapping[int, str]) -> str:
+    """Says that the best trial went on after its best interval, and which checkpoint is of that; empty if it did not.
+
+    Args:
+        sweep: The run.
+        checkpoints: The best trial's by the interval they were saved at: what to call each.
+    """
+    best = sweep.best
+    if best is None or not sweep.curves.by_best or sweep.curves.length(best.trial) <= best.interval:
+        return ""
+    trial, last = sweep.trials[best.trial], sweep.curves.length(best.trial)
+    went = "is now at" if trial.open else "went on to"
+    text = f"the best value is that of interval {best.interval}, but trial {best.trial} {went} interval {last}: "
+    text += "its latest files in outputs/ are of the later interval; "
+    known = checkpoints.get(best.interval)
+    return text + (f"{known} is of interval {best.interval}" if known else "no checkpoint of the best interval is kept")
 
 
 def state_of(trial: Trial, interrupted: bool) -> str:

@@ -16,7 +16,7 @@ from raydrive.core.errors import HIDDEN, StorageError
 from raydrive.core.records import RUNNING
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 from raydrive.core.views.status import RunStatus
-from raydrive.core.views.summary import Summary, seconds_of
+from raydrive.core.views.summary import Summary, best_notice, seconds_of
 from raydrive.core.views.trouble import metric_notice, trouble_of
 from raydrive.storage.folder.base import redact
 from raydrive.storage.trial_files import last_lines
@@ -99,6 +99,7 @@ class Documents:
             "max_total": summary.max_total_runs,
             "reports": summary.reports,
             "best": None if best is None else {"trial": best.trial, "value": best.value, "interval": best.interval},
+            "best_notice": self._best_notice(),
             "rises": _rises(history),
             "epochs": [list(one) for one in history.epochs],
             "policy": policy_line(history.config.policy, sweep.curves, longest),
@@ -109,6 +110,11 @@ class Documents:
             "failing": self._failing(),
             "lineage": self._family,
         }
+
+    def _best_notice(self) -> str:
+        best = self.history.sweep.best
+        kept = self.history.pasts[best.trial].checkpoints if best else []
+        return best_notice(self.history.sweep, {interval: f"checkpoint {name}" for name, interval, _ in kept})
 
     def _torn(self, stands: RunStatus) -> list[str]:
         """What stands behind the last entry; a live driver is perhaps just writing it."""

@@ -71,6 +71,8 @@ class TrialHistory:
     tries: list[AttemptHistory] = field(default_factory=list)
     times: array[float] = field(default_factory=lambda: array("d"))
     """When interval 1, 2, ... of the primary metric was logged; as long as the curve."""
+    order: array[int] = field(default_factory=lambda: array("q"))
+    """How many reports the run had with each of them: the order among all trials; as long as ``times``."""
     series: dict[str, Series] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     """The last value of every metric that is no number."""
@@ -163,7 +165,8 @@ class RunHistory(RunReader):
             case Suggested() if fact.params is not None:
                 # What it logged in an earlier run is there from its beginning.
                 times = array("d", [fact.at]) * self.sweep.trials[fact.trial].start
-                self.pasts.append(TrialHistory(changed=self.entries, times=times))
+                order = array("q", [self.sweep.reports]) * len(times)
+                self.pasts.append(TrialHistory(changed=self.entries, times=times, order=order))
             case Began():
                 attempt = self._touch(fact.trial).tries[-1]
                 attempt.began_at, attempt.node, attempt.gpus = fact.at, fact.node, fact.gpus
@@ -187,6 +190,7 @@ class RunHistory(RunReader):
         length = self.sweep.curves.length(fact.trial)
         if len(past.times) < length:
             past.times.append(fact.at)
+            past.order.append(self.sweep.reports)
         if fact.tags:
             past.tags.update(fact.tags)
         for name, value in fact.metrics.items():

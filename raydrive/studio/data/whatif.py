@@ -1,7 +1,9 @@
 """What another policy would have done, on the curves this run recorded.
 
-The run is trained again on virtual time by the real judge and the simulated runner: same configurations in the same
-order, same concurrency, each trial logging what it logged then, at the pace it had then. Only the policy is another.
+The run's own policy gives back the record itself: what it stopped, when, and what ``views/savings.py`` tells of it. For
+another one the run is trained again on virtual time by the real judge and the simulated runner: same configurations in
+the same order, same concurrency, each trial logging what it logged then, as long after its launch as then, and launched
+as long after a slot was free as then. Until the policy decides otherwise, all trials log in the order of the record.
 
 What cannot be known: how a trial that was stopped then would have gone on. Its record ends where it was stopped, and
 here it ends there by itself; ``unknown`` counts the trials that another policy would have let go on beyond that. Their
@@ -11,7 +13,8 @@ have reached is not guessed. Where nothing tells that cost (``no_estimate``), it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +23,8 @@ from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_re
 from raydrive.core.records import Params, Started
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.savings import Forecast, Span
+from raydrive.core.views.savings import Forecast, Span, intervals_trained, share_saved
+from raydrive.core.views.summary import seconds_of
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.studio.data.policy_line import policy_text
@@ -41,6 +45,8 @@ MOST_REPORTS_IN_ADVANCE = 150_000
 """A run with more reports is not played again for a report (about 15 microseconds a report and choice)."""
 MOST_REPORTS_FOR_ALL = 15_000
 FEW = 6
+TIE_S = 1e-6
+"""Virtual seconds between two logs that were recorded at the same time, so that their order is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +77,12 @@ class WhatIfResult:
     """Trials whose record ends because they were stopped then, and which this policy would have let go on."""
     estimated: Span
     """Part of ``saved_s`` that is an estimate: of trials that were stopped then and that this policy stops too."""
+    saved_s: float
+    """Training time saved against no policy, in seconds."""
+    saved_share: float
+    """Part of all intervals that was saved, 0 to 1; as ``Saving.share``."""
     no_estimate: str = ""
     """Why nothing tells what the trials that were stopped then would have cost further; empty where something does."""
-
-    @property
-    def saved_s(self) -> float:
-        """Training time saved against no policy, in seconds."""
-        return max(0.0, self.all_s - self.trained_s)
 
     @property
     def saved_low_s(self) -> float:
@@ -92,9 +97,8 @@ class WhatIfResult:
     def to_json(self) -> dict[str, Any]:
         """Returns the outcome as a JSON object."""
         names = "policy text trained_s beyond_s all_s saved_s saved_low_s saved_high_s elapsed_s all_elapsed_s best"
-        names += " best_trial recorded_best recorded_best_trial lost_best unknown no_estimate"
+        names += " best_trial recorded_best recorded_best_trial lost_best unknown no_estimate saved_share"
         out: dict[str, Any] = {name: getattr(self, name) for name in names.split()}
-        out["saved_share"] = self.saved_s / self.all_s if self.all_s else 0.0
         out["stopped"] = [list(item) for item in self.stopped]
         return out
 
@@ -111,12 +115,19 @@ class _Recorded:
         return Suggestion(self._params[number], "recorded") if number < len(self._params) else None
 
 
-Played = tuple[Sweep, float, float]
-"""A run trained again: its sweep, the seconds trained and the seconds it took."""
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A run trained again, or as it was."""
+
+    sweep: Sweep
+    stopped: tuple[tuple[int, int, str], ...]
+    """Trial, interval and reason, by trial."""
+    trained_s: float
+    elapsed_s: float
 
 
 def what_if(history: RunHistory, policy: Policy | dict[str, Any] | str, free: Played | None = None) -> WhatIfResult:
-    """Returns what a policy would have done on a run's recorded curves.
+    """Returns what a policy would have done on a run's recorded curves; for the run's own policy, what it did.
 
     Args:
         history: The run; one that still goes on is taken as far as it is.
@@ -127,35 +138,35 @@ def what_if(history: RunHistory, policy: Policy | dict[str, Any] | str, free: Pl
         ConfigError: If the JSON form is wrong; all problems at once.
     """
     chosen = policy_from_json(policy, "policy") if isinstance(policy, dict | str) else policy
+    record, own = _as_it_was(history), policy_record(chosen) == policy_record(history.config.policy)
     free = free or play(history, NoTerminationPolicy())
-    _, free_s, free_end = free
-    played, trained, end = free if isinstance(chosen, NoTerminationPolicy) else play(history, chosen)
-    best, recorded = played.best, history.sweep.best
-    stopped = tuple(
-        (trial.number, played.curves.length(trial.number), trial.why)
-        for trial in played.trials
-        if trial.stop_by == "policy"
-    )
-    cut = {number for number, _, _ in stopped}
+    played = record if own else free if isinstance(chosen, NoTerminationPolicy) else play(history, chosen)
+    best, then = played.sweep.best, history.sweep.best
+    cut, left = ({number for number, _, _ in one.stopped} for one in (played, record))
     forecast = Forecast(history.sweep)
-    left = {trial.number for trial in history.sweep.trials if trial.stop_by == "policy" and not trial.open}
     beyond, estimated = (forecast.of(numbers) or Span(0.0, 0.0, 0.0) for numbers in (left - cut, left & cut))
+    trained = intervals_trained(played.sweep) + forecast.intervals_of(left - cut)
+    whole = intervals_trained(history.sweep) + forecast.intervals_of(left)
+    saved = forecast.intervals_of(left) if own else whole - trained
+    known_s = max(0.0, record.trained_s - played.trained_s)
     return WhatIfResult(
         policy=policy_record(chosen),
         text=policy_text(chosen),
-        stopped=stopped,
-        trained_s=trained + beyond.seconds,
+        stopped=played.stopped,
+        trained_s=played.trained_s + beyond.seconds,
         beyond_s=beyond.seconds,
-        all_s=free_s + beyond.seconds + estimated.seconds,
-        elapsed_s=end,
-        all_elapsed_s=free_end,
+        all_s=record.trained_s + beyond.seconds + estimated.seconds,
+        elapsed_s=played.elapsed_s,
+        all_elapsed_s=max(free.elapsed_s, played.elapsed_s),
         best=best.value if best else None,
         best_trial=best.trial if best else None,
-        recorded_best=recorded.value if recorded else None,
-        recorded_best_trial=recorded.trial if recorded else None,
-        lost_best=recorded is not None and (best is None or best.value != recorded.value),
+        recorded_best=then.value if then else None,
+        recorded_best_trial=then.trial if then else None,
+        lost_best=then is not None and (best is None or best.value != then.value),
         unknown=len(left - cut),
         estimated=estimated,
+        saved_s=known_s + estimated.seconds,
+        saved_share=share_saved(saved, trained),
         no_estimate=forecast.why,
     )
 
@@ -185,8 +196,20 @@ def outcomes(history: RunHistory, policies: Iterable[Policy]) -> list[WhatIfResu
     return [what_if(history, one, free) for one in policies]
 
 
+def _as_it_was(history: RunHistory) -> Played:
+    """The record itself."""
+    sweep, pasts = history.sweep, history.pasts
+    stopped = []
+    for trial in sweep.trials:
+        if trial.stop_by == "policy" and not trial.open:
+            cut = pasts[trial.number].cut
+            stopped.append((trial.number, cut[0] if cut else sweep.curves.length(trial.number), trial.why))
+    trained_s = sum(seconds_of(trial, trial.ended_at or sweep.last_at) or 0.0 for trial in sweep.trials)
+    return Played(sweep, tuple(stopped), trained_s, sweep.elapsed_s(sweep.last_at))
+
+
 def play(history: RunHistory, policy: Policy) -> Played:
-    """Trains the run again on virtual time; returns its sweep, the seconds trained and the seconds it took."""
+    """Trains the run again on virtual time."""
     trials = history.sweep.trials
     limits = replace(
         history.sweep.limits,
@@ -198,22 +221,64 @@ def play(history: RunHistory, policy: Policy) -> Played:
         max_attempts=1,
     )
     sweep = Sweep(replace(history.config, policy=policy, limits=limits), history.warm_start)
-    runner = SimulatedRunner(lambda number, params: _curve(history, number))
+    waits = _waits(history)
+    values = history.sweep.curves.values
+    runner = SimulatedRunner(lambda number, _: zip(waits[number], values(number), strict=False))
     loop = DecisionLoop(sweep, _Recorded([trial.params for trial in trials]), runner, None, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     for fact in runner.facts(lambda: sweep.due_at):
         loop.take([fact])
-    return sweep, sum(trial.trained_s for trial in sweep.trials), runner.now
+    length = sweep.curves.length
+    stopped = tuple((t.number, length(t.number), t.why) for t in sweep.trials if t.stop_by == "policy")
+    trained_s = sum(_trained_s(history, trial.number, length(trial.number)) for trial in sweep.trials)
+    return Played(sweep, stopped, trained_s, runner.now)
 
 
-def _curve(history: RunHistory, number: int) -> Iterator[tuple[float, float]]:
-    """A trial as it was: seconds of training before each interval, and the value logged."""
-    past = history.pasts[number]
+def _trained_s(history: RunHistory, number: int, length: int) -> float:
+    """Seconds that a trial trained for its first intervals; all of them, if it has no more."""
+    trial, past = history.sweep.trials[number], history.pasts[number]
+    whole_s = seconds_of(trial, trial.ended_at or history.sweep.last_at) or 0.0
+    if length >= len(past.times):
+        return whole_s
     begins = sorted(one.began_at for one in past.tries if one.began_at is not None)
-    before = begins[0] if begins else None
-    for at, value in zip(past.times, history.sweep.curves.values(number), strict=False):
+    before, trained_s = begins[0] if begins else None, 0.0
+    for at in past.times[:length]:
         # A relaunched attempt began after the interval before: the time in between was not training.
         late = [begin for begin in begins if begin <= at]
         start = max(late[-1] if late else at, at if before is None else before)
-        yield max(0.0, at - start), value
+        trained_s += max(0.0, at - start)
         before = at
+    return min(trained_s, whole_s)
+
+
+def _waits(history: RunHistory) -> list[list[float]]:
+    """Virtual seconds before each log of each trial, the first one counted from when its slot was free.
+
+    Times are of the work on the run: without those between an interruption and ``resume``.
+    """
+    trials = history.sweep.trials
+    logs = sorted(
+        (order, trial.number, at)
+        for trial, past in zip(trials, history.pasts, strict=True)
+        for order, at in list(zip(past.order, past.times, strict=True))[trial.start :]
+    )
+    times: list[list[float]] = [[] for _ in trials]
+    before = -1.0
+    for _, number, at in logs:
+        before = max(_worked_s(history, at), before + TIE_S)
+        times[number].append(before)
+    waits: list[list[float]] = []
+    ends: list[float] = []  # of the slots in use: when each is free
+    for trial, own in zip(trials, times, strict=True):
+        full = len(ends) >= history.sweep.limits.max_concurrent_runs
+        free = heapq.heappop(ends) if full else 0.0
+        heapq.heappush(ends, own[-1] if own else max(free, _worked_s(history, trial.created_at)))
+        gaps = [max(0.0, at - start) for start, at in zip([free, *own], own, strict=False)]
+        waits.append([0.0] * trial.start + gaps)
+    return waits
+
+
+def _worked_s(history: RunHistory, at: float) -> float:
+    """Seconds worked on the run until a time."""
+    began = [(start, worked) for _, start, worked in history.epochs if start <= at]
+    return at - began[-1][0] + began[-1][1] if began else 0.0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raydrive.api.display.palette import state_colour, state_text_colour
-from raydrive.api.display.text import clock, number, span_text, value_text
+from raydrive.api.display.text import SUMMED, clock, number, span_text, value_text
 from raydrive.core.sweep.state import Trial
 from raydrive.core.views.chart_axes import flat
 from raydrive.core.views.summary import ranked, row, seconds_of
@@ -39,7 +39,9 @@ def run_cell(history: RunHistory, now: float | None = None) -> str:
     )
     why = f"<div>{_text(summary.why)}</div>" if summary.why else ""
     span = summary.saving.span
-    saved = f" · early termination saved {span_text(span)}" if span is not None and span.seconds else ""
+    saved = ""
+    if span is not None and span.seconds:
+        saved = f" · early termination saved {span_text(span)} of training, {SUMMED}"
     return (
         '<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.5">'
         f"<div><b>{_text(history.layout.run_id)}</b> {_state(stands.state)} · trials {summary.done} of "

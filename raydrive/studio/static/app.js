@@ -42,7 +42,7 @@ class Header {
     const bar = el("div", { class: "progress", role: "img", "aria-label": STATES.map((s) => `${counts[s]} ${s}`).join(", ") },
       STATES.map((s) => (counts[s] ? el("span", { class: s.toLowerCase(), title: `${counts[s]} ${s}`, style: { width: `${(100 * counts[s]) / Math.max(head.max_total, head.total)}%` } }) : null)));
     const best = head.best, gpu = saving.gpus ? `, ${num(saving.gpus * saving.seconds / 3600)} GPU hours` : "", none = saving.seconds === null;
-    const without = none ? `how long they would have trained on cannot be estimated: ${saving.why}` : `saved, between ${rough(saving.low_s)} and ${rough(saving.high_s)}, and ${Math.round(100 * saving.share)} % of the intervals${gpu}; without it about ${rough(saving.trained_s + saving.seconds)}`;
+    const without = none ? `how long they would have trained on cannot be estimated: ${saving.why}` : `saved, summed over parallel trials, between ${rough(saving.low_s)} and ${rough(saving.high_s)}, and ${Math.round(100 * saving.share)} % of the intervals${gpu}; without it about ${rough(saving.trained_s + saving.seconds)}`;
     // A count is a link to its trials.
     const shown = STATES.filter((s) => counts[s]).flatMap((s, i) => [i ? ", " : "", el("a", { href: `#/trials/${s.toLowerCase()}`, title: "List them" }, `${counts[s]} ${s.toLowerCase()}`)]);
     const tile = (label, value, note, extra) => el("div", { class: "tile" }, el("span", { class: "label" }, label), el("strong", {}, value), el("span", { class: "hint" }, note), extra || null);
@@ -64,6 +64,7 @@ class Header {
         failing.log.length ? el("pre", { class: "log" }, failing.log.join("\n")) : el("p", { class: "hint" }, "It has printed nothing."),
         el("p", { class: "hint" }, "Look further: ", ...failing.commands.map((line) => el("code", {}, `${line}    `)))) : null,
       head.missing_metric ? el("p", { class: "problem", id: "missing-metric" }, head.missing_metric) : null,
+      head.best_notice ? el("p", { class: "hint", id: "best-notice" }, `${head.best_notice[0].toUpperCase()}${head.best_notice.slice(1)}.`) : null,
       run.why ? el("p", { class: "why" }, run.state === "Running" ? `Ending: ${run.why}` : `Ended: ${run.why}`) : null,
       ...[run.trouble, head.trouble].filter(Boolean).map((text) => el("p", { class: "problem" }, text)),
       run.waiting.length ? el("p", { class: "hint" }, `Waiting: ${run.waiting.join("; ")}`) : null,

@@ -115,7 +115,7 @@ export class WhatIf {
       el("div", { class: "tiles" },
         tile("would stop", `${o.stopped.length} trials`, `of ${this.store.trials.length}`),
         tile("training time", clock(o.trained_s), `of ${clock(o.all_s)} without a policy`),
-        tile("saves", rough(o.saved_s), `${Math.round(100 * o.saved_share)} %; between ${rough(o.saved_low_s)} and ${rough(o.saved_high_s)}`, o.saved_s > 0 ? "good" : ""),
+        tile("saves", rough(o.saved_s), `between ${rough(o.saved_low_s)} and ${rough(o.saved_high_s)}, and ${Math.round(100 * o.saved_share)} % of the intervals`, o.saved_s > 0 ? "good" : ""),
         tile("best found", found, o.lost_best ? `lost: the run had ${num(o.recorded_best)} (trial ${o.recorded_best_trial})` : o.best === null ? "" : `kept: trial ${o.best_trial}`, o.lost_best ? "bad" : "good")),
       o.unknown ? el("p", { class: "hint" }, `${o.unknown} trials were stopped in this run and would have gone on under this policy. What they would have reached is unknown; ${o.no_estimate ? `so is what they would have cost further: ${o.no_estimate}` : `their further cost, ${clock(o.beyond_s)}, is an estimate`}.`) : null,
       numbers.length ? el("div", { class: "controls" }, el("button", { onclick: () => this.store.select("whatif", { set: numbers }) }, "Select these trials")) : null,

@@ -12,6 +12,10 @@ function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator })
   return [`${num(cpus)} CPU`, `${num(gpus)} GPU`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ");
 }
 
+// What the model expected, in words: its logarithm is for the search, not for people.
+const inWords = (key, value) => key === "log_expected_improvement" && typeof value === "number"
+  ? ["expected gain over the best so far", `about ${num(Math.exp(value))} standard deviations of the results so far`] : [key.replace(/_/g, " "), value];
+
 export class TrialPage {
   constructor(store, source) { this.store = store; this.source = source; this.node = el("section", { class: "trial", role: "main", hidden: true }); this.number = null; this.logCard = null; this.plots = new Map(); }
 
@@ -73,7 +77,7 @@ export class TrialPage {
     const rows = [["origin", `${t.origin || "unknown"}${origins[t.origin] ? `: ${origins[t.origin]}` : ""}`]];
     const continued = this.store.head.lineage?.continued[t.number];
     if (continued) rows.push(["goes on with", continued.text], ["note", continued.note]);
-    else for (const [key, value] of Object.entries(t.note || {})) rows.push([key.replace(/_/g, " "), value]);
+    else for (const [key, value] of Object.entries(t.note || {})) rows.push(inWords(key, value));
     const mean = t.note?.predicted_mean, deviation = t.note?.predicted_deviation;
     if (typeof mean === "number" && t.best !== null) {
       const off = deviation > 0 ? `, ${num(Math.abs(t.best - mean) / deviation)} deviations ${t.best >= mean ? "above" : "below"} what was predicted` : "";

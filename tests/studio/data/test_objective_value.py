@@ -129,7 +129,7 @@ def test_the_page_in_a_browser_names_what_counts_and_the_bound_of_a_saving(brows
     assert "best accuracy (last)" in tiles
     assert "trial 2, interval 3" in tiles
     assert "\n≈ " in tiles
-    assert "saved, between" in tiles
+    assert "saved, summed over parallel trials, between" in tiles
     assert "trials stopped" in tiles
     assert "accuracy (last)" in page.locator("#trials thead").inner_text()
     assert "last accuracy" not in page.locator("#trials thead").inner_text()
