@@ -135,9 +135,12 @@ class ConfigError(RaydriveError, ValueError):
 
 
 class StorageError(RaydriveError):
-    """A file or folder of a run cannot be read or written."""
+    """A file or folder of a run cannot be read or written; of a name that is too long the message has a part."""
 
     exit_code = 5
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(brief(one) if isinstance(one, str) else one for one in args))
 
 
 class RunNotFoundError(StorageError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -222,15 +224,26 @@ def test_what_can_be_submitted(given: Any, told: str) -> None:
     assert "allowed: a HyperDriveConfig" in str(caught.value)
 
 
+TUNED = """
+import sys
+import raydrive
+
+def square(params):
+    raydrive.Run.get_context().log("loss", params["x"] ** 2)
+
+run = raydrive.tune(
+    square, {"x": raydrive.uniform(0, 1)}, primary_metric="loss", goal="minimize",
+    max_total_trials=3, concurrent_trials=2,
+    sampling="tpe", policy="median_stopping", resources={"cpus": 1}, storage=sys.argv[1], show_output=False,
+)
+print(len(run.sweep.trials), run.config.policy, run.config.trial.resources.cpus)
+"""
+
+
 @pytest.mark.ray
 def test_tune_takes_names_dicts_and_both_spellings(tmp_path: Any) -> None:
-    def square(params: dict[str, Any]) -> None:
-        raydrive.Run.get_context().log("loss", params["x"] ** 2)
-
-    limits: dict[str, Any] = {"max_total_trials": 3, "concurrent_trials": 2}
-    parts: dict[str, Any] = {"sampling": "tpe", "policy": "median_stopping", "resources": {"cpus": 1}}
-    place: dict[str, Any] = {"storage": str(tmp_path), "show_output": False}
-    run = raydrive.tune(square, SPACE, primary_metric="loss", goal="minimize", **limits, **parts, **place)
-    assert len(run.sweep.trials) == 3
-    assert run.config.policy == MedianStoppingPolicy()
-    assert run.config.trial.resources == Resources(cpus=1)
+    """In a process of its own: this one may have started Ray before."""
+    program = [sys.executable, "-c", TUNED, str(tmp_path)]
+    done = subprocess.run(program, text=True, capture_output=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[-2] == f"3 {MedianStoppingPolicy()} 1"

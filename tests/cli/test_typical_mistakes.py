@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,9 +146,12 @@ def test_a_mistake_in_python(arguments: dict[str, object], told: str) -> None:
 
 @pytest.mark.ray
 def test_a_crash(capfd: pytest.CaptureFixture[str]) -> None:
+    """In a process of its own: this one may have started Ray before, with another token."""
     Path("train.py").write_text(f"open('data.csv')\n{SCRIPT}")
-    assert run(["submit", "sweep.yml"]) == 1
-    err = capfd.readouterr().err
+    program = "from raydrive.cli.app import run; raise SystemExit(run(['submit', 'sweep.yml']))"
+    done = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, timeout=200)
+    assert done.returncode == 1
+    err = done.stderr
     assert "No such file or directory: 'data.csv'" in err  # what
     assert re.search(r'File ".*train\.py", line 1', err)  # where
     command = re.search(r"raydrive (logs first-\S+ \d+)", err)

@@ -12,6 +12,7 @@ import functools
 import inspect
 import io
 import os
+import re
 import time
 import traceback
 import warnings
@@ -273,7 +274,7 @@ def _on_purpose(error: BaseException) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
     line = (frames[-1].line or "").strip()
     own = f"{os.sep}raydrive{os.sep}" in frames[-1].filename
-    unfit = "missing a required argument" in str(error) or "unexpected keyword" in str(error)
+    unfit = bool(re.search(r"missing (a|\d+) required|unexpected keyword", str(error)))
     unfit = unfit or "multiple values for argument" in str(error)
     if isinstance(error, TypeError) and unfit:
         return True

@@ -8,6 +8,7 @@ from typing import Any
 from raydrive.compat.azure_notices import NotHereError, note_left_out
 from raydrive.compat.azureml.wants import NAME, WORKSPACE
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.core.errors import ConfigError, Problem
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.uploads import local_files
@@ -32,10 +33,13 @@ class Model:
         version: Its version; None = the newest.
 
     Raises:
+        ConfigError: If no name is given.
         NotHereError: If there is none of this name.
     """
 
     def __init__(self, workspace: Any, name: str, version: int | None = None, **kwargs: Any) -> None:
+        if name is None:
+            raise ConfigError(Problem("name", "nothing", "the name of a model"))
         home = _home(workspace, name)
         versions = sorted(int(item.name) for item in home.list() if item.name.isdigit())
         if not versions or version not in (None, *versions):

@@ -129,7 +129,7 @@ def found(workspace: Any, name: str, version: Any = "latest") -> tuple[str, bool
         return str(record["where"]), bool(record["file"])
     raise NotHereError(
         f"dataset {show(name)}: say in raydrive.toml what it stands for: [input_mapping] "
-        f'"azureml:{show(name)[1:-1]}" = "PATH or s3://..."'
+        f'"azureml:{name if len(name) <= 100 else "NAME"}" = "PATH or s3://..."'
     )
 
 

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Any
 
 from raydrive.core.config.trial_spec import Resources
-from raydrive.core.errors import ClusterError
+from raydrive.core.errors import ClusterError, brief, show
 from raydrive.core.views.heartbeat import TURN
 from raydrive.runtime.ray_cluster import plain_ray as plain
 from raydrive.runtime.ray_cluster.embedded_ray import start_ray
@@ -95,8 +95,8 @@ def before_import() -> None:
 
 def _no_cluster(address: str, why: str) -> ClusterError:
     return ClusterError(
-        f"no Ray cluster answers at {address!r}: {why.rstrip('.')}. Start one with 'ray start --head', give --address "
-        "HOST:PORT, or leave the address out for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
+        f"no Ray cluster answers at {show(address)}: {brief(why, 1000).rstrip('.')}. Start one with 'ray start --head', "
+        "give --address HOST:PORT, or leave the address out for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
     )
 
 

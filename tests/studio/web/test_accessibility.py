@@ -41,8 +41,8 @@ def whole(page: Any, width: int) -> None:
     page.evaluate("document.querySelectorAll('.folded > h2 > .fold').forEach((one) => one.click())")
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": width, "height": min(height + 400, 9000)})
-    drawn = "[...document.querySelectorAll('main:not([hidden]) .plot:not(.nothing)')].every((node) => node._fullLayout)"
-    page.wait_for_function(drawn)
+    plots = "[...document.querySelectorAll('main:not([hidden]) .plot:not(.nothing)')]"
+    page.wait_for_function(f"{plots}.every((node) => node._fullLayout || node.offsetParent === null)")
 
 
 @pytest.fixture(scope="module")
@@ -235,10 +235,10 @@ def test_the_list_of_runs_is_renewed_without_a_reload(
     page = browser.new_page()
     page.clock.install()
     page.goto(served.url)
-    page.get_by_role("link", name="first-run").focus()
+    page.get_by_role("link", name="first-run", exact=True).focus()
     record(storage, config(2), run_id="second-run")
     page.clock.run_for(16_000)
-    page.get_by_role("link", name="second-run").wait_for()
+    page.get_by_role("link", name="second-run", exact=True).wait_for()
     assert page.evaluate("document.activeElement.textContent") == "first-run"
     page.close()
 
