@@ -30,6 +30,8 @@ _DOUBT = 3.0
 """Trials; this over their number is added to ``_LEAST_R2``, as few trials of pure noise reach more by chance."""
 _TOGETHER = 0.1
 """Share of the differences that only combinations explain from which on they are told."""
+_SURE = 0.5
+"""R^2 below which they are not: much noise looks like combinations."""
 
 
 def analyse(sweep: Sweep) -> dict[str, Any]:
@@ -55,14 +57,14 @@ def analyse(sweep: Sweep) -> dict[str, Any]:
     before = sweep.warm_start.seen(metric.maximize, metric.value) if config.sampling.learns else []
     model = Surrogate(space, [*before, *sweep.history[:]], metric.maximize)
     shares, totals, explained = importance(space, model)
-    enough = known_enough(explained, len(known))
+    enough = known_enough(explained, len(known)) and bool(totals.any())
     order = [int(index) for index in np.lexsort((-totals, -shares))]
     best = space.unit(known[int(np.argmax(values) if curves.maximize else np.argmin(values))][0])
     return {
         "importance": [[names[index], float(shares[index])] for index in order] if enough else [],
         "explained": explained,
         "slices": slices(space, model, order[:MOST_SLICES], np.asarray(best)),
-        "note": _combinations(names, shares, totals) if enough else _unknown(len(known)),
+        "note": _note(names, shares, totals, explained) if enough else _unknown(len(known)),
         "trials": len(known),
     }
 
@@ -107,9 +109,9 @@ def _unknown(trials: int) -> str:
     )
 
 
-def _combinations(names: list[str], shares: Array, totals: Array) -> str:
+def _note(names: list[str], shares: Array, totals: Array, explained: float) -> str:
     rest = 1.0 - float(shares.sum())
-    if rest < _TOGETHER or not totals.any():
+    if explained < _SURE or rest < _TOGETHER or not totals.any():
         return ""
     more = totals - shares
     these = [names[index] for index in np.argsort(-more) if more[index] >= 0.5 * float(more.max())]

@@ -29,6 +29,8 @@ MOST_POINTS = 2048
 FEWEST_POINTS = 256
 _AT_MOST = 24_000
 """Values of the function in all, as long as there are ``FEWEST_POINTS``."""
+_EQUAL = 1e-13
+"""Differences, in parts of the largest value, below which a function is a constant."""
 _FENCE = 3.0
 """Quartile distances beyond the quartiles where a value is pulled in: Tukey's fence of what is far out."""
 
@@ -54,17 +56,23 @@ def variance_shares(function: Callable[[Array], Array], dimensions: int) -> tupl
     points = qmc.Sobol(2 * dimensions, seed=0).random(count)
     a, b = points[:, :dimensions], points[:, dimensions:]
     raw_a, raw_b = function(a), function(b)
-    low, high = _fence(np.concatenate([raw_a, raw_b]))
-    at_a, at_b = np.clip(raw_a, low, high), np.clip(raw_b, low, high)
+    largest = float(np.abs([raw_a, raw_b]).max()) or 1.0
+    low, high = _fence(np.concatenate([raw_a, raw_b]) / largest)
+
+    def scaled(values: Array) -> Array:
+        # so that squares neither overflow nor vanish
+        return np.asarray((np.clip(values / largest, low, high) - low) / (high - low))
+
+    shares, totals = np.zeros(dimensions), np.zeros(dimensions)
+    if high - low <= _EQUAL:
+        return shares, totals
+    at_a, at_b = scaled(raw_a), scaled(raw_b)
     both = np.concatenate([at_a, at_b])
     mean, variance = float(both.mean()), float(both.var())
-    shares, totals = np.zeros(dimensions), np.zeros(dimensions)
-    if variance <= 1e-18 * max(1.0, mean * mean):
-        return shares, totals
     for i in range(dimensions):
         mixed = a.copy()
         mixed[:, i] = b[:, i]
-        change = np.clip(function(mixed), low, high) - at_a
+        change = scaled(function(mixed)) - at_a
         # f minus its mean has the same shares, and a smaller error
         shares[i] = max(0.0, float(np.mean((at_b - mean) * change)) / variance)
         totals[i] = 0.5 * float(np.mean(change**2)) / variance
@@ -74,4 +82,5 @@ def variance_shares(function: Callable[[Array], Array], dimensions: int) -> tupl
 def _fence(values: Array) -> tuple[float, float]:
     low, high = np.quantile(values, (0.25, 0.75))
     reach = _FENCE * (high - low)
-    return (low - reach, high + reach) if reach > 0.0 else (values.min(), values.max())
+    least, most = float(values.min()), float(values.max())
+    return (max(least, low - reach), min(most, high + reach)) if reach > 0.0 else (least, most)

@@ -153,6 +153,18 @@ def test_the_estimate_is_that_of_ishigami() -> None:
     assert totals == pytest.approx([0.5576, 0.4424, 0.2437], abs=0.01)
 
 
+@pytest.mark.parametrize("ends", [(1.0, 1.0 + 1e-9), (-1e300, 1e300), (0.0, 1e-300)])
+def test_the_size_of_values_does_not_matter(ends: tuple[float, float]) -> None:
+    low, high = ends
+    shares, _ = variance_shares(lambda points: low + (high - low) * (0.75 * points[:, 0] + 0.25 * points[:, 1]), 2)
+    assert shares == pytest.approx([0.9, 0.1], abs=0.01)
+
+
+def test_of_a_function_that_is_constant_there_are_no_shares() -> None:
+    shares, totals = variance_shares(lambda points: np.full(len(points), 0.1) * (1 + 1e-16), 2)
+    assert [*shares, *totals] == [0.0] * 4
+
+
 def network(p: Params) -> float:
     kinds = {"a": 0, "b": 1, "c": 0, "d": 2}
     return -((math.log10(p["lr"]) + 3) ** 2) - 0.1 * (p["layers"] - 4) ** 2 + kinds[p["kind"]]
