@@ -200,7 +200,7 @@ def plot_scatter(run: RunReader, x: str | None = None, y: str | None = None, z: 
 
 
 def plot_importance(run: RunReader) -> Any:
-    """Returns how much each hyperparameter matters (functional ANOVA of a random forest); as ``go.Figure``.
+    """Returns how much each hyperparameter matters (functional ANOVA of a Gaussian process); as ``go.Figure``.
 
     Args:
         run: The run.
@@ -218,7 +218,10 @@ def plot_importance(run: RunReader) -> Any:
     )
     figure.update_xaxes(tickformat=".0%", rangemode="tozero")
     explained = max(0, round(100 * found["explained"]))
-    return finish(figure, f"share of importance; the forest explains {explained} %")
+    combined = f"; {safe(found['note'], 120)}" if found["note"] else ""
+    return finish(
+        figure, f"share of the differences; the model predicts {explained} % of those of unseen trials{combined}"
+    )
 
 
 def plot_slices(run: RunReader) -> Any:

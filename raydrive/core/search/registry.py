@@ -15,7 +15,7 @@ SAMPLINGS: dict[str, str] = {
     "bayesian": "raydrive.core.search.bayesian.sampling:BayesianParameterSampling",
 }
 """Where the classes of the ways of sampling are, by the name of their type in lower case."""
-"""Where the class of each type lives; imported when first needed, as a model brings scikit-learn along."""
+"""Where the class of each type lives; imported when first needed, as a model brings scipy along."""
 
 
 def register_sampling(name: str, target: str) -> None:

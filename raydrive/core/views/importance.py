@@ -1,11 +1,12 @@
 """Which hyperparameters matter, and what a model of the run expects along each of them.
 
-Importance is functional ANOVA (``fanova``): the share of the differences between trials that a hyperparameter explains
-by itself, in numbers that compare with Optuna's. Values far outside the middle half of all are pulled in first, so that
-one diverged trial does not decide everything. ``explained`` is the forest's out-of-bag R^2: below about 0.1 the ranking
-is noise, and the page says so.
+Importance is functional ANOVA (``variance_shares``) of a Gaussian process over the whole search space (``surrogate``);
+slices (``slices``) of the same process are drawn beside it, so that bars and slices cannot contradict each other. Where
+trials lie decides how well the process knows the function, not what a hyperparameter's share is: trials that a sampler
+has drawn near the best one do not make a hyperparameter of no effect important. Every hyperparameter is spread as the
+search space samples it. One that is active under some options only counts as often as it is active.
 
-Slices (``slices``) are drawn beside it, for the most important ones.
+Where the process does not predict trials that it has not seen, there are no figures.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ from typing import Any
 import numpy as np
 
 from raydrive.core.arrays import Array
+from raydrive.core.space.search_space import Space
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.fanova import main_effects
 from raydrive.core.views.slices import slices
+from raydrive.core.views.surrogate import Surrogate
+from raydrive.core.views.variance_shares import variance_shares
 
 FEWEST = 8
 """Trials with a value below which nothing is said."""
-MOST = 1500
-"""Trials that importance is computed from at most, the newest ones."""
 MOST_SLICES = 12
-_FENCE = 3.0
-"""Quartile distances beyond the quartiles where a value is pulled in: Tukey's fence of what is far out."""
+_LEAST_R2 = 0.1
+_DOUBT = 3.0
+"""Trials; this over their number is added to ``_LEAST_R2``, as few trials of pure noise reach more by chance."""
+_TOGETHER = 0.1
+"""Share of the differences that only combinations explain from which on they are told."""
+_SURE = 0.5
+"""R^2 below which they are not: much noise looks like combinations."""
 
 
 def analyse(sweep: Sweep) -> dict[str, Any]:
@@ -35,54 +41,78 @@ def analyse(sweep: Sweep) -> dict[str, Any]:
         sweep: The run; nothing in it is changed.
 
     Returns:
-        ``importance``: ``[name, share]`` by share, descending, shares adding up to 1 (or all 0); ``explained``: R^2;
-        ``slices``: one object per hyperparameter; ``note``: what to know, empty when there is nothing.
+        ``importance``: ``[name, share]`` by share, descending, empty where nothing is known; the shares add up to 1, or
+        to less by what only combinations explain; ``explained``: the model's R^2 on trials that it has not seen, None
+        without a model; ``slices``: one object per hyperparameter; ``note``: what to know, empty when there is nothing.
     """
-    space, curves = sweep.config.sampling.space, sweep.curves
+    config, curves = sweep.config, sweep.curves
+    space, metric = config.sampling.space, config.metric
     found = [(trial.params, curves.objective(trial.number)) for trial in sweep.trials]
     known = [(params, value) for params, value in found if value is not None]
-    if len(known) < FEWEST:
-        note = f"{len(known)} of the {FEWEST} trials with a value that are needed"
-        return {"importance": [], "explained": None, "slices": [], "note": note, "trials": len(known)}
     values = np.array([value for _, value in known])
-    units = np.array([space.unit(params) for params, _ in known]).reshape(len(known), -1)
     names = [dimension.name.lstrip("-") for dimension in space.dimensions]
-    if not names or float(np.ptp(values)) == 0.0:
-        note = "all trials have the same value" if names else "the search space has no hyperparameters"
-        return {"importance": [], "explained": None, "slices": [], "note": note, "trials": len(known)}
-    shares, explained = importance(units[-MOST:], values[-MOST:])
-    ranked = sorted(zip(names, shares, strict=True), key=lambda item: -item[1])
-    note = (
-        "the hyperparameters explain little of the metric so far; read the order with care" if explained < 0.1 else ""
-    )
-    order = sorted(range(len(names)), key=lambda index: -shares[index])[:MOST_SLICES]
-    best = units[int(np.argmax(values) if curves.maximize else np.argmin(values))]
+    why = _why_none(names, values)
+    if why:
+        return {"importance": [], "explained": None, "slices": [], "note": why, "trials": len(known)}
+    before = sweep.warm_start.seen(metric.maximize, metric.value) if config.sampling.learns else []
+    model = Surrogate(space, [*before, *sweep.history[:]], metric.maximize)
+    shares, totals, explained = importance(space, model)
+    enough = known_enough(explained, len(known)) and bool(totals.any())
+    order = [int(index) for index in np.lexsort((-totals, -shares))]
+    best = space.unit(known[int(np.argmax(values) if curves.maximize else np.argmin(values))][0])
     return {
-        "importance": [[name, float(share)] for name, share in ranked],
+        "importance": [[names[index], float(shares[index])] for index in order] if enough else [],
         "explained": explained,
-        "slices": slices(sweep, order, best),
-        "note": note,
+        "slices": slices(space, model, order[:MOST_SLICES], np.asarray(best)),
+        "note": _note(names, shares, totals, explained) if enough else _unknown(len(known)),
         "trials": len(known),
     }
 
 
-def importance(units: Array, values: Array) -> tuple[list[float], float]:
-    """Returns the share of each dimension, adding up to 1 (or all 0), and the out-of-bag R^2.
+def importance(space: Space, model: Surrogate) -> tuple[Array, Array, float]:
+    """Returns the share of each dimension by itself, its share with combinations, and the model's R^2.
 
     Args:
-        units: Positions in the unit cube, shape ``(n, d)``; NaN where a dimension is inactive.
-        values: Shape ``(n,)``.
+        space: The search space, of d dimensions.
+        model: What is known of the objective value over it.
+
+    Returns:
+        Two arrays of shape ``(d,)``, and R^2 on trials that the model has not seen.
     """
-    missing = np.isnan(units).mean(axis=0)
-    # Inactive is a value of its own, beside the unit interval, and as wide as it is frequent.
-    beside = np.where(missing < 1.0, missing / np.maximum(1.0 - missing, 1e-9), 0.0)
-    x = np.where(np.isnan(units), -beside / 2.0, units)
-    ranges = np.column_stack([-beside, np.where(missing < 1.0, 1.0, 0.0)])
-    shares, explained = main_effects(x, _without_far_out(values), ranges)
-    return [float(share) for share in shares], explained
+    shares, totals = variance_shares(model.mean, len(space.dimensions))
+    return shares, totals, model.predictive_r2()
 
 
-def _without_far_out(values: Array) -> Array:
-    low, high = np.quantile(values, (0.25, 0.75))
-    reach = _FENCE * (high - low)
-    return np.clip(values, low - reach, high + reach) if reach > 0.0 else values
+def known_enough(explained: float, trials: int) -> bool:
+    """Tells whether a model knows enough of a function for figures.
+
+    Args:
+        explained: Its R^2 on trials that it has not seen.
+        trials: Number of trials with a value.
+    """
+    return explained >= _LEAST_R2 + _DOUBT / trials
+
+
+def _why_none(names: list[str], values: Array) -> str:
+    """Why there can be no model; empty when there can be one."""
+    if len(values) < FEWEST:
+        return f"{len(values)} of the {FEWEST} trials with a value that are needed"
+    if not names:
+        return "the search space has no hyperparameters"
+    return "all trials have the same value" if float(np.ptp(values)) == 0.0 else ""
+
+
+def _unknown(trials: int) -> str:
+    return (
+        f"what the {trials} trials with a value show does not predict the value of another trial; "
+        "more trials may tell, or none of the hyperparameters matters within its range"
+    )
+
+
+def _note(names: list[str], shares: Array, totals: Array, explained: float) -> str:
+    rest = 1.0 - float(shares.sum())
+    if explained < _SURE or rest < _TOGETHER or not totals.any():
+        return ""
+    more = totals - shares
+    these = [names[index] for index in np.argsort(-more) if more[index] >= 0.5 * float(more.max())]
+    return f"{100 * rest:.0f} % are explained only by combinations, above all of {', '.join(these[:3])}"

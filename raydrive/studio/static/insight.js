@@ -14,7 +14,7 @@ export class Importance {
     fill(this.node, 
       el("div", { class: "bars" }, found.importance.slice(0, 16).map(([name, share]) => [el("span", { class: "name", title: name }, name),
         el("span", { class: "track" }, el("span", { class: "fill", style: { width: `${(100 * share) / most}%` } })), el("span", { class: "value" }, `${(100 * share).toFixed(0)} %`)])),
-      el("p", { class: "hint" }, `Functional ANOVA of a random forest over ${found.trials} trials: the share of the differences that each explains by itself. Out of sample the forest explains ${Math.max(0, Math.round(100 * found.explained))} % of them.${found.note ? ` Note: ${found.note}.` : ""}`));
+      el("p", { class: "hint" }, `Functional ANOVA of a Gaussian process over ${found.trials} trials, the model of the slices: the share of the differences across the whole search space that each explains by itself. The model predicts ${Math.max(0, Math.round(100 * found.explained))} % of the differences between trials that it has not seen.${found.note ? ` ${found.note}.` : ""}`));
   }
 }
 

@@ -12,7 +12,7 @@ from raydrive import BayesianParameterSampling, choice, uniform
 from raydrive.core.records import COMPLETED, FAILED, Params
 from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space
-from raydrive.core.views.slices import expected
+from raydrive.core.views.surrogate import Surrogate
 
 SPACE = Space({"x": uniform(0, 1), "kind": choice("a", "b")})
 
@@ -36,7 +36,7 @@ A, B = (np.column_stack([XS, np.full(19, kind)]) for kind in (0.25, 0.75))
 @pytest.mark.parametrize("sign", [1, -1])
 def test_mean_and_band_hold_the_function(sign: int) -> None:
     history = played(lambda p: sign * math.sin(6 * p["x"]) + (p["kind"] == "b"), 24, maximize=sign > 0)
-    mean, deviation = expected(SPACE, history, sign > 0, np.vstack([A, B]))
+    mean, deviation = Surrogate(SPACE, history, sign > 0).expected(np.vstack([A, B]))
     truth = np.concatenate([sign * np.sin(6 * XS), sign * np.sin(6 * XS) + 1])
     assert np.mean(np.abs(mean - truth)) < 0.25
     assert np.mean(np.abs(mean - truth) <= 2 * deviation + 0.02) > 0.8
@@ -45,12 +45,12 @@ def test_mean_and_band_hold_the_function(sign: int) -> None:
 
 def test_where_trials_fail_it_expects_little() -> None:
     history = played(lambda p: None if p["x"] > 0.6 else p["x"], 24, maximize=True)
-    mean, _ = expected(SPACE, history, True, A)
+    mean, _ = Surrogate(SPACE, history, True).expected(A)
     assert mean[XS < 0.55].max() > mean[XS > 0.75].max()
 
 
 def test_a_diverged_trial_leaves_the_rest_readable() -> None:
     history = played(lambda p: math.sin(3 * p["x"]), 24, maximize=True)
     history.append(TrialRecord(24, {"x": 0.99, "kind": "a"}, -1e9, COMPLETED))
-    mean, _ = expected(SPACE, history, True, A[:10])
+    mean, _ = Surrogate(SPACE, history, True).expected(A[:10])
     assert np.abs(mean - np.sin(3 * XS[:10])).max() < 0.2

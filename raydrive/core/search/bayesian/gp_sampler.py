@@ -77,21 +77,19 @@ def _fitted(count: int) -> int:
 
 
 def data_of(
-    experience: TrainingData, features: FeatureEncoder, layout: Layout, *, log_offset: bool
-) -> tuple[gaussian_process.Data, TargetTransform]:
-    """Returns what a process is conditioned on, and how its values are scaled.
+    experience: TrainingData, features: FeatureEncoder, layout: Layout, scale: TargetTransform
+) -> gaussian_process.Data:
+    """Returns what a process is conditioned on.
 
     Args:
         experience: The observations.
         features: The space.
         layout: What belongs to which feature.
-        log_offset: Whether values beside a long bad tail are spread by a logarithm.
+        scale: How values become standardised ones.
     """
     values, noise = experience.values, experience.noise
-    scale = target_transform(values, log_offset)
     extra = np.where(noise > 0.0, (np.nan_to_num(noise) * scale.slope(np.nan_to_num(values, nan=scale.best))) ** 2, 0.0)
-    data = gaussian_process.Data(features.features(experience.rows), layout, scale(values), np.minimum(extra, 4.0))
-    return data, scale
+    return gaussian_process.Data(features.features(experience.rows), layout, scale(values), np.minimum(extra, 4.0))
 
 
 class GpSampler(ModelSampler):
@@ -187,7 +185,8 @@ class GpSampler(ModelSampler):
         first = replace(
             experience, rows=experience.rows[:count], values=experience.values[:count], noise=experience.noise[:count]
         )
-        return data_of(first, self._features, self._layout, log_offset=self._options.log_offset)
+        scale = target_transform(first.values, self._options.log_offset)
+        return data_of(first, self._features, self._layout, scale), scale
 
     def _process(self, experience: TrainingData) -> tuple[gaussian_process.Posterior, TrainingData, TargetTransform]:
         """The model of a proposal, the observations in it, and how their values are scaled."""

@@ -14,6 +14,9 @@ from raydrive.core.arrays import Array
 _LEVELS = (1.0, 0.3, 0.1, 0.03, 0.01)
 """Where log(z + c) bends, in units of the distance from the best to the median value."""
 
+_FAR = 4.0
+"""Distances from the best to the median value beyond which a value counts by the logarithm in a linear scale."""
+
 
 @dataclass(frozen=True)
 class TargetTransform:
@@ -88,6 +91,32 @@ def target_transform(values: Array, log_offset: bool = True) -> TargetTransform:
     y = _log_offset(z, chosen)
     deviation = float(y.std())
     return TargetTransform(best, unit, worst, chosen, float(y.mean()), deviation if deviation > 1e-9 else 1.0)
+
+
+def linear_transform(values: Array, typical: Array) -> TargetTransform:
+    """Returns the scale that leaves values as they are, and only those far beyond the typical ones by the logarithm.
+
+    For a model of the whole space, where the scale of ``target_transform`` looks closely at the best: as more trials
+    come to lie close to the best one, so does the median, and everything else becomes a long tail.
+
+    Args:
+        values: All values, NaN where a trial has no usable one.
+        typical: Some of them, from all over the space. What is farther from the best than ``_FAR`` times their median
+            is far beyond.
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return TargetTransform(0.0, 1.0, 0.0, np.inf, 0.0, 1.0)
+    best, typical = float(finite.min()), typical[np.isfinite(typical)]
+    unit = 0.0
+    for usual in (np.median(typical / 2.0) if len(typical) else 0.0, np.mean(finite / 2.0)):
+        unit = unit or 2.0 * _FAR * (float(usual) - best / 2.0)
+        unit = unit if np.isfinite(unit) and unit > 1e-12 * max(1.0, abs(best)) else 0.0
+    unit = unit or 1.0
+    worst = max(1.0 / _FAR, float((finite.max() - best) / unit))
+    y = _softened(np.where(np.isfinite(values), (values - best) / unit, worst))
+    deviation = float(y.std())
+    return TargetTransform(best, unit, worst, np.inf, float(y.mean()), deviation if deviation > 1e-12 else 1.0)
 
 
 def _normality(z: Array, log_offset: float) -> float:
