@@ -96,8 +96,8 @@ def before_import() -> None:
 def _no_cluster(address: str, why: str) -> ClusterError:
     told = brief(why, 1000).rstrip(".")
     return ClusterError(
-        f"no Ray cluster answers at {show(address)}: {told}. Start one with 'ray start --head', give --address HOST:PORT, "
-        "or leave the address out for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
+        f"no Ray cluster answers at {show(address)}: {told}. Start one with 'ray start --head', give --address "
+        "HOST:PORT, or leave the address out for a local run. If the cluster uses tokens, set RAY_AUTH_MODE=token."
     )
 
 
