@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from raydrive.api.display.text import best_interval_text
 from raydrive.cli.console import EXIT_INTERRUPTED, PARAMS, Format, emit_json, emit_one, only_data, resolve, say, silence
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.records import CANCELED, FAILED
@@ -40,7 +41,6 @@ def open_run(name: str, storage: str | None) -> HyperDriveRun:
 
 def print_best(run: HyperDriveRun, output: Format) -> None:
     """Prints the best trial of a run; of one without, JSON has its id and a trial that is null."""
-    from raydrive.api.display.text import best_interval_text  # lazy: raydrive.api.display.text, 0.002 s
     from raydrive.core.config.command_line import shown, trial_argv  # lazy: raydrive.core.config.command_line, 0.006 s
 
     child = run.get_best_run_by_primary_metric(include_resume_from_runs=False)
