@@ -102,7 +102,7 @@ def test_fifty_viewers_are_served_from_one_reading(serve: Serve, storage: Path, 
 
 
 def test_answers_and_refusals(serve: Serve, storage: Path) -> None:
-    record(storage, config(12), run_id=RUN)
+    record(storage, config(40), run_id=RUN)
     served = serve(storage)
     status, text, headers = get(served, "/")
     assert (status, RUN in text) == (200, True)
