@@ -100,3 +100,9 @@ def test_the_mirror_has_the_names_under_its_own_package_too(tmp_path: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, text=True, capture_output=True, timeout=100)
     assert done.stdout.split() == ["SKLearn", "AciWebservice"], done.stderr
+
+
+def test_a_module_without_anything_of_ours_has_a_version(sdk: None) -> None:
+    space: dict[str, object] = {}
+    exec("import azureml.automl.runtime, azureml.core", space)
+    assert eval("azureml.automl.runtime.__version__ == azureml.core.VERSION", space)

@@ -142,6 +142,10 @@ class Finder:
         return importlib.machinery.ModuleSpec(name, cast(Any, _Loader()), is_package=True)
 
 
+SDK_VERSION = "1.62.0"
+"""Version of the SDK whose names these are; notebooks print it."""
+
+
 class _Loader:
     @staticmethod
     def create_module(spec: Any) -> ModuleType | None:
@@ -152,6 +156,7 @@ class _Loader:
         name = module.__name__.removeprefix(HERE)
         module.__doc__ = f"``{name}``, as far as it can be here."
         module.__dict__["__all__"] = sorted(table()[0].get(name, ()))
+        module.__dict__["__version__"] = SDK_VERSION
         module.__dict__["__getattr__"] = partial(_of, name)
 
 
