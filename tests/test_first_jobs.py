@@ -57,7 +57,7 @@ def lines(code: str) -> int:
 def run(folder: Path, *words: str) -> str:
     done = subprocess.run([sys.executable, *words], cwd=folder, text=True, capture_output=True, timeout=250)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def test_there_are_five_jobs_in_three_tools() -> None:
