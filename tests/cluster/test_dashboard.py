@@ -63,7 +63,7 @@ def test_a_run_goes_by_a_job_and_is_watched_from_storage(dashboard: str, config:
     more = raydrive(
         "resume", run.id, "--storage", storage, "--address", dashboard, "--max-total-trials", 4, "--detach", timeout=180
     )
-    assert more.returncode == 0 or "exhausted" in more.stderr, more.stderr
+    assert more.returncode == 0 or "it has tried all 3 configurations" in more.stderr, more.stderr
     refused = raydrive("resume", run.id, "--storage", storage, "--address", dashboard)
     assert refused.returncode == 2
 

@@ -36,7 +36,7 @@ run.log("x", 1)
 
 SWEEP = """
 type: sweep
-trial: {command: python look.py, code: .}
+trial: {command: "python look.py ${{search_space.x}}", code: .}
 search_space: {x: {type: choice, values: [1]}}
 sampling_algorithm: grid
 objective: {goal: maximize, primary_metric: x}

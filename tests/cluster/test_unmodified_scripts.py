@@ -77,4 +77,4 @@ def test_a_script_that_only_prints(storage: str, tmp_path: Path, old_python: str
     assert best is not None
     assert best.get_metrics() == {"accuracy": [0.0, 0.5, 1.0], "loss": [0.5, -0.5, -1.5]}
     config = json.loads((Path(storage) / "iris" / run.id / "config.json").read_text())
-    assert config["trial"]["metrics"] == {"patterns": [metrics["pattern"]], "json_lines": True}
+    assert config["trial"]["metrics"] == {"patterns": [metrics["pattern"]], "json_lines": True, "find": False}

@@ -152,7 +152,7 @@ def targets(folder: Path) -> Iterator[tuple[str, Callable[..., Any], dict[str, A
             given = {"number": 0} if "number" in inspect.signature(bound).parameters else {}
             given |= {"run": run.id} if name == "get_run" else {}
             given |= {"name": "attempt-1/log.txt"} if name == "download_file" else {}
-            yield f"{owner}.{name}", bound, given
+            yield f"{owner}.{name}", _refusing(bound) if name == "resume" else bound, given
     yield "Experiment.submit", _refusing(experiment.submit), {}
     yield from _training()
     yield "Run (child)", Child, {"parent": run, "number": 0}
@@ -166,16 +166,16 @@ def _refusing(call: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         import raydrive.api.submit.launch as launching
 
-        real = launching.launch
+        real = launching.launch, launching.resume
 
         def refuse(*args: Any, **kwargs: Any) -> Any:
             raise RaydriveError("it would start")
 
-        launching.launch = refuse
+        launching.launch = launching.resume = refuse
         try:
             return call(*args, **kwargs)
         finally:
-            launching.launch = real
+            launching.launch, launching.resume = real
 
     return guarded
 

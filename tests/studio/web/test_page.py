@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from page_charts import CHARTS, traces
 from recorded import Watched
+from waiting import wait_until
 
 from raydrive.api.display import text
 from raydrive.studio.data.run_history import RunHistory
@@ -193,10 +194,16 @@ def test_the_3d_scatter_rotates(report: Watched) -> None:
     report.see("chart-scatter3")
     camera = "JSON.stringify(document.getElementById('chart-scatter3')._fullLayout.scene._scene.getCamera().eye)"
     before = page.evaluate(camera)
-    box = page.locator("#chart-scatter3").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    report.drag((x, y), (x + 160, y + 30))
-    page.wait_for_function(f"{camera} !== {json.dumps(before)}")
+
+    def turned() -> bool:
+        """Drags; a scene that was not yet listening, or a chart that moved meanwhile, is dragged again."""
+        box = page.locator("#chart-scatter3").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        report.drag((x, y), (x + 160, y + 30))
+        page.wait_for_timeout(500)
+        return bool(page.evaluate(camera) != before)
+
+    wait_until(turned, "the camera has moved")
 
 
 def test_the_table_sorts_filters_and_gives_csv(report: Watched) -> None:
