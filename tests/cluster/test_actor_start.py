@@ -98,6 +98,7 @@ def test_the_first_actor_of_a_driver_that_died_before_its_first_trial_is_taken_o
 
     run = tuned(storage)
     until_none(run)
+    wait_until(lambda: run.heartbeat()["state"] == "Completed", "the last heartbeat, which would be written again")
     folder = run.layout.folder.local_path
     assert folder is not None
     for path in [*(folder / "journal").iterdir(), folder / "driver.json"]:
@@ -106,6 +107,7 @@ def test_the_first_actor_of_a_driver_that_died_before_its_first_trial_is_taken_o
     first = driver_class.remote(run.uri)  # it asks for an actor, and nothing tells it to start
     wait_until(lambda: len(actors_of(run)) == 1, "the actor of the first driver")
     (left,) = actors_of(run)
+    ray.get(ray.get_actor(left, namespace=NAMESPACE).__ray_ready__.remote())  # one that is not yet made dies with it
     ray.kill(first)
     driver = driver_class.remote(run.uri)
     ray.get(driver.start.remote())
