@@ -68,7 +68,7 @@ def set_diagnostics_collection(*args: Any, **kwargs: Any) -> None:
 def install() -> None:
     """Has the SDK's other modules found, behind those that are written here."""
     if _Finder not in sys.meta_path:
-        sys.meta_path.append(_Finder)  # type: ignore[arg-type]
+        sys.meta_path.append(_Finder)
 
 
 def _names() -> dict[str, dict[str, str]]:
