@@ -204,7 +204,18 @@ _LONGEST_WORD, _MOST_KNOWN = 200, 2_000
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Returns ``"Did you mean 'x'?"`` for the nearest of ``known``, or the only one that begins so; else an empty text.
+    """Returns ``"Did you mean 'x'?"`` for ``nearest(word, known)``, an empty text where there is none.
+
+    Args:
+        word: What the user wrote.
+        known: What would have been accepted.
+    """
+    near = nearest(word, known)
+    return f"Did you mean {near!r}?" if near else ""
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Returns the nearest of ``known``, or the only one that begins so; an empty text where none is near.
 
     Args:
         word: What the user wrote.
@@ -217,4 +228,4 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     if not near and len(word) > 1:
         begun = [name for name in folded if name.startswith(word.casefold())]
         near = begun if len(begun) == 1 else []
-    return f"Did you mean {folded[near[0]]!r}?" if near else ""
+    return folded[near[0]] if near else ""

@@ -8,11 +8,10 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from raydrive.core.config.command_line import references, split_plain
-from raydrive.core.errors import Problem, did_you_mean
+from raydrive.core.errors import Problem, nearest
 
 _PYTHON = re.compile(r"(?:.*/)?i?python[0-9.]*\Z")
 _SHELLS = ("bash", "sh", "zsh", "dash")
@@ -111,15 +110,19 @@ def _first_operand(words: Sequence[str]) -> str:
     return ""
 
 
-def _missing(command: str, script: str, source: Path | None, where: str) -> Problem:
+def _missing(command: str, script: str, source: Path | None, where: str, interpreter: str = "") -> Problem:
+    """A script that is not there; ``interpreter`` is what the command lacks before it, too."""
     if source is None:
         found = f"{script!r}, and no code: trials start in an empty folder"
         return Problem(where, found, "a script that trials have", "Add the folder of the script: code: .")
     there = list(_scripts_of(source))[:10]
-    near = did_you_mean(script, there)
-    fix = "Paths of the command start from the code's folder."
-    if near:
-        fix = f"{near} Write: {_with_program(command, script, near.split(chr(39))[1])}"
+    near = nearest(script, there)
+    if not near:
+        fix = "Paths of the command start from the code's folder."
+    elif interpreter:
+        fix = f"Write: {_with_program(command, script, f'{interpreter} {near}')}"
+    else:
+        fix = f"Did you mean {near!r}? Write: {_with_program(command, script, near)}"
     found = f"{script!r}, and there is no such file in {source}"
     allowed = f"a script of that folder{': ' + ', '.join(there) if there else ''}"
     return Problem(where, found, allowed, fix)
@@ -135,11 +138,7 @@ def _bare_script(command: str, program: str, source: Path | None, where: str) ->
         return None
     interpreter = "python" if program.endswith(".py") else "bash"
     if source is None or not os.path.isfile(source / program):
-        missing = _missing(command, program, source, where)
-        if not missing.fix.startswith("Did"):
-            return missing
-        near = missing.fix.split("'")[1]
-        return replace(missing, fix=f"Write: {_with_program(command, program, f'{interpreter} {near}')}")
+        return _missing(command, program, source, where, interpreter)
     found = f"{program!r}, which is no program on PATH but a script of the code"
     fix = f"Write: {_with_program(command, program, f'{interpreter} {program}')}"
     return Problem(where, found, "a program, or a script behind its interpreter", fix)

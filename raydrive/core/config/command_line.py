@@ -24,7 +24,7 @@ from raydrive.core.config.option_words import (
     script_arguments,
 )
 from raydrive.core.config.trial_spec import TrialSpec
-from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import MOST_PROBLEMS, ConfigError, Problem, did_you_mean, nearest, show
 
 if TYPE_CHECKING:  # a trial actor imports this module, and has no other use for the records
     from raydrive.core.records import Params
@@ -372,8 +372,8 @@ def _unknown_scope(reference: Reference, known: Mapping[str, Mapping[str, Any]],
         homes = [home for home in SCOPES if _lookup(known[home], scope) is not None]
         fix = f"Did you mean ${{{{{homes[0]}.{scope}}}}}?" if homes else ""
     else:
-        near = did_you_mean(scope, SCOPES)
-        fix = near and f"{near[:-1]} as in ${{{{{near.split(chr(39))[1]}.{rest}}}}}?"
+        near = nearest(scope, SCOPES)
+        fix = f"Did you mean {near!r} as in ${{{{{near}.{rest}}}}}?" if near else ""
     return Problem(where, reference.text, allowed, fix)
 
 
