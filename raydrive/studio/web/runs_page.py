@@ -18,10 +18,9 @@ from raydrive.storage.run_layout import RunInfo, RunLayout, list_runs
 from raydrive.storage.run_reader import RunReader, read_config
 from raydrive.studio.web.compare_page import compare_link
 from raydrive.studio.web.page import static
+from raydrive.studio.web.plain_page import plain_page
 
 MOST_RUNS = 300
-DARK = ':root[data-dark="yes"]'
-"""Selector of the dark theme in the pages' style."""
 READ_S = 0.3
 """Seconds that one page may spend on reading journals; those of the other runs are read for the pages after it."""
 MOST_OPEN = 16
@@ -144,19 +143,11 @@ def runs_page(storage: str, states: RunStates) -> tuple[str, str]:
         else "<p class=empty>No runs in this storage yet.</p>"
     )
     script = inline(static("runs.js"))
-    policy = csp([script], live=True, evaluates=False)
     place = html.escape(redact(str(storage)))
-    # The dark theme by the system's wish where no script runs; by the choice on a run's page where one does.
-    css = static("style.css")
-    dark = css[css.index(DARK) :].split("}", 1)[0].replace(DARK, ":root:not([data-dark])") + "}"
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Runs · raydrive</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="icon" href="data:,"><style>{css} @media (prefers-color-scheme: dark) {{ {dark} }}</style></head>'
-        f'<body><div id="app"><header><h1>Runs</h1><p class=hint>{place}</p></header>'
-        f'<main class="card wide" id="runs">{table}{left}</main></div><script>{script}</script></body></html>',
-        policy,
+    body = (
+        f'<header><h1>Runs</h1><p class=hint>{place}</p></header><main class="card wide" id="runs">{table}{left}</main>'
     )
+    return plain_page("Runs · raydrive", body, script), csp([script], live=True, evaluates=False)
 
 
 def _row(info: RunInfo, about: RunLine) -> str:
