@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from raydrive.compat.other_tools.sweep_parts import DEFAULT_TRIALS, Carried, flat, is_number, swept, whole_numbers, word
+from raydrive.compat.other_tools.sweep_parts import DEFAULT_TRIALS, Carried, flat, swept, whole_numbers, word
+from raydrive.core.numbers import is_number
 
 _KNOWN = ("name", "description", "labels", "entrypoint", "hyperparameters", "searcher", "resources", "environment")
 _SEARCHER = (

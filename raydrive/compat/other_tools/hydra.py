@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from raydrive.compat.other_tools.sweep_parts import (
@@ -44,33 +45,25 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         }
     fixed = [f"{name}={value}" for name, value in constants.items()]
     swept_ones = [f"{name}={swept(flat(name))}" for name in params if flat(str(name)) in carried.space]
-    carried.sweep["trial"] = {
-        "code": _folder(carried),
-        "command": " ".join(["python", _script(carried), *swept_ones, *fixed]),
-    }
+    program = _program(carried)
+    command = " ".join(["python", program.name, *swept_ones, *fixed])
+    carried.sweep["trial"] = {"code": carried.relative(program.parent), "command": command}
     carried.report.append(
         "objective.primary_metric is 'value': a Hydra program returns what the sweeper optimises; log it, "
         "raydrive.Run.get_context().log('value', it), or name the metric that the program logs."
     )
 
 
-def _script(carried: Carried) -> str:
-    """The program: the only one in the folders above the configuration that has ``hydra.main``."""
+def _program(carried: Carried) -> Path:
+    """The program: the only one with ``hydra.main`` beside the configuration, or in the folder above it."""
     place = carried.source.absolute().parent
     for folder in (place, place.parent):
-        found = [path for path in sorted(folder.glob("*.py")) if "hydra.main" in path.read_text(errors="replace")]
+        found = [path for path in folder.glob("*.py") if "hydra.main" in path.read_text(errors="replace")]
         if len(found) == 1:
-            return found[0].name
-    carried.wrong(
-        "hydra", "no program", "one Python file with @hydra.main beside the configuration or in the folder above"
-    )
-    return ""
-
-
-def _folder(carried: Carried) -> str:
-    place = carried.source.absolute().parent
-    beside = any("hydra.main" in path.read_text(errors="replace") for path in place.glob("*.py"))
-    return carried.relative(place if beside else place.parent)
+            return found[0]
+    allowed = "one Python file with @hydra.main beside the configuration or in the folder above"
+    carried.wrong("hydra", "no program", allowed)
+    return place / "program.py"
 
 
 def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carried) -> None:

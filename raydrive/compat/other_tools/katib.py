@@ -8,13 +8,13 @@ from typing import Any
 
 from raydrive.compat.other_tools.sweep_parts import (
     Carried,
-    is_number,
     plain_logarithmic,
     steps,
     swept,
     whole_numbers,
     word,
 )
+from raydrive.core.numbers import is_number
 
 _ALGORITHMS = {
     "random": "random", "grid": "grid", "sobol": "sobol",

@@ -105,11 +105,6 @@ def flat(name: str) -> str:
     return re.sub(r"\W", "_", name)
 
 
-def is_number(value: Any) -> bool:
-    """Tells whether something is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def word(value: Any) -> str:
     """Returns a fixed value as one word of a command."""
     return shlex.quote(str(value))

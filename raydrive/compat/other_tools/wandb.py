@@ -9,12 +9,12 @@ from typing import Any
 from raydrive.compat.other_tools.sweep_parts import (
     DEFAULT_TRIALS,
     Carried,
-    is_number,
     plain_logarithmic,
     swept,
     whole_numbers,
     word,
 )
+from raydrive.core.numbers import is_number
 
 _METHODS = {"grid": "grid", "random": "random", "bayes": "bayesian"}
 _KNOWN = (
