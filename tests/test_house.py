@@ -85,7 +85,7 @@ IMPURE = {
 }
 # What a training process imports, whatever its environment: nothing but the standard library.
 TRIAL_SIDE = (
-    *("raydrive", "raydrive.context", "raydrive.context_values"),
+    *("raydrive", "raydrive.azure_data", "raydrive.context", "raydrive.context_values"),
     *("raydrive.log_command", "raydrive.ranks", "raydrive.variables", "raydrive.wire"),
 )
 # What is put on the PYTHONPATH of training scripts: no package of ours, but top-level modules for their Python.

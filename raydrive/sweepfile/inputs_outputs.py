@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from raydrive.api.submit.command_program import script_problem
+from raydrive.azure_data import resolve
 from raydrive.core.config.option_words import format_value
 from raydrive.core.errors import Problem, show
 from raydrive.settings.tree import Node
@@ -22,10 +23,6 @@ from raydrive.sweepfile.schema import InputKeys, OutputKeys
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?!\\)")
 _GIT = re.compile(r"git[@+]|.*\.git(?:[#@].*)?\Z")
-
-
-# azureml://subscriptions/S/resourcegroups/G/[providers/...]/workspaces/W/datastores/D/paths/P
-_LONG = re.compile(r"azureml://subscriptions/.*?/workspaces/[^/]+/(?=datastores/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +44,8 @@ class DataMapping:
         return cls(rules)
 
     def resolve(self, text: str) -> str | None:
-        """Returns what a name stands for, None where no rule fits.
-
-        The longest rule wins. ``azureml:iris`` is also ``azureml:iris:3`` and ``azureml:iris@latest``; of a URI the
-        rest is put behind what the rule says. The long form of a datastore's URI is the same as the short one.
-        """
-        for name in dict.fromkeys((text, _LONG.sub("azureml://", text))):
-            for rule in sorted(self.rules, key=len, reverse=True):
-                rest = name[len(rule) :]
-                if not name.startswith(rule):
-                    continue
-                if not rest or (rule.startswith("azureml:") and "//" not in rule and rest[0] in ":@"):
-                    return self.rules[rule]
-                if rule.endswith("/") or rest[0] == "/":
-                    return self.rules[rule].rstrip("/") + "/" + rest.lstrip("/")
-        return None
+        """Returns what a name stands for, None where no rule fits; see ``azure_data.resolve``."""
+        return resolve(self.rules, text)
 
 
 @dataclass(slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+from raydrive.azure_data import Step, TableSteps, frame_of, with_booleans
 from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml._places import DataPlace, place_of, registered
 from raydrive.compat.azureml.wants import DATA, WORKSPACE
@@ -17,27 +16,11 @@ from raydrive.core.argument_checks import ANYTHING, NOTHING, PATH, TEXT, checks_
 from raydrive.storage.folder.open import open_folder
 
 _COLUMNS = TEXT | list_of(TEXT, "texts")
-_WORDS = ({"Yes", "No"}, {"True", "False"}, {"true", "false"}, {"TRUE", "FALSE"})
-_TRUE = ("Yes", "True", "true", "TRUE")
-Step = Callable[[Any], Any]
 
 
 def FileDataset(*args: Any, **kwargs: Any) -> DataPlace:
     """Returns the data at a path."""
     return DataPlace(*args, **kwargs)
-
-
-def with_booleans(frame: Any) -> Any:
-    """Returns a frame whose columns of Yes and No, or True and False, are boolean, as Azure's reader has them."""
-    for name in frame.columns:
-        column = frame[name]
-        if column.dtype.kind not in "OUT" and str(column.dtype) not in ("str", "string"):
-            continue
-        words = set(column.dropna().unique())
-        if words and any(words <= pair for pair in _WORDS):
-            known = column.notna().all()
-            frame[name] = column.isin(_TRUE) if known else column.map(lambda word: word in _TRUE, na_action="ignore")
-    return frame
 
 
 def pandas_for(what: str) -> Any:
@@ -62,7 +45,7 @@ def pandas_for(what: str) -> Any:
     read=ANYTHING,
     steps=ANYTHING,
 )
-class TabularDataset(DataPlace):
+class TabularDataset(TableSteps, DataPlace):
     """A table.
 
     Args:
@@ -101,11 +84,7 @@ class TabularDataset(DataPlace):
             StorageError: If the file cannot be read.
         """
         pandas = pandas_for("to_pandas_dataframe()")
-        frames = [self._read(pandas, file) for file in _files(self.where)]
-        frame = frames[0] if len(frames) == 1 else pandas.concat(frames, ignore_index=True)
-        for step in self._steps:
-            frame = step(frame)
-        return frame
+        return frame_of(pandas, self._read, _files(self.where), self._steps)
 
     def to_path(self) -> list[str]:
         """Returns the paths of its files."""
@@ -118,33 +97,14 @@ class TabularDataset(DataPlace):
     def _then(self, step: Step) -> TabularDataset:
         return TabularDataset(self.where, self._read, (*self._steps, step), self.name)
 
-    def take(self, count: int) -> TabularDataset:
-        """Returns the first rows."""
-        return self._then(lambda frame: frame.head(count))
-
-    def skip(self, count: int) -> TabularDataset:
-        """Returns the table without its first rows."""
-        return self._then(lambda frame: frame.iloc[count:].reset_index(drop=True))
-
-    def keep_columns(self, columns: Any, validate: bool = False) -> TabularDataset:
-        """Returns the table with these columns only."""
-        names = [columns] if isinstance(columns, str) else list(columns)
-        return self._then(lambda frame: frame[names])
-
-    def drop_columns(self, columns: Any) -> TabularDataset:
-        """Returns the table without these columns."""
-        names = [columns] if isinstance(columns, str) else list(columns)
-        return self._then(lambda frame: frame.drop(columns=names))
+    take, skip = TableSteps.take, TableSteps.skip  # checked as the others here
+    keep_columns, drop_columns = TableSteps.keep_columns, TableSteps.drop_columns
+    random_split = TableSteps.random_split
 
     def take_sample(self, probability: float, seed: int | None = None) -> TabularDataset:
         """Returns a share of the rows (0 to 1), drawn at random."""
-        return self.random_split(probability, seed)[0]
-
-    def random_split(self, percentage: float, seed: int | None = None) -> tuple[TabularDataset, TabularDataset]:
-        """Returns two parts, the first with this share of the rows (0 to 1); no row is in both."""
-        state = secrets.randbits(32) if seed is None else seed
-        first = self._then(lambda frame: frame.sample(frac=percentage, random_state=state))
-        return first, self._then(lambda frame: frame.drop(frame.sample(frac=percentage, random_state=state).index))
+        first: TabularDataset = self.random_split(probability, seed)[0]
+        return first
 
 
 def kept(frame: Any, workspace: Any, name: str) -> TabularDataset:

@@ -12,12 +12,11 @@ import atexit
 import glob
 import json
 import os
-import re
 import shutil
 import tempfile
 from typing import Any, Callable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
-from raydrive import variables
+from raydrive import azure_data, variables
 from raydrive_azureml.absent import NotInATrial
 
 MAPPING = "RAYDRIVE_DATA_MAPPING"
@@ -38,24 +37,6 @@ def mapping() -> dict[str, str]:
     return found
 
 
-_LONG = re.compile(r"azureml://subscriptions/.*?/workspaces/[^/]+/(?=datastores/)", re.IGNORECASE)
-
-
-def _mapped(text: str) -> str | None:
-    """What a name stands for by the longest rule that fits; the rules are those of ``raydrive.input_mapping``."""
-    rules = mapping()
-    for name in (text, _LONG.sub("azureml://", text)):
-        for rule in sorted(rules, key=len, reverse=True):
-            rest = name[len(rule) :]
-            if not name.startswith(rule):
-                continue
-            if not rest or (rule.startswith("azureml:") and "//" not in rule and rest[0] in ":@"):
-                return rules[rule]
-            if rule.endswith("/") or rest[0] == "/":
-                return rules[rule].rstrip("/") + "/" + rest.lstrip("/")
-    return None
-
-
 def local(where: Any) -> str:
     """Returns a path or URI as something that can be opened: a local path wherever possible.
 
@@ -69,7 +50,7 @@ def local(where: Any) -> str:
     if isinstance(where, (tuple, list)) and len(where) == 2 and isinstance(where[0], Datastore):
         where = where[0].uri(where[1])
     text = os.fspath(where) if not isinstance(where, str) else str.__str__(where)
-    text = _mapped(text) or text
+    text = azure_data.resolve(mapping(), text) or text
     if text.startswith("file:"):
         from urllib.parse import urlparse  # lazy: urllib.parse, 0.002 s
         from urllib.request import url2pathname  # lazy: urllib.request, 0.03 s
@@ -176,7 +157,7 @@ class FileDataset(_Dataset):
     """Files."""
 
 
-class TabularDataset(_Dataset):
+class TabularDataset(azure_data.TableSteps, _Dataset):
     """A table in one or several files.
 
     Args:
@@ -199,55 +180,10 @@ class TabularDataset(_Dataset):
         """
         import pandas  # lazy: optional dependency
 
-        frames = [self._read(pandas, path) for path in self.to_path()]
-        frame = frames[0] if len(frames) == 1 else pandas.concat(frames, ignore_index=True)
-        for step in self._steps:
-            frame = step(frame)
-        return frame
+        return azure_data.frame_of(pandas, self._read, self.to_path(), self._steps)
 
     def _then(self, step: Callable[[Any], Any]) -> TabularDataset:
         return TabularDataset(self._path, self._read, (*self._steps, step))
-
-    def take(self, count: int) -> TabularDataset:
-        """Returns the first rows."""
-        return self._then(lambda frame: frame.head(count))
-
-    def skip(self, count: int) -> TabularDataset:
-        """Returns the table without its first rows."""
-        return self._then(lambda frame: frame.iloc[count:].reset_index(drop=True))
-
-    def keep_columns(self, columns: Any, validate: bool = False) -> TabularDataset:
-        """Returns the table with these columns only."""
-        names = [columns] if isinstance(columns, str) else list(columns)
-        return self._then(lambda frame: frame[names])
-
-    def drop_columns(self, columns: Any) -> TabularDataset:
-        """Returns the table without these columns."""
-        names = [columns] if isinstance(columns, str) else list(columns)
-        return self._then(lambda frame: frame.drop(columns=names))
-
-    def random_split(self, percentage: float, seed: int | None = None) -> tuple[TabularDataset, TabularDataset]:
-        """Returns two parts, the first with this share of the rows (0 to 1).
-
-        Without a seed both parts are drawn with the same one, so that no row is in both.
-        """
-        state = int.from_bytes(os.urandom(4), "big") if seed is None else seed
-        first = self._then(lambda frame: frame.sample(frac=percentage, random_state=state))
-        return first, self._then(lambda frame: frame.drop(frame.sample(frac=percentage, random_state=state).index))
-
-
-def _with_booleans(frame: Any) -> Any:
-    """A frame whose columns of Yes and No, or True and False, are boolean, as Azure's reader has them."""
-    for name in frame.columns:
-        column = frame[name]
-        if str(column.dtype) not in ("object", "str", "string"):
-            continue
-        words = set(column.dropna().unique())
-        if words and any(words <= set(pair.split()) for pair in ("Yes No", "True False", "true false", "TRUE FALSE")):
-            frame[name] = column.map(lambda word: word in ("Yes", "True", "true", "TRUE"), na_action="ignore")
-            if column.notna().all():
-                frame[name] = frame[name].astype(bool)
-    return frame
 
 
 class TabularDatasetFactory:
@@ -295,7 +231,7 @@ class TabularDatasetFactory:
                 **options,
             )
 
-        return TabularDataset(path, read, [_with_booleans] if infer_column_types else ())
+        return TabularDataset(path, read, [azure_data.with_booleans] if infer_column_types else ())
 
     @staticmethod
     def from_parquet_files(path: Any, *args: Any, **kwargs: Any) -> TabularDataset:

@@ -43,22 +43,22 @@ class DataPath:
 
 
 class InteractiveLoginAuthentication:
-    """Accepted; nobody signs in from a trial."""
+    """Accepted; a trial needs no sign-in."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes what the SDK takes; nothing of it is looked at."""
 
 
 class ServicePrincipalAuthentication(InteractiveLoginAuthentication):
-    """Accepted; nobody signs in from a trial."""
+    """Accepted; a trial needs no sign-in."""
 
 
 class MsiAuthentication(InteractiveLoginAuthentication):
-    """Accepted; nobody signs in from a trial."""
+    """Accepted; a trial needs no sign-in."""
 
 
 class AzureCliAuthentication(InteractiveLoginAuthentication):
-    """Accepted; nobody signs in from a trial."""
+    """Accepted; a trial needs no sign-in."""
 
 
 def set_diagnostics_collection(*args: Any, **kwargs: Any) -> None:
