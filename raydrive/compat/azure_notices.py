@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from raydrive.core.errors import RaydriveError
 from raydrive.storage.folder.names import legible
@@ -13,6 +14,30 @@ _said: set[str] = set()
 
 class NotHereError(RaydriveError, NotImplementedError):
     """Something of Azure ML that has no meaning on a cluster of one's own; the text says what to do instead."""
+
+
+class StandIn(type):
+    """Class of what stands for a name that is not there; using it raises its sentence."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Raises the sentence."""
+        raise NotHereError(cls.__doc__ or "")
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise NotHereError(cls.__doc__ or "")
+
+
+def standing_in(module: str, name: str, sentence: str) -> StandIn:
+    """Returns what stands for a name of an SDK.
+
+    Args:
+        module: Its module.
+        name: The name.
+        sentence: The way out.
+    """
+    return StandIn(name, (), {"__doc__": sentence, "__module__": module})
 
 
 def note_left_out(folder: str, left_out: Mapping[str, str]) -> None:

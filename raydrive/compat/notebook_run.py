@@ -60,7 +60,7 @@ def _hidden(notebook: Any, source: str) -> Any:
 
 def _cells(nbclient: Any, client: Any, notebook: Any, gaps: Gaps, allow_installs: bool) -> str:
     number = 0
-    own = _hidden(notebook, f"{_OURS}finish()")  # whoever runs cells by hand waits for the run before the next one
+    own = _hidden(notebook, f"{_OURS}finish()")  # by hand, a run is over before the next cell is started
     for index, each in enumerate(notebook.cells):
         if each.cell_type != "code" or index in (0, len(notebook.cells) - 1):
             continue

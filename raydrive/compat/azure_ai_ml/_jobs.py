@@ -14,6 +14,7 @@ from raydrive.compat.azure_ai_ml._nodes import Command, Node, Sweep, component_o
 from raydrive.compat.azure_ai_ml._sweep_parts import Choice, Objective, SweepJobLimits
 from raydrive.compat.azure_ai_ml.dsl import PipelineJob
 from raydrive.compat.azure_notices import NotHereError, note
+from raydrive.compat.single_run import with_end
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.settings.nearest import nearest_settings
 from raydrive.storage.folder.current import current_folder
@@ -112,9 +113,8 @@ def submission_of(job: Any, experiment: str | None = None) -> Submission:
 
 def _single(job: Command) -> Sweep:
     """A command alone as a run of one trial, which logs a value of its own when the command has succeeded."""
-    ended = f"from raydrive import Run; import sys; Run.get_context().log('{ENDED}', float(sys.argv[1]))"
     whole = copy.copy(job)
-    whole.command = f'( {job.command} ) && python -c "{ended}" ${{{{search_space.{ENDED}}}}}' if job.command else None
+    whole.command = with_end(job.command, ENDED, f"${{{{search_space.{ENDED}}}}}") if job.command else None
     described = {name: getattr(job, name) for name in ("description", "tags", "display_name", "experiment_name")}
     return Sweep(
         trial=whole,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from raydrive.compat.azure_notices import NotHereError
+from raydrive.compat.azure_notices import standing_in
 
 _WAYS_OUT: Mapping[str, str] = {
     "azure.ai.ml.automl": "raydrive has no AutoML: write the training script, and sweep over it",
@@ -56,27 +56,7 @@ def absent(module: str, name: str) -> Any:
         return type(name, (Exception,), {"__doc__": "An error of Azure's service.", "__module__": module})
     sentence = f"{module}.{name}: {_WAYS_OUT.get(module, _ELSE)}"
 
-    class Absent(metaclass=_Answering):
-        """Is not there; each use is answered by a sentence."""
-
-        answer = sentence
-
-    Absent.__name__ = Absent.__qualname__ = name
-    return Absent
-
-
-class _Answering(type):
-    """Answers calls and attributes of a class that is not there."""
-
-    answer: str
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        raise NotHereError(cls.answer)
-
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise NotHereError(cls.answer)
+    return standing_in(module, name, sentence)
 
 
 def module_of(name: str) -> types.ModuleType:

@@ -37,3 +37,20 @@ def plain(value: Any) -> Any:
 def given(values: Mapping[Any, Any]) -> dict[str, Any]:
     """Returns the items of a mapping that are not None, as JSON can hold them."""
     return {str(key): plain(value) for key, value in values.items() if value is not None}
+
+
+class OfType:
+    """Something that a sweep file writes as a mapping with a type.
+
+    Args:
+        **parameters: Its other keys there.
+    """
+
+    type = ""
+
+    def __init__(self, **parameters: Any) -> None:
+        self.__dict__.update(parameters)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Returns it as a sweep file has it."""
+        return {"type": self.type, **given(vars(self))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from raydrive.compat.azure_ai_ml._plain import given, plain
+from raydrive.compat.azure_ai_ml._plain import OfType, given, plain
 
 
 class SweepDistribution:
@@ -116,21 +116,8 @@ class QLogNormal(SweepDistribution):
         super().__init__("qlognormal", mu=mu, sigma=sigma, q=q)
 
 
-class SamplingAlgorithm:
-    """How configurations are chosen.
-
-    Args:
-        **parameters: Keys of ``sampling_algorithm`` of a sweep file.
-    """
-
-    type = ""
-
-    def __init__(self, **parameters: Any) -> None:
-        self.__dict__.update(parameters)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Returns it as a sweep file has it."""
-        return {"type": self.type, **given(vars(self))}
+class SamplingAlgorithm(OfType):
+    """How configurations are chosen; the parameters are keys of ``sampling_algorithm`` of a sweep file."""
 
 
 class RandomSamplingAlgorithm(SamplingAlgorithm):

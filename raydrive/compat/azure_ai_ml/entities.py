@@ -6,7 +6,7 @@ from typing import Any
 
 from raydrive.compat.azure_ai_ml import _names, _sweep_parts
 from raydrive.compat.azure_ai_ml._nodes import Command, Node, Sweep
-from raydrive.compat.azure_ai_ml._plain import given
+from raydrive.compat.azure_ai_ml._plain import OfType, given
 from raydrive.compat.azure_ai_ml.dsl import PipelineJob
 
 
@@ -74,21 +74,8 @@ class Model(Entity):
         self.path = path
 
 
-class Distribution:
-    """A launcher.
-
-    Args:
-        **parameters: Its keys in a sweep file.
-    """
-
-    type = ""
-
-    def __init__(self, **parameters: Any) -> None:
-        self.__dict__.update(parameters)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Returns it as a sweep file has it."""
-        return {"type": self.type, **given(vars(self))}
+class Distribution(OfType):
+    """A launcher of several processes."""
 
 
 class PyTorchDistribution(Distribution):

@@ -1,4 +1,4 @@
-"""Accounts, secrets, sizes of services, telemetry: accepted, as nobody signs in here and nothing is sent."""
+"""Accounts, secrets, sizes of services, telemetry: accepted, as raydrive needs no sign-in and sends nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from raydrive.core.errors import show
 
 
 class InteractiveLoginAuthentication:
-    """Accepted; nobody signs in here."""
+    """Accepted; raydrive needs no sign-in."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes what the SDK takes; nothing of it is looked at."""
@@ -22,15 +22,15 @@ class InteractiveLoginAuthentication:
 
 
 class ServicePrincipalAuthentication(InteractiveLoginAuthentication):
-    """Accepted; nobody signs in here."""
+    """Accepted; raydrive needs no sign-in."""
 
 
 class MsiAuthentication(InteractiveLoginAuthentication):
-    """Accepted; nobody signs in here."""
+    """Accepted; raydrive needs no sign-in."""
 
 
 class AzureCliAuthentication(InteractiveLoginAuthentication):
-    """Accepted; nobody signs in here."""
+    """Accepted; raydrive needs no sign-in."""
 
 
 @checks_arguments()

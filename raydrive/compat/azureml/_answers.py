@@ -19,7 +19,7 @@ _WAYS_OUT = {
     "azureml.automl": _AUTOML,
     "azureml.core.Image": _SERVE,
     "azureml.core.Webservice": _SERVE,
-    "azureml.core.authentication": "nobody signs in here: leave the line out",
+    "azureml.core.authentication": "raydrive needs no sign-in: leave the line out",
     "azureml.core.compute": _NO_CLUSTER,
     "azureml.core.compute_target": _NO_CLUSTER,
     "azureml.core.databricks": "it belongs to Databricks: leave the line out",

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from raydrive.compat.azure_notices import NotHereError
+from raydrive.compat.azure_notices import NotHereError, StandIn, standing_in
 from raydrive.compat.azureml._answers import OTHERS, WORKS, answer
 from raydrive.runtime.trial_actor.script_environment import FOLDER
 
@@ -34,18 +34,6 @@ def table() -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
         for module, kinds in raw["modules"].items()
     }
     return modules, {name: methods.split() for name, methods in raw["methods"].items()}
-
-
-class _Absent(type):
-    """Class of the stand-ins: whoever calls one or takes something from it gets the way out."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        raise NotHereError(cls.__doc__ or "")
-
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise NotHereError(cls.__doc__ or "")
 
 
 class AzureMLException(Exception):
@@ -68,7 +56,7 @@ def stand_in(module: str, name: str) -> Any:
         AttributeError: If the SDK has no such name.
     """
     if _other(module):
-        return _Absent(name, (), {"__doc__": answer(f"{module}.{name}"), "__module__": module})
+        return standing_in(module, name, answer(f"{module}.{name}"))
     kind = table()[0].get(module, {}).get(name)
     if kind is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}, in Azure ML's SDK neither")
@@ -81,7 +69,7 @@ def stand_in(module: str, name: str) -> Any:
     text = answer(f"{module}.{name}")
     if kind == "functions":
         return _refusal(name, text)
-    return _Absent(name, (), {"__doc__": text, "__module__": module})
+    return standing_in(module, name, text)
 
 
 def way_out(module: str, name: str) -> str:
@@ -90,7 +78,7 @@ def way_out(module: str, name: str) -> str:
         found = getattr(importlib.import_module(f"{HERE}{module}"), name)
     except (ImportError, AttributeError):
         return ""
-    return str(found.__doc__) if isinstance(found, _Absent) else ""
+    return str(found.__doc__) if isinstance(found, StandIn) else ""
 
 
 @cache

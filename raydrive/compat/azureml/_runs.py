@@ -21,6 +21,7 @@ from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.compat.azureml._interactive import InteractiveRun
 from raydrive.compat.azureml._models import Model, keep
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
+from raydrive.compat.single_run import with_end
 from raydrive.context import Run as TrainingRun
 from raydrive.core.argument_checks import ANYTHING, NOTHING, PATH, checked, checks_arguments
 from raydrive.core.errors import ConfigError, Problem, show
@@ -89,7 +90,7 @@ class Experiment(NativeExperiment):
             kind="command",
             script="",
             arguments=(),
-            command=f"{command} && raydrive log completed=1",
+            command=with_end(command, "completed", "1"),
             flags=(),
         )
         config.config = dataclasses.replace(config.config, trial=trial)
