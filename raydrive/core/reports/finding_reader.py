@@ -39,10 +39,13 @@ class FindingReader:
         self._line = self._line[-MOST_BYTES:]
         if last and self._line:
             lines.append(self._line)
+        before = self._pairs.lines
         for line in lines:
             self._pairs.add(line.decode("utf-8", "replace"))
             if self._pairs.is_surely(self._primary):
                 break
+        if self._pairs.lines == before and not last:
+            return []  # as at the last call: a script that prints more than is looked at must not pay for each chunk
         found = self._pairs.found(self._primary)
         if found is None or not (last or self._pairs.repeated or self._pairs.is_surely(self._primary)):
             return []
