@@ -260,11 +260,16 @@ def granted(
 
 def starting_now(resources: Resources, *, held: int, starting: int) -> int:
     """Returns how many of the actors that start have their reservation already; see ``granted``."""
+    return granted(demand(resources), *_total_and_free(), held=held, starting=starting)
+
+
+def _total_and_free() -> tuple[dict[str, float], dict[str, float]]:
+    """What the cluster has, and what of it is not reserved."""
     import ray  # lazy: ray, 0.3 s
 
     total = {name: float(amount) for name, amount in ray.cluster_resources().items()}  # type: ignore[no-untyped-call]
     free = {name: float(amount) for name, amount in ray.available_resources().items()}  # type: ignore[no-untyped-call]
-    return granted(demand(resources), total, free, held=held, starting=starting)
+    return total, free
 
 
 def why_waiting(resources: Resources, *, held: int) -> str:
@@ -274,14 +279,10 @@ def why_waiting(resources: Resources, *, held: int) -> str:
         resources: What the trial reserves.
         held: Actors of its run that have such a reservation.
     """
-    import ray  # lazy: ray, 0.3 s
-
     wanted = demand(resources)
     if not fitting(wanted, [totals for _, totals in nodes()]):
         return f"waiting for a node with {describe(wanted)}; none has joined yet"
-    total = {name: float(amount) for name, amount in ray.cluster_resources().items()}  # type: ignore[no-untyped-call]
-    free = {name: float(amount) for name, amount in ray.available_resources().items()}  # type: ignore[no-untyped-call]
-    return shortage(wanted, total, free, held=held)
+    return shortage(wanted, *_total_and_free(), held=held)
 
 
 def shortage(wanted: Mapping[str, float], total: Mapping[str, float], free: Mapping[str, float], *, held: int) -> str:

@@ -206,7 +206,7 @@ def begin_to_publish(config: TrialConfig, current: AttemptEvents, prepared: Prep
         current.saved(manifest.interval, str(manifest.number))
 
     def missing(text: str) -> None:
-        # Lazy: records, 16 ms that a trial actor does not need.
+        # A trial actor needs it for nothing else.
         from raydrive.core.records import OUTPUTS  # lazy: raydrive.core.records, 0.006 s
 
         prepared.note(text)
