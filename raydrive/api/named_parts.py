@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from raydrive.api.spellings import OF_TUNING
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json, policy_keys
 from raydrive.core.early_stopping.policy_record import RecordedPolicy
 from raydrive.core.errors import ConfigError, Problem, show
@@ -21,7 +22,7 @@ from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import is_reference, recorded_parameters
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 
-_SPACES = ("space", "search_space", "parameter_space")
+_SPACES = ("space", *OF_TUNING["space"])
 
 
 def user_policy(raw: object) -> RecordedPolicy | None:

@@ -73,8 +73,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        _check_texts(sys.argv[1:] if arguments is None else arguments)
         given = [*(sys.argv[1:] if arguments is None else arguments)]
+        _check_texts(given)
         helps = not given or bool({"--help", "-h", "--version", "-V"} & {*given})
         if given and not helps:
             current_folder()  # without one nothing works: no settings are found, and Ray does not start

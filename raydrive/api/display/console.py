@@ -229,10 +229,7 @@ def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
         says = "Its driver does not respond" if stands.state == NOT_RESPONDING else "Its driver stopped"
         lines += [f"{says}: {trouble}"] if trouble else ["Its driver has not been heard of any more."]
         return [*lines, f"The run is not over. Go on with it: raydrive resume {run.id}"]
-    why = one_line(summary.why)
-    lines.append(
-        f"{summary.state}: {why}{'' if why.endswith(('.', '?', '!')) else '.'}" if why else f"{summary.state}."
-    )
+    lines.append(f"{summary.state}: {sentence(summary.why, capital=False)}" if summary.why else f"{summary.state}.")
     found = trouble_of(run.sweep)
     if found is not None and found.mostly:  # first of all
         lines[-1:-1] = _said_of(found, summary)

@@ -1,5 +1,5 @@
 // A trial's page.
-import { el, fill, num, clock, when, bytes, esc, copy } from "./util.js";
+import { el, fill, num, clock, when, bytes, esc, copy, css } from "./util.js";
 import { layout, plot, stateColour } from "./chart.js";
 import { points } from "./metrics.js";
 
@@ -98,7 +98,7 @@ export class TrialPage {
         hovertemplate: "%{x}<br>%{y:.6g}<extra></extra>" }];
       if (name === this.store.metric && this.store.head.policy.k.length) {
         const { policy } = this.store.head, last = k[k.length - 1], upto = policy.k.filter((one) => one <= last * 1.3 + 1).length;
-        traces.push({ type: "scatter", mode: "lines", x: policy.k.slice(0, upto), y: policy.v.slice(0, upto), line: { dash: "dash", width: 1.5, color: getComputedStyle(document.documentElement).getPropertyValue("--policy").trim() }, hoverinfo: "skip" });
+        traces.push({ type: "scatter", mode: "lines", x: policy.k.slice(0, upto), y: policy.v.slice(0, upto), line: { dash: "dash", width: 1.5, color: css("--policy") }, hoverinfo: "skip" });
         if (t.cut && t.cut[1] !== null) traces.push({ type: "scatter", mode: "markers", x: [t.cut[0]], y: [t.cut[1]], marker: { symbol: "line-ew-open", size: 16, line: { width: 3 }, color: "#d1495b" }, hoverinfo: "text", hovertext: ["the policy's line when it was stopped"] });
       }
       plot(node, traces, layout({ showlegend: false, uirevision: name, title: { text: esc(name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 } }), `${name} of trial ${t.number} over ${k.length} intervals: ${num(v[v.length - 1])} at the end`);
