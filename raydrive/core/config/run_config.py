@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.config.lineage import Lineage
-from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, Metric, TrialSpec
+from raydrive.core.config.trial_spec import DISTRIBUTIONS, LEAST_LOG_LIMIT, Metric, TrialSpec
 from raydrive.core.dataclass_checks import wrong_types
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.early_stopping.policy_record import policy_record, recorded_policy
@@ -220,6 +220,12 @@ _RULES: tuple[_Rule, ...] = (
         lambda v: _is_whole(v, 0) and (v == 0 or v >= LEAST_LOG_LIMIT),
         f"bytes, {LEAST_LOG_LIMIT:,} or more, or 0 for no limit",
     ),
+    (
+        "distribution",
+        lambda c: c.trial.distribution,
+        lambda v: v in ("", *DISTRIBUTIONS),
+        f"one of {', '.join(DISTRIBUTIONS)}",
+    ),
     ("grace_s", lambda c: c.trial.grace_s, lambda v: is_number(v) and v >= 0, "a number of seconds of 0 or more"),
 )
 """Name of an argument, where its value is, what holds for it, and what is allowed, in words."""
@@ -232,6 +238,9 @@ def _check_names(config: RunConfig) -> list[Problem]:
         if not holds(value):
             fix = did_you_mean(value, NAMES) if name == "primary_metric_value" and isinstance(value, str) else ""
             problems.append(Problem(name, show(value), allowed, fix))
+    if config.trial.reuse_processes and config.trial.resources.processes_per_node > 1:
+        allowed = "True where a node has one process of a trial"
+        problems.append(Problem("reuse_processes", "True with several processes per node", allowed))
     if config.trial.reuse_processes and config.trial.kind != "function":
         fix = "Name in preload what each of its starts imports."
         problems.append(Problem("reuse_processes", "True for a script", "True where trials are a function", fix))

@@ -16,6 +16,12 @@ from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import BEST, Objective
 
+STRATEGIES = ("STRICT_SPREAD", "SPREAD", "PACK", "STRICT_PACK")
+"""Placement strategies of Ray, the default first."""
+DISTRIBUTIONS = ("pytorch", "tensorflow", "mpi", "ray")
+"""Kinds of distributed training; the words of Azure ML."""
+MOST_PROCESSES = 10_000
+"""So many nodes may a trial have, and so many processes on each of them."""
 LOG_LIMIT = 256_000_000
 """Bytes that the log of an attempt may have, unless a run has another limit."""
 LEAST_LOG_LIMIT = 65_536
@@ -86,6 +92,18 @@ class Resources:
     """Custom resources by name, as given to ``ray start --resources``."""
     accelerator_type: str | None = None
     """Such as ``A100``; None = any."""
+    nodes: int = 1
+    """Nodes of one trial, 1 or more; all amounts above are those of each node."""
+    processes_per_node: int = 1
+    """Training processes that raydrive starts on each node, 1 or more."""
+    strategy: str = STRATEGIES[0]
+    """How Ray places the nodes of a trial: ``STRICT_SPREAD`` = each on a machine of its own, ``SPREAD`` = so where
+    possible, ``PACK`` = on as few machines as possible, ``STRICT_PACK`` = all on one."""
+
+    @property
+    def world_size(self) -> int:
+        """Training processes of one trial, on all of its nodes."""
+        return self.nodes * self.processes_per_node
 
     def __post_init__(self) -> None:
         custom: object = self.custom
@@ -112,6 +130,14 @@ class Resources:
         for where, amount in (("cpus", self.cpus), ("gpus", self.gpus)):
             if is_number(amount) and amount > 1 and amount != int(amount):
                 problems.append(Problem(f"resources.{where}", show(amount), "a fraction below 1, or a whole number"))
+        problems += [
+            Problem(f"resources.{where}", show(count), f"a whole number from 1 to {MOST_PROCESSES:,}")
+            for where, count in (("nodes", self.nodes), ("processes_per_node", self.processes_per_node))
+            if type(count) is not int or not 1 <= count <= MOST_PROCESSES
+        ]
+        if self.strategy not in STRATEGIES:
+            fix = did_you_mean(str(self.strategy), STRATEGIES)
+            problems.append(Problem("resources.strategy", show(self.strategy), ", ".join(STRATEGIES), fix))
         if problems:
             raise ConfigError(problems)
 
@@ -157,6 +183,9 @@ class TrialSpec:
     preload: tuple[str, ...] = ()
     """Modules imported once per trial actor, before trials are forked from it."""
     resources: Resources = Resources()
+    distribution: str = ""
+    """How the processes of a trial find each other, one of ``DISTRIBUTIONS``; empty = as ``pytorch``, where there are
+    several."""
     grace_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL when a trial is stopped."""
     reuse_actors: bool = True
