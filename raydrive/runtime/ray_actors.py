@@ -105,12 +105,23 @@ class TrialActor:
         secrets: Mapping[str, str],
         epoch: int,
         name: str,
+        group: Any = None,
+        node_rank: int = 0,
     ) -> None:
+        members, release = None, lambda: None
+        if group is not None:
+            from raydrive.runtime.gang import leader  # lazy: raydrive.runtime.gang.leader, 0.01 s
+
+            # They start while this one imports its work.
+            members = leader.Members.start(TrialActor, (uri, run_id, config, secrets), name, group)
+            release = members.release
         from raydrive.runtime import trial_events  # lazy: raydrive.runtime.trial_events, 0.01 s
         from raydrive.runtime.trial_actor import actor  # lazy: ray, 0.4 s
 
         self._pack = trial_events.pack
-        self._work = actor.TrialSupervisor(uri, run_id, config, driver, epoch, name, secrets)
+        self._work = actor.TrialSupervisor(
+            uri, run_id, config, driver, epoch, name, secrets, node_rank=node_rank, members=members, release=release
+        )
         gc.freeze()
 
     async def ping(self) -> int:
@@ -137,6 +148,17 @@ class TrialActor:
     ) -> list[tuple[Any, ...]]:
         """Runs an attempt to its end and returns its last events."""
         return self._pack(await self._work.run(epoch, trial, attempt, params, resume_from, interval, *known))
+
+    async def find_place(self, ports: int) -> tuple[str, str, list[int]]:
+        """Returns name and address of its node, and ports that are free there."""
+        from raydrive.runtime.gang import leader  # lazy: raydrive.runtime.gang.leader, 0.01 s
+
+        place = leader.find_place(ports)
+        return place.host, place.address, list(place.ports)
+
+    async def report(self, trial: int, attempt: int, epoch: int, events: Sequence[tuple[Any, ...]]) -> bool:
+        """Takes events from the actor of another node of its trial."""
+        return await self._work.report(trial, attempt, events)
 
     async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
         """Ends the process tree of an attempt."""

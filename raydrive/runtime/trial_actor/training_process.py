@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -18,7 +19,7 @@ from raydrive.runtime.trial_actor.files.capped_log import CappedLog
 from raydrive.runtime.trial_actor.files.removed_files import RemovalWatch
 from raydrive.runtime.trial_actor.fork_client import Exit, Job
 from raydrive.runtime.trial_actor.node_setup import ReadyNode
-from raydrive.runtime.trial_actor.stdout_tail import StdoutTail, watched
+from raydrive.runtime.trial_actor.stdout_tail import StdoutTail, not_read, watched
 from raydrive.runtime.trial_events import BeganEvent
 
 
@@ -39,6 +40,8 @@ class TrainingProcess:
     """Seconds that the first events of the attempt wait for others."""
     is_stopped: Callable[[], bool]
     """Whether the attempt is being stopped."""
+    hosts: Sequence[str] = ()
+    """Names of the trial's nodes; empty = it has one."""
 
     async def run(self) -> tuple[Exit, Callable[[bool, bool], str]]:
         """Runs the job and reads all that it logs and prints.
@@ -53,9 +56,18 @@ class TrainingProcess:
         current.log = prepared.note
         channel.take, channel.notice = self._take, current.tell
         self.watch.start()
-        log = CappedLog(prepared.log, self.node.spec.log_limit, prepared.log_changed)
-        printed = StdoutTail(log, self.config, self._take, current.is_full, self._note)
-        async with watched(printed, self.is_stopped):
+        limit = self.node.spec.log_limit
+        log = CappedLog(prepared.log, limit, prepared.log_changed)
+        silent = not_read(self.config)
+        printed = StdoutTail(
+            log, silent if prepared.node_rank else self.config, self._take, current.is_full, self._note
+        )
+        async with contextlib.AsyncExitStack() as watches:
+            for one in prepared.more_logs:
+                more = CappedLog(one.path, limit, one.changed)
+                tail = StdoutTail(more, silent, self._take, current.is_full, self._note)
+                await watches.enter_async_context(watched(tail, self.is_stopped))
+            await watches.enter_async_context(watched(printed, self.is_stopped))
             exit_ = await self.node.fork_server.run(self.job, self._begin)
         current.kept = exit_.kept
         # A process that is kept for the next trial may have been paused at its very last report.
