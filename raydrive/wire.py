@@ -212,9 +212,22 @@ def tags_message(tags: Mapping[str, str]) -> Message:
     return {"tags": tags, "t": time.time()}
 
 
-def checkpoint_message(name: str) -> Message:
-    """A line that says that the checkpoint ``name`` is ready to be published."""
-    return {"checkpoint": name, "t": time.time()}
+def checkpoint_message(name: str, part: Sequence[int] = ()) -> Message:
+    """A line that says that the checkpoint ``name`` is ready to be published.
+
+    Args:
+        name: Its folder.
+        part: Of a checkpoint to which each process saves a part: rank of this process, and number of processes.
+    """
+    message: Message = {"checkpoint": name, "t": time.time()}
+    if part:
+        message["part"] = list(part)
+    return message
+
+
+def part_folder(root: str, rank: int) -> str:
+    """Where a process puts its parts of checkpoints, below ``RAYDRIVE_CHECKPOINT_DIR``."""
+    return os.path.join(root, "rank-%d" % rank)  # noqa: UP031  (as old as scripts may be)
 
 
 def state_message(state: str, why: str = "") -> Message:

@@ -160,6 +160,14 @@ class TrialActor:
         """Takes events from the actor of another node of its trial."""
         return await self._work.report(trial, attempt, events)
 
+    async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
+        """Brings the parts of a checkpoint that lie on its node to the storage."""
+        return await self._work.put_parts(epoch, trial, attempt, number, names)
+
+    async def drop_parts(self, epoch: int, trial: int, attempt: int, names: Mapping[int, str] | None) -> None:
+        """Removes parts of a checkpoint from its node."""
+        await self._work.drop_parts(epoch, trial, attempt, names)
+
     async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
         """Ends the process tree of an attempt."""
         await self._work.stop(epoch, trial, attempt, grace_s)

@@ -143,6 +143,8 @@ class ReportReader:
         recorded: What earlier attempts recorded; None = nothing that it could be aligned by.
         announce: Called with each checkpoint that is announced, after the values of the same message.
         note: Called with each notice that the trial itself sends.
+        announce_part: Called with each part of a checkpoint that is announced: its name, the rank of its process, the
+            number of parts, and the number of its node.
     """
 
     def __init__(
@@ -154,6 +156,7 @@ class ReportReader:
         recorded: Recorded | None = None,
         announce: Callable[[str], None] = lambda name: None,
         note: Callable[[str], None] = lambda text: None,
+        announce_part: Callable[[str, int, int, int], None] = lambda name, rank, of, node: None,
     ) -> None:
         self.interval = interval
         """Intervals so far, those of the checkpoint included."""
@@ -171,6 +174,7 @@ class ReportReader:
         self._recorded = recorded
         self._announce = announce
         self._note = note
+        self._announce_part = announce_part
         self._told: set[str] = set()
         self._names = {metric}
         self._steps = Steps()
@@ -302,6 +306,12 @@ class ReportReader:
             if not checkpoint:
                 found = shown(get("checkpoint"))
                 self._say("checkpoint", f"the checkpoint {found} was announced, which is no name of a folder: ignored")
+        if checkpoint and (part := get("part")) is not None:
+            rank_of_part, parts = part
+            if not 0 <= rank_of_part < parts:
+                raise ValueError("no rank among so many")
+            self._announce_part(checkpoint, rank_of_part, parts, get("node") or 0)
+            checkpoint = ""
         return at, metrics, step, tags, checkpoint, rank if rank.__class__ is int and rank > 0 else 0
 
     def _checked_time(self, at: Any, now: float, earliest: float, latest: float) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.config.trial_spec import TrialConfig
-from raydrive.core.errors import StaleEpochError
+from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.reports.attempt_reports import Recorded
 from raydrive.runtime.gang.member_events import MemberEvents
 from raydrive.runtime.gang.rank_variables import Meeting
@@ -226,6 +226,25 @@ class TrialSupervisor:
             return False
         await current.take(unpack(events))
         return True
+
+    async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
+        """Brings the parts of a checkpoint that lie on this node to the storage.
+
+        Raises:
+            StorageError: If they cannot be written, or the attempt is over.
+        """
+        self._hear(epoch)
+        current = self._attempt
+        if current is None or not current.is_of(trial, attempt):
+            raise StorageError(f"attempt {attempt} of trial {trial} is not on this node")
+        return await asyncio.get_running_loop().run_in_executor(None, current.put_parts, number, names)
+
+    async def drop_parts(self, epoch: int, trial: int, attempt: int, names: Mapping[int, str] | None) -> None:
+        """Removes parts of a checkpoint from this node, or notes (None) that none is going to be asked for."""
+        self._hear(epoch)
+        current = self._attempt
+        if current is not None and current.is_of(trial, attempt):
+            current.drop_parts(names)
 
     def _refused(self, current: AttemptEvents, why: str) -> None:
         """What an attempt logged can never be recorded: it fails, for another attempt would log the same."""
