@@ -73,6 +73,7 @@ def trial_details(run: RunReader, number: int, status: str) -> dict[str, Any]:
         "attempt": trial.attempt,
         "node": trial.node,
         "gpus": trial.gpus,
+        "nodes": list(trial.nodes),
         "losses": trial.losses,
         "lost": losses_text(trial),
         "notes": list(trial.notes),

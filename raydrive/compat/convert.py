@@ -24,8 +24,8 @@ from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
 from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.json_values import decoded
 from raydrive.core.objective import BEST
-from raydrive.core.records import decoded
 from raydrive.core.search.registry import is_registered
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.settings.nearest import nearest_settings

@@ -25,10 +25,12 @@ class BeganEvent(NamedTuple):
     pid: int
     gpus: str
     actor: str
+    nodes: Sequence[str] = ()
 
     def to_fact(self, trial: int, attempt: int) -> Began:
         """Returns the fact that this event is."""
-        fact: Began = record_types().Began(self.at, trial, attempt, self.node, self.pid, self.gpus, self.actor)
+        at, *rest, nodes = self
+        fact: Began = record_types().Began(at, trial, attempt, *rest, tuple(nodes))
         return fact
 
 

@@ -17,7 +17,9 @@ from raydrive.core.records import (
     METRICS,
     OUTPUTS,
     QUEUED,
+    RUNNING,
     TERMINAL,
+    Began,
     Close,
     Ended,
     Finish,
@@ -84,6 +86,8 @@ class Trial:
     """When the current attempt last reported the primary metric."""
     node: str = ""
     pid: int = 0
+    nodes: tuple[str, ...] = ()
+    """Host names by node rank, where the current attempt runs on several; empty otherwise."""
     gpus: str = ""
     actor: str = ""
     """Name of the actor that runs the current attempt; empty until it began."""
@@ -102,6 +106,12 @@ class Trial:
     """Notices about it (``Noted.text``), each once, oldest first."""
     missing: tuple[str, ...] = ()
     """Those of them that are about what is missing: files in the storage, values of the primary metric."""
+
+    def begin(self, fact: Began) -> None:
+        """The process of its current attempt runs. Interned: many trials of a run have the same nodes."""
+        self.state, self.began_at = RUNNING, fact.at
+        self.node, self.pid, self.gpus, self.actor = fact.node, fact.pid, fact.gpus, fact.actor
+        self.nodes = tuple(map(sys.intern, fact.nodes))
 
     def took(self, step: object, interval: int) -> None:
         """An interval was recorded, with or without a step."""

@@ -20,7 +20,6 @@ from raydrive.core.records import (
     COMPLETED,
     FAILED,
     QUEUED,
-    RUNNING,
     Began,
     Cancelled,
     Checkpointed,
@@ -259,9 +258,7 @@ class Sweep:
                     state.open[trial.number] = trial
                     self._fold_continued(trial)
             case Began():
-                trial = state.trials[fact.trial]
-                trial.state, trial.began_at = RUNNING, fact.at
-                trial.node, trial.pid, trial.gpus, trial.actor = fact.node, fact.pid, fact.gpus, fact.actor
+                state.trials[fact.trial].begin(fact)
             case Ended() | Lost():
                 self._fold_end(fact)
             case Checkpointed():
