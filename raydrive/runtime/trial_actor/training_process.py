@@ -85,7 +85,7 @@ class TrainingProcess:
         current.pid, current.began = pid, True
         gpus = self.job.env.get("CUDA_VISIBLE_DEVICES", "")
         # Before what it may have logged already: two sockets bring that and this, in any order.
-        current.unsent.insert(0, BeganEvent(time.time(), os.uname().nodename, pid, gpus, self.actor))
+        current.unsent.insert(0, BeganEvent(time.time(), os.uname().nodename, pid, gpus, self.actor, tuple(self.hosts)))
         self.delivery.begin(current, self.first_delay_s)
 
     def _take(self, messages: Sequence[wire.Message]) -> list[wire.Message]:
