@@ -135,7 +135,7 @@ class Run:
         with process.saving:
             name = context_values.stage_checkpoint(os.fspath(directory), root)
             if process.client is not None:
-                process.client.send(wire.checkpoint_message(name))
+                process.client.send(wire.checkpoint_message(name, process.rank))
 
     def report(
         self,
@@ -354,7 +354,7 @@ class Run:
         texts = context_values.tags_of(tags)
         this = current()
         this.tags.update(texts)
-        if this.client is None or not this.client.send(wire.tags_message(texts)):
+        if this.client is None or not this.client.send(wire.tags_message(texts, this.rank)):
             for key, text in texts.items():
                 context_values.say_value(f"tag {key}", text)
 
