@@ -1,0 +1,1 @@
+"""One trial on several nodes, or in several processes of a node."""
