@@ -372,7 +372,7 @@ class Run:
         texts = context_values.tags_of(tags)
         this = current()
         this.tags.update(texts)
-        if this.client is None or not this.client.send(wire.tags_message(texts)):
+        if this.client is None or not this.client.send(wire.tags_message(texts, this.rank)):
             for key, text in texts.items():
                 context_values.say_value(f"tag {key}", text)
 

@@ -8,7 +8,8 @@ number of times, in any language; a connection says nothing but such lines and i
         A value is a number, a string, a list, a row {"column": scalar} or a table {"column": [scalar, ...]}
         (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
         "checkpoint" (see below) may stand in the same line: then it holds these values. "r" is the rank of a process
-        among several that train together: the primary metric is taken from rank 0, which is also what no "r" means.
+        among several that train together, 0 where it is left out. What a rank above 0 logs is kept under "rank_3/NAME":
+        the primary metric, tags and checkpoints are those of rank 0.
     {"tags": {"fold": "2"}, "t": 1731000000.5}
     {"checkpoint": "2", "t": 1731000000.5}
         the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete: its marker ``2.done`` is there, or the
@@ -207,9 +208,9 @@ def metrics_message(
     return message
 
 
-def tags_message(tags: Mapping[str, str]) -> Message:
+def tags_message(tags: Mapping[str, str], rank: int = 0) -> Message:
     """A line that sets tags of the trial."""
-    return {"tags": tags, "t": time.time()}
+    return {"tags": tags, "t": time.time(), **({"r": rank} if rank else {})}
 
 
 def checkpoint_message(name: str, part: Sequence[int] = ()) -> Message:

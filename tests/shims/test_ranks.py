@@ -40,6 +40,15 @@ with run.child_run("fold") as child:
     ]
 
 
+def test_tags_tell_the_rank(run_script: RunScript, python: str) -> None:
+    script = "import mlflow\nmlflow.set_tag('fold', '2')\n"
+    (message,) = run_script(script, python=python, env=RANKS).messages
+    assert (message["tags"]["fold"], message["r"]) == ("2", 2)
+    script = "import raydrive\nraydrive.Run.get_context().tag('fold', '2')\n"
+    (message,) = run_script(script, env=RANKS).messages
+    assert (message["tags"], message["r"]) == ({"fold": "2"}, 2)
+
+
 def test_all_ranks_count_where_a_user_says_so(run_script: RunScript) -> None:
     script = "import raydrive\nraydrive.Run.get_context().log('accuracy', 0.5)\n"
     (message,) = run_script(script, env={**RANKS, "RAYDRIVE_ALL_RANKS": "1"}).messages

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.numbers import as_float
 from raydrive.core.objective import BEST
+from raydrive.core.rank_names import most_names
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -37,6 +38,8 @@ LOST_ON_KEPT = 20
 
 NOTES_KEPT = 20
 """Number of notices that are recorded of one trial; later ones are left out."""
+NAMES_KEPT = 32
+"""Number of names of other metrics that are remembered of a trial without the primary one."""
 
 
 @dataclass(slots=True)
@@ -112,6 +115,10 @@ class Trial:
         self.state, self.began_at = RUNNING, fact.at
         self.node, self.pid, self.gpus, self.actor = fact.node, fact.pid, fact.gpus, fact.actor
         self.nodes = tuple(map(sys.intern, fact.nodes))
+
+    def logs(self, names: Iterable[str]) -> None:
+        """It logged metrics, and never the primary one so far; those of ranks above 0 make room for others."""
+        self.logged = most_names((*self.logged, *names), NAMES_KEPT)
 
     def took(self, step: object, interval: int) -> None:
         """An interval was recorded, with or without a step."""

@@ -307,7 +307,7 @@ class Sweep:
             state.clock.last_at = fact.at
         if not fact.interval:
             if not self.curves.length(trial.number):
-                trial.logged = tuple(dict.fromkeys((*trial.logged, *fact.metrics)))[:32]
+                trial.logs(fact.metrics)
             return False
         trial.logged = ()
         before, trial.valued_at = trial.valued_at, fact.at

@@ -201,6 +201,7 @@ class TrialSupervisor:
                 if self._node_rank
                 else AttemptEvents(trial, attempt, interval, metric, Recorded.of(recorded, first_step, last_step))
             )
+            events.reader.ranks_given = self._config.trial.resources.world_size > 1
             current = self._attempt = AttemptRun(self._parts, events, params, resume_from, place)
         return await current.last_events()
 

@@ -130,7 +130,7 @@ def _send_tags(texts: Mapping[str, str]) -> None:
     this = context.current()
     this.tags.update(texts)
     if this.client is not None:
-        this.client.send(wire.tags_message(texts))
+        this.client.send(wire.tags_message(texts, this.rank))
 
 
 _said: set[str] = set()
