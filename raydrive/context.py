@@ -97,7 +97,7 @@ class Run:
     @property
     def rank(self) -> int:
         """Rank of this process among those that train together, from 0."""
-        return current().rank
+        return ranks.rank_of(os.environ)
 
     @property
     def world_size(self) -> int:
@@ -146,11 +146,11 @@ class Run:
         root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), current()
         if not root:
             return _note("save_checkpoint does nothing outside a trial")
-        if process.rank and not sharded:
-            return _note(f"save_checkpoint does nothing on rank {process.rank}: rank 0 saves, or all with sharded=True")
-        part = (process.rank, self.world_size) if sharded and self.world_size > 1 else ()
+        if self.rank and not sharded:
+            return _note(f"save_checkpoint does nothing on rank {self.rank}: rank 0 saves, or all with sharded=True")
+        part = (self.rank, self.world_size) if sharded and self.world_size > 1 else ()
         with process.saving:
-            place = wire.part_folder(root, process.rank) if part else root
+            place = wire.part_folder(root, self.rank) if part else root
             name = context_values.stage_checkpoint(os.fspath(directory), place)
             if process.client is not None:
                 process.client.send(wire.checkpoint_message(name, part))
@@ -372,7 +372,7 @@ class Run:
         texts = context_values.tags_of(tags)
         this = current()
         this.tags.update(texts)
-        if this.client is None or not this.client.send(wire.tags_message(texts, this.rank)):
+        if this.client is None or not this.client.send(wire.tags_message(texts, self.rank)):
             for key, text in texts.items():
                 context_values.say_value(f"tag {key}", text)
 

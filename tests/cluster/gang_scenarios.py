@@ -183,7 +183,7 @@ class Scenarios:
 
     def after_a_death(self, is_one: Callable[[str], bool]) -> dict[str, Any]:
         run = self.submit(steady, steps=24)
-        wait_until(lambda: run.refresh().reports > 10, "ten reports")
+        wait_until(lambda: sum(isinstance(fact, Checkpointed) for fact in facts(run)) == 2, "two checkpoints")
         os.kill(next(pid for name, pid in trial_actors() if is_one(name)), signal.SIGKILL)
         found = self.end(run)
         folder = self.storage / "gang" / run.id / "trials" / "00000"

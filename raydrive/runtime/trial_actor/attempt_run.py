@@ -203,8 +203,9 @@ class AttemptRun:
     async def _on_node(self, node: ReadyNode) -> tuple[int | None, str]:
         """Runs the attempt on this node, from its files' way here to their way to the storage."""
         parts, current = self._parts, self.events
-        processes = node.spec.resources.processes_per_node
-        prepared = node.files.prepare(current.trial, current.attempt, parts.node_rank, processes)
+        needs = node.spec.resources
+        processes, nodes = needs.processes_per_node, needs.nodes
+        prepared = node.files.prepare(current.trial, current.attempt, parts.node_rank, processes, nodes)
         resumed = await self._recover(prepared)
         if resumed is not None:
             current.resumes()
