@@ -25,6 +25,7 @@ from raydrive.core.sweep.state import Trial, losses_text
 from raydrive.core.views.status import NOT_RESPONDING, is_interrupted
 from raydrive.core.views.summary import INTERRUPTED, best_among, state_of, value_by
 from raydrive.runtime.driver_client import view_own_driver
+from raydrive.storage.rank_logs import check_rank, ranks_of, whole_rank_logs
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import RunReader
 from raydrive.storage.trial_files import copy_file, copy_files, list_files, whole_log
@@ -232,6 +233,9 @@ class Run:
     def get_file_names(self) -> list[str]:
         """Returns the names of its files: ``outputs/...``, ``logs/...`` and ``attempt-1/log.txt``.
 
+        Where several processes train together, ``attempt-1/rank_3.txt`` is the log of rank 3, and what node 1 left is
+        in ``outputs/node_1/...``.
+
         Raises:
             StorageError: If the storage cannot be read.
         """
@@ -266,17 +270,25 @@ class Run:
             warnings.warn(f"of trial {self.id} these were not copied: {', '.join(left_out[:20])}", stacklevel=2)
         return copied
 
-    def logs(self, attempt: int | None = None) -> str:
+    def logs(self, attempt: int | None = None, rank: int | None = None) -> str:
         """Returns what it wrote to stdout and stderr.
 
         Args:
             attempt: From 1; None = the last one.
+            rank: Of one process, where several train together; None = all of them by time, each line with its rank.
 
         Raises:
+            TrialError: If it has no such rank.
             StorageError: If the log cannot be read.
         """
         self.parent.refresh()
-        return whole_log(self.parent.layout, self.number, attempt or max(1, self._trial.attempt))
+        layout, chosen, spec = self.parent.layout, attempt or max(1, self._trial.attempt), self.parent.config.trial
+        ranks = ranks_of(layout, self.number, chosen)
+        if rank is not None:
+            check_rank(ranks, rank, self.number)
+        elif len(ranks) > 1:
+            return whole_rank_logs(layout, self.number, chosen, spec.log_limit)
+        return whole_log(layout, self.number, chosen, rank or 0)
 
     def cancel(self, why: str = "canceled by the user") -> None:
         """Ends the trial; the run goes on.

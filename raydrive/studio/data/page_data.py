@@ -19,7 +19,7 @@ from raydrive.core.views.status import RunStatus
 from raydrive.core.views.summary import Summary, best_notice, seconds_of
 from raydrive.core.views.trouble import metric_notice, trouble_of
 from raydrive.storage.folder.base import redact
-from raydrive.storage.trial_files import last_lines
+from raydrive.storage.rank_logs import last_lines
 from raydrive.studio.data.family_tree import ancestor_curves, family
 from raydrive.studio.data.policy_line import policy_line, policy_text
 from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, detail_value
