@@ -17,7 +17,7 @@ from raydrive.api.display.text import run_text, trial_text
 from raydrive.api.plot_methods import PlotMethods
 from raydrive.api.recorded_run import RecordedRun
 from raydrive.api.resume_method import ResumeMethod
-from raydrive.api.table_methods import Tables
+from raydrive.api.table_methods import Tables, once_or_list, own_metrics
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Params
@@ -205,16 +205,15 @@ class Run:
         self.parent.refresh()
         return state_of(self._trial, self._trial.open and is_interrupted(self.parent.get_status()))
 
-    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
+    def get_metrics(self, name: str | None = None, ranks: bool = False) -> dict[str, Any]:
         """Returns what it logged: a scalar where a name was logged once, else a list.
 
         Args:
-            name: Only this metric.
+            name: Only this metric; that of another rank than 0 is ``rank_3/loss``.
+            ranks: Whether what other ranks have logged is among them, where several processes train together.
         """
         metrics = self.parent.all_metrics(self.number).get(self.number, {})
-        return {
-            key: values[0] if len(values) == 1 else values for key, values in metrics.items() if name in (None, key)
-        }
+        return once_or_list(metrics if ranks or name is not None else own_metrics(metrics, self.parent.config), name)
 
     @property
     def arguments(self) -> list[str]:

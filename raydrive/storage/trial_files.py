@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from raydrive.core.errors import StorageError, TrialError, did_you_mean, show
-from raydrive.storage.folder.base import Folder, Item, failure
+from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.names import is_text, storable
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import RunLayout, rank_log
@@ -62,7 +62,7 @@ def real_name(layout: RunLayout, trial: int, name: str) -> str:
 def _names(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> dict[str, str]:
     """The names of a trial's files as they are shown, and as they are."""
     items = (item for item in layout.trial(trial).walk(skipped) if not item.name.startswith("checkpoints/"))
-    found = {_shown(item): item.name for item in items if not _ORDER.fullmatch(item.name)}
+    found = {listed_name(item.name): item.name for item in items if listed_name(item.name)}
     for name in [name for name in found if not is_text(name)]:
         shown = storable(name)
         while shown in found:
@@ -260,8 +260,14 @@ def _parts(folder: Folder, name: str, start: int, limit: int | None = None) -> l
     return found
 
 
-def _shown(item: Item) -> str:
-    return _LOG_PART.sub(r"\1\2", item.name) if _LOG_PART.fullmatch(item.name) else item.name
+def listed_name(name: str) -> str:
+    """Returns the name under which a file of a trial's folder is listed: of a part of a log that of the log.
+
+    Empty for what is no file of the trial, but tells in which order its logs grew.
+    """
+    if not name.startswith("attempt-"):
+        return name
+    return "" if _ORDER.fullmatch(name) else _LOG_PART.sub(r"\1\2", name) if _LOG_PART.fullmatch(name) else name
 
 
 def is_inside(name: str) -> bool:

@@ -264,7 +264,17 @@ def _last(past: TrialHistory, name: str) -> Any:
 
 
 def _try(one: Any) -> list[Any]:
-    return [one.number, one.launched_at, one.began_at, one.ended_at, one.node, one.gpus, one.how, one.resume_from]
+    return [
+        one.number,
+        one.launched_at,
+        one.began_at,
+        one.ended_at,
+        one.node,
+        one.gpus,
+        one.how,
+        one.resume_from,
+        list(one.nodes),
+    ]
 
 
 def _note(details: Any) -> Any:
