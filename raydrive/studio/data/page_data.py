@@ -168,7 +168,7 @@ class Documents:
 
     def _saving(self, summary: Summary, now: float) -> dict[str, Any]:
         trained = sum(seconds_of(trial, trial.ended_at or now) or 0.0 for trial in self.history.sweep.trials)
-        saving = summary.saving
+        saving, resources = summary.saving, self.history.config.trial.resources
         span = saving.span
         return {
             "stopped": saving.stopped,
@@ -179,8 +179,8 @@ class Documents:
             "share": saving.share,
             "why": saving.why,
             "trained_s": trained,
-            "gpus": self.history.config.trial.resources.gpus,
-            "cpus": self.history.config.trial.resources.cpus,
+            "gpus": resources.gpus * resources.nodes,
+            "cpus": resources.cpus * resources.nodes,
             "policy": policy_text(self.history.config.policy),
         }
 

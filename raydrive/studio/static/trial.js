@@ -7,9 +7,10 @@ function pairs(rows) {
   return el("dl", { class: "pairs" }, rows.filter(([, v]) => v !== null && v !== undefined && v !== "").map(([k, v]) => [el("dt", {}, k), el("dd", {}, v instanceof Node ? v : num(v))]));
 }
 
-function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator }) {
+function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, nodes, processes_per_node: processes }) {
   const more = Object.entries(custom || {}).map(([name, amount]) => `${num(amount)} ${name}`);
-  return [`${num(cpus)} CPU`, `${num(gpus)} GPU`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ");
+  return [`${num(cpus)} CPU`, `${num(gpus)} GPU`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ")
+    + (nodes > 1 ? ` on each of ${nodes} nodes` : "") + (processes > 1 ? ` for ${processes} processes` : "");
 }
 
 const MOST_CHARTS = 24;
