@@ -19,6 +19,8 @@ from raydrive.storage.trial_files import piece_sizes, read_log, read_piece
 
 READ_BYTES = 1 << 20
 """Bytes of one log, or of one order, that are read at once."""
+LAST_LOOKS_BYTES = 1 << 18
+"""Bytes of an order that are read for the end of the logs."""
 TAIL_LINES = 15
 """Number of lines that are shown of the end of a log."""
 TAIL_BYTES = 1 << 14
@@ -64,7 +66,8 @@ class _Log:
     rest: bytes = b""
     """The beginning of a line whose end is missing."""
     ahead: bytes = b""
-    """What stands behind ``read`` in the file, as far as it was read with it."""
+    """A part of the file that was read at once, and where ``read`` is in it."""
+    ahead_at: int = 0
     last: int = 0
     """Bytes at the latest look of its node."""
     seen: int = 0
@@ -103,7 +106,8 @@ class RankLogs:
         """
         sizes = piece_sizes(self._folder, "")
         for rank in _ranks(sizes):
-            self._logs.setdefault(rank, _Log()).ahead = b""
+            log = self._logs.setdefault(rank, _Log())
+            log.ahead, log.ahead_at = b"", 0  # of an earlier reading: it may have been cut
         for name in sorted(filter(_ORDER.fullmatch, sizes)):
             self._take_order(name)
         for _, rank, end in self._due(sizes, final):
@@ -133,7 +137,7 @@ class RankLogs:
                 start += read_piece(self._folder, name, start, LONGEST_LINE).find(b"\n") + 1
             self._logs[rank] = _Log(read=start, seen=start)
         for name in filter(_ORDER.fullmatch, sizes):
-            self._orders[name] = max(0, sizes[name] - READ_BYTES)
+            self._orders[name] = max(0, sizes[name] - LAST_LOOKS_BYTES)
 
     def _take_order(self, name: str) -> None:
         """Reads on in the order of one node."""
@@ -186,11 +190,12 @@ class RankLogs:
         """Yields the whole lines of a log up to a byte."""
         log = self._logs[rank]
         while log.read < end:
-            if not log.ahead:
-                log.ahead = read_piece(self._folder, rank_log(rank), log.read, READ_BYTES)
-            data, log.ahead = log.ahead[: end - log.read], log.ahead[end - log.read :]
+            if log.ahead_at == len(log.ahead):
+                log.ahead, log.ahead_at = read_piece(self._folder, rank_log(rank), log.read, READ_BYTES), 0
+            data = log.ahead[log.ahead_at : log.ahead_at + end - log.read]
             if not data:
                 return
+            log.ahead_at += len(data)
             log.read += len(data)
             data = log.rest + data
             cut = data.rfind(b"\n") + 1
