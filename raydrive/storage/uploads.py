@@ -1,9 +1,9 @@
 """Getting files into the storage: a trial's folders at its end, and its log while it grows.
 
 Where the storage is a local directory, trials write into it and nothing here is needed. On an object store, which
-cannot append, a log is kept in parts of ``LOG_PART_BYTES``: ``log-00000.txt``, ``log-00001.txt``, and so on; that of
-``rank_3.txt`` in ``rank_3-00000.txt``. Full parts never change; the last one is put again while it grows. So an upload
-never costs more than a part and what is new, and byte n of the log is found without a listing.
+cannot append, a log is kept in parts of ``LOG_PART_BYTES``: ``log-00000.txt``, ``log-00001.txt``, ..., and a log of
+another name likewise: ``rank_3-00000.txt``, ... Full parts never change; the last one is put again while it grows. So
+an upload never costs more than a part and what is new, and byte n of the log is found without a listing.
 """
 
 from __future__ import annotations
