@@ -1,0 +1,1 @@
+"""Several nodes, one trial: which of them fit where."""
