@@ -153,15 +153,19 @@ def kind_for(kind: str, resources: Resources) -> str:
 
 def reservation(resources: Resources) -> str:
     """Returns what one trial reserves, for people: ``2 nodes with 4 GPUs and 16 CPUs each, 8 processes``."""
+    what = reserved_nodes(resources)
+    return what if resources.nodes == resources.processes_per_node == 1 else f"{what}, {_processes(resources)}"
+
+
+def reserved_nodes(resources: Resources) -> str:
+    """Returns the nodes of one trial, for people: ``2 nodes with 4 GPUs and 16 CPUs each``."""
     parts = [_amount(resources.gpus, "GPU")] if resources.gpus else []
     parts += [_amount(resources.cpus, "CPU")] if resources.cpus else []
     parts += [f"{resources.memory / 2**30:.3g} GiB of memory"] if resources.memory else []
     parts += [f"{amount:g} {name}" for name, amount in resources.custom.items() if amount]
-    parts += [f"of type {resources.accelerator_type}"] if resources.accelerator_type else []
-    what = ", ".join(parts[:-2] + [" and ".join(parts[-2:])]) if parts else "nothing"
-    if resources.nodes == 1:
-        return what if resources.processes_per_node == 1 else f"{what}, {_processes(resources)}"
-    return f"{resources.nodes} nodes with {what} each, {_processes(resources)}"
+    what = ", ".join(parts[:-2] + [" and ".join(parts[-2:])]) if parts else "nothing reserved"
+    what += f" ({resources.accelerator_type})" if resources.accelerator_type else ""
+    return what if resources.nodes == 1 else f"{resources.nodes} nodes with {what} each"
 
 
 def _amount(amount: float, name: str) -> str:
