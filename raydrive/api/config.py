@@ -32,9 +32,9 @@ from raydrive.core.config.argument_values import (
 )
 from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
+from raydrive.core.config.distribution import distributed
 from raydrive.core.config.install_commands import check_installing
 from raydrive.core.config.option_words import format_value
-from raydrive.core.config.distribution import distributed
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics

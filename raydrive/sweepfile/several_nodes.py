@@ -35,10 +35,9 @@ def read_resources(keys: SweepKeys, own: OwnKeys) -> tuple[Resources, str]:
     nodes = [(where, count) for where, count in zip(_NODES, found, strict=True) if count is not None]
     problems = list(_contradictions(nodes))
     where, given = _distribution(keys)
-    if given is not None and keys.distribution is not None and keys.trial.distribution is not None:
-        if _counts(keys.distribution) != _counts(keys.trial.distribution):
-            allowed = "what trial.distribution has"
-            problems.append(Problem("distribution", "other values", allowed, "Leave one of the two out."))
+    if given is not None and keys.distribution is not None and _counts(keys.distribution) != _counts(given):
+        allowed = "what trial.distribution has"
+        problems.append(Problem("distribution", "other values", allowed, "Leave one of the two out."))
     if problems:
         raise ConfigError(problems)
     if nodes:

@@ -19,7 +19,6 @@ from raydrive.compat.azureml.train.hyperdrive import (
     choice,
 )
 from raydrive.core.config.command_line import trial_argv
-from raydrive.core.errors import ConfigError
 
 URL = "https://example.com/bank.csv"
 

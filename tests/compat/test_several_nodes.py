@@ -15,7 +15,12 @@ from raydrive.compat.azureml.core.runconfig import (
     TensorflowConfiguration,
 )
 from raydrive.compat.azureml.core.script_run_config import ScriptRunConfig
-from raydrive.compat.azureml.train.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, RandomParameterSampling, uniform
+from raydrive.compat.azureml.train.hyperdrive import (
+    HyperDriveConfig,
+    PrimaryMetricGoal,
+    RandomParameterSampling,
+    uniform,
+)
 from raydrive.compat.convert import converted, wanted_from
 from raydrive.core.errors import ConfigError
 from raydrive.sweepfile.loader import load_sweep
@@ -65,7 +70,10 @@ def test_a_launcher_is_nodes_and_processes(here: Path, launcher: Any, expected: 
 @pytest.mark.parametrize(
     ("launcher", "message"),
     [
-        (PyTorchConfiguration(process_count=7, node_count=2), r"process_count: found 7; .*multiple of node_count, 2.*=8"),
+        (
+            PyTorchConfiguration(process_count=7, node_count=2),
+            r"process_count: found 7; .*multiple of node_count, 2.*=8",
+        ),
         (TensorflowConfiguration(worker_count=2), "parameter_server_count: found 1; .*MultiWorkerMirroredStrategy"),
         (4, "a configuration of processes"),
     ],
@@ -150,13 +158,14 @@ def started_from(written: dict[str, Any], here: Path) -> Started:
 def test_convert_writes_nodes_and_processes_down(here: Path) -> None:
     (here / "azure.yml").write_text(
         "type: sweep\ntrial:\n  command: python train.py --x ${{search_space.x}}\n  code: .\n"
-        "  resources: {instance_count: 2, shm_size: 2g}\n  distribution: {type: PyTorch, process_count_per_instance: 4}\n"
+        "  resources: {instance_count: 2, shm_size: 2g}\n"
+        "  distribution: {type: PyTorch, process_count_per_instance: 4}\n"
         "search_space: {x: {type: uniform, min_value: 0, max_value: 1}}\n"
         "objective: {goal: maximize, primary_metric: m}\nlimits: {max_total_trials: 2}\n"
         "raydrive: {resources: {cpus: 2, strategy: PACK}}\n"
     )
     text, _ = wanted_from(here / "azure.yml", "", here)
-    assert "instance_count: 2" in text and "process_count_per_instance: 4" in text and "strategy: PACK" in text
+    assert all(each in text for each in ("instance_count: 2", "process_count_per_instance: 4", "strategy: PACK"))
     assert load_sweep(here / "again.yml", text=text).submission.config.trial.resources == (
         load_sweep(here / "azure.yml").submission.config.trial.resources
     )

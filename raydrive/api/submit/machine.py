@@ -54,6 +54,7 @@ def _nodes_problems(
     if not fix:
         return []
     path = next((one for one in _NODES if one in places), f"{where}.nodes")
+    fix = fix.replace("nodes: ", f"{path.rpartition('.')[2]}: ")
     allowed = f"what this machine can hold; it has {ray_connection.describe(totals)}"
     found = f"{reserved_nodes(resources)}, {resources.strategy}"
     return [Problem(path, found, allowed, f"{fix} Name one with --address HOST:6379.", places.get(path, ""))]

@@ -1,7 +1,7 @@
 """How several processes of one trial are started and find each other, in the words of Azure ML's ``distribution``.
 
-Azure counts ``process_count_per_instance`` (pytorch, mpi) for each node and ``worker_count`` (tensorflow) over all nodes;
-where the latter is left out, it is the number of nodes.
+Azure counts ``process_count_per_instance`` (pytorch, mpi) for each node and ``worker_count`` (tensorflow) over
+all nodes; where the latter is left out, it is the number of nodes.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def reserved_nodes(resources: Resources) -> str:
     parts += [_amount(resources.cpus, "CPU")] if resources.cpus else []
     parts += [f"{resources.memory / 2**30:.3g} GiB of memory"] if resources.memory else []
     parts += [f"{amount:g} {name}" for name, amount in resources.custom.items() if amount]
-    what = ", ".join(parts[:-2] + [" and ".join(parts[-2:])]) if parts else "nothing reserved"
+    what = ", ".join([*parts[:-2], " and ".join(parts[-2:])]) if parts else "nothing reserved"
     what += f" ({resources.accelerator_type})" if resources.accelerator_type else ""
     return what if resources.nodes == 1 else f"{resources.nodes} nodes with {what} each"
 

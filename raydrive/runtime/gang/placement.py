@@ -54,9 +54,7 @@ def nodes_with_room(bundle: Mapping[str, float], nodes: Sequence[Mapping[str, fl
     return sum(bundles_that_fit(bundle, node) > 0 for node in nodes)
 
 
-def gangs_that_fit(
-    bundle: Mapping[str, float], count: int, strategy: str, nodes: Sequence[Mapping[str, float]]
-) -> int:
+def gangs_that_fit(bundle: Mapping[str, float], count: int, strategy: str, nodes: Sequence[Mapping[str, float]]) -> int:
     """Returns how many trials of ``count`` such bundles the nodes hold at once.
 
     Args:

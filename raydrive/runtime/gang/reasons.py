@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from raydrive.core.config.distribution import reserved_nodes
 from raydrive.core.config.trial_spec import STRATEGIES, Resources
@@ -103,27 +102,18 @@ def _room(resources: Resources, wanted: Amounts, nodes: Sequence[Amounts]) -> in
     return max(room, default=0) if resources.strategy == _TOGETHER else sum(room)
 
 
-def how_many(resources: Resources, wanted: Amounts, totals: Sequence[Amounts]) -> int:
-    """Returns how many such trials these nodes hold at once, when nothing else runs on them.
+def fits_by_nodes(totals: Sequence[Amounts], most: int = 64) -> Iterator[tuple[int, str]]:
+    """Yields numbers of nodes (1, 2, 4 and so on), and how many trials of so many nodes fit at once, in words.
 
     Args:
-        resources: What the trial reserves.
-        wanted: The same for each of its nodes, under Ray's names.
-        totals: What each node has.
-    """
-    return gangs_that_fit(wanted, resources.nodes, resources.strategy, totals)
-
-
-def table_of_nodes(
-    resources: Resources, wanted: Amounts, totals: Sequence[Amounts], most: int = 8
-) -> list[tuple[int, int]]:
-    """Returns numbers of nodes of a trial, and how many such trials fit at once: 1, 2, 4, 8 and so on.
-
-    Args:
-        resources: What each node of a trial reserves.
-        wanted: The same under Ray's names.
         totals: What each node of the cluster has.
         most: The largest number of nodes.
     """
-    counts = [2**power for power in range(most.bit_length()) if 2**power <= most]
-    return [(count, how_many(replace(resources, nodes=count), wanted, totals)) for count in counts]
+    unit = "GPU" if any(node.get("GPU") for node in totals) else "CPU"
+    whole = max((node.get(unit, 0.0) for node in totals), default=0.0)
+    for count in (2**power for power in range(most.bit_length())):
+        amounts = (1.0, whole) if whole > 1 else (1.0,)
+        fits = [(amount, gangs_that_fit({unit: amount}, count, _APART, totals)) for amount in amounts]
+        if count > most or not fits[0][1]:
+            return
+        yield count, "; ".join(f"{fit} at once with {amount:g} {unit} on each" for amount, fit in fits)

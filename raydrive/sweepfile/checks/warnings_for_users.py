@@ -32,7 +32,8 @@ _OF_MACHINES = {
     "docker_args": _CONTAINER,
 }
 _OF_RAY = (
-    "port", "address", "include_dashboard", "dashboard_port", "head_node_additional_args", "worker_node_additional_args",
+    "port", "address", "include_dashboard", "dashboard_port",
+    "head_node_additional_args", "worker_node_additional_args",
 )  # fmt: skip
 """Keys of a distribution that tell Azure how to start a Ray cluster."""
 _NUMBERS = (".min_value", ".max_value", ".q", ".mu", ".sigma", ".upper", ".type")

@@ -103,9 +103,7 @@ def test_a_share_of_a_gpu_lies_on_one_gpu(amount: int, devices: int) -> None:
     ),
     count=st.integers(1, 3),
 )
-def test_stricter_strategies_hold_no_more(
-    bundle: dict[str, float], nodes: list[dict[str, float]], count: int
-) -> None:
+def test_stricter_strategies_hold_no_more(bundle: dict[str, float], nodes: list[dict[str, float]], count: int) -> None:
     fits = {strategy: gangs_that_fit(bundle, count, strategy, nodes) for strategy in STRATEGIES}
     assert fits[SOFT] == fits[PACK] >= max(fits[SPREAD], fits[STRICT_PACK])
     assert all(each == fits[PACK] for each in fits.values()) or count > 1
