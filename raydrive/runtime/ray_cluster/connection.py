@@ -205,7 +205,7 @@ def free_by_node() -> list[dict[str, float]] | None:
     try:
         from ray._private.state import available_resources_per_node  # lazy: ray, 0.3 s
 
-        found = available_resources_per_node()
+        found = available_resources_per_node()  # type: ignore[no-untyped-call]
     except (ImportError, AttributeError):  # Ray's private parts: another version has others
         return None
     return [{name: float(amount) for name, amount in node.items()} for node in found.values()]
