@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.stdout_metrics import pattern_problem
-from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT
+from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, STRATEGIES
 from raydrive.settings.fields import (
     Amount,
     Check,
@@ -94,6 +94,12 @@ class ResourceKeys(Section):
     memory: Annotated[float, Check(_memory, accepts={"type": ["number", "string"]})] | None = None
     custom: dict[str, Amount] | None = None
     accelerator_type: Text | None = None
+    nodes: Count | None = None
+    """Nodes of one trial; all amounts are those of each node."""
+    processes_per_node: Count | None = None
+    """Training processes that raydrive starts on each node."""
+    strategy: Annotated[str, one_of(*STRATEGIES)] | None = None
+    """How Ray places the nodes of a trial."""
 
 
 class MetricKeys(Section):
