@@ -323,7 +323,10 @@ class TrialFiles:
         log_folder = f"{local}/attempt-{attempt}" if local is not None else str(files)
         make_folder(log_folder)
         first = node_rank * processes
-        log, *more = (self._log(log_folder, trial, attempt, rank) for rank in range(first, first + processes))
+        names = [rank_log_name(rank) for rank in range(first, first + processes)]
+        if self._spec.distribution == "mpi" and node_rank:  # what its ranks print comes to the first node
+            names = [f"mpi_node_{node_rank}.txt"]
+        log, *more = (self._log(log_folder, trial, attempt, name) for name in names)
         scratch = workdir.scratch if workdir else self._root / "scratch" / name
         if workdir is None:
             (scratch / "checkpoints").mkdir(parents=True)
@@ -331,8 +334,7 @@ class TrialFiles:
         place = (cwd, files, log.path, log.uploader, self._layout, trial, scratch)
         return Prepared(*place, *rest, node_rank=node_rank, more_logs=tuple(more))
 
-    def _log(self, folder: str, trial: int, attempt: int, rank: int) -> ProcessLog:
-        name = rank_log_name(rank)
+    def _log(self, folder: str, trial: int, attempt: int, name: str) -> ProcessLog:
         path, in_storage = Path(f"{folder}/{name}"), self._layout.attempt(trial, attempt)
         if self._layout.folder.local_path is not None:
             return ProcessLog(path, None)
