@@ -238,6 +238,10 @@ def _check_names(config: RunConfig) -> list[Problem]:
         if not holds(value):
             fix = did_you_mean(value, NAMES) if name == "primary_metric_value" and isinstance(value, str) else ""
             problems.append(Problem(name, show(value), allowed, fix))
+    if config.trial.distribution == "mpi" and config.trial.kind == "function":
+        allowed = "mpi where trials are a command or script, which mpirun starts"
+        fix = "Have raydrive start the processes: distribution pytorch, and processes_per_node in the resources."
+        problems.append(Problem("distribution", "mpi for a function", allowed, fix))
     if config.trial.reuse_processes and config.trial.resources.processes_per_node > 1:
         allowed = "True where a node has one process of a trial"
         problems.append(Problem("reuse_processes", "True with several processes per node", allowed))

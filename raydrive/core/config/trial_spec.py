@@ -207,6 +207,11 @@ class TrialSpec:
     metrics: PrintedMetrics | None = None
     """How metrics are found in what the script prints; None = it logs them."""
 
+    @property
+    def started_per_node(self) -> int:
+        """Processes that raydrive itself starts on each node: ``mpirun`` starts those that train."""
+        return 1 if self.distribution == "mpi" else self.resources.processes_per_node
+
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> TrialSpec:
         """Returns what ``RunConfig.to_json`` has under ``trial``."""

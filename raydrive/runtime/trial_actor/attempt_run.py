@@ -203,8 +203,7 @@ class AttemptRun:
     async def _on_node(self, node: ReadyNode) -> tuple[int | None, str]:
         """Runs the attempt on this node, from its files' way here to their way to the storage."""
         parts, current = self._parts, self.events
-        needs = node.spec.resources
-        processes, nodes = needs.processes_per_node, needs.nodes
+        processes, nodes = node.spec.started_per_node, node.spec.resources.nodes
         prepared = node.files.prepare(current.trial, current.attempt, parts.node_rank, processes, nodes)
         resumed = await self._recover(prepared)
         if resumed is not None:
@@ -315,9 +314,11 @@ class AttemptRun:
         """Why the processes of this node failed, with the rank of the first that did; empty where none did."""
         if exit_.code == 0:
             return ""
-        first = prepared.node_rank * (1 + len(prepared.more_logs))
-        why = why_ended(exit_, prepared, self._parts.config.trial.submit_dir)
+        trial, first = self._parts.config.trial, prepared.node_rank * (1 + len(prepared.more_logs))
+        why = why_ended(exit_, prepared, trial.submit_dir)
         where = "" if self._parts.members is None and not prepared.node_rank else f" on {os.uname().nodename}"
+        if trial.distribution == "mpi":  # what mpirun's process tells names the rank
+            return f"MPI{where}: {why or exit_.code}" if prepared.node_rank else why
         return f"rank {first + (exit_.failed_rank or 0)}{where}: {why or f'exit code {exit_.code}'}"
 
     async def _recover(self, prepared: Prepared) -> Resumed | None:

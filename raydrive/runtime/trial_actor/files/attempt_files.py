@@ -334,9 +334,13 @@ class TrialFiles:
         log_folder = f"{local}/attempt-{attempt}" if local is not None else str(files)
         make_folder(log_folder)
         first = node_rank * processes
-        names = map(rank_log, range(first, first + processes))
+        names = list(map(rank_log, range(first, first + processes)))
+        mpi = self._spec.distribution == "mpi"
+        if mpi and node_rank:  # what its ranks print comes to the first node
+            names = [f"mpi_node_{node_rank}.txt"]
         log, *more = (self._log(log_folder, trial, attempt, name) for name in names)
-        order = self._log(log_folder, trial, attempt, log_order(node_rank)) if nodes * processes > 1 else None
+        several = nodes * processes > 1 and not mpi
+        order = self._log(log_folder, trial, attempt, log_order(node_rank)) if several else None
         scratch = workdir.scratch if workdir else self._root / "scratch" / name
         if workdir is None:
             (scratch / "checkpoints").mkdir(parents=True)
