@@ -366,6 +366,7 @@ _PATHS = {
     "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
+    "ray_in_trials": "raydrive.ray_in_trials",
     "seed": "raydrive.seed",
     "resources": "raydrive.resources",
     "experiment": "experiment_name",
