@@ -20,6 +20,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035  (P
 
 from raydrive import context_values, ranks, variables, wire
 from raydrive.context_values import ExperimentName, ParentRun
+from raydrive.trial_ray import RayOfTrial
 
 
 class RunEnvironmentError(RuntimeError):
@@ -51,7 +52,7 @@ def reset_for_next_trial() -> None:
     _process = None  # with the metrics and tags that get_metrics() and get_tags() return
 
 
-class Run:
+class Run(RayOfTrial):
     """The trial that this process belongs to; get it with ``Run.get_context()``."""
 
     @classmethod

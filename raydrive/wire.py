@@ -74,6 +74,10 @@ AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 """The same directory, where scripts for HyperDrive's resumed runs look that do not read ``--resume-from``."""
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
+TRIAL_ACTOR = "RAYDRIVE_TRIAL_ACTOR"
+"""Name of the trial's actor among Ray's, in the namespace ``raydrive``; unset where the trial does not use Ray."""
+PLACEMENT_GROUP = "RAYDRIVE_PLACEMENT_GROUP"
+"""Id of the trial's placement group, in hexadecimal, where its reservation is for what it starts with Ray."""
 
 BUFFER_BYTES = 1 << 20
 """So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
@@ -108,6 +112,8 @@ TRIAL_VARIABLES = (
     CHECKPOINT_DIR,
     SUBMIT_DIR,
     FUNCTION,
+    TRIAL_ACTOR,
+    PLACEMENT_GROUP,
     ranks.OUTER_RANKS,
 )
 """All that tells a process that it is a trial, and which."""

@@ -272,7 +272,7 @@ def _own(config: RunConfig) -> dict[str, Any]:
     if hidden or spec.secrets:
         out["secrets"] = {**hidden, **spec.secrets}
     default = TrialSpec(kind="command")
-    for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s"):
+    for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s", "ray_in_trials"):
         if getattr(spec, name) != getattr(default, name):
             out[name] = getattr(spec, name)
     for name in ("max_attempts", "first_failures"):

@@ -18,7 +18,10 @@ DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
 DATA_MAPPING = "RAYDRIVE_DATA_MAPPING"
 """Variable that tells training scripts the site's ``input_mapping``, as JSON."""
-_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit")
+_OF_TRIALS = (
+    *("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit"),
+    "ray_in_trials",
+)
 
 
 def metric_of(keys: ObjectiveKeys) -> Metric:

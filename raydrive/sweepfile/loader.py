@@ -374,6 +374,7 @@ _PATHS = {
     "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
+    "ray_in_trials": "raydrive.ray_in_trials",
     "seed": "raydrive.seed",
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",

@@ -1,8 +1,8 @@
 """The processes with which a trial runs ``mpirun`` on its nodes, without ssh.
 
-``launch`` is the training process of the first node: it runs ``mpirun``, whose remote shell is ``agent``. ``serve`` is that
-of each other node: it runs for ``agent`` what ``mpirun`` needs there (``orted`` or ``prted``), which starts the ranks. So all
-of them are in the process tree of a training process, which the fork server watches and ends.
+``launch`` is the training process of the first node: it runs ``mpirun``, whose remote shell is ``agent``. ``serve`` is
+that of each other node: it runs for ``agent`` what ``mpirun`` needs there (``orted`` or ``prted``), which starts the
+ranks. So all of them are in the process tree of a training process, which the fork server watches and ends.
 
 Standard library only, and run as a file (``python -I -S remote_shell.py launch -- COMMAND``): neither the variables nor
 the folder of the training script change what it imports.
@@ -140,7 +140,7 @@ def _environment(command: Sequence[str], folder: str) -> dict[str, str]:
 
 
 def _start(command: Sequence[str], env: Mapping[str, str], **streams: Any) -> subprocess.Popen[bytes]:
-    """Starts a launcher of MPI. It never gets a SIGTERM, for it would kill ranks in the middle of their grace period."""
+    """Starts a launcher of MPI without SIGTERM, by which it would kill ranks in the middle of their grace period."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         return subprocess.Popen(command, env=env, **streams)

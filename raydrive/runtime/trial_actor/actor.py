@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.config.trial_spec import TrialConfig
@@ -45,7 +46,9 @@ class TrialSupervisor:
         secrets: Further environment variables of the trials by name; nowhere but in memory. None = none.
         node_rank: Number of its node among those of the trial.
         members: The actors of the trial's other nodes, where this is the first of several; else None.
-        release: Gives back the reservation of all of them.
+        release: Gives back the reservation of all of them, or that which its trials hand on to Ray.
+        reserved: Returns when the reservation is there that its trials hand on.
+        variables: What its trials get to join Ray; those of the user win.
     """
 
     def __init__(
@@ -61,13 +64,15 @@ class TrialSupervisor:
         node_rank: int = 0,
         members: Members | None = None,
         release: Callable[[], None] = lambda: None,
+        reserved: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._config = TrialConfig.from_json(config)
         self._run_id = run_id
         self._epoch = epoch
         self._heard_at = time.monotonic()
         self._attempt: AttemptRun | None = None
-        self.setup = NodeSetup(uri, self._config, dict(secrets or {}))
+        self.setup = NodeSetup(uri, self._config, dict(secrets or {}), variables)
         """What its attempts share on its node."""
         self.first_report_delay = FirstReportDelay()
         """How long the first events of the next attempt are held back."""
@@ -83,9 +88,9 @@ class TrialSupervisor:
         self._lease = loop.create_task(self._watch_lease())
         # Before the first attempt comes, which takes a while.
         self._readying = loop.create_task(self._get_ready_early())
-        self._node_rank, self._members, self._release = node_rank, members, release
+        self._node_rank, self._members, self._release, self._reserved = node_rank, members, release, reserved
         shared = (self.setup, self._delivery, self.first_report_delay)
-        self._parts = ActorParts(self._config, run_id, name, *shared, node_rank, members)
+        self._parts = ActorParts(self._config, run_id, name, *shared, node_rank, members, reserved)
 
     @property
     def attempt(self) -> AttemptRun | None:
@@ -158,6 +163,7 @@ class TrialSupervisor:
         One that is given to an actor without its helper waits for that, though another actor may be free before.
         """
         await asyncio.wait([self._readying], timeout=min(READY_S, self._config.trial.lease_s / 4))
+        await self._reserved()
         if self._members is not None:
             await self._members.ready()
         return os.getpid()
@@ -227,6 +233,17 @@ class TrialSupervisor:
             return False
         await current.take(unpack(events))
         return True
+
+    async def log(self, trial: int, attempt: int, sender: str, number: int, messages: Sequence[Any]) -> bool:
+        """Takes what a process on any node logs with ``Run.remote()``; returns when there is room for more.
+
+        Returns:
+            Whether it is of the attempt under way.
+        """
+        current = self._attempt
+        if current is None or not current.is_of(trial, attempt):
+            return False
+        return await current.remote_messages.take(sender, number, messages)
 
     async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
         """Brings the parts of a checkpoint that lie on this node to the storage.

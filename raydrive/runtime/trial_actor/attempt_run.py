@@ -15,6 +15,7 @@ from raydrive.core.reports.message_checks import clean_text
 from raydrive.runtime.gang.member_events import MemberEvents
 from raydrive.runtime.gang.member_lost import EPOCH, MemberLostError
 from raydrive.runtime.gang.rank_variables import Meeting
+from raydrive.runtime.ray_in_trials.remote_messages import RemoteMessages
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.attempt_outcome import outcome
 from raydrive.runtime.trial_actor.event_delivery import Delivery
@@ -51,6 +52,8 @@ class ActorParts:
     """Number of the actor's node among those of the trial."""
     members: Members | None = None
     """The actors of the trial's other nodes; None = there are none, or this is one of them."""
+    reserved: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
+    """Returns when the reservation is there that the trials hand on to Ray."""
 
 
 class AttemptRun:
@@ -73,6 +76,8 @@ class AttemptRun:
         meeting: Meeting | None = None,
     ) -> None:
         self.events = events
+        self.remote_messages = RemoteMessages(events)
+        """Takes what processes on other nodes log."""
         self._parts = parts
         self._params = params
         self._resume_from = resume_from
@@ -164,6 +169,7 @@ class AttemptRun:
     async def _execute(self) -> tuple[int | None, str]:
         parts, current = self._parts, self.events
         node = await parts.setup.ready()
+        await parts.reserved()  # an actor that a new driver has found may still wait for it
         try:
             await self._meet(node.spec)
             end = await self._on_node(node)
@@ -181,7 +187,7 @@ class AttemptRun:
             MemberLostError: If one of them is gone.
         """
         parts, current, needs = self._parts, self.events, spec.resources
-        if needs.world_size == 1 or self._meeting is not None:
+        if needs.world_size == 1 or self._meeting is not None or spec.distribution == "ray":
             return
         from raydrive.runtime.gang import leader  # lazy: raydrive.runtime.gang.leader, 0.01 s
 
