@@ -210,8 +210,6 @@ class HyperDriveConfig:
             has the pattern that is used.
         storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
         log_limit: Bytes of a trial's log; of a longer one the middle is dropped, and the log says so. 0 = any number.
-        distribution: How the processes of a trial find each other: ``pytorch``, ``tensorflow``, ``mpi``; ``ray`` = the
-            trial is one process, and its reservation is for the Ray tasks and actors that it starts.
         ray_in_trials: What ``ray.init()`` does in a trial: ``join`` the run's cluster, or ``none``: it is refused.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
         resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``; None = only where
@@ -255,7 +253,6 @@ class HyperDriveConfig:
         metric_from_stdout: bool = False,
         storage_patience_s: float = 600.0,
         log_limit: int = LOG_LIMIT,
-        distribution: str = "",
         ray_in_trials: str = RAY_IN_TRIALS[0],
         keep_checkpoints: int = 1,
         resume_argument: bool | None = None,
@@ -280,7 +277,6 @@ class HyperDriveConfig:
                 reuse_actors=reuse_actors,
                 reuse_processes=reuse_processes,
                 log_limit=log_limit,
-                distribution=distribution,
                 ray_in_trials=ray_in_trials,
                 keep_checkpoints=keep_checkpoints,
                 storage_patience_s=storage_patience_s,
