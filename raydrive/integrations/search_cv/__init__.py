@@ -1,0 +1,1 @@
+"""``RaydriveSearchCV`` and ``RaydriveGridSearchCV``: scikit-learn's searches with trials, policies and samplers."""
