@@ -74,6 +74,7 @@ class Search:
             self.policy,
             run_config=trial,
             resources=self.resources,
+            reuse_processes=True,  # as joblib's workers: the data and all imports are there already
             seed=self.seed,
             first_failures=1 if self.raises else 0,
             primary_metric_value="last",

@@ -38,7 +38,7 @@ from raydrive.integrations.search_cv.shared_data import SharedData
 from raydrive.integrations.search_cv.spaces import SearchSpace, read_space
 
 
-class _Search(BaseSearchCV):  # type: ignore[misc]  # published without types
+class _Search(BaseSearchCV):
     """What both searches have in common: ``fit``."""
 
     _parameter_constraints = {  # noqa: RUF012  (scikit-learn's own attribute)

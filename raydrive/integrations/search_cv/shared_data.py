@@ -7,6 +7,7 @@ file system each node fetches the file once.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import tempfile
@@ -23,7 +24,7 @@ from raydrive.storage.folder.open import open_folder
 INPUT = "data"
 """Name of the input of a trial that stands for the file."""
 MAPPED_BYTES = 1_000_000
-"""A smaller file is read into memory of the trial's own, which it may then write to."""
+"""A smaller file is read into memory of the process's own."""
 _FOLDER, _FILE = ".search-data", "data.joblib"
 
 
@@ -91,6 +92,7 @@ def stored(data: SharedData, storage: str | os.PathLike[str]) -> Iterator[Stored
         keep = True
         raise
     finally:
+        _loaded.cache_clear()  # where the candidates were evaluated here
         if not keep:
             folder.delete_tree()
 
@@ -111,6 +113,11 @@ def load(path: str) -> SharedData:
         OSError: If it cannot be read.
     """
     path = path or variables.read(wire.INPUTS, "{}")[INPUT]
+    return _loaded(path)
+
+
+@functools.lru_cache(maxsize=1)  # a process evaluates one candidate after the other
+def _loaded(path: str) -> SharedData:
     mapped = os.path.getsize(path) > MAPPED_BYTES
     data: SharedData = joblib.load(path, mmap_mode="r" if mapped else None)
     return data
