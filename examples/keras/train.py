@@ -21,7 +21,7 @@ def train(params):
     model.fit(
         X[:1200] / 16,
         y[:1200],
-        epochs=10,
+        epochs=6,
         verbose=0,
         validation_data=(X[1200:] / 16, y[1200:]),
         callbacks=[RaydriveCallback()],
@@ -34,7 +34,7 @@ if __name__ == "__main__":
         {"lr": raydrive.log_range(1e-4, 1), "width": raydrive.log_int(8, 128)},
         metric="val_accuracy",
         policy={"type": "bandit", "slack_factor": 0.1, "delay_evaluation": 3},
-        max_total_runs=8,
+        max_total_runs=6,
         preload=["keras", "sklearn.datasets"],
     )
     best = run.get_best_run_by_primary_metric()

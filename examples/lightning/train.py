@@ -42,7 +42,7 @@ def train(params):
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
-    trainer = Trainer(max_epochs=10, accelerator="cpu", callbacks=[callback], **quiet)
+    trainer = Trainer(max_epochs=6, accelerator="cpu", callbacks=[callback], **quiet)
     trainer.fit(Model(**params), train_loader, valid_loader, ckpt_path=callback.ckpt_path)
 
 
@@ -52,7 +52,7 @@ if __name__ == "__main__":
         {"lr": raydrive.log_range(1e-4, 1), "width": raydrive.log_int(8, 128)},
         metric="accuracy",
         policy={"type": "bandit", "slack_factor": 0.1, "delay_evaluation": 3},
-        max_total_runs=8,
+        max_total_runs=6,
         preload=["lightning.pytorch", "sklearn.datasets"],
     )
     best = run.get_best_run_by_primary_metric()

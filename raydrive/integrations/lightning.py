@@ -8,6 +8,7 @@ trainer.fit(model, train, valid, ckpt_path=callback.ckpt_path)
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
 try:
@@ -71,7 +72,7 @@ class RaydriveCallback(Callback):
         trainer.save_checkpoint(path)
 
         def save(folder: str) -> None:
-            os.replace(path, os.path.join(folder, _CHECKPOINT))
+            shutil.move(path, os.path.join(folder, _CHECKPOINT))
 
         if trainer.is_global_zero:
             self._trial.report(trainer.callback_metrics, step, save)
