@@ -125,6 +125,7 @@ GALLERY = {
     "lightgbm": (),
     "sklearn_search": (),
     "any_language": (),
+    "mlflow": (),
     "xgboost": ("xgboost",),
     "keras": ("keras", "torch"),
     "lightning": ("lightning", "torch"),

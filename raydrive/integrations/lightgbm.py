@@ -35,6 +35,7 @@ class RaydriveCallback:
 
     def __init__(self, metrics: Metrics = None, checkpoint: bool = True, every_n: int = 1) -> None:
         self._trial = TrialReport(metrics, checkpoint, every_n)
+        self._total: int | None = None
 
     @property
     def model(self) -> str | None:
@@ -42,14 +43,17 @@ class RaydriveCallback:
         return self._trial.saved(_MODEL)
 
     def rounds(self, total: int) -> int:
-        """Returns how many of ``total`` rounds are left."""
-        if self.model is None:
-            return total
-        return max(0, total - int(lightgbm.Booster(model_file=self.model).current_iteration()))
+        """Returns how many of ``total`` rounds are left; 1 at least, for LightGBM takes no less.
+
+        Where none is left, because the trial was lost behind its last report, that round is not logged.
+        """
+        self._total = total
+        done = 0 if self.model is None else int(lightgbm.Booster(model_file=self.model).current_iteration())
+        return max(1, total - done)
 
     def __call__(self, env: Any) -> None:
         """Takes what LightGBM hands over after a round."""
-        if not self._trial.due():
+        if not self._trial.due() or (self._total is not None and env.iteration >= self._total):
             return
         values = {f"{data}-{metric}": value for data, metric, value, *_ in env.evaluation_result_list or ()}
         booster = env.model

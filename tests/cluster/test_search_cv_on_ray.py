@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import warnings
 from pathlib import Path
@@ -52,6 +53,8 @@ def test_a_grid_on_ray_gives_what_grid_search_gives(storage: str) -> None:
     assert ours.run_ is not None
     assert ours.run_.id == Workspace(storage).get_run("last").id
     assert ours.run_.get_children_sorted_by_primary_metric(top=1)[0]["best_primary_metric"] == ours.best_score_
+    again = pickle.loads(pickle.dumps(ours))
+    assert again.run_.id == ours.run_.id
     assert list((Path(storage) / ".search-data").iterdir()) == []
 
 

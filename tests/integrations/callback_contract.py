@@ -64,6 +64,10 @@ class CallbackContract:
         assert killed.launches[1].interval == 3
         assert killed.curve == pytest.approx(whole.curve, rel=self.tolerance, abs=0)
 
+    def test_a_trial_that_is_killed_behind_its_last_interval_ends_well(self, tmp_path: Path) -> None:
+        killed = train_in_attempts(tmp_path, type(self).train, self.metric, goal=self.goal, params={"kill": EPOCHS})
+        assert (killed.state, len(killed.launches), len(killed.curve)) == ("Completed", 2, EPOCHS), killed.why
+
     def test_a_policy_stops_it_in_the_middle(self, tmp_path: Path) -> None:
         better = 1e6 if self.goal == "maximize" else -1e6
         stopped = train_in_attempts(

@@ -21,7 +21,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores, _warn_or_raise_about_fit_failures
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from raydrive.api.named_parts import named_sampling
 from raydrive.api.run import HyperDriveRun
@@ -59,7 +59,17 @@ class _Search(BaseSearchCV):
     storage: str | os.PathLike[str] | None
     address: str | None
     random_state: Any
-    run_: HyperDriveRun | None
+
+    @property
+    def run_(self) -> HyperDriveRun | None:
+        """The run of the search, read from its storage; None where the candidates were evaluated in this process.
+
+        Raises:
+            NotFittedError: If there was no search yet.
+            StorageError: If the run's folder cannot be read.
+        """
+        check_is_fitted(self, "_run_uri")
+        return HyperDriveRun.open(self._run_uri) if self._run_uri else None
 
     def _candidates(self) -> tuple[SearchSpace, SamplingSpec, int]:
         """The search space, how it is sampled and how many trials there are at most."""
@@ -76,7 +86,7 @@ class _Search(BaseSearchCV):
 
         Returns:
             Itself, with ``cv_results_``, ``best_estimator_``, ``best_params_``, ``best_score_``, ``best_index_``,
-            ``refit_time_``, ``scorer_``, ``n_splits_`` and ``run_`` (the ``HyperDriveRun``; None in this process).
+            ``refit_time_``, ``scorer_``, ``n_splits_`` and ``run_``.
 
         Raises:
             ConfigError: If the space, the policy or another argument cannot be used.
@@ -132,11 +142,11 @@ class _Search(BaseSearchCV):
             max_concurrent_runs=self.max_concurrent_runs,
         )
         if self.address == INLINE:
-            self.run_, (sweep, reports) = None, evaluate_inline(search, data)
+            self._run_uri, (sweep, reports) = "", evaluate_inline(search, data)
         else:
             workspace = Workspace(self.storage, self.address)
-            self.run_ = evaluate_on_ray(search, data, workspace, show_output=self.verbose > 0)
-            sweep, reports = self.run_.sweep, self.run_.reports()
+            run = evaluate_on_ray(search, data, workspace, show_output=self.verbose > 0)
+            self._run_uri, sweep, reports = run.layout.uri, run.sweep, run.reports()
         return evaluated(sweep, reports, space, self.n_splits_, several=bool(several), train=self.return_train_score)
 
     # ------------------------------------------------------------------ what scikit-learn's searches have
