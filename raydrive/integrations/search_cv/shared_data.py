@@ -19,6 +19,8 @@ from typing import Any
 import joblib
 
 from raydrive import variables, wire
+from raydrive.core.errors import ConfigError, Problem
+from raydrive.storage.folder.base import redact
 from raydrive.storage.folder.open import open_folder
 
 INPUT = "data"
@@ -72,10 +74,14 @@ def stored(data: SharedData, storage: str | os.PathLike[str]) -> Iterator[Stored
         storage: The workspace's storage.
 
     Raises:
+        ConfigError: If the storage's URI has keys or passwords.
         StorageError: If it cannot be written.
         OSError: The same, on a mounted file system.
     """
     folder = open_folder(storage).child(_FOLDER, secrets.token_hex(8))
+    if "***" in redact(folder.uri):
+        fix = "Give them by the environment or the machines' own identity: the file's address is recorded with the run."
+        raise ConfigError(Problem("storage", redact(os.fspath(storage)), "a URI without keys and passwords", fix))
     keep = False
     try:
         if folder.local_path is not None:

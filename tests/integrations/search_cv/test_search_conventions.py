@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from raydrive import ConfigError, RaydriveGridSearchCV, RaydriveSearchCV, log_range
-from raydrive.integrations.search_cv.shared_data import SharedData, load, stored
 
 X, Y = load_iris(return_X_y=True)
 HERE = {"address": "inline", "random_state": 0}
@@ -192,15 +190,6 @@ def test_frames_and_sparse_matrices_arrive_as_they_are() -> None:
     theirs = GridSearchCV(SVC(), {"C": [1.0]}, cv=3).fit(sparse.csr_matrix(X), Y)
     ours = RaydriveGridSearchCV(SVC(), {"C": [1.0]}, cv=3, **HERE).fit(sparse.csr_matrix(X), Y)
     assert ours.best_score_ == theirs.best_score_
-
-
-def test_large_arrays_are_mapped_read_only(tmp_path: Path) -> None:
-    large, small = np.zeros((1000, 1000)), np.zeros((10, 10))
-    for array, mapped in ((large, True), (small, False)):
-        with stored(SharedData(array, None, [], {}, {}), tmp_path) as place:
-            found = load(place.uri).X
-            assert (isinstance(found, np.memmap), found.flags.writeable) == (mapped, not mapped)
-        assert not Path(place.uri).exists()
 
 
 def test_values_that_json_does_not_have_are_found_again() -> None:
