@@ -86,6 +86,9 @@ def test_errors_come_back_and_dead_candidates_get_the_error_score(storage: str) 
     assert "killed by signal 9" in str(told[0].message)
     assert search.best_params_ == {"how": ""}
     assert list(np.isnan(search.cv_results_["mean_test_score"])) == [False, True, True]
+    with pytest.warns(FitFailedWarning, match="5 fits failed out of a total of 10"):
+        search = RaydriveGridSearchCV(Odd(), {"how": ["", "die"]}, error_score=-1.0, storage=storage).fit(X, Y)
+    assert search.cv_results_["mean_test_score"][1] == -1.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert search.predict(X[:2]).shape == (2,)

@@ -38,17 +38,25 @@ class Evaluated:
 
 
 def evaluated(
-    sweep: Sweep, reports: Iterable[Reported], space: SearchSpace, n_splits: int, *, several: bool, train: bool
+    sweep: Sweep,
+    reports: Iterable[Reported],
+    space: SearchSpace,
+    n_splits: int,
+    *,
+    several: bool,
+    train: bool,
+    error_score: float,
 ) -> Evaluated:
     """Returns the candidates of a run that is over.
 
     Args:
         sweep: The run.
         reports: All that its trials logged, in order.
-        space: The way back from hyperparameters to arguments.
+        space: What the hyperparameters stand for.
         n_splits: Number of folds.
         several: Whether the scorer gives several scores by name, whatever the names are.
         train: Whether scores on the training samples were asked for.
+        error_score: The score of a fold whose fit ended the process, or that was not reached for that.
     """
     logged: dict[int, dict[str, Any]] = {}
     for report in reports:
@@ -58,8 +66,9 @@ def evaluated(
     found = Evaluated()
     for trial in sweep.trials:
         folds = _folds(logged.get(trial.number, {}), n_splits, names or ["score"], train)
-        if trial.state == FAILED and not any(fold["fit_error"] for fold in folds):  # its process died
-            for fold in folds:
+        if trial.state == FAILED:  # its process died
+            for fold in (fold for fold in folds if math.isnan(fold["fit_time"])):
+                fold.update({name: error_score for name in fold if name.startswith(("test_", "train_"))})
                 fold["fit_error"] = trial.why
         out = [_as_sklearn(fold, several) for fold in folds]
         found.params.append(space.values(trial.params))

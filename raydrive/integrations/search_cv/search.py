@@ -147,7 +147,15 @@ class _Search(BaseSearchCV):
             workspace = Workspace(self.storage, self.address)
             run = evaluate_on_ray(search, data, workspace, show_output=self.verbose > 0)
             self._run_uri, sweep, reports = run.layout.uri, run.sweep, run.reports()
-        return evaluated(sweep, reports, space, self.n_splits_, several=bool(several), train=self.return_train_score)
+        return evaluated(
+            sweep,
+            reports,
+            space,
+            self.n_splits_,
+            several=bool(several),
+            train=self.return_train_score,
+            error_score=np.nan if self.error_score == "raise" else self.error_score,
+        )
 
     # ------------------------------------------------------------------ what scikit-learn's searches have
 

@@ -1,4 +1,4 @@
-"""Search spaces as scikit-learn's users write them, and the way back from a trial's hyperparameters to objects.
+"""Search spaces as scikit-learn's users write them, and the objects that a trial's hyperparameters stand for.
 
 What is recorded of a trial is JSON. An option that JSON does not have (an estimator, a function, an array) is recorded
 by a text that stands for it, and a distribution that raydrive does not have by a quantile.
@@ -50,13 +50,17 @@ class Quantiles:
         return int(value) if hasattr(self.distribution, "pmf") else value
 
 
+Decoders = dict[str, Labels | Quantiles]
+"""What makes the values out of what is recorded, by the names of parameters."""
+
+
 @dataclass(frozen=True)
 class SearchSpace:
-    """A search space in raydrive's form, with the way back."""
+    """A search space in raydrive's form, with the decoders of its values."""
 
     expressions: Mapping[str, Any]
     """Parameter expressions by name; of several spaces one ``choice`` of mappings."""
-    ways_back: Mapping[str, Labels | Quantiles] = field(default_factory=dict)
+    decoders: Mapping[str, Labels | Quantiles] = field(default_factory=dict)
     """By name, or number of the space and name, what makes the value out of what is recorded."""
     several: str = ""
     """Name of the choice among several spaces; empty = there is one."""
@@ -67,14 +71,18 @@ class SearchSpace:
         if self.several:
             chosen = dict(params[self.several])
             place, params = f"{chosen.pop(_SPACE)}:", chosen
-        found = {name: self.ways_back.get(place + name) for name in params}
-        return {name: value if (way := found[name]) is None else way.value(value) for name, value in params.items()}
+        found = {name: self.decoders.get(place + name) for name in params}
+        return {
+            name: value if (decoder := found[name]) is None else decoder.value(value) for name, value in params.items()
+        }
 
     def objects(self) -> list[Any]:
         """Returns the options that JSON does not have, and the distributions."""
-        ways = self.ways_back.values()
+        decoders = self.decoders.values()
         return [
-            one for way in ways for one in (way.objects.values() if isinstance(way, Labels) else [way.distribution])
+            one
+            for decoder in decoders
+            for one in (decoder.objects.values() if isinstance(decoder, Labels) else [decoder.distribution])
         ]
 
 
@@ -94,40 +102,37 @@ def read_space(raw: Any, where: str, *, order: bool = False) -> SearchSpace:
         ConfigError: If it is no such thing; with all problems.
     """
     if isinstance(raw, Mapping):
-        expressions, ways, problems = _one(raw, where, "", order)
+        expressions, decoders, problems = _one(raw, where, "", order)
         if problems or not expressions:
             raise ConfigError(problems or [Problem(where, "no parameters", "one parameter or more")])
-        return SearchSpace(expressions, ways)
+        return SearchSpace(expressions, decoders)
     if not isinstance(raw, Sequence) or isinstance(raw, str) or not all(isinstance(one, Mapping) for one in raw):
         raise ConfigError(Problem(where, show(raw), "a mapping of names, or a list of mappings"))
-    options, ways_back, problems = list[Any](), dict[str, Labels | Quantiles](), list[Problem]()
+    options, decoders, problems = list[Any](), Decoders(), list[Problem]()
     for number, one in enumerate(raw):
-        expressions, ways, wrong = _one(one, f"{where}[{number}]", f"{number}:", order)
+        expressions, decoders, wrong = _one(one, f"{where}[{number}]", f"{number}:", order)
         options.append({_SPACE: number, **expressions})
-        ways_back |= ways
+        decoders |= decoders
         problems += wrong
     if problems or not options:
         raise ConfigError(problems or [Problem(where, "an empty list", "one mapping or more")])
-    return SearchSpace({"candidate": choice(*options)}, ways_back, "candidate")
+    return SearchSpace({"candidate": choice(*options)}, decoders, "candidate")
 
 
-_Ways = dict[str, Labels | Quantiles]
-
-
-def _one(raw: Mapping[Any, Any], where: str, place: str, order: bool) -> tuple[dict[str, Any], _Ways, list[Problem]]:
-    expressions, ways, problems = dict[str, Any](), _Ways(), list[Problem]()
+def _one(raw: Mapping[Any, Any], where: str, place: str, order: bool) -> tuple[dict[str, Any], Decoders, list[Problem]]:
+    expressions, decoders, problems = dict[str, Any](), Decoders(), list[Problem]()
     for name in sorted(raw, key=str) if order else raw:
         if not isinstance(name, str):
             problems.append(Problem(where, f"the name {show(name)}", "names of parameters: text"))
             continue
         try:
-            expressions[name], way = _expression(raw[name], f"{where}[{name!r}]")
+            expressions[name], decoder = _expression(raw[name], f"{where}[{name!r}]")
         except ConfigError as error:
             problems += error.problems
             continue
-        if way is not None:
-            ways[place + name] = way
-    return expressions, ways, problems
+        if decoder is not None:
+            decoders[place + name] = decoder
+    return expressions, decoders, problems
 
 
 def _expression(raw: Any, where: str) -> tuple[Any, Labels | Quantiles | None]:
