@@ -47,7 +47,7 @@ def a_trainer(folder: Path, with_params: bool = True) -> Any:
 
 def test_a_search_finds_the_best_arguments(tmp_path: Path) -> None:
     warnings.simplefilter("ignore")
-    from raydrive.integrations.transformers import hyperparameter_search
+    from raydrive.integrations.transformers_search import hyperparameter_search
 
     trainer = a_trainer(tmp_path)
     space = {"learning_rate": raydrive.choice(1e-6, 1e-2), "width": raydrive.choice(4, 16)}
@@ -69,7 +69,7 @@ def test_a_search_finds_the_best_arguments(tmp_path: Path) -> None:
 
 
 def test_what_nothing_takes_is_refused(tmp_path: Path) -> None:
-    from raydrive.integrations.transformers import hyperparameter_search
+    from raydrive.integrations.transformers_search import hyperparameter_search
 
     with pytest.raises(ValueError, match="found 'width'; expected fields of TrainingArguments"):
         hyperparameter_search(a_trainer(tmp_path, with_params=False), {"width": raydrive.choice(4, 16)})

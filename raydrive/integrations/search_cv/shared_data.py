@@ -1,7 +1,7 @@
 """What all candidates are fitted on, once: a file below the storage, which each node maps into memory read-only.
 
-Trials of one node share the pages of that file; what they copy out of it for a fold is their own. From a storage that is
-no file system each node fetches the file once.
+Trials of one node share the pages of that file; what they copy out of it for a fold is their own. From a storage that
+is no file system each node fetches the file once.
 """
 
 from __future__ import annotations
