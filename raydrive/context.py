@@ -18,7 +18,7 @@ import os
 import sys
 from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
-from raydrive import context_values, variables, wire
+from raydrive import context_values, ranks, variables, wire
 from raydrive.context_values import ExperimentName, ParentRun
 
 
@@ -167,12 +167,11 @@ class Run:
         root, this = os.environ.get(wire.CHECKPOINT_DIR, ""), current()
         for name, value in values.items():
             this.metrics.setdefault(name, []).append(value)
-        if checkpoint is not None and not root:
-            _note("a checkpoint does nothing outside a trial")
-        with this.saving if checkpoint is not None and root else contextlib.nullcontext():
-            saved = (
-                context_values.stage_checkpoint(os.fspath(checkpoint), root) if checkpoint is not None and root else ""
-            )
+        if checkpoint is not None and (this.rank or not root):
+            _note(f"report keeps no checkpoint {f'of rank {this.rank}: rank 0 saves' if root else 'outside a trial'}")
+            checkpoint = None
+        with this.saving if checkpoint is not None else contextlib.nullcontext():
+            saved = "" if checkpoint is None else context_values.stage_checkpoint(os.fspath(checkpoint), root)
             message = wire.metrics_message(values, step, description, this.rank, saved)
             if this.client is None or not this.client.send(message):
                 for name, value in values.items():
@@ -354,7 +353,7 @@ class Run:
         texts = context_values.tags_of(tags)
         this = current()
         this.tags.update(texts)
-        if this.client is None or not this.client.send(wire.tags_message(texts, this.rank)):
+        if this.client is None or not this.client.send(wire.tags_message(texts, ranks.rank_of(os.environ))):
             for key, text in texts.items():
                 context_values.say_value(f"tag {key}", text)
 
