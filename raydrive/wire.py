@@ -74,6 +74,10 @@ AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 """The same directory, where scripts for HyperDrive's resumed runs look that do not read ``--resume-from``."""
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
+TRIAL_ACTOR = "RAYDRIVE_TRIAL_ACTOR"
+"""Name of the trial's actor among Ray's, in the namespace ``raydrive``; unset where the trial does not use Ray."""
+PLACEMENT_GROUP = "RAYDRIVE_PLACEMENT_GROUP"
+"""Id of the trial's placement group, in hexadecimal, where its reservation is for what it starts with Ray."""
 
 BUFFER_BYTES = 1 << 20
 """So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
@@ -108,6 +112,8 @@ TRIAL_VARIABLES = (
     CHECKPOINT_DIR,
     SUBMIT_DIR,
     FUNCTION,
+    TRIAL_ACTOR,
+    PLACEMENT_GROUP,
     ranks.OUTER_RANKS,
 )
 """All that tells a process that it is a trial, and which."""
@@ -213,9 +219,22 @@ def tags_message(tags: Mapping[str, str], rank: int = 0) -> Message:
     return {"tags": tags, "t": time.time(), **({"r": rank} if rank else {})}
 
 
-def checkpoint_message(name: str, rank: int = 0) -> Message:
-    """A line that says that the checkpoint ``name`` is ready to be published."""
-    return {"checkpoint": name, "t": time.time(), **({"r": rank} if rank else {})}
+def checkpoint_message(name: str, part: Sequence[int] = ()) -> Message:
+    """A line that says that the checkpoint ``name`` is ready to be published.
+
+    Args:
+        name: Its folder.
+        part: Of a checkpoint to which each process saves a part: rank of this process, and number of processes.
+    """
+    message: Message = {"checkpoint": name, "t": time.time()}
+    if part:
+        message["part"] = list(part)
+    return message
+
+
+def part_folder(root: str, rank: int) -> str:
+    """Where a process puts its parts of checkpoints, below ``RAYDRIVE_CHECKPOINT_DIR``."""
+    return os.path.join(root, "rank-%d" % rank)  # noqa: UP031  (as old as scripts may be)
 
 
 def state_message(state: str, why: str = "") -> Message:

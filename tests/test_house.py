@@ -70,7 +70,13 @@ PRIVATE_NAMES_LEFT = {
     "tests/test_house.py": 1,
 }
 # Who may import Ray when it is itself imported, and who inside functions only.
-RAY_AT_ONCE = ("raydrive.runtime.actor_errors", "raydrive.runtime.driver", "raydrive.runtime.trial_actor.actor")
+RAY_AT_ONCE = (
+    "raydrive.runtime.actor_errors",
+    "raydrive.runtime.driver",
+    "raydrive.runtime.gang.leader",
+    "raydrive.runtime.gang.placement_groups",
+    "raydrive.runtime.trial_actor.actor",
+)
 RAY_INSIDE_FUNCTIONS = (
     "raydrive.runtime.ray_cluster.connection",
     "raydrive.runtime.ray_cluster.embedded_ray",

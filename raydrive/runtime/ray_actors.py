@@ -105,12 +105,32 @@ class TrialActor:
         secrets: Mapping[str, str],
         epoch: int,
         name: str,
+        group: Any = None,
+        node_rank: int = 0,
     ) -> None:
+        from raydrive.runtime.ray_in_trials import joining  # lazy: ray, 0.4 s
+
+        hands_on = config["trial"].get("distribution") == "ray"
+        trial_ray = joining.TrialRay(config, name, node_rank, group if hands_on else None)
+        members, release = None, trial_ray.release
+        if group is not None and not hands_on:
+            from raydrive.runtime.gang import leader  # lazy: raydrive.runtime.gang.leader, 0.01 s
+
+            # They start while this one imports its work.
+            members = leader.Members.start(TrialActor, (uri, run_id, config, secrets), name, group)
+            release = members.release
         from raydrive.runtime import trial_events  # lazy: raydrive.runtime.trial_events, 0.01 s
         from raydrive.runtime.trial_actor import actor  # lazy: ray, 0.4 s
 
         self._pack = trial_events.pack
-        self._work = actor.TrialSupervisor(uri, run_id, config, driver, epoch, name, secrets)
+        self._work = actor.TrialSupervisor(
+            *(uri, run_id, config, driver, epoch, name, secrets),
+            node_rank=node_rank,
+            members=members,
+            release=release,
+            reserved=trial_ray.ready,
+            variables=trial_ray.variables,
+        )
         gc.freeze()
 
     async def ping(self) -> int:
@@ -137,6 +157,29 @@ class TrialActor:
     ) -> list[tuple[Any, ...]]:
         """Runs an attempt to its end and returns its last events."""
         return self._pack(await self._work.run(epoch, trial, attempt, params, resume_from, interval, *known))
+
+    async def find_place(self, ports: int) -> tuple[str, str, list[int]]:
+        """Returns name and address of its node, and ports that are free there."""
+        from raydrive.runtime.gang import leader  # lazy: raydrive.runtime.gang.leader, 0.01 s
+
+        place = leader.find_place(ports)
+        return place.host, place.address, list(place.ports)
+
+    async def report(self, trial: int, attempt: int, epoch: int, events: Sequence[tuple[Any, ...]]) -> bool:
+        """Takes events from the actor of another node of its trial."""
+        return await self._work.report(trial, attempt, events)
+
+    async def log(self, trial: int, attempt: int, sender: str, number: int, messages: Sequence[Any]) -> bool:
+        """Takes what a process on any node logs with ``Run.remote()``."""
+        return await self._work.log(trial, attempt, sender, number, messages)
+
+    async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
+        """Brings the parts of a checkpoint that lie on its node to the storage."""
+        return await self._work.put_parts(epoch, trial, attempt, number, names)
+
+    async def drop_parts(self, epoch: int, trial: int, attempt: int, names: Mapping[int, str] | None) -> None:
+        """Removes parts of a checkpoint from its node."""
+        await self._work.drop_parts(epoch, trial, attempt, names)
 
     async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
         """Ends the process tree of an attempt."""

@@ -60,6 +60,28 @@ class NoteEvent(NamedTuple):
         return fact
 
 
+class LoggedEvent(NamedTuple):
+    """A message of a process on another node of the trial; goes to the trial's first actor, not to the driver."""
+
+    seq: int
+    """Counts those of one node and attempt from 1."""
+    node: int
+    """Number of the node."""
+    message: dict[str, Any]
+    """As the wire has it."""
+
+
+class ExitedEvent(NamedTuple):
+    """The processes on another node of the trial are gone; to the trial's first actor, not to the driver."""
+
+    at: float
+    node: int
+    """Number of the node."""
+    exit_code: int | None
+    why: str
+    """Why they failed, with the rank of the process; empty where they did not fail by themselves."""
+
+
 class LostEvent(NamedTuple):
     """The attempt cannot go on, through no fault of the trial; the last event."""
 
@@ -85,7 +107,9 @@ class EndedEvent(NamedTuple):
         return fact
 
 
-TrialEvent = BeganEvent | ReportEvent | CheckpointEvent | NoteEvent | LostEvent | EndedEvent
+FactEvent = BeganEvent | ReportEvent | CheckpointEvent | NoteEvent | LostEvent | EndedEvent
+"""What a trial actor sends to its driver."""
+TrialEvent = FactEvent | LoggedEvent | ExitedEvent
 WireEvent = tuple[Any, ...]
 """An event between two processes: its kind, then its fields."""
 
@@ -96,6 +120,8 @@ _CLASSES: dict[str, type[Any]] = {
     "note": NoteEvent,
     "lost": LostEvent,
     "ended": EndedEvent,
+    "logged": LoggedEvent,
+    "exited": ExitedEvent,
 }
 _KINDS = {event: kind for kind, event in _CLASSES.items()}
 
@@ -130,7 +156,9 @@ def to_facts(trial: int, attempt: int, events: Sequence[WireEvent]) -> list[Fact
     Raises:
         UnknownEventError: If one is of an unknown kind, or has not the fields of its kind.
     """
-    return [event.to_fact(trial, attempt) for event in unpack(events)]
+    return [
+        event.to_fact(trial, attempt) for event in unpack(events) if not isinstance(event, LoggedEvent | ExitedEvent)
+    ]
 
 
 def _check(event: Any) -> None:

@@ -31,7 +31,7 @@ from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_names import sampling_of, split_name
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.settings.fields import from_text
-from raydrive.settings.keys import OwnKeys
+from raydrive.settings.keys import OwnKeys, ResourceKeys
 from raydrive.settings.nearest import RunPlace
 from raydrive.settings.problems import in_order
 from raydrive.settings.reader import read_site, read_text, with_texts
@@ -56,6 +56,7 @@ from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
 from raydrive.sweepfile.problems import SITE_ADVICE, problems_of, with_line
 from raydrive.sweepfile.schema import TEXTS, SweepKeys
+from raydrive.sweepfile.several_nodes import read_resources
 from raydrive.sweepfile.spellings import with_canonical_limits
 from raydrive.sweepfile.user_types import masked, places
 from raydrive.sweepfile.variables import confidential_notes, read_sources
@@ -167,6 +168,11 @@ class _Reader:
             return None
         own = keys.raydrive or OwnKeys()
         try:
+            reserved = read_resources(keys, own)
+        except ConfigError as error:
+            self._take(error, _RESERVED)
+            return None
+        try:
             config = RunConfig(
                 experiment=keys.experiment_name or usable_name(stem) or "sweep",
                 display_name=keys.display_name or keys.name or "",
@@ -177,6 +183,8 @@ class _Reader:
                 limits=limits_of(keys, own, sampling.space),
                 trial=replace(
                     trial_of(keys, own, inputs, outputs, mapping),
+                    resources=reserved[0],
+                    distribution=reserved[1],
                     secrets=secrets,
                     flags=flag_parameters(sampling.space),
                 ),
@@ -366,13 +374,15 @@ _PATHS = {
     "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
+    "ray_in_trials": "raydrive.ray_in_trials",
     "seed": "raydrive.seed",
-    "resources": "raydrive.resources",
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",
     "primary_metric_value": "objective.value",
 }
 """Names of the configuration as a sweep file has them."""
+_RESERVED = {f"resources.{name}": f"raydrive.resources.{name}" for name in ResourceKeys.model_fields}
+"""The same for what a trial reserves; Azure ML has ``resources`` of its own."""
 
 
 def _dig(raw: Mapping[str, Any], where: str) -> Any:

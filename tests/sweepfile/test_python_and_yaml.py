@@ -55,6 +55,7 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
         "space": "search_space",
         "tags": "tags",
         "resume_from": "raydrive.warm_start",
+        "distribution": "distribution",
         **dict.fromkeys(
             ("resources", "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures"), SAME
         ),
@@ -85,6 +86,7 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
         "max_concurrent_runs": "limits.max_concurrent_trials",
         "max_duration_minutes": "limits.timeout",
         "experiment": "experiment_name",
+        "distribution": "distribution",
         **dict.fromkeys(("resources", "seed", "storage", "address"), SAME),
     },
     Workspace: dict.fromkeys(("storage", "address", "plain_ray"), SAME),

@@ -145,6 +145,8 @@ class ReportReader:
         recorded: What earlier attempts recorded; None = nothing that it could be aligned by.
         announce: Called with each checkpoint that is announced, after the values of the same message.
         note: Called with each notice that the trial itself sends.
+        announce_part: Called with each part of a checkpoint that is announced: its name, the rank of its process, the
+            number of parts, and the number of its node.
     """
 
     def __init__(
@@ -156,6 +158,7 @@ class ReportReader:
         recorded: Recorded | None = None,
         announce: Callable[[str], None] = lambda name: None,
         note: Callable[[str], None] = lambda text: None,
+        announce_part: Callable[[str, int, int, int], None] = lambda name, rank, of, node: None,
     ) -> None:
         self.interval = interval
         """Intervals so far, those of the checkpoint included."""
@@ -165,6 +168,8 @@ class ReportReader:
         """Number of the last report."""
         self.failed_why = ""
         """What the attempt said of its own failure; empty when it said none."""
+        self.ranks_given = False
+        """Whether raydrive gave the ranks: then it is no surprise that rank 0 counts."""
         self.no_number: object = None
         """What was logged last in place of a number as the primary metric; None = nothing was."""
         self._metric = metric
@@ -173,6 +178,7 @@ class ReportReader:
         self._recorded = recorded
         self._announce = announce
         self._note = note
+        self._announce_part = announce_part
         self._told: set[str] = set()
         self._names = {metric}
         self._steps = Steps()
@@ -293,6 +299,12 @@ class ReportReader:
             if not checkpoint:
                 found = shown(get("checkpoint"))
                 self._say("checkpoint", f"the checkpoint {found} was announced, which is no name of a folder: ignored")
+        if checkpoint and (part := get("part")) is not None:
+            rank_of_part, parts = part
+            if not 0 <= rank_of_part < parts:
+                raise ValueError("no rank among so many")
+            self._announce_part(checkpoint, rank_of_part, parts, get("node") or 0)
+            checkpoint = ""
         if rank.__class__ is int and rank > 0:
             metrics, tags = self._of_rank(rank, metrics), self._of_rank(rank, tags)
             if checkpoint:
@@ -302,7 +314,7 @@ class ReportReader:
 
     def _of_rank(self, rank: int, named: dict[str, Any]) -> dict[str, Any]:
         """Metrics or tags of a process of a rank above 0, under the names by which they are kept."""
-        if self._metric in named:
+        if self._metric in named and not self.ranks_given:
             self._say(
                 "rank",
                 f"a process of rank {rank} logs {self._metric!r}: only rank 0 is counted, or the curve would have each "

@@ -9,14 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import ray
+from ray.exceptions import RayError
 
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.ray_cluster.connection import NAMESPACE, actor_options
 from raydrive.storage.run_layout import RunLayout
+
+if TYPE_CHECKING:
+    from raydrive.runtime.gang.placement_groups import PlacementGroups
 
 
 class TrialActorFactory:
@@ -46,8 +50,18 @@ class TrialActorFactory:
         self._prefix = f"raydrive:{layout.key}:slot:"
         self._args = (uri, layout.run_id, config, driver, dict(secrets or {}))
         self._class = ray.remote(actor)
+        spec = TrialConfig.from_json(config).trial
+        resources = spec.resources
+        self._groups: PlacementGroups | None = None
+        """Where a trial has several nodes, or hands its reservation on."""
+        self._hands_on = spec.distribution == "ray"
+        if resources.nodes > 1 or self._hands_on:
+            from raydrive.runtime.gang import placement_groups  # lazy: raydrive.runtime.gang.placement_groups, 0.01 s
+
+            self._groups = placement_groups.PlacementGroups(self._prefix, resources)
         self._options = {
-            **actor_options(TrialConfig.from_json(config).trial.resources),
+            # With a reservation that the trial hands on, the actor itself holds nothing of it, nor anything else.
+            **({"num_cpus": 0} if self._hands_on else actor_options(resources)),
             "max_restarts": 0,
             "max_task_retries": 0,
             # Detached and named: it outlives the driver's process, and the next driver finds it and goes on with it.
@@ -67,7 +81,35 @@ class TrialActorFactory:
         """
         name = f"{self._prefix}{label or f'{epoch}-{len(self._made) + 1}'}"
         self._made.add(name)
-        return self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
+        if self._groups is None:
+            return self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
+        group = self._groups.reserve(name)
+        options = self._options
+        if not self._hands_on:
+            options = {**options, "scheduling_strategy": self._groups.first_node(group)}
+        actor = self._class.options(name=name, **options).remote(*self._args, epoch, name, group)
+        self._groups.hold(actor, group)
+        return actor
+
+    def kill(self, actor: Any) -> None:
+        """Kills an actor, with those of the trial's other nodes; one that is gone is no error."""
+        with contextlib.suppress(RayError, ValueError):
+            ray.kill(actor, no_restart=True)
+        if self._groups is not None:
+            self._groups.remove(actor)
+
+    def placed(self, actors: Iterable[Any]) -> int | None:
+        """Returns how many of these actors have all of their nodes; None where a trial has one node."""
+        return None if self._groups is None else sum(map(self._groups.is_placed, actors))
+
+    def is_whole(self, actor: Any) -> bool:
+        """Whether an actor still has what its trials hand on: one of them may have given it back."""
+        return not self._hands_on or self._groups is None or not self._groups.is_removed(actor)
+
+    @property
+    def needs_renewal(self) -> bool:
+        """Whether actors are there before their reservation is, and must be told that the driver still waits."""
+        return self._hands_on
 
     def take_first(self) -> Any:
         """Returns the actor that was requested in advance, to the first caller; else None."""
@@ -83,6 +125,8 @@ class TrialActorFactory:
         for name in sorted(names - self._made):
             with contextlib.suppress(ValueError):
                 found[name] = ray.get_actor(name, namespace=NAMESPACE)
+        if self._groups is not None:
+            self._groups.find(found, self._made)
         return found
 
     def prestart(self) -> None:

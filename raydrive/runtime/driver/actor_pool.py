@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import ray
 from ray.exceptions import (
     ActorDiedError,
     OutOfMemoryError,
@@ -242,13 +241,16 @@ class ActorPool:
 
     def _starting_now(self) -> int:
         """How many actors have their reservation and are not there yet: an attempt that waits for one needs no room."""
-        young = sum(time.monotonic() - slot.asked_at < STARTING_S for slot in self._starting)
+        young = [slot.actor for slot in self._starting if time.monotonic() - slot.asked_at < STARTING_S]
+        placed = self._factory.placed(young) if young else 0
+        if placed is not None:
+            return placed
         held = len(self._idle) + len(self._busy)
-        return starting_now(self._config.trial.resources, held=held, starting=young) if young else 0
+        return starting_now(self._config.trial.resources, held=held, starting=len(young))
 
     def renew(self) -> None:
         """Renews every actor's lease."""
-        for slot in [*self._idle, *self._busy.values()]:
+        for slot in [*(self._starting if self._factory.needs_renewal else []), *self._idle, *self._busy.values()]:
             slot.actor.renew.remote(self._epoch)
 
     def _spawn(self, work: Any) -> None:
@@ -260,8 +262,7 @@ class ActorPool:
         if self._let_go:
             return
         slot.killed = slot.killed or why
-        with contextlib.suppress(RayError, ValueError):
-            ray.kill(slot.actor, no_restart=True)
+        self._factory.kill(slot.actor)
 
     # ------------------------------------------------------------------ taking over
 
@@ -363,6 +364,8 @@ class ActorPool:
                 self._kill(slot, "trials cannot begin there")
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
+            elif not self._factory.is_whole(slot.actor):
+                self._kill(slot, "its trial has given the reservation back")
         except StaleEpochError:  # a newer driver has it: not ours to judge any more
             self.detach()
             return

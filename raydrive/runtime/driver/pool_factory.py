@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import ray
-
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import Fact
 from raydrive.runtime.driver.actor_factory import TrialActorFactory
@@ -64,5 +62,5 @@ class PoolFactory:
     def discard(self) -> None:
         """Kills the actor that was asked for already: the driver cannot start."""
         first = self._factory.take_first() if self._factory is not None else None
-        if first is not None:
-            ray.kill(first, no_restart=True)
+        if first is not None and self._factory is not None:
+            self._factory.kill(first)

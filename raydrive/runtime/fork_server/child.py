@@ -34,7 +34,8 @@ from raydrive.runtime.fork_server.job_order import ServedJob
 from raydrive.runtime.fork_server.system_exit import exit_code
 
 FAILURE = b"E"
-"""First byte of what is written to the status pipe: the sentence that follows says why the job could not start."""
+"""First byte of what is written to the status pipe: the sentence that follows, up to a zero byte, is why the job could
+not start."""
 MODULES = b"M"
 """First byte of what is written to the status pipe: names of installed modules that the job has imported follow."""
 _MAX_STATUS = 60_000  # a pipe takes 64 KiB without a reader
@@ -71,20 +72,34 @@ def run_job(
     try:
         _detach_from_parent(parent, close)
         if job is not None and job["argv"]:
+            job = _own_share(job, status)
             _attach_log_and_cwd(job)
             _execute(job["argv"], job["env"])
         _refresh_interpreter()
         if job is None and orders is not None:
             job, orders = prefork.next_job(orders), None
         if job is not None:
+            job = _own_share(job, status)
             _attach_log_and_cwd(job)
             code = _run_python(job, status, orders)
     except CannotStart as problem:
-        os.write(status, FAILURE + str(problem).encode()[:_MAX_STATUS])
+        os.write(status, FAILURE + str(problem).encode()[:_MAX_STATUS] + b"\0")
     except BaseException as problem:  # a mistake of ours must not unwind into the parent's code
-        os.write(status, FAILURE + f"{type(problem).__name__}: {problem}".encode()[:_MAX_STATUS])
+        os.write(status, FAILURE + f"{type(problem).__name__}: {problem}".encode()[:_MAX_STATUS] + b"\0")
     finally:
         os._exit(code)
+
+
+def _own_share(job: ServedJob, status: int) -> ServedJob:
+    """Forks the processes of a job that has several, and returns in each of them what it runs."""
+    if not job["ranks"]:
+        return job
+    # Few trials have several processes on a node.
+    from raydrive.runtime.fork_server import local_ranks  # lazy: raydrive.runtime.fork_server.local_ranks, 0.001 s
+
+    job = local_ranks.split(job, status)
+    _seed("numpy.random")
+    return job
 
 
 def _detach_from_parent(parent: int, close: list[int]) -> None:
@@ -207,7 +222,7 @@ def _run_python(job: ServedJob, status: int, orders: socket.socket | None) -> in
     learned = _installed([*itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - before))][::-1])
     while len(",".join(learned)) > _MAX_STATUS:
         del learned[len(learned) // 2 :]
-    if learned:
+    if learned and job.get("learns", True):
         with contextlib.suppress(OSError):  # closed by the user, with all that was open
             os.write(status, MODULES + ",".join(learned).encode())
     return code

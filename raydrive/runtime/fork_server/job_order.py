@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 
+class RankOrder(TypedDict):
+    """One process of a job that has several."""
+
+    env: dict[str, str]
+    """What is set in its environment beside that of the job."""
+    log_path: str
+
+
 class JobOrder(TypedDict):
     """One start of a training process: the fields of ``fork_client.Job``, and what is made of them.
 
@@ -25,6 +33,8 @@ class JobOrder(TypedDict):
     env: Mapping[str, str]
     log_path: str
     grace_s: float
+    ranks: list[RankOrder]
+    """The processes of a job that has several on this node; empty = it has one."""
 
 
 class ServedJob(JobOrder, total=False):
@@ -34,6 +44,8 @@ class ServedJob(JobOrder, total=False):
     """Folder with the user's code; empty for none."""
     changes: tuple[list[str], dict[str, str]]
     """Names to remove from the server's environment, and what to set in it, to make it that of the job."""
+    learns: bool
+    """Whether the process names the modules that it has imported; it does where this is left out."""
 
 
 class Setup(TypedDict):

@@ -36,6 +36,7 @@ from raydrive.runtime.fork_server import (
     boot,
     child,
     fork_safety,
+    local_ranks,
     orphans,
     prefork,
     process_reset,
@@ -239,17 +240,14 @@ class ForkServer:
     def _report(self, tree: process_tree.Tree) -> None:
         """Tells the actor how the job has ended."""
         self._tree, self._prefork_at = None, float("inf")
-        os.set_blocking(self._status, False)
-        said = b""
-        with contextlib.suppress(BlockingIOError):  # a leftover that cannot be killed may hold the other end
-            said = os.read(self._status, 1 << 16)
+        said, rank = local_ranks.read_status(self._status)
         os.close(self._status)
         if self._reused is not None:
             self._renewed = self._renewed or self._reused.last_word()
         self._release()
         code, error = tree.code, ""
         if said.startswith(child.FAILURE):
-            code, error = None, said[1:].decode(errors="replace")
+            code, error = None, said[1:].partition(b"\0")[0].decode(errors="replace")
         elif said.startswith(child.MODULES) and self._learns:
             self._learned = said[1:].decode().split(",")
         self._learned_all = not self._learned
@@ -258,7 +256,7 @@ class ForkServer:
             self._end()  # they are this process's children for ever, so it cannot tell the next job's from them
         killed = code not in (0, None) and not tree.stopped and process_tree.oom_kills() > self._oom
         ended = {"code": code, "error": error, "cpu_s": tree.cpu_s, "max_rss_bytes": tree.max_rss_bytes, "oom": killed}
-        self._send({"ended": {**ended, "renewed": self._renewed}})
+        self._send({"ended": {**ended, "renewed": self._renewed, "failed_rank": rank}})
 
     # ------------------------------------------------------------------ one process for several jobs
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 LOOK_S = 0.2
@@ -65,6 +65,22 @@ class LogOrder:
         if lines:
             with contextlib.suppress(OSError):
                 _append(self._order, "".join([f"{line}\n" for line in lines]).encode())
+
+
+@contextlib.asynccontextmanager
+async def following(logs: Mapping[int, Path], order: Path) -> AsyncIterator[LogOrder]:
+    """Writes down the order of logs as long as the body lasts.
+
+    Args:
+        logs: The log of each rank on this node.
+        order: Where the order is written.
+    """
+    made = LogOrder(logs, order)
+    made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
 
 
 def _append(path: str, data: bytes) -> None:

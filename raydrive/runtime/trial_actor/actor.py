@@ -10,18 +10,24 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from raydrive.core.config.trial_spec import TrialConfig
-from raydrive.core.errors import StaleEpochError
+from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.reports.attempt_reports import Recorded
+from raydrive.runtime.gang.member_events import MemberEvents
+from raydrive.runtime.gang.rank_variables import Meeting
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.attempt_run import ActorParts, AttemptRun
 from raydrive.runtime.trial_actor.event_delivery import Delivery
 from raydrive.runtime.trial_actor.first_report_delay import FirstReportDelay
 from raydrive.runtime.trial_actor.node_setup import NodeSetup
-from raydrive.runtime.trial_events import TrialEvent
+from raydrive.runtime.trial_events import TrialEvent, WireEvent, unpack
+
+if TYPE_CHECKING:
+    from raydrive.runtime.gang.leader import Members
 
 READY_S = 5.0
 """Longest time that ``ping`` waits for the actor to be ready, in seconds: inputs that are fetched may take minutes."""
@@ -38,17 +44,35 @@ class TrialSupervisor:
         epoch: Epoch of that driver.
         name: The actor's own name, by which the next driver finds it.
         secrets: Further environment variables of the trials by name; nowhere but in memory. None = none.
+        node_rank: Number of its node among those of the trial.
+        members: The actors of the trial's other nodes, where this is the first of several; else None.
+        release: Gives back the reservation of all of them, or that which its trials hand on to Ray.
+        reserved: Returns when the reservation is there that its trials hand on.
+        variables: What its trials get to join Ray; those of the user win.
     """
 
     def __init__(
-        self, uri: str, run_id: str, config: Mapping[str, Any], driver: Any, epoch: int, name: str, secrets: Any = None
+        self,
+        uri: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        driver: Any,
+        epoch: int,
+        name: str,
+        secrets: Any = None,
+        *,
+        node_rank: int = 0,
+        members: Members | None = None,
+        release: Callable[[], None] = lambda: None,
+        reserved: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._config = TrialConfig.from_json(config)
         self._run_id = run_id
         self._epoch = epoch
         self._heard_at = time.monotonic()
         self._attempt: AttemptRun | None = None
-        self.setup = NodeSetup(uri, self._config, dict(secrets or {}))
+        self.setup = NodeSetup(uri, self._config, dict(secrets or {}), variables)
         """What its attempts share on its node."""
         self.first_report_delay = FirstReportDelay()
         """How long the first events of the next attempt are held back."""
@@ -64,7 +88,9 @@ class TrialSupervisor:
         self._lease = loop.create_task(self._watch_lease())
         # Before the first attempt comes, which takes a while.
         self._readying = loop.create_task(self._get_ready_early())
-        self._parts = ActorParts(self._config, run_id, name, self.setup, self._delivery, self.first_report_delay)
+        self._node_rank, self._members, self._release, self._reserved = node_rank, members, release, reserved
+        shared = (self.setup, self._delivery, self.first_report_delay)
+        self._parts = ActorParts(self._config, run_id, name, *shared, node_rank, members, reserved)
 
     @property
     def attempt(self) -> AttemptRun | None:
@@ -106,6 +132,8 @@ class TrialSupervisor:
             StaleEpochError: If a newer driver has taken over already.
         """
         self._hear(epoch)
+        if self._members is not None:
+            self._members.renew()
 
     def _hear(self, epoch: int) -> None:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""
@@ -121,6 +149,7 @@ class TrialSupervisor:
             await asyncio.sleep(min(5.0, lease_s / 4))
             if time.monotonic() - self._heard_at > lease_s:
                 await self.setup.stop(self._config.trial.grace_s)
+                self._release()
                 os._exit(0)  # the guard ends whatever is left; Ray frees the reservation
 
     async def _get_ready_early(self) -> None:
@@ -134,6 +163,9 @@ class TrialSupervisor:
         One that is given to an actor without its helper waits for that, though another actor may be free before.
         """
         await asyncio.wait([self._readying], timeout=min(READY_S, self._config.trial.lease_s / 4))
+        await self._reserved()
+        if self._members is not None:
+            await self._members.ready()
         return os.getpid()
 
     async def run(
@@ -147,6 +179,7 @@ class TrialSupervisor:
         recorded: int | None = None,
         first_step: float | None = None,
         last_step: float | None = None,
+        meeting: Mapping[str, Any] | None = None,
     ) -> list[TrialEvent]:
         """Runs an attempt to its end and returns its last events; joins it when it is under way already.
 
@@ -160,6 +193,7 @@ class TrialSupervisor:
             recorded: Intervals that earlier attempts recorded, where the next two are known.
             first_step: The step of the first of them.
             last_step: The step of the last of them.
+            meeting: Where the attempt's processes meet, for the actor of another node than the trial's first.
 
         Raises:
             StaleEpochError: If a newer driver has taken over.
@@ -167,9 +201,14 @@ class TrialSupervisor:
         self._hear(epoch)
         current = self._attempt
         if current is None or not current.is_of(trial, attempt):
-            known = Recorded.of(recorded, first_step, last_step)
-            events = AttemptEvents(trial, attempt, interval, self._config.metric.name, known)
-            current = self._attempt = AttemptRun(self._parts, events, params, resume_from)
+            metric, place = self._config.metric.name, Meeting(**meeting) if meeting is not None else None
+            events = (
+                MemberEvents(trial, attempt, interval, metric, self._node_rank)
+                if self._node_rank
+                else AttemptEvents(trial, attempt, interval, metric, Recorded.of(recorded, first_step, last_step))
+            )
+            events.reader.ranks_given = self._config.trial.resources.world_size > 1
+            current = self._attempt = AttemptRun(self._parts, events, params, resume_from, place)
         return await current.last_events()
 
     async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
@@ -182,6 +221,48 @@ class TrialSupervisor:
         current = self._attempt
         if current is not None and not current.is_over and (trial is None or current.is_of(trial, attempt)):
             await current.stop(grace_s)
+
+    async def report(self, trial: int, attempt: int, events: Sequence[WireEvent]) -> bool:
+        """Takes a batch of events from another node of the trial; returns when there is room for more.
+
+        Returns:
+            Whether it is of the attempt under way.
+        """
+        current = self._attempt
+        if current is None or not current.is_of(trial, attempt):
+            return False
+        await current.take(unpack(events))
+        return True
+
+    async def log(self, trial: int, attempt: int, sender: str, number: int, messages: Sequence[Any]) -> bool:
+        """Takes what a process on any node logs with ``Run.remote()``; returns when there is room for more.
+
+        Returns:
+            Whether it is of the attempt under way.
+        """
+        current = self._attempt
+        if current is None or not current.is_of(trial, attempt):
+            return False
+        return await current.remote_messages.take(sender, number, messages)
+
+    async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
+        """Brings the parts of a checkpoint that lie on this node to the storage.
+
+        Raises:
+            StorageError: If they cannot be written, or the attempt is over.
+        """
+        self._hear(epoch)
+        current = self._attempt
+        if current is None or not current.is_of(trial, attempt):
+            raise StorageError(f"attempt {attempt} of trial {trial} is not on this node")
+        return await asyncio.get_running_loop().run_in_executor(None, current.put_parts, number, names)
+
+    async def drop_parts(self, epoch: int, trial: int, attempt: int, names: Mapping[int, str] | None) -> None:
+        """Removes parts of a checkpoint from this node, or notes (None) that none is going to be asked for."""
+        self._hear(epoch)
+        current = self._attempt
+        if current is not None and current.is_of(trial, attempt):
+            current.drop_parts(names)
 
     def _refused(self, current: AttemptEvents, why: str) -> None:
         """What an attempt logged can never be recorded: it fails, for another attempt would log the same."""

@@ -28,7 +28,7 @@ def why_ended(exit_: Exit, prepared: Prepared, submit_dir: str = "") -> str:
     """
     if exit_.code == 0:
         return ""
-    words = exit_.error or prepared.last_words()
+    words = exit_.error or prepared.last_words(exit_.failed_rank or 0)
     if where := hint(words, str(prepared.cwd), submit_dir):
         prepared.note(where)
         words = f"{words}. {where}"

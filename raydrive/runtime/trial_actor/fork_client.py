@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from raydrive import variables
 from raydrive.runtime.fork_server import boot, orphans
-from raydrive.runtime.fork_server.job_order import JobOrder, Setup
+from raydrive.runtime.fork_server.job_order import JobOrder, RankOrder, Setup
 
 LOST = "the process that supervises the trial (pid {pid}) is gone; the trial was ended with it"
 
@@ -49,6 +49,8 @@ class Job:
     """File that stdout and stderr are appended to; its folder has to exist."""
     grace_s: float
     """Seconds between SIGTERM and SIGKILL when the actor dies in the middle."""
+    ranks: tuple[RankOrder, ...] = ()
+    """Its processes where it has several on this node, each with an environment and a log of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Exit:
     """Whether its main process waits for the next job."""
     renewed: str = ""
     """Why its main process cannot have the next job, though it was to; else empty."""
+    failed_rank: int | None = None
+    """Index of the process that failed first, where the job has several; else None."""
 
 
 class ForkServerClient:
@@ -282,6 +286,7 @@ def _as_json(job: Job, mark: str) -> JobOrder:
         "env": {**job.env, orphans.MARK: mark},
         "log_path": job.log_path,
         "grace_s": job.grace_s,
+        "ranks": list(job.ranks),
     }
 
 

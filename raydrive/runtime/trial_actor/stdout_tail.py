@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,13 @@ def _reader(config: TrialConfig) -> PrintedReader | FindingReader | None:
     from raydrive.core.reports.stdout_parser import PrintedReader  # lazy: raydrive.core.reports.stdout_parser, 0.006 s
 
     return PrintedReader(config.trial.metrics, config.metric.name)
+
+
+def not_read(config: TrialConfig) -> TrialConfig:
+    """Returns a configuration by which no metrics are looked for in what is printed."""
+    if config.trial.metrics is None:
+        return config
+    return dataclasses.replace(config, trial=dataclasses.replace(config.trial, metrics=None))
 
 
 @contextlib.asynccontextmanager

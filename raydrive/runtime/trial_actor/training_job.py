@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,10 @@ from typing import Any
 
 from raydrive import ranks, variables, wire
 from raydrive.core.config.command_line import sweep_variables, trial_argv, with_resume_argument
-from raydrive.core.config.trial_spec import TrialConfig
+from raydrive.core.config.trial_spec import TrialConfig, TrialSpec
+from raydrive.runtime.fork_server.job_order import RankOrder
+from raydrive.runtime.gang import mpi
+from raydrive.runtime.gang.rank_variables import Meeting, node_variables, outer_ranks, process_variables
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import Resumed
@@ -25,6 +29,7 @@ def training_job(
     params: Mapping[str, Any],
     prepared: Prepared,
     resumed: Resumed | None,
+    meeting: Meeting | None = None,
 ) -> Job:
     """Returns the job of an attempt.
 
@@ -36,28 +41,26 @@ def training_job(
         params: The hyperparameters.
         prepared: Its files.
         resumed: The checkpoint it goes on from; None = it begins anew.
+        meeting: Where its processes meet; None = it has one.
 
     Raises:
         ConfigError: If the command cannot be filled in.
         OSError: If a folder for its outputs cannot be made.
     """
     spec = node.spec
-    env = _environment(
-        config, run_id, node, current, params, prepared, str(resumed.path) if resumed is not None else ""
+    resume_from = str(resumed.path) if resumed is not None else ""
+    env = _environment(config, run_id, node, current, params, prepared, resume_from, meeting)
+    job = functools.partial(
+        Job,
+        cwd=str(prepared.cwd),
+        env=env,
+        log_path=str(prepared.log),
+        grace_s=spec.grace_s,
+        ranks=_ranks(spec, meeting, prepared, env),
     )
-    cwd, log_path, grace_s = str(prepared.cwd), str(prepared.log), spec.grace_s
     if spec.kind == "function":
         path, name, reuse = str(node.files.function_path), config.metric.name, spec.reuse_processes
-        return Job(
-            function_path=path,
-            params=params,
-            metric=name,
-            reuse=reuse,
-            cwd=cwd,
-            env=env,
-            log_path=log_path,
-            grace_s=grace_s,
-        )
+        return job(function_path=path, params=params, metric=name, reuse=reuse)
     outputs = {name: str(prepared.outputs / below) for name, below in spec.outputs.items()}
     for name, path in outputs.items():
         if name not in spec.output_files:
@@ -69,10 +72,28 @@ def training_job(
     argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
     if resumed is not None and spec.resume_argument:
         argv = with_resume_argument(argv, str(resumed.path))
-    if spec.preload and not spec.python and argv[0] == sys.executable and len(argv) > 1 and argv[1].endswith(".py"):
-        arguments = tuple(argv[2:])
-        return Job(script=argv[1], arguments=arguments, cwd=cwd, env=env, log_path=log_path, grace_s=grace_s)
-    return Job(argv=tuple(argv), cwd=cwd, env=env, log_path=log_path, grace_s=grace_s)
+    if spec.distribution == "mpi":
+        argv, order = mpi.node_process(argv, spec.resources, meeting, prepared.node_rank)
+        env.update(order)
+    elif spec.preload and not spec.python and argv[0] == sys.executable and len(argv) > 1 and argv[1].endswith(".py"):
+        return job(script=argv[1], arguments=tuple(argv[2:]))
+    return job(argv=tuple(argv))
+
+
+def _ranks(spec: TrialSpec, meeting: Meeting | None, prepared: Prepared, env: dict[str, str]) -> tuple[RankOrder, ...]:
+    """The processes on this node; of a single one the variables go into ``env``."""
+    if meeting is None or spec.distribution == "mpi":
+        return ()
+    gpus, node, several = env.get("CUDA_VISIBLE_DEVICES", ""), prepared.node_rank, spec.resources.processes_per_node
+    own = [
+        process_variables(spec.resources, meeting, node, index, distribution=spec.distribution, gpus=gpus)
+        for index in range(several)
+    ]
+    if several == 1:
+        env.update(own[0])
+        return ()
+    logs = [prepared.log, *(one.path for one in prepared.more_logs)]
+    return tuple({"env": variables, "log_path": str(log)} for variables, log in zip(own, logs, strict=True))
 
 
 def _environment(
@@ -83,9 +104,18 @@ def _environment(
     params: Mapping[str, Any],
     prepared: Prepared,
     resume_from: str,
+    meeting: Meeting | None,
 ) -> dict[str, str]:
     spec = node.spec
     env = dict(node.environment)
+    if meeting is not None:
+        shared = node_variables(spec.resources, meeting, prepared.node_rank)
+        env |= mpi.without_ranks(shared) if spec.distribution == "mpi" else shared
+    if spec.distribution == "ray":
+        # Few trials hand their reservation on.
+        from raydrive.runtime.ray_in_trials import joining  # lazy: ray, 0.4 s
+
+        env = {**joining.job_variables(str(prepared.cwd)), **env}
     env |= wire.trial_environment(
         channel=node.channel.path,
         run_id=run_id,
@@ -100,6 +130,6 @@ def _environment(
         resume_from=resume_from,
         submit_dir=spec.submit_dir,
         large_dir=str(prepared.scratch),
-        outer_ranks=ranks.outer_ranks(env),
+        outer_ranks=ranks.outer_ranks(env) if meeting is None else outer_ranks(env, spec.distribution),
     )
     return env

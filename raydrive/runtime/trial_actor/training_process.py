@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from raydrive import wire
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.fork_server import process_tree
+from raydrive.runtime.gang import log_order
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.event_delivery import Delivery, pause_if_unheard
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
@@ -18,7 +20,7 @@ from raydrive.runtime.trial_actor.files.capped_log import CappedLog
 from raydrive.runtime.trial_actor.files.removed_files import RemovalWatch
 from raydrive.runtime.trial_actor.fork_client import Exit, Job
 from raydrive.runtime.trial_actor.node_setup import ReadyNode
-from raydrive.runtime.trial_actor.stdout_tail import StdoutTail, watched
+from raydrive.runtime.trial_actor.stdout_tail import StdoutTail, not_read, watched
 from raydrive.runtime.trial_events import BeganEvent
 
 
@@ -39,6 +41,8 @@ class TrainingProcess:
     """Seconds that the first events of the attempt wait for others."""
     is_stopped: Callable[[], bool]
     """Whether the attempt is being stopped."""
+    hosts: Sequence[str] = ()
+    """Names of the trial's nodes; empty = it has one."""
 
     async def run(self) -> tuple[Exit, Callable[[bool, bool], str]]:
         """Runs the job and reads all that it logs and prints.
@@ -53,9 +57,20 @@ class TrainingProcess:
         current.log = prepared.note
         channel.take, channel.notice = self._take, current.tell
         self.watch.start()
-        log = CappedLog(prepared.log, self.node.spec.log_limit, prepared.log_changed)
-        printed = StdoutTail(log, self.config, self._take, current.is_full, self._note)
-        async with watched(printed, self.is_stopped):
+        limit = self.node.spec.log_limit
+        log = CappedLog(prepared.log, limit, prepared.log_changed)
+        silent = not_read(self.config)
+        printed = StdoutTail(
+            log, silent if prepared.node_rank else self.config, self._take, current.is_full, self._note
+        )
+        async with contextlib.AsyncExitStack() as watches:
+            for one in prepared.more_logs:
+                more = CappedLog(one.path, limit, one.changed)
+                tail = StdoutTail(more, silent, self._take, current.is_full, self._note)
+                await watches.enter_async_context(watched(tail, self.is_stopped))
+            await watches.enter_async_context(watched(printed, self.is_stopped))
+            if prepared.order is not None:
+                await watches.enter_async_context(log_order.following(prepared.process_logs, prepared.order.path))
             exit_ = await self.node.fork_server.run(self.job, self._begin)
         current.kept = exit_.kept
         # A process that is kept for the next trial may have been paused at its very last report.
@@ -73,7 +88,7 @@ class TrainingProcess:
         current.pid, current.began = pid, True
         gpus = self.job.env.get("CUDA_VISIBLE_DEVICES", "")
         # Before what it may have logged already: two sockets bring that and this, in any order.
-        current.unsent.insert(0, BeganEvent(time.time(), os.uname().nodename, pid, gpus, self.actor))
+        current.unsent.insert(0, BeganEvent(time.time(), os.uname().nodename, pid, gpus, self.actor, tuple(self.hosts)))
         self.delivery.begin(current, self.first_delay_s)
 
     def _take(self, messages: Sequence[wire.Message]) -> list[wire.Message]:

@@ -16,7 +16,7 @@ from typing import Any, Sequence  # noqa: UP035  (Python 3.8)
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _MODULES = tuple(
     f"raydrive.{name}"
-    for name in ("azure_data", "context", "context_values", "log_command", "ranks", "variables", "wire")
+    for name in ("azure_data", "context", "context_values", "log_command", "ranks", "trial_ray", "variables", "wire")
 )
 __path__: list[str] = []
 

@@ -77,10 +77,11 @@ class Actor:
         self.run = SimpleNamespace(remote=run)
 
 
-@pytest.fixture(autouse=True)
-def _no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``ray.kill`` starts a Ray of its own where there is none; the actors here are not Ray's."""
-    monkeypatch.setattr("raydrive.runtime.driver.actor_pool.ray.kill", lambda actor, no_restart: None)
+def factory_of(run: Callable[..., Any]) -> Any:
+    """Stands for the factory of trial actors whose ``run`` is this."""
+    return SimpleNamespace(
+        take_first=lambda: None, make=lambda epoch: Actor(run), find_existing=dict, kill=lambda actor: None
+    )
 
 
 def facts_of(run: Callable[..., Any]) -> list[Fact]:
@@ -94,7 +95,7 @@ def facts_of(run: Callable[..., Any]) -> list[Fact]:
             recorded.extend(facts)
             done.set()
 
-        factory: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), find_existing=dict)
+        factory = factory_of(run)
         pool = ActorPool(function_config(), factory, None, 1, lambda facts: None, record)
         pool.launch(Launch(0, 1, {"x": 1.0}))
         await asyncio.wait_for(done.wait(), 10)
@@ -174,7 +175,7 @@ def test_an_attempt_that_the_driver_gives_up_is_lost_when_its_actor_is_gone() ->
             await gone.wait()
             raise died(WORKER)
 
-        factory: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), find_existing=dict)
+        factory = factory_of(run)
         pool = ActorPool(function_config(), factory, None, 1, lambda facts: None, record)
         pool.launch(Launch(0, 1, {}))
         await asyncio.sleep(0.1)
@@ -198,7 +199,7 @@ def test_an_attempt_that_a_newer_driver_has_is_not_judged() -> None:
             recorded.extend(facts)
 
         run = failing(raised(StaleEpochError("newer")))
-        factory: Any = SimpleNamespace(take_first=lambda: None, make=lambda epoch: Actor(run), find_existing=dict)
+        factory = factory_of(run)
         pool = ActorPool(function_config(), factory, None, 1, lambda facts: None, record)
         pool.launch(Launch(0, 1, {}))
         await asyncio.sleep(0.2)

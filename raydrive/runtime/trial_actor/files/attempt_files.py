@@ -12,6 +12,7 @@ from pathlib import Path
 
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.core.errors import RefusedFileError, StorageError
+from raydrive.runtime.gang.node_files import while_training
 from raydrive.runtime.node_cache import evict_old_caches, is_held, lock_run_cache
 from raydrive.runtime.private_folder import private_folder
 from raydrive.runtime.trial_actor.environment import node_environment
@@ -23,11 +24,25 @@ from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.contained import is_contained, open_within, remove_tree
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.input_cache import fetch_input
-from raydrive.storage.run_layout import LOG_NAME, RunLayout
+from raydrive.storage.run_layout import RunLayout, log_order, rank_log
 from raydrive.storage.uploads import LogUploader
 
 TAIL_BYTES = 4096
 """So much of a failed attempt's log is searched for its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLog:
+    """The log of one process of several on this node."""
+
+    path: Path
+    uploader: LogUploader | None
+    """Brings it to a storage that is not local; None when it is written there directly."""
+
+    def changed(self, start: int) -> None:
+        """Notes that it is another one from this byte on, since it was cut."""
+        if self.uploader is not None:
+            self.uploader.rewind(start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,12 @@ class Prepared:
     """Holds ``cwd`` and ``scratch``, and is kept for the next attempt where this one left nothing there."""
     put_back: Callable[[ReusableWorkdir], None] = lambda workdir: None
     """Takes the working directory when it is free again."""
+    node_rank: int = 0
+    """Number of this node among those of the trial."""
+    more_logs: tuple[ProcessLog, ...] = ()
+    """The logs of the further processes on this node, beside ``log``, which is the first one's."""
+    order: ProcessLog | None = None
+    """The order in which the logs of this node were written; None where the trial has one process."""
 
     @property
     def staging(self) -> Path:
@@ -79,13 +100,22 @@ class Prepared:
         Raises:
             StorageError: If it cannot be written.
         """
-        if self.uploader is not None:
-            self.uploader.sync()
+        logs = (*self.more_logs, *((self.order,) if self.order is not None else ()))
+        for uploader in (self.uploader, *(one.uploader for one in logs)):
+            if uploader is not None:
+                uploader.sync()
 
     @property
     def log_folder(self) -> Folder:
         """The attempt's folder in the storage, with its log."""
         return self.uploader.folder if self.uploader is not None else open_folder(self.log.parent)
+
+    @property
+    def process_logs(self) -> dict[int, Path]:
+        """The log of each process on this node, by rank."""
+        logs = [self.log, *(one.path for one in self.more_logs)]
+        first = self.node_rank * len(logs)
+        return dict(enumerate(logs, first))
 
     def is_bare(self) -> bool:
         """Whether nothing was left in the working directory; one with code holds that at least."""
@@ -96,10 +126,15 @@ class Prepared:
         if self.uploader is not None:
             self.uploader.rewind(start)
 
-    def last_words(self) -> str:
-        """Returns the last line of the log that says something: of a Python traceback, the exception."""
+    def last_words(self, process: int = 0) -> str:
+        """Returns the last line of a log that says something: of a Python traceback, the exception.
+
+        Args:
+            process: Index of the process on this node.
+        """
+        log = self.more_logs[process - 1].path if process else self.log
         try:
-            with open(open_within(self.within, self.log), "rb") as file:
+            with open(open_within(self.within, log), "rb") as file:
                 file.seek(0, os.SEEK_END)
                 file.seek(max(0, file.tell() - TAIL_BYTES))
                 lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
@@ -275,8 +310,15 @@ class TrialFiles:
             for name, value in self._spec.inputs.items()
         }
 
-    def prepare(self, trial: int, attempt: int) -> Prepared:
+    def prepare(self, trial: int, attempt: int, node_rank: int = 0, processes: int = 1, nodes: int = 1) -> Prepared:
         """Makes the working directory of an attempt; ``outputs`` and ``logs`` exist in it.
+
+        Args:
+            trial: Number of the trial.
+            attempt: Number of the attempt.
+            node_rank: Number of this node among those of the trial.
+            processes: Training processes of the trial on each node.
+            nodes: Nodes of the trial.
 
         Raises:
             StorageError: If something cannot be made.
@@ -284,20 +326,33 @@ class TrialFiles:
         self.temporary.make()
         name = f"{trial:05d}-{attempt}-{secrets.token_hex(2)}"
         local = self._layout.trial(trial).local_path
-        files = local if local is not None else self._root / "files" / name
+        files = self._root / "files" / name if local is None else while_training(local, node_rank)
         if local is not None and not is_contained([str(self._layout.folder.local_path)], str(local)):
             raise RefusedFileError(f"cannot use {local}: another trial has put a link there that leaves the run's")
         workdir = self._bound_workdir(name, files) if self._code is None else None
         cwd = workdir.cwd if workdir else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
-        log_folder = f"{files}/attempt-{attempt}" if local is not None else str(files)
+        log_folder = f"{local}/attempt-{attempt}" if local is not None else str(files)
         make_folder(log_folder)
-        log = Path(f"{log_folder}/{LOG_NAME}")
-        uploader = None if local is not None else LogUploader(log, self._layout.attempt(trial, attempt), (self._root,))
+        first = node_rank * processes
+        names = list(map(rank_log, range(first, first + processes)))
+        mpi = self._spec.distribution == "mpi"
+        if mpi and node_rank:  # what its ranks print comes to the first node
+            names = [f"mpi_node_{node_rank}.txt"]
+        log, *more = (self._log(log_folder, trial, attempt, name) for name in names)
+        several = nodes * processes > 1 and not mpi
+        order = self._log(log_folder, trial, attempt, log_order(node_rank)) if several else None
         scratch = workdir.scratch if workdir else self._root / "scratch" / name
         if workdir is None:
             (scratch / "checkpoints").mkdir(parents=True)
         rest = (self._root, self._code, self._spec.keep, workdir, self._free_workdirs.append)
-        return Prepared(cwd, files, log, uploader, self._layout, trial, scratch, *rest)
+        place = (cwd, files, log.path, log.uploader, self._layout, trial, scratch)
+        return Prepared(*place, *rest, node_rank=node_rank, more_logs=tuple(more), order=order)
+
+    def _log(self, folder: str, trial: int, attempt: int, name: str) -> ProcessLog:
+        path, in_storage = Path(f"{folder}/{name}"), self._layout.attempt(trial, attempt)
+        if self._layout.folder.local_path is not None:
+            return ProcessLog(path, None)
+        return ProcessLog(path, LogUploader(path, in_storage, (self._root,), name))
 
     def _bound_workdir(self, name: str, files: Path) -> ReusableWorkdir:
         """A free working directory, bound to the trial whose files these are.

@@ -314,14 +314,24 @@ def take_replaced(cwd: Path, files: Path) -> dict[str, str]:
         if not os.path.lexists(there) or real == os.path.realpath(ours):
             continue
         if os.path.isdir(real) and _is_inside(real, os.path.realpath(cwd)):
-            failed.update(_move_tree(real, str(ours), name))
+            failed.update(move_tree(real, str(ours), name))
         else:
             goal = f"a link to {legible(os.readlink(there))}" if there.is_symlink() else "a file"
             failed[name] = f"the script put {goal} in its place"
     return failed
 
 
-def _move_tree(source: str, target: str, shown: str) -> dict[str, str]:
+def move_tree(source: str, target: str, shown: str) -> dict[str, str]:
+    """Moves the files and links below a folder into another one.
+
+    Args:
+        source: The folder.
+        target: The other one.
+        shown: What it is called in the names that are returned.
+
+    Returns:
+        Names of what could not be moved, and why.
+    """
     failed: dict[str, str] = {}
     for name, entry in _below(source):
         try:

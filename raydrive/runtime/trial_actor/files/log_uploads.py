@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from raydrive.core.errors import StorageError
+from raydrive.runtime.gang.node_files import in_storage, settle
 from raydrive.runtime.node_cache import LEFT_KEPT_S, leave
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.leftovers import Leftovers, look, move_kept, resolve_links, take_replaced
@@ -35,8 +36,9 @@ _NAME_CHARS = 300
 _LOGGED = 1_000
 _REASON = 300
 """Characters of a reason that are shown."""
-_OURS = re.compile(r"\d+-\d+")
-"""Names that ``save_checkpoint`` gives while it copies: one that was ended in the middle is no surprise."""
+_OURS = re.compile(r"\d+-\d+|rank-\d+")
+"""Names that ``save_checkpoint`` gives while it copies, and folders of parts: one that was ended in the middle is no
+surprise."""
 Saved = Iterable[Mapping[str, int]]
 
 
@@ -67,12 +69,14 @@ async def deliver(
     bare = prepared.is_bare()  # most function trials log and leave nothing, and short ones pay for each step
     if bare and prepared.uploader is None:
         prepared.clean(bare=True)
+        settle_node(prepared)
         return
     delivery = _Delivery(prepared)
     loop = asyncio.get_running_loop()
     try:
         if not bare:
             await loop.run_in_executor(None, delivery.gather, saved())
+            delivery.failed.update(await loop.run_in_executor(None, settle_node, prepared))
         if prepared.uploader is not None:
             await _until_stored(delivery, patience_s, given_up)
     except Exception as error:  # nothing of this may decide over the trial
@@ -86,6 +90,13 @@ async def deliver(
         with contextlib.suppress(StorageError):  # with what was just written into it
             await loop.run_in_executor(None, prepared.sync_log)
     prepared.clean(bare=bare, stays=stays)
+
+
+def settle_node(prepared: Prepared) -> dict[str, str]:
+    """Moves what another node than the trial's first has left to its place in a local storage; returns what failed."""
+    if not prepared.node_rank or prepared.uploader is not None:
+        return {}
+    return settle(prepared.files, prepared.node_rank, ("outputs", "logs", KEPT))
 
 
 async def _until_stored(delivery: _Delivery, patience_s: float, given_up: Callable[[], bool]) -> None:
@@ -165,7 +176,9 @@ class _Delivery:
         """
         prepared = self.prepared
         layout, trial = prepared.layout, prepared.trial
-        places = {"outputs": layout.outputs(trial), "logs": layout.logs(trial), KEPT: layout.kept(trial)}
+        below = in_storage(prepared.node_rank)
+        tops = {"outputs": layout.outputs(trial), "logs": layout.logs(trial), KEPT: layout.kept(trial)}
+        places = {name: top.child(*below) if below else top for name, top in tops.items()}
 
         def check() -> None:
             if time.monotonic() - self._reached > REACHED_S:

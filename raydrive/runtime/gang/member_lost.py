@@ -1,0 +1,8 @@
+"""What a trial's first actor and its members have in common."""
+
+EPOCH = 1
+"""The members obey the first actor only, which does not change."""
+
+
+class MemberLostError(Exception):
+    """The actor of another node of the trial is gone, or the attempt could not begin there; the message tells which."""
