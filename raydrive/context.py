@@ -186,12 +186,11 @@ class Run(RayOfTrial):
         root, this = os.environ.get(wire.CHECKPOINT_DIR, ""), current()
         for name, value in values.items():
             this.metrics.setdefault(name, []).append(value)
-        if checkpoint is not None and not root:
-            _note("a checkpoint does nothing outside a trial")
-        with this.saving if checkpoint is not None and root else contextlib.nullcontext():
-            saved = (
-                context_values.stage_checkpoint(os.fspath(checkpoint), root) if checkpoint is not None and root else ""
-            )
+        if checkpoint is not None and (this.rank or not root):
+            _note(f"report keeps no checkpoint {f'of rank {this.rank}: rank 0 saves' if root else 'outside a trial'}")
+            checkpoint = None
+        with this.saving if checkpoint is not None else contextlib.nullcontext():
+            saved = "" if checkpoint is None else context_values.stage_checkpoint(os.fspath(checkpoint), root)
             message = wire.metrics_message(values, step, description, this.rank, saved)
             if this.client is None or not this.client.send(message):
                 for name, value in values.items():

@@ -102,7 +102,7 @@ export class TrialPage {
     const host = el("div", { class: "small-charts" }), more = Object.keys(found).length - MOST_CHARTS;
     const draw = () => { if (this.ranksOpen && !host.children.length) this.charts(host, t, found); };
     const card = el("details", { class: "card", id: "rank-metrics", open: Boolean(this.ranksOpen), ontoggle: () => { this.ranksOpen = card.open; draw(); } },
-      el("summary", {}, `Logged by other ranks: ${names} name${names === 1 ? "" : "s"}`), host, more > 0 ? el("p", { class: "hint" }, `and ${more} more, which raydrive export writes`) : null, pairs(texts));
+      el("summary", {}, `Logged by other ranks: ${names} name${names === 1 ? "" : "s"}`), host, more > 0 ? el("p", { class: "hint" }, `and ${more} more, which exports have`) : null, pairs(texts));
     requestAnimationFrame(draw);
     return card;
   }
