@@ -190,7 +190,6 @@ CALL: dict[str, ArgumentRule] = {
     "sampling": TUNING["hyperparameter_sampling"],
     "show_output": FLAG,
     **{name: TUNING[name] for name in ("policy", "max_total_runs", "max_duration_minutes", "resources", "seed")},
-    "distribution": TUNING["distribution"],
     "max_concurrent_runs": whole(1),
 }
 """Of ``tune``."""

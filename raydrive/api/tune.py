@@ -34,7 +34,6 @@ def tune(
     max_concurrent_runs: int = 2,
     max_duration_minutes: float | None = None,
     resources: Resources | Mapping[str, Any] | None = None,
-    distribution: str | Mapping[str, Any] | None = None,
     seed: int | None = 0,
     storage: str | None = None,
     address: str | None = None,
@@ -57,14 +56,12 @@ def tune(
         max_concurrent_runs: Trials at a time.
         max_duration_minutes: Longest time for the whole run; None = no limit.
         resources: What one trial reserves, as ``Resources`` or a dict (``{"cpus": 2, "gpus": 0.5}``); None = one CPU.
-        distribution: How several processes of a trial find each other, as in ``HyperDriveConfig``; None = as
-            ``pytorch``, where there are several.
         seed: Non-negative; None = drawn at random and recorded.
         storage: Folder or URI below which runs are kept; None = ``RAYDRIVE_STORAGE``, then ``~/raydrive``.
         address: Ray address; None = the connected cluster, ``RAY_ADDRESS``, then an embedded one.
         experiment: A name that groups runs.
         show_output: Show the live table.
-        **options: Further keyword arguments of ``HyperDriveConfig``, such as ``resume_from``.
+        **options: Further keyword arguments of ``HyperDriveConfig``, such as ``distribution``.
 
     Raises:
         ConfigError: If anything is wrong with the arguments.
@@ -77,7 +74,6 @@ def tune(
         *(metric, goal, max_total_runs, max_concurrent_runs, max_duration_minutes, policy),
         run_config=train,
         resources=resources,
-        distribution=distribution,
         seed=seed,
         primary_metric_value=value,
         **options,

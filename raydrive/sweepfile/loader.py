@@ -24,7 +24,7 @@ from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.core.config.argument_values import flag_parameters, quoted_notes, unflattenable
 from raydrive.core.config.command_line import OF_PARAMETERS, Reference, check_references, references
 from raydrive.core.config.run_config import RunConfig
-from raydrive.core.config.trial_spec import TrialSpec
+from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.search.protocol import SamplingSpec
@@ -164,14 +164,10 @@ class _Reader:
         settings = self._mapping("raydrive")
         parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
         children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
+        reserved, distribution = self._reserved(keys)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
-        try:
-            reserved = read_resources(keys, own)
-        except ConfigError as error:
-            self._take(error, _RESERVED)
-            return None
         try:
             config = RunConfig(
                 experiment=keys.experiment_name or usable_name(stem) or "sweep",
@@ -183,8 +179,8 @@ class _Reader:
                 limits=limits_of(keys, own, sampling.space),
                 trial=replace(
                     trial_of(keys, own, inputs, outputs, mapping),
-                    resources=reserved[0],
-                    distribution=reserved[1],
+                    resources=reserved,
+                    distribution=distribution,
                     secrets=secrets,
                     flags=flag_parameters(sampling.space),
                 ),
@@ -221,6 +217,14 @@ class _Reader:
             if limits is None or (isinstance(limits, dict) and limits.get("max_total_trials") is None):
                 self._wrong("limits.max_total_trials", "nothing", "a whole number of 1 or more; only a grid needs none")
         return keys
+
+    def _reserved(self, keys: SweepKeys | None) -> tuple[Resources, str]:
+        """What a trial reserves, and how its processes find each other."""
+        try:
+            return read_resources(keys, keys.raydrive or OwnKeys()) if keys is not None else (Resources(), "")
+        except ConfigError as error:
+            self._take(error, _RESERVED)
+            return Resources(), ""
 
     def _experiment(self) -> None:
         name = self.raw.get("experiment_name")

@@ -86,7 +86,6 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
         "max_concurrent_runs": "limits.max_concurrent_trials",
         "max_duration_minutes": "limits.timeout",
         "experiment": "experiment_name",
-        "distribution": "distribution",
         **dict.fromkeys(("resources", "seed", "storage", "address"), SAME),
     },
     Workspace: dict.fromkeys(("storage", "address", "plain_ray"), SAME),
