@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from raydrive import wire
 from raydrive.core.config.stdout_metrics import not_a_number
@@ -14,13 +14,20 @@ from raydrive.core.reports.message_checks import clean_text
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import CheckpointPublisher
 from raydrive.runtime.trial_events import CheckpointEvent, NoteEvent, TrialEvent
 
-if TYPE_CHECKING:
-    from raydrive.runtime.gang.shards import ShardedCheckpoints
-
 METRICS = "metrics"
 """``records.METRICS``: an actor does not import the records for a word."""
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
+
+
+class PartsReceiver(Protocol):
+    """Takes checkpoints of which each process of a trial saves a part."""
+
+    def announce(self, name: str, rank: int, of: int, node: int) -> None:
+        """Takes that a part is ready: its folder, rank of its process, number of parts, number of its node."""
+
+    async def close(self) -> None:
+        """Returns when all that is whole has been published."""
 
 
 class AttemptEvents:
@@ -40,9 +47,9 @@ class AttemptEvents:
         self.metric = metric
         self.unsent: list[TrialEvent] = []
         self.publisher: CheckpointPublisher | None = None
-        self.shards: ShardedCheckpoints | None = None
+        self.shards: PartsReceiver | None = None
         """Takes parts of checkpoints; None = there were none yet."""
-        self._make_shards: Callable[[], ShardedCheckpoints] | None = None
+        self._make_shards: Callable[[], PartsReceiver] | None = None
         self.log: Callable[[str], None] = lambda text: None
         """Writes a line of ours into the trial's log."""
         self.wake = asyncio.Event()
@@ -144,7 +151,7 @@ class AttemptEvents:
 
     # ------------------------------------------------------------------ checkpoints
 
-    def expect_parts(self, make: Callable[[], ShardedCheckpoints]) -> None:
+    def expect_parts(self, make: Callable[[], PartsReceiver]) -> None:
         """Sets what makes that which takes parts of checkpoints, if some come: few trials have them."""
         self._make_shards = make
 
