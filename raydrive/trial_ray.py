@@ -172,8 +172,8 @@ class RemoteRun:
         trouble, cause = "", None
         try:
             if self._actor is None:
-                self._actor = ray.get_actor(name, namespace=NAMESPACE)
-            if not _ask(lambda: self._actor.log.remote(trial, attempt, self._sender, self._sent, messages)):
+                self._actor = _actor(name)
+            if self._actor is None or not _ask(lambda: self._actor.log.remote(trial, attempt, self._sender, self._sent, messages)):
                 trouble = (
                     f"attempt {attempt} of trial {self.id} is over: nothing more can be logged. Have the trial wait "
                     "for its tasks and actors, such as with ray.get(), before it ends"
@@ -184,6 +184,16 @@ class RemoteRun:
         self._sent += len(batch)
         for one in batch:
             one.sent, one.trouble, one.cause = True, trouble, cause
+
+
+def _actor(name: str) -> Any:
+    """Returns the trial's actor; None when it is gone."""
+    import ray  # lazy: optional dependency
+
+    try:
+        return ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return None
 
 
 class _Logged:

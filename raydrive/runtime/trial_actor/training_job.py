@@ -106,7 +106,7 @@ def _environment(
     env = dict(node.environment)
     if meeting is not None:
         env |= node_variables(spec.resources, meeting, prepared.node_rank)
-    if spec.distribution == "ray":
+    if spec.distribution == "ray" and spec.kind != "function":
         # Few trials hand their reservation on.
         from raydrive.runtime.ray_in_trials import joining  # lazy: ray, 0.4 s
 
