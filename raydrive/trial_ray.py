@@ -173,7 +173,9 @@ class RemoteRun:
         try:
             if self._actor is None:
                 self._actor = _actor(name)
-            if self._actor is None or not _ask(lambda: self._actor.log.remote(trial, attempt, self._sender, self._sent, messages)):
+            if self._actor is None or not _ask(
+                lambda: self._actor.log.remote(trial, attempt, self._sender, self._sent, messages)
+            ):
                 trouble = (
                     f"attempt {attempt} of trial {self.id} is over: nothing more can be logged. Have the trial wait "
                     "for its tasks and actors, such as with ray.get(), before it ends"

@@ -92,11 +92,11 @@ IMPURE = {
 # What a training process imports, whatever its environment: nothing but the standard library.
 TRIAL_SIDE = (
     *("raydrive", "raydrive.azure_data", "raydrive.context", "raydrive.context_values"),
-    *("raydrive.log_command", "raydrive.ranks", "raydrive.variables", "raydrive.wire"),
+    *("raydrive.log_command", "raydrive.ranks", "raydrive.trial_ray", "raydrive.variables", "raydrive.wire"),
 )
 # What is put on the PYTHONPATH of training scripts: no package of ours, but top-level modules for their Python.
 TRAINING = "raydrive.shims"
-TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow")
+TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow", "raydrive_no_ray")
 
 
 def _module(path: Path) -> str:

@@ -42,7 +42,9 @@ class RemoteMessages:
             self._seen[sender] = number + len(messages)
             odd = events.add(list(new))
             if odd:
-                events.tell(f"a message that a remote handle logged cannot be read and was dropped: {str(odd[0])[:200]}")
+                events.tell(
+                    f"a message that a remote handle logged cannot be read and was dropped: {str(odd[0])[:200]}"
+                )
         while events.is_full() and not events.done.done():
             await asyncio.sleep(ROOM_S)
         return True
