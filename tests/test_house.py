@@ -83,6 +83,7 @@ RAY_INSIDE_FUNCTIONS = (
     "raydrive.runtime.ray_cluster.dashboard_jobs",
     "raydrive.runtime.ray_cluster.storage_probe",
     "raydrive.runtime.driver_client",
+    "raydrive.trial_ray",
 )
 # A pure core gets time, randomness and contents of files as arguments.
 IMPURE = {

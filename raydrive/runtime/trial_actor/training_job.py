@@ -108,9 +108,9 @@ def _environment(
         env |= node_variables(spec.resources, meeting, prepared.node_rank)
     if spec.distribution == "ray" and spec.kind != "function":
         # Few trials hand their reservation on.
-        from raydrive.runtime.ray_in_trials import joining  # lazy: ray, 0.4 s
+        from raydrive.runtime.ray_in_trials import cluster_access  # lazy: ray, 0.4 s
 
-        env = {**joining.job_variables(str(prepared.cwd)), **env}
+        env = {**cluster_access.job_variables(str(prepared.cwd)), **env}
     env |= wire.trial_environment(
         channel=node.channel.path,
         run_id=run_id,
