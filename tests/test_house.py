@@ -71,6 +71,8 @@ PRIVATE_NAMES_LEFT = {
 }
 # Who may import Ray when it is itself imported, and who inside functions only.
 RAY_AT_ONCE = (
+    "raydrive.integrations.ray_train",
+    "raydrive.runtime.ray_in_trials.cluster_access",
     "raydrive.runtime.actor_errors",
     "raydrive.runtime.driver",
     "raydrive.runtime.gang.leader",
