@@ -41,8 +41,8 @@ class RayOfTrial:
         text = os.environ.get(wire.PLACEMENT_GROUP, "")
         if not text:
             return None
-        import ray  # lazy: optional dependency
-        from ray.util.placement_group import PlacementGroup  # lazy: optional dependency
+        import ray  # lazy: ray, 0.2 s
+        from ray.util.placement_group import PlacementGroup  # lazy: ray, 0.2 s
 
         return PlacementGroup(ray.PlacementGroupID(bytes.fromhex(text)))
 
@@ -54,8 +54,8 @@ class RayOfTrial:
         group = self.placement_group()
         if group is None:
             return
-        import ray  # lazy: optional dependency
-        from ray.util.placement_group import remove_placement_group  # lazy: optional dependency
+        import ray  # lazy: ray, 0.2 s
+        from ray.util.placement_group import remove_placement_group  # lazy: ray, 0.2 s
 
         if not ray.is_initialized():
             ray.init()
@@ -163,8 +163,6 @@ class RemoteRun:
 
     def _send(self) -> None:
         """Sends what waits, and returns when the trial has it, or cannot have it."""
-        import ray  # lazy: optional dependency
-
         name, trial, attempt = self._at
         with self._adding:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
@@ -172,8 +170,10 @@ class RemoteRun:
         trouble, cause = "", None
         try:
             if self._actor is None:
-                self._actor = ray.get_actor(name, namespace=NAMESPACE)
-            if not _ask(lambda: self._actor.log.remote(trial, attempt, self._sender, self._sent, messages)):
+                self._actor = _actor(name)
+            if self._actor is None or not _ask(
+                lambda: self._actor.log.remote(trial, attempt, self._sender, self._sent, messages)
+            ):
                 trouble = (
                     f"attempt {attempt} of trial {self.id} is over: nothing more can be logged. Have the trial wait "
                     "for its tasks and actors, such as with ray.get(), before it ends"
@@ -184,6 +184,16 @@ class RemoteRun:
         self._sent += len(batch)
         for one in batch:
             one.sent, one.trouble, one.cause = True, trouble, cause
+
+
+def _actor(name: str) -> Any:
+    """Returns the trial's actor; None when it is gone."""
+    import ray  # lazy: ray, 0.2 s
+
+    try:
+        return ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return None
 
 
 class _Logged:
@@ -199,7 +209,7 @@ class _Logged:
 
 def _ask(call: Any) -> bool:
     """Returns the answer of a call, made again while it is not known whether it has arrived."""
-    import ray  # lazy: optional dependency
+    import ray  # lazy: ray, 0.2 s
 
     unavailable = getattr(ray.exceptions, "ActorUnavailableError", ())
     end = time.monotonic() + UNKNOWN_S

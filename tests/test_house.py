@@ -72,6 +72,8 @@ PRIVATE_NAMES_LEFT = {
 }
 # Who may import Ray when it is itself imported, and who inside functions only.
 RAY_AT_ONCE = (
+    "raydrive.integrations.ray_train",
+    "raydrive.runtime.ray_in_trials.cluster_access",
     "raydrive.runtime.actor_errors",
     "raydrive.runtime.driver",
     "raydrive.runtime.gang.leader",
@@ -84,6 +86,7 @@ RAY_INSIDE_FUNCTIONS = (
     "raydrive.runtime.ray_cluster.dashboard_jobs",
     "raydrive.runtime.ray_cluster.storage_probe",
     "raydrive.runtime.driver_client",
+    "raydrive.trial_ray",
 )
 # A pure core gets time, randomness and contents of files as arguments.
 IMPURE = {
@@ -93,7 +96,7 @@ IMPURE = {
 # What a training process imports, whatever its environment: nothing but the standard library.
 TRIAL_SIDE = (
     *("raydrive", "raydrive.azure_data", "raydrive.context", "raydrive.context_values"),
-    *("raydrive.log_command", "raydrive.ranks", "raydrive.variables", "raydrive.wire"),
+    *("raydrive.log_command", "raydrive.ranks", "raydrive.trial_ray", "raydrive.variables", "raydrive.wire"),
 )
 # Callbacks: they are imported in those environments too, and need the standard library and their own library only.
 CALLBACKS = {
@@ -110,7 +113,7 @@ CALLBACKS = {
 }
 # What is put on the PYTHONPATH of training scripts: no package of ours, but top-level modules for their Python.
 TRAINING = "raydrive.shims"
-TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow")
+TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow", "raydrive_no_ray")
 
 
 def _module(path: Path) -> str:

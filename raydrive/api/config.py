@@ -267,6 +267,8 @@ class HyperDriveConfig:
         sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
         failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
         failures |= {"first_failures": first_failures, "strict": int(strict)}
+        own: dict[str, Any] = {"ray_in_trials": ray_in_trials, "log_limit": log_limit}
+        own |= {"keep_checkpoints": keep_checkpoints, "storage_patience_s": storage_patience_s}
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
@@ -276,10 +278,7 @@ class HyperDriveConfig:
                 grace_s=grace_s,
                 reuse_actors=reuse_actors,
                 reuse_processes=reuse_processes,
-                log_limit=log_limit,
-                ray_in_trials=ray_in_trials,
-                keep_checkpoints=keep_checkpoints,
-                storage_patience_s=storage_patience_s,
+                **own,
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
             limits=_limits(*(max_total_runs, max_concurrent_runs, max_duration_minutes, run_config), **failures),

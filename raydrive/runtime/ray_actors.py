@@ -108,10 +108,10 @@ class TrialActor:
         group: Any = None,
         node_rank: int = 0,
     ) -> None:
-        from raydrive.runtime.ray_in_trials import joining  # lazy: ray, 0.4 s
+        from raydrive.runtime.ray_in_trials import cluster_access  # lazy: ray, 0.4 s
 
         hands_on = config["trial"].get("distribution") == "ray"
-        trial_ray = joining.TrialRay(config, name, node_rank, group if hands_on else None)
+        trial_ray = cluster_access.TrialRay(config, name, node_rank, group if hands_on else None)
         members, release = None, trial_ray.release
         if group is not None and not hands_on:
             from raydrive.runtime.gang import leader  # lazy: raydrive.runtime.gang.leader, 0.01 s

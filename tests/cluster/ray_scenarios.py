@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -106,6 +107,50 @@ def hands_on(params: dict[str, Any]) -> None:
     workers = [Worker.options(scheduling_strategy=PlacementGroupSchedulingStrategy(group, k)).remote() for k in (0, 1)]
     nodes = ray.get([one.work.remote(run.remote(rank=k), k) for k, one in enumerate(workers)])
     tell({"nodes": len(set(nodes)), "state": placement_group_table(group)["state"], "group": group.id.hex()})
+
+
+def slow(params: dict[str, Any]) -> None:
+    """Goes on while its driver dies."""
+    import ray
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    run = Run.get_context()
+    ray.init()
+
+    @ray.remote(num_cpus=2)
+    def log(remote: Any) -> None:
+        for step in range(25):
+            remote.log("score", params["x"] + step, step=step)
+            time.sleep(0.2)
+
+    places = [PlacementGroupSchedulingStrategy(run.placement_group(), index) for index in (0, 1)]
+    ray.get([log.options(scheduling_strategy=place).remote(run.remote(rank)) for rank, place in enumerate(places)])
+
+
+def trains(params: dict[str, Any]) -> None:
+    """A trainer makes a group of its own, and finds room where the trial's was."""
+    import ray
+    import ray.train
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    from raydrive.integrations.ray_train import RaydriveCallback
+
+    def loop(config: dict[str, Any]) -> None:
+        for epoch in range(3):
+            ray.train.report({"score": config["x"] + epoch, "epoch": epoch})
+
+    kind: Any = DataParallelTrainer
+    if "torch" in os.environ.get("SCENARIO_TRAINER", ""):
+        from ray.train.torch import TorchTrainer as kind
+    ray.init()
+    Run.get_context().release_placement_group()
+    kind(
+        loop,
+        train_loop_config=params,
+        scaling_config=ScalingConfig(num_workers=2, resources_per_worker={"CPU": 2}),
+        run_config=RunConfig(storage_path=os.path.abspath("trainer"), callbacks=[RaydriveCallback(step="epoch")]),
+    ).fit()
 
 
 def gives_back(params: dict[str, Any]) -> None:
@@ -211,6 +256,26 @@ class Scenarios:
     def releasing(self) -> dict[str, Any]:
         needs = Resources(cpus=2, nodes=2)
         return self.end(self.submit(gives_back, n=2, at_once=1, resources=needs, distribution="ray"))
+
+    def driver(self) -> dict[str, Any]:
+        """The driver dies while one trial trains and the actor of another waits for its whole group."""
+        needs = Resources(cpus=2, nodes=2)
+        run = self.submit(slow, n=2, at_once=2, resources=needs, distribution="ray")
+        wait_until(lambda: run.refresh().reports > 3, "reports")
+        os.kill(run.heartbeat()["pid"], signal.SIGKILL)
+        found = self.end(run)
+        return {**found, "epoch": run.sweep.epoch, "attempts": [trial.attempt for trial in run.sweep.trials]}
+
+    def cancelling(self) -> dict[str, Any]:
+        needs = Resources(cpus=2, nodes=2)
+        run = self.submit(slow, n=2, at_once=2, resources=needs, distribution="ray")
+        wait_until(lambda: run.refresh().reports > 3, "reports")
+        run.cancel()
+        return self.end(run)
+
+    def trainer(self) -> dict[str, Any]:
+        needs = Resources(cpus=2, nodes=2)
+        return self.end(self.submit(trains, n=2, at_once=2, resources=needs, distribution="ray"))
 
     def working_directory(self) -> dict[str, Any]:
         source = self.storage.parent / "source"

@@ -111,11 +111,11 @@ def _environment(
     if meeting is not None:
         shared = node_variables(spec.resources, meeting, prepared.node_rank)
         env |= mpi.without_ranks(shared) if spec.distribution == "mpi" else shared
-    if spec.distribution == "ray":
+    if spec.distribution == "ray" and spec.kind != "function":
         # Few trials hand their reservation on.
-        from raydrive.runtime.ray_in_trials import joining  # lazy: ray, 0.4 s
+        from raydrive.runtime.ray_in_trials import cluster_access  # lazy: ray, 0.4 s
 
-        env = {**joining.job_variables(str(prepared.cwd)), **env}
+        env = {**cluster_access.job_variables(str(prepared.cwd)), **env}
     env |= wire.trial_environment(
         channel=node.channel.path,
         run_id=run_id,
