@@ -107,6 +107,7 @@ CALLBACKS = {
     "raydrive.integrations.keras": ("keras",),
     "raydrive.integrations.lightgbm": ("lightgbm",),
     "raydrive.integrations.lightning": ("lightning", "pytorch_lightning"),
+    "raydrive.integrations.ray_train": ("ray",),
     "raydrive.integrations.sklearn": ("joblib",),
     "raydrive.integrations.transformers": ("transformers",),
     "raydrive.integrations.xgboost": ("xgboost",),
