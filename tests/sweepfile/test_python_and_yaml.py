@@ -59,7 +59,15 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
             ("resources", "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures"), SAME
         ),
         **dict.fromkeys(
-            ("storage_patience_s", "log_limit", "keep_checkpoints", "resume_argument", "resume_child_runs"), SAME
+            (
+                "storage_patience_s",
+                "log_limit",
+                "ray_in_trials",
+                "keep_checkpoints",
+                "resume_argument",
+                "resume_child_runs",
+            ),
+            SAME,
         ),
         **dict.fromkeys(("preload", "keep", "strict"), SAME),
         "metric_from_stdout": "raydrive.metrics",
