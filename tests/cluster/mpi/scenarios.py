@@ -37,7 +37,7 @@ class MpiScenarios(Scenarios):
     """The same for trials with `distribution: mpi`."""
 
     def mpi(self, what: str, resources: Resources, n: int = 1, **options: Any) -> HyperDriveRun:
-        script = ScriptRunConfig(str(HERE), command=f"python -m mpi4py train.py {what} --x ${{{{search_space.x}}}}")
+        script = ScriptRunConfig(str(HERE), command=f"python train.py {what} --x ${{{{search_space.x}}}}")
         sampling = RandomParameterSampling({"x": uniform(0, 1)})
         config = HyperDriveConfig(
             sampling, "score", "maximize", n, 1, run_config=script, seed=0, resources=resources, **options
