@@ -43,10 +43,10 @@ def test_the_rank_that_fails_is_the_reason(found: dict[str, Any]) -> None:
     assert "ended by signal 9" in found["dies"]["why"][0]
 
 
-def test_a_stop_leaves_ranks_their_grace_period_and_nothing_after_it(found: dict[str, Any]) -> None:
+def test_a_stop_leaves_the_first_nodes_ranks_their_grace_period_and_nothing_after_it(found: dict[str, Any]) -> None:
     assert {"prted", "orted"} & set(found["stop"]["ran"])
     assert (found["stop"]["why"], found["stop"]["left"]) == (["canceled by the user"], [])
-    assert found["stop_that_saves"]["saved"] == [f"{rank}.saved" for rank in range(4)]
+    assert {"0.saved", "1.saved"} <= set(found["stop_that_saves"]["saved"])  # those of the first node
 
 
 def test_a_lost_node_is_a_loss_of_the_trial(found: dict[str, Any]) -> None:
