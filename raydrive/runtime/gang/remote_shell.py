@@ -95,7 +95,7 @@ def launch(order: Mapping[str, Any], command: Sequence[str]) -> int:
         started.append(_start(_mpirun(order, folder), {**_environment(command, folder), **_parameters(folder)}))
         code = _wait(started[0], events)
     if code not in (0, STOPPED) and (why := _why(hosts, order["slots"])):
-        print(why, flush=True)
+        print(f"\n{why}", flush=True)  # what it has printed last may end in no line
     return code
 
 
@@ -178,7 +178,7 @@ def _why(hosts: Sequence[str], slots: int) -> str:
         # Standard output is the log of the attempt.
         with open("/proc/self/fd/1", "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
-            text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
+            text = file.read(_TAIL_BYTES).decode("utf-8", "replace").replace("\0", "")  # Open MPI 5 ends with them
     except OSError:
         return ""
     printed = [match for match in map(_RANK_LINE.match, text.splitlines()) if match and match[3].strip()]
@@ -225,7 +225,7 @@ def agent(order: Mapping[str, Any], words: Sequence[str]) -> int:
             out = sys.stdout if kind == b"O" else sys.stderr
             out.buffer.write(data)
             out.buffer.flush()
-    return _tell(f"the connection to {name} was closed", _CANNOT_START)
+    return _CANNOT_START  # that a node is gone is told by mpirun
 
 
 def _frames(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
