@@ -105,6 +105,13 @@ def steady(params: dict[str, Any]) -> None:
             run.save_checkpoint(own, sharded=True)
 
 
+def returns(params: dict[str, Any]) -> float:
+    """What rank 0 returns is the trial's value."""
+    rank = Run.get_context().rank
+    time.sleep(0.0 if rank else 0.2)
+    return params["x"] + rank
+
+
 class Scenarios:
     """What is tried, one after the other, on four nodes with 2 logical cores each."""
 
@@ -159,6 +166,9 @@ class Scenarios:
         folder = self.storage / "gang" / run.id / "trials" / "00000"
         found["logs"] = {path.name: path.read_text() for path in folder.glob("attempt-1/*.txt")}
         return found
+
+    def returned(self) -> dict[str, Any]:
+        return self.end(self.submit(returns))
 
     def failure(self) -> dict[str, Any]:
         return self.end(self.submit(fails_on_rank_3, max_attempts=1))
