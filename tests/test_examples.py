@@ -123,6 +123,7 @@ def test_yaml_of_the_pages_is_accepted(tmp_path: Path) -> None:
 
 GALLERY = {
     "lightgbm": (),
+    "distributed": (),
     "sklearn_search": (),
     "any_language": (),
     "mlflow": (),

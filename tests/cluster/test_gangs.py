@@ -14,6 +14,7 @@ pytestmark = pytest.mark.ray
 ALL = (
     "meeting",
     "command",
+    "returned",
     "failure",
     "cancel",
     "driver",
@@ -76,6 +77,10 @@ def test_a_command_runs_once_on_each_node(found: dict[str, Any]) -> None:
     assert "node 0 of 2\n" in told["logs"]["log.txt"]
     assert "node 1 of 2\n" in told["logs"]["rank_1.txt"]
     assert told["values"] == [[0.5]]
+
+
+def test_what_rank_0_returns_is_the_value(found: dict[str, Any]) -> None:
+    assert found["returned"]["values"] == [curve(found["returned"], 0, 1)]
 
 
 def test_one_rank_that_fails_ends_all_and_its_traceback_is_the_reason(found: dict[str, Any]) -> None:
