@@ -80,7 +80,7 @@ def log(
 def doctor(
     config: Annotated[
         Path | None,
-        typer.Argument(metavar="[CONFIG]", help="A sweep file: how many of its trials fit.", show_default=False),
+        typer.Argument(metavar="CONFIG", help="A sweep file: how many of its trials fit.", show_default=False),
     ] = None,
     address: AddressOption = None,
     storage: StorageOption = None,
