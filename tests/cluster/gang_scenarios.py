@@ -215,6 +215,19 @@ class Scenarios:
         run = self.submit(steady, n=2, at_once=2, steps=20, resources=Resources(cpus=2, nodes=3))
         return self.end(run)
 
+    def grows(self) -> dict[str, Any]:
+        """Two trials of three nodes, where an autoscaler adds nodes when they have waited for 5 s."""
+        os.environ["RAYDRIVE_AUTOSCALING"] = "1"
+        run = self.submit(steady, n=2, at_once=2, steps=120, resources=Resources(cpus=2, nodes=3))
+        wait_until(lambda: bool(run.heartbeat()["waiting"]), "a trial to wait")
+        waited = dict(run.heartbeat()["waiting"])
+        self.cluster.nodes += 2
+        self.cluster.restore()
+        found = self.end(run)
+        began = [fact.at for fact in facts(run) if isinstance(fact, Began)]
+        ended = [fact.at for fact in facts(run) if isinstance(fact, Ended)]
+        return {**found, "waited": waited, "at_once": max(began) < min(ended)}
+
 
 def facts(run: HyperDriveRun) -> list[Any]:
     return [fact for fact, _ in JournalReader(run.layout.journal).read()]
@@ -241,7 +254,9 @@ def main() -> None:
             import ray
             from ray.util.placement_group import placement_group_table
 
-            wait_until(lambda: ray.available_resources().get("CPU") == 8.0, "all cores to be free")
+            wait_until(
+                lambda: ray.available_resources().get("CPU") == ray.cluster_resources()["CPU"], "all cores to be free"
+            )
             found["groups"] = sorted({row["state"] for row in placement_group_table().values()})
     print(json.dumps(found))
 

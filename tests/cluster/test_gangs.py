@@ -22,6 +22,7 @@ ALL = (
     "leader",
     "fewer_nodes",
     "room_for_one_and_a_half",
+    "grows",
 )
 
 
@@ -121,6 +122,14 @@ def test_a_trial_goes_on_on_fewer_nodes(found: dict[str, Any]) -> None:
 def test_where_there_is_room_for_one_and_a_half_both_get_done(found: dict[str, Any]) -> None:
     told = found["room_for_one_and_a_half"]
     assert (told["status"], told["attempts"], told["lost"]) == ("Completed", [1, 1], [])
+
+
+def test_a_cluster_that_grows_takes_the_one_that_waits(found: dict[str, Any]) -> None:
+    told = found["grows"]
+    assert (told["status"], told["attempts"], told["lost"], told["at_once"]) == ("Completed", [1, 1], [], True)
+    assert list(told["waited"].values()) == [
+        "until another trial of this run ends; each reserves 3 nodes with 2 CPUs each: 1 free"
+    ]
 
 
 def test_nothing_stays_reserved(found: dict[str, Any]) -> None:
