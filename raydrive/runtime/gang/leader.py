@@ -168,7 +168,7 @@ class Members:
         return meeting, [one.host for one in places]
 
     def renew(self) -> None:
-        """Hands on the driver's sign of life."""
+        """Renews the leases of all of them."""
         for actor in self.actors:
             actor.renew.remote(EPOCH)
 

@@ -132,8 +132,6 @@ class TrialSupervisor:
             StaleEpochError: If a newer driver has taken over already.
         """
         self._hear(epoch)
-        if self._members is not None:
-            self._members.renew()
 
     def _hear(self, epoch: int) -> None:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""
@@ -151,6 +149,8 @@ class TrialSupervisor:
                 await self.setup.stop(self._config.trial.grace_s)
                 self._release()
                 os._exit(0)  # the guard ends whatever is left; Ray frees the reservation
+            if self._members is not None:  # they end with this actor, and not before
+                self._members.renew()
 
     async def _get_ready_early(self) -> None:
         """What goes wrong here is the first attempt's business, which tries again."""
