@@ -103,7 +103,7 @@ def _unknown_key(
     known, key = keys_of(model_at(model, loc[:-1])), str(loc[-1])
     fix, file = "", ""
     if advice is not None:
-        fix = advice.renamed.get(where) or did_you_mean(key, known) or advice.home_of(key)
+        fix = advice.renamed.get(where) or advice.home_of(key) or did_you_mean(key, known)
         file = advice.file
     at_the_top = not loc[:-1] and not base
     allowed = f"one of the {len(known)} keys of {file}" if fix and file and at_the_top else ", ".join(known)

@@ -137,8 +137,9 @@ class Resources:
             for where, count in (("nodes", self.nodes), ("processes_per_node", self.processes_per_node))
             if type(count) is not int or not 1 <= count <= MOST_PROCESSES
         ]
-        if self.strategy not in STRATEGIES:
-            fix = did_you_mean(str(self.strategy), STRATEGIES)
+        strategy: object = self.strategy
+        if not isinstance(strategy, str) or strategy not in STRATEGIES:
+            fix = did_you_mean(strategy, STRATEGIES) if isinstance(strategy, str) else ""
             problems.append(Problem("resources.strategy", show(self.strategy), ", ".join(STRATEGIES), fix))
         if problems:
             raise ConfigError(problems)
