@@ -98,8 +98,11 @@ def test_nothing_stays_reserved(raylets: dict[str, Any]) -> None:
     assert raylets["groups"] == ["REMOVED"]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("fsspec") is None, reason="ray[train] is not installed")
+@pytest.mark.integrations
+@pytest.mark.skipif(
+    importlib.util.find_spec("fsspec") is None,
+    reason="large libraries: `make integrations` installs ray[train] and runs this",
+)
 def test_two_trainers_at_once_find_room_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TRAIN_V2_ENABLED", "1")
     found = scenarios("raylets", "trainer")["trainer"]
