@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+INTEGRATIONS := .venv-integrations
 CODE_SERVER := .code-server
 # The first interpreter on PATH that raydrive supports; `make PYTHON=/path/to/python3.12 demo` chooses another.
 PYTHON ?= $(shell for p in python3 python python3.13 python3.12 python3.11 python3.10; do \
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +73,9 @@ fuzz: $(VENV)/installed-test ## Damage files, configurations, calls and messages
 quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation tasks, beside Optuna (an hour)
 	$(BIN)/python benchmarks/quality.py --seeds 10
 
+integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
+	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/test_examples.py
+
 docs: $(VENV)/installed-test ## Check README and docs: links resolve, layers and limits are as written
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_examples.py
 
@@ -84,7 +88,7 @@ vscode: $(VENV)/installed-test browser $(CODE_SERVER)/installed ## Look at a not
 venv: $(VENV)/installed-test ## Make .venv with raydrive (editable) and the test tools
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) .venv-scripts $(PEERS) $(CODE_SERVER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-scripts $(PEERS) $(INTEGRATIONS) $(CODE_SERVER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last and depend on pyproject.toml: an interrupted or outdated environment is completed.
@@ -103,6 +107,17 @@ $(PEERS)/installed: | $(BIN)/python
 	@echo "Installing Ray Tune and Optuna into $(PEERS) ..."
 	@$(BIN)/python -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet "ray[tune]==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("ray"))')" 'optuna>=5' scikit-learn
+	@touch $@
+
+# torch first and by itself, so that nothing after it chooses another build: TORCH="torch --index-url URL" for one without
+# CUDA where pip would not find it. xgboost-cpu is xgboost without what it needs for GPUs.
+TORCH ?= torch==2.13.0
+$(INTEGRATIONS)/installed: pyproject.toml | $(BIN)/python
+	@echo "Installing the libraries of the callbacks into $(INTEGRATIONS) (3 GB, a few minutes) ..."
+	@$(BIN)/python -m venv $(INTEGRATIONS)
+	@$(INTEGRATIONS)/bin/python -m pip install --quiet $(TORCH)
+	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers]' \
+		xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
 	@touch $@
 
 $(CODE_SERVER)/installed: tests/vscode/install.sh

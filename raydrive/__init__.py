@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         randint,
         uniform,
     )
+    from raydrive.integrations.search_cv.search import RaydriveGridSearchCV, RaydriveSearchCV
     from raydrive.studio.notebook.widget import RunDetails
 
 _HOMES = {
@@ -94,6 +95,7 @@ _HOMES = {
     "raydrive.core.early_stopping.verdict": ("Verdict",),
     "raydrive.core.search.protocol": ("SamplingSpec",),
     "raydrive.core.search.trial_record": ("Suggestion",),
+    "raydrive.integrations.search_cv.search": ("RaydriveGridSearchCV", "RaydriveSearchCV"),
     "raydrive.studio.notebook.widget": ("RunDetails",),
     "raydrive.core.search.grid_search": ("GridParameterSampling",),
     "raydrive.core.search.random_search": ("RandomParameterSampling",),
@@ -115,6 +117,8 @@ __all__ = [
     "PrimaryMetricGoal",
     "RandomParameterSampling",
     "RaydriveError",
+    "RaydriveGridSearchCV",
+    "RaydriveSearchCV",
     "Resources",
     "Run",
     "RunDetails",

@@ -18,8 +18,9 @@ import os
 import sys
 from typing import Any, Iterable, Iterator, Mapping, Sequence  # noqa: UP035  (Python 3.8)
 
-from raydrive import context_values, variables, wire
+from raydrive import context_values, ranks, variables, wire
 from raydrive.context_values import ExperimentName, ParentRun
+from raydrive.trial_ray import RayOfTrial
 
 
 class RunEnvironmentError(RuntimeError):
@@ -51,7 +52,7 @@ def reset_for_next_trial() -> None:
     _process = None  # with the metrics and tags that get_metrics() and get_tags() return
 
 
-class Run:
+class Run(RayOfTrial):
     """The trial that this process belongs to; get it with ``Run.get_context()``."""
 
     @classmethod
@@ -95,6 +96,16 @@ class Run:
         return int(os.environ.get(wire.ATTEMPT, "") or 1)
 
     @property
+    def rank(self) -> int:
+        """Rank of this process among those that train together, from 0."""
+        return ranks.rank_of(os.environ)
+
+    @property
+    def world_size(self) -> int:
+        """How many processes train together; 1 for one that trains alone."""
+        return ranks.size_of(os.environ)
+
+    @property
     def params(self) -> dict[str, Any]:
         """The trial's hyperparameters; empty outside a trial."""
         return variables.read_with_tuples(wire.PARAMS, wire.TUPLES)
@@ -120,10 +131,14 @@ class Run:
         """Local directory with the checkpoint to go on from; None when the trial starts from nothing."""
         return os.environ.get(wire.RESUME_FROM, "") or None
 
-    def save_checkpoint(self, directory: str | os.PathLike[str]) -> None:
+    def save_checkpoint(self, directory: str | os.PathLike[str], *, sharded: bool = False) -> None:
         """Saves a folder as a checkpoint that the trial can go on from, wherever it is started again.
 
         The folder is copied; the next call waits only while the copy is still on its way to the storage.
+
+        Args:
+            directory: The folder.
+            sharded: Whether each process that trains saves a part, in files with names of its own; else rank 0 saves.
 
         Raises:
             NotADirectoryError: There is no such folder.
@@ -132,10 +147,14 @@ class Run:
         root, process = os.environ.get(wire.CHECKPOINT_DIR, ""), current()
         if not root:
             return _note("save_checkpoint does nothing outside a trial")
+        if self.rank and not sharded:
+            return _note(f"save_checkpoint does nothing on rank {self.rank}: rank 0 saves, or all with sharded=True")
+        part = (self.rank, self.world_size) if sharded and self.world_size > 1 else ()
         with process.saving:
-            name = context_values.stage_checkpoint(os.fspath(directory), root)
+            place = wire.part_folder(root, self.rank) if part else root
+            name = context_values.stage_checkpoint(os.fspath(directory), place)
             if process.client is not None:
-                process.client.send(wire.checkpoint_message(name))
+                process.client.send(wire.checkpoint_message(name, part))
 
     def report(
         self,
@@ -167,12 +186,11 @@ class Run:
         root, this = os.environ.get(wire.CHECKPOINT_DIR, ""), current()
         for name, value in values.items():
             this.metrics.setdefault(name, []).append(value)
-        if checkpoint is not None and not root:
-            _note("a checkpoint does nothing outside a trial")
-        with this.saving if checkpoint is not None and root else contextlib.nullcontext():
-            saved = (
-                context_values.stage_checkpoint(os.fspath(checkpoint), root) if checkpoint is not None and root else ""
-            )
+        if checkpoint is not None and (this.rank or not root):
+            _note(f"report keeps no checkpoint {f'of rank {this.rank}: rank 0 saves' if root else 'outside a trial'}")
+            checkpoint = None
+        with this.saving if checkpoint is not None else contextlib.nullcontext():
+            saved = "" if checkpoint is None else context_values.stage_checkpoint(os.fspath(checkpoint), root)
             message = wire.metrics_message(values, step, description, this.rank, saved)
             if this.client is None or not this.client.send(message):
                 for name, value in values.items():
@@ -354,7 +372,7 @@ class Run:
         texts = context_values.tags_of(tags)
         this = current()
         this.tags.update(texts)
-        if this.client is None or not this.client.send(wire.tags_message(texts)):
+        if this.client is None or not this.client.send(wire.tags_message(texts, self.rank)):
             for key, text in texts.items():
                 context_values.say_value(f"tag {key}", text)
 
@@ -370,12 +388,7 @@ class Run:
         self._state("Completed", "")
 
     def fail(self, error_details: Any = None, error_code: Any = None) -> None:
-        """Says that the trial has failed, and why. The process goes on; end it with an exit code other than 0.
-
-        Args:
-            error_details: What went wrong: a text or an exception.
-            error_code: A short name for it.
-        """
+        """Says that the trial has failed, and why: a text or an exception, and a short name. The process goes on."""
         current().failed = True
         self._state(wire.FAILED, ": ".join(str(part) for part in (error_code, error_details) if part is not None))
 

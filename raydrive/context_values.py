@@ -368,6 +368,7 @@ def stage_checkpoint(directory: str, root: str) -> str:
         directory: The folder to save.
         root: ``RAYDRIVE_CHECKPOINT_DIR``.
     """
+    os.makedirs(root, exist_ok=True)
     while any(name.endswith((wire.SAVED, wire.DONE)) for name in os.listdir(root)):
         time.sleep(0.005)
     name = "%d-%d" % (os.getpid(), time.time_ns())  # noqa: UP031  (as old as scripts may be)

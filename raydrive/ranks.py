@@ -38,6 +38,24 @@ def rank_of(environment: Mapping[str, str]) -> int:
     return 0 if "TF_CONFIG" in outer else _tf_rank(environment.get("TF_CONFIG", ""))
 
 
+def size_of(environment: Mapping[str, str]) -> int:
+    """How many processes train together, as one of them with such variables has it; 1 for one that trains alone."""
+    outer = environment.get(OUTER_RANKS, "").split(",")
+    for name, among in _RANKS:
+        if name not in outer and _is_count(environment.get(name, "")) and _is_count(environment.get(among, "")):
+            return max(1, int(environment[among]))
+    return 1 if "TF_CONFIG" in outer else _tf_size(environment.get("TF_CONFIG", ""))
+
+
+def _tf_size(config: str) -> int:
+    """How many chiefs and workers ``TF_CONFIG`` names."""
+    try:
+        cluster = json.loads(config or "{}")["cluster"]
+        return max(1, sum(len(cluster.get(kind, ())) for kind in ("chief", "worker")))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return 1
+
+
 def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
 

@@ -8,7 +8,8 @@ number of times, in any language; a connection says nothing but such lines and i
         A value is a number, a string, a list, a row {"column": scalar} or a table {"column": [scalar, ...]}
         (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
         "checkpoint" (see below) may stand in the same line: then it holds these values. "r" is the rank of a process
-        among several that train together: the primary metric is taken from rank 0, which is also what no "r" means.
+        among several that train together, 0 where it is left out. What a rank above 0 logs is kept under "rank_3/NAME":
+        the primary metric, tags and checkpoints are those of rank 0.
     {"tags": {"fold": "2"}, "t": 1731000000.5}
     {"checkpoint": "2", "t": 1731000000.5}
         the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete: its marker ``2.done`` is there, or the
@@ -73,6 +74,10 @@ AZURE_RESUME_FROM = "AZUREML_DATAREFERENCE_MODEL_LOCATION"
 """The same directory, where scripts for HyperDrive's resumed runs look that do not read ``--resume-from``."""
 CHECKPOINT_DIR = "RAYDRIVE_CHECKPOINT_DIR"
 """Directory below which the trial writes its checkpoints."""
+TRIAL_ACTOR = "RAYDRIVE_TRIAL_ACTOR"
+"""Name of the trial's actor among Ray's, in the namespace ``raydrive``; unset where the trial does not use Ray."""
+PLACEMENT_GROUP = "RAYDRIVE_PLACEMENT_GROUP"
+"""Id of the trial's placement group, in hexadecimal, where its reservation is for what it starts with Ray."""
 
 BUFFER_BYTES = 1 << 20
 """So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
@@ -107,6 +112,8 @@ TRIAL_VARIABLES = (
     CHECKPOINT_DIR,
     SUBMIT_DIR,
     FUNCTION,
+    TRIAL_ACTOR,
+    PLACEMENT_GROUP,
     ranks.OUTER_RANKS,
 )
 """All that tells a process that it is a trial, and which."""
@@ -207,14 +214,27 @@ def metrics_message(
     return message
 
 
-def tags_message(tags: Mapping[str, str]) -> Message:
+def tags_message(tags: Mapping[str, str], rank: int = 0) -> Message:
     """A line that sets tags of the trial."""
-    return {"tags": tags, "t": time.time()}
+    return {"tags": tags, "t": time.time(), **({"r": rank} if rank else {})}
 
 
-def checkpoint_message(name: str) -> Message:
-    """A line that says that the checkpoint ``name`` is ready to be published."""
-    return {"checkpoint": name, "t": time.time()}
+def checkpoint_message(name: str, part: Sequence[int] = ()) -> Message:
+    """A line that says that the checkpoint ``name`` is ready to be published.
+
+    Args:
+        name: Its folder.
+        part: Of a checkpoint to which each process saves a part: rank of this process, and number of processes.
+    """
+    message: Message = {"checkpoint": name, "t": time.time()}
+    if part:
+        message["part"] = list(part)
+    return message
+
+
+def part_folder(root: str, rank: int) -> str:
+    """Where a process puts its parts of checkpoints, below ``RAYDRIVE_CHECKPOINT_DIR``."""
+    return os.path.join(root, "rank-%d" % rank)  # noqa: UP031  (as old as scripts may be)
 
 
 def state_message(state: str, why: str = "") -> Message:

@@ -532,4 +532,4 @@ def test_outside_a_trial_a_report_prints(capsys: pytest.CaptureFixture[str], tmp
     Run.get_context().report({"accuracy": 0.5, "text": "\ud800"}, step=1, checkpoint=tmp_path)
     out, error = capsys.readouterr()
     assert out.startswith("accuracy = 0.5 (step 1)\n")
-    assert "a checkpoint does nothing outside a trial" in error
+    assert "report keeps no checkpoint outside a trial" in error

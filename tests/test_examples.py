@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -117,3 +119,56 @@ def test_yaml_of_the_pages_is_accepted(tmp_path: Path) -> None:
     assert load_sweep(tmp_path / "sweep.yml").submission.config.policy.to_json()["slack_factor"] == 0.1
     (tmp_path / "sweep.yml").write_text(re.sub(r"objective:.*\n(?: .*\n)*", policy[1], sweep))
     assert load_sweep(tmp_path / "sweep.yml").submission.config.metric.value == "last"
+
+
+GALLERY = {
+    "lightgbm": (),
+    "distributed": (),
+    "sklearn_search": (),
+    "any_language": (),
+    "mlflow": (),
+    "xgboost": ("xgboost",),
+    "keras": ("keras", "torch"),
+    "lightning": ("lightning", "torch"),
+    "transformers": ("transformers", "accelerate", "torch"),
+    "pytorch": ("torch",),
+}
+"""The examples of docs/integrations.md, with the libraries that only ``make integrations`` installs."""
+
+
+def _gallery() -> list[Any]:
+    cases = []
+    for name, libraries in GALLERY.items():
+        missing = [one for one in libraries if importlib.util.find_spec(one) is None]
+        reason = f"large libraries: `make integrations` installs {', '.join(missing)} and runs this"
+        marks = [pytest.mark.integrations, pytest.mark.skipif(bool(missing), reason=reason)] if libraries else []
+        cases.append(pytest.param(name, marks=marks, id=name))
+    return cases
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("name", _gallery())
+def test_an_example_of_the_gallery_prints_what_its_page_shows(name: str, tmp_path: Path) -> None:
+    folder = ROOT / "examples" / name
+    page = (folder / "README.md").read_text()
+    shown = re.findall(r"^    (.*)$", page, flags=re.MULTILINE)
+    command, output = shown[0].removeprefix("$ "), shown[1:]
+    assert output
+    for file in folder.iterdir():
+        if file.suffix in (".py", ".sh", ".yml"):
+            assert len(file.read_text().splitlines()) <= 60
+    environment = {
+        **os.environ,
+        "RAYDRIVE_STORAGE": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        shlex.split(command), cwd=folder, env=environment, text=True, capture_output=True, timeout=250
+    )
+    assert done.returncode == 0, done.stderr
+    printed = [_without_numbers(line) for line in (done.stdout + done.stderr).splitlines()]
+    assert [line for line in output if _without_numbers(line) not in printed] == []
+
+
+def _without_numbers(line: str) -> str:
+    return re.sub(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", "N", line.strip())

@@ -44,6 +44,7 @@ NOUNS_IN_ING = {
     "ack_pacing": "pacing of acknowledgements: a rate, as in pacing of packets",
     "early_stopping": "the field's term",
     "gcs_ping": "a ping is what it sends",
+    "lightning": "the library",
     "packaging": "as in Python packaging",
     "parsing": "the field's term",
     "sampling": "HyperDrive's noun: BayesianParameterSampling",
@@ -71,6 +72,8 @@ PRIVATE_NAMES_LEFT = {
 }
 # Who may import Ray when it is itself imported, and who inside functions only.
 RAY_AT_ONCE = (
+    "raydrive.integrations.ray_train",
+    "raydrive.runtime.ray_in_trials.cluster_access",
     "raydrive.runtime.actor_errors",
     "raydrive.runtime.driver",
     "raydrive.runtime.gang.leader",
@@ -83,6 +86,7 @@ RAY_INSIDE_FUNCTIONS = (
     "raydrive.runtime.ray_cluster.dashboard_jobs",
     "raydrive.runtime.ray_cluster.storage_probe",
     "raydrive.runtime.driver_client",
+    "raydrive.trial_ray",
 )
 # A pure core gets time, randomness and contents of files as arguments.
 IMPURE = {
@@ -92,11 +96,25 @@ IMPURE = {
 # What a training process imports, whatever its environment: nothing but the standard library.
 TRIAL_SIDE = (
     *("raydrive", "raydrive.azure_data", "raydrive.context", "raydrive.context_values"),
-    *("raydrive.log_command", "raydrive.ranks", "raydrive.variables", "raydrive.wire"),
+    *("raydrive.log_command", "raydrive.ranks", "raydrive.trial_ray", "raydrive.variables", "raydrive.wire"),
 )
+# Callbacks: they are imported in those environments too, and need the standard library and their own library only.
+CALLBACKS = {
+    "raydrive.integrations": (),
+    "raydrive.integrations.trial_report": (),
+    "raydrive.integrations.accelerate": (),
+    "raydrive.integrations.catboost": (),
+    "raydrive.integrations.keras": ("keras",),
+    "raydrive.integrations.lightgbm": ("lightgbm",),
+    "raydrive.integrations.lightning": ("lightning", "pytorch_lightning"),
+    "raydrive.integrations.ray_train": ("ray",),
+    "raydrive.integrations.sklearn": ("joblib",),
+    "raydrive.integrations.transformers": ("transformers",),
+    "raydrive.integrations.xgboost": ("xgboost",),
+}
 # What is put on the PYTHONPATH of training scripts: no package of ours, but top-level modules for their Python.
 TRAINING = "raydrive.shims"
-TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow")
+TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow", "raydrive_no_ray")
 
 
 def _module(path: Path) -> str:
@@ -193,6 +211,24 @@ def test_the_trial_side_imports_only_the_standard_library() -> None:
     assert not offenders, "\n".join(offenders)
 
 
+def test_a_callback_needs_its_own_library_and_what_a_trial_has() -> None:
+    trees = {_module(path): (path, tree) for path, tree in TREES.items()}
+    package = {name for name in trees if _within(name, ("raydrive.integrations",))}
+    searches = ("raydrive.integrations.search_cv", "raydrive.integrations.transformers_search")
+    assert {name for name in package if not _within(name, searches)} == set(CALLBACKS)
+    offenders = [
+        f"{_place(trees[callback][0], node)} imports {name}"
+        for callback, libraries in CALLBACKS.items()
+        for node, name in _imports(trees[callback][1])
+        if name.split(".")[0] not in sys.stdlib_module_names
+        and not _within(name, libraries)
+        and not (name in CALLBACKS and not CALLBACKS[name])
+        and not name.startswith("raydrive.integrations.trial_report.")
+        and name not in (*TRIAL_SIDE, "raydrive.context.Run")
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
 def test_what_scripts_find_on_their_path_imports_only_the_standard_library() -> None:
     """Only what MLflow itself loads may import MLflow, and only the script's own pandas reads tables."""
     ours = (*TRIAL_SIDE, *TRAINING_MODULES)
@@ -209,9 +245,13 @@ def test_what_scripts_find_on_their_path_imports_only_the_standard_library() -> 
     assert not offenders, "\n".join(offenders)
 
 
+def _is_of_scripts(module: str) -> bool:
+    return module in TRIAL_SIDE or module in CALLBACKS or _within(module, (TRAINING,))
+
+
 def test_the_trial_side_reads_as_python_3_8() -> None:
     """A training script may live in an environment that is older than raydrive's own."""
-    for path in (each for each in FILES if _module(each) in TRIAL_SIDE or _within(_module(each), (TRAINING,))):
+    for path in (each for each in FILES if _is_of_scripts(_module(each))):
         ast.parse(path.read_text(), str(path), feature_version=(3, 8))
 
 

@@ -75,6 +75,10 @@ SAMPLING_DICT = kind(
 )
 POLICY_DICT = kind("a dict such as {'type': 'bandit', 'slack_factor': 0.1}", lambda value: isinstance(value, Mapping))
 RESOURCES_DICT = kind("a dict such as {'cpus': 2}", lambda value: isinstance(value, Mapping))
+DISTRIBUTION = kind("a name: pytorch, tensorflow, mpi, ray", lambda value: isinstance(value, str))
+DISTRIBUTION_DICT = kind(
+    "a dict such as {'type': 'pytorch', 'process_count_per_instance': 4}", lambda value: isinstance(value, Mapping)
+)
 SPACE_DICT = kind("a dict of parameter expressions by name", lambda value: isinstance(value, Mapping))
 SAMPLING_NAME = kind("a name: random, sobol, grid, bayesian, tpe", lambda value: isinstance(value, str))
 POLICY_NAME = kind("a name: bandit, median_stopping, truncation_selection", lambda value: isinstance(value, str))
@@ -162,6 +166,7 @@ TUNING: dict[str, ArgumentRule] = {
     "policy": POLICY | POLICY_NAME | POLICY_DICT | NOTHING,
     "run_config": ANYTHING,  # a function is looked at on its own
     "resources": RESOURCES | RESOURCES_DICT | NOTHING,
+    "distribution": DISTRIBUTION | DISTRIBUTION_DICT | NOTHING,
     "seed": SEED | NOTHING,
     "grace_s": kind("a number of seconds of 0 or more", lambda v: not NUMBER.problems(v, "") and v >= 0),
     "max_attempts": whole(1),

@@ -32,12 +32,13 @@ from raydrive.core.config.argument_values import (
 )
 from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
+from raydrive.core.config.distribution import distributed
 from raydrive.core.config.install_commands import check_installing, throws_away
 from raydrive.core.config.option_words import format_value
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics
-from raydrive.core.config.trial_spec import LOG_LIMIT, Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.search.protocol import SamplingSpec
@@ -191,6 +192,9 @@ class HyperDriveConfig:
         run_config: A ``ScriptRunConfig``, or a function ``train(params)``; ``docs/trials.md`` has what one may be.
         resources: What one trial reserves, as ``Resources`` or a dict (``{"cpus": 2, "memory": "4GB"}``); None = one
             CPU.
+        distribution: How several processes of a trial find each other (``docs/multi-node.md``): ``pytorch``,
+            ``tensorflow``, ``mpi`` or ``ray``, or a dict as in a sweep file (``{"type": "pytorch",
+            "process_count_per_instance": 4}``); None = as ``pytorch``, where there are several.
         seed: Non-negative; None = drawn at random and recorded.
         grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
         reuse_actors: Whether trials may follow one another in the same actor.
@@ -208,6 +212,7 @@ class HyperDriveConfig:
             has the pattern that is used.
         storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
         log_limit: Bytes of a trial's log; of a longer one the middle is dropped, and the log says so. 0 = any number.
+        ray_in_trials: What ``ray.init()`` does in a trial: ``join`` the run's cluster, or ``none``: it is refused.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
         resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``; None = only where
             there are ``resume_child_runs``.
@@ -238,6 +243,7 @@ class HyperDriveConfig:
         *,
         run_config: ScriptRunConfig | TrainFunction | None = None,
         resources: Resources | Mapping[str, Any] | None = None,
+        distribution: str | Mapping[str, Any] | None = None,
         seed: int | None = None,
         grace_s: float = 5.0,
         reuse_actors: bool = True,
@@ -249,6 +255,7 @@ class HyperDriveConfig:
         metric_from_stdout: bool = False,
         storage_patience_s: float = 600.0,
         log_limit: int = LOG_LIMIT,
+        ray_in_trials: str = RAY_IN_TRIALS[0],
         keep_checkpoints: int = 1,
         resume_argument: bool | None = None,
         resume_from: RunLike | Sequence[RunLike] | None = None,
@@ -259,21 +266,21 @@ class HyperDriveConfig:
         primary_metric_value: str = "best",
         space: Mapping[str, Any] | None = None,
     ) -> None:
-        sampling, stops, reserved = _made(hyperparameter_sampling, space, policy, resources)
+        sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
         failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
         failures |= {"first_failures": first_failures, "strict": int(strict)}
+        own: dict[str, Any] = {"ray_in_trials": ray_in_trials, "log_limit": log_limit}
+        own |= {"keep_checkpoints": keep_checkpoints, "storage_patience_s": storage_patience_s}
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
             experiment="default",
             trial=dataclasses.replace(
-                self._trial_spec(reserved, sampling, keep, metric_from_stdout),
+                self._trial_spec(reserved, kind, sampling, keep, metric_from_stdout),
                 grace_s=grace_s,
                 reuse_actors=reuse_actors,
                 reuse_processes=reuse_processes,
-                log_limit=log_limit,
-                keep_checkpoints=keep_checkpoints,
-                storage_patience_s=storage_patience_s,
+                **own,
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
             limits=_limits(*(max_total_runs, max_concurrent_runs, max_duration_minutes, run_config), **failures),
@@ -301,6 +308,7 @@ class HyperDriveConfig:
             "max_duration_minutes": None if limits.max_duration_s is None else limits.max_duration_s / 60,
             "policy": None if isinstance(config.policy, NoTerminationPolicy) else config.policy,
             "resources": None if config.trial.resources == Resources() else config.trial.resources,
+            "distribution": config.trial.distribution or None,
             "primary_metric_value": config.metric.value,
             "tags": config.tags,
         }
@@ -337,9 +345,10 @@ class HyperDriveConfig:
             plan_warm_start(self.to_submission("default"), None)
 
     def _trial_spec(
-        self, resources: Resources, sampling: SamplingSpec, keep: Sequence[str], from_stdout: bool
+        self, resources: Resources, distribution: str, sampling: SamplingSpec, keep: Sequence[str], from_stdout: bool
     ) -> TrialSpec:
         spec = self._target_spec(resources, sampling, keep)
+        spec = dataclasses.replace(spec, distribution=distribution or spec.distribution)
         return dataclasses.replace(spec, metrics=PrintedMetrics(find=True)) if from_stdout else spec
 
     def _target_spec(self, resources: Resources, sampling: SamplingSpec, keep: Sequence[str]) -> TrialSpec:
@@ -385,9 +394,9 @@ def _made(
     sampling: SamplingSpec | str | Mapping[str, Any],
     space: Mapping[str, Any] | None,
     policy: Policy | str | Mapping[str, Any] | None,
-    resources: Resources | Mapping[str, Any] | None,
-) -> tuple[SamplingSpec, Policy, Resources]:
-    """Sampling, policy and resources as objects, whatever they were given as.
+    reserved: tuple[Resources | Mapping[str, Any] | None, str | Mapping[str, Any] | None],
+) -> tuple[SamplingSpec, Policy, tuple[Resources, str]]:
+    """Sampling, policy, and resources with their distribution as objects, whatever they were given as.
 
     Raises:
         ConfigError: With everything that is wrong with the three.
@@ -396,7 +405,7 @@ def _made(
     parts: tuple[Callable[[], Any], ...] = (
         lambda: named_sampling(sampling, space, "hyperparameter_sampling"),
         lambda: named_policy(policy),
-        lambda: resources_of(resources),
+        lambda: distributed(resources_of(reserved[0]), reserved[1]),
     )
     if space is not None and not isinstance(sampling, str | Mapping):
         allowed = "nothing: the sampling has a space of its own"

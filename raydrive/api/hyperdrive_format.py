@@ -15,7 +15,7 @@ from raydrive.core.records import Params
 from raydrive.core.sweep.state import losses_text
 from raydrive.core.views.summary import ranked, seconds_of, state_of
 from raydrive.storage.run_reader import RunReader
-from raydrive.storage.trial_files import list_files
+from raydrive.storage.trial_files import is_log, list_files
 
 
 def run_details(run: RunReader, status: str) -> dict[str, Any]:
@@ -73,6 +73,7 @@ def trial_details(run: RunReader, number: int, status: str) -> dict[str, Any]:
         "attempt": trial.attempt,
         "node": trial.node,
         "gpus": trial.gpus,
+        "nodes": list(trial.nodes),
         "losses": trial.losses,
         "lost": losses_text(trial),
         "notes": list(trial.notes),
@@ -83,7 +84,7 @@ def trial_details(run: RunReader, number: int, status: str) -> dict[str, Any]:
             "arguments": arguments_of(spec, trial.params),
             "hyperparameters": dict(trial.params),
         },
-        "logFiles": {name: f"{uri}/{name}" for name in _file_names(run, number) if name.endswith("log.txt")},
+        "logFiles": {name: f"{uri}/{name}" for name in _file_names(run, number) if is_log(name)},
     }
 
 

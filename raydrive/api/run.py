@@ -17,7 +17,7 @@ from raydrive.api.display.text import run_text, trial_text
 from raydrive.api.plot_methods import PlotMethods
 from raydrive.api.recorded_run import RecordedRun
 from raydrive.api.resume_method import ResumeMethod
-from raydrive.api.table_methods import Tables
+from raydrive.api.table_methods import Tables, once_or_list, own_metrics
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Params
@@ -25,6 +25,7 @@ from raydrive.core.sweep.state import Trial, losses_text
 from raydrive.core.views.status import NOT_RESPONDING, is_interrupted
 from raydrive.core.views.summary import INTERRUPTED, best_among, state_of, value_by
 from raydrive.runtime.driver_client import view_own_driver
+from raydrive.storage.rank_logs import check_rank, ranks_of, whole_rank_logs
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import RunReader
 from raydrive.storage.trial_files import copy_file, copy_files, list_files, whole_log
@@ -204,16 +205,15 @@ class Run:
         self.parent.refresh()
         return state_of(self._trial, self._trial.open and is_interrupted(self.parent.get_status()))
 
-    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
+    def get_metrics(self, name: str | None = None, ranks: bool = False) -> dict[str, Any]:
         """Returns what it logged: a scalar where a name was logged once, else a list.
 
         Args:
-            name: Only this metric.
+            name: Only this metric; that of another rank than 0 is ``rank_3/loss``.
+            ranks: Whether what other ranks have logged is among them, where several processes train together.
         """
         metrics = self.parent.all_metrics(self.number).get(self.number, {})
-        return {
-            key: values[0] if len(values) == 1 else values for key, values in metrics.items() if name in (None, key)
-        }
+        return once_or_list(metrics if ranks or name is not None else own_metrics(metrics, self.parent.config), name)
 
     @property
     def arguments(self) -> list[str]:
@@ -231,6 +231,9 @@ class Run:
 
     def get_file_names(self) -> list[str]:
         """Returns the names of its files: ``outputs/...``, ``logs/...`` and ``attempt-1/log.txt``.
+
+        Where several processes train together, ``attempt-1/rank_3.txt`` is the log of rank 3, and what node 1 left is
+        in ``outputs/node_1/...``.
 
         Raises:
             StorageError: If the storage cannot be read.
@@ -266,17 +269,25 @@ class Run:
             warnings.warn(f"of trial {self.id} these were not copied: {', '.join(left_out[:20])}", stacklevel=2)
         return copied
 
-    def logs(self, attempt: int | None = None) -> str:
+    def logs(self, attempt: int | None = None, rank: int | None = None) -> str:
         """Returns what it wrote to stdout and stderr.
 
         Args:
             attempt: From 1; None = the last one.
+            rank: Of one process, where several train together; None = all of them by time, each line with its rank.
 
         Raises:
+            TrialError: If it has no such rank.
             StorageError: If the log cannot be read.
         """
         self.parent.refresh()
-        return whole_log(self.parent.layout, self.number, attempt or max(1, self._trial.attempt))
+        layout, chosen, spec = self.parent.layout, attempt or max(1, self._trial.attempt), self.parent.config.trial
+        ranks = ranks_of(layout, self.number, chosen)
+        if rank is not None:
+            check_rank(ranks, rank, self.number)
+        elif len(ranks) > 1:
+            return whole_rank_logs(layout, self.number, chosen, spec.log_limit)
+        return whole_log(layout, self.number, chosen, rank or 0)
 
     def cancel(self, why: str = "canceled by the user") -> None:
         """Ends the trial; the run goes on.

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raydrive.api.display.notebook_html import Rows
 from raydrive.core.argument_checks import checks_arguments
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.rank_names import is_of_rank
 from raydrive.core.records import Reported
 from raydrive.storage.run_reader import RunReader
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+def own_metrics(metrics: Mapping[str, list[Any]], config: RunConfig) -> dict[str, list[Any]]:
+    """Returns the metrics but those of other ranks than 0; what trials are ranked by always stays."""
+    return {name: values for name, values in metrics.items() if name == config.metric.name or not is_of_rank(name)}
+
+
+def once_or_list(metrics: Mapping[str, list[Any]], only: str | None = None) -> dict[str, Any]:
+    """Returns the one value of each metric that was logged once, else the list of its values.
+
+    Args:
+        metrics: Values by name.
+        only: The name of the metric to return; None = all.
+    """
+    return {name: v[0] if len(v) == 1 else v for name, v in metrics.items() if only in (None, name)}
 
 
 @checks_arguments()
@@ -31,11 +48,15 @@ class Tables:
         self.reader.refresh()
         return {self.child_id(trial.number): json.dumps(trial.params) for trial in self.reader.sweep.trials}
 
-    def get_metrics(self) -> dict[str, dict[str, Any]]:
-        """Returns the metrics of every trial by id: a scalar where a name was logged once, else a list."""
+    def get_metrics(self, ranks: bool = False) -> dict[str, dict[str, Any]]:
+        """Returns the metrics of every trial by id: a scalar where a name was logged once, else a list.
+
+        Args:
+            ranks: Whether what other ranks than 0 have logged is among them, where several processes train together.
+        """
         out: dict[str, dict[str, Any]] = {self.child_id(trial.number): {} for trial in self.reader.sweep.trials}
         for number, metrics in self.all_metrics().items():
-            out[self.child_id(number)] = {name: v[0] if len(v) == 1 else v for name, v in metrics.items()}
+            out[self.child_id(number)] = once_or_list(metrics if ranks else own_metrics(metrics, self.reader.config))
         return out
 
     def reports(self, number: int | None = None) -> Iterator[Reported]:

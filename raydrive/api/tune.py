@@ -61,7 +61,7 @@ def tune(
         address: Ray address; None = the connected cluster, ``RAY_ADDRESS``, then an embedded one.
         experiment: A name that groups runs.
         show_output: Show the live table.
-        **options: Further keyword arguments of ``HyperDriveConfig``, such as ``resume_from``.
+        **options: Further keyword arguments of ``HyperDriveConfig``, such as ``distribution``.
 
     Raises:
         ConfigError: If anything is wrong with the arguments.

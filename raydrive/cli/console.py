@@ -17,7 +17,7 @@ import typer
 
 from raydrive.api.display.text import one_line
 from raydrive.api.display.unbroken_stream import Unbroken
-from raydrive.cli.completion import run_ids
+from raydrive.cli.completion import run_ids, trial_numbers
 from raydrive.core.errors import brief
 from raydrive.core.views.json_output import SCHEMA_VERSION, finite
 
@@ -53,6 +53,9 @@ AddressOption = Annotated[
         help="Ray cluster: auto, HOST:PORT, http://HOST:8265, or local; else RAY_ADDRESS, raydrive.toml, local.",
         show_default=False,
     ),
+]
+TrialArgument = Annotated[
+    int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0, autocompletion=trial_numbers)
 ]
 RunArgument = Annotated[
     str,

@@ -8,7 +8,8 @@ import os
 import platform
 import sys
 from importlib import metadata
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +26,11 @@ from raydrive.cli.console import (
     say,
 )
 from raydrive.cli.runs import open_run
+from raydrive.cli.submit import load
 from raydrive.core.errors import RaydriveError
+
+if TYPE_CHECKING:
+    from raydrive.core.config.trial_spec import Resources
 
 
 def register(app: typer.Typer) -> None:
@@ -72,9 +77,18 @@ def log(
     return log_main(values)
 
 
-def doctor(address: AddressOption = None, storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
+def doctor(
+    config: Annotated[
+        Path | None,
+        typer.Argument(metavar="CONFIG", help="A sweep file: how many of its trials fit.", show_default=False),
+    ] = None,
+    address: AddressOption = None,
+    storage: StorageOption = None,
+    output: OutputOption = Format.TABLE,
+) -> int:
     """Check versions, storage and cluster, and say what to do about what is wrong."""
-    rows = [_python(), *_libraries(), _bytecode(), _storage(storage), *_cluster(address)]
+    reserved = load(config, (), ()).submission.config.trial.resources if config is not None else None
+    rows = [_python(), *_libraries(), _bytecode(), _storage(storage), *_cluster(address, reserved)]
     emit(rows, output, name="checks", columns=("check", "ok", "found", "advice"))
     return 0 if all(row["ok"] for row in rows) else 5
 
@@ -120,14 +134,14 @@ def _storage(flag: str | None) -> dict[str, Any]:
     return _check("storage", True, f"{folder.uri}: write, read and delete work")
 
 
-def _cluster(flag: str | None) -> list[dict[str, Any]]:
+def _cluster(flag: str | None, reserved: Resources | None) -> list[dict[str, Any]]:
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.001 s
 
     place = read_place()
     address = resolve(flag, "RAY_ADDRESS", "--address", place.address)
     if address in (None, "local"):
         found = f"none given: an embedded one with {os.cpu_count()} cores would be started"
-        return [_check("cluster", True, found), _embedded(place.plain_ray)]
+        return [_check("cluster", True, found), _embedded(place.plain_ray), *_fits(reserved, None)]
     from raydrive.runtime.ray_cluster import (
         connection as ray_connection,  # lazy: raydrive.runtime.ray_cluster.connection, 0.008 s
     )
@@ -137,10 +151,42 @@ def _cluster(flag: str | None) -> list[dict[str, Any]]:
     except RaydriveError as error:
         return [_check("cluster", False, str(address), str(error))]
     rows = [_check("cluster", True, connection.address)]
-    rows += [_check(f"node {name}", True, ray_connection.describe(totals)) for name, totals in ray_connection.nodes()]
+    alive = ray_connection.nodes()
+    rows += [_check(f"node {name}", True, ray_connection.describe(totals)) for name, totals in alive]
+    rows += _fits(reserved, [totals for _, totals in alive])
     with contextlib.suppress(Exception):  # leaving is best effort: the report is what counts
         ray_connection.disconnect()
     return rows
+
+
+def _fits(reserved: Resources | None, totals: list[dict[str, float]] | None) -> list[dict[str, Any]]:
+    """How many trials of a sweep file fit at once, or of a few numbers of nodes; on this machine without totals."""
+    if reserved is None and totals is None:
+        return []
+    from raydrive.core.config.distribution import reservation  # lazy: raydrive.core.config.distribution, 0.005 s
+    from raydrive.runtime.gang.placement import gangs_that_fit  # lazy: raydrive.runtime.gang.placement, 0.001 s
+    from raydrive.runtime.gang.reasons import fits_by_nodes, why_never  # lazy: raydrive.runtime.gang.reasons, 0.005 s
+    from raydrive.runtime.ray_cluster import (
+        connection as ray_connection,  # lazy: raydrive.runtime.ray_cluster.connection, 0.008 s
+    )
+
+    if totals is None:
+        here = ray_connection.machine_totals()
+        totals = [here] if here is not None else []
+    if not totals:
+        return []
+    if reserved is None:
+        return [
+            _check(f"trials of {count} node{'s' * (count != 1)}", True, text) for count, text in fits_by_nodes(totals)
+        ]
+    wanted = ray_connection.demand(reserved)
+    if reserved.nodes > 1:
+        never = why_never(reserved, wanted, totals)
+    else:
+        never = None if ray_connection.fitting(wanted, totals) else ("", "Lower what a trial reserves.")
+    fits = gangs_that_fit(wanted, reserved.nodes, reserved.strategy, totals)
+    found = f"{fits} at once, with nothing else on these machines; each reserves {reservation(reserved)}"
+    return [_check("trials of the sweep", never is None, found, never[1] if never else "")]
 
 
 def _embedded(plain_ray: bool | None) -> dict[str, Any]:

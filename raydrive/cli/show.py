@@ -1,15 +1,13 @@
-"""``list``, ``status``, ``watch``, ``trials``, ``logs``, ``best``: these read storage only."""
+"""``list``, ``status``, ``watch``, ``trials``, ``best``: these read storage only."""
 
 from __future__ import annotations
 
-import sys
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from raydrive.api.display.text import best_interval_text, sentence
-from raydrive.cli.completion import experiments, trial_numbers
+from raydrive.cli.completion import experiments
 from raydrive.cli.console import (
     EXIT_INTERRUPTED,
     PARAMS,
@@ -22,6 +20,7 @@ from raydrive.cli.console import (
     emit_one,
     say,
 )
+from raydrive.cli.logs import logs
 from raydrive.cli.runs import EXIT_UNREADABLE, exit_code, open_run, print_best, workspace
 from raydrive.core.errors import did_you_mean
 from raydrive.core.views.json_output import counts_json
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 
 STATES = ("queued", "running", "interrupted", "completed", "canceled", "failed")
 """Columns of ``list``: numbers of trials."""
-TrialArgument = Annotated[
-    int, typer.Argument(metavar="TRIAL", help="Number of a trial.", min=0, autocompletion=trial_numbers)
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -215,35 +211,6 @@ def trials(
         columns += ["attempt", "node", "gpus", "losses"]
     emit(rows, output, name="trials", columns=columns)
     return 0
-
-
-def logs(
-    run_name: RunArgument,
-    trial: TrialArgument,
-    storage: StorageOption = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,
-    attempt: Annotated[int | None, typer.Option(help="An earlier attempt, from 1.", min=1, show_default=False)] = None,
-) -> int:
-    """Print what a trial wrote to stdout and stderr."""
-    from raydrive.storage.trial_files import log_size, read_log  # lazy: raydrive.storage.trial_files, 0.009 s
-
-    run = open_run(run_name, storage)
-    child = run.get_child(trial)
-    start, end = 0, log_size(run.layout, trial, attempt or max(1, run.sweep.trials[trial].attempt))
-    while True:
-        over = run.sweep.finished is not None or not run.sweep.trials[trial].open
-        chosen = attempt or max(1, run.sweep.trials[trial].attempt)
-        data, start = read_log(run.layout, child.number, chosen, start)
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-        if data and (follow or start < end):
-            continue
-        if not follow or over:
-            return 0
-        time.sleep(0.3)
-        run.refresh()
-        if attempt is None and max(1, run.sweep.trials[trial].attempt) != chosen:
-            start = 0  # a new attempt has a log of its own
 
 
 def best(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:

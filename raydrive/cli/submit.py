@@ -116,6 +116,8 @@ def submit(
             launch(loaded.submission, storage=where, address=target, plain_ray=loaded.settings.plain_ray)
         )
     say(f"Run {run.id} in {run.uri}")
+    if run.config.trial.resources.world_size > 1:
+        say(reserved(run.config))
     if detach:
         for line in run.lineage.lines():
             say(line)
@@ -290,3 +292,11 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     else:
         emit(rows, output, name="trials")
     say(f"{len(rows)} of up to {config.limits.max_total_runs} trials, seed {config.seed}. Nothing was run.")
+    say(reserved(config))
+
+
+def reserved(config: RunConfig) -> str:
+    """Returns the sentence about what each trial reserves."""
+    from raydrive.core.config.distribution import reservation  # lazy: raydrive.core.config.distribution, 0.005 s
+
+    return f"Each trial reserves {reservation(config.trial.resources)}."

@@ -18,10 +18,11 @@ from raydrive.cli.console import (
     only_data,
     say,
 )
-from raydrive.cli.submit import ConfigArgument, NodeOption, SetOption, WithOption, checked, load, place_of
+from raydrive.cli.submit import ConfigArgument, NodeOption, SetOption, WithOption, checked, load, place_of, reserved
 from raydrive.core.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from raydrive.core.config.trial_spec import Resources
     from raydrive.sweepfile.loader import Loaded
 
 
@@ -58,6 +59,7 @@ def validate(
             {
                 **found,
                 "parameters": ", ".join(found["parameters"]),
+                "reserves": reserved(loaded.submission.config),
                 "problems": None,
                 "warnings": "; ".join(loaded.warnings),
             },
@@ -65,6 +67,7 @@ def validate(
         )
     else:
         say(f"{config}: valid. {_counts(found)}.")
+        say(reserved(loaded.submission.config))
     return 0
 
 
@@ -81,9 +84,15 @@ def _summary(config: str, loaded: Loaded) -> dict[str, Any]:
         "configurations": plan.sampling.space.size,
         "max_total_trials": plan.limits.max_total_runs,
         "max_concurrent_trials": plan.limits.max_concurrent_runs,
+        "reserves": _reserves(plan.trial.resources),
         "problems": [],
         "warnings": list(loaded.warnings),
     }
+
+
+def _reserves(resources: Resources) -> dict[str, Any]:
+    counts = {name: getattr(resources, name) for name in ("nodes", "processes_per_node", "strategy")}
+    return {"cpus": resources.cpus, "gpus": resources.gpus, **counts}
 
 
 def _counts(found: dict[str, Any]) -> str:

@@ -21,11 +21,11 @@ from raydrive.compat.other_tools.recognised import carried_over
 from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
 from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
-from raydrive.core.config.trial_spec import TrialSpec
+from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.json_values import decoded
 from raydrive.core.objective import BEST
-from raydrive.core.records import decoded
 from raydrive.core.search.registry import is_registered
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.settings.nearest import nearest_settings
@@ -201,10 +201,25 @@ def _trial(config: RunConfig, source: Path | None, base: Path) -> dict[str, Any]
         trial["command"] = " ".join(["python", shlex.quote(spec.script), *words, *passed])
     else:
         trial["command"] = spec.command
+    trial.update(_several(spec))
     if spec.environment_variables:
         shared = {name: value for name, value in spec.environment_variables.items() if not looks_secret(name)}
         trial.update({"environment_variables": shared} if shared else {})
     return trial
+
+
+def _several(spec: TrialSpec) -> Iterator[tuple[str, Any]]:
+    """Nodes and processes of a trial, in the words of Azure ML."""
+    needs = spec.resources
+    if needs.nodes > 1:
+        yield "resources", {"instance_count": needs.nodes}
+    if spec.distribution:
+        count = {}
+        if needs.processes_per_node > 1:
+            tensorflow = spec.distribution == "tensorflow"
+            count = {"worker_count": needs.world_size} if tensorflow else {}
+            count = count or {"process_count_per_instance": needs.processes_per_node}
+        yield "distribution", {"type": spec.distribution, **count}
 
 
 def _inputs(spec: TrialSpec) -> Iterator[tuple[str, Any]]:
@@ -237,6 +252,10 @@ def _own(config: RunConfig) -> dict[str, Any]:
     out["resources"] = {name: value for name, value in given.items() if value}
     if needs.accelerator_type:
         out["resources"]["accelerator_type"] = needs.accelerator_type
+    if needs.processes_per_node > 1 and not spec.distribution:
+        out["resources"]["processes_per_node"] = needs.processes_per_node
+    if needs.strategy != Resources().strategy:
+        out["resources"]["strategy"] = needs.strategy
     if spec.python:
         out["python"] = spec.python
     if spec.preload:
@@ -253,7 +272,7 @@ def _own(config: RunConfig) -> dict[str, Any]:
     if hidden or spec.secrets:
         out["secrets"] = {**hidden, **spec.secrets}
     default = TrialSpec(kind="command")
-    for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s"):
+    for name in ("grace_s", "reuse_actors", "keep_checkpoints", "resume_argument", "lease_s", "ray_in_trials"):
         if getattr(spec, name) != getattr(default, name):
             out[name] = getattr(spec, name)
     for name in ("max_attempts", "first_failures"):

@@ -8,13 +8,13 @@ caused, so that they are durable together or not at all.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from json.scanner import make_scanner
 from typing import Any, cast
 
 from raydrive.core.errors import JournalError
+from raydrive.core.json_values import MARKS, decoded, encoded
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Params = Mapping[str, Any]
@@ -67,6 +67,8 @@ class Began:
     """``CUDA_VISIBLE_DEVICES`` of the process."""
     actor: str = ""
     """Name of the trial actor, by which a new driver finds it."""
+    nodes: Sequence[str] = ()
+    """Host names by node rank, of a trial over several nodes; empty = one node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,56 +215,7 @@ _FACTS = {
 _DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
 _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}
-# Non-finite numbers are written as strings: NaN and Infinity are not JSON and other readers reject them.
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
-
 _SCALARS = frozenset({float, int, str, bool, type(None)})
-_MOST_BITS = 14_000
-"""Bits of a whole number that Python turns into text: 4,300 digits."""
-
-
-def _encode_number(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-
-
-_MARKS = frozenset({"$float", "$tuple", "$dict"})
-"""Single keys of the objects that stand for what JSON does not know."""
-
-
-def encoded(value: Any) -> Any:
-    """Returns a value for JSON, which has no NaN, no infinities and no tuples; ``decoded`` gives it back."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"$float": _encode_number(value)}
-    if isinstance(value, Mapping):
-        out = {str(key): encoded(item) for key, item in value.items()}
-        return {"$dict": out} if len(out) == 1 and not _MARKS.isdisjoint(out) else out  # a user's, that looks like ours
-    if isinstance(value, list):
-        return [encoded(item) for item in value]
-    if isinstance(value, tuple):
-        return {"$tuple": [encoded(item) for item in value]}
-    if value.__class__ is int and value.bit_length() > _MOST_BITS:
-        return {"$float": "Infinity" if value > 0 else "-Infinity"}  # Python neither writes nor reads such numbers
-    return value
-
-
-def decoded(value: Any) -> Any:
-    """Returns what ``encoded`` was given."""
-    if isinstance(value, dict):
-        if len(value) == 1:
-            ((mark, item),) = value.items()
-            if mark == "$float" and isinstance(item, str) and item in _NON_FINITE:
-                return _NON_FINITE[item]
-            if mark == "$tuple" and isinstance(item, list):
-                return tuple([decoded(one) for one in item])
-            if mark == "$dict" and isinstance(item, dict):
-                return {key: decoded(one) for key, one in item.items()}
-        return {key: decoded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [decoded(item) for item in value]
-    return value
 
 
 def to_json(record: Record) -> dict[str, Any]:
@@ -271,6 +224,8 @@ def to_json(record: Record) -> dict[str, Any]:
     out: dict[str, Any] = {"kind": name}
     for key in _FIELDS[name]:
         value = getattr(record, key)
+        if value.__class__ is tuple:  # texts
+            value = list(value) or None
         if value is None or value == "" or (value == {} and key not in _MAY_BE_NONE[name]):
             continue
         out[key] = value if value.__class__ is str else encoded(value)
@@ -293,7 +248,9 @@ def from_json(raw: Mapping[str, Any]) -> Record:
         value = raw.get(key, default)
         if value is MISSING:
             raise JournalError(f"a {kind.__name__} without {key!r}: {raw!r:.200}")
-        if (value.__class__ is dict and value) or value.__class__ is list:
+        if value.__class__ is list and classes is _TEXTS and all(item.__class__ is str for item in value):
+            value = tuple(value)
+        elif (value.__class__ is dict and value) or value.__class__ is list:
             value = decoded(value)
         if value.__class__ not in classes or (key in _COUNTS and value is not None and cast(int, value) < 0):
             raise JournalError(f"a {kind.__name__} with {key!r} {value!r:.80}: {raw!r:.200}")
@@ -340,7 +297,7 @@ def _metrics_text(metrics: Mapping[str, Any]) -> str:
     if (
         metrics.__class__ is dict
         and _SCALARS.issuperset(map(type, metrics.values()))
-        and (len(metrics) > 1 or _MARKS.isdisjoint(metrics))
+        and (len(metrics) > 1 or MARKS.isdisjoint(metrics))
     ):
         try:
             return _text(metrics)
@@ -418,8 +375,8 @@ def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any, frozenset[typ
                 default = {}  # one for all, as records are never changed
             elif "None" in text:
                 default = None
-            elif text == "str":
-                default = ""
+            elif text == "str" or text.startswith("Sequence"):
+                default = "" if text == "str" else ()
             keys.append((spec.name, default, _classes(text, spec.name)))
         table[name] = (kind, tuple(keys))
     return table
@@ -429,6 +386,8 @@ def _classes(text: str, name: str) -> frozenset[type]:
     """The classes of what a field may hold, by its annotation."""
     if name == "step":  # once it was not looked at, and nothing folds it
         return frozenset({int, float, str, bool, list, dict, type(None)})
+    if text.startswith("Sequence"):
+        return _TEXTS
     found: set[type] = {type(None)} if "None" in text else set()
     for word, classes in (("Mapping", {dict}), ("Params", {dict}), ("float", {float, int, bool})):
         if text.startswith(word):
@@ -436,6 +395,8 @@ def _classes(text: str, name: str) -> frozenset[type]:
     return frozenset(found | {int if text.startswith("int") else str})
 
 
+_TEXTS = frozenset({tuple})
+"""The class of a field that holds texts, in a list in JSON."""
 _COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch"})
 """Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())

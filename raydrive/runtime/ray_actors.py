@@ -108,8 +108,12 @@ class TrialActor:
         group: Any = None,
         node_rank: int = 0,
     ) -> None:
-        members, release = None, lambda: None
-        if group is not None:
+        from raydrive.runtime.ray_in_trials import cluster_access  # lazy: ray, 0.4 s
+
+        hands_on = config["trial"].get("distribution") == "ray"
+        trial_ray = cluster_access.TrialRay(config, name, node_rank, group if hands_on else None)
+        members, release = None, trial_ray.release
+        if group is not None and not hands_on:
             from raydrive.runtime.gang import leader  # lazy: raydrive.runtime.gang.leader, 0.01 s
 
             # They start while this one imports its work.
@@ -120,7 +124,12 @@ class TrialActor:
 
         self._pack = trial_events.pack
         self._work = actor.TrialSupervisor(
-            uri, run_id, config, driver, epoch, name, secrets, node_rank=node_rank, members=members, release=release
+            *(uri, run_id, config, driver, epoch, name, secrets),
+            node_rank=node_rank,
+            members=members,
+            release=release,
+            reserved=trial_ray.ready,
+            variables=trial_ray.variables,
         )
         gc.freeze()
 
@@ -159,6 +168,18 @@ class TrialActor:
     async def report(self, trial: int, attempt: int, epoch: int, events: Sequence[tuple[Any, ...]]) -> bool:
         """Takes events from the actor of another node of its trial."""
         return await self._work.report(trial, attempt, events)
+
+    async def log(self, trial: int, attempt: int, sender: str, number: int, messages: Sequence[Any]) -> bool:
+        """Takes what a process on any node logs with ``Run.remote()``."""
+        return await self._work.log(trial, attempt, sender, number, messages)
+
+    async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
+        """Brings the parts of a checkpoint that lie on its node to the storage."""
+        return await self._work.put_parts(epoch, trial, attempt, number, names)
+
+    async def drop_parts(self, epoch: int, trial: int, attempt: int, names: Mapping[int, str] | None) -> None:
+        """Removes parts of a checkpoint from its node."""
+        await self._work.drop_parts(epoch, trial, attempt, names)
 
     async def stop(self, epoch: int, trial: int | None, attempt: int, grace_s: float) -> None:
         """Ends the process tree of an attempt."""

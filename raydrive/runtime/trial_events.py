@@ -8,7 +8,7 @@ and the order of their fields stay as they are, and a new field comes last, with
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from raydrive.core.errors import UnknownEventError, show
 from raydrive.core.reports.attempt_reports import ReportEvent, record_types
@@ -25,10 +25,12 @@ class BeganEvent(NamedTuple):
     pid: int
     gpus: str
     actor: str
+    nodes: Sequence[str] = ()
 
     def to_fact(self, trial: int, attempt: int) -> Began:
         """Returns the fact that this event is."""
-        fact: Began = record_types().Began(self.at, trial, attempt, self.node, self.pid, self.gpus, self.actor)
+        at, *rest, nodes = self
+        fact: Began = record_types().Began(at, trial, attempt, *rest, tuple(nodes))
         return fact
 
 
@@ -154,9 +156,8 @@ def to_facts(trial: int, attempt: int, events: Sequence[WireEvent]) -> list[Fact
     Raises:
         UnknownEventError: If one is of an unknown kind, or has not the fields of its kind.
     """
-    return [
-        event.to_fact(trial, attempt) for event in unpack(events) if not isinstance(event, LoggedEvent | ExitedEvent)
-    ]
+    # Those between the actors of a trial never come here; to look at each event would cost more than the rest.
+    return [event.to_fact(trial, attempt) for event in cast("list[FactEvent]", unpack(events))]
 
 
 def _check(event: Any) -> None:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.stdout_metrics import pattern_problem
 from raydrive.core.config.trial_environment import TOOLS
-from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT
+from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
 from raydrive.settings.fields import (
     Amount,
     Check,
@@ -95,6 +95,12 @@ class ResourceKeys(Section):
     memory: Annotated[float, Check(_memory, accepts={"type": ["number", "string"]})] | None = None
     custom: dict[str, Amount] | None = None
     accelerator_type: Text | None = None
+    nodes: Count | None = None
+    """Nodes of one trial; all amounts are those of each node."""
+    processes_per_node: Count | None = None
+    """Training processes that raydrive starts on each node."""
+    strategy: Annotated[str, one_of(*STRATEGIES)] | None = None
+    """How Ray places the nodes of a trial."""
 
 
 class MetricKeys(Section):
@@ -130,6 +136,8 @@ class OwnKeys(Section):
     grace_s: Amount | None = None
     reuse_actors: bool | None = None
     max_attempts: Count | None = None
+    ray_in_trials: Annotated[str, one_of(*RAY_IN_TRIALS)] | None = None
+    """What ray.init() does in a trial: join the run's cluster, or none: it is refused."""
     keep_checkpoints: Count | None = None
     resume_argument: bool | None = None
     warm_start: Any = None

@@ -95,27 +95,75 @@ def publish(
         UnstorableCheckpointError: If something in it is no file, or cannot be read.
         StorageError: If it cannot be written; then it does not count, and it may be tried again.
     """
-    number = max((found for found, _ in _folders(layout, trial)), default=0) + 1
-    folder = layout.checkpoint(trial, number)
-    files: dict[str, dict[str, Any]] = {}
+    number = next_number(layout, trial)
     try:
-        links: dict[str, str] = {}
-        for name, path in _whole(local, links, within):
-            try:
-                digest = sha256_of(path, within)
-            except RefusedFileError as error:  # replaced since it was looked at
-                raise UnstorableCheckpointError(str(error)) from error
-            except OSError as error:
-                raise UnstorableCheckpointError(str(failure("read", legible(str(path)), error))) from error
-            size, odd = _put(folder, name, path, len(files), within)
-            files[name] = {"size": size, "sha256": digest, **({"as": odd} if odd else {})}
+        files, links = put_files(layout, trial, number, local, within=within)
         manifest = Manifest(number, attempt, interval, value, at, files, links)
-        folder.write_whole(MANIFEST, checked_json(json.dumps(manifest.to_json()).encode()))
+        complete(layout, trial, manifest)
     except StorageError:
-        with contextlib.suppress(StorageError):  # on a full disk a part left by each try would keep it full
-            _remove(folder)
+        give_up(layout, trial, number)
         raise
     return manifest
+
+
+def next_number(layout: RunLayout, trial: int) -> int:
+    """Returns the number of a trial's next checkpoint.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    return max((found for found, _ in _folders(layout, trial)), default=0) + 1
+
+
+def put_files(
+    layout: RunLayout, trial: int, number: int, local: Path, *, within: Sequence[Path] = (), first: int = 0
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Copies the files of a checkpoint, or of a part of one, into the storage; it does not count yet.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+        number: Of the checkpoint.
+        local: The folder.
+        within: Folders that links in it may lead to; empty = all are followed.
+        first: Tells its files from those of the checkpoint's other parts; each has up to 100,000.
+
+    Returns:
+        What the manifest has as files and links.
+
+    Raises:
+        UnstorableCheckpointError: If something in it is no file, or cannot be read.
+        StorageError: If it cannot be written.
+    """
+    folder = layout.checkpoint(trial, number)
+    files: dict[str, dict[str, Any]] = {}
+    links: dict[str, str] = {}
+    for name, path in _whole(local, links, within):
+        try:
+            digest = sha256_of(path, within)
+        except RefusedFileError as error:  # replaced since it was looked at
+            raise UnstorableCheckpointError(str(error)) from error
+        except OSError as error:
+            raise UnstorableCheckpointError(str(failure("read", legible(str(path)), error))) from error
+        size, odd = _put(folder, name, path, first + len(files), within)
+        files[name] = {"size": size, "sha256": digest, **({"as": odd} if odd else {})}
+    return files, links
+
+
+def complete(layout: RunLayout, trial: int, manifest: Manifest) -> None:
+    """Writes the manifest of a checkpoint whose files are there: now it counts.
+
+    Raises:
+        StorageError: If it cannot be written.
+    """
+    data = checked_json(json.dumps(manifest.to_json()).encode())
+    layout.checkpoint(trial, manifest.number).write_whole(MANIFEST, data)
+
+
+def give_up(layout: RunLayout, trial: int, number: int) -> None:
+    """Removes what there is of a checkpoint: on a full disk a part left by each try would keep it full."""
+    with contextlib.suppress(StorageError):
+        _remove(layout.checkpoint(trial, number))
 
 
 def _whole(local: Path, links: dict[str, str], within: Sequence[Path]) -> Iterator[tuple[str, Path]]:

@@ -8,6 +8,8 @@
   journal/                          see ``segments.py``
   driver.json                       the driver's heartbeat and live view, overwritten whole
   trials/00007/attempt-1/log.txt    stdout and stderr (object stores: log-00000.txt, ... see ``uploads.py``)
+  trials/00007/attempt-1/rank_3.txt        the same of rank 3, where several processes train together
+  trials/00007/attempt-1/order_1.jsonl     when the logs of node 1 grew, see ``rank_logs.py``
   trials/00007/outputs/             what the trial left in ./outputs
   trials/00007/logs/                what the trial left in ./logs
   trials/00007/kept/                what else of its working directory raydrive.keep names
@@ -39,9 +41,20 @@ _CONFIG, _DRIVER, _HERITAGE, _CLASSES = "config.json", "driver.json", "heritage.
 LONGEST_EXPERIMENT = 100
 """Characters of an experiment's name; a run's id is longer by date, time and a number, and has to be a file's name."""
 LOG_NAME = "log.txt"
+"""Log of an attempt: that of rank 0, where several processes train together."""
 KEPT = "kept"
 Place = Folder | str | os.PathLike[str]
 """What functions take that need a storage: an open folder, a path or a URI."""
+
+
+def rank_log(rank: int) -> str:
+    """Returns the name of the log of a rank in the folder of an attempt."""
+    return f"rank_{rank}.txt" if rank else LOG_NAME
+
+
+def log_order(node: int) -> str:
+    """Returns the name of the file, in the folder of an attempt, that tells when the logs of a node grew."""
+    return f"order_{node}.jsonl"
 
 
 def as_folder(place: Place) -> Folder:

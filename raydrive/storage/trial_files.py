@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from raydrive.core.errors import StorageError, TrialError, did_you_mean, show
-from raydrive.storage.folder.base import Folder, Item, failure
+from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.names import is_text, storable
 from raydrive.storage.folder.open import open_folder
-from raydrive.storage.run_layout import LOG_NAME, RunLayout
+from raydrive.storage.run_layout import RunLayout, rank_log
 from raydrive.storage.uploads import LOG_PART_BYTES, log_part
 
 READ_LIMIT = 64 << 20
 """Bytes that ``read_log`` returns at most, by default."""
-TAIL_LINES = 15
-"""Number of lines that are shown of the end of a log."""
-TAIL_BYTES = 1 << 14
-"""Number of bytes at the end of a log in which these are looked for."""
+_LOG = re.compile(r"attempt-([0-9]{1,9})/(log|rank_[1-9][0-9]{0,8})\.txt")
+_LOG_PART = re.compile(r"(attempt-[0-9]+/(?:log|rank_[1-9][0-9]*))-[0-9]{5,}(\.txt)")
+_PART = re.compile(r"-[0-9]{5,}(\.[a-z]+)$")
+_ORDER = re.compile(r"attempt-[0-9]+/order_[0-9]+(?:-[0-9]{5,})?\.jsonl")
 
 
 def list_files(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> list[str]:
     """Returns the names of a trial's files: ``attempt-1/log.txt``, ``logs/...``, ``outputs/...``; no checkpoints.
+
+    Of several processes that train together each has its log, such as ``attempt-1/rank_3.txt``; the outputs of other
+    nodes than the first are ``outputs/node_1/...`` and so on.
 
     A log that an object store keeps in parts is one name here. A name that is not UTF-8, as a directory may hold, is
     escaped as an object store has it; the functions here that take a name know what it means.
@@ -58,7 +62,7 @@ def real_name(layout: RunLayout, trial: int, name: str) -> str:
 def _names(layout: RunLayout, trial: int, skipped: list[str] | None = None) -> dict[str, str]:
     """The names of a trial's files as they are shown, and as they are."""
     items = (item for item in layout.trial(trial).walk(skipped) if not item.name.startswith("checkpoints/"))
-    found = {_shown(item): item.name for item in items}
+    found = {listed_name(item.name): item.name for item in items if listed_name(item.name)}
     for name in [name for name in found if not is_text(name)]:
         shown = storable(name)
         while shown in found:
@@ -79,9 +83,9 @@ def read_file(layout: RunLayout, trial: int, name: str) -> bytes:
     folder, name = layout.trial(trial), real_name(layout, trial, name)
     if is_inside(name) and not folder.is_folder(name):
         data = folder.read_or_none(name)
-        attempt = _attempt_of(name)
-        if data is None and attempt is not None:
-            data = b"".join(_parts(layout.attempt(trial, attempt), 0)) or None
+        log = _LOG.fullmatch(name)
+        if data is None and log is not None:
+            data = b"".join(_parts(layout.attempt(trial, int(log[1])), f"{log[2]}.txt", 0)) or None
     if data is None:
         raise _no_file(layout, trial, name)
     return data
@@ -152,7 +156,14 @@ def copy_files(layout: RunLayout, trial: int, prefix: str, place: str) -> tuple[
     return copied, [text for text in skipped if text.startswith(prefix)]
 
 
-def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit: int = READ_LIMIT) -> tuple[bytes, int]:
+def is_log(name: str) -> bool:
+    """Whether this is the name of the log of an attempt, or of one of its ranks."""
+    return _LOG.fullmatch(name) is not None
+
+
+def read_log(
+    layout: RunLayout, trial: int, attempt: int, start: int = 0, limit: int = READ_LIMIT, rank: int = 0
+) -> tuple[bytes, int]:
     """Returns a part of an attempt's log and where to go on; to follow a log, call again with that.
 
     Args:
@@ -161,6 +172,7 @@ def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit:
         attempt: Number of the attempt, from 1.
         start: Bytes to skip; negative = only so many of the last bytes.
         limit: Bytes to return at most.
+        rank: Of the process, where several train together.
 
     Returns:
         The bytes, empty if there is nothing new (or no log yet), and the ``start`` for the next call.
@@ -169,58 +181,76 @@ def read_log(layout: RunLayout, trial: int, attempt: int, start: int = 0, limit:
         StorageError: If the log cannot be read.
         RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
     """
-    folder = layout.attempt(trial, attempt)
+    folder, name = layout.attempt(trial, attempt), rank_log(rank)
     if start < 0:
-        start = max(0, log_size(layout, trial, attempt) + start)
-    data = folder.read_or_none(LOG_NAME, start, limit)
-    if data is None:
-        data = b"".join(_parts(folder, start, limit))
-    if not data and start > (size := log_size(layout, trial, attempt)):
+        start = max(0, log_size(layout, trial, attempt, rank) + start)
+    data = read_piece(folder, name, start, limit)
+    if not data and start > (size := log_size(layout, trial, attempt, rank)):
         start = size  # its middle was dropped meanwhile: go on with what is new
     return data, start + len(data)
 
 
-def whole_log(layout: RunLayout, trial: int, attempt: int) -> str:
+def whole_log(layout: RunLayout, trial: int, attempt: int, rank: int = 0) -> str:
     """Returns an attempt's log, as far as it went when this was called.
 
     Raises:
         StorageError: If the log cannot be read.
     """
     whole, start, data = bytearray(), 0, b"..."
-    end = log_size(layout, trial, attempt)  # of one that grows faster than it can be read, too
+    end = log_size(layout, trial, attempt, rank)  # of one that grows faster than it can be read, too
     while data and start < end:
-        data, start = read_log(layout, trial, attempt, start)
+        data, start = read_log(layout, trial, attempt, start, rank=rank)
         whole += data
     return whole.decode("utf-8", "replace")
 
 
-def last_lines(layout: RunLayout, trial: int, attempt: int) -> list[str]:
-    """Returns the last lines of an attempt's log, ``TAIL_LINES`` at most.
-
-    Raises:
-        StorageError: If the log cannot be read.
-    """
-    data, _ = read_log(layout, trial, attempt, -TAIL_BYTES)
-    return data.decode("utf-8", "replace").strip().splitlines()[-TAIL_LINES:]
-
-
-def log_size(layout: RunLayout, trial: int, attempt: int) -> int:
+def log_size(layout: RunLayout, trial: int, attempt: int, rank: int = 0) -> int:
     """Returns the bytes of an attempt's log in the storage, 0 if there is none yet.
 
     Raises:
         StorageError: If the storage cannot be listed.
     """
-    return sum(item.size for item in layout.attempt(trial, attempt).list("log") if not item.is_dir)
+    name = rank_log(rank)
+    return piece_sizes(layout.attempt(trial, attempt), name.removesuffix(".txt")).get(name, 0)
 
 
-def _parts(folder: Folder, start: int, limit: int | None = None) -> list[bytes]:
-    """The log from byte ``start`` on, from the parts that an object store keeps it in."""
+def piece_sizes(folder: Folder, prefix: str) -> dict[str, int]:
+    """Returns the bytes of each log in an attempt's folder by name, whether it is kept in parts or not.
+
+    Args:
+        folder: The attempt's.
+        prefix: Only names that begin so.
+
+    Raises:
+        StorageError: If the storage cannot be listed.
+    """
+    found: dict[str, int] = {}
+    for item in folder.list(prefix):
+        if not item.is_dir:
+            name = _PART.sub(r"\1", item.name)
+            found[name] = found.get(name, 0) + item.size
+    return found
+
+
+def read_piece(folder: Folder, name: str, start: int, limit: int | None = None) -> bytes:
+    """Returns bytes of a log in an attempt's folder, whether it is kept in parts or not; empty where there are none.
+
+    Raises:
+        StorageError: If it cannot be read.
+        RefusedFileError: If it is a link that leaves the run's folder, or no regular file.
+    """
+    data = folder.read_or_none(name, start, limit)
+    return b"".join(_parts(folder, name, start, limit)) if data is None else data
+
+
+def _parts(folder: Folder, name: str, start: int, limit: int | None = None) -> list[bytes]:
+    """A log from byte ``start`` on, from the parts that an object store keeps it in."""
     found: list[bytes] = []
     at = start
     while limit is None or at - start < limit:
         number, skip = divmod(at, LOG_PART_BYTES)
         left = None if limit is None else limit - (at - start)
-        data = folder.read_or_none(log_part(number), skip, left)
+        data = folder.read_or_none(log_part(number, name), skip, left)
         if not data:
             break
         found.append(data)
@@ -230,16 +260,14 @@ def _parts(folder: Folder, start: int, limit: int | None = None) -> list[bytes]:
     return found
 
 
-def _shown(item: Item) -> str:
-    folder, slash, name = item.name.rpartition("/")
-    is_part = folder.startswith("attempt-") and name.startswith("log-") and name.endswith(".txt")
-    return folder + slash + LOG_NAME if is_part else item.name
+def listed_name(name: str) -> str:
+    """Returns the name under which a file of a trial's folder is listed: of a part of a log that of the log.
 
-
-def _attempt_of(name: str) -> int | None:
-    folder, _, file = name.partition("/")
-    number = folder.removeprefix("attempt-")
-    return int(number) if file == LOG_NAME and number.isdecimal() and number != folder and len(number) < 10 else None
+    Empty for what is no file of the trial, but tells in which order its logs grew.
+    """
+    if not name.startswith("attempt-"):
+        return name
+    return "" if _ORDER.fullmatch(name) else _LOG_PART.sub(r"\1\2", name) if _LOG_PART.fullmatch(name) else name
 
 
 def is_inside(name: str) -> bool:

@@ -1,9 +1,9 @@
 """Getting files into the storage: a trial's folders at its end, and its log while it grows.
 
 Where the storage is a local directory, trials write into it and nothing here is needed. On an object store, which
-cannot append, a log is kept in parts of ``LOG_PART_BYTES``: ``log-00000.txt``, ``log-00001.txt``, ... Full parts never
-change; the last one is put again while it grows. So an upload never costs more than a part and what is new, and byte n
-of the log is found without a listing.
+cannot append, a log is kept in parts of ``LOG_PART_BYTES``: ``log-00000.txt``, ``log-00001.txt``, ..., and a log of
+another name likewise: ``rank_3-00000.txt``, ... Full parts never change; the last one is put again while it grows. So
+an upload never costs more than a part and what is new, and byte n of the log is found without a listing.
 """
 
 from __future__ import annotations
@@ -22,15 +22,22 @@ from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.contained import LEAVES, LINK_TO_FOLDER, is_contained
 from raydrive.storage.folder.local import open_source
 from raydrive.storage.folder.names import LONGEST, legible, portable, storable, temporary, to_bytes
+from raydrive.storage.run_layout import LOG_NAME
 
 LOG_PART_BYTES = 1 << 20
 DANGLING_LINK = "a dangling link"
 """What such an entry is called among those that are left out."""
 
 
-def log_part(number: int) -> str:
-    """Returns the name of a part of a log, from 0."""
-    return f"log-{number:05d}.txt"
+def log_part(number: int, name: str = LOG_NAME) -> str:
+    """Returns the name of a part of a log.
+
+    Args:
+        number: Of the part, from 0.
+        name: Of the log, such as ``rank_3.txt``.
+    """
+    stem, dot, kind = name.rpartition(".")
+    return f"{stem}-{number:05d}{dot}{kind}"
 
 
 @dataclass(slots=True)
@@ -246,14 +253,16 @@ def _kind(entry: os.DirEntry[str]) -> str:
 class LogUploader:
     """Brings a growing local log to an object store; call ``sync`` now and then, and once at the end."""
 
-    def __init__(self, local: Path, folder: Folder, within: Sequence[Path] = ()) -> None:
+    def __init__(self, local: Path, folder: Folder, within: Sequence[Path] = (), name: str = LOG_NAME) -> None:
         """Prepares; nothing is copied yet.
 
         Args:
             local: The log. Only ever appended to, unless ``rewind`` says otherwise.
             folder: The attempt's folder in the storage.
             within: Folders that no link in the log's place may lead out of; empty = its own.
+            name: Of the log in that folder, such as ``rank_3.txt`` or ``order_1.jsonl``.
         """
+        self._name = name
         self._local = local
         self._within = within or (local.parent,)
         self._folder = folder
@@ -297,13 +306,13 @@ class LogUploader:
             part = self._read(start)
             if start + len(part) <= sent:
                 break
-            self._folder.write_whole(log_part(number), part)
+            self._folder.write_whole(log_part(number, self._name), part)
             self._parts = max(self._parts, number + 1)
             with self._lock:
                 if self._sent == sent:  # not rewound meanwhile
                     self._sent = start + len(part)
         while self._parts > max(1, -(-self._sent // LOG_PART_BYTES)):
-            self._folder.delete(log_part(self._parts - 1))
+            self._folder.delete(log_part(self._parts - 1, self._name))
             self._parts -= 1
         return self._sent - before
 

@@ -9,7 +9,7 @@ from raydrive.core.config.install_commands import throws_away
 from raydrive.core.config.run_config import Limits
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_environment import TrialEnvironment
-from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.objective import BEST
 from raydrive.core.space.search_space import Space
 from raydrive.settings.keys import MetricKeys, OwnKeys
@@ -20,7 +20,10 @@ DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
 DATA_MAPPING = "RAYDRIVE_DATA_MAPPING"
 """Variable that tells training scripts the site's ``input_mapping``, as JSON."""
-_OF_TRIALS = ("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit")
+_OF_TRIALS = (
+    *("grace_s", "reuse_actors", "keep_checkpoints", "lease_s", "storage_patience_s", "log_limit"),
+    "ray_in_trials",
+)
 
 
 def metric_of(keys: ObjectiveKeys) -> Metric:
@@ -56,7 +59,7 @@ def trial_of(
     mapping: DataMapping,
     environment: TrialEnvironment | None = None,
 ) -> TrialSpec:
-    """Returns what a trial runs.
+    """Returns what a trial runs; not what it reserves.
 
     Args:
         keys: The file.
@@ -66,7 +69,6 @@ def trial_of(
         mapping: What names of data stand for.
         environment: What is built on each node; None = nothing.
     """
-    resources = _given(**own.resources.model_dump()) if own.resources else {}
     variables = {**(keys.trial.environment_variables or {}), **(own.environment_variables or {})}
     if mapping.rules:  # for scripts that name data themselves
         variables.setdefault(DATA_MAPPING, json.dumps(dict(mapping.rules)))
@@ -87,7 +89,6 @@ def trial_of(
         flatten=own.flatten or False,
         unused_ok=tuple(own.unused_ok or ()),
         metrics=_printed(own.metrics),
-        resources=Resources(**resources),
         **_given(
             **{name: getattr(own, name) for name in _OF_TRIALS},
             # HyperDrive passes the folder to the trials it resumes; such a script takes the argument.

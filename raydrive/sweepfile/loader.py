@@ -24,14 +24,14 @@ from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.core.config.argument_values import flag_parameters, quoted_notes, unflattenable
 from raydrive.core.config.command_line import OF_PARAMETERS, Reference, check_references, references
 from raydrive.core.config.run_config import RunConfig
-from raydrive.core.config.trial_spec import TrialSpec
+from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_names import sampling_of, split_name
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.settings.fields import from_text
-from raydrive.settings.keys import OwnKeys
+from raydrive.settings.keys import OwnKeys, ResourceKeys
 from raydrive.settings.nearest import RunPlace
 from raydrive.settings.problems import in_order
 from raydrive.settings.reader import read_site, read_text, with_texts
@@ -58,6 +58,7 @@ from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
 from raydrive.sweepfile.problems import SITE_ADVICE, problems_of, with_line
 from raydrive.sweepfile.schema import TEXTS, SweepKeys
+from raydrive.sweepfile.several_nodes import read_resources
 from raydrive.sweepfile.spellings import with_canonical_limits
 from raydrive.sweepfile.user_types import masked, places
 from raydrive.sweepfile.variables import confidential_notes, read_sources
@@ -171,6 +172,7 @@ class _Reader:
         settings = self._mapping("raydrive")
         parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
         children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
+        reserved, distribution = self._reserved(keys)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -185,6 +187,8 @@ class _Reader:
                 limits=limits_of(keys, own, sampling.space),
                 trial=replace(
                     trial_of(keys, own, inputs, outputs, mapping, environment),
+                    resources=reserved,
+                    distribution=distribution,
                     secrets=secrets,
                     flags=flag_parameters(sampling.space),
                 ),
@@ -221,6 +225,14 @@ class _Reader:
             if limits is None or (isinstance(limits, dict) and limits.get("max_total_trials") is None):
                 self._wrong("limits.max_total_trials", "nothing", "a whole number of 1 or more; only a grid needs none")
         return keys
+
+    def _reserved(self, keys: SweepKeys | None) -> tuple[Resources, str]:
+        """What a trial reserves, and how its processes find each other."""
+        try:
+            return read_resources(keys, keys.raydrive or OwnKeys()) if keys is not None else (Resources(), "")
+        except ConfigError as error:
+            self._take(error, _RESERVED)
+            return Resources(), ""
 
     def _experiment(self) -> None:
         name = self.raw.get("experiment_name")
@@ -374,13 +386,15 @@ _PATHS = {
     "max_losses": "raydrive.max_losses",
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
+    "ray_in_trials": "raydrive.ray_in_trials",
     "seed": "raydrive.seed",
-    "resources": "raydrive.resources",
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",
     "primary_metric_value": "objective.value",
 }
 """Names of the configuration as a sweep file has them."""
+_RESERVED = {f"resources.{name}": f"raydrive.resources.{name}" for name in ResourceKeys.model_fields}
+"""The same for what a trial reserves; Azure ML has ``resources`` of its own."""
 
 
 def _dig(raw: Mapping[str, Any], where: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from raydrive.core.config.trial_spec import DISTRIBUTIONS
 from raydrive.core.errors import did_you_mean
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
 from raydrive.core.search.sampling_names import split_name
@@ -31,9 +32,10 @@ def _objective_value() -> Check:
 
 
 class AzureResources(Section):
-    """Machines of Azure ML; accepted, without meaning here."""
+    """Machines of Azure ML; the number of them counts, the rest is accepted without meaning here."""
 
-    instance_count: Any = None
+    instance_count: Count | None = None
+    """Nodes of one trial."""
     instance_type: Any = None
     shm_size: Any = None
     docker_args: Any = None
@@ -42,13 +44,16 @@ class AzureResources(Section):
     max_instance_count: Any = None
 
 
-class AzureDistribution(Section):
-    """Launchers of Azure ML; accepted, without meaning here."""
+class DistributionKeys(Section):
+    """How the processes of a trial are started; what else a Ray cluster of Azure ML has is accepted without meaning."""
 
-    type: Any = None
-    process_count_per_instance: Any = None
-    worker_count: Any = None
-    parameter_server_count: Any = None
+    type: Annotated[str, one_of(*DISTRIBUTIONS)]
+    process_count_per_instance: Count | None = None
+    """Processes on each node, of pytorch and mpi."""
+    worker_count: Count | None = None
+    """Processes on all nodes, of tensorflow; left out = one on each node."""
+    parameter_server_count: CountOrNone | None = None
+    """Refused above 0."""
     port: Any = None
     address: Any = None
     include_dashboard: Any = None
@@ -82,7 +87,7 @@ class TrialKeys(Section):
     environment: Any = None
     environment_variables: dict[str, Text] | None = None
     resources: AzureResources | None = None
-    distribution: AzureDistribution | None = None
+    distribution: DistributionKeys | None = None
 
 
 def _checked_later(accepts: dict[str, Any]) -> Check:
@@ -176,6 +181,8 @@ class SweepKeys(Section):
     queue_settings: AzureQueue | None = None
     services: dict[str, Any] | None = None
     resources: AzureResources | None = None
+    distribution: DistributionKeys | None = None
+    """The same as trial.distribution."""
     raydrive: OwnKeys | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from raydrive.api.named_parts import is_user_sampling
 from raydrive.settings.tree import Node
 
+_NODES = ("resources.instance_count", "trial.resources.instance_count", "raydrive.resources.nodes")
 _SECTIONS = ("early_termination", "sampling_algorithm")
 
 
@@ -22,8 +23,8 @@ def masked(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def places(root: Node, raw: Mapping[str, Any]) -> dict[str, str]:
     """Returns ``file:line:column`` of command, resources and the two sections' values; of a key by ``key NAME``."""
-    looked = ("trial.command", *(f"raydrive.resources{key}" for key in ("", ".cpus", ".gpus")))
-    found = {key: root.locate(key) for key in looked}
+    looked = ("trial.command", *_NODES, *(f"raydrive.resources{key}" for key in ("", ".cpus", ".gpus")))
+    found = {key: root.locate(key) for key in looked if key not in _NODES or root.get(key) is not None}
     for section in _SECTIONS:
         given = raw.get(section)
         keys = [section, *(f"{section}.{key}" for key in (given if isinstance(given, Mapping) else {}))]

@@ -158,12 +158,14 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"resources": {"cpu": 2}},
-            "resources.cpu: found an unknown key; allowed: cpus, gpus, memory, custom, accelerator_type. "
+            "resources.cpu: found an unknown key; allowed: cpus, gpus, memory, custom, accelerator_type, "
+            "nodes, processes_per_node, strategy. "
             "Did you mean 'cpus'?",
         ),
         (
             {"resources": {"tpu": 2}},
-            "resources.tpu: found an unknown key; allowed: cpus, gpus, memory, custom, accelerator_type. "
+            "resources.tpu: found an unknown key; allowed: cpus, gpus, memory, custom, accelerator_type, "
+            "nodes, processes_per_node, strategy. "
             "A resource of your own stands in custom: {'custom': {'tpu': 1}}.",
         ),
         (

@@ -1,6 +1,6 @@
 """The chaos loop: runs under faults at random instants, each judged afterwards from its storage alone.
 
-    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl]
+    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl] [--gangs]
 
 One Ray cluster of several raylets serves all seeds. A seed gives the faults and their instants; what they hit depends
 on the timing of the machine, so that a seed that finds something is not bound to find it again.
@@ -43,6 +43,8 @@ from raydrive.testing.finished_run import check_acknowledged, check_run
 
 TRIALS, AT_A_TIME, INTERVALS, STEP_S = 12, 4, 14, 0.2
 LIMIT_S = 240.0
+GANG = Resources(cpus=1, gpus=1, nodes=2, processes_per_node=2)
+"""What a trial reserves with ``--gangs``."""
 KINDS = (
     *("driver", "driver", "actor", "actor", "training", "training", "raylet"),
     *("storage", "storage", "outage", "freeze"),
@@ -66,7 +68,27 @@ def train(params: dict[str, Any]) -> None:
             run.save_checkpoint(folder)
 
 
-def submit(storage: str, seed: int) -> HyperDriveRun:
+def train_part(params: dict[str, Any]) -> None:
+    """One rank of a trial over two nodes: logs a curve, saves its part of each checkpoint, goes on from all parts."""
+    run = Run.get_context()
+    begin = 0
+    if run.resume_from is not None:
+        parts = sorted(Path(run.resume_from).glob("state-*.json"))
+        begins = {json.loads(part.read_text())["interval"] for part in parts}
+        if len(parts) != run.world_size or len(begins) != 1:
+            raise RuntimeError(f"the checkpoint is not whole: {[part.name for part in parts]} of intervals {begins}")
+        begin = begins.pop()
+    folder = Path(f"state-{run.rank}")
+    folder.mkdir(exist_ok=True)
+    for k in range(begin + 1, INTERVALS + 1):
+        time.sleep(STEP_S)
+        run.log("score", params["x"] * k / INTERVALS)
+        if not k % 3:
+            (folder / f"state-{run.rank}.json").write_text(json.dumps({"interval": k}))
+            run.save_checkpoint(folder, sharded=True)
+
+
+def submit(storage: str, seed: int, gangs: bool = False) -> HyperDriveRun:
     """Starts a run that takes some ten seconds when nothing happens to it."""
     config = HyperDriveConfig(
         RandomParameterSampling({"x": uniform(0, 1)}),
@@ -75,12 +97,12 @@ def submit(storage: str, seed: int) -> HyperDriveRun:
         TRIALS,
         AT_A_TIME,
         policy=MedianStoppingPolicy(delay_evaluation=6),
-        run_config=train,
+        run_config=train_part if gangs else train,
         seed=seed,
         max_attempts=3,
         first_failures=0,
         grace_s=1.0,
-        resources=Resources(cpus=1, gpus=1),
+        resources=GANG if gangs else Resources(cpus=1, gpus=1),
     )
     trial = dataclasses.replace(config.config.trial, lease_s=60.0, storage_patience_s=1.5)
     config.config = dataclasses.replace(config.config, trial=trial)
@@ -95,15 +117,16 @@ class Chaos:
         folder: Where the hook looks for its switch.
         run: Whose processes die.
         seed: Decides the faults.
+        gangs: Whether trials have several processes, of which any may die.
     """
 
-    def __init__(self, raylets: Raylets, folder: Path, run: HyperDriveRun, seed: int) -> None:
+    def __init__(self, raylets: Raylets, folder: Path, run: HyperDriveRun, seed: int, gangs: bool = False) -> None:
         self._raylets = raylets
         self._switch = folder / "fault"
         self._run = run
         self._pick = random.Random(seed)
-        count = self._pick.randint(4, 8)
-        self.plan = sorted((self._pick.uniform(0.3, 9.0), self._pick.choice(KINDS)) for _ in range(count))
+        count, kinds = self._pick.randint(4, 8), (*KINDS, "rank", "rank") if gangs else KINDS
+        self.plan = sorted((self._pick.uniform(0.3, 9.0), self._pick.choice(kinds)) for _ in range(count))
         self.done: Counter[str] = Counter()
 
     def go(self) -> None:
@@ -142,6 +165,11 @@ class Chaos:
         trials = [trial for trial in self._run.sweep.open_trials if trial.began_at is not None and trial.pid]
         found = [trial.pid for trial in trials if _is_training(trial.pid)]
         return "training process killed" if found and self._kill(self._pick.choice(found)) else ""
+
+    def _rank(self) -> str:
+        """A process of any rank, what starts the ranks of a node, or a helper of an actor."""
+        found = [pid for pid in psutil.pids() if _is_training(pid)]
+        return "process of a rank killed" if found and self._kill(self._pick.choice(found)) else ""
 
     def _raylet(self) -> str:
         self._raylets.kill_one(self._pick.choice)
@@ -242,12 +270,22 @@ def refusal(raylets: Raylets, storage: Path) -> list[str]:
     return wrong + [f"left behind: {path}" for path in [*runs, *storage.glob(".raydrive-probe*")]]
 
 
-def one_seed(raylets: Raylets, folder: Path, storage: Path, seed: int) -> tuple[list[str], dict[str, Any]]:
+def groups_left() -> list[str]:
+    """Placement groups that Ray still has."""
+    from ray.util.placement_group import placement_group_table
+
+    rows = placement_group_table().values()
+    return [f"{row['name']} {row['state']}" for row in rows if row["state"] != "REMOVED"]
+
+
+def one_seed(
+    raylets: Raylets, folder: Path, storage: Path, seed: int, gangs: bool = False
+) -> tuple[list[str], dict[str, Any]]:
     """Does one run under faults; returns what is wrong afterwards, and what happened."""
     began = time.monotonic()
     raylets.restore()
-    run = submit(str(storage), seed)
-    chaos = Chaos(raylets, folder, run, seed)
+    run = submit(str(storage), seed, gangs)
+    chaos = Chaos(raylets, folder, run, seed, gangs)
     chaos.go()
     wrong = []
 
@@ -261,6 +299,8 @@ def one_seed(raylets: Raylets, folder: Path, storage: Path, seed: int) -> tuple[
         wrong += [f"orphan: {text}" for text in orphans()]
     if not wait_until(lambda: len(set(raylets.free_gpus())) == 1, 30):
         wrong.append(f"GPUs are held: {raylets.free_gpus()} are free and there")
+    if not wait_until(lambda: not groups_left(), 30):
+        wrong += [f"group: {text}" for text in groups_left()]
     acks = acknowledged(folder, run.id)
     wrong += check_run(run.uri) + check_acknowledged(run.uri, acks)
     sweep = run.sweep
@@ -304,6 +344,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--refusal", action="store_true", help="submit to nodes that share no storage first")
     parser.add_argument("--record", type=Path, help="append one JSON line per seed")
+    parser.add_argument("--gangs", action="store_true", help="trials over two nodes with two processes each")
     parser.add_argument("--keep", action="store_true", help="keep the files")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster is taken down in any case
@@ -318,7 +359,7 @@ def main() -> int:
             bad += bool(wrong)
             say({"refusal": wrong}, options.record)
         for seed in range(options.first, options.first + options.seeds):
-            wrong, summary = one_seed(raylets, folder, storage, seed)
+            wrong, summary = one_seed(raylets, folder, storage, seed, options.gangs)
             faults.update(summary["faults"])
             bad += bool(wrong)
             say(summary, options.record)

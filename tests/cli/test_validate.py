@@ -45,6 +45,7 @@ def test_a_valid_file_as_json(capfd: pytest.CaptureFixture[str]) -> None:
         "configurations": None,
         "max_total_trials": 5,
         "max_concurrent_trials": 2,
+        "reserves": {"cpus": 1, "gpus": 0, "nodes": 1, "processes_per_node": 1, "strategy": "STRICT_SPREAD"},
         "problems": [],
     }
     assert ["compute" in warning for warning in warnings] == [True]

@@ -19,7 +19,6 @@ from raydrive.compat.azureml.train.hyperdrive import (
     choice,
 )
 from raydrive.core.config.command_line import trial_argv
-from raydrive.core.errors import ConfigError
 
 URL = "https://example.com/bank.csv"
 
@@ -109,8 +108,6 @@ def test_an_estimator_is_its_script_and_arguments(here: Path) -> None:
     )
     assert trial_argv(made.config.trial, {"--C": 1})[1:] == ("train.py", "--data", "a b", "--fast", "--C", "1")
     assert made.config.trial.environment_variables["A"] == "1"
-    with pytest.raises(ConfigError, match="one process"):
-        SKLearn(source_directory=".", entry_script="train.py", node_count=2)
 
 
 def test_an_interactive_run_keeps_what_it_logs(here: Path) -> None:

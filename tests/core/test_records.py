@@ -63,6 +63,7 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "Params": mappings,
     "Params | None": st.none() | mappings,
     "Mapping[str, Any]": mappings,
+    "Sequence[str]": st.lists(st.text(max_size=6), max_size=3).map(tuple),
     "Mapping[str, str]": st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=3),
 }
 
@@ -105,6 +106,22 @@ def test_a_line_is_strict_json_and_to_the_letter_what_to_json_gives(fact: Any, d
     json.loads(line, parse_constant=refuse)
     rows = [records.to_json(record) for record in (fact, *decisions)]
     assert line == json.dumps(rows, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def test_the_nodes_of_a_trial_are_a_list_in_the_journal_and_none_in_an_older_one() -> None:
+    began = Began(1.0, 3, 2, "a", 7, "0,1", "slot", ("a", "b"))
+    line = records.dump(began, ())
+    assert json.loads(line)[0]["nodes"] == ["a", "b"]
+    assert records.load(line) == (began, ())
+    older = '[{"kind":"Began","at":1.0,"trial":3,"attempt":2,"node":"a","pid":7}]'
+    assert records.load(older) == (Began(1.0, 3, 2, "a", 7), ())
+    assert records.dump(Began(1.0, 3, 2, "a", 7), ()) == older + "\n"
+
+
+@pytest.mark.parametrize("nodes", ['"a"', "[1]", '{"a": 1}', "true"])
+def test_what_is_no_list_of_nodes_is_damage(nodes: str) -> None:
+    with pytest.raises(JournalError, match="a Began with 'nodes'"):
+        records.load(f'[{{"kind":"Began","at":1.0,"trial":3,"attempt":2,"nodes":{nodes}}}]')
 
 
 @pytest.mark.parametrize(

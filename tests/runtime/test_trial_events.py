@@ -25,8 +25,13 @@ from raydrive.runtime.trial_events import (
 EVENTS: list[tuple[TrialEvent, tuple[Any, ...], Fact]] = [
     (
         BeganEvent(1.0, "node", 7, "0,1", "slot"),
-        ("began", 1.0, "node", 7, "0,1", "slot"),
+        ("began", 1.0, "node", 7, "0,1", "slot", ()),
         Began(1.0, 3, 2, "node", 7, "0,1", "slot"),
+    ),
+    (
+        BeganEvent(1.0, "a", 7, "0,1", "slot", ("a", "b")),
+        ("began", 1.0, "a", 7, "0,1", "slot", ("a", "b")),
+        Began(1.0, 3, 2, "a", 7, "0,1", "slot", ("a", "b")),
     ),
     (
         ReportEvent(2.0, 5, 4, 0.5, {"loss": 1}, 9, {"a": "b"}),
@@ -54,6 +59,7 @@ def test_an_event_goes_over_as_it_did_in_every_release_and_is_its_fact(
 
 def test_fields_that_an_earlier_release_did_not_send_have_a_default() -> None:
     assert unpack([("note", 1.0, "text")]) == [NoteEvent(1.0, "text", "")]
+    assert unpack([("began", 1.0, "node", 7, "0", "slot")]) == [BeganEvent(1.0, "node", 7, "0", "slot", ())]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ EXAMPLES = {
     "preload": 'preload = ["json"]',
     "grace_s": "grace_s = 2.5",
     "reuse_actors": "reuse_actors = false",
+    "ray_in_trials": 'ray_in_trials = "none"',
     "max_attempts": "max_attempts = 2",
     "keep_checkpoints": "keep_checkpoints = 1",
     "resume_argument": "resume_argument = true",

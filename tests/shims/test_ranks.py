@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from script_runs import RunScript
@@ -38,6 +39,29 @@ with run.child_run("fold") as child:
         ({"accuracy": 0.5, "loss": 1.0}, 2, 3),
         ({"fold/accuracy": 0.25}, 2, 3),
     ]
+
+
+def test_tags_tell_the_rank(run_script: RunScript, python: str) -> None:
+    script = "import mlflow\nmlflow.set_tag('fold', '2')\n"
+    (message,) = run_script(script, python=python, env=RANKS).messages
+    assert (message["tags"]["fold"], message["r"]) == ("2", 2)
+    script = "import raydrive\nraydrive.Run.get_context().tag('fold', '2')\n"
+    (message,) = run_script(script, env=RANKS).messages
+    assert (message["tags"], message["r"]) == ({"fold": "2"}, 2)
+
+
+def test_a_report_of_another_rank_saves_no_checkpoint(run_script: RunScript, tmp_path: Path) -> None:
+    """Nobody would publish it, and the next one of rank 0 waits for as long as it is there."""
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    script = f"import raydrive\nraydrive.Run.get_context().report({{'a': 1.0}}, checkpoint={str(saved)!r})\n"
+    for env, names in ((RANKS, 0), ({}, 1)):
+        root = tmp_path / f"checkpoints-{names}"
+        root.mkdir()
+        done = run_script(script, env={**env, "RAYDRIVE_CHECKPOINT_DIR": str(root)})
+        (message,) = done.messages
+        assert ("checkpoint" in message, len(list(root.iterdir()))) == (bool(names), names)
+        assert ("report keeps no checkpoint of rank 2: rank 0 saves" in done.output) == (not names)
 
 
 def test_all_ranks_count_where_a_user_says_so(run_script: RunScript) -> None:

@@ -193,17 +193,22 @@ def test_settings_of_the_site_lie_under_and_over_a_file(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("distribution", "note"),
+    ("distribution", "kind", "processes", "note"),
     [
-        ("{type: pytorch, process_count_per_instance: 4}", "torchrun --nproc-per-node 4"),
-        ("{type: PyTorch, process_count_per_instance: 1}", ""),
-        ("{type: mpi, process_count_per_instance: '2'}", "mpirun -n 2"),
-        ("{type: ray, port: 6379}", "ray.init"),
+        ("{type: pytorch, process_count_per_instance: 4}", "pytorch", 4, ""),
+        ("{type: PyTorch, process_count_per_instance: 1}", "pytorch", 1, ""),
+        ("{type: mpi, process_count_per_instance: '2'}", "mpi", 2, ""),
+        ("{type: ray, port: 6379}", "ray", 1, "the trial uses the Ray cluster that it runs in"),
     ],
 )
-def test_launchers_are_answered(folder: Path, distribution: str, note: str) -> None:
-    (folder / "components" / "train.yml").write_text(COMPONENT + f"distribution: {distribution}\n")
-    warnings = load_sweep(folder / "pipeline.yml").warnings
-    about = [text for text in warnings if ": trial.distribution: " in text]
-    assert len(about) == bool(note)
-    assert note in "".join(about)
+def test_a_component_has_nodes_and_processes(
+    folder: Path, distribution: str, kind: str, processes: int, note: str
+) -> None:
+    about = f"distribution: {distribution}\nresources: {{instance_count: 2}}\n"
+    (folder / "components" / "train.yml").write_text(COMPONENT + about)
+    loaded = load_sweep(folder / "pipeline.yml")
+    trial = loaded.submission.config.trial
+    assert (trial.distribution, trial.resources.processes_per_node, trial.resources.nodes) == (kind, processes, 2)
+    told = [text for text in loaded.warnings if ": trial.distribution" in text]
+    assert len(told) == bool(note)
+    assert note in "".join(told)

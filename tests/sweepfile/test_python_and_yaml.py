@@ -55,11 +55,20 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
         "space": "search_space",
         "tags": "tags",
         "resume_from": "raydrive.warm_start",
+        "distribution": "distribution",
         **dict.fromkeys(
             ("resources", "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures"), SAME
         ),
         **dict.fromkeys(
-            ("storage_patience_s", "log_limit", "keep_checkpoints", "resume_argument", "resume_child_runs"), SAME
+            (
+                "storage_patience_s",
+                "log_limit",
+                "keep_checkpoints",
+                "resume_argument",
+                "resume_child_runs",
+                "ray_in_trials",
+            ),
+            SAME,
         ),
         **dict.fromkeys(("preload", "keep", "strict"), SAME),
         "metric_from_stdout": "raydrive.metrics",

@@ -10,6 +10,7 @@ from raydrive.api.display.figures import Axes, chart, finish, note, safe
 from raydrive.api.display.palette import ACCENT, BAND, BEST, FAINT, STATE_COLOURS
 from raydrive.api.display.text import value_text
 from raydrive.core.errors import TrialError, did_you_mean, show
+from raydrive.core.rank_names import is_of_rank, own_names
 from raydrive.core.views.summary import ranked
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def plot_metrics(run: RunReader, name: str | None = None, top: int = 0) -> Any:
     primary = run.config.metric.name
     curves = _curves(run, None if name in (None, primary) else name)
     if name is not None and not any(curves.values()) and run.sweep.trials:
-        known = list(dict.fromkeys([primary, *(key for one in run.all_metrics().values() for key in one)]))
+        logged = dict.fromkeys([primary, *(key for one in run.all_metrics().values() for key in one)])
+        known = list(logged) if is_of_rank(name) else own_names(logged)
         raise TrialError(f"no metric {show(name)}; logged: {', '.join(known)}. {did_you_mean(name, known)}".rstrip())
     figure = chart()
     for state, colour in STATE_COLOURS.items():

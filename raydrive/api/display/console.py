@@ -36,7 +36,7 @@ from raydrive.core.views.heartbeat import NO_HEARTBEAT, TURN
 from raydrive.core.views.status import NOT_RESPONDING
 from raydrive.core.views.summary import Summary, trial_notices
 from raydrive.core.views.trouble import Trouble, metric_notice, trouble_of
-from raydrive.storage.trial_files import last_lines
+from raydrive.storage.rank_logs import last_lines
 
 if TYPE_CHECKING:
     from raydrive.core.sweep.state import Best, Trial

@@ -24,6 +24,7 @@ _FIXED = {
     "attempt": pa.int64(),
     "node": pa.string(),
     "gpus": pa.string(),
+    "nodes": pa.list_(pa.string()),
     "notes": pa.list_(pa.string()),
 }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Stay:
-    """One attempt's time on a node."""
+    """One attempt's time on one of its nodes."""
 
     trial: int
     attempt: int
@@ -72,11 +72,13 @@ def _stays(run: RunReader) -> list[_Stay]:
     stays: dict[int, list[_Stay]] = {}
     for fact, _ in JournalReader(run.layout.journal).read():
         if isinstance(fact, Began):
-            stays.setdefault(fact.trial, []).append(
-                _Stay(fact.trial, fact.attempt, fact.at, None, fact.node, fact.gpus)
+            places = [(node, "") for node in fact.nodes] if len(fact.nodes) > 1 else [(fact.node, fact.gpus)]
+            stays.setdefault(fact.trial, []).extend(
+                _Stay(fact.trial, fact.attempt, fact.at, None, *place) for place in places
             )
-        elif isinstance(fact, Ended | Lost) and stays.get(fact.trial) and stays[fact.trial][-1].end is None:
-            stays[fact.trial][-1].end = fact.at
+        elif isinstance(fact, Ended | Lost):
+            for stay in stays.get(fact.trial, ()):
+                stay.end = fact.at if stay.end is None else stay.end
     return [stay for one in stays.values() for stay in one]
 
 

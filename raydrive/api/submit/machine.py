@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from raydrive.core.config.distribution import reserved_nodes
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ClusterError, Problem, show
+from raydrive.runtime.gang.reasons import why_never_here
 from raydrive.runtime.ray_cluster import connection as ray_connection
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
+
+_NODES = ("raydrive.resources.nodes", "trial.resources.instance_count", "resources.instance_count")
+"""Where a sweep file may have the number of nodes."""
 
 
 def machine_problems(resources: Resources, where: str, places: Mapping[str, str]) -> list[Problem]:
@@ -20,7 +25,8 @@ def machine_problems(resources: Resources, where: str, places: Mapping[str, str]
     """
     asked = {"cpus": resources.cpus, "gpus": resources.gpus}
     asked.update({f"custom.{name}": amount for name, amount in resources.custom.items()})
-    if max(asked["cpus"], 1) == 1 and not any(amount for key, amount in asked.items() if key != "cpus"):
+    further = resources.nodes > 1 or any(amount for key, amount in asked.items() if key != "cpus")
+    if max(asked["cpus"], 1) == 1 and not further:
         return []  # every machine has that, and Ray need not be imported
     totals = ray_connection.machine_totals()
     if totals is None:
@@ -34,7 +40,24 @@ def machine_problems(resources: Resources, where: str, places: Mapping[str, str]
             fix = f"Write {key.rpartition('.')[2]}: {has:g}, or name a cluster that has more: --address HOST:6379"
             place = places.get(path) or places.get(where, "")
             problems.append(Problem(path, show(_plain(amount)), allowed, fix, place))
+    if not problems and resources.nodes > 1:
+        problems += _nodes_problems(resources, totals, where, places)
     return problems
+
+
+def _nodes_problems(
+    resources: Resources, totals: Mapping[str, float], where: str, places: Mapping[str, str]
+) -> list[Problem]:
+    """What is wrong with several nodes of a trial on one machine."""
+    wanted = {name: amount for name, amount in ray_connection.demand(resources).items() if name in totals}
+    fix = why_never_here(resources, wanted, totals)
+    if not fix:
+        return []
+    path = next((one for one in _NODES if one in places), f"{where}.nodes")
+    fix = fix.replace("nodes: ", f"{path.rpartition('.')[2]}: ")
+    allowed = f"what this machine can hold; it has {ray_connection.describe(totals)}"
+    found = f"{reserved_nodes(resources)}, {resources.strategy}"
+    return [Problem(path, found, allowed, f"{fix} Name one with --address HOST:6379.", places.get(path, ""))]
 
 
 def cluster_note(resources: Resources, address: str, plain_ray: bool | None) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.submit.functions import inner_function, warn_if_large
-from raydrive.core.errors import ConfigError, Problem, StorageError
+from raydrive.core.errors import ConfigError, Problem, StorageError, show
 from raydrive.runtime.fork_server import user_modules
 from raydrive.storage.code_snapshot import snapshot, store_archive, store_function
 from raydrive.storage.folder.local import sha256_of
@@ -134,6 +134,8 @@ def pickle_function(function: Callable[..., object]) -> bytes:
             data = _dumped(function, _own_modules(inner, module if local else None))
         warn_if_large(function, len(data))
         return data
+    except ConfigError:
+        raise
     except Exception as error:  # pickling runs the user's __reduce__: anything may come
         found = f"{getattr(function, '__qualname__', function)!r} ({type(error).__name__}: {error})"
         fix = "Open files, locks and connections inside the function instead of keeping them outside."
@@ -203,6 +205,7 @@ def _pickler(buffer: io.BytesIO, modules: Mapping[str, dict[str, Any]]) -> Any:
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped
         def reducer_override(self, value: Any) -> Any:
+            _refuse_reference(value)
             if isinstance(value, functools._lru_cache_wrapper) and value.__module__ in modules:
                 options = value.cache_parameters()
                 return user_modules.cached, (value.__wrapped__, options["maxsize"], options["typed"])
@@ -213,6 +216,19 @@ def _pickler(buffer: io.BytesIO, modules: Mapping[str, dict[str, Any]]) -> Any:
         # cloudpickle looks here for the globals that functions of the same module are to share.
         pickler.globals_ref[id(names)] = _Globals(name, names)
     return pickler
+
+
+def _refuse_reference(value: Any) -> None:
+    """Refuses a reference to one of Ray's objects.
+
+    Raises:
+        ConfigError: If the value is one.
+    """
+    ray = sys.modules.get("ray")
+    if ray is not None and isinstance(value, getattr(ray, "ObjectRef", ())):
+        allowed = "a function without references to Ray's objects: an object ends with the process that made it"
+        fix = "Call ray.put() inside the function, or have it read the data from a file or the storage."
+        raise ConfigError(Problem("run_config", f"a ray.ObjectRef in the function ({show(value)})", allowed, fix))
 
 
 class _Globals(dict[str, Any]):
@@ -250,7 +266,7 @@ def _is_at(value: Any, found: Any) -> bool:
 def is_installed(module: types.ModuleType) -> bool:
     """Whether training processes can import a module by its name."""
     file = getattr(module, "__file__", None)
-    if file is None:
+    if file is None or module.__name__.partition(".")[0] == "raydrive":  # also where it is installed to be edited
         return True
     parts = Path(file).parts
     return "site-packages" in parts or "dist-packages" in parts or Path(file).is_relative_to(sys.base_prefix)

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from raydrive.compat.azureml._launchers import estimator_launch
 from raydrive.compat.azureml.core.environment import Environment
-from raydrive.compat.azureml.core.runconfig import MpiConfiguration
 from raydrive.compat.azureml.core.script_run_config import ScriptRunConfig
 from raydrive.core.argument_checks import checks_arguments, whole
 
@@ -20,15 +20,17 @@ class Estimator(ScriptRunConfig):
         compute_target: Accepted; trials run on the Ray cluster.
         entry_script: The script below the folder.
         script_params: Its fixed arguments by name; an empty text is a flag without a value.
-        node_count: Only 1.
-        process_count_per_node: Only 1.
+        node_count: Nodes of one trial.
+        process_count_per_node: Processes on each of them.
+        distributed_training: ``Mpi()``, ``Nccl()``, ``Gloo()`` or ``ParameterServer()``; None = none.
+        distributed_backend: The same by name, as older scripts have it: ``mpi``, ``ps``, ``nccl`` or ``gloo``.
         environment_definition: Its variables count.
         environment_variables: Added to the environment of each trial.
         max_run_duration_seconds: Longest time of one trial.
         **kwargs: Packages, images, sizes of machines and the like: not looked at.
 
     Raises:
-        ConfigError: If the script cannot be found, or several processes are asked for.
+        ConfigError: If the script cannot be found, or parameter servers are asked for.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class Estimator(ScriptRunConfig):
         script_params: Mapping[str, Any] | None = None,
         node_count: int | None = 1,
         process_count_per_node: int | None = 1,
+        distributed_training: Any = None,
+        distributed_backend: str | None = None,
         environment_definition: Any = None,
         environment_variables: Mapping[str, Any] | None = None,
         max_run_duration_seconds: float | None = None,
@@ -54,9 +58,10 @@ class Estimator(ScriptRunConfig):
             [word for word in words if not (isinstance(word, str) and word == "")],
             compute_target=compute_target,
             environment=environment,
-            distributed_job_config=MpiConfiguration(process_count_per_node or 1, node_count or 1),
             max_run_duration_seconds=max_run_duration_seconds or 2592000,
         )
+        counts = node_count or 1, process_count_per_node or 1
+        self.launch = estimator_launch(distributed_training, *counts, distributed_backend or "", kwargs)
 
 
 class MMLBaseEstimator(Estimator):
@@ -81,31 +86,39 @@ class Chainer(Estimator):
 
 @checks_arguments(process_count_per_node=whole(1))
 class Mpi:
-    """A launcher of several processes.
+    """Processes that MPI starts.
 
     Args:
-        process_count_per_node: How many; only 1 runs here.
+        process_count_per_node: How many, on each node.
     """
 
+    kind = "mpi"
+
     def __init__(self, process_count_per_node: int = 1) -> None:
-        self.process_count = process_count_per_node
+        self.process_count_per_node = process_count_per_node
 
 
 class Nccl(Mpi):
-    """A launcher of several processes."""
+    """Processes that find each other as PyTorch's do."""
+
+    kind = "pytorch"
 
 
-class Gloo(Mpi):
-    """A launcher of several processes."""
+class Gloo(Nccl):
+    """Processes that find each other as PyTorch's do."""
 
 
+@checks_arguments(worker_count=whole(1), parameter_server_count=whole(0))
 class ParameterServer:
-    """A launcher of several processes.
+    """Processes that find each other by ``TF_CONFIG``.
 
     Args:
-        worker_count: How many train; only 1 runs here.
-        parameter_server_count: Not looked at.
+        worker_count: Nodes of one trial, with one process each.
+        parameter_server_count: Only 0, where there are several workers.
     """
 
+    kind = "tensorflow"
+
     def __init__(self, worker_count: int = 1, parameter_server_count: int = 1) -> None:
-        self.process_count = worker_count
+        self.worker_count = worker_count
+        self.parameter_server_count = parameter_server_count

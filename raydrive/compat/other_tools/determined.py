@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from raydrive.compat.other_tools.sweep_parts import DEFAULT_TRIALS, Carried, flat, swept, whole_numbers, word
 from raydrive.core.numbers import is_number
 
+_LAUNCHER = re.compile(r"python3? +-m +determined\.launch\.torch_distributed(?: +--)? +((?!-).*)", re.DOTALL)
+"""Determined's launcher of one process for each slot, without options of its own."""
 _KNOWN = ("name", "description", "labels", "entrypoint", "hyperparameters", "searcher", "resources", "environment")
 _SEARCHER = (
     "name", "metric", "smaller_is_better", "max_trials", "max_concurrent_trials", "max_length", "max_time",
@@ -56,6 +59,14 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     slots = carried.mapping(raw.get("resources"), "resources").get("slots_per_trial")
     if slots:
         carried.own["resources"] = {"gpus": slots}
+        launched = _LAUNCHER.fullmatch(carried.sweep["trial"]["command"])
+        if launched and type(slots) is int and slots > 1:
+            carried.sweep["trial"]["command"] = launched[1]
+            carried.sweep["trial"]["distribution"] = {"type": "pytorch", "process_count_per_instance": slots}
+            carried.report.append(
+                f"determined.launch.torch_distributed: written as a distribution of {slots} processes on one node; "
+                "where no machine has so many GPUs, set trial.resources.instance_count, and the counts of each node."
+            )
     variables = carried.mapping(raw.get("environment"), "environment").get("environment_variables")
     if isinstance(variables, list):
         pairs = (str(each).partition("=") for each in variables)

@@ -29,6 +29,11 @@ _SPEC = (
 )  # fmt: skip
 
 
+_JOBS = {"PyTorchJob": ("pytorch", "pytorchReplicaSpecs"), "TFJob": ("tensorflow", "tfReplicaSpecs")}
+"""Kinds of jobs with several pods: their distribution, and where the pods stand."""
+_WORKERS = ("Master", "Chief", "Worker")
+
+
 def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     """Fills in a sweep file from a Katib experiment.
 
@@ -149,12 +154,38 @@ def _trial(template: Mapping[str, Any], carried: Carried) -> None:
     limits = carried.mapping((chosen.get("resources") or {}).get("limits"), "resources.limits")
     gpus, cpus = _number(limits.get("nvidia.com/gpu")), _number(limits.get("cpu"))
     resources = {key: value for key, value in (("cpus", cpus), ("gpus", gpus)) if is_number(value)}
+    resources.update(_replicas(template.get("trialSpec"), carried))
     if resources:
         carried.own["resources"] = resources
     carried.report.append(
         f"The image {chosen.get('image')} is not used: trials are processes of the nodes. Paths of the command are "
         "those of the image; set trial.code to the folder of the script, and raydrive.python."
     )
+
+
+def _replicas(spec: Any, carried: Carried) -> dict[str, Any]:
+    """Pods of a PyTorchJob or a TFJob: each is a process on a node of its own; how it is launched is noted."""
+    kind = spec.get("kind") if isinstance(spec, Mapping) else None
+    if kind not in _JOBS:
+        return {}
+    distribution, key = _JOBS[kind]
+    job = carried.mapping(spec.get("spec"), "spec.trialTemplate.trialSpec.spec")
+    where = f"spec.trialTemplate.trialSpec.spec.{key}"
+    groups = carried.mapping(job.get(key), where)
+    counts = {name: _number((each or {}).get("replicas", 1)) for name, each in groups.items()}
+    if counts.get("PS"):
+        carried.report.append(f"{where}.PS: not carried over; use tf.distribute.MultiWorkerMirroredStrategy.")
+    if counts.get("Evaluator"):
+        carried.report.append(f"{where}.Evaluator: not carried over; evaluate on rank 0.")
+    pods = [count for name, count in counts.items() if name in _WORKERS]
+    nodes = sum(pods) if all(type(count) is int for count in pods) else 0
+    if nodes < 2:
+        return {}
+    carried.sweep["trial"]["distribution"] = {"type": distribution}
+    carried.report.append(
+        f"The {nodes} pods of the {kind} are {nodes} nodes of a trial with one process each: docs/multi-node.md."
+    )
+    return {"nodes": nodes, "strategy": "SPREAD"}  # pods may lie on one machine
 
 
 def _containers(tree: Any) -> Iterator[Mapping[str, Any]]:

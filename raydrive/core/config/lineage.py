@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydrive.core.json_values import json_of
-from raydrive.core.records import Params, decoded, encoded
+from raydrive.core.json_values import decoded, encoded, json_of
+from raydrive.core.records import Params
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

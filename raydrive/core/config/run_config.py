@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.config.lineage import Lineage
-from raydrive.core.config.trial_spec import DISTRIBUTIONS, LEAST_LOG_LIMIT, Metric, TrialSpec
+from raydrive.core.config.trial_spec import DISTRIBUTIONS, LEAST_LOG_LIMIT, RAY_IN_TRIALS, Metric, TrialSpec
 from raydrive.core.dataclass_checks import wrong_types
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.early_stopping.policy_record import policy_record, recorded_policy
@@ -226,6 +226,12 @@ _RULES: tuple[_Rule, ...] = (
         lambda v: v in ("", *DISTRIBUTIONS),
         f"one of {', '.join(DISTRIBUTIONS)}",
     ),
+    (
+        "ray_in_trials",
+        lambda c: c.trial.ray_in_trials,
+        lambda v: v in RAY_IN_TRIALS,
+        f"one of {', '.join(RAY_IN_TRIALS)}",
+    ),
     ("grace_s", lambda c: c.trial.grace_s, lambda v: is_number(v) and v >= 0, "a number of seconds of 0 or more"),
 )
 """Name of an argument, where its value is, what holds for it, and what is allowed, in words."""
@@ -238,6 +244,11 @@ def _check_names(config: RunConfig) -> list[Problem]:
         if not holds(value):
             fix = did_you_mean(value, NAMES) if name == "primary_metric_value" and isinstance(value, str) else ""
             problems.append(Problem(name, show(value), allowed, fix))
+    if config.trial.distribution == "mpi" and config.trial.kind == "function":
+        allowed = "mpi where trials are a command or script, which mpirun starts"
+        fix = "Have raydrive start the processes: distribution pytorch, and processes_per_node in the resources."
+        problems.append(Problem("distribution", "mpi for a function", allowed, fix))
+    problems += _check_ray(config.trial)
     if config.trial.reuse_processes and config.trial.resources.processes_per_node > 1:
         allowed = "True where a node has one process of a trial"
         problems.append(Problem("reuse_processes", "True with several processes per node", allowed))
@@ -246,4 +257,18 @@ def _check_names(config: RunConfig) -> list[Problem]:
         problems.append(Problem("reuse_processes", "True for a script", "True where trials are a function", fix))
     elif config.trial.reuse_processes and not config.trial.reuse_actors:
         problems.append(Problem("reuse_processes", "True with reuse_actors=False", "True where actors are reused"))
+    return problems
+
+
+def _check_ray(trial: TrialSpec) -> list[Problem]:
+    """What goes wrong with a trial that hands its reservation on to Ray's tasks and actors."""
+    if trial.distribution != "ray":
+        return []
+    problems = []
+    if trial.ray_in_trials == "none":
+        problems.append(Problem("ray_in_trials", "'none' with distribution 'ray'", "join where trials use Ray"))
+    if trial.resources.processes_per_node > 1:
+        found = f"{show(trial.resources.processes_per_node)} with distribution 'ray'"
+        fix = "Ray's tasks and actors are started by the trial itself."
+        problems.append(Problem("resources.processes_per_node", found, "1 where trials use Ray", fix))
     return problems

@@ -21,6 +21,8 @@ STRATEGIES = ("STRICT_SPREAD", "SPREAD", "PACK", "STRICT_PACK")
 """Placement strategies of Ray, the default first."""
 DISTRIBUTIONS = ("pytorch", "tensorflow", "mpi", "ray")
 """Kinds of distributed training; the words of Azure ML."""
+RAY_IN_TRIALS = ("join", "none")
+"""What ``ray.init()`` does in a trial: it joins the run's cluster, or is refused; the default first."""
 MOST_PROCESSES = 10_000
 """So many nodes may a trial have, and so many processes on each of them."""
 LOG_LIMIT = 256_000_000
@@ -191,6 +193,8 @@ class TrialSpec:
     distribution: str = ""
     """How the processes of a trial find each other, one of ``DISTRIBUTIONS``; empty = as ``pytorch``, where there are
     several."""
+    ray_in_trials: str = RAY_IN_TRIALS[0]
+    """What ``ray.init()`` does in a trial, one of ``RAY_IN_TRIALS``."""
     grace_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL when a trial is stopped."""
     reuse_actors: bool = True
@@ -211,6 +215,11 @@ class TrialSpec:
     """Patterns, as in .gitignore, of files in the working directory that are kept beside ``outputs`` and ``logs``."""
     metrics: PrintedMetrics | None = None
     """How metrics are found in what the script prints; None = it logs them."""
+
+    @property
+    def started_per_node(self) -> int:
+        """Processes that raydrive itself starts on each node: ``mpirun`` starts those that train."""
+        return 1 if self.distribution == "mpi" else self.resources.processes_per_node
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> TrialSpec:

@@ -5,7 +5,8 @@ Which value of the primary metric is a new interval:
 - Without a step, each is.
 - With a step, the first one of that step is. Several processes that log the same step, or a script that logs it again,
   do not lengthen the curve: the first value stands.
-- A process whose message carries a rank above 0 (``ranks.rank_of``) is not counted.
+- Of a process whose message carries a rank above 0 (``ranks.rank_of``) none is: what it logs is kept under
+  ``rank_3/NAME``, the primary metric too. The checkpoints that it announces are left out.
 - An attempt that goes on from a checkpoint, or begins anew, repeats steps. What was recorded by earlier attempts is
   known as ``Recorded``: a step beyond the last recorded one is the interval after the last recorded one, whatever the
   checkpoint was said to hold; one up to there is no new interval. So it does not matter whether a script saves its
@@ -20,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from raydrive.core.rank_names import of_rank
 from raydrive.core.reports.message_checks import (
     CLOCK_SLACK_S,
     MAX_DEPTH,
@@ -143,6 +145,8 @@ class ReportReader:
         recorded: What earlier attempts recorded; None = nothing that it could be aligned by.
         announce: Called with each checkpoint that is announced, after the values of the same message.
         note: Called with each notice that the trial itself sends.
+        announce_part: Called with each part of a checkpoint that is announced: its name, the rank of its process, the
+            number of parts, and the number of its node.
     """
 
     def __init__(
@@ -154,6 +158,7 @@ class ReportReader:
         recorded: Recorded | None = None,
         announce: Callable[[str], None] = lambda name: None,
         note: Callable[[str], None] = lambda text: None,
+        announce_part: Callable[[str, int, int, int], None] = lambda name, rank, of, node: None,
     ) -> None:
         self.interval = interval
         """Intervals so far, those of the checkpoint included."""
@@ -163,6 +168,8 @@ class ReportReader:
         """Number of the last report."""
         self.failed_why = ""
         """What the attempt said of its own failure; empty when it said none."""
+        self.ranks_given = False
+        """Whether raydrive gave the ranks: then it is no surprise that rank 0 counts."""
         self.no_number: object = None
         """What was logged last in place of a number as the primary metric; None = nothing was."""
         self._metric = metric
@@ -171,6 +178,7 @@ class ReportReader:
         self._recorded = recorded
         self._announce = announce
         self._note = note
+        self._announce_part = announce_part
         self._told: set[str] = set()
         self._names = {metric}
         self._steps = Steps()
@@ -189,7 +197,7 @@ class ReportReader:
         for message in messages:
             # Nearly all messages go the short way: a time, a step or none, and numbers under known names.
             at, metrics, step, size = message.get("t"), message.get("m"), message.get("s"), len(message)
-            tags, rank, checkpoint = _NOTHING, 0, ""
+            tags, checkpoint = _NOTHING, ""
             if (
                 at.__class__ is float
                 and earliest <= at <= latest
@@ -202,20 +210,20 @@ class ReportReader:
                 value = metrics.pop(metric)
             else:
                 try:
-                    at, metrics, step, tags, checkpoint, rank = self._checked(message, now, earliest, latest)
+                    at, metrics, step, tags, checkpoint = self._checked(message, now, earliest, latest)
                 except (AttributeError, TypeError, ValueError, RecursionError):
                     odd.append(message)
                     continue
                 value = self._primary(metrics)
             interval = 0
             if value is not None:
-                if step is None and not rank:
+                if step is None:
                     interval = self.interval = self.interval + 1
-                elif step is not None and step == steps.expected and not rank and self._recorded is None:
+                elif step == steps.expected and self._recorded is None:
                     steps.last, steps.expected = step, step + steps.stride
                     interval = self.interval = self.interval + 1
                 else:
-                    interval = self._next_interval(step, rank)
+                    interval = self._next_interval(step)
                 if interval:
                     self.value = value
                 else:
@@ -237,31 +245,20 @@ class ReportReader:
             self.no_number = value  # said at the end of the attempt
         return None
 
-    def _next_interval(self, step: float | None, rank: int) -> int:
-        """Counts a value of the primary metric; returns its interval, 0 when it is none."""
-        if rank:
-            self._say(
-                "rank",
-                f"a process of rank {rank} logs {self._metric!r}: only rank 0 is counted, or the curve would have each "
-                "value several times. Log on rank 0 alone; where another rank is the one that counts, set the "
-                f"environment variable {ALL_RANKS}=1",
-            )
+    def _next_interval(self, step: float) -> int:
+        """Counts a value of the primary metric at a step; returns its interval, 0 when it is none."""
+        if not self._steps.add(step):
+            self._repeated(f"{self._metric!r} was logged again for step {step:g}")
             return 0
-        if step is not None:
-            if not self._steps.add(step):
-                self._repeated(f"{self._metric!r} was logged again for step {step:g}")
+        recorded = self._recorded
+        if recorded is not None and self.value is None and self.interval > 0 and step <= recorded.first:
+            recorded = self._recorded = None  # it counts its steps from the beginning, though it goes on
+        if recorded is not None:
+            if step > recorded.last:
+                self.interval = max(self.interval, recorded.intervals)
+            elif self.interval >= recorded.intervals:
+                self._repeated(f"{self._metric!r} was logged for step {step:g}, which an earlier attempt has logged")
                 return 0
-            recorded = self._recorded
-            if recorded is not None and self.value is None and self.interval > 0 and step <= recorded.first:
-                recorded = self._recorded = None  # it counts its steps from the beginning, though it goes on
-            if recorded is not None:
-                if step > recorded.last:
-                    self.interval = max(self.interval, recorded.intervals)
-                elif self.interval >= recorded.intervals:
-                    self._repeated(
-                        f"{self._metric!r} was logged for step {step:g}, which an earlier attempt has logged"
-                    )
-                    return 0
         self.interval += 1
         return self.interval
 
@@ -271,7 +268,7 @@ class ReportReader:
     # ------------------------------------------------------------------ the long way
 
     def _checked(self, message: Message, now: float, earliest: float, latest: float) -> tuple[Any, ...]:
-        """Returns time, metrics, step, tags, checkpoint and rank of any message.
+        """Returns time, metrics, step, tags and checkpoint of any message.
 
         Raises:
             AttributeError: It is nothing that can be read; so do the others.
@@ -302,7 +299,45 @@ class ReportReader:
             if not checkpoint:
                 found = shown(get("checkpoint"))
                 self._say("checkpoint", f"the checkpoint {found} was announced, which is no name of a folder: ignored")
-        return at, metrics, step, tags, checkpoint, rank if rank.__class__ is int and rank > 0 else 0
+        if checkpoint and (part := get("part")) is not None:
+            rank_of_part, parts = part
+            if not 0 <= rank_of_part < parts:
+                raise ValueError("no rank among so many")
+            self._announce_part(checkpoint, rank_of_part, parts, get("node") or 0)
+            checkpoint = ""
+        if rank.__class__ is int and rank > 0:
+            metrics, tags = self._of_rank(rank, metrics), self._of_rank(rank, tags)
+            if checkpoint:
+                self._say_checkpoint(rank, checkpoint)
+                checkpoint = ""
+        return at, metrics, step, tags, checkpoint
+
+    def _of_rank(self, rank: int, named: dict[str, Any]) -> dict[str, Any]:
+        """Metrics or tags of a process of a rank above 0, under the names by which they are kept."""
+        if self._metric in named and not self.ranks_given:
+            self._say(
+                "rank",
+                f"a process of rank {rank} logs {self._metric!r}: only rank 0 is counted, or the curve would have each "
+                f"value several times. What other ranks log is kept under {of_rank(self._metric, rank)!r} and the "
+                f"like. Where another rank is the one that counts, set the environment variable {ALL_RANKS}=1",
+            )
+        found = {of_rank(name, rank): value for name, value in named.items()}
+        kept = {name: value for name, value in found.items() if len(name) <= MAX_NAME}
+        if len(kept) < len(found):
+            self._say(
+                "rank's name",
+                f"a value of rank {rank} was dropped: with rank_{rank}/ before it its name has more than {MAX_NAME} "
+                "characters",
+            )
+        return kept
+
+    def _say_checkpoint(self, rank: int, name: str) -> None:
+        self._say(
+            "rank's checkpoint",
+            f"a process of rank {rank} saves the checkpoint {shown(name)}: it is left out, since a trial has those of "
+            f"rank 0. Save on rank 0 alone; where another rank is the one that counts, set the environment variable "
+            f"{ALL_RANKS}=1",
+        )
 
     def _checked_time(self, at: Any, now: float, earliest: float, latest: float) -> float:
         if not at and at != 0:  # left out

@@ -224,7 +224,8 @@ class PrintedReader:
                     _put(messages, *self._of_match(pattern, match))
         if messages and prefix is not None and (rank := int(next(filter(None, prefix.groups())))):
             self._notices["rank"] = (
-                f"a line of rank {rank} with metrics does not count, only those of rank 0 do: {line.strip()[:200]!r}"
+                f"a line of rank {rank} with metrics does not count, only those of rank 0 do, and is found in the log "
+                f"alone: {line.strip()[:200]!r}"
             )
             return []
         if not any(self._primary in message["m"] for message in messages) and self._primary in line:

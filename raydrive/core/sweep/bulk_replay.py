@@ -168,7 +168,7 @@ def _fold_attempt(block: Block, rows: Ints, state: State, curves: Curves, taken:
     if not len(rows_with_value):
         if not length:
             for row in rows:
-                trial.logged = tuple(dict.fromkeys((*trial.logged, *block.logged(int(row)))))[:32]
+                trial.logs(block.logged(int(row)))
         return
     trial.logged = ()
     _fold_times(trial, block.at[rows_with_value])

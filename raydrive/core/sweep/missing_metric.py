@@ -8,8 +8,10 @@ from difflib import SequenceMatcher
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.rank_names import is_of_rank, own_names
 from raydrive.core.records import Reported, Stop
 from raydrive.core.sweep.state import State, Trial
+from raydrive.ranks import ALL_RANKS
 
 NEAR = 0.6
 """Likeness of two names, 0 to 1, from which one is suggested for the other."""
@@ -45,6 +47,13 @@ def missing_text(name: str, logged: Sequence[str]) -> str:
     """
     if name in logged:
         return f"logged the primary metric {name!r} but never as a number; log one number at a time"
+    by_others = [other for other in logged if is_of_rank(other)]
+    if name in [other.partition("/")[2] for other in by_others]:
+        return (
+            f"ended without logging the primary metric {name!r} on rank 0; it logged {', '.join(map(repr, by_others))}."
+            f" Log it on rank 0; where another rank is the one that counts, set the environment variable {ALL_RANKS}=1"
+        )
+    logged = own_names(logged)
     if not logged:
         return f"ended without logging the primary metric {name!r}, or any other"
     names = ", ".join(map(repr, logged))
@@ -66,7 +75,7 @@ def notice(config: RunConfig, trial: Trial, over: bool) -> tuple[str, str]:
         trial: One of its trials, which has logged something else.
         over: Whether nothing more can come.
     """
-    name, logged = config.metric.name, trial.logged
+    name, logged = config.metric.name, own_names(trial.logged)
     if name in logged:
         return f"trial {trial.number} logs the primary metric {name!r}, but not as a number", "Log one number at a time"
     names = ", ".join(map(repr, logged[:8])) + (f" and {len(logged) - 8} more" if len(logged) > 8 else "")
@@ -89,10 +98,11 @@ def ends_run(strict: int, fact: Reported, trial: Trial, state: State, curves: Cu
     """
     if not strict or fact.interval or trial.stop_by or state.ending or fact.seq <= strict:
         return False
+    names, logged = own_names(fact.metrics), own_names(trial.logged)
     # A script may log its metrics one by one: only when a name comes again has the primary metric been left out.
-    if trial.logged and not any(name in trial.logged for name in fact.metrics):
+    if not names or not any(name in logged for name in names):
         return False
-    return bool(trial.logged) and not any_logged(state, curves)
+    return not any_logged(state, curves)
 
 
 def any_logged(state: State, curves: Curves) -> bool:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.numbers import as_float
 from raydrive.core.objective import BEST
+from raydrive.core.rank_names import most_names
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
     METRICS,
     OUTPUTS,
     QUEUED,
+    RUNNING,
     TERMINAL,
+    Began,
     Close,
     Ended,
     Finish,
@@ -35,6 +38,8 @@ LOST_ON_KEPT = 20
 
 NOTES_KEPT = 20
 """Number of notices that are recorded of one trial; later ones are left out."""
+NAMES_KEPT = 32
+"""Number of names of other metrics that are remembered of a trial without the primary one."""
 
 
 @dataclass(slots=True)
@@ -84,6 +89,8 @@ class Trial:
     """When the current attempt last reported the primary metric."""
     node: str = ""
     pid: int = 0
+    nodes: tuple[str, ...] = ()
+    """Host names by node rank, where the current attempt runs on several; empty otherwise."""
     gpus: str = ""
     actor: str = ""
     """Name of the actor that runs the current attempt; empty until it began."""
@@ -102,6 +109,16 @@ class Trial:
     """Notices about it (``Noted.text``), each once, oldest first."""
     missing: tuple[str, ...] = ()
     """Those of them that are about what is missing: files in the storage, values of the primary metric."""
+
+    def begin(self, fact: Began) -> None:
+        """The process of its current attempt runs. Interned: many trials of a run have the same nodes."""
+        self.state, self.began_at = RUNNING, fact.at
+        self.node, self.pid, self.gpus, self.actor = fact.node, fact.pid, fact.gpus, fact.actor
+        self.nodes = tuple(map(sys.intern, fact.nodes))
+
+    def logs(self, names: Iterable[str]) -> None:
+        """It logged metrics, and never the primary one so far; those of ranks above 0 make room for others."""
+        self.logged = most_names((*self.logged, *names), NAMES_KEPT)
 
     def took(self, step: object, interval: int) -> None:
         """An interval was recorded, with or without a step."""

@@ -20,7 +20,6 @@ from raydrive.core.records import (
     COMPLETED,
     FAILED,
     QUEUED,
-    RUNNING,
     Began,
     Cancelled,
     Checkpointed,
@@ -259,9 +258,7 @@ class Sweep:
                     state.open[trial.number] = trial
                     self._fold_continued(trial)
             case Began():
-                trial = state.trials[fact.trial]
-                trial.state, trial.began_at = RUNNING, fact.at
-                trial.node, trial.pid, trial.gpus, trial.actor = fact.node, fact.pid, fact.gpus, fact.actor
+                state.trials[fact.trial].begin(fact)
             case Ended() | Lost():
                 self._fold_end(fact)
             case Checkpointed():
@@ -310,7 +307,7 @@ class Sweep:
             state.clock.last_at = fact.at
         if not fact.interval:
             if not self.curves.length(trial.number):
-                trial.logged = tuple(dict.fromkeys((*trial.logged, *fact.metrics)))[:32]
+                trial.logs(fact.metrics)
             return False
         trial.logged = ()
         before, trial.valued_at = trial.valued_at, fact.at

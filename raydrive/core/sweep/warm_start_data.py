@@ -18,8 +18,9 @@ from raydrive.core.config.lineage import Continued
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.errors import JournalError, show
+from raydrive.core.json_values import decoded, encoded
 from raydrive.core.objective import BEST, Objective
-from raydrive.core.records import CANCELED, Params, decoded, encoded
+from raydrive.core.records import CANCELED, Params
 from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.protocol import Sampler
 from raydrive.core.search.trial_record import Suggestion, TrialRecord

@@ -41,6 +41,8 @@ class Row:
     attempt: int
     node: str
     gpus: str
+    nodes: tuple[str, ...]
+    """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int
     notes: tuple[str, ...]
     """Notices that its user must not miss."""
@@ -161,6 +163,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         attempt=trial.attempt,
         node=trial.node,
         gpus=trial.gpus,
+        nodes=trial.nodes,
         losses=trial.losses,
         notes=trial.notes,
     )
@@ -256,5 +259,5 @@ def row_json(item: Row) -> dict[str, Any]:
     out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
-    out["notes"] = list(item.notes)
+    out.update(nodes=list(item.nodes), notes=list(item.notes))
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from raydrive.core.rank_names import own_names
 from raydrive.core.records import FAILED
 from raydrive.core.sweep.missing_metric import notice
 from raydrive.core.sweep.state import Trial, duration_text
@@ -66,7 +67,7 @@ def metric_notices(sweep: Sweep) -> tuple[str, ...]:
     """
     if any(sweep.curves.length(trial.number) for trial in sweep.trials):
         return ()
-    trial = next((trial for trial in sweep.trials if trial.logged), None)
+    trial = next((trial for trial in sweep.trials if own_names(trial.logged)), None)
     return () if trial is None else notice(sweep.config, trial, over=sweep.finished is not None)
 
 

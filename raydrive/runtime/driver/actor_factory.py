@@ -50,15 +50,18 @@ class TrialActorFactory:
         self._prefix = f"raydrive:{layout.key}:slot:"
         self._args = (uri, layout.run_id, config, driver, dict(secrets or {}))
         self._class = ray.remote(actor)
-        resources = TrialConfig.from_json(config).trial.resources
+        spec = TrialConfig.from_json(config).trial
+        resources = spec.resources
         self._groups: PlacementGroups | None = None
-        """Where a trial has several nodes."""
-        if resources.nodes > 1:
+        """Where a trial has several nodes, or hands its reservation on."""
+        self._hands_on = spec.distribution == "ray"
+        if resources.nodes > 1 or self._hands_on:
             from raydrive.runtime.gang import placement_groups  # lazy: raydrive.runtime.gang.placement_groups, 0.01 s
 
             self._groups = placement_groups.PlacementGroups(self._prefix, resources)
         self._options = {
-            **actor_options(resources),
+            # With a reservation that the trial hands on, the actor itself holds nothing of it, nor anything else.
+            **({"num_cpus": 0} if self._hands_on else actor_options(resources)),
             "max_restarts": 0,
             "max_task_retries": 0,
             # Detached and named: it outlives the driver's process, and the next driver finds it and goes on with it.
@@ -81,8 +84,10 @@ class TrialActorFactory:
         if self._groups is None:
             return self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
         group = self._groups.reserve(name)
-        placed = self._class.options(name=name, scheduling_strategy=self._groups.first_node(group), **self._options)
-        actor = placed.remote(*self._args, epoch, name, group)
+        options = self._options
+        if not self._hands_on:
+            options = {**options, "scheduling_strategy": self._groups.first_node(group)}
+        actor = self._class.options(name=name, **options).remote(*self._args, epoch, name, group)
         self._groups.hold(actor, group)
         return actor
 
@@ -96,6 +101,15 @@ class TrialActorFactory:
     def placed(self, actors: Iterable[Any]) -> int | None:
         """Returns how many of these actors have all of their nodes; None where a trial has one node."""
         return None if self._groups is None else sum(map(self._groups.is_placed, actors))
+
+    def is_whole(self, actor: Any) -> bool:
+        """Whether an actor still has what its trials hand on: one of them may have given it back."""
+        return not self._hands_on or self._groups is None or not self._groups.is_removed(actor)
+
+    @property
+    def needs_renewal(self) -> bool:
+        """Whether actors are there before their reservation is, and must be told that the driver still waits."""
+        return self._hands_on
 
     def take_first(self) -> Any:
         """Returns the actor that was requested in advance, to the first caller; else None."""

@@ -250,7 +250,7 @@ class ActorPool:
 
     def renew(self) -> None:
         """Renews every actor's lease."""
-        for slot in [*self._idle, *self._busy.values()]:
+        for slot in [*(self._starting if self._factory.needs_renewal else []), *self._idle, *self._busy.values()]:
             slot.actor.renew.remote(self._epoch)
 
     def _spawn(self, work: Any) -> None:
@@ -364,6 +364,8 @@ class ActorPool:
                 self._kill(slot, "trials cannot begin there")
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
+            elif not self._factory.is_whole(slot.actor):
+                self._kill(slot, "its trial has given the reservation back")
         except StaleEpochError:  # a newer driver has it: not ours to judge any more
             self.detach()
             return

@@ -1,7 +1,7 @@
 """Builds the environment of a run's trials on this node, once: later trials and later runs find it.
 
-Each lies in a folder named for all that it is made of, below the user's cache folder and one for the node: cache folders
-may be shared by nodes that have other Pythons. A mark is written when it is whole; what has no mark is built anew.
+Each lies in a folder named for all that it is made of, below the user's cache folder and one for the node: cache
+folders may be shared by nodes that have other Pythons. A mark is written when it is whole; else it is built anew.
 """
 
 from __future__ import annotations

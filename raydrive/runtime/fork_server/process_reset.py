@@ -57,6 +57,9 @@ class ProcessState:
         context: Any = sys.modules.get("raydrive.context")
         if context is not None and context.current().failed:
             return "run.fail() was called"
+        ray: Any = sys.modules.get("ray")
+        if ray is not None and ray.is_initialized():
+            return "it is connected to Ray, whose actors of one trial end with its process"
         if self._at_exit:
             return f"{self._at_exit} was registered with atexit"
         if self.stdout.closed or self.stderr.closed:

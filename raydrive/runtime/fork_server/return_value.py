@@ -112,7 +112,7 @@ def _send(values: Mapping[str, Any], text: str) -> None:
     for name, value in values.items():
         this.metrics.setdefault(name, []).append(value)
     if this.client is not None:
-        this.client.send(wire.metrics_message(values))
+        this.client.send(wire.metrics_message(values, rank=this.rank))
     _note(f"{text}. Run.get_context().log(NAME, VALUE) records values while training runs", durable=True)
 
 

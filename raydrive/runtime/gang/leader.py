@@ -24,7 +24,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.actor_errors import answer, reason, until_known
-from raydrive.runtime.gang.member_lost import MemberLostError
+from raydrive.runtime.gang.member_lost import EPOCH, MemberLostError
 from raydrive.runtime.gang.rank_variables import Meeting
 from raydrive.runtime.ray_cluster.connection import actor_options
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
@@ -38,8 +38,6 @@ from raydrive.runtime.trial_events import (
     unpack,
 )
 
-EPOCH = 1
-"""The members obey the first actor only."""
 STOP_MARGIN_S = 5.0
 """How long a member may take beyond the grace period before it is killed."""
 ROOM_S = 0.02
@@ -170,7 +168,7 @@ class Members:
         return meeting, [one.host for one in places]
 
     def renew(self) -> None:
-        """Hands on the driver's sign of life."""
+        """Renews the leases of all of them."""
         for actor in self.actors:
             actor.renew.remote(EPOCH)
 
@@ -260,6 +258,8 @@ class GangAttempt:
         for event in events:
             if isinstance(event, LoggedEvent) and event.seq > self._seen[event.node]:
                 self._seen[event.node] = event.seq
+                if "part" in event.message:
+                    event.message["node"] = event.node
                 messages.append(event.message)
             elif isinstance(event, NoteEvent):
                 self._events.note(event.text, event.about)
@@ -318,6 +318,8 @@ class GangAttempt:
 
     async def finished(self) -> None:
         """Returns when the members have brought to the storage what was left on their nodes."""
+        for actor in self._members:  # no part of a checkpoint is going to be asked for
+            actor.drop_parts.remote(EPOCH, self._events.trial, self._events.attempt, None)
         if self._attending:
             await asyncio.wait(self._attending)
         if self._ending is not None:

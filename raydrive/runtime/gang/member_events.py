@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from raydrive import wire
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
@@ -25,11 +26,16 @@ class MemberEvents(AttemptEvents):
         super().__init__(trial, attempt, interval, metric)
         self._node = node
         self._logged = 0
+        self._parts: set[str] = set()
+        """Parts of checkpoints that lie on this node."""
+        self._gone = asyncio.Event()
 
     def add(self, messages: Sequence[wire.Message]) -> list[wire.Message]:
         """Hands messages on as they are: the trial's first actor reads all of them, and tells which it cannot read."""
         for message in messages:
             self._logged += 1
+            if message.get("part") is not None:
+                self._parts.add(str(message.get("checkpoint")))
             self.unsent.append(LoggedEvent(self._logged, self._node, message))
         self.heard_at = time.monotonic()
         self.wake.set()
@@ -44,3 +50,19 @@ class MemberEvents(AttemptEvents):
         """
         self.unsent.append(ExitedEvent(time.time(), self._node, exit_code, why))
         self.wake.set()
+
+    def dropped(self, names: Iterable[str] | None) -> None:
+        """Notes that parts of checkpoints are not needed on this node any more.
+
+        Args:
+            names: Theirs; None = no further part is going to be asked for.
+        """
+        self._parts = set() if names is None else self._parts.difference(names)
+        if not self._parts:
+            self._gone.set()
+
+    async def parts_over(self) -> None:
+        """Returns when nothing more is going to be taken from this node; its processes are gone."""
+        if self._parts:
+            self._gone.clear()
+            await self._gone.wait()

@@ -1,4 +1,7 @@
-"""The error of a trial that has lost one of its nodes."""
+"""What a trial's first actor and its members have in common."""
+
+EPOCH = 1
+"""The members obey the first actor only, which does not change."""
 
 
 class MemberLostError(Exception):

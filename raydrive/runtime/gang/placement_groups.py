@@ -60,6 +60,13 @@ class PlacementGroups:
                 return bool(placement_group_table(group).get("state") == "CREATED")
         return False
 
+    def is_removed(self, actor: Any) -> bool:
+        """Whether an actor's group was given back already."""
+        for one, group in self._held:
+            if one is actor:
+                return placement_group_table(group).get("state") in (None, "REMOVED")
+        return False
+
     def remove(self, actor: Any) -> None:
         """Gives an actor's group back, which ends all actors in it."""
         for one, group in self._held:

@@ -121,4 +121,6 @@ def outer_ranks(environment: Mapping[str, str], distribution: str) -> str:
         distribution: One of ``trial_spec.DISTRIBUTIONS``, or empty.
     """
     own = {"RANK", "WORLD_SIZE", "LOCAL_RANK", *(("TF_CONFIG",) if distribution == "tensorflow" else ())}
+    if distribution == "mpi":
+        own = {"OMPI_COMM_WORLD_RANK"}
     return ranks.outer_ranks({name: text for name, text in environment.items() if name not in own})

@@ -12,6 +12,7 @@ from typing import Any
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ClusterError, brief, show
 from raydrive.core.views.heartbeat import TURN
+from raydrive.runtime.gang.reasons import why_never, why_nodes_wait
 from raydrive.runtime.ray_cluster import plain_ray as plain
 from raydrive.runtime.ray_cluster.embedded_ray import start_ray
 from raydrive.runtime.ray_cluster.gcs_ping import why_unreachable
@@ -196,8 +197,22 @@ def nodes() -> list[tuple[str, dict[str, float]]]:
     return out
 
 
+def free_by_node() -> list[dict[str, float]] | None:
+    """Returns what each live node has free, None where this Ray cannot tell.
+
+    Ray has no public function for it (2.49 to 2.60): ``ray.nodes()`` has totals, ``ray.available_resources()`` sums.
+    """
+    try:
+        from ray._private.state import available_resources_per_node  # lazy: ray, 0.3 s
+
+        found = available_resources_per_node()  # type: ignore[no-untyped-call]
+    except (ImportError, AttributeError):  # Ray's private parts: another version has others
+        return None
+    return [{name: float(amount) for name, amount in node.items()} for node in found.values()]
+
+
 def check_feasible(resources: Resources, *, may_grow: bool = False) -> str:
-    """Checks that one trial fits on some node.
+    """Checks that one trial fits on some node, or on the nodes of the cluster where it has several.
 
     Args:
         resources: What one trial reserves.
@@ -207,13 +222,18 @@ def check_feasible(resources: Resources, *, may_grow: bool = False) -> str:
         A notice for the user, or an empty string.
 
     Raises:
-        ClusterError: If no node could ever hold a trial; the message lists the nodes.
+        ClusterError: If the nodes could never hold a trial; the message lists them.
     """
     wanted = demand(resources)
     alive = nodes()
+    listing = "; ".join(f"{name}: {describe(totals)}" for name, totals in alive) or "no live node"
+    if resources.nodes > 1:
+        misfit = why_never(resources, wanted, [totals for _, totals in alive])
+        if misfit is None or may_grow:
+            return f"{misfit[0]} The cluster has {listing}. Waiting for the autoscaler." if misfit else ""
+        raise ClusterError(f"{misfit[0]} The cluster has {listing}. {misfit[1]}")
     if fitting(wanted, [totals for _, totals in alive]):
         return ""
-    listing = "; ".join(f"{name}: {describe(totals)}" for name, totals in alive) or "no live node"
     text = f"a trial asks for {describe(wanted)}, and no node could ever hold that. The cluster has {listing}."
     if may_grow:
         return f"{text} Waiting for the autoscaler."
@@ -277,9 +297,11 @@ def why_waiting(resources: Resources, *, held: int) -> str:
 
     Args:
         resources: What the trial reserves.
-        held: Actors of its run that have such a reservation.
+        held: Actors of its run that have such a reservation; where a trial has several nodes, trials that have one.
     """
     wanted = demand(resources)
+    if resources.nodes > 1:
+        return why_nodes_wait(resources, wanted, [totals for _, totals in nodes()], free_by_node(), held=held)
     if not fitting(wanted, [totals for _, totals in nodes()]):
         return f"waiting for a node with {describe(wanted)}; none has joined yet"
     return shortage(wanted, *_total_and_free(), held=held)

@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.config.trial_spec import TrialConfig
-from raydrive.core.errors import StaleEpochError
+from raydrive.core.errors import StaleEpochError, StorageError
 from raydrive.core.reports.attempt_reports import Recorded
 from raydrive.runtime.gang.member_events import MemberEvents
 from raydrive.runtime.gang.rank_variables import Meeting
@@ -45,7 +46,9 @@ class TrialSupervisor:
         secrets: Further environment variables of the trials by name; nowhere but in memory. None = none.
         node_rank: Number of its node among those of the trial.
         members: The actors of the trial's other nodes, where this is the first of several; else None.
-        release: Gives back the reservation of all of them.
+        release: Gives back the reservation of all of them, or that which its trials hand on to Ray.
+        reserved: Returns when the reservation is there that its trials hand on.
+        variables: What its trials get to join Ray; those of the user win.
     """
 
     def __init__(
@@ -61,13 +64,15 @@ class TrialSupervisor:
         node_rank: int = 0,
         members: Members | None = None,
         release: Callable[[], None] = lambda: None,
+        reserved: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._config = TrialConfig.from_json(config)
         self._run_id = run_id
         self._epoch = epoch
         self._heard_at = time.monotonic()
         self._attempt: AttemptRun | None = None
-        self.setup = NodeSetup(uri, self._config, dict(secrets or {}))
+        self.setup = NodeSetup(uri, self._config, dict(secrets or {}), variables)
         """What its attempts share on its node."""
         self.first_report_delay = FirstReportDelay()
         """How long the first events of the next attempt are held back."""
@@ -83,9 +88,9 @@ class TrialSupervisor:
         self._lease = loop.create_task(self._watch_lease())
         # Before the first attempt comes, which takes a while.
         self._readying = loop.create_task(self._get_ready_early())
-        self._node_rank, self._members, self._release = node_rank, members, release
+        self._node_rank, self._members, self._release, self._reserved = node_rank, members, release, reserved
         shared = (self.setup, self._delivery, self.first_report_delay)
-        self._parts = ActorParts(self._config, run_id, name, *shared, node_rank, members)
+        self._parts = ActorParts(self._config, run_id, name, *shared, node_rank, members, reserved)
 
     @property
     def attempt(self) -> AttemptRun | None:
@@ -127,8 +132,6 @@ class TrialSupervisor:
             StaleEpochError: If a newer driver has taken over already.
         """
         self._hear(epoch)
-        if self._members is not None:
-            self._members.renew()
 
     def _hear(self, epoch: int) -> None:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""
@@ -146,6 +149,8 @@ class TrialSupervisor:
                 await self.setup.stop(self._config.trial.grace_s)
                 self._release()
                 os._exit(0)  # the guard ends whatever is left; Ray frees the reservation
+            if self._members is not None:  # they end with this actor, and not before
+                self._members.renew()
 
     async def _get_ready_early(self) -> None:
         """What goes wrong here is the first attempt's business, which tries again."""
@@ -158,6 +163,7 @@ class TrialSupervisor:
         One that is given to an actor without its helper waits for that, though another actor may be free before.
         """
         await asyncio.wait([self._readying], timeout=min(READY_S, self._config.trial.lease_s / 4))
+        await self._reserved()
         if self._members is not None:
             await self._members.ready()
         return os.getpid()
@@ -201,6 +207,7 @@ class TrialSupervisor:
                 if self._node_rank
                 else AttemptEvents(trial, attempt, interval, metric, Recorded.of(recorded, first_step, last_step))
             )
+            events.reader.ranks_given = self._config.trial.resources.world_size > 1
             current = self._attempt = AttemptRun(self._parts, events, params, resume_from, place)
         return await current.last_events()
 
@@ -226,6 +233,36 @@ class TrialSupervisor:
             return False
         await current.take(unpack(events))
         return True
+
+    async def log(self, trial: int, attempt: int, sender: str, number: int, messages: Sequence[Any]) -> bool:
+        """Takes what a process on any node logs with ``Run.remote()``; returns when there is room for more.
+
+        Returns:
+            Whether it is of the attempt under way.
+        """
+        current = self._attempt
+        if current is None or not current.is_of(trial, attempt):
+            return False
+        return await current.remote_messages.take(sender, number, messages)
+
+    async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
+        """Brings the parts of a checkpoint that lie on this node to the storage.
+
+        Raises:
+            StorageError: If they cannot be written, or the attempt is over.
+        """
+        self._hear(epoch)
+        current = self._attempt
+        if current is None or not current.is_of(trial, attempt):
+            raise StorageError(f"attempt {attempt} of trial {trial} is not on this node")
+        return await asyncio.get_running_loop().run_in_executor(None, current.put_parts, number, names)
+
+    async def drop_parts(self, epoch: int, trial: int, attempt: int, names: Mapping[int, str] | None) -> None:
+        """Removes parts of a checkpoint from this node, or notes (None) that none is going to be asked for."""
+        self._hear(epoch)
+        current = self._attempt
+        if current is not None and current.is_of(trial, attempt):
+            current.drop_parts(names)
 
     def _refused(self, current: AttemptEvents, why: str) -> None:
         """What an attempt logged can never be recorded: it fails, for another attempt would log the same."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from raydrive import wire
 from raydrive.core.config.stdout_metrics import not_a_number
@@ -17,6 +18,16 @@ METRICS = "metrics"
 """``records.METRICS``: an actor does not import the records for a word."""
 MAX_UNSENT = 20_000
 """So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
+
+
+class PartsReceiver(Protocol):
+    """Takes checkpoints of which each process of a trial saves a part."""
+
+    def announce(self, name: str, rank: int, of: int, node: int) -> None:
+        """Takes that a part is ready: its folder, rank of its process, number of parts, number of its node."""
+
+    async def close(self) -> None:
+        """Returns when all that is whole has been published."""
 
 
 class AttemptEvents:
@@ -36,6 +47,9 @@ class AttemptEvents:
         self.metric = metric
         self.unsent: list[TrialEvent] = []
         self.publisher: CheckpointPublisher | None = None
+        self.shards: PartsReceiver | None = None
+        """Takes parts of checkpoints; None = there were none yet."""
+        self._make_shards: Callable[[], PartsReceiver] | None = None
         self.log: Callable[[str], None] = lambda text: None
         """Writes a line of ours into the trial's log."""
         self.wake = asyncio.Event()
@@ -52,7 +66,9 @@ class AttemptEvents:
         """Why nothing of it can be recorded any more; empty while it can."""
         self.heard_at = 0.0
         """When something it logged was last read, by the monotonic clock; 0 before."""
-        self.reader = ReportReader(metric, interval, time.time(), self.tell, recorded, self._announce, self.note)
+        self.reader = ReportReader(
+            metric, interval, time.time(), self.tell, recorded, self._announce, self.note, self._part
+        )
         self._noted: set[str] = set()
         self._saves_first = False
         self._known_checkpoint = False
@@ -126,7 +142,18 @@ class AttemptEvents:
         if self.publisher is not None:
             self.publisher.announce(name)
 
+    def _part(self, name: str, rank: int, of: int, node: int) -> None:
+        self._saves_first = self._saves_first or self.reader.value is None
+        if self.shards is None and self._make_shards is not None:
+            self.shards = self._make_shards()
+        if self.shards is not None:
+            self.shards.announce(name, rank, of, node)
+
     # ------------------------------------------------------------------ checkpoints
+
+    def expect_parts(self, make: Callable[[], PartsReceiver]) -> None:
+        """Sets what makes that which takes parts of checkpoints, if some come: few trials have them."""
+        self._make_shards = make
 
     def resumes(self) -> None:
         """It goes on from a checkpoint."""

@@ -13,8 +13,9 @@ from raydrive.core.config.trial_spec import TrialConfig, TrialSpec
 from raydrive.core.errors import StorageError
 from raydrive.core.reports.message_checks import clean_text
 from raydrive.runtime.gang.member_events import MemberEvents
-from raydrive.runtime.gang.member_lost import MemberLostError
+from raydrive.runtime.gang.member_lost import EPOCH, MemberLostError
 from raydrive.runtime.gang.rank_variables import Meeting
+from raydrive.runtime.ray_in_trials.remote_messages import RemoteMessages
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.attempt_outcome import outcome
 from raydrive.runtime.trial_actor.event_delivery import Delivery
@@ -33,6 +34,7 @@ from raydrive.storage.checkpoints import Manifest
 
 if TYPE_CHECKING:
     from raydrive.runtime.gang.leader import GangAttempt, Members
+    from raydrive.runtime.gang.shards import ShardedCheckpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class ActorParts:
     """Number of the actor's node among those of the trial."""
     members: Members | None = None
     """The actors of the trial's other nodes; None = there are none, or this is one of them."""
+    reserved: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
+    """Returns when the reservation is there that the trials hand on to Ray."""
 
 
 class AttemptRun:
@@ -72,12 +76,15 @@ class AttemptRun:
         meeting: Meeting | None = None,
     ) -> None:
         self.events = events
+        self.remote_messages = RemoteMessages(events)
+        """Takes what processes on other nodes log."""
         self._parts = parts
         self._params = params
         self._resume_from = resume_from
         self._meeting = meeting
         self._hosts: Sequence[str] = ()
         self._gang: GangAttempt | None = None
+        self._prepared: Prepared | None = None
         self._stopping = self._ended_by_others = False
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
@@ -109,6 +116,23 @@ class AttemptRun:
         """Takes what another node of the trial sends."""
         if self._gang is not None:
             await self._gang.take(events)
+
+    def put_parts(self, number: int, names: Mapping[int, str]) -> list[Any]:
+        """Brings the parts of a checkpoint that lie on this node to the storage; see ``shards.put_parts``."""
+        from raydrive.runtime.gang import shards  # lazy: raydrive.runtime.gang.shards, 0.001 s
+
+        if self._prepared is None:
+            raise StorageError(f"trial {self.events.trial} has no files on this node")
+        return shards.put_parts(self._prepared, number, names)
+
+    def drop_parts(self, names: Mapping[int, str] | None) -> None:
+        """Removes parts of a checkpoint from this node, or notes (None) that none is going to be asked for."""
+        from raydrive.runtime.gang import shards  # lazy: raydrive.runtime.gang.shards, 0.001 s
+
+        if self._prepared is not None and names is not None:
+            shards.drop_parts(self._prepared, names)
+        if isinstance(self.events, MemberEvents):
+            self.events.dropped(None if names is None else names.values())
 
     # ------------------------------------------------------------------ from beginning to end
 
@@ -145,13 +169,16 @@ class AttemptRun:
     async def _execute(self) -> tuple[int | None, str]:
         parts, current = self._parts, self.events
         node = await parts.setup.ready()
+        await parts.reserved()  # an actor that a new driver has found may still wait for it
         try:
             await self._meet(node.spec)
-            return await self._on_node(node)
+            end = await self._on_node(node)
         finally:
             if self._gang is not None:
                 await self._gang.finished()
-                current.note(self._gang.missing())
+        if self._gang is not None:
+            current.note(self._gang.missing())
+        return end
 
     async def _meet(self, spec: TrialSpec) -> None:
         """Has the attempt begin on the trial's other nodes, where there are some.
@@ -160,7 +187,7 @@ class AttemptRun:
             MemberLostError: If one of them is gone.
         """
         parts, current, needs = self._parts, self.events, spec.resources
-        if needs.world_size == 1 or self._meeting is not None:
+        if needs.world_size == 1 or self._meeting is not None or spec.distribution == "ray":
             return
         from raydrive.runtime.gang import leader  # lazy: raydrive.runtime.gang.leader, 0.01 s
 
@@ -182,12 +209,14 @@ class AttemptRun:
     async def _on_node(self, node: ReadyNode) -> tuple[int | None, str]:
         """Runs the attempt on this node, from its files' way here to their way to the storage."""
         parts, current = self._parts, self.events
-        processes = node.spec.resources.processes_per_node
-        prepared = node.files.prepare(current.trial, current.attempt, parts.node_rank, processes)
+        processes, nodes = node.spec.started_per_node, node.spec.resources.nodes
+        prepared = node.files.prepare(current.trial, current.attempt, parts.node_rank, processes, nodes)
         resumed = await self._recover(prepared)
         if resumed is not None:
             current.resumes()
-        publisher = begin_to_publish(parts.config, current, prepared)
+        publisher = begin_to_publish(parts.config, current, prepared, publishes=not parts.node_rank)
+        self._prepared = prepared
+        current.expect_parts(lambda: self._take_parts(prepared))
         watch = RemovalWatch(current, node.channel, prepared, node.files)
         shipping = (
             asyncio.get_running_loop().create_task(upload_log(prepared)) if prepared.uploader is not None else None
@@ -204,6 +233,13 @@ class AttemptRun:
             await deliver(prepared, current.note, patience_s, publisher.saved, given_up)
             if not current.kept:  # a process that is kept may need again what it has put there
                 await node.files.clear_temporary()
+
+    def _take_parts(self, prepared: Prepared) -> ShardedCheckpoints:
+        """What takes parts of checkpoints, on the trial's first node."""
+        from raydrive.runtime.gang import shards  # lazy: raydrive.runtime.gang.shards, 0.001 s
+
+        members = self._parts.members.actors if self._parts.members is not None else ()
+        return shards.ShardedCheckpoints(self.events, prepared, members, EPOCH)
 
     async def _train(
         self,
@@ -239,9 +275,12 @@ class AttemptRun:
         )
         exit_, nearly = await process.run()
         await self._others_end(exit_, prepared)
+        if current.shards is not None:
+            await current.shards.close()
         if self._stopping or (exit_.code == 0 and (self._gang is None or self._gang.failure is None)):
             current.is_over()
-        await publisher.close()
+        if not parts.node_rank:
+            await publisher.close()
         current.forgo()
         if not self._stopping and (lost := watch.why_lost(exit_.code)):
             raise RemovedError(lost)
@@ -257,6 +296,7 @@ class AttemptRun:
         """
         if isinstance(self.events, MemberEvents):
             self.events.exited(exit_.code, "" if self._stopping else self._why_failed(exit_, prepared))
+            await self.events.parts_over()
         if self._gang is None:
             return
         if exit_.code != 0 and not self._stopping and not self._ended_by_others:
@@ -280,9 +320,11 @@ class AttemptRun:
         """Why the processes of this node failed, with the rank of the first that did; empty where none did."""
         if exit_.code == 0:
             return ""
-        first = prepared.node_rank * (1 + len(prepared.more_logs))
-        why = why_ended(exit_, prepared, self._parts.config.trial.submit_dir)
+        trial, first = self._parts.config.trial, prepared.node_rank * (1 + len(prepared.more_logs))
+        why = why_ended(exit_, prepared, trial.submit_dir)
         where = "" if self._parts.members is None and not prepared.node_rank else f" on {os.uname().nodename}"
+        if trial.distribution == "mpi":  # what mpirun's process tells names the rank
+            return f"MPI{where}: {why or exit_.code}" if prepared.node_rank else why
         return f"rank {first + (exit_.failed_rank or 0)}{where}: {why or f'exit code {exit_.code}'}"
 
     async def _recover(self, prepared: Prepared) -> Resumed | None:
@@ -299,13 +341,16 @@ class AttemptRun:
         return resumed
 
 
-def begin_to_publish(config: TrialConfig, current: AttemptEvents, prepared: Prepared) -> CheckpointPublisher:
+def begin_to_publish(
+    config: TrialConfig, current: AttemptEvents, prepared: Prepared, *, publishes: bool = True
+) -> CheckpointPublisher:
     """Begins to publish the checkpoints that an attempt leaves; returns its publisher.
 
     Args:
         config: The run's configuration.
         current: The attempt.
         prepared: Its files.
+        publishes: Whether this is the trial's first node: what others have is part of a checkpoint, or none.
     """
 
     def published(manifest: Manifest) -> None:
@@ -332,5 +377,6 @@ def begin_to_publish(config: TrialConfig, current: AttemptEvents, prepared: Prep
         maximize=config.metric.maximize,
         within=prepared.within,
     )
-    publisher.start()
+    if publishes:
+        publisher.start()
     return publisher

@@ -35,7 +35,7 @@ def node_environment(
     """
     user = {**trial.environment_variables, **secrets}
     env = _without_kernel(os.environ)
-    if not trial.resources.gpus:
+    if not trial.resources.gpus or trial.distribution == "ray":
         env["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it alone, and the trial would see every GPU
     env["PYTHONUNBUFFERED"] = "1"  # a log that can be followed
     python = find_python(trial.python, env.get("PATH", os.defpath), base) or sys.executable

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from raydrive.core.config.trial_spec import TrialConfig, TrialSpec
 from raydrive.runtime.fork_server import orphans
@@ -36,13 +37,21 @@ class NodeSetup:
         uri: The run folder.
         config: The run's configuration.
         secrets: Further environment variables of the trials by name.
+        variables: More of them, where neither the user nor the node has set them.
     """
 
-    def __init__(self, uri: str, config: TrialConfig, secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        uri: str,
+        config: TrialConfig,
+        secrets: Mapping[str, str],
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.files = TrialFiles(uri, config)
         self.channel = LogSocket()
         self._config = config
         self._secrets = secrets
+        self._variables = variables
         self._last: ReadyNode | None = None
         """What was ready last; None before the first time."""
         self._making_ready = asyncio.Lock()
@@ -98,7 +107,7 @@ class NodeSetup:
             self.files.use_python(python)
         if spec.fetched:
             spec = dataclasses.replace(spec, inputs=await loop.run_in_executor(None, self.files.inputs))
-        return spec, self.files.environment(self._secrets)
+        return spec, {**self._variables, **self.files.environment(self._secrets)}
 
     async def stop(self, grace_s: float) -> None:
         """Ends what trains; returns when nothing is left of it.

@@ -14,6 +14,7 @@ from raydrive import ranks, variables, wire
 from raydrive.core.config.command_line import sweep_variables, trial_argv, with_resume_argument
 from raydrive.core.config.trial_spec import TrialConfig, TrialSpec
 from raydrive.runtime.fork_server.job_order import RankOrder
+from raydrive.runtime.gang import mpi
 from raydrive.runtime.gang.rank_variables import Meeting, node_variables, outer_ranks, process_variables
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
@@ -79,14 +80,17 @@ def training_job(
         argv = (python, str(_THROW_AWAY), *argv)
     if resumed is not None and spec.resume_argument:
         argv = with_resume_argument(argv, str(resumed.path))
-    if spec.preload and not spec.python and argv[0] == sys.executable and len(argv) > 1 and argv[1].endswith(".py"):
+    if spec.distribution == "mpi":
+        argv, order = mpi.node_process(argv, spec.resources, meeting, prepared.node_rank)
+        env.update(order)
+    elif spec.preload and not spec.python and argv[0] == sys.executable and len(argv) > 1 and argv[1].endswith(".py"):
         return job(script=argv[1], arguments=tuple(argv[2:]))
     return job(argv=tuple(argv))
 
 
 def _ranks(spec: TrialSpec, meeting: Meeting | None, prepared: Prepared, env: dict[str, str]) -> tuple[RankOrder, ...]:
     """The processes on this node; of a single one the variables go into ``env``."""
-    if meeting is None:
+    if meeting is None or spec.distribution == "mpi":
         return ()
     gpus, node, several = env.get("CUDA_VISIBLE_DEVICES", ""), prepared.node_rank, spec.resources.processes_per_node
     own = [
@@ -113,7 +117,13 @@ def _environment(
     spec = node.spec
     env = dict(node.environment)
     if meeting is not None:
-        env |= node_variables(spec.resources, meeting, prepared.node_rank)
+        shared = node_variables(spec.resources, meeting, prepared.node_rank)
+        env |= mpi.without_ranks(shared) if spec.distribution == "mpi" else shared
+    if spec.distribution == "ray" and spec.kind != "function":
+        # Few trials hand their reservation on.
+        from raydrive.runtime.ray_in_trials import cluster_access  # lazy: ray, 0.4 s
+
+        env = {**cluster_access.job_variables(str(prepared.cwd)), **env}
     env |= wire.trial_environment(
         channel=node.channel.path,
         run_id=run_id,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from raydrive import wire
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.fork_server import process_tree
+from raydrive.runtime.gang import log_order
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.event_delivery import Delivery, pause_if_unheard
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
@@ -68,6 +69,8 @@ class TrainingProcess:
                 tail = StdoutTail(more, silent, self._take, current.is_full, self._note)
                 await watches.enter_async_context(watched(tail, self.is_stopped))
             await watches.enter_async_context(watched(printed, self.is_stopped))
+            if prepared.order is not None:
+                await watches.enter_async_context(log_order.following(prepared.process_logs, prepared.order.path))
             exit_ = await self.node.fork_server.run(self.job, self._begin)
         current.kept = exit_.kept
         # A process that is kept for the next trial may have been paused at its very last report.
@@ -85,7 +88,7 @@ class TrainingProcess:
         current.pid, current.began = pid, True
         gpus = self.job.env.get("CUDA_VISIBLE_DEVICES", "")
         # Before what it may have logged already: two sockets bring that and this, in any order.
-        current.unsent.insert(0, BeganEvent(time.time(), os.uname().nodename, pid, gpus, self.actor))
+        current.unsent.insert(0, BeganEvent(time.time(), os.uname().nodename, pid, gpus, self.actor, tuple(self.hosts)))
         self.delivery.begin(current, self.first_delay_s)
 
     def _take(self, messages: Sequence[wire.Message]) -> list[wire.Message]:

@@ -16,7 +16,10 @@ from typing import Any, Sequence  # noqa: UP035  (Python 3.8)
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _MODULES = tuple(
     f"raydrive.{name}"
-    for name in ("azure_data", "context", "context_values", "log_command", "ranks", "variables", "wire")
+    for name in (
+        *("azure_data", "context", "context_values", "integrations", "log_command", "ranks", "trial_ray", "variables"),
+        "wire",
+    )
 )
 __path__: list[str] = []
 
@@ -40,9 +43,12 @@ class _Finder:
     def find_spec(name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
         """Returns where one of those modules is."""
         if name not in _MODULES:
-            return None
-        package = os.path.dirname(os.path.dirname(_HERE))
-        return importlib.util.spec_from_file_location(name, os.path.join(package, f"{name.split('.')[1]}.py"))
+            return None  # modules of raydrive.integrations are found by its __path__
+        place = os.path.join(os.path.dirname(os.path.dirname(_HERE)), name.split(".")[1])
+        if os.path.isdir(place):
+            init = os.path.join(place, "__init__.py")
+            return importlib.util.spec_from_file_location(name, init, submodule_search_locations=[place])
+        return importlib.util.spec_from_file_location(name, f"{place}.py")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,12 +7,13 @@ other run the same name is kept as ``RUN NAME/METRIC``: it does not lengthen the
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from typing import Any, Iterable, Mapping  # noqa: UP035  (Python 3.8)
 
-from raydrive import context, wire
+from raydrive import context, ranks, wire
 
 PARENT = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
@@ -130,7 +131,7 @@ def _send_tags(texts: Mapping[str, str]) -> None:
     this = context.current()
     this.tags.update(texts)
     if this.client is not None:
-        this.client.send(wire.tags_message(texts))
+        this.client.send(wire.tags_message(texts, ranks.rank_of(os.environ)))
 
 
 _said: set[str] = set()

@@ -19,7 +19,7 @@ from raydrive.core.views.status import RunStatus
 from raydrive.core.views.summary import Summary, best_notice, seconds_of
 from raydrive.core.views.trouble import metric_notice, trouble_of
 from raydrive.storage.folder.base import redact
-from raydrive.storage.trial_files import last_lines
+from raydrive.storage.rank_logs import last_lines
 from raydrive.studio.data.family_tree import ancestor_curves, family
 from raydrive.studio.data.policy_line import policy_line, policy_text
 from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, detail_value
@@ -168,7 +168,7 @@ class Documents:
 
     def _saving(self, summary: Summary, now: float) -> dict[str, Any]:
         trained = sum(seconds_of(trial, trial.ended_at or now) or 0.0 for trial in self.history.sweep.trials)
-        saving = summary.saving
+        saving, resources = summary.saving, self.history.config.trial.resources
         span = saving.span
         return {
             "stopped": saving.stopped,
@@ -179,8 +179,8 @@ class Documents:
             "share": saving.share,
             "why": saving.why,
             "trained_s": trained,
-            "gpus": self.history.config.trial.resources.gpus,
-            "cpus": self.history.config.trial.resources.cpus,
+            "gpus": resources.gpus * resources.nodes,
+            "cpus": resources.cpus * resources.nodes,
             "policy": policy_text(self.history.config.policy),
         }
 
@@ -264,7 +264,17 @@ def _last(past: TrialHistory, name: str) -> Any:
 
 
 def _try(one: Any) -> list[Any]:
-    return [one.number, one.launched_at, one.began_at, one.ended_at, one.node, one.gpus, one.how, one.resume_from]
+    return [
+        one.number,
+        one.launched_at,
+        one.began_at,
+        one.ended_at,
+        one.node,
+        one.gpus,
+        one.how,
+        one.resume_from,
+        list(one.nodes),
+    ]
 
 
 def _note(details: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 from raydrive.core.errors import NonsenseError, StorageError
 from raydrive.core.numbers import as_float
+from raydrive.core.rank_names import is_of_rank
 from raydrive.core.records import (
     Began,
     Checkpointed,
@@ -50,6 +51,8 @@ class AttemptHistory:
     began_at: float | None = None
     ended_at: float | None = None
     node: str = ""
+    nodes: tuple[str, ...] = ()
+    """Host names by node rank, where it ran on several; else empty."""
     gpus: str = ""
     exit_code: int | None = None
     how: str = ""
@@ -109,7 +112,15 @@ class RunHistory(RunReader):
         self.improvements: list[tuple[float, int, int, float]] = []
         """Each new best of the run: time, trial, interval, value."""
         self.metric_names: dict[str, None] = {}
+        """Other metrics than the primary one, as they are shown."""
+        self.rank_metric_names: dict[str, None] = {}
+        """Those of other ranks than 0: exported, and shown where asked for."""
         self.dropped_metrics = 0
+
+    @property
+    def exported_names(self) -> list[str]:
+        """Names of all metrics: the primary one, the others, and those of other ranks."""
+        return [self.config.metric.name, *self.metric_names, *self.rank_metric_names]
 
     def refresh(self) -> bool:
         """Reads what is new in the journal; returns whether anything was.
@@ -170,6 +181,7 @@ class RunHistory(RunReader):
             case Began():
                 attempt = self._touch(fact.trial).tries[-1]
                 attempt.began_at, attempt.node, attempt.gpus = fact.at, fact.node, fact.gpus
+                attempt.nodes = tuple(fact.nodes)
             case Ended() | Lost():
                 attempt = self._touch(fact.trial).tries[-1]
                 attempt.ended_at = fact.at
@@ -194,11 +206,12 @@ class RunHistory(RunReader):
         if fact.tags:
             past.tags.update(fact.tags)
         for name, value in fact.metrics.items():
-            if name not in self.metric_names:
-                if len(self.metric_names) >= MOST_METRICS:
+            names = self.rank_metric_names if is_of_rank(name) else self.metric_names
+            if name not in names:
+                if len(names) >= MOST_METRICS:
                     self.dropped_metrics += 1
                     continue
-                self.metric_names[name] = None
+                names[name] = None
             if isinstance(value, int | float):
                 series = past.series.setdefault(name, Series())
                 series.at.append(fact.interval or _place(fact.step) or len(series.at) + 1)

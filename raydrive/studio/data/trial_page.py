@@ -7,10 +7,12 @@ from typing import Any
 from raydrive.core.config.command_line import shown, trial_argv
 from raydrive.core.early_stopping.policy_record import RecordedPolicy
 from raydrive.core.errors import RaydriveError, StorageError
+from raydrive.core.rank_names import is_of_rank
 from raydrive.storage.folder.base import redact
 from raydrive.storage.folder.names import is_text, storable
-from raydrive.storage.run_layout import RunLayout
-from raydrive.storage.trial_files import log_size, read_log
+from raydrive.storage.rank_logs import last_rank_logs, ranks_of
+from raydrive.storage.run_layout import RunLayout, rank_log
+from raydrive.storage.trial_files import listed_name, log_size, read_log
 from raydrive.studio.data.page_data import series_json
 from raydrive.studio.data.run_history import RunHistory, detail_value
 from raydrive.studio.data.thinned_curves import curve_json
@@ -40,14 +42,18 @@ def detail(history: RunHistory, number: int, *, log_bytes: int = LOG_TAIL) -> di
         metrics[history.config.metric.name] = curve_json(primary, MOST_POINTS)
     for name, series in past.series.items():
         metrics[name] = series_json(series, MOST_POINTS)
+    of_ranks = {name: metrics.pop(name) for name in past.series if is_of_rank(name)}
     return {
         "number": number,
         "id": f"{history.layout.run_id}_{number}",
         "params": detail_value(dict(trial.params)),
         "command": command_line(history, number),
         "metrics": metrics,
-        "texts": dict(past.texts),
-        "tags": dict(past.tags),
+        "texts": {name: text for name, text in past.texts.items() if not is_of_rank(name)},
+        "tags": {name: text for name, text in past.tags.items() if not is_of_rank(name)},
+        "rank_metrics": of_ranks,
+        "rank_texts": {name: text for name, text in {**past.texts, **past.tags}.items() if is_of_rank(name)},
+        "ranks": ranks_of_nodes(history, number),
         "details": detail_value(dict(trial.details)),
         "verdicts": verdicts(history, number),
         "checkpoints": [[name, interval, at] for name, interval, at in past.checkpoints],
@@ -59,6 +65,19 @@ def detail(history: RunHistory, number: int, *, log_bytes: int = LOG_TAIL) -> di
         **log_tail(history, number, trial.attempt, log_bytes),
         "earlier_logs": _earlier_logs(history, number) if log_bytes else [],
     }
+
+
+def ranks_of_nodes(history: RunHistory, number: int) -> list[list[Any]]:
+    """Returns each rank of a trial, its node and the name of its log; nothing for a trial of one process."""
+    trial, resources = history.sweep.trials[number], history.config.trial.resources
+    if resources.world_size < 2:
+        return []
+    nodes = trial.nodes or (trial.node,)
+    places = ((rank, rank // resources.processes_per_node) for rank in range(resources.world_size))
+    return [
+        [rank, nodes[node] if node < len(nodes) else "", f"attempt-{max(1, trial.attempt)}/{rank_log(rank)}"]
+        for rank, node in places
+    ]
 
 
 def command_line(history: RunHistory, number: int) -> str:
@@ -92,10 +111,17 @@ def verdicts(history: RunHistory, number: int) -> list[list[Any]]:
 
 
 def log_tail(history: RunHistory, number: int, attempt: int, log_bytes: int) -> dict[str, Any]:
-    """Returns the end of an attempt's log as text, where it starts, and its attempt."""
+    """Returns the end of an attempt's log as text, where it starts, and its attempt.
+
+    Of several processes it is the end of all their logs, by time; it is not followed from a byte on then.
+    """
     if not log_bytes or attempt < 1:
         return {"log": None, "log_attempt": attempt, "log_from": 0, "log_to": 0}
     try:
+        if len(ranks_of(history.layout, number, attempt)) > 1:
+            limit = history.config.trial.log_limit
+            text = last_rank_logs(history.layout, number, attempt, log_bytes, limit)
+            return {"log": text, "log_attempt": attempt, "log_from": 0, "log_to": 0}
         size = log_size(history.layout, number, attempt)
         start = max(0, size - log_bytes)
         data, end = read_log(history.layout, number, attempt, start, log_bytes)
@@ -116,18 +142,21 @@ def _earlier_logs(history: RunHistory, number: int) -> list[list[Any]]:
 
 def _files(layout: RunLayout, number: int) -> dict[str, Any]:
     folder = layout.trial(number)
-    files: list[list[Any]] = []
+    found: dict[str, int] = {}
     skipped: list[str] = []
     note = ""
     try:
         for item in folder.walk(skipped):
-            if len(files) == MOST_FILES:
+            if len(found) == MOST_FILES:
                 note = f"only the first {MOST_FILES} files are listed"
                 break
-            files.append([item.name if is_text(item.name) else storable(item.name), item.size])
+            name = listed_name(item.name)
+            if name:
+                name = name if is_text(name) else storable(name)
+                found[name] = found.get(name, 0) + item.size
     except StorageError as error:
         note = f"the files cannot be listed: {error}"
     if skipped:
         more = f" and {len(skipped) - MOST_SKIPPED} more" if len(skipped) > MOST_SKIPPED else ""
         note = "; ".join(filter(None, [note, f"not listed: {', '.join(skipped[:MOST_SKIPPED])}{more}"]))
-    return {"files": files, "files_note": note}
+    return {"files": [[name, size] for name, size in found.items()], "files_note": note}

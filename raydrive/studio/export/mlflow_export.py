@@ -62,11 +62,14 @@ class _Export:
         self._client = mlflow.MlflowClient(tracking_uri=uri)
         self._story, self._uri = history, uri
         in_files = urllib.parse.urlsplit(uri).scheme in ("", "file")
-        primary = history.config.metric.name
         tags = list(dict.fromkeys(name for past in history.pasts for name in past.tags))
         params = list(dict.fromkeys(name for trial in history.sweep.trials for name in flat(trial.params)))
         self._metrics = Names(
-            ALLOWED, LONGEST_NAME, is_path=True, is_file=in_files, known=[primary, *history.metric_names]
+            ALLOWED,
+            LONGEST_NAME,
+            is_path=True,
+            is_file=in_files,
+            known=history.exported_names,
         )
         self._params = Names(ALLOWED, LONGEST_NAME, is_path=True, is_file=in_files, known=params)
         self._tags = Names(ALLOWED, LONGEST_NAME, is_path=True, is_file=in_files, known=tags)

@@ -133,7 +133,7 @@ def to_tensorboard(history: RunHistory, target: str) -> list[str]:
     root = Path(target or f"{history.layout.run_id}-tensorboard").expanduser()
     refuse_missing_folder(root)
     primary = history.config.metric.name
-    names = Names(_TAG_CHARACTERS, _LONGEST_TAG, is_path=True, known=[primary, *history.metric_names])
+    names = Names(_TAG_CHARACTERS, _LONGEST_TAG, is_path=True, known=history.exported_names)
     odd_steps: set[str] = set()
     for trial, past in zip(history.sweep.trials, history.pasts, strict=True):
         writer = board.SummaryWriter(logdir=str(root / f"trial-{trial.number:05d}"), write_to_disk=True)

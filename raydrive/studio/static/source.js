@@ -36,7 +36,8 @@ export class LiveSource {
 
   analysis() { return this.get("/analysis"); }
   detail(number) { return this.get(`/trials/${number}`); }
-  log(number, from) { return this.get(`/trials/${number}/log?from=${from}`); }
+  // What a log has from a byte on, without one its end; rank "all" is the end of the logs of all processes.
+  log(number, from, rank = "") { return this.get(`/trials/${number}/log?from=${from}&rank=${rank}`); }
   series(name) { return this.get(`/series?name=${encodeURIComponent(name)}`); }
   // Null for a name that no address can hold (half of a surrogate pair).
   file(number, name) {

@@ -70,7 +70,7 @@ export class Table {
     ];
     for (const c of store.head.params) out.push({ key: `p:${c.name}`, label: c.name, get: (t) => t.p[c.name], right: c.kind !== "category" });
     store.head.metrics.forEach((name, i) => out.push({ key: `m:${name}`, label: name, get: (t) => t.extras[i], right: true }));
-    out.push({ key: "node", label: "node", get: (t) => t.node }, { key: "gpus", label: "GPU", get: (t) => t.gpus },
+    out.push({ key: "node", label: "node", get: (t) => { const nodes = t.tries[t.tries.length - 1]?.[8]; return nodes?.length > 1 ? nodes.join(", ") : t.node; } }, { key: "gpus", label: "GPU", get: (t) => t.gpus },
       { key: "attempt", label: "attempt", get: (t) => t.attempt, right: true }, { key: "origin", label: "origin", get: (t) => t.origin },
       { key: "why", label: "why it ended", get: (t) => t.why, wide: true });
     if (!this.defaulted) {

@@ -7,10 +7,14 @@ function pairs(rows) {
   return el("dl", { class: "pairs" }, rows.filter(([, v]) => v !== null && v !== undefined && v !== "").map(([k, v]) => [el("dt", {}, k), el("dd", {}, v instanceof Node ? v : num(v))]));
 }
 
-function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator }) {
+function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, nodes, processes_per_node: processes }) {
   const more = Object.entries(custom || {}).map(([name, amount]) => `${num(amount)} ${name}`);
-  return [`${num(cpus)} CPU`, `${num(gpus)} GPU`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ");
+  return [`${num(cpus)} CPU`, `${num(gpus)} GPU`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ")
+    + (nodes > 1 ? ` on each of ${nodes} nodes` : "") + (processes > 1 ? ` for ${processes} processes` : "");
 }
+
+const MOST_CHARTS = 24;
+const goesOn = (t) => t.state === "Running" || t.state === "Queued";
 
 // What the model expected, in words: its logarithm is for the search, not for people.
 const inWords = (key, value) => key === "log_expected_improvement" && typeof value === "number"
@@ -56,10 +60,10 @@ export class TrialPage {
           ...store.head.metrics.map((name, i) => [name, t.extras[i]]), ...Object.entries(detail?.texts || {}),
         ])),
         el("div", { class: "card" }, el("h3", {}, "Where and when"), pairs([
-          ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", t.node], ["GPU", t.gpus],
+          ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", detail?.ranks?.length ? null : t.node], ["GPU", t.gpus],
           ["reserved", reserved(run.config.trial.resources)], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
         el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
-      el("div", { class: "card" }, el("h3", {}, "Metrics"), charts),
+      el("div", { class: "card" }, el("h3", {}, "Metrics"), charts), this.ofRanks(t, detail), this.places(t, detail),
       this.command(detail), this.attempts(t), this.verdicts(t, detail), log, this.earlier(detail), this.files(detail),
       this.cancel(t));
     if (place !== undefined && this.logCard) this.logCard.area.scrollTop = place;
@@ -87,8 +91,38 @@ export class TrialPage {
   }
 
   metrics(host, t, detail) {
-    const all = Object.entries(detail?.metrics || { [this.store.metric]: t.curve });
-    for (const [name, curve] of all.slice(0, 24)) {
+    this.charts(host, t, detail?.metrics || { [this.store.metric]: t.curve });
+    if (!host.children.length) host.append(el("p", { class: "empty" }, "It logged no metric."));
+  }
+
+  // What other processes than that of rank 0 logged, drawn when somebody opens it.
+  ofRanks(t, detail) {
+    const found = detail?.rank_metrics || {}, texts = Object.entries(detail?.rank_texts || {}), names = Object.keys(found).length + texts.length;
+    if (!names) return null;
+    const host = el("div", { class: "small-charts" }), more = Object.keys(found).length - MOST_CHARTS;
+    const draw = () => { if (this.ranksOpen && !host.children.length) this.charts(host, t, found); };
+    const card = el("details", { class: "card", id: "rank-metrics", open: Boolean(this.ranksOpen), ontoggle: () => { this.ranksOpen = card.open; draw(); } },
+      el("summary", {}, `Logged by other ranks: ${names} name${names === 1 ? "" : "s"}`), host, more > 0 ? el("p", { class: "hint" }, `and ${more} more, which exports have`) : null, pairs(texts));
+    requestAnimationFrame(draw);
+    return card;
+  }
+
+  // Which processes train on which node, with the log of each.
+  places(t, detail) {
+    const nodes = [], per = this.store.head.run.config.trial.resources.processes_per_node || 1;
+    for (const [rank, node, log] of detail?.ranks || []) (nodes[Math.floor(rank / per)] ||= { node, ranks: [] }).ranks.push([rank, log]);
+    if (!nodes.length) return null;
+    const link = ([rank, log]) => {
+      const href = this.source.live && detail.files.some(([name]) => name === log) ? this.source.file(t.number, log) : null;
+      return [href ? el("a", { href, download: "", title: `Log of rank ${rank}` }, String(rank)) : String(rank), " "];
+    };
+    return el("div", { class: "card", id: "places" }, el("h3", {}, "Nodes and ranks"), el("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Nodes and ranks" }, el("table", {},
+      el("thead", {}, el("tr", {}, ["node", "host", this.source.live ? "ranks, with their logs" : "ranks"].map((h) => el("th", {}, h)))),
+      el("tbody", {}, nodes.map(({ node, ranks }, k) => el("tr", {}, el("td", {}, String(k)), el("td", {}, node || "not known yet"), el("td", {}, ranks.flatMap(link))))))));
+  }
+
+  charts(host, t, found) {
+    for (const [name, curve] of Object.entries(found).slice(0, MOST_CHARTS)) {
       const [k, v] = points(curve);
       if (!k.length) continue;
       const node = this.plots.get(name) || el("div", { class: "plot small" });
@@ -103,7 +137,6 @@ export class TrialPage {
       }
       plot(node, traces, layout({ showlegend: false, uirevision: name, title: { text: esc(name, 40), font: { size: 13 }, x: 0.02, y: 0.97 }, margin: { l: 48, r: 12, t: 30, b: 30 } }), `${name} of trial ${t.number} over ${k.length} intervals: ${num(v[v.length - 1])} at the end`);
     }
-    if (!host.children.length) host.append(el("p", { class: "empty" }, "It logged no metric."));
   }
 
   command(detail) {
@@ -114,8 +147,8 @@ export class TrialPage {
 
   attempts(t) {
     return el("div", { class: "card" }, el("h3", {}, "Attempts"), el("div", { class: "scroll", tabIndex: 0, role: "group", "aria-label": "Attempts" }, el("table", {}, el("thead", {}, el("tr", {}, ["attempt", "queued", "waited", "trained", "node", "GPU", "went on from", "how it ended"].map((h) => el("th", {}, h)))),
-      el("tbody", {}, t.tries.map(([attempt, launched, began, ended, node, gpus, how, from]) => el("tr", {}, [attempt, when(launched), began === null ? "–" : clock(began - launched),
-        began === null ? "–" : clock((ended ?? this.store.head.now) - began), node, gpus, from ? `checkpoint ${from}` : "the beginning", how || "running"].map((v) => el("td", {}, String(v)))))))));
+      el("tbody", {}, t.tries.map(([attempt, launched, began, ended, node, gpus, how, from, nodes]) => el("tr", {}, [attempt, when(launched), began === null ? "–" : clock(began - launched),
+        began === null ? "–" : clock((ended ?? this.store.head.now) - began), nodes?.length > 1 ? nodes.join(", ") : node, gpus, from ? `checkpoint ${from}` : "the beginning", how || "running"].map((v) => el("td", {}, String(v)))))))));
   }
 
   verdicts(t, detail) {
@@ -132,31 +165,49 @@ export class TrialPage {
     if (this.logCard?.key === key) return this.logCard.card;
     if (detail.log === null) return el("div", { class: "card" }, el("h3", {}, "Log"), el("p", { class: "hint" }, "Not in this report."));
     const area = el("pre", { class: "log", tabIndex: 0 }, detail.log || "(empty)");
-    const head = el("h3", {}, `Log of attempt ${detail.log_attempt} `);
+    const head = el("h3", {}, `Log of attempt ${detail.log_attempt} `), several = detail.ranks?.length > 1;
+    if (several && this.source.live) {
+      const choices = [["all", "all ranks, by time"], ...detail.ranks.map(([rank, node]) => [String(rank), `rank ${rank}${node ? ` on ${node}` : ""}`])];
+      head.append(el("select", { id: "log-rank", "aria-label": "Whose log", onchange: (event) => this.pick(t, area, event.target.value) }, choices.map(([value, text]) => el("option", { value }, text))));
+    }
     if (detail.log_from > 0) head.append(el("span", { class: "hint" }, `the last ${bytes(detail.log_to - detail.log_from)} of ${bytes(detail.log_to)}`));
     const card = el("div", { class: "card" }, head, area);
-    this.logCard = { key, card, area };
+    this.logCard = { key, card, area, rank: several ? "all" : "" };
     requestAnimationFrame(() => { area.scrollTop = area.scrollHeight; });
-    if (this.source.live && (t.state === "Running" || t.state === "Queued")) this.tail(t.number, area, detail.log_to);
+    if (this.source.live && goesOn(t)) this.tail(t.number, area, detail.log_to, this.logCard.rank);
     return card;
+  }
+
+  // The log of one rank in place of that of all, or the other way round.
+  async pick(t, area, rank) {
+    this.logCard.rank = rank;
+    let found = null;
+    try { found = await this.source.log(t.number, "", rank); } catch (error) { found = { text: `(the log cannot be read: ${error.message})` }; }
+    if (this.logCard?.area !== area || this.logCard.rank !== rank) return;
+    area.textContent = found.text || "(empty)";
+    area.scrollTop = area.scrollHeight;
+    if (goesOn(t)) this.tail(t.number, area, found.to, rank);
   }
 
   earlier(detail) {
     return (detail?.earlier_logs || []).map(([attempt, text]) => el("details", { class: "card" }, el("summary", {}, `The end of the log of attempt ${attempt}`), el("pre", { class: "log", tabIndex: 0 }, text || "(empty)")));
   }
 
-  async tail(number, area, from) {
+  async tail(number, area, from, rank) {
     while (this.number === number) {
       await new Promise((done) => setTimeout(done, 1000));
-      if (this.number !== number || this.logCard?.area !== area) return;
+      if (this.number !== number || this.logCard?.area !== area || this.logCard.rank !== rank) return;
       try {
-        const more = await this.source.log(number, from);
+        const more = await this.source.log(number, rank === "all" ? "" : from, rank);
+        if (this.logCard?.area !== area || this.logCard.rank !== rank) return;
         from = more.to;
-        if (more.text) {
-          const follow = area.scrollHeight - area.scrollTop - area.clientHeight < 40;
-          area.append(more.text);
+        const follow = area.scrollHeight - area.scrollTop - area.clientHeight < 40, grown = rank === "all" ? more.text && more.text !== area.textContent : more.text;
+        if (grown) {
+          if (rank === "all") area.textContent = more.text;
+          else area.append(more.text);
           if (follow) area.scrollTop = area.scrollHeight;
         }
+        if (rank === "all" && more.over && !grown) return;
         if (more.over && !more.text) return;
       } catch (error) { area.append(`\n(the log is not followed any more: ${error.message})\n`); return; }
     }

@@ -27,6 +27,7 @@ from raydrive.api.display.self_contained_html import plotly_js
 from raydrive.core.early_stopping.policies import policy_from_json
 from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, RefusedFileError, RunNotFoundError, TrialError
+from raydrive.storage.rank_logs import last_rank_logs
 from raydrive.storage.trial_files import read_log
 from raydrive.studio.web.compare_page import compare_page
 from raydrive.studio.web.download import send_file
@@ -287,11 +288,18 @@ async def _trial(request: web.Request) -> web.Response:
 
 
 async def _log(request: web.Request) -> web.Response:
+    from raydrive.studio.data.trial_page import LOG_TAIL  # lazy: raydrive.studio.data.trial_page, 0.001 s
+
     feed = await _feed(request)
     number = _number(request.match_info["number"], feed)
-    start = _whole(request.query.get("from", "")) or 0
-    trial = feed.history.sweep.trials[number]
-    data, end = await asyncio.to_thread(read_log, feed.layout, number, max(1, trial.attempt), start, LOG_BYTES)
+    start, rank = _whole(request.query.get("from", "")), request.query.get("rank", "")
+    trial, limit = feed.history.sweep.trials[number], feed.history.config.trial.log_limit
+    place = (feed.layout, number, max(1, trial.attempt))
+    if rank == "all":  # not from a byte on: the end of all logs, each time
+        text = await asyncio.to_thread(last_rank_logs, *place, LOG_TAIL, limit)
+        return _json({"text": text, "over": not trial.open})
+    one = _whole(rank) or 0
+    data, end = await asyncio.to_thread(read_log, *place, -LOG_TAIL if start is None else start, LOG_BYTES, one)
     return _json({"text": data.decode("utf-8", "replace"), "to": end, "over": not trial.open})
 
 

@@ -23,14 +23,18 @@ _AZURE: Mapping[str, str] = {
     "trial.resources": _MACHINES,
     "resources": _MACHINES,
 }
-_NODES = "ignored: a trial runs on one node; Ray places it where raydrive.resources fit"
+_GROWS = "ignored: a trial has as many nodes as instance_count from its begin to its end"
 _CONTAINER = "ignored: a trial is a process of the node, not a container"
 _OF_MACHINES = {
-    "instance_count": _NODES,
-    "max_instance_count": _NODES,
+    "max_instance_count": _GROWS,
     "shm_size": _CONTAINER,
     "docker_args": _CONTAINER,
 }
+_OF_RAY = (
+    "port", "address", "include_dashboard", "dashboard_port",
+    "head_node_additional_args", "worker_node_additional_args",
+)  # fmt: skip
+"""Keys of a distribution that tell Azure how to start a Ray cluster."""
 _NUMBERS = (".min_value", ".max_value", ".q", ".mu", ".sigma", ".upper", ".type")
 """Azure reads numbers here even where they are text."""
 
@@ -51,7 +55,7 @@ def azure_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield where, "ignored: runs are numbered by raydrive, and display_name is what is shown"
         elif note is _MACHINES and isinstance(value, Mapping):
             for each, given in value.items():
-                if each not in ("instance_count", "max_instance_count") or given not in (1, "1", None):
+                if each != "instance_count" and given is not None:
                     yield f"{where}.{each}", _OF_MACHINES.get(each, note)
         else:
             yield where, note
@@ -59,23 +63,13 @@ def azure_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _launcher_notes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What to do about a launcher of several processes; one process needs none."""
+    """What means nothing in a distribution: a trial that uses Ray finds the cluster that it runs in."""
     trial = raw.get("trial")
-    given = trial.get("distribution") if isinstance(trial, Mapping) else None
-    if not isinstance(given, Mapping):
-        return
-    kind = str(given.get("type", "")).casefold()
-    count = given.get("process_count_per_instance") or given.get("worker_count") or 1
-    several = f"{count} processes" if str(count) != "1" else "one process"
-    begin = {
-        "pytorch": f"torchrun --nproc-per-node {count} train.py",
-        "mpi": f"mpirun -n {count} python train.py",
-        "tensorflow": "a launcher that sets TF_CONFIG",
-        "ray": "ray.init(address='auto')",
-    }.get(kind, "a launcher")
-    where = "in the script" if kind == "ray" else "in the command"
-    if kind == "ray" or several != "one process":
-        yield "trial.distribution", f"a trial starts as one process, not as {kind or 'several'}: write {begin} {where}"
+    for where, above in (("distribution", raw), ("trial.distribution", trial)):
+        given = above.get("distribution") if isinstance(above, Mapping) else None
+        for key in given if isinstance(given, Mapping) else ():
+            if key in _OF_RAY:
+                yield f"{where}.{key}", "ignored: the trial uses the Ray cluster that it runs in, as it was started"
 
 
 def unused_notes(spec: TrialSpec, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -233,6 +233,35 @@ def test_katib(here: Path) -> None:
     assert "min_trials_required: not carried over" in report
 
 
+def test_pods_of_katib_are_nodes_of_a_trial(here: Path) -> None:
+    text = (
+        "apiVersion: kubeflow.org/v1beta1\nkind: Experiment\nspec:\n"
+        "  objective: {type: minimize, objectiveMetricName: loss}\n  algorithm: {algorithmName: random}\n"
+        "  maxTrialCount: 4\n"
+        "  parameters: [{name: lr, parameterType: double, feasibleSpace: {min: '0.1', max: '0.2'}}]\n"
+        "  trialTemplate:\n    primaryContainerName: pytorch\n"
+        "    trialParameters: [{name: lr, reference: lr}]\n    trialSpec:\n      kind: PyTorchJob\n      spec:\n"
+        "        pytorchReplicaSpecs:\n          Master: &pod\n            replicas: 1\n"
+        "            template: {spec: {containers: [{name: pytorch, image: a, command: [python3, train.py, "
+        "'--lr=${trialParameters.lr}'], resources: {limits: {nvidia.com/gpu: 2}}}]}}\n"
+        "          Worker: {replicas: 3}\n"
+    )
+    submission, report = carried(here, text)
+    trial = submission.config.trial
+    assert (trial.resources.nodes, trial.resources.gpus, trial.resources.strategy) == (4, 2, "SPREAD")
+    assert (trial.distribution, trial.command) == ("pytorch", "python3 train.py --lr=${{search_space.lr}}")
+    assert "The 4 pods of the PyTorchJob are 4 nodes of a trial" in report
+
+
+def test_the_launcher_of_determined_is_a_distribution(here: Path) -> None:
+    launcher = "python3 -m determined.launch.torch_distributed -- python3 train.py"
+    submission, report = carried(here, DETERMINED.replace("python3 train.py", launcher))
+    trial = submission.config.trial
+    assert (trial.distribution, trial.resources.processes_per_node, trial.resources.gpus) == ("pytorch", 2, 2)
+    assert trial.command.startswith("python3 train.py --model.depth ")
+    assert "2 processes on one node" in report
+
+
 def test_a_grid_of_katib_has_the_values_of_its_steps(here: Path) -> None:
     submission, _ = carried(
         here,

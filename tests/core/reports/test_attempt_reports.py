@@ -329,17 +329,63 @@ def test_evenly_spaced_steps_take_no_memory() -> None:
     assert sum(sys.getsizeof(value) for value in vars(steps).values()) < 1000
 
 
-def test_only_rank_0_is_counted() -> None:
+def test_only_rank_0_is_counted_and_what_others_log_is_kept_under_their_rank() -> None:
     reading = Reading()
     facts = reading.facts(*[{"m": {"acc": 0.5 + rank, "loss": 1.0}, "r": rank} for rank in range(3)])
     assert [(fact.interval, fact.value, fact.metrics) for fact in facts] == [
         (1, 0.5, {"loss": 1.0}),
-        (0, None, {"loss": 1.0}),
-        (0, None, {"loss": 1.0}),
+        (0, None, {"rank_1/acc": 1.5, "rank_1/loss": 1.0}),
+        (0, None, {"rank_2/acc": 2.5, "rank_2/loss": 1.0}),
     ]
     assert len(reading.told) == 1
-    assert "rank 1" in reading.told[0]
+    assert "a process of rank 1 logs 'acc': only rank 0 is counted" in reading.told[0]
+    assert "kept under 'rank_1/acc'" in reading.told[0]
     assert ranks.ALL_RANKS in reading.told[0]
+
+
+def test_steps_of_other_ranks_do_not_count_and_are_recorded() -> None:
+    reading = Reading()
+    facts = reading.facts(*[{"m": {"acc": step / 10}, "s": step, "r": rank} for step in (1, 2) for rank in (1, 0)])
+    assert [(fact.interval, fact.value, fact.step, fact.metrics) for fact in facts] == [
+        (0, None, 1, {"rank_1/acc": 0.1}),
+        (1, 0.1, 1, {}),
+        (0, None, 2, {"rank_1/acc": 0.2}),
+        (2, 0.2, 2, {}),
+    ]
+
+
+def test_what_is_no_number_of_another_rank_is_kept_and_does_not_count_as_nearly_logged() -> None:
+    reading = Reading()
+    (fact,) = reading.facts({"m": {"acc": "high", "rows": {"a": [1, 2]}}, "r": 1})
+    assert fact.metrics == {"rank_1/acc": "high", "rank_1/rows": {"a": [1, 2]}}
+    assert reading.reader.no_number is None
+
+
+def test_tags_of_other_ranks_are_kept_under_their_rank() -> None:
+    reading = Reading()
+    facts = reading.facts({"tags": {"fold": "2"}}, {"tags": {"fold": "3"}, "r": 12})
+    assert [fact.tags for fact in facts] == [{"fold": "2"}, {"rank_12/fold": "3"}]
+
+
+def test_a_name_of_another_rank_has_no_more_characters_than_any() -> None:
+    reading = Reading()
+    facts = reading.facts({"m": {"x" * 493: 1.0, "y" * 494: 2.0}, "r": 1})
+    assert [fact.metrics for fact in facts] == [{"rank_1/" + "x" * 493: 1.0}]
+    assert reading.told == [
+        "a value of rank 1 was dropped: with rank_1/ before it its name has more than 500 characters"
+    ]
+
+
+def test_checkpoints_of_other_ranks_are_left_out_and_that_is_told_once() -> None:
+    reading = Reading()
+    reading.facts({"m": {"acc": 0.5}, "checkpoint": "one"})
+    facts = reading.facts({"m": {"acc": 0.6}, "r": 1, "checkpoint": "two"}, {"checkpoint": "three", "r": 2})
+    assert reading.saved == [("one", 1)]
+    assert [fact.metrics for fact in facts] == [{"rank_1/acc": 0.6}]
+    assert [text for text in reading.told if "checkpoint" in text] == [
+        "a process of rank 1 saves the checkpoint 'two': it is left out, since a trial has those of rank 0. Save on "
+        "rank 0 alone; where another rank is the one that counts, set the environment variable RAYDRIVE_ALL_RANKS=1"
+    ]
 
 
 def test_a_checkpoint_in_the_same_message_holds_its_values() -> None:

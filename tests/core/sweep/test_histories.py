@@ -201,7 +201,7 @@ class History:
         attempt = self.sweep.trials[trial].attempt - (number % 11 == 10)
         known = self.sweep.curves.length(trial)
         if kind < 9:
-            self.tell(Began(self.now, trial, attempt, "node", number, "0"))
+            self.tell(Began(self.now, trial, attempt, "node", number, "0", "", ("node", "other")[: number % 3]))
         elif kind < 22:
             again = known > 0 and number % 7 == 6
             interval = 1 + number % known if again else known + 1

@@ -80,6 +80,32 @@ def test_what_a_trial_that_ended_without_it_is_told() -> None:
     assert missing_text("accuracy", []) == f"{told}, or any other"
 
 
+def test_a_trial_that_logged_it_on_another_rank_alone_is_told_which() -> None:
+    assert missing_text("accuracy", ["loss", "rank_1/loss", "rank_1/accuracy"]) == (
+        "ended without logging the primary metric 'accuracy' on rank 0; it logged 'rank_1/loss', 'rank_1/accuracy'. "
+        "Log it on rank 0; where another rank is the one that counts, set the environment variable RAYDRIVE_ALL_RANKS=1"
+    )
+    assert missing_text("accuracy", ["loss", "rank_1/loss"]) == missing_text("accuracy", ["loss"])
+
+
+def test_what_other_ranks_log_first_is_no_reason_to_tell_or_to_end_a_run() -> None:
+    told = Told(strict=1)
+    for _ in range(3):
+        assert told.log(0, "rank_1/score", "rank_1/loss") == ()
+    assert metric_notice(told.sweep) == ""
+    told.log(0, "score")
+    assert told.sweep.ending is None
+
+
+def test_names_of_rank_0_are_remembered_whatever_others_log() -> None:
+    told = Told()
+    told.log(0, *(f"rank_{rank}/loss" for rank in range(1, 50)))
+    told.log(0, "loss")
+    logged = told.sweep.trials[0].logged
+    assert (logged[0], len(logged)) == ("loss", 32)
+    assert told.replayed().trials[0].logged == logged
+
+
 def test_the_first_report_without_it_is_told_and_the_first_with_it_ends_that() -> None:
     told = Told()
     assert metric_notice(told.sweep) == ""

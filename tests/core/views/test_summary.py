@@ -105,6 +105,7 @@ def test_a_row_tells_of_one_trial() -> None:
         "node": "node1",
         "gpus": "0",
         "losses": 0,
+        "nodes": [],
         "notes": [],
     }
 

@@ -18,8 +18,9 @@ class RunConfiguration:
     Args:
         script: The script.
         arguments: Its arguments.
-        framework: Not looked at.
-        communicator: Not looked at.
+        framework: ``PyTorch`` or ``TensorFlow``, where ``node_count`` is set and no communicator is named.
+        communicator: Such as ``OpenMpi``, ``Nccl`` or ``ParameterServer``; how many processes stands in ``mpi``,
+            ``pytorch`` or ``tensorflow``.
     """
 
     def __init__(
@@ -38,6 +39,9 @@ class RunConfiguration:
         self.node_count = 1
         self.framework = framework or "Python"
         self.communicator = communicator
+        self.mpi = MpiConfiguration()
+        self.pytorch = PyTorchConfiguration()
+        self.tensorflow = TensorflowConfiguration()
         self.history = SimpleNamespace(output_collection=True)
         self.docker: Any = None
         self.amlcompute = SimpleNamespace(vm_size=None, vm_priority=None)
@@ -75,26 +79,52 @@ class DockerConfiguration:
 
 @checks_arguments(process_count_per_node=whole(1), node_count=whole(1))
 class MpiConfiguration:
-    """A launcher of several processes."""
+    """Processes that MPI starts.
+
+    Args:
+        process_count_per_node: Processes on each node.
+        node_count: Nodes of one trial.
+    """
+
+    kind = "mpi"
 
     def __init__(self, process_count_per_node: int = 1, node_count: int = 1) -> None:
-        self.process_count = process_count_per_node * node_count
+        self.process_count_per_node = process_count_per_node
+        self.node_count = node_count
 
 
 @checks_arguments(process_count=whole(1) | NOTHING, node_count=whole(1))
 class PyTorchConfiguration:
-    """A launcher of several processes."""
+    """Processes that find each other as PyTorch's do.
+
+    Args:
+        communication_backend: Not looked at: the script names it.
+        process_count: Processes on all nodes, a multiple of their number; None = one on each.
+        node_count: Nodes of one trial.
+    """
+
+    kind = "pytorch"
 
     def __init__(self, communication_backend: str = "Nccl", process_count: int | None = None, node_count: int = 1):
-        self.process_count = process_count or node_count
+        self.communication_backend = communication_backend
+        self.process_count = process_count
+        self.node_count = node_count
 
 
 @checks_arguments(worker_count=whole(0), parameter_server_count=whole(0))
 class TensorflowConfiguration:
-    """A launcher of several processes."""
+    """Processes that find each other by ``TF_CONFIG``.
+
+    Args:
+        worker_count: Nodes of one trial, with one process each.
+        parameter_server_count: Only 0, where there are several workers.
+    """
+
+    kind = "tensorflow"
 
     def __init__(self, worker_count: int = 1, parameter_server_count: int = 1) -> None:
-        self.process_count = worker_count
+        self.worker_count = worker_count
+        self.parameter_server_count = parameter_server_count
 
 
 DEFAULT_CPU_IMAGE = DEFAULT_GPU_IMAGE = "ray"

@@ -10,12 +10,12 @@ from typing import Any
 from raydrive.api.argument_types import SCRIPT
 from raydrive.api.config import ScriptRunConfig as Native
 from raydrive.compat.azure_notices import NotHereError, note
+from raydrive.compat.azureml._launchers import launch_of
 from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.core.dataset import values_of
 from raydrive.compat.azureml.wants import ENVIRONMENT, LAUNCHER, RUN_CONFIGURATION
 from raydrive.core.argument_checks import NOTHING, checks_arguments
 from raydrive.core.config.trial_spec import Resources, TrialSpec
-from raydrive.core.errors import ConfigError, Problem
 from raydrive.sweepfile.site_settings import here
 
 
@@ -35,14 +35,15 @@ class ScriptRunConfig(Native):
         run_config: Its script, arguments and environment variables count where they are not given here.
         compute_target: Accepted; trials run on the Ray cluster.
         environment: Its variables count.
-        distributed_job_config: Accepted for one process.
+        distributed_job_config: Nodes and processes of one trial; ``docs/multi-node.md``.
         resume_from: Refused; see ``resume_child_runs`` of ``HyperDriveConfig``.
         max_run_duration_seconds: Longest time of one trial.
         command: A shell line or its words, instead of a script; the hyperparameters are put behind it.
         docker_runtime_config: Accepted; trials are processes.
 
     Raises:
-        ConfigError: If the script cannot be found, or neither or both of script and command are given.
+        ConfigError: If the script cannot be found, neither or both of script and command are given, or the
+            processes do not divide by the nodes.
         NotHereError: If ``resume_from`` is given.
     """
 
@@ -94,13 +95,12 @@ class ScriptRunConfig(Native):
                 f'environment {environment.name!r}: trials use the Python that raydrive runs in, or python = "..." '
                 "of raydrive.toml; nothing is installed"
             )
-        if getattr(distributed_job_config, "process_count", 1) > 1:
-            problem = "several processes", "one process: start a launcher such as torchrun in command="
-            raise ConfigError(Problem("distributed_job_config", *problem))
+        self.launch = launch_of(distributed_job_config, run_config)
 
     def to_spec(self, resources: Resources) -> TrialSpec:
         """Returns the script as what a trial runs: arguments as text, data as inputs."""
-        spec = super().to_spec(resources)
+        reserved, distribution = self.launch.on(resources)
+        spec = dataclasses.replace(super().to_spec(reserved), distribution=distribution)
         inputs: dict[str, str] = {}
         fetched: dict[str, str] = {}
         if self.script is not None:

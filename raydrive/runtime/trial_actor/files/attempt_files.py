@@ -25,7 +25,7 @@ from raydrive.storage.folder.base import Folder, failure
 from raydrive.storage.folder.contained import is_contained, open_within, remove_tree
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.input_cache import fetch_input
-from raydrive.storage.run_layout import LOG_NAME, RunLayout
+from raydrive.storage.run_layout import RunLayout, log_order, rank_log
 from raydrive.storage.uploads import LogUploader
 
 TAIL_BYTES = 4096
@@ -76,6 +76,8 @@ class Prepared:
     """Number of this node among those of the trial."""
     more_logs: tuple[ProcessLog, ...] = ()
     """The logs of the further processes on this node, beside ``log``, which is the first one's."""
+    order: ProcessLog | None = None
+    """The order in which the logs of this node were written; None where the trial has one process."""
 
     @property
     def staging(self) -> Path:
@@ -99,7 +101,8 @@ class Prepared:
         Raises:
             StorageError: If it cannot be written.
         """
-        for uploader in (self.uploader, *(one.uploader for one in self.more_logs)):
+        logs = (*self.more_logs, *((self.order,) if self.order is not None else ()))
+        for uploader in (self.uploader, *(one.uploader for one in logs)):
             if uploader is not None:
                 uploader.sync()
 
@@ -107,6 +110,13 @@ class Prepared:
     def log_folder(self) -> Folder:
         """The attempt's folder in the storage, with its log."""
         return self.uploader.folder if self.uploader is not None else open_folder(self.log.parent)
+
+    @property
+    def process_logs(self) -> dict[int, Path]:
+        """The log of each process on this node, by rank."""
+        logs = [self.log, *(one.path for one in self.more_logs)]
+        first = self.node_rank * len(logs)
+        return dict(enumerate(logs, first))
 
     def is_bare(self) -> bool:
         """Whether nothing was left in the working directory; one with code holds that at least."""
@@ -305,7 +315,7 @@ class TrialFiles:
             for name, value in self._spec.inputs.items()
         }
 
-    def prepare(self, trial: int, attempt: int, node_rank: int = 0, processes: int = 1) -> Prepared:
+    def prepare(self, trial: int, attempt: int, node_rank: int = 0, processes: int = 1, nodes: int = 1) -> Prepared:
         """Makes the working directory of an attempt; ``outputs`` and ``logs`` exist in it.
 
         Args:
@@ -313,6 +323,7 @@ class TrialFiles:
             attempt: Number of the attempt.
             node_rank: Number of this node among those of the trial.
             processes: Training processes of the trial on each node.
+            nodes: Nodes of the trial.
 
         Raises:
             StorageError: If something cannot be made.
@@ -328,20 +339,25 @@ class TrialFiles:
         log_folder = f"{local}/attempt-{attempt}" if local is not None else str(files)
         make_folder(log_folder)
         first = node_rank * processes
-        log, *more = (self._log(log_folder, trial, attempt, rank) for rank in range(first, first + processes))
+        names = list(map(rank_log, range(first, first + processes)))
+        mpi = self._spec.distribution == "mpi"
+        if mpi and node_rank:  # what its ranks print comes to the first node
+            names = [f"mpi_node_{node_rank}.txt"]
+        log, *more = (self._log(log_folder, trial, attempt, name) for name in names)
+        several = nodes * processes > 1 and not mpi
+        order = self._log(log_folder, trial, attempt, log_order(node_rank)) if several else None
         scratch = workdir.scratch if workdir else self._root / "scratch" / name
         if workdir is None:
             (scratch / "checkpoints").mkdir(parents=True)
         rest = (self._root, self._code, self._spec.keep, workdir, self._free_workdirs.append)
         place = (cwd, files, log.path, log.uploader, self._layout, trial, scratch)
-        return Prepared(*place, *rest, node_rank=node_rank, more_logs=tuple(more))
+        return Prepared(*place, *rest, node_rank=node_rank, more_logs=tuple(more), order=order)
 
-    def _log(self, folder: str, trial: int, attempt: int, rank: int) -> ProcessLog:
-        name = rank_log_name(rank)
+    def _log(self, folder: str, trial: int, attempt: int, name: str) -> ProcessLog:
         path, in_storage = Path(f"{folder}/{name}"), self._layout.attempt(trial, attempt)
         if self._layout.folder.local_path is not None:
             return ProcessLog(path, None)
-        return ProcessLog(path, LogUploader(path, in_storage, (self._root,)))
+        return ProcessLog(path, LogUploader(path, in_storage, (self._root,), name))
 
     def _bound_workdir(self, name: str, files: Path) -> ReusableWorkdir:
         """A free working directory, bound to the trial whose files these are.
@@ -368,11 +384,6 @@ class TrialFiles:
         except OSError as error:
             raise failure("make the working directory", str(self._work / name), error) from error
         return workdir
-
-
-def rank_log_name(rank: int) -> str:
-    """Returns the name of the log of a process of this rank."""
-    return f"rank_{rank}.txt" if rank else LOG_NAME
 
 
 def _files_below(folder: Path) -> list[str]:

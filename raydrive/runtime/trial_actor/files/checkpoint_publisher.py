@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,10 @@ AGAIN_S = 10.0
 """So long a checkpoint is tried at most after one was given up: training does not wait twice for the same."""
 CONFIRM_S = 5.0
 """So long the end of an attempt waits until its last checkpoint is recorded, so that the one before can go."""
+
+
+Upload = Callable[[int, float | None], Awaitable[Manifest]]
+"""Brings a checkpoint to the storage, given the intervals that it holds and the last value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ class CheckpointPublisher:
         self._confirming = asyncio.Event()
         self._wake = asyncio.Event()
         self._closing = False
+        self._publishing = asyncio.Lock()
         self._later: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -237,7 +242,7 @@ class CheckpointPublisher:
                 continue  # its word on the channel, which tells the interval it belongs to, is on its way
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()
             if folder.is_dir():
-                await self._publish(folder, interval, value)
+                await self._publish(self._upload_of(folder), interval, value)
             else:
                 what = "it is a file, and a checkpoint is a folder" if folder.exists() else "there is no such folder"
                 self._missing(f"the checkpoint {legible(name)} is not in the storage: {what}")
@@ -248,13 +253,33 @@ class CheckpointPublisher:
                     remove_tree(path) if path.is_dir() else path.unlink()
             remove_tree(folder)
 
-    async def _publish(self, folder: Path, interval: int, value: float | None) -> None:
-        loop = asyncio.get_running_loop()
+    def _upload_of(self, folder: Path) -> Upload:
+        async def upload(interval: int, value: float | None) -> Manifest:
+            return await asyncio.get_running_loop().run_in_executor(None, self._upload, folder, interval, value)
+
+        return upload
+
+    async def publish_parts(self, upload: Upload, interval: int, value: float | None) -> None:
+        """Publishes a checkpoint whose parts lie on several nodes, as any other.
+
+        Args:
+            upload: Brings all parts to the storage; given intervals and the last value, or None.
+            interval: Intervals logged when it was saved.
+            value: The last value of the primary metric then.
+        """
+        await self._publish(upload, interval, value)
+        await asyncio.get_running_loop().run_in_executor(None, self._prune)
+
+    async def _publish(self, upload: Upload, interval: int, value: float | None) -> None:
+        async with self._publishing:  # two at once would take the same number
+            await self._publish_next(upload, interval, value)
+
+    async def _publish_next(self, upload: Upload, interval: int, value: float | None) -> None:
         finite = value if value is not None and math.isfinite(value) else None
         pause_s, end = 0.5, time.monotonic() + self._patience_now_s
         while True:
             try:
-                manifest = await loop.run_in_executor(None, self._upload, folder, interval, finite)
+                manifest = await upload(interval, finite)
             except UnstorableCheckpointError as error:
                 self._missing(f"the checkpoint at interval {interval} is not in the storage: {error}")
                 return

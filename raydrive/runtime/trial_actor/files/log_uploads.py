@@ -36,8 +36,9 @@ _NAME_CHARS = 300
 _LOGGED = 1_000
 _REASON = 300
 """Characters of a reason that are shown."""
-_OURS = re.compile(r"\d+-\d+")
-"""Names that ``save_checkpoint`` gives while it copies: one that was ended in the middle is no surprise."""
+_OURS = re.compile(r"\d+-\d+|rank-\d+")
+"""Names that ``save_checkpoint`` gives while it copies, and folders of parts: one that was ended in the middle is no
+surprise."""
 Saved = Iterable[Mapping[str, int]]
 
 

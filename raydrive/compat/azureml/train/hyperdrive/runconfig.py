@@ -20,7 +20,7 @@ from raydrive.sweepfile.site_settings import here
 _OWN = (
     "seed", "grace_s", "reuse_actors", "max_attempts", "max_losses", "first_failures", "storage_patience_s",
     "strict",
-    "keep", "keep_checkpoints", "resume_argument", "log_limit",
+    "keep", "keep_checkpoints", "resume_argument", "log_limit", "ray_in_trials",
 )  # fmt: skip
 """Settings of raydrive.toml that are arguments of our own ``HyperDriveConfig``."""
 
