@@ -33,7 +33,7 @@ from raydrive.core.config.argument_values import (
 from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
 from raydrive.core.config.distribution import distributed
-from raydrive.core.config.install_commands import check_installing, throws_away
+from raydrive.core.config.install_commands import check_installing
 from raydrive.core.config.option_words import format_value
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
@@ -63,8 +63,8 @@ class ScriptRunConfig:
         max_run_duration_seconds: Longest time one attempt may take; None = no limit.
         python: Interpreter of the script; None = the one raydrive runs in. In a command ``python``, ``python3``,
             ``pip`` and ``pip3`` are its own.
-        allow_pip_install: Whether a command may install packages into the Python that trials share, while other
-            trials use it; else what it installs with pip is thrown away with the trial.
+        allow_pip_install: Whether a command may install packages into the Python that raydrive runs in, while other
+            trials use it; not needed where ``python`` is another one.
         secrets: Further variables whose values never reach the storage, by name: ``env`` for the variable of that name
             where the run is submitted or resumed, ``env:NAME`` for another one, ``file:PATH`` for a file's text.
         metrics: For scripts that only print: a regular expression with named groups, such as
@@ -123,7 +123,6 @@ class ScriptRunConfig:
             except ConfigError as error:
                 problems += error.problems
         line = command if isinstance(command, str) else " ".join(map(str, command or ()))
-        self.allow_pip_install = bool(allow_pip_install)
         wrong, warning = check_installing(line, python=python or "", allowed=allow_pip_install, where="command")
         problems += [wrong] if wrong is not None else []
         if warning:
@@ -168,8 +167,7 @@ class ScriptRunConfig:
             arguments = tuple(format_value(argument) for argument in self.arguments)
             return TrialSpec(kind="script", script=self.script, arguments=arguments, **common)
         command = self.command if isinstance(self.command, str) else " ".join(map(str, self.command or ()))
-        throw_away = throws_away(command, allowed=self.allow_pip_install)
-        return TrialSpec(kind="command", command=command, throw_away=throw_away, **common)
+        return TrialSpec(kind="command", command=command, **common)
 
 
 @spells(OF_TUNING)

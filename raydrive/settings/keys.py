@@ -11,7 +11,6 @@ from pydantic import model_validator
 
 from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.stdout_metrics import pattern_problem
-from raydrive.core.config.trial_environment import TOOLS
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
 from raydrive.settings.fields import (
     Amount,
@@ -129,8 +128,6 @@ class OwnKeys(Section):
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None
-    environments: Annotated[str, one_of(*TOOLS)] | None = None
-    """What builds the conda file of ``trial.environment`` on each node; None = nothing is built."""
     allow_pip_install: bool | None = None
     preload: list[Text] | None = None
     grace_s: Amount | None = None

@@ -39,7 +39,6 @@ from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import check_experiment, usable_name
-from raydrive.sweepfile.azure.environments import read_environment
 from raydrive.sweepfile.azure.preview_forms import with_todays_forms
 from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
@@ -164,9 +163,6 @@ class _Reader:
         source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
         check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
-        given = _dig(self.raw, "trial.environment")
-        environment, note = read_environment(given, self.base, self._mapping("raydrive"), self.root, self.problems)
-        self.notes += [("trial.environment", note)] if note else []
         secrets = read_sources(self.root, self.problems)
         self.problems += long_texts(self.root)
         settings = self._mapping("raydrive")
@@ -186,7 +182,7 @@ class _Reader:
                 policy=policy,
                 limits=limits_of(keys, own, sampling.space),
                 trial=replace(
-                    trial_of(keys, own, inputs, outputs, mapping, environment),
+                    trial_of(keys, own, inputs, outputs, mapping),
                     resources=reserved,
                     distribution=distribution,
                     secrets=secrets,

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import copy
-import os
 from types import SimpleNamespace
 from typing import Any
 
 from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.core.conda_dependencies import CondaDependencies
 from raydrive.core.argument_checks import PATH, checks_arguments
-from raydrive.core.config.trial_environment import TrialEnvironment
-from raydrive.core.errors import ConfigError, Problem
-from raydrive.settings.tree import Node
-from raydrive.storage.folder.current import current_folder
-from raydrive.sweepfile.azure.environments import read_environment
 
 
 @checks_arguments(file_path=PATH)
@@ -29,8 +23,6 @@ class Environment:
         self.name = name
         self.version: str | None = None
         self.environment_variables: dict[str, str] = {}
-        self.packages_file = ""
-        """The conda file that it was made of; empty = its packages stand in ``python.conda_dependencies``."""
         self.python = SimpleNamespace(
             conda_dependencies=CondaDependencies(), user_managed_dependencies=False, interpreter_path="python"
         )
@@ -38,17 +30,13 @@ class Environment:
 
     @staticmethod
     def from_conda_specification(name: str, file_path: str) -> Environment:
-        """Returns an environment with the packages of a conda file, which is read where it is built."""
-        made = Environment(name)
-        made.packages_file = os.path.abspath(file_path)
-        return made
+        """Returns an environment; the file is not read."""
+        return Environment(name)
 
     @staticmethod
     def from_pip_requirements(name: str, file_path: str, pip_version: str | None = None) -> Environment:
-        """Returns an environment with the packages of a requirements file, which is read where it is built."""
-        made = Environment(name)
-        made.python.conda_dependencies.add_pip_package(f"-r {os.path.abspath(file_path)}")
-        return made
+        """Returns an environment; the file is not read."""
+        return Environment(name)
 
     @staticmethod
     def from_docker_image(name: str, image: str, **kwargs: Any) -> Environment:
@@ -61,11 +49,7 @@ class Environment:
         return Environment(name)
 
     from_docker_build_context = from_dockerfile
-
-    @staticmethod
-    def from_existing_conda_environment(name: str, conda_environment_name: str) -> Environment:
-        """Returns an environment; that of conda is not looked at."""
-        return Environment(name)
+    from_existing_conda_environment = from_pip_requirements
 
     @staticmethod
     def list(workspace: Any) -> dict[str, Environment]:
@@ -90,29 +74,6 @@ class Environment:
     def build(self, workspace: Any, *args: Any, **kwargs: Any) -> Environment:
         """Returns itself; nothing is built."""
         return self
-
-    def to_build(self, tool: str) -> TrialEnvironment | None:
-        """Returns what is built of it on each node; None where it names no packages.
-
-        Args:
-            tool: ``uv`` or ``conda``.
-
-        Raises:
-            ConfigError: If its file cannot be read.
-        """
-        given: Any = self.packages_file
-        if not given:
-            packages = self.python.conda_dependencies
-            conda = [*packages.conda_packages, *([f"python={packages.python_version}"] * bool(packages.python_version))]
-            if not conda and not packages.pip_packages:
-                return None
-            given = {"dependencies": [*conda, {"pip": list(packages.pip_packages)}]}
-        problems: list[Problem] = []
-        raw, own = {"conda_file": given}, {"environments": tool}
-        made, _ = read_environment(raw, current_folder(), own, Node({}, ""), problems)
-        if problems:
-            raise ConfigError(problems)
-        return made
 
 
 __getattr__ = complete(__name__)

@@ -88,9 +88,7 @@ class ScriptRunConfig(Native):
             flags="both" if own.flags == "both" else bool(own.flags),
             flatten=bool(own.flatten),
         )
-        can_build = getattr(environment, "to_build", None)
-        self.to_build = can_build(own.environments) if can_build and own.environments and not own.python else None
-        if environment is not None and self.to_build is None:
+        if environment is not None:
             note(
                 f'environment {environment.name!r}: trials use the Python that raydrive runs in, or python = "..." '
                 "of raydrive.toml; nothing is installed"
@@ -107,7 +105,7 @@ class ScriptRunConfig(Native):
             spec = dataclasses.replace(spec, arguments=values_of(self.arguments, inputs, fetched))
         elif not isinstance(self.command, str):
             spec = dataclasses.replace(spec, command=" ".join(values_of(list(self.command or ()), inputs, fetched)))
-        return dataclasses.replace(spec, inputs=inputs, fetched=fetched, environment=self.to_build)
+        return dataclasses.replace(spec, inputs=inputs, fetched=fetched)
 
 
 __getattr__ = complete(__name__)

@@ -1,1 +1,0 @@
-"""Python environments of trials: built once per node, or thrown away with their trial."""
