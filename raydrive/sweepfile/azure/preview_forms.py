@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from raydrive.settings.tree import Node
 
-_SINGLE = re.compile(r"(?<![$\{])\{\s*(search_space|inputs|outputs)\.([\w.-]+)\s*\}(?!\})")
-"""``{inputs.x}``; today it is ``${{inputs.x}}``."""
 _DATA = ("file", "folder", "data", "dataset", "uri")
 """Names that the path of an input had; the first two say what it is."""
 _MODES = {"mount": "ro_mount"}
@@ -32,12 +29,11 @@ def with_todays_forms(root: Node, notes: list[tuple[str, str]]) -> Node:
             root = replace(root, value=parts)
             notes.append((new, f"{old} is the name of the 2021 preview; today: {new}"))
     kind = root.get("type")
-    if kind is not None and kind.value in _KINDS:
+    if kind is not None and isinstance(kind.value, str) and kind.value in _KINDS:
         today = _KINDS[kind.value]
         notes.append(("type", f"a name of the 2021 preview; today: type: {today}"))
         root = root.with_value(["type"], replace(kind, value=today, text=today, raw=today))
     root = _code(root, notes)
-    root = _command(root, notes)
     for name, node in _inputs(root):
         found = _input(node)
         if found is not None:
@@ -54,19 +50,6 @@ def _code(root: Node, notes: list[tuple[str, str]]) -> Node:
         return root
     notes.append(("trial.code", f"a form of the 2021 preview; today: code: {inner.value}"))
     return root.with_value(["trial", "code"], inner)
-
-
-def _command(root: Node, notes: list[tuple[str, str]]) -> Node:
-    """``{search_space.lr}`` in the command."""
-    node = root.get("trial.command")
-    if node is None or not isinstance(node.value, str) or not _SINGLE.search(node.value):
-        return root
-    today = r"${{\1.\2}}"
-    found = _SINGLE.search(node.value)
-    shown = found.expand(today) if found is not None else today
-    notes.append(("trial.command", f"references of the 2021 preview have one brace; today: {shown}"))
-    new = replace(node, value=_SINGLE.sub(today, node.value), raw=_SINGLE.sub(today, node.raw))
-    return root.with_value(["trial", "command"], new)
 
 
 def _inputs(root: Node) -> Iterator[tuple[str, Node]]:
