@@ -39,6 +39,7 @@ from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import check_experiment, usable_name
+from raydrive.sweepfile.azure.preview_forms import with_todays_forms
 from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 from raydrive.sweepfile.config_parts import limits_of, metric_of, tags_of, trial_of
@@ -125,7 +126,10 @@ def load_sweep(
     root = with_canonical_limits(root, problems)
     for override in overrides:
         root = apply_override(root, override, problems)
-    reader = _Reader(with_texts(with_component(root, base, problems), TEXTS), base, problems)
+    early: list[tuple[str, str]] = []
+    root = with_todays_forms(with_component(with_todays_forms(root, early), base, problems), early)
+    reader = _Reader(with_texts(root, TEXTS), base, problems)
+    reader.notes += early
     if note:
         reader.notes.append(("trial", note))
     loaded = reader.read(Path(path).stem, default_seed)

@@ -1,0 +1,1 @@
+"""Forms of Azure ML's sweep files that are read as others."""
