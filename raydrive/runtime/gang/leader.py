@@ -82,19 +82,20 @@ def free_ports(count: int) -> list[int]:
         OSError: If there are not so many.
     """
     found: list[int] = []
-    held: list[socket.socket] = []
-    try:
-        for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+    start = random.SystemRandom().choice(PORTS)  # another one for each trial of the node
+    with contextlib.ExitStack() as held:
+        for offset in range(len(PORTS)):
             if len(found) == count:
                 return found
             one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            held.append(one)
-            with contextlib.suppress(OSError):
+            port = PORTS[(start - PORTS.start + offset) % len(PORTS)]
+            try:
                 one.bind(("", port))
+            except OSError:
+                one.close()
+            else:
+                held.enter_context(one)
                 found.append(port)
-    finally:
-        for one in held:
-            one.close()
     raise OSError(f"only {len(found)} of {count} ports are free on {os.uname().nodename}")
 
 
