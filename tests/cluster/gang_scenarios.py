@@ -218,7 +218,7 @@ class Scenarios:
     def grows(self) -> dict[str, Any]:
         """Two trials of three nodes, where an autoscaler adds nodes when they have waited for 5 s."""
         os.environ["RAYDRIVE_AUTOSCALING"] = "1"
-        run = self.submit(steady, n=2, at_once=2, steps=120, resources=Resources(cpus=2, nodes=3))
+        run = self.submit(steady, n=2, at_once=2, steps=500, resources=Resources(cpus=2, nodes=3))
         wait_until(lambda: bool(run.heartbeat()["waiting"]), "a trial to wait")
         waited = dict(run.heartbeat()["waiting"])
         self.cluster.nodes += 2

@@ -16,7 +16,7 @@ from raydrive.runtime.fork_server import process_tree
 from raydrive.runtime.fork_server.job_order import ServedJob
 
 FAILED = b"\0R"
-"""On the status pipe: the index of the process that failed first follows."""
+"""On the status pipe: the index of the process that failed first follows, up to a zero byte."""
 _LOOK_S = 0.05
 _OURS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -58,8 +58,9 @@ def read_status(pipe: int) -> tuple[bytes, int | None]:
     told = b""
     with contextlib.suppress(BlockingIOError):
         told = os.read(pipe, 1 << 16)
-    rest, _, index = told.partition(FAILED)
-    return rest, int(index) if index else None
+    before, _, tail = told.partition(FAILED)
+    index, _, after = tail.partition(b"\0")  # processes that fail later write behind it
+    return before + after, int(index) if index else None
 
 
 def _of_rank(job: ServedJob, index: int, env: dict[str, str], log_path: str) -> ServedJob:
@@ -83,7 +84,7 @@ def _wait(indices: dict[int, int], grace_s: float, status: int) -> int:
         index, one = indices.pop(pid, None), os.waitstatus_to_exitcode(raw)
         if index is not None and one != 0 and code == 0:
             code, until = one, time.monotonic() + grace_s
-            os.write(status, FAILED + str(index).encode())
+            os.write(status, FAILED + str(index).encode() + b"\0")
             process_tree.signal_all(process_tree.descendants(os.getpid()), signal.SIGTERM)
     return code
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
 from process_bench import Bench, is_alive, keep
 from waiting import async_wait_until
 
+from raydrive.runtime.fork_server.local_ranks import read_status
 from raydrive.runtime.trial_actor.fork_client import Exit, ForkServerClient
 
 SIZE = 3
@@ -76,6 +78,24 @@ def test_what_cannot_be_started_is_told_once(bench: Bench) -> None:
     ended = keep(body)
     assert ended.code is None
     assert ended.error == "cannot start 'no-such-program': no such program on the PATH of the trial"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"", (b"", None)),
+        (b"Mjson,numpy", (b"Mjson,numpy", None)),
+        (b"Eno such program\0Eno such program\0\0R1\0", (b"Eno such program\0Eno such program\0", 1)),
+        (b"\0R12\0Eno such program\0", (b"Eno such program\0", 12)),
+        (b"Eno such program\0\0R0\0Eno such program\0", (b"Eno such program\0Eno such program\0", 0)),
+    ],
+)
+def test_in_whatever_order_the_status_pipe_is_written(written: bytes, told: tuple[bytes, int | None]) -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, written)
+    os.close(theirs)
+    assert read_status(ours) == told
+    os.close(ours)
 
 
 @pytest.mark.parametrize("kind", ["function", "script"])
