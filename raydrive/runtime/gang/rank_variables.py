@@ -17,10 +17,6 @@ NODE_COUNT = "RAYDRIVE_NODE_COUNT"
 NODE_RANK = "NODE_RANK"
 OWN_GPUS = "RAYDRIVE_OWN_GPUS"
 """The GPUs of its node that are one process's share, as in ``CUDA_VISIBLE_DEVICES``."""
-ADDRESSES = ("MASTER_ADDR", "MASTER_PORT")
-PORTS_PER_NODE = 2
-"""Ports that each node finds free for an attempt: for the rendezvous or MPI's remote launch, and the first of those of
-its processes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive import wire
+from raydrive.runtime.actor_errors import answer
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.storage.checkpoints import (
@@ -72,7 +73,6 @@ def drop_parts(prepared: Prepared, names: Mapping[int, str]) -> None:
 class _Checkpoint:
     """One that is being saved."""
 
-    since: float
     names: dict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
     """Folder of each part, by node and rank."""
     interval: int = 0
@@ -113,13 +113,14 @@ class ShardedCheckpoints:
         """
         save = self._saves[rank]
         self._saves[rank] += 1
-        one = self._open.setdefault(save, _Checkpoint(time.monotonic()))
+        if save not in self._open:
+            self._open[save] = _Checkpoint()
+            asyncio.get_running_loop().call_later(TOLD_S, self._tell_missing, save, of)
+        one = self._open[save]
         one.names[node][rank] = name
         if rank == 0:
             one.interval, one.value = self._events.progress
-        missing = set(range(of)) - one.ranks()
-        if missing:
-            asyncio.get_running_loop().call_later(TOLD_S, self._tell_missing, save, of)
+        if one.ranks() != set(range(of)):
             return
         del self._open[save]
         task = asyncio.get_running_loop().create_task(self._publish(one))
@@ -128,7 +129,7 @@ class ShardedCheckpoints:
 
     def _tell_missing(self, save: int, of: int) -> None:
         one = self._open.get(save)
-        if one is None or self._events.done.done() or time.monotonic() - one.since < TOLD_S:
+        if one is None or self._events.done.done():
             return
         missing = sorted(set(range(of)) - one.ranks())
         self._events.tell(
@@ -151,7 +152,7 @@ class ShardedCheckpoints:
             if node
         ]
         drop_parts(self._prepared, one.names.get(0, {}))
-        await asyncio.gather(*map(_answer, calls), return_exceptions=True)
+        await asyncio.gather(*map(answer, calls), return_exceptions=True)
 
     @property
     def _attempt(self) -> tuple[int, int]:
@@ -199,7 +200,3 @@ def merged(parts: Sequence[Part]) -> Part:
         files.update(own)
         links.update(more)
     return files, links
-
-
-async def _answer(call: Any) -> Any:
-    return await call
