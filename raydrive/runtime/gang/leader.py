@@ -216,6 +216,11 @@ class GangAttempt:
         self._ending: asyncio.Future[Any] | None = None
         self._attending: list[asyncio.Task[None]] = []
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the attempt is being ended on all nodes, since a process failed or a member is lost."""
+        return self.failure is not None or bool(self.lost)
+
     def begin(self, order: Sequence[Any], meeting: Meeting) -> None:
         """Has the attempt begin on the other nodes.
 

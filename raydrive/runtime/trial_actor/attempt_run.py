@@ -85,7 +85,7 @@ class AttemptRun:
         self._hosts: Sequence[str] = ()
         self._gang: GangAttempt | None = None
         self._prepared: Prepared | None = None
-        self._stopping = self._ended_by_others = False
+        self._stopping = False
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def is_of(self, trial: int, attempt: int) -> bool:
@@ -196,15 +196,11 @@ class AttemptRun:
             self._meeting = leader.meet_alone(ports)
             return
         self._meeting, self._hosts = await parts.members.meet(ports)
-        self._gang = leader.GangAttempt(parts.members.actors, self._hosts, current, spec.grace_s, self._end_own)
+        stop_own = parts.setup.stop
+        self._gang = leader.GangAttempt(parts.members.actors, self._hosts, current, spec.grace_s, stop_own)
         order = (current.trial, current.attempt, dict(self._params), self._resume_from, current.interval)
         if not self._stopping:
             self._gang.begin(order, self._meeting)
-
-    async def _end_own(self, grace_s: float) -> None:
-        """Ends the processes of this node, for those of another one have failed or are lost."""
-        self._ended_by_others = True
-        await self._parts.setup.stop(grace_s)
 
     async def _on_node(self, node: ReadyNode) -> tuple[int | None, str]:
         """Runs the attempt on this node, from its files' way here to their way to the storage."""
@@ -253,12 +249,15 @@ class AttemptRun:
 
         Raises:
             RemovedError: If it ended for want of something that was removed.
+            MemberLostError: If another node of the trial is lost.
         """
         parts, current = self._parts, self.events
         job = training_job(parts.config, parts.run_id, node, current, self._params, prepared, resumed, self._meeting)
         if self._stopping:
             return -15, "stopped before it began"
-        if self._ended_by_others and self._gang is not None and self._gang.failure is not None:
+        if self._gang is not None and self._gang.has_ended:
+            if self._gang.failure is None:
+                raise MemberLostError(self._gang.lost)
             return self._gang.failure.exit_code, self._gang.failure.why
         process = TrainingProcess(
             job=job,
@@ -299,7 +298,7 @@ class AttemptRun:
             await self.events.parts_over()
         if self._gang is None:
             return
-        if exit_.code != 0 and not self._stopping and not self._ended_by_others:
+        if exit_.code != 0 and not self._stopping and not self._gang.has_ended:
             self._gang.own_failure(exit_.code, self._why_failed(exit_, prepared))
         await self._gang.exited()
         if self._gang.lost and not self._stopping:
