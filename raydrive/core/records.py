@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from raydrive.core.errors import JournalError
 from raydrive.core.json_values import MARKS, decoded, encoded
+from raydrive.core.user_facts import USER_FACTS, UserFact
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Params = Mapping[str, Any]
@@ -204,13 +205,14 @@ class Finish:
     why: str
 
 
-Fact = Started | Suggested | Began | Reported | Checkpointed | Noted | Ended | Lost | Cancelled | Ticked
+Fact = Started | Suggested | Began | Reported | Checkpointed | Noted | Ended | Lost | Cancelled | Ticked | UserFact
 Decision = Launch | Stop | Close | Finish
 Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
-_FACTS = {
-    c.__name__: c for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
+_FACTS: dict[str, type[Any]] = {
+    c.__name__: c
+    for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked, *USER_FACTS)
 }
 _DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
@@ -226,7 +228,7 @@ def to_json(record: Record) -> dict[str, Any]:
         value = getattr(record, key)
         if value.__class__ is tuple:  # texts
             value = list(value) or None
-        if value is None or value == "" or (value == {} and key not in _MAY_BE_NONE[name]):
+        if value is None or value == "" or value is False or (value == {} and key not in _MAY_BE_NONE[name]):
             continue
         out[key] = value if value.__class__ is str else encoded(value)
     return out
@@ -377,6 +379,8 @@ def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any, frozenset[typ
                 default = None
             elif text == "str" or text.startswith("Sequence"):
                 default = "" if text == "str" else ()
+            elif text == "bool":
+                default = False
             keys.append((spec.name, default, _classes(text, spec.name)))
         table[name] = (kind, tuple(keys))
     return table
@@ -388,6 +392,8 @@ def _classes(text: str, name: str) -> frozenset[type]:
         return frozenset({int, float, str, bool, list, dict, type(None)})
     if text.startswith("Sequence"):
         return _TEXTS
+    if text == "bool":
+        return frozenset({bool})
     found: set[type] = {type(None)} if "None" in text else set()
     for word, classes in (("Mapping", {dict}), ("Params", {dict}), ("float", {float, int, bool})):
         if text.startswith(word):
@@ -397,7 +403,7 @@ def _classes(text: str, name: str) -> frozenset[type]:
 
 _TEXTS = frozenset({tuple})
 """The class of a field that holds texts, in a list in JSON."""
-_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch"})
+_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "revision"})
 """Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())
 _NOTHING: dict[str, Any] = {}

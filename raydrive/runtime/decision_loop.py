@@ -15,7 +15,10 @@ from raydrive.core import records
 from raydrive.core.records import Close, Decision, Fact, Finish, Launch, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import Sampler
 from raydrive.core.search.trial_record import Suggestion
+from raydrive.core.sweep.edits import sampler_now
+from raydrive.core.sweep.steering_state import GIVEN
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_facts import Edited
 
 
 class TrialRunner(Protocol):
@@ -78,11 +81,35 @@ class DecisionLoop:
         batch = Batch()
         for fact in facts:
             self._judge_one(fact, batch)
-        if self.sampler.cheap:
-            while self.sweep.free_slots:
-                number = len(self.sweep.trials)
-                self._judge_one(self.suggested(number, self.sampler.ask(number, self.sweep.history)), batch)
+            if isinstance(fact, Edited) and "sampling" in fact.patch:
+                self.sampler = self.made_sampler()
+        while self.sweep.free_slots:
+            if (given := self.given()) is not None:
+                self._judge_one(given, batch)
+            elif self.sampler.cheap:
+                self._judge_one(self._asked(), batch)
+            else:
+                break
         return batch
+
+    def made_sampler(self) -> Sampler:
+        """Returns a sampler for the configuration of the run as it is now.
+
+        Raises:
+            UserCodeError: If a sampling of the user's cannot build it.
+        """
+        return sampler_now(self.sweep.config, self.sweep.warm_start, edits=self.sweep.steering.resampled)
+
+    def given(self) -> Suggested | None:
+        """Returns the next trial as a fact, where a user gave its configuration."""
+        given = self.sweep.next_given
+        if given is None:
+            return None
+        return Suggested(self._now(), len(self.sweep.trials), given.params, GIVEN, given.details)
+
+    def _asked(self) -> Suggested:
+        number = len(self.sweep.trials)
+        return self.suggested(number, self.sampler.ask(number, self.sweep.history))
 
     def suggested(self, number: int, suggestion: Suggestion | None) -> Suggested:
         """Returns what a sampler answered, as a fact."""
@@ -132,8 +159,7 @@ class DecisionLoop:
         """
         self._step(facts)
         while self.sweep.free_slots:
-            number = len(self.sweep.trials)
-            self._step([self.suggested(number, self.sampler.ask(number, self.sweep.history))])
+            self._step([self.given() or self._asked()])
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

@@ -31,6 +31,7 @@ from raydrive.core.records import (
     Suggested,
     Ticked,
 )
+from raydrive.core.user_facts import USER_FACTS
 
 FACTS: tuple[type[Any], ...] = (
     Started,
@@ -43,6 +44,7 @@ FACTS: tuple[type[Any], ...] = (
     Lost,
     Cancelled,
     Ticked,
+    *USER_FACTS,
 )
 DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish)
 
@@ -58,6 +60,7 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "float | None": st.none() | numbers,
     "int": st.integers(0, 2**40),
     "int | None": st.none() | st.integers(-64, 300),
+    "bool": st.booleans(),
     "str": st.text(max_size=12),
     "str | None": st.none() | st.text(min_size=1, max_size=12),
     "Params": mappings,
@@ -68,7 +71,7 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-OF_FIELD = {"Cancelled.trial": st.none() | st.integers(0, 2**40)}
+OF_FIELD = dict.fromkeys(("Cancelled.trial", "Annotated.trial"), st.none() | st.integers(0, 2**40))
 
 
 def any_of(kinds: tuple[type[Any], ...]) -> st.SearchStrategy[Any]:

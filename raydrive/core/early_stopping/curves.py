@@ -165,6 +165,11 @@ class Curves:
         self._over[trial] = over
         del self._curves[trial]
 
+    def keep_values(self) -> bool:
+        """Keeps the values of trials that are closed from now on; returns whether those of others are gone already."""
+        self._needs = None
+        return bool(self._over)
+
     def _complete_columns(self, needs: PolicyNeeds, length: int) -> None:
         """Makes the columns that will be asked for at intervals of a trial whose values go."""
         for k in needs.between(self._complete_to, length):

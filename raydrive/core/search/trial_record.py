@@ -25,6 +25,8 @@ class TrialRecord:
     """Whether a policy ended it."""
     objective: str = "best"
     """What of ``curve`` is ``value``: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+    outside: bool = False
+    """Whether its configuration is no point of the search space, which an edit of the run has changed since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from raydrive.core.config.run_config import Limits
 from raydrive.core.config.trial_spec import Metric
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Close, Ended, Finish, Launch, Lost
 from raydrive.core.sweep.missing_metric import missing_text
+from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.state import State, Trial, backoff_s, end_text, failure_text, losses_text
 
 
@@ -27,7 +28,7 @@ def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, metric:
         return Close(fact.trial, COMPLETED, trial.why_with(end_text(intervals, trial.start, trial.details)))
     if fact.exit_code == 0:
         return Close(fact.trial, FAILED, trial.why_with(missing_text(metric.name, trial.logged)))
-    if trial.failures < limits.max_attempts:
+    if trial.failures - trial.forgiven[0] < limits.max_attempts:
         return launch(trial)
     return Close(fact.trial, FAILED, trial.why_with(failure_text(fact, trial)))
 
@@ -36,17 +37,25 @@ def after_loss(fact: Lost, trial: Trial, limits: Limits) -> Launch | Close:
     """Returns whether a trial that was lost starts again or is over; arguments as those of ``after_end``."""
     if trial.stop_by:  # a run that is ending has stopped all its open trials
         return Close(fact.trial, CANCELED, trial.why)
-    if limits.max_losses is not None and trial.losses > limits.max_losses:
+    if limits.max_losses is not None and trial.losses - trial.forgiven[1] > limits.max_losses:
         return Close(fact.trial, FAILED, f"{losses_text(trial)}; max_losses is {limits.max_losses}")
     not_before = trial.launched_at + backoff_s(trial.losses_without_progress)
     return launch(trial, not_before if not_before > fact.at else None)
 
 
-def launch(trial: Trial, not_before: float | None = None) -> Launch:
-    """Returns the decision to start the next attempt of a trial, at a time or at once."""
+def launch(trial: Trial, not_before: float | None = None, *, fresh: bool = False) -> Launch:
+    """Returns the decision to start the next attempt of a trial, at a time or at once.
+
+    Args:
+        trial: The trial.
+        not_before: When, in seconds since the epoch; None = at once.
+        fresh: Whether it begins at the start, even where it has a checkpoint.
+    """
+    if fresh:
+        return Launch(trial.number, trial.attempt + 1, plain_params(trial.params), None, 0, not_before)
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
-    number, attempt, params = trial.number, trial.attempt + 1, trial.params
+    number, attempt, params = trial.number, trial.attempt + 1, plain_params(trial.params)
     return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last)
 
 

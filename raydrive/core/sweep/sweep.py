@@ -9,7 +9,7 @@ thread or Ray in here: time arrives as ``fact.at``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from raydrive.core.config.run_config import RunConfig
@@ -38,6 +38,7 @@ from raydrive.core.records import (
     Ticked,
 )
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
+from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.report_block import Piece
@@ -51,11 +52,14 @@ from raydrive.core.sweep.state import (
     details_of,
     duration_text,
 )
+from raydrive.core.sweep.steering_state import Given, Logged, Steering
+from raydrive.core.sweep.sweep_view import SweepView
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
+from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
 
 
-class Sweep:
+class Sweep(SweepView):
     """One run, as far as its facts tell.
 
     Args:
@@ -69,7 +73,14 @@ class Sweep:
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
         needs = needs_of(config.policy, config.sampling) if lean else None
+        self.given = config
+        """The configuration that the run was submitted with; ``config`` is what its edits made of it."""
         self.config = config
+        self.runnable: Callable[[RunConfig], RunConfig] = lambda edited: edited
+        """Gives an edited configuration the user's classes that it names; only a driver loads them."""
+        self.outgrown = False
+        """Whether more is asked of trials that are over than was kept: the journal has to be folded anew, not lean."""
+        self.steering = Steering()
         self.warm_start = warm_start
         self.limits = config.limits
         self.curves = Curves(config.metric.maximize, needs, config.metric.objective)
@@ -101,68 +112,20 @@ class Sweep:
         return self._state.best
 
     @property
-    def ending(self) -> RunEnding | None:
-        """Set once the run is to end and only waits for its open trials."""
-        return self._state.ending
-
-    @property
-    def finished(self) -> Finish | None:
-        """Set once the run is over."""
-        return self._state.finished
-
-    @property
-    def exhausted(self) -> bool:
-        """True when the sampler has no further configuration."""
-        return self._state.exhausted
-
-    @property
-    def epoch(self) -> int:
-        """The driver in charge, counted from 1."""
-        return self._state.epoch
-
-    @property
-    def reports(self) -> int:
-        """How many reports were recorded."""
-        return self._state.reports
-
-    @property
-    def started_at(self) -> float | None:
-        """When the first driver took charge, seconds since the epoch."""
-        return self._state.clock.first_at
-
-    @property
-    def last_at(self) -> float:
-        """Time of the last fact, seconds since the epoch."""
-        return self._state.clock.last_at
-
-    @property
-    def count(self) -> dict[str, int]:
-        """Closed trials by state."""
-        counts = self._state.counts
-        return {COMPLETED: counts.completed, CANCELED: counts.canceled, FAILED: counts.failed}
-
-    @property
-    def without_metric(self) -> int:
-        """Closed trials that ended without ever logging the primary metric."""
-        return self._state.counts.without_metric
-
-    @property
-    def metric_missing(self) -> bool:
-        """True when nothing logged the primary metric though some trial ended well."""
-        return self._state.counts.ended_without_metric > 0 and not any_logged(self._state, self.curves)
-
-    def elapsed_s(self, at: float) -> float:
-        """Returns the seconds the run has been worked on until ``at``."""
-        return self._state.clock.elapsed_s(at)
-
-    @property
     def free_slots(self) -> int:
         """How many further configurations could be launched now."""
-        state = self._state
-        if state.ending or state.finished or state.exhausted or not state.epoch:
+        state, steering = self._state, self.steering
+        over = state.ending or state.finished or steering.paused or not state.epoch
+        if over or (state.exhausted and not steering.given):
             return 0
-        free = self.limits.max_concurrent_runs - len(state.open)
+        free = self.limits.max_concurrent_runs - len(state.open) - len(steering.retries)
         return max(0, min(free, self.limits.max_total_runs - len(state.trials)))
+
+    @property
+    def next_given(self) -> Given | None:
+        """The configuration that a user gave and that comes next; None where the sampler is to be asked."""
+        given = self.steering.given
+        return given[0] if given and len(self._state.trials) >= len(self.config.lineage.continued) else None
 
     @property
     def due_at(self) -> float | None:
@@ -187,6 +150,8 @@ class Sweep:
         if type(fact) is Reported:  # nearly every fact is one
             trial = state.open.get(fact.trial)
             return trial is not None and fact.attempt == trial.attempt and fact.seq > trial.seq
+        if isinstance(fact, USER_FACTS):
+            return self.steering.accepts(fact, state)
         match fact:
             case Started():
                 return fact.epoch > state.epoch
@@ -197,7 +162,8 @@ class Sweep:
             case Cancelled(trial=None):
                 return not (state.finished or state.ending)
             case Cancelled():
-                return fact.trial in state.open and not state.open[fact.trial].stop_by
+                waits = fact.trial in self.steering.retries
+                return waits or (fact.trial in state.open and not state.open[fact.trial].stop_by)
         trial = state.open.get(fact.trial)
         if trial is None or fact.attempt != trial.attempt:
             return False
@@ -256,6 +222,7 @@ class Sweep:
                     trial = Trial(fact.trial, fact.params, fact.origin, details_of(fact.details), fact.at)
                     state.trials.append(trial)
                     state.open[trial.number] = trial
+                    self.steering.took(fact)
                     self._fold_continued(trial)
             case Began():
                 state.trials[fact.trial].begin(fact)
@@ -274,9 +241,23 @@ class Sweep:
                 limit_s = self.limits.max_duration_s
                 if limit_s is not None and not state.ending and fact.at >= state.clock.due_at(limit_s):
                     state.ending = RunEnding(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
+            case _ if isinstance(fact, USER_FACTS):
+                self._fold_user_fact(fact)
         # A tick from which nothing follows is not recorded, so no tick may move the clock.
         if not isinstance(fact, Ticked):
             state.clock.last_at = max(state.clock.last_at, fact.at)
+
+    def _fold_user_fact(self, fact: UserFact) -> None:
+        self.steering.fold(fact, self._state, self.curves)
+        if isinstance(fact, Edited):
+            before = replace(self.config, limits=self.limits)
+            self.steering.log.append(Logged(fact, parts_of(before, fact.patch)))
+            self.config = self.runnable(edited(before, fact.patch))
+            self.limits = self.config.limits
+        if isinstance(fact, Retried):
+            self.history.reopen(fact.trial)
+        if isinstance(fact, Retried) or (isinstance(fact, Edited) and fact.patch.keys() & {"policy", "sampling"}):
+            self.outgrown = self.curves.keep_values() or self.outgrown
 
     def _fold_continued(self, trial: Trial) -> None:
         """A trial that goes on with one of an earlier run has its curve up to there, and a copy of its checkpoint."""
@@ -294,8 +275,10 @@ class Sweep:
         state.clock.start(fact.at)
         if fact.limits:
             self.limits = replace(self.limits, **fact.limits)
+        if fact.limits or self.steering.reopens:
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
+            self.steering.reopens = False
 
     def _fold_report(self, fact: Reported) -> bool:
         """Returns whether the report carries the trial's next interval."""
@@ -363,6 +346,7 @@ class Sweep:
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
                 trial.launched_with, trial.valued_at = self._progress(trial), None
+                self.steering.leaves(decision.trial, state)
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by
@@ -375,6 +359,7 @@ class Sweep:
 
     def _fold_close(self, decision: Close, at: float) -> None:
         state = self._state
+        self.steering.leaves(decision.trial, state)
         trial = state.open.pop(decision.trial)
         trial.close(decision, at, state.names)
         self.curves.close(trial.number)
@@ -402,16 +387,21 @@ class Sweep:
                 yield after_end(fact, trial, intervals, self.limits, self.config.metric)
             case Lost():
                 yield after_loss(fact, state.trials[fact.trial], self.limits)
+            case Cancelled() if fact.trial in self.steering.retries:
+                yield Close(fact.trial, CANCELED, fact.why)
             case Cancelled() if fact.trial is not None:
                 trial = state.trials[fact.trial]
                 yield Stop(trial.number, trial.attempt, fact.why, "user")
             case Ticked():
                 yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
+            case _ if isinstance(fact, USER_FACTS):
+                yield from self.steering.answer(fact, state, self.config, self.curves)
         if state.ending and not state.finished:
             for trial in self.open_trials:
                 if not trial.stop_by:
                     yield Stop(trial.number, trial.attempt, state.ending.why, "run")
-        if not state.open and not state.finished:
+        yield from self.steering.next_decisions(state, self.limits.max_concurrent_runs)
+        if not state.open and not state.finished and not self.steering.waits(state, self.limits.max_total_runs):
             yield from finish(state, self.limits)
 
     def _judge_report(self, fact: Reported) -> tuple[Stop, ...]:

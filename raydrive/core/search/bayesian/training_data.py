@@ -76,7 +76,7 @@ class TrainingDataReader:
         noise: list[float] = []
         open_rows: list[Array] = []
         for place, trial in enumerate(seen):
-            row = self._row(place, trial.params)
+            row = None if trial.outside else self._row(place, trial.params)
             if row is None:
                 continue
             if trial.state not in TERMINAL:
