@@ -34,6 +34,7 @@ from raydrive.core.records import (
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData
+from raydrive.core.user_facts import Retried
 
 SENDERS = frozenset({"policy", "timeout", "user", "run"})
 
@@ -68,6 +69,8 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "exhausted": sweep.exhausted,
         "epoch": sweep.epoch,
         "reports": sweep.reports,
+        "steering": repr(sweep.steering),
+        "config": repr(sweep.config.to_json()),
         "wanted": sweep.free_slots,
         "due_at": sweep.due_at,
         "clock": (sweep.started_at, sweep.last_at, sweep.elapsed_s(sweep.last_at + 1000.0)),
@@ -112,27 +115,31 @@ def check_journal(config: RunConfig, lines: Iterable[str | bytes], warm_start: W
 
 def _wrong_with_run(sweep: Sweep) -> list[str]:
     numbers = [trial.number for trial in sweep.open_trials]
-    limits, total = sweep.limits, len(sweep.trials)
+    limits, total, steering = sweep.limits, len(sweep.trials), sweep.steering
+    edited = steering.revision > 0  # limits may have been lowered below what there is
     rules = {
         f"{len(numbers)} trials are open, {limits.max_concurrent_runs} are allowed": (
-            len(numbers) <= max(limits.max_concurrent_runs, sweep.config.limits.max_concurrent_runs)
+            edited or len(numbers) <= max(limits.max_concurrent_runs, sweep.config.limits.max_concurrent_runs)
         ),
         f"{total} trials, {limits.max_total_runs} are allowed": (
-            total <= max(limits.max_total_runs, sweep.config.limits.max_total_runs)
+            edited or total <= max(limits.max_total_runs, sweep.config.limits.max_total_runs)
         ),
         f"open trials are out of order: {numbers}": numbers == sorted(numbers),
         f"{sweep.count} closed and {len(numbers)} open trials are not {total}": (
-            sum(sweep.count.values()) + len(numbers) == total
+            sum(sweep.count.values()) + len(numbers) + len(steering.retries) == total
         ),
         "over, with open trials": not (sweep.finished and numbers),
+        "a trial waits to be tried again, and is open": not {*numbers} & {*steering.retries},
         "over in a state that is none": sweep.finished is None or sweep.finished.state in TERMINAL,
         "over without a reason": sweep.finished is None or bool(sweep.finished.why),
         "ending without a reason": sweep.ending is None or bool(sweep.ending.why),
         "ending, and an open trial was not stopped": not sweep.ending or all(t.stop_by for t in sweep.open_trials),
         "wants trials it must not launch": 0 <= sweep.free_slots <= max(0, limits.max_concurrent_runs - len(numbers)),
-        "wants trials though it ends": not (sweep.free_slots and (sweep.ending or sweep.finished or sweep.exhausted)),
+        "wants trials though it ends": not (sweep.free_slots and (sweep.ending or sweep.finished)),
+        "wants trials of a space without any": not (sweep.free_slots and sweep.exhausted and not steering.given),
+        "wants trials though it pauses": not (sweep.free_slots and steering.paused),
         "neither over, nor anything open, nor anything wanted": bool(
-            not sweep.epoch or sweep.finished or numbers or sweep.free_slots
+            not sweep.epoch or sweep.finished or numbers or sweep.free_slots or steering.paused
         ),
     }
     return [text for text, holds in rules.items() if not holds]
@@ -159,13 +166,16 @@ def _wrong_with_best(sweep: Sweep) -> list[str]:
 
 def _wrong_with_trial(sweep: Sweep, number: int, trial: Trial) -> list[str]:
     is_open = any(other is trial for other in sweep.open_trials)
+    again = any(isinstance(one.fact, Retried) and one.fact.trial == number for one in sweep.steering.log)
     ends = trial.failures + trial.losses
     rules = {
         f"is called {trial.number}": trial.number == number,
-        f"is {trial.state}, but listed as {'open' if is_open else 'closed'}": trial.open == is_open,
+        f"is {trial.state}, but listed as {'open' if is_open else 'closed'}": (
+            trial.open == (is_open or number in sweep.steering.retries)
+        ),
         f"is in the unknown state {trial.state}": trial.state in TERMINAL | {RUNNING, records.QUEUED},
         f"failed {trial.failures} times and was lost {trial.losses} times in {trial.attempt} attempts": (
-            ends <= trial.attempt if trial.state in TERMINAL else ends == trial.attempt - 1
+            ends <= trial.attempt if again or trial.state in TERMINAL else ends == trial.attempt - 1
         ),
         "is closed without a time or a reason": trial.open or (trial.ended_at is not None and trial.why != ""),
         "is open with an end": not trial.open or trial.ended_at is None,
@@ -182,7 +192,9 @@ def _wrong_with_trial(sweep: Sweep, number: int, trial: Trial) -> list[str]:
 def _wrong_with_decisions(sweep: Sweep, fact: Fact, decisions: tuple[Decision, ...]) -> list[str]:
     """What is wrong with decisions, given the sweep before their fact."""
     wrong = []
-    ending = sweep.ending is not None and not (isinstance(fact, records.Started) and fact.limits)
+    reopens = isinstance(fact, records.Started) and (fact.limits or sweep.steering.reopens)
+    ending = sweep.ending is not None and not reopens
+    waits = {*sweep.steering.retries, *([fact.trial] if isinstance(fact, Retried) else [])}
     closed = set()
     for place, decision in enumerate(decisions):
         match decision:
@@ -190,9 +202,10 @@ def _wrong_with_decisions(sweep: Sweep, fact: Fact, decisions: tuple[Decision, .
                 known = sweep.trials[decision.trial] if decision.trial < len(sweep.trials) else None
                 first = isinstance(fact, Suggested) and decision.attempt == 1 and known is None
                 again = isinstance(fact, Ended | Lost) and known is not None and decision.attempt == known.attempt + 1
-                if not (first or again):
-                    wrong.append(f"{decision} does not follow from a suggestion or the end of an attempt")
-                if ending or (known is not None and known.stop_by):
+                retried = known is not None and known.number in waits and decision.attempt == known.attempt + 1
+                if not (first or again or retried):
+                    wrong.append(f"{decision} does not follow from a suggestion, the end of an attempt or a retry")
+                if ending or (known is not None and known.stop_by and not retried):
                     wrong.append(f"{decision} while the run or the trial is ending")
             case Stop():
                 known = sweep.trials[decision.trial]
@@ -200,7 +213,8 @@ def _wrong_with_decisions(sweep: Sweep, fact: Fact, decisions: tuple[Decision, .
                     wrong.append(f"{decision} of a trial that is over or stopped already, or without a reason")
             case Close():
                 ended = isinstance(fact, Ended | Lost) and fact.trial == decision.trial
-                if not ended or decision.trial in closed or not sweep.trials[decision.trial].open:
+                known = sweep.trials[decision.trial]
+                if not (ended or known.number in waits) or known.number in closed or not known.open:
                     wrong.append(f"{decision} is not the one end of its trial")
                 closed.add(decision.trial)
                 if decision.state not in (COMPLETED, CANCELED, FAILED):
