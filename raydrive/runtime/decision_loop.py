@@ -76,14 +76,19 @@ class DecisionLoop:
         self.writer = writer
         self._now = now
 
-    def judge(self, facts: Iterable[Fact]) -> Batch:
-        """Folds facts, asks a cheap sampler for what the judge then wants, and returns what to write and do."""
+    def judge(self, facts: Iterable[Fact], *, more: bool = False) -> Batch:
+        """Folds facts, asks a cheap sampler for what the judge then wants, and returns what to write and do.
+
+        Args:
+            facts: What happened.
+            more: Whether further facts have happened already: they are judged first, and may be an edit of the space.
+        """
         batch = Batch()
         for fact in facts:
             self._judge_one(fact, batch)
             if isinstance(fact, Edited) and "sampling" in fact.patch:
                 self.sampler = self.made_sampler()
-        while self.sweep.free_slots:
+        while self.sweep.free_slots and not more:
             if (given := self.given()) is not None:
                 self._judge_one(given, batch)
             elif self.sampler.cheap:

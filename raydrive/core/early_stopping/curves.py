@@ -165,10 +165,14 @@ class Curves:
         self._over[trial] = over
         del self._curves[trial]
 
-    def keep_values(self) -> bool:
-        """Keeps the values of trials that are closed from now on; returns whether those of others are gone already."""
-        self._needs = None
+    @property
+    def dropped(self) -> bool:
+        """Whether values of trials that are over were given up."""
         return bool(self._over)
+
+    def keep_values(self) -> None:
+        """Keeps the values of trials that are closed from now on."""
+        self._needs = None
 
     def _complete_columns(self, needs: PolicyNeeds, length: int) -> None:
         """Makes the columns that will be asked for at intervals of a trial whose values go."""

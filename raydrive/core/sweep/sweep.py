@@ -257,7 +257,8 @@ class Sweep(SweepView):
         if isinstance(fact, Retried):
             self.history.reopen(fact.trial)
         if isinstance(fact, Retried) or (isinstance(fact, Edited) and fact.patch.keys() & {"policy", "sampling"}):
-            self.outgrown = self.curves.keep_values() or self.outgrown
+            self.curves.keep_values()
+            self.outgrown = self.outgrown or self.curves.dropped
 
     def _fold_continued(self, trial: Trial) -> None:
         """A trial that goes on with one of an earlier run has its curve up to there, and a copy of its checkpoint."""

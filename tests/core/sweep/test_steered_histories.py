@@ -185,7 +185,9 @@ def test_a_lean_judge_folds_anew_where_an_edit_asks_for_more_and_goes_on_the_sam
     assert told(live) == told(history.sweep)
 
 
-@pytest.mark.parametrize("fact", [Retried(1.0, 3), StopAsked(1.0, 3, "why"), Annotated(1.0, 3, "text"), RunUnpaused(1.0)])
+@pytest.mark.parametrize(
+    "fact", [Retried(1.0, 3), StopAsked(1.0, 3, "why"), Annotated(1.0, 3, "text"), RunUnpaused(1.0)]
+)
 def test_what_changes_nothing_is_dropped(fact: Any) -> None:
     history = SteeredHistory((CONFIG, EMPTY))
     history.tell(Started(0.0, 1))
