@@ -16,7 +16,7 @@ class Estimator(ScriptRunConfig):
     """A script with its arguments and an environment.
 
     Args:
-        source_directory: Folder of the script.
+        source_directory: Folder of the script; without ``entry_script`` it may be the script itself.
         compute_target: Accepted; trials run on the Ray cluster.
         entry_script: The script below the folder.
         script_params: Its fixed arguments by name; an empty text is a flag without a value.
@@ -52,6 +52,9 @@ class Estimator(ScriptRunConfig):
         environment = environment_definition or Environment(type(self).__name__)
         environment.environment_variables = {**environment.environment_variables, **(environment_variables or {})}
         words = [word for name, value in (script_params or {}).items() for word in (name, value)]
+        if entry_script is None and os.path.isfile(source_directory):
+            folder, entry_script = os.path.split(source_directory)
+            source_directory = folder or "."
         super().__init__(
             source_directory,
             entry_script,
