@@ -360,6 +360,17 @@ def test_a_compute_target_is_there_where_the_code_does_not_make_it(tmp_path: Pat
     assert (target.type, target.provisioning_state) == ("ray", "Succeeded")
 
 
+def test_a_compute_target_is_there_where_the_handler_names_nothing_that_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "made.py"
+    text = MADE_WHERE_MISSING.replace("import ComputeTargetException", "import NotExactlyThis").replace(
+        "from raydrive.compat.azureml.core.compute_target import NotExactlyThis\n", ""
+    )
+    file.write_text(text)
+    space: dict[str, Any] = {"__name__": "made"}
+    exec(compile(text, str(file), "exec"), space)
+    assert space["was"] == "found"
+
+
 def test_an_estimator_takes_the_script_itself(here: Path) -> None:
     from raydrive.compat.azureml.train.sklearn import SKLearn
 
@@ -370,7 +381,7 @@ def test_an_estimator_takes_the_script_itself(here: Path) -> None:
         assert (str(made.source_directory), made.script) == (folder, script)
 
 
-@pytest.mark.parametrize("run_id", ["HD_5b1c1f10-9d3c-4f3e-8d67-0f1a2b3c4d5e", "AutoML_d9c1b784-8d8b-45e1-94be-0ca71054506b"])
+@pytest.mark.parametrize("run_id", [f"{kind}_d9c1b784-8d8b-45e1-94be-0ca71054506b" for kind in ("HD", "AutoML")])
 def test_a_run_of_azures_is_answered(here: Path, run_id: str) -> None:
     from raydrive.compat.azureml.core import Run
 
@@ -389,3 +400,35 @@ def test_a_run_of_this_process_answers_what_only_azures_have(here: Path) -> None
     run.add_properties({"a": "b"})
     assert run.get_properties() == {"a": "b"}
     assert (run.parent, run.display_name) == (None, run.id)
+
+
+def test_packages_of_an_environment_are_built_where_the_site_says_so(here: Path) -> None:
+    from raydrive.compat.azureml.core.conda_dependencies import CondaDependencies
+    from raydrive.compat.azureml.train.sklearn import SKLearn
+
+    def requirements(made: Any) -> list[str] | None:
+        environment = config(made, {"x": choice(1)}).config.trial.environment
+        return None if environment is None else environment.requirements.split()
+
+    (here / "env.yml").write_text("dependencies: [python=3.9, pandas, pip: [azureml-defaults, lightgbm]]\n")
+    (here / "packages.txt").write_text("numpy\n")
+    of_file = Environment.from_conda_specification("a", "env.yml")
+    of_list = Environment("b")
+    of_list.python.conda_dependencies = CondaDependencies.create(
+        conda_packages=["scipy"], pip_packages=["azureml-core"]
+    )
+    of_pip = Environment.from_pip_requirements("c", "packages.txt")
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) is None
+    settings = (here / "raydrive.toml").read_text()
+    (here / "raydrive.toml").write_text(f'environments = "uv"\n{settings}')
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) == ["pandas", "lightgbm"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_list)) == ["scipy"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_pip)) == ["numpy"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=Environment("none"))) is None
+    assert requirements(SKLearn(".", entry_script="train.py", pip_packages=["azureml-sdk", "joblib"])) == ["joblib"]
+    assert requirements(SKLearn(".", entry_script="train.py", conda_dependencies_file="env.yml")) == [
+        "pandas",
+        "lightgbm",
+    ]
+    (here / "raydrive.toml").write_text(f'environment_file = "packages.txt"\n{settings}')
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) == ["numpy"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from raydrive.compat.azure_notices import note
-from raydrive.compat.azureml._callers import makes_what_is_missing
 from raydrive.compat.azureml._names import complete, stand_in
+from raydrive.compat.callers import makes_what_is_missing
 from raydrive.core.argument_checks import checks_arguments
-
 
 _MAKERS = ("create", "provisioning_configuration")
 created: set[str] = set()
@@ -32,8 +31,9 @@ class ComputeTarget:
         return object.__new__(AmlCompute if cls is ComputeTarget else cls)
 
     def __init__(self, workspace: Any, name: str) -> None:
-        if name not in created and makes_what_is_missing("ComputeTargetException", _MAKERS):
-            raise stand_in("azureml.exceptions", "ComputeTargetException")(f"ComputeTargetNotFound: {name}")
+        missing = stand_in("azureml.exceptions", "ComputeTargetException")
+        if name not in created and makes_what_is_missing(missing, _MAKERS):
+            raise missing(f"ComputeTargetNotFound: {name}")
         self.workspace = workspace
         self.name = name
         self.type = "ray"
