@@ -154,23 +154,20 @@ class _Reader:
         """Returns what was read, or None after noting problems."""
         keys = self._keys()
         self._experiment()
-        space = self._space()
-        sampling = self._sampling(space)
+        sampling = self._sampling(self._space())
         policy = self._policy()
         mapping = DataMapping.of(_texts(_dig(self.raw, "raydrive.input_mapping")), self.root)
         inputs = read_inputs(self._mapping("inputs"), self.root, self.base, mapping, self.problems)
         outputs = read_outputs(self._mapping("outputs"), self.root, self.problems)
-        code = _dig(self.raw, "trial.code")
-        source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+        source = self._source()
         check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
         environment = read_environment(self.raw, self.base, self.root, self.problems, self.notes)
         secrets = read_sources(self.root, self.problems)
         self.problems += long_texts(self.root)
         parents = read_parents(self._mapping("raydrive").get("warm_start"), self.root, self.base, self.problems)
-        children = read_children(
-            self._mapping("raydrive").get("resume_child_runs"), self.root, self.base, self.problems
-        )
+        given = self._mapping("raydrive").get("resume_child_runs")
+        children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
         if keys is None or self.problems or sampling is None:
             return None
@@ -212,6 +209,10 @@ class _Reader:
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
+
+    def _source(self) -> Path | None:
+        code = _dig(self.raw, "trial.code")
+        return read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
 
     def _keys(self) -> SweepKeys | None:
         try:
