@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.stdout_metrics import pattern_problem
+from raydrive.core.config.trial_environment import TOOLS
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
 from raydrive.settings.fields import (
     Amount,
@@ -128,6 +129,10 @@ class OwnKeys(Section):
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None
+    environments: Annotated[str, one_of(*TOOLS)] | None = None
+    """What installs the packages of ``trial.environment`` or ``environment_file`` on each node; None = nothing."""
+    environment_file: Text | None = None
+    """A conda or requirements file instead of ``trial.environment``."""
     allow_pip_install: bool | None = None
     preload: list[Text] | None = None
     grace_s: Amount | None = None
