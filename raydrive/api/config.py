@@ -34,7 +34,7 @@ from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
 from raydrive.core.config.distribution import distributed
 from raydrive.core.config.install_commands import check_installing
-from raydrive.core.config.option_words import format_value
+from raydrive.core.config.option_words import FORMS, format_value
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics
@@ -77,6 +77,8 @@ class ScriptRunConfig:
         flags: Whether True of a hyperparameter is passed as ``--name``, and False as nothing; ``"both"``: False is
             ``--no-name``. ``docs/search-space.md`` has examples.
         flatten: Whether the keys of a nested choice are options of their own: ``--optimizer adam --beta1 0.9``.
+        style: How a hyperparameter is an option of the script, and of ``${{search_space}}`` in a command: ``argparse``
+            (``--lr 0.1``), ``absl`` (``--lr=0.1``) or ``hydra`` (``lr=0.1``).
         unused_ok: Hyperparameters that the command need not pass on.
 
     Raises:
@@ -101,10 +103,11 @@ class ScriptRunConfig:
         keep: Sequence[str] = (),
         flags: bool | str = False,
         flatten: bool = False,
+        style: str = FORMS[0],
         unused_ok: Sequence[str] = (),
     ) -> None:
         self.flag_style = flags if isinstance(flags, str) else "on" if flags else ""
-        self.flatten, self.unused_ok = flatten, tuple(unused_ok)
+        self.flatten, self.style, self.unused_ok = flatten, style, tuple(unused_ok)
         self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
         self.arguments = tuple(arguments or ())
@@ -161,6 +164,7 @@ class ScriptRunConfig:
             "metrics": self.metrics,
             "flag_style": self.flag_style,
             "flatten": self.flatten,
+            "style": "" if self.style == FORMS[0] else self.style,
             "unused_ok": self.unused_ok,
         }
         if self.script is not None:

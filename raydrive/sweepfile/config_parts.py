@@ -75,6 +75,7 @@ def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, ma
         keep=tuple(own.keep or ()),
         flag_style=own.flags or "",
         flatten=own.flatten or False,
+        style=own.style or "",
         unused_ok=tuple(own.unused_ok or ()),
         metrics=_printed(own.metrics),
         **_given(

@@ -168,6 +168,9 @@ class TrialSpec:
     """How True and False are passed: empty = as text, ``on`` = ``--x`` or nothing, ``both`` = ``--x`` or ``--no-x``."""
     flatten: bool = False
     """Whether the keys of nested choices are passed as options of their own."""
+    style: str = ""
+    """How parameters are options of a ``script``, and of ``${{search_space}}`` in a ``command``: one of
+    ``option_words.FORMS``; empty = the first."""
     unused_ok: tuple[str, ...] = ()
     """Parameters that a ``command`` need not pass on."""
     outputs: Mapping[str, str] = field(default_factory=dict)

@@ -71,7 +71,7 @@ def training_job(
         prepared.note(f"too long for a variable: {', '.join(left_out[:3])}; Run.get_context().params has the value")
     argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
     if resumed is not None and spec.resume_argument:
-        argv = with_resume_argument(argv, str(resumed.path))
+        argv = with_resume_argument(argv, str(resumed.path), spec.style)
     if spec.distribution == "mpi":
         argv, order = mpi.node_process(argv, spec.resources, meeting, prepared.node_rank)
         env.update(order)

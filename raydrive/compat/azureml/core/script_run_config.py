@@ -87,6 +87,7 @@ class ScriptRunConfig(Native):
             secrets=own.secrets,
             flags="both" if own.flags == "both" else bool(own.flags),
             flatten=bool(own.flatten),
+            style=own.style or "argparse",
         )
         if environment is not None:
             note(
