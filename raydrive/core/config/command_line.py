@@ -277,7 +277,7 @@ def trial_argv(
         ConfigError: If the spec is a function, which has no command line.
         ConfigError: If the command refers to something that is not given.
     """
-    python, style = spec.python or python, style_of(spec)
+    python, style = spec.python or python, spec.option_style
     if spec.kind == "script":
         fixed = [_input_of(argument, spec.inputs) for argument in spec.arguments] if spec.inputs else spec.arguments
         return (python, spec.script, *script_arguments(fixed, params, style))
@@ -292,11 +292,6 @@ def trial_argv(
     if words[0] in ("python", "python3"):
         words[0] = python
     return tuple(words)
-
-
-def style_of(spec: TrialSpec) -> OptionStyle:
-    """Returns how the parameters of a trial become options."""
-    return OptionStyle(flags=spec.flag_style, flatten=spec.flatten, form=spec.style or FORMS[0])
 
 
 def sweep_variables(spec: TrialSpec, params: Params, output_dirs: Mapping[str, str]) -> dict[str, str]:

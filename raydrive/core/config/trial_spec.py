@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from raydrive.core.config.option_words import FORMS, OptionStyle
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
@@ -214,6 +215,11 @@ class TrialSpec:
     """Patterns, as in .gitignore, of files in the working directory that are kept beside ``outputs`` and ``logs``."""
     metrics: PrintedMetrics | None = None
     """How metrics are found in what the script prints; None = it logs them."""
+
+    @property
+    def option_style(self) -> OptionStyle:
+        """How the parameters become options."""
+        return OptionStyle(flags=self.flag_style, flatten=self.flatten, form=self.style or FORMS[0])
 
     @property
     def started_per_node(self) -> int:
