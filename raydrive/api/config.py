@@ -20,6 +20,7 @@ from raydrive.api.submit.trainable import check_trainable, name_of
 from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.api.submit.user_classes import check_objects
 from raydrive.api.submit.warm_start import plan_warm_start
+from raydrive.api.with_data import WithData
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.call_text import call_text, told
 from raydrive.core.config.argument_values import (
@@ -361,7 +362,7 @@ class HyperDriveConfig:
             spec = target.to_spec(resources)
             flags = flag_parameters(sampling.space) if spec.command else ()
             return dataclasses.replace(spec, flags=flags, keep=(*spec.keep, *keep))
-        check_trainable(target, sampling.space.expressions)
+        check_trainable(target.bound if isinstance(target, WithData) else target, sampling.space.expressions)
         name = name_of(target)
         return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
 
@@ -373,10 +374,12 @@ class HyperDriveConfig:
         """
         config = dataclasses.replace(self.config, experiment=experiment)
         target = self.run_config
+        function = None if isinstance(target, ScriptRunConfig) else target
         return Submission(
             config=config,
             source_directory=target.source_directory if isinstance(target, ScriptRunConfig) else None,
-            function=None if isinstance(target, ScriptRunConfig) else target,
+            function=target.in_trials if isinstance(target, WithData) else function,
+            data=target if isinstance(target, WithData) else None,
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )

@@ -178,6 +178,8 @@ class TrialSpec:
     """Folders of ``${{outputs.x}}``, below the trial's outputs."""
     fetched: Mapping[str, str] = field(default_factory=dict)
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
+    data_folder: str = ""
+    """Folder of the data that all trials read, removed when the run is over; empty = there is none."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
     submit_dir: str = ""
