@@ -21,6 +21,7 @@ from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.api.submit.user_classes import check_objects
 from raydrive.api.submit.warm_start import plan_warm_start
 from raydrive.api.trial_packages import to_build
+from raydrive.api.with_data import WithData
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.call_text import call_text, told
 from raydrive.core.config.argument_values import (
@@ -35,7 +36,7 @@ from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
 from raydrive.core.config.distribution import distributed
 from raydrive.core.config.install_commands import check_installing, throws_away
-from raydrive.core.config.option_words import format_value
+from raydrive.core.config.option_words import FORMS, format_value
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.stdout_metrics import PrintedMetrics
@@ -81,6 +82,8 @@ class ScriptRunConfig:
         flags: Whether True of a hyperparameter is passed as ``--name``, and False as nothing; ``"both"``: False is
             ``--no-name``. ``docs/search-space.md`` has examples.
         flatten: Whether the keys of a nested choice are options of their own: ``--optimizer adam --beta1 0.9``.
+        style: How a hyperparameter is an option of the script, and of ``${{search_space}}`` in a command: ``argparse``
+            (``--lr 0.1``), ``absl`` (``--lr=0.1``) or ``hydra`` (``lr=0.1``).
         unused_ok: Hyperparameters that the command need not pass on.
 
     Raises:
@@ -107,10 +110,11 @@ class ScriptRunConfig:
         keep: Sequence[str] = (),
         flags: bool | str = False,
         flatten: bool = False,
+        style: str = FORMS[0],
         unused_ok: Sequence[str] = (),
     ) -> None:
         self.flag_style = flags if isinstance(flags, str) else "on" if flags else ""
-        self.flatten, self.unused_ok = flatten, tuple(unused_ok)
+        self.flatten, self.style, self.unused_ok = flatten, style, tuple(unused_ok)
         self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
         self.arguments = tuple(arguments or ())
@@ -171,6 +175,7 @@ class ScriptRunConfig:
             "metrics": self.metrics,
             "flag_style": self.flag_style,
             "flatten": self.flatten,
+            "style": "" if self.style == FORMS[0] else self.style,
             "unused_ok": self.unused_ok,
         }
         if self.script is not None:
@@ -368,7 +373,7 @@ class HyperDriveConfig:
             spec = target.to_spec(resources)
             flags = flag_parameters(sampling.space) if spec.command else ()
             return dataclasses.replace(spec, flags=flags, keep=(*spec.keep, *keep))
-        check_trainable(target, sampling.space.expressions)
+        check_trainable(target.bound if isinstance(target, WithData) else target, sampling.space.expressions)
         name = name_of(target)
         return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
 
@@ -380,10 +385,12 @@ class HyperDriveConfig:
         """
         config = dataclasses.replace(self.config, experiment=experiment)
         target = self.run_config
+        function = None if isinstance(target, ScriptRunConfig) else target
         return Submission(
             config=config,
             source_directory=target.source_directory if isinstance(target, ScriptRunConfig) else None,
-            function=None if isinstance(target, ScriptRunConfig) else target,
+            function=target.in_trials if isinstance(target, WithData) else function,
+            data=target if isinstance(target, WithData) else None,
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import model_validator
 
 from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.config.option_words import FORMS
 from raydrive.core.config.stdout_metrics import pattern_problem
 from raydrive.core.config.trial_environment import TOOLS
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
@@ -157,6 +158,8 @@ class OwnKeys(Section):
     """How true and false of a hyperparameter are passed: as --name or nothing, or as --name or --no-name."""
     flatten: bool | None = None
     """Whether the keys of a nested choice are options of their own."""
+    style: Annotated[str, one_of(*FORMS)] | None = None
+    """How parameters are options of a script, and of ${{search_space}} in a command: --lr 0.1, --lr=0.1 or lr=0.1."""
     unused_ok: list[Text] | None = None
     """Hyperparameters that the command need not pass on."""
     environment_variables: dict[str, Text] | None = None

@@ -87,6 +87,7 @@ def trial_of(
         keep=tuple(own.keep or ()),
         flag_style=own.flags or "",
         flatten=own.flatten or False,
+        style=own.style or "",
         unused_ok=tuple(own.unused_ok or ()),
         metrics=_printed(own.metrics),
         **_given(

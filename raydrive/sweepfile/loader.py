@@ -387,6 +387,7 @@ _PATHS = {
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
     "ray_in_trials": "raydrive.ray_in_trials",
+    **{name: f"raydrive.{name}" for name in ("style", "flags", "flatten")},
     "seed": "raydrive.seed",
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",

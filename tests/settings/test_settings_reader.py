@@ -64,6 +64,7 @@ EXAMPLES = {
     "keep": 'keep = ["*.png"]',
     "flags": 'flags = "both"',
     "flatten": "flatten = true",
+    "style": 'style = "absl"',
     "unused_ok": "unused_ok = []",
     "environment_variables": "environment_variables = {OMP_NUM_THREADS = 4}",
     "secrets": 'secrets = {TOKEN = "env:HOME"}',

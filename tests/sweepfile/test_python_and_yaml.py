@@ -81,7 +81,7 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
         "max_run_duration_seconds": "limits.trial_timeout",
         **dict.fromkeys(("environment_variables", "python", "allow_pip_install", "preload", "metrics"), SAME),
         **dict.fromkeys(("environments", "environment_file"), SAME),
-        **dict.fromkeys(("secrets", "keep", "flags", "flatten", "unused_ok"), SAME),
+        **dict.fromkeys(("secrets", "keep", "flags", "flatten", "style", "unused_ok"), SAME),
     },
     tune: {
         "train": "trial",

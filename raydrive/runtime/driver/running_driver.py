@@ -30,6 +30,7 @@ from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.user_classes import why_it_failed
 from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
 
@@ -410,5 +411,12 @@ class RunningDriver:
         self._over.set()
         self._watch.stop()
         self._pool.kill_all()  # of a run that was over already when this driver began, too
+        await asyncio.get_running_loop().run_in_executor(None, self._remove_data)
         await self._compactor.finish(LINGER_S)
         self._host.end()
+
+    def _remove_data(self) -> None:
+        """Removes the data that all trials have read: they are over."""
+        if folder := self.sweep.config.trial.data_folder:
+            with contextlib.suppress(StorageError, OSError):
+                open_folder(folder).delete_tree()

@@ -79,7 +79,7 @@ def training_job(
         python = shutil.which("python", path=env.get("PATH")) or sys.executable
         argv = (python, str(_THROW_AWAY), *argv)
     if resumed is not None and spec.resume_argument:
-        argv = with_resume_argument(argv, str(resumed.path))
+        argv = with_resume_argument(argv, str(resumed.path), spec.style)
     if spec.distribution == "mpi":
         argv, order = mpi.node_process(argv, spec.resources, meeting, prepared.node_rank)
         env.update(order)
