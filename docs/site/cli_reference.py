@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 from typing import Any
 
@@ -55,10 +56,9 @@ def _flags(option: Any) -> str:
 def _value(option: Any) -> str:
     if option.is_flag:
         return "-"
-    choices = getattr(option.type, "choices", None)
-    if choices:
-        return " or ".join(f"`{getattr(one, 'value', one)}`" for one in choices)
-    return f"`{option.metavar}`" if option.metavar else f"`{option.type.name.upper()}`"
+    if isinstance(option.default, enum.Enum):
+        return ", ".join(f"`{one.value}`" for one in type(option.default))
+    return f"`{option.metavar or option.name.upper()}`"
 
 
 def _meaning(parameter: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 
+# The package of this tree, for its docstrings: the environment need not have it installed.
 project = "raydrive"
 author = "the authors of raydrive"
 release = metadata.version("raydrive")

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from raydrive import __version__
-from raydrive.cli import azure, compare, control, explain, studio, submit, validate
+from raydrive.cli import azure, compare, control, explain, init, studio, submit, validate
 from raydrive.cli import show as show_commands
 from raydrive.cli.command_groups import place_of
 from raydrive.cli.console import EXIT_INTERRUPTED, say
@@ -38,6 +38,7 @@ control.register(app)
 studio.register(app)
 azure.register(app)
 explain.register(app)
+init.register(app)
 app.registered_commands.sort(key=lambda one: place_of(one.name or getattr(one.callback, "__name__", "")))
 
 
