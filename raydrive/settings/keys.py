@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import model_validator
 
 from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.config.run_rules import SCHEMAS
 from raydrive.core.config.stdout_metrics import pattern_problem
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
 from raydrive.settings.fields import (
@@ -78,6 +79,11 @@ def _keep(value: Any) -> Any:
     return patterns
 
 
+def _as_it_is(value: Any) -> Any:
+    """What the core checks, with the same words for Python."""
+    return value
+
+
 def _flags(value: Any) -> str:
     """Whether truth values are flags; ``both``: with a negative form."""
     word = str(value).strip().casefold()
@@ -144,6 +150,8 @@ class OwnKeys(Section):
     strict: Annotated[int, Check(_strict, accepts={"type": ["boolean", "integer"], "minimum": 0})] | None = None
     """End the run as soon as its trials log other metrics than the primary one; a number: after so many reports."""
     max_losses: CountOrNone | None = None
+    finish_when: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["finish_when"]))] = None
+    """What ends the run before its trials are used up."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None

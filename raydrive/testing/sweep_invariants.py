@@ -65,6 +65,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "limits": repr(sweep.limits),
         "ending": repr(sweep.ending),
         "finished": repr(sweep.finished),
+        "progress": repr(sweep.progress),
         "exhausted": sweep.exhausted,
         "epoch": sweep.epoch,
         "reports": sweep.reports,

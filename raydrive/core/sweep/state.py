@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.finish.progress import Progress
 from raydrive.core.numbers import as_float
 from raydrive.core.objective import BEST
 from raydrive.core.rank_names import most_names
@@ -188,6 +189,8 @@ class RunEnding:
 
     state: str
     why: str
+    rule: str = ""
+    """Rule of ``finish_when`` that ends it; empty for anything else."""
 
 
 @dataclass(slots=True)
@@ -315,6 +318,7 @@ class State:
     open: dict[int, Trial] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     clock: Clock = field(default_factory=Clock)
+    progress: Progress = field(default_factory=Progress)
     epoch: int = 0
     exhausted: bool = False
     best: Best | None = None
@@ -341,6 +345,11 @@ class State:
                 continue
             why = f"timeout: ran for {duration_text(limit_s)}, the limit of one attempt"
             yield Stop(trial.number, trial.attempt, why, "timeout")
+
+
+def stop_all(state: State, why: str) -> tuple[Stop, ...]:
+    """Returns the decisions that end all open trials which nothing ends yet, because the run is ending."""
+    return tuple(Stop(one.number, one.attempt, why, "run") for one in state.open.values() if not one.stop_by)
 
 
 def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from raydrive.core import records
 from raydrive.core.config.lineage import Continued, Lineage, Parent
 from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.run_rules import RunRules
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.policies import (
@@ -41,6 +42,7 @@ from raydrive.core.records import (
     Close,
     Ended,
     Entry,
+    Estimated,
     Fact,
     Finish,
     Launch,
@@ -75,6 +77,15 @@ POLICIES = (
     TruncationSelectionPolicy(34, delay_evaluation=2),
 )
 OBJECTIVES = ("best", "best", "best", "last", "min", "max", "mean_last_1", "mean_last_2", "mean_last_5")
+RULES: tuple[dict[str, Any], ...] = (
+    *({} for _ in range(6)),
+    {"target": 0.9},
+    {"target": 0.5},
+    {"no_improvement": 1},
+    {"no_improvement": {"trials": 2, "tolerance": 0.3}},
+    {"budget": {"cpu_hours": 0.004}},
+    {"cost": {"limit": 1, "prices": {"cpu": 60, "gpu": 1000}}, "no_improvement": 3},
+)
 VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None, 10**400)
 
 
@@ -98,6 +109,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
         ),
         trial=TrialSpec(kind="function"),
         seed=draw(st.integers(0, 9)),
+        rules=RunRules.of({"finish_when": draw(st.sampled_from(RULES)) or None}),
     )
 
 
@@ -178,7 +190,9 @@ class History:
         elif kind == 0:
             self.tell(Started(self.now + number % 50, self.sweep.epoch + number % 2, {}, self._limits(number)))
         elif kind == 1:
-            self.tell(Cancelled(self.now, None, "enough") if number % 5 == 0 else Ticked(self.now))
+            estimated = Estimated(self.now, number % 7 / 10, len(self.sweep.trials))
+            cancelled = Cancelled(self.now, None, "enough")
+            self.tell((cancelled, estimated, estimated)[number % 5] if number % 5 < 3 else Ticked(self.now))
         elif kind in (2, 3, 4):
             self.now += number % 30
             self.tell(Ticked(self.now))
