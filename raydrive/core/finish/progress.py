@@ -10,6 +10,10 @@ from raydrive.core.finish.rules import NoImprovement
 from raydrive.core.finish.spending import HOUR_S, Amounts, Line
 
 
+GAINS = 5
+"""So many bounds in a row must be small: a model may be too sure of itself for a while."""
+
+
 @dataclass(slots=True)
 class Progress:
     """What the rules of a run are judged by; changed by its ``Sweep`` alone."""
@@ -22,10 +26,19 @@ class Progress:
     """Value of the last improvement: what the next one is measured against. None until a trial has ended with one."""
     since: int = 0
     """Trials with a value that have ended after it."""
-    gain: float | None = None
-    """Latest bound of what any further configuration could gain, in units of the metric; None = not estimated."""
+    gains: tuple[float, ...] = ()
+    """The latest bounds of what any further configuration could gain, in units of the metric, at most ``GAINS``."""
     gain_at: int = 0
-    """Number of trials when it was estimated."""
+    """Number of trials when the last of them was estimated."""
+
+    @property
+    def gain(self) -> float | None:
+        """The largest of the last ``GAINS`` bounds; None where there are fewer."""
+        return max(self.gains) if len(self.gains) == GAINS else None
+
+    def estimate(self, gain: float, trials: int) -> None:
+        """A model has bounded what can be gained, after so many trials."""
+        self.gains, self.gain_at = (*self.gains, gain)[-GAINS:], trials
 
     def train(self, seconds: float, amounts: Amounts) -> None:
         """An attempt is over that trained for so long."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from raydrive.core.config.resource_dict import amounts_of
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
-from raydrive.core.finish.progress import due_s, improves, reaches
+from raydrive.core.finish.progress import GAINS, Progress, due_s, improves, reaches
 from raydrive.core.finish.spending import lines_of
 from raydrive.core.records import COMPLETED, Close, Ended, EndRun, Estimated, Fact, Lost, Reported, Ticked
-from raydrive.core.sweep.state import State
+from raydrive.core.sweep.state import State, Trial
 
 if TYPE_CHECKING:
     from raydrive.core.finish.rules import FinishWhen
@@ -72,18 +72,17 @@ def budget_due_at(state: State, config: RunConfig) -> float | None:
     if rules is None or (rules.budget is None and rules.cost is None):
         return None
     at, amounts = state.clock.last_at, amounts_of(config.trial.resources)
-    begun = [trial.began_at for trial in state.open.values() if trial.began_at is not None]
-    hours = state.progress.with_running([max(0.0, at - began_at) for began_at in begun], amounts)
-    rate = {name: amount * len(begun) for name, amount in amounts.items()}
+    hours = hours_of(state.open.values(), state.progress, config, at)
+    running = sum(trial.began_at is not None for trial in state.open.values())
+    rate = {name: amount * running for name, amount in amounts.items()}
     due = due_s(lines_of(rules, amounts), hours, rate)
     return None if due is None else at + due
 
 
-def hours_at(state: State, config: RunConfig, at: float) -> dict[str, float]:
-    """Returns amounts times hours that the run's trials have used until ``at``, by the amount's name."""
-    begun = [trial.began_at for trial in state.open.values() if trial.began_at is not None]
-    running = [max(0.0, at - began_at) for began_at in begun]
-    return state.progress.with_running(running, amounts_of(config.trial.resources))
+def hours_of(open_trials: Iterable[Trial], progress: Progress, config: RunConfig, at: float) -> dict[str, float]:
+    """Returns amounts times hours that a run's trials have used until ``at``, by the amount's name."""
+    running = [max(0.0, at - trial.began_at) for trial in open_trials if trial.began_at is not None]
+    return progress.with_running(running, amounts_of(config.trial.resources))
 
 
 def _by_value(
@@ -119,7 +118,7 @@ def _by_gain(state: State, rules: FinishWhen) -> Iterator[EndRun]:
     limit, gain = rules.expected_gain_below, state.progress.gain
     if limit is None or gain is None or gain >= limit:
         return
-    why = f"expected gain below {limit:g}: by the model no other configuration is better by more than {gain:.3g}"
+    why = f"expected gain below {limit:g}: by the last {GAINS} bounds of the model no other configuration is better by more than {gain:.3g}"
     yield EndRun(COMPLETED, why, "expected_gain_below", {"gain": gain, "limit": limit})
 
 
@@ -128,7 +127,7 @@ def _by_budget(at: float, state: State, config: RunConfig) -> Iterator[EndRun]:
     lines = lines_of(rules, amounts)
     if not lines:
         return
-    hours = hours_at(state, config, at)
+    hours = hours_of(state.open.values(), state.progress, config, at)
     for line in lines:
         spent = line.spent(hours)
         if spent >= line.limit * (1.0 - 1e-12):  # at the moment that was computed for it, rounding aside

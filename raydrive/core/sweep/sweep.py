@@ -285,7 +285,7 @@ class Sweep:
             case Started():
                 self._fold_start(fact)
             case Estimated():
-                state.progress.gain, state.progress.gain_at = fact.gain, fact.trials
+                state.progress.estimate(fact.gain, fact.trials)
             case Ticked():
                 limit_s = self.limits.max_duration_s
                 if limit_s is not None and not state.ending and fact.at >= state.clock.due_at(limit_s):

@@ -7,11 +7,13 @@ With mean m and deviation s of the process (smaller is better), the observed poi
 bounds the simple regret with probability 1 - delta: Makarova et al., *Automatic Termination for Hyperparameter
 Optimization* (AutoML-Conf 2022, arXiv:2104.08166), section 3, with
 
-    beta = (2 / 5) log(d t^2 pi^2 / (6 delta))                                                          (2)
+    beta = 2 log(d t^2 pi^2 / (6 delta))                                                                (2)
 
-for t observations of d dimensions, where 1 / 5 is the factor that they take over from the experiments of Srinivas et
-al., *Gaussian Process Optimization in the Bandit Setting* (ICML 2010). The bound holds as far as the process describes
-the metric; (2) counts dimensions where the theorem counts points of the space, as implementations of it do.
+for t observations of d dimensions (Srinivas et al., *Gaussian Process Optimization in the Bandit Setting*, ICML 2010,
+theorem 1). (2) counts dimensions where the theorem counts points of the space, as implementations do. Without the
+factor 1 / 5 of both papers' experiments: with it the bound held in 87 % of the cases of ``test_regret_bound.py``,
+without in 94 %. It holds as far as the process describes the metric; one proposal that is too sure of itself ends no
+run, for a rule looks at the largest of several bounds in a row (``finish.progress``).
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ DELTA = 0.1
 def beta(dimensions: int, observations: int) -> float:
     """Returns (2)."""
     inside = max(dimensions, 1) * max(observations, 1) ** 2 * math.pi**2 / (6.0 * DELTA)
-    return 0.4 * math.log(inside)
+    return 2.0 * math.log(inside)
 
 
 @dataclass(frozen=True)
