@@ -43,6 +43,7 @@ from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, Pr
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.finish.rules import FinishWhen
+from raydrive.core.out_of_memory.rules import OnOom
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
@@ -228,6 +229,7 @@ class HyperDriveConfig:
             ``mean_last_5``, the mean of the last five (any number). Policies compare bests, as HyperDrive's do.
         finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
             ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
+        on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -268,8 +270,9 @@ class HyperDriveConfig:
         primary_metric_value: str = "best",
         space: Mapping[str, Any] | None = None,
         finish_when: FinishWhen | Mapping[str, Any] | None = None,
+        on_oom: OnOom | Mapping[str, Any] | None = None,
     ) -> None:
-        rules = RunRules.of({"finish_when": finish_when})
+        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom})
         sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
         failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
         failures |= {"first_failures": first_failures, "strict": int(strict)}

@@ -24,6 +24,7 @@ Params = Mapping[str, Any]
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
 OUTPUTS = "outputs"
+INFEASIBLE = "infeasible"
 METRICS = "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
 
@@ -185,6 +186,8 @@ class Launch:
     """The step of the first of them."""
     last_step: float | None = None
     """The step of the last of them."""
+    memory: float | None = None
+    """Bytes of memory that it reserves; None = those of the run's resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,8 @@ class Close:
     trial: int
     state: str
     why: str
+    outcome: str = ""
+    """``INFEASIBLE``: the configuration cannot be trained here, which is no failure of the run. Else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.run_rules import SCHEMAS
 from raydrive.core.config.stdout_metrics import pattern_problem
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
@@ -152,6 +152,8 @@ class OwnKeys(Section):
     max_losses: CountOrNone | None = None
     finish_when: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["finish_when"]))] = None
     """What ends the run before its trials are used up."""
+    on_oom: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["on_oom"]))] = None
+    """What becomes of a trial that runs out of memory."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None

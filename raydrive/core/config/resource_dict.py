@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 

@@ -12,6 +12,8 @@ from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.finish import rules
 from raydrive.core.finish.rules import FinishWhen, finish_when_of
 from raydrive.core.finish.spending import misfits
+from raydrive.core.out_of_memory import rules as oom_rules
+from raydrive.core.out_of_memory.rules import OnOom, on_oom_of
 from raydrive.core.search.protocol import SamplingSpec
 
 
@@ -21,6 +23,8 @@ class RunRules:
 
     finish_when: FinishWhen | None = None
     """What ends the run before its trials are used up."""
+    on_oom: OnOom | None = None
+    """What becomes of a trial that runs out of memory; None = it has failed, as for any other reason."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) is not None for name in PARTS)
@@ -51,9 +55,9 @@ class RunRules:
         return cls(**parts)
 
 
-PARTS: Mapping[str, Any] = {"finish_when": finish_when_of}
+PARTS: Mapping[str, Any] = {"finish_when": finish_when_of, "on_oom": on_oom_of}
 """Each rule with what reads it."""
-SCHEMAS: Mapping[str, Mapping[str, Any]] = {"finish_when": rules.SCHEMA}
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {"finish_when": rules.SCHEMA, "on_oom": oom_rules.SCHEMA}
 """Each rule as JSON Schema."""
 NO_RULES = RunRules()
 
@@ -70,4 +74,6 @@ def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources)
     if given.finish_when is not None:
         kind = " ".join(filter(None, (sampling.name or type(sampling).__name__, getattr(sampling, "algorithm", ""))))
         problems += misfits(given.finish_when, amounts_of(resources), kind)
+    if given.on_oom is not None:
+        problems += oom_rules.misfits(given.on_oom, resources.memory)
     return problems

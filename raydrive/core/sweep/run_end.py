@@ -10,6 +10,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.finish.progress import GAINS, Progress, due_s, improves, reaches
 from raydrive.core.finish.spending import lines_of
+from raydrive.core.out_of_memory.recognition import HOST, kind_of
 from raydrive.core.records import COMPLETED, Close, Ended, EndRun, Estimated, Fact, Lost, Reported, Ticked
 from raydrive.core.sweep.state import State, Trial
 
@@ -30,6 +31,15 @@ def fold_closing(state: State, config: RunConfig, curves: Curves, trial: int) ->
     rules = config.rules.finish_when
     rule = None if rules is None else rules.no_improvement
     state.progress.close(curves.objective(trial), rule, config.metric.maximize)
+
+
+def fold_oom(fact: Ended | Lost, trial: Trial, config: RunConfig) -> None:
+    """Notes whether an attempt has ended for want of memory, where the run has a rule for that."""
+    if config.rules.on_oom is None or (isinstance(fact, Ended) and fact.exit_code == 0):
+        trial.oom = ""
+        return
+    trial.oom = kind_of(fact.why if isinstance(fact, Lost) else fact.error)
+    trial.ooms += trial.oom == HOST
 
 
 def ends_by_report(fact: Reported, state: State, config: RunConfig, curves: Curves) -> tuple[EndRun, ...]:

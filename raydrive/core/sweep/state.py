@@ -16,6 +16,7 @@ from raydrive.core.rank_names import most_names
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
+    INFEASIBLE,
     METRICS,
     OUTPUTS,
     QUEUED,
@@ -97,6 +98,14 @@ class Trial:
     """Name of the actor that runs the current attempt; empty until it began."""
     logged: tuple[str, ...] = ()
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
+    memory: float | None = None
+    """Bytes of memory that the current attempt reserves; None = those of the run's resources."""
+    oom: str = ""
+    """Whose memory its last attempt has run out of, where the run has a rule for that; see ``recognition``."""
+    ooms: int = 0
+    """Attempts that have run out of the node's memory, where the run has a rule for that."""
+    infeasible: bool = False
+    """Whether its configuration cannot be trained."""
     silent: bool = False
     """Whether its last attempt ended well and it had never logged the primary metric."""
     checkpoint: str | None = None
@@ -159,6 +168,7 @@ class Trial:
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
         self.steps = None
+        self.infeasible = decision.outcome == INFEASIBLE
 
     @property
     def open(self) -> bool:
@@ -200,6 +210,8 @@ class Counts:
     completed: int = 0
     canceled: int = 0
     failed: int = 0
+    infeasible: int = 0
+    """Those of the failed ones whose configuration cannot be trained."""
     without_metric: int = 0
     ended_without_metric: int = 0
     """Attempts that ended well and had never logged the primary metric."""

@@ -44,7 +44,7 @@ from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, 
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.report_fold import fold_report
-from raydrive.core.sweep.run_end import budget_due_at, ends_by, ends_by_report, fold_closing, fold_training
+from raydrive.core.sweep.run_end import budget_due_at, ends_by, ends_by_report, fold_closing, fold_oom, fold_training
 from raydrive.core.sweep.state import (
     LOST_ON_KEPT,
     Best,
@@ -333,7 +333,8 @@ class Sweep:
             trial.began_at = None
         trial.silent = isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number)
         self._state.counts.ended_without_metric += trial.silent
-        if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by:
+        fold_oom(fact, trial, self.config)
+        if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by and not trial.oom:
             trial.failures += 1
 
     def _progress(self, trial: Trial) -> tuple[int, str | None]:
@@ -346,7 +347,7 @@ class Sweep:
                 trial = state.trials[decision.trial]
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
-                trial.launched_with, trial.valued_at = self._progress(trial), None
+                trial.launched_with, trial.valued_at, trial.memory = self._progress(trial), None, decision.memory
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by
@@ -367,11 +368,13 @@ class Sweep:
         self.curves.close(trial.number)
         counts = state.counts
         counts.add(decision.state, self.curves.length(trial.number) > 0)
+        counts.infeasible += trial.infeasible
         limit = self.limits.first_failures
-        hopeless = limit and decision.state == FAILED and counts.failed == counts.closed >= limit
+        failed, closed = counts.failed - counts.infeasible, counts.closed - counts.infeasible
+        hopeless = limit and decision.state == FAILED and not trial.infeasible and failed == closed >= limit
         # A running trial that has logged the metric shows that not everything is broken: wait for it.
         if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
-            first = f"the first {counts.failed} trials failed and none succeeded"
+            first = f"the first {failed} trials failed and none succeeded"
             state.ending = RunEnding(FAILED, f"{first}; trial {trial.number}: {decision.why}")
         silent = self.limits.strict and decision.state == FAILED and trial.silent
         if silent and not state.ending and not any_logged(state, self.curves):
@@ -386,9 +389,9 @@ class Sweep:
                 yield launch(state.trials[fact.trial])
             case Ended():
                 trial, intervals = state.trials[fact.trial], self.curves.length(fact.trial)
-                yield after_end(fact, trial, intervals, self.limits, self.config.metric)
+                yield after_end(fact, trial, intervals, self.limits, self.config)
             case Lost():
-                yield after_loss(fact, state.trials[fact.trial], self.limits)
+                yield after_loss(fact, state.trials[fact.trial], self.limits, self.config)
             case Cancelled() if fact.trial is not None:
                 trial = state.trials[fact.trial]
                 yield Stop(trial.number, trial.attempt, fact.why, "user")
