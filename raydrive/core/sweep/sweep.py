@@ -316,7 +316,8 @@ class Sweep:
 
     def _fold_end(self, fact: Ended | Lost) -> None:
         trial = self._state.trials[fact.trial]
-        if isinstance(fact, Lost):
+        fold_oom(fact, trial, self.config)
+        if isinstance(fact, Lost) and not trial.oom:
             trial.losses += 1
             trial.lost_why = fact.why
             progress = self._progress(trial) != trial.launched_with
@@ -333,7 +334,6 @@ class Sweep:
             trial.began_at = None
         trial.silent = isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number)
         self._state.counts.ended_without_metric += trial.silent
-        fold_oom(fact, trial, self.config)
         if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by and not trial.oom:
             trial.failures += 1
 
