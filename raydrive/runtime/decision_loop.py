@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from raydrive.core import records
-from raydrive.core.records import Close, Decision, Fact, Finish, Launch, Stop, Suggested, Ticked
+from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import Suggestion
+from raydrive.core.search.trial_record import GAIN, Suggestion
 from raydrive.core.sweep.sweep import Sweep
 
 
@@ -81,14 +81,20 @@ class DecisionLoop:
         if self.sampler.cheap:
             while self.sweep.free_slots:
                 number = len(self.sweep.trials)
-                self._judge_one(self.suggested(number, self.sampler.ask(number, self.sweep.history)), batch)
+                for fact in self.suggested(number, self.sampler.ask(number, self.sweep.history)):
+                    self._judge_one(fact, batch)
         return batch
 
-    def suggested(self, number: int, suggestion: Suggestion | None) -> Suggested:
-        """Returns what a sampler answered, as a fact."""
+    def suggested(self, number: int, suggestion: Suggestion | None) -> tuple[Fact, ...]:
+        """Returns what a sampler answered, as facts; what its model expects of further trials comes first."""
+        now = self._now()
         if suggestion is None:
-            return Suggested(self._now(), number, None)
-        return Suggested(self._now(), number, suggestion.params, suggestion.origin, suggestion.details)
+            return (Suggested(now, number, None),)
+        answer = Suggested(now, number, suggestion.params, suggestion.origin, suggestion.details)
+        gain, rules = suggestion.details.get(GAIN), self.sweep.config.rules.finish_when
+        if rules is None or rules.expected_gain_below is None or not isinstance(gain, int | float):
+            return (answer,)
+        return (Estimated(now, float(gain), number), answer)
 
     def _judge_one(self, fact: Fact, batch: Batch) -> None:
         sweep = self.sweep
@@ -133,7 +139,7 @@ class DecisionLoop:
         self._step(facts)
         while self.sweep.free_slots:
             number = len(self.sweep.trials)
-            self._step([self.suggested(number, self.sampler.ask(number, self.sweep.history))])
+            self._step(self.suggested(number, self.sampler.ask(number, self.sweep.history)))
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

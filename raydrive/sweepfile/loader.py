@@ -24,6 +24,7 @@ from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.core.config.argument_values import flag_parameters, quoted_notes, unflattenable
 from raydrive.core.config.command_line import OF_PARAMETERS, Reference, check_references, references
 from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.run_rules import PARTS, RunRules
 from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
@@ -169,6 +170,7 @@ class _Reader:
         given = self._mapping("raydrive").get("resume_child_runs")
         children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
+        rules = self._rules(self._mapping("raydrive"))
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -189,6 +191,7 @@ class _Reader:
                     flags=flag_parameters(sampling.space),
                 ),
                 seed=self._seed(keys, own, default_seed),
+                rules=rules,
             )
         except ConfigError as error:
             self._take(error, _PATHS)
@@ -233,6 +236,14 @@ class _Reader:
         except ConfigError as error:
             self._take(error, _RESERVED)
             return Resources(), ""
+
+    def _rules(self, settings: Mapping[str, Any]) -> RunRules:
+        """What ends the run early, and the like."""
+        try:
+            return RunRules.of(settings, "raydrive.")
+        except ConfigError as error:
+            self._take(error)
+            return RunRules()
 
     def _experiment(self) -> None:
         name = self.raw.get("experiment_name")
@@ -392,6 +403,7 @@ _PATHS = {
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",
     "primary_metric_value": "objective.value",
+    **{name: f"raydrive.{name}" for name in PARTS},
 }
 """Names of the configuration as a sweep file has them."""
 _RESERVED = {f"resources.{name}": f"raydrive.resources.{name}" for name in ResourceKeys.model_fields}

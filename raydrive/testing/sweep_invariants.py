@@ -65,6 +65,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "limits": repr(sweep.limits),
         "ending": repr(sweep.ending),
         "finished": repr(sweep.finished),
+        "progress": repr(sweep.progress),
         "exhausted": sweep.exhausted,
         "epoch": sweep.epoch,
         "reports": sweep.reports,
@@ -159,12 +160,12 @@ def _wrong_with_best(sweep: Sweep) -> list[str]:
 
 def _wrong_with_trial(sweep: Sweep, number: int, trial: Trial) -> list[str]:
     is_open = any(other is trial for other in sweep.open_trials)
-    ends = trial.failures + trial.losses
+    ends = trial.failures + trial.losses + trial.ooms
     rules = {
         f"is called {trial.number}": trial.number == number,
         f"is {trial.state}, but listed as {'open' if is_open else 'closed'}": trial.open == is_open,
         f"is in the unknown state {trial.state}": trial.state in TERMINAL | {RUNNING, records.QUEUED},
-        f"failed {trial.failures} times and was lost {trial.losses} times in {trial.attempt} attempts": (
+        f"ended {ends} times (failed {trial.failures}, lost {trial.losses}) in {trial.attempt} attempts": (
             ends <= trial.attempt if trial.state in TERMINAL else ends == trial.attempt - 1
         ),
         "is closed without a time or a reason": trial.open or (trial.ended_at is not None and trial.why != ""),

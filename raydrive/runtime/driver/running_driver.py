@@ -325,7 +325,7 @@ class RunningDriver:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
         self._asking = None
-        self._mailbox.post([decision_loop.suggested(number, suggestion)])
+        self._mailbox.post(decision_loop.suggested(number, suggestion))
 
     # ------------------------------------------------------------------ time
 
