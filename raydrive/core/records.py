@@ -25,6 +25,7 @@ Params = Mapping[str, Any]
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
 OUTPUTS = "outputs"
+INFEASIBLE = "infeasible"
 METRICS = "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
 
@@ -157,6 +158,17 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimated:
+    """A sampler with a model bounded what any further configuration could gain. Recorded only where a rule asks."""
+
+    at: float
+    gain: float
+    """In units of the metric, 0 or more: no configuration is better than the best known one by more than this."""
+    trials: int = 0
+    """Number of trials that it was estimated after."""
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """Start an attempt of a trial."""
 
@@ -175,6 +187,8 @@ class Launch:
     """The step of the first of them."""
     last_step: float | None = None
     """The step of the last of them."""
+    memory: float | None = None
+    """Bytes of memory that it reserves; None = those of the run's resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +209,20 @@ class Close:
     trial: int
     state: str
     why: str
+    outcome: str = ""
+    """``INFEASIBLE``: the configuration cannot be trained here, which is no failure of the run. Else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndRun:
+    """Start no more trials and end those that run, for a rule of the run's own; ``Finish`` follows."""
+
+    state: str
+    why: str
+    rule: str = ""
+    """Name of the rule, as in ``finish_when``."""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """The numbers that it was judged by, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,16 +233,27 @@ class Finish:
     why: str
 
 
-Fact = Started | Suggested | Began | Reported | Checkpointed | Noted | Ended | Lost | Cancelled | Ticked | UserFact
-Decision = Launch | Stop | Close | Finish
+Fact = (
+    Started
+    | Suggested
+    | Began
+    | Reported
+    | Checkpointed
+    | Noted
+    | Ended
+    | Lost
+    | Cancelled
+    | Ticked
+    | Estimated
+    | UserFact
+)
+Decision = Launch | Stop | Close | Finish | EndRun
 Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
-_FACTS: dict[str, type[Any]] = {
-    c.__name__: c
-    for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked, *USER_FACTS)
-}
-_DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish)}
+_OWN = (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked, Estimated)
+_FACTS: dict[str, type[Any]] = {c.__name__: c for c in (*_OWN, *USER_FACTS)}
+_DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish, EndRun)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
 _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}
 _SCALARS = frozenset({float, int, str, bool, type(None)})

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from raydrive.core import records
-from raydrive.core.records import Close, Decision, Fact, Finish, Launch, Stop, Suggested, Ticked
+from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import Suggestion
 from raydrive.core.sweep.edits import sampler_now
 from raydrive.core.sweep.steering_state import GIVEN
+from raydrive.core.search.trial_record import GAIN, Suggestion
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_facts import Edited
 
@@ -92,7 +92,8 @@ class DecisionLoop:
             if (given := self.given()) is not None:
                 self._judge_one(given, batch)
             elif self.sampler.cheap:
-                self._judge_one(self._asked(), batch)
+                for fact in self._asked():
+                    self._judge_one(fact, batch)
             else:
                 break
         return batch
@@ -112,15 +113,20 @@ class DecisionLoop:
             return None
         return Suggested(self._now(), len(self.sweep.trials), given.params, GIVEN, given.details)
 
-    def _asked(self) -> Suggested:
+    def _asked(self) -> tuple[Fact, ...]:
         number = len(self.sweep.trials)
         return self.suggested(number, self.sampler.ask(number, self.sweep.history))
 
-    def suggested(self, number: int, suggestion: Suggestion | None) -> Suggested:
-        """Returns what a sampler answered, as a fact."""
+    def suggested(self, number: int, suggestion: Suggestion | None) -> tuple[Fact, ...]:
+        """Returns what a sampler answered, as facts; what its model expects of further trials comes first."""
+        now = self._now()
         if suggestion is None:
-            return Suggested(self._now(), number, None)
-        return Suggested(self._now(), number, suggestion.params, suggestion.origin, suggestion.details)
+            return (Suggested(now, number, None),)
+        answer = Suggested(now, number, suggestion.params, suggestion.origin, suggestion.details)
+        gain, rules = suggestion.details.get(GAIN), self.sweep.config.rules.finish_when
+        if rules is None or rules.expected_gain_below is None or not isinstance(gain, int | float):
+            return (answer,)
+        return (Estimated(now, float(gain), number), answer)
 
     def _judge_one(self, fact: Fact, batch: Batch) -> None:
         sweep = self.sweep
@@ -164,7 +170,8 @@ class DecisionLoop:
         """
         self._step(facts)
         while self.sweep.free_slots:
-            self._step([self.given() or self._asked()])
+            given = self.given()
+            self._step(self._asked() if given is None else (given,))
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

@@ -367,7 +367,7 @@ def _facts(outcome: RunResult) -> list[Fact]:
     return [records.load(line)[0] for line in outcome.lines]
 
 
-def _decisions(outcome: RunResult) -> list[Launch | Stop | Close | Finish]:
+def _decisions(outcome: RunResult) -> list[records.Decision]:
     return [decision for line in outcome.lines for decision in records.load(line)[1]]
 
 

@@ -66,6 +66,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "limits": repr(sweep.limits),
         "ending": repr(sweep.ending),
         "finished": repr(sweep.finished),
+        "progress": repr(sweep.progress),
         "exhausted": sweep.exhausted,
         "epoch": sweep.epoch,
         "reports": sweep.reports,
@@ -167,14 +168,14 @@ def _wrong_with_best(sweep: Sweep) -> list[str]:
 def _wrong_with_trial(sweep: Sweep, number: int, trial: Trial) -> list[str]:
     is_open = any(other is trial for other in sweep.open_trials)
     again = any(isinstance(one.fact, Retried) and one.fact.trial == number for one in sweep.steering.log)
-    ends = trial.failures + trial.losses
+    ends = trial.failures + trial.losses + trial.ooms
     rules = {
         f"is called {trial.number}": trial.number == number,
         f"is {trial.state}, but listed as {'open' if is_open else 'closed'}": (
             trial.open == (is_open or number in sweep.steering.retries)
         ),
         f"is in the unknown state {trial.state}": trial.state in TERMINAL | {RUNNING, records.QUEUED},
-        f"failed {trial.failures} times and was lost {trial.losses} times in {trial.attempt} attempts": (
+        f"ended {ends} times (failed {trial.failures}, lost {trial.losses}) in {trial.attempt} attempts": (
             ends <= trial.attempt if again or trial.state in TERMINAL else ends == trial.attempt - 1
         ),
         "is closed without a time or a reason": trial.open or (trial.ended_at is not None and trial.why != ""),

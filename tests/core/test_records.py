@@ -20,6 +20,8 @@ from raydrive.core.records import (
     Checkpointed,
     Close,
     Ended,
+    EndRun,
+    Estimated,
     Finish,
     Launch,
     Lost,
@@ -45,8 +47,9 @@ FACTS: tuple[type[Any], ...] = (
     Cancelled,
     Ticked,
     *USER_FACTS,
+    Estimated,
 )
-DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish)
+DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish, EndRun)
 
 numbers = st.integers(-(2**70), 2**70) | st.floats()
 json_values = st.recursive(

@@ -43,6 +43,14 @@ class Sampler(Protocol):
         ...
 
 
+@runtime_checkable
+class BoundsGain(Protocol):
+    """A sampler that can tell, where it is asked to, what any further configuration could gain."""
+
+    bounds_gain: bool
+    """Whether to put ``trial_record.GAIN`` among the details of proposals; set before the first question."""
+
+
 class SamplingSpec(ABC):
     """What the user asks for: a search space and a way to search it.
 

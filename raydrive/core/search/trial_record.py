@@ -8,6 +8,10 @@ from typing import Any
 
 from raydrive.core.records import QUEUED, Params
 
+GAIN = "gain_bound"
+"""Name among the details of a suggestion: no configuration is better than the best known one by more than this, by the
+sampler's model, in units of the metric, 0 or more."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:

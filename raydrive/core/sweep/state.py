@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.finish.progress import Progress
 from raydrive.core.numbers import as_float
 from raydrive.core.objective import BEST
 from raydrive.core.rank_names import most_names
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
+    INFEASIBLE,
     METRICS,
     OUTPUTS,
     QUEUED,
@@ -98,6 +100,14 @@ class Trial:
     """Name of the actor that runs the current attempt; empty until it began."""
     logged: tuple[str, ...] = ()
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
+    memory: float | None = None
+    """Bytes of memory that the current attempt reserves; None = those of the run's resources."""
+    oom: str = ""
+    """Whose memory its last attempt has run out of, where the run has a rule for that; see ``recognition``."""
+    ooms: int = 0
+    """Attempts that have run out of the node's memory, where the run has a rule for that."""
+    infeasible: bool = False
+    """Whether its configuration cannot be trained."""
     silent: bool = False
     """Whether its last attempt ended well and it had never logged the primary metric."""
     checkpoint: str | None = None
@@ -160,6 +170,7 @@ class Trial:
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
         self.steps = None
+        self.infeasible = decision.outcome == INFEASIBLE
 
     @property
     def open(self) -> bool:
@@ -190,6 +201,8 @@ class RunEnding:
 
     state: str
     why: str
+    rule: str = ""
+    """Rule of ``finish_when`` that ends it; empty for anything else."""
 
 
 @dataclass(slots=True)
@@ -199,6 +212,8 @@ class Counts:
     completed: int = 0
     canceled: int = 0
     failed: int = 0
+    infeasible: int = 0
+    """Those of the failed ones whose configuration cannot be trained."""
     without_metric: int = 0
     ended_without_metric: int = 0
     """Attempts that ended well and had never logged the primary metric."""
@@ -322,6 +337,7 @@ class State:
     open: dict[int, Trial] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     clock: Clock = field(default_factory=Clock)
+    progress: Progress = field(default_factory=Progress)
     epoch: int = 0
     exhausted: bool = False
     best: Best | None = None
@@ -348,6 +364,11 @@ class State:
                 continue
             why = f"timeout: ran for {duration_text(limit_s)}, the limit of one attempt"
             yield Stop(trial.number, trial.attempt, why, "timeout")
+
+
+def stop_all(state: State, why: str) -> tuple[Stop, ...]:
+    """Returns the decisions that end all open trials which nothing ends yet, because the run is ending."""
+    return tuple(Stop(one.number, one.attempt, why, "run") for one in state.open.values() if not one.stop_by)
 
 
 def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:

@@ -117,6 +117,8 @@ class Steering:
         counts = state.counts
         counts.add(trial.state, curves.length(trial.number) > 0, -1)
         counts.ended_without_metric -= trial.silent
+        counts.infeasible -= trial.infeasible
+        trial.infeasible, trial.oom = False, ""
         trial.params = plain_params(trial.params)
         trial.state, trial.why, trial.stop_by, trial.ended_at, trial.silent = QUEUED, "", "", None, False
         trial.forgiven = (trial.failures, trial.losses)

@@ -8,13 +8,13 @@ thread or Ray in here: time arrives as ``fact.at``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.retention import needs_of
+from raydrive.core.finish.progress import Progress
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -26,6 +26,8 @@ from raydrive.core.records import (
     Close,
     Decision,
     Ended,
+    EndRun,
+    Estimated,
     Fact,
     Finish,
     Launch,
@@ -42,6 +44,8 @@ from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.report_block import Piece
+from raydrive.core.sweep.report_fold import fold_report
+from raydrive.core.sweep.run_end import budget_due_at, ends_by, ends_by_report, fold_closing, fold_oom, fold_training
 from raydrive.core.sweep.state import (
     LOST_ON_KEPT,
     Best,
@@ -51,6 +55,7 @@ from raydrive.core.sweep.state import (
     Trial,
     details_of,
     duration_text,
+    stop_all,
 )
 from raydrive.core.sweep.steering_state import Given, Logged, Steering
 from raydrive.core.sweep.sweep_view import SweepView
@@ -137,6 +142,8 @@ class Sweep(SweepView):
         if limits.trial_timeout_s is not None:
             begun = [t.began_at for t in state.open.values() if t.began_at is not None and not t.stop_by]
             due.extend(began_at + limits.trial_timeout_s for began_at in begun)
+        if (budget_due := budget_due_at(state, self.config)) is not None:
+            due.append(budget_due)
         return min(due, default=None)
 
     # ------------------------------------------------------------------ the door
@@ -157,6 +164,8 @@ class Sweep(SweepView):
                 return fact.epoch > state.epoch
             case Ticked():
                 return state.epoch > 0 and not state.finished
+            case Estimated():
+                return state.epoch > 0 and not (state.finished or state.ending)
             case Suggested():
                 return fact.trial == len(state.trials) and self.free_slots > 0
             case Cancelled(trial=None):
@@ -214,7 +223,7 @@ class Sweep(SweepView):
         state = self._state
         match fact:
             case Reported():
-                self._fold_report(fact)
+                fold_report(fact, state, self.curves)
             case Suggested():
                 if fact.params is None:
                     state.exhausted = True
@@ -237,6 +246,8 @@ class Sweep(SweepView):
                 state.ending = RunEnding(CANCELED, fact.why)
             case Started():
                 self._fold_start(fact)
+            case Estimated():
+                state.progress.estimate(fact.gain, fact.trials)
             case Ticked():
                 limit_s = self.limits.max_duration_s
                 if limit_s is not None and not state.ending and fact.at >= state.clock.due_at(limit_s):
@@ -279,45 +290,13 @@ class Sweep(SweepView):
         if fact.limits or self.steering.reopens:
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
+            state.progress.since = 0
             self.steering.reopens = False
-
-    def _fold_report(self, fact: Reported) -> bool:
-        """Returns whether the report carries the trial's next interval."""
-        state = self._state
-        trial = state.trials[fact.trial]
-        trial.seq, trial.heard_at = fact.seq, fact.at
-        state.reports += 1
-        if fact.at > state.clock.last_at:
-            state.clock.last_at = fact.at
-        if not fact.interval:
-            if not self.curves.length(trial.number):
-                trial.logs(fact.metrics)
-            return False
-        trial.logged = ()
-        before, trial.valued_at = trial.valued_at, fact.at
-        if before is not None:  # a measure of its pace, see saving.py
-            gap_s = fact.at - before
-            trial.gaps += 1
-            if gap_s > 0.0:
-                trial.gaps_s += gap_s
-                trial.gaps_s2 += gap_s * gap_s
-        value = math.nan if fact.value is None else fact.value
-        if not self.curves.add(trial.number, fact.interval, value):
-            return False  # a relaunched attempt logs an interval again: the first value stands
-        if fact.step is not None or trial.steps is not None:
-            trial.took(fact.step, fact.interval)
-        if self._keeps_best and (state.best is None or self._better(value, state.best.value)):
-            kept = self.curves.values(trial.number)[-1]  # as a float, which a whole number of any size is not
-            if math.isfinite(kept):
-                state.best = Best(trial.number, kept, fact.interval)
-        return True
-
-    def _better(self, left: float, right: float) -> bool:
-        return left > right if self.config.metric.maximize else left < right
 
     def _fold_end(self, fact: Ended | Lost) -> None:
         trial = self._state.trials[fact.trial]
-        if isinstance(fact, Lost):
+        fold_oom(fact, trial, self.config)
+        if isinstance(fact, Lost) and not trial.oom:
             trial.losses += 1
             trial.lost_why = fact.why
             progress = self._progress(trial) != trial.launched_with
@@ -330,10 +309,11 @@ class Sweep(SweepView):
                 # Perhaps nothing trained while there was no driver; what was heard of is certain.
                 until = max(clock.left_at, trial.heard_at)
             trial.trained_s += max(0.0, until - trial.began_at)
+            fold_training(self._state, self.config, max(0.0, until - trial.began_at))
             trial.began_at = None
         trial.silent = isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number)
         self._state.counts.ended_without_metric += trial.silent
-        if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by:
+        if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by and not trial.oom:
             trial.failures += 1
 
     def _progress(self, trial: Trial) -> tuple[int, str | None]:
@@ -346,8 +326,8 @@ class Sweep(SweepView):
                 trial = state.trials[decision.trial]
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
-                trial.launched_with, trial.valued_at = self._progress(trial), None
                 self.steering.leaves(decision.trial, state)
+                trial.launched_with, trial.valued_at, trial.memory = self._progress(trial), None, decision.memory
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by
@@ -355,6 +335,8 @@ class Sweep(SweepView):
                     state.ending = RunEnding(FAILED, decision.why)
             case Close():
                 self._fold_close(decision, at)
+            case EndRun():
+                state.ending = RunEnding(decision.state, decision.why, decision.rule)
             case Finish():
                 state.finished = decision
 
@@ -363,14 +345,17 @@ class Sweep(SweepView):
         self.steering.leaves(decision.trial, state)
         trial = state.open.pop(decision.trial)
         trial.close(decision, at, state.names)
+        fold_closing(state, self.config, self.curves, trial.number)
         self.curves.close(trial.number)
         counts = state.counts
         counts.add(decision.state, self.curves.length(trial.number) > 0)
+        counts.infeasible += trial.infeasible
         limit = self.limits.first_failures
-        hopeless = limit and decision.state == FAILED and counts.failed == counts.closed >= limit
+        failed, closed = counts.failed - counts.infeasible, counts.closed - counts.infeasible
+        hopeless = limit and decision.state == FAILED and not trial.infeasible and failed == closed >= limit
         # A running trial that has logged the metric shows that not everything is broken: wait for it.
         if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
-            first = f"the first {counts.failed} trials failed and none succeeded"
+            first = f"the first {failed} trials failed and none succeeded"
             state.ending = RunEnding(FAILED, f"{first}; trial {trial.number}: {decision.why}")
         silent = self.limits.strict and decision.state == FAILED and trial.silent
         if silent and not state.ending and not any_logged(state, self.curves):
@@ -385,9 +370,9 @@ class Sweep(SweepView):
                 yield launch(state.trials[fact.trial])
             case Ended():
                 trial, intervals = state.trials[fact.trial], self.curves.length(fact.trial)
-                yield after_end(fact, trial, intervals, self.limits, self.config.metric)
+                yield after_end(fact, trial, intervals, self.limits, self.config)
             case Lost():
-                yield after_loss(fact, state.trials[fact.trial], self.limits)
+                yield after_loss(fact, state.trials[fact.trial], self.limits, self.config)
             case Cancelled() if fact.trial in self.steering.retries:
                 yield Close(fact.trial, CANCELED, fact.why)
             case Cancelled() if fact.trial is not None:
@@ -397,16 +382,15 @@ class Sweep(SweepView):
                 yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
             case _ if isinstance(fact, USER_FACTS):
                 yield from self.steering.answer(fact, state, self.config, self.curves)
+        yield from ends_by(fact, state, self.config, self.curves)
         if state.ending and not state.finished:
-            for trial in self.open_trials:
-                if not trial.stop_by:
-                    yield Stop(trial.number, trial.attempt, state.ending.why, "run")
+            yield from stop_all(state, state.ending.why)
         yield from self.steering.next_decisions(state, self.limits.max_concurrent_runs)
         if not state.open and not state.finished and not self.steering.waits(state, self.limits.max_total_runs):
             yield from finish(state, self.limits)
 
-    def _judge_report(self, fact: Reported) -> tuple[Stop, ...]:
-        """The hot path, from fact to folded decisions: only stops can follow from a report.
+    def _judge_report(self, fact: Reported) -> tuple[Decision, ...]:
+        """The hot path, from fact to folded decisions: only stops and the end of the run can follow from a report.
 
         Raises:
             UserCodeError: If a policy of the user's fails.
@@ -414,13 +398,12 @@ class Sweep(SweepView):
         state = self._state
         trial = state.trials[fact.trial]
         if self.limits.strict and ends_run(self.limits.strict, fact, trial, state, self.curves):
-            self._fold_report(fact)
-            decisions = stops(self.config, trial, state)
-            for decision in decisions:
-                self._fold_decision(decision, fact.at)
-            return decisions
-        if not self._fold_report(fact) or trial.stop_by:
+            fold_report(fact, state, self.curves)
+            return self._folded(stops(self.config, trial, state), fact.at)
+        if not fold_report(fact, state, self.curves) or trial.stop_by:
             return ()
+        if ends := ends_by_report(fact, state, self.config, self.curves):
+            return self._folded((*ends, *stop_all(state, ends[0].why)), fact.at)
         policy = self.config.policy
         try:
             verdict = policy.judge(fact.trial, fact.interval, self.curves)
@@ -431,5 +414,9 @@ class Sweep(SweepView):
             if is_own(type(policy)):
                 raise
             raise failure(policy, f"judge(trial {fact.trial}, interval {fact.interval})", error) from error
-        self._fold_decision(stop, fact.at)
-        return (stop,)
+        return self._folded((stop,), fact.at)
+
+    def _folded(self, decisions: tuple[Decision, ...], at: float) -> tuple[Decision, ...]:
+        for decision in decisions:
+            self._fold_decision(decision, at)
+        return decisions

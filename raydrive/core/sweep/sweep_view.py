@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.finish.progress import Progress
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
 from raydrive.core.sweep.missing_metric import any_logged
 from raydrive.core.sweep.state import RunEnding, State
@@ -27,6 +28,11 @@ class SweepView:
     def finished(self) -> Finish | None:
         """Set once the run is over."""
         return self._state.finished
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is by the rules that end it; not to be changed."""
+        return self._state.progress
 
     @property
     def exhausted(self) -> bool:

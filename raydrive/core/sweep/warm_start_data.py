@@ -22,7 +22,7 @@ from raydrive.core.json_values import decoded, encoded
 from raydrive.core.objective import BEST, Objective
 from raydrive.core.records import CANCELED, Params
 from raydrive.core.search.checked_sampler import building
-from raydrive.core.search.protocol import Sampler
+from raydrive.core.search.protocol import BoundsGain, Sampler
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.expressions import Choice, Expression
 from raydrive.core.space.search_space import Space
@@ -158,6 +158,9 @@ def sampler_of(config: RunConfig, warm_start: WarmStartData = EMPTY) -> Sampler:
     maximize = config.metric.maximize
     before = warm_start.seen(maximize, config.metric.value) if config.sampling.learns else []
     sampler: Sampler = build(config.seed, maximize, before=before) if before else build(config.seed, maximize)
+    rules = config.rules.finish_when
+    if rules is not None and rules.expected_gain_below is not None and isinstance(sampler, BoundsGain):
+        sampler.bounds_gain = True
     continued, space = config.lineage.continued, config.sampling.space
     if not continued:
         return sampler

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
-from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started, Suggested, Ticked
+from raydrive.core.records import RUNNING, Cancelled, Ended, Estimated, Fact, Lost, Started, Suggested, Ticked
 from raydrive.core.steering.edit_checks import effective
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
@@ -41,6 +41,7 @@ from raydrive.runtime.driver.steering import (
 from raydrive.runtime.driver.user_classes import why_it_failed
 from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
 
@@ -289,7 +290,9 @@ class RunningDriver:
     async def _judge_part(self, facts: Sequence[Fact], *, more: bool) -> Batch:
         """Judges facts and makes them durable; an edit or a retry is a part of its own."""
         decision_loop = self._decision_loop
-        facts = [fact for fact in facts if not isinstance(fact, Suggested) or self._proposals.is_current(fact)]
+        facts = [
+            fact for fact in facts if not isinstance(fact, Estimated | Suggested) or self._proposals.is_current(fact)
+        ]
         if asks_for_more(self.sweep, facts):
             decision_loop.sweep = await self._in_journal_thread(folded_anew, self._layout, self.sweep)
         with self._watch.during(self._note_held_up):
@@ -354,7 +357,7 @@ class RunningDriver:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
         self._asking = None
-        self._mailbox.post([self._proposals.made(decision_loop.suggested(number, suggestion), sampler)])
+        self._mailbox.post(self._proposals.made(decision_loop.suggested(number, suggestion), sampler))
 
     # ------------------------------------------------------------------ time
 
@@ -440,5 +443,12 @@ class RunningDriver:
         self._over.set()
         self._watch.stop()
         self._pool.kill_all()  # of a run that was over already when this driver began, too
+        await asyncio.get_running_loop().run_in_executor(None, self._remove_data)
         await self._compactor.finish(LINGER_S)
         self._host.end()
+
+    def _remove_data(self) -> None:
+        """Removes the data that all trials have read: they are over."""
+        if folder := self.sweep.config.trial.data_folder:
+            with contextlib.suppress(StorageError, OSError):
+                open_folder(folder).delete_tree()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeError
-from raydrive.core.records import Fact, Suggested
+from raydrive.core.records import Fact
 from raydrive.core.search.protocol import Sampler
 from raydrive.core.steering.edit_checks import effective
 from raydrive.core.steering.requests import Planned, plan
@@ -115,14 +115,14 @@ class Proposals:
 
     def __init__(self, decision_loop: DecisionLoop) -> None:
         self._decision_loop = decision_loop
-        self._made: list[tuple[Suggested, Sampler]] = []
+        self._made: list[tuple[Fact, Sampler]] = []
 
-    def made(self, fact: Suggested, sampler: Sampler) -> Suggested:
+    def made(self, facts: Sequence[Fact], sampler: Sampler) -> Sequence[Fact]:
         """Returns a proposal, whose sampler is remembered until it is judged."""
-        self._made.append((fact, sampler))
-        return fact
+        self._made += [(fact, sampler) for fact in facts]
+        return facts
 
-    def is_current(self, fact: Suggested) -> bool:
+    def is_current(self, fact: Fact) -> bool:
         """Whether a proposal is the present sampler's; it is forgotten then."""
         sampler = next((by for one, by in self._made if one is fact), None)
         self._made = [pair for pair in self._made if pair[0] is not fact]
