@@ -20,15 +20,14 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Params = Mapping[str, Any]
 """Hyperparameters by name; values are JSON values (a dict choice gives a dict)."""
 
-# Trial states; the words of HyperDrive's child runs.
+# Trial states.
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
 PAUSED = "Paused"
 """No attempt is under way, nothing is reserved, and the trial may go on later from its checkpoint."""
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
 BY_PAUSE = "pause"
 """``Stop.by`` of a stop that carries out a ``Pause``: the trial is not over."""
-OUTPUTS = "outputs"
-METRICS = "metrics"
+OUTPUTS, METRICS = "outputs", "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
 
 
