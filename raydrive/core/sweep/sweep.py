@@ -45,6 +45,7 @@ from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
+from raydrive.core.sweep.readable_sweep import ReadableSweep
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.state import (
     LOST_ON_KEPT,
@@ -56,12 +57,11 @@ from raydrive.core.sweep.state import (
     details_of,
     duration_text,
 )
-from raydrive.core.sweep.sweep_reading import SweepReading
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
 
 
-class Sweep(SweepReading):
+class Sweep(ReadableSweep):
     """One run, as far as its facts tell.
 
     Args:

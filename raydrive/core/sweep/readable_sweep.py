@@ -11,7 +11,7 @@ from raydrive.core.sweep.missing_metric import any_logged
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
 
 
-class SweepReading:
+class ReadableSweep:
     """The readable part of ``Sweep``."""
 
     config: RunConfig
