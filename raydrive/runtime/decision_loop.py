@@ -12,13 +12,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from raydrive.core import records
-from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Stop, Suggested, Ticked
+from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import Sampler
+from raydrive.core.search.trial_record import GAIN, Continuation, Suggestion, TrialRecord
 from raydrive.core.sweep.edits import sampler_now
 from raydrive.core.sweep.steering_state import GIVEN
-from raydrive.core.search.trial_record import GAIN, Suggestion
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_facts import Edited
+
+Answer = Suggestion | Continuation | None
+"""What a sampler answers; None: nothing is left to try."""
+
+
+def _nothing(history: Sequence[TrialRecord]) -> None:
+    """The answer of a sampler that does not choose among paused trials."""
 
 
 class TrialRunner(Protocol):
@@ -88,11 +95,11 @@ class DecisionLoop:
             self._judge_one(fact, batch)
             if isinstance(fact, Edited) and "sampling" in fact.patch:
                 self.sampler = self.made_sampler()
-        while self.sweep.free_slots and not more:
-            if (given := self.given()) is not None:
+        while not more:
+            if self.sweep.free_slots and (given := self.given()) is not None:
                 self._judge_one(given, batch)
-            elif self.sampler.cheap:
-                for fact in self._asked():
+            elif self.sampler.cheap and self.wants_answer:
+                for fact in self.suggested(*self.question(self.sweep.history)()):
                     self._judge_one(fact, batch)
             else:
                 break
@@ -113,20 +120,37 @@ class DecisionLoop:
             return None
         return Suggested(self._now(), len(self.sweep.trials), given.params, GIVEN, given.details)
 
-    def _asked(self) -> tuple[Fact, ...]:
-        number = len(self.sweep.trials)
-        return self.suggested(number, self.sampler.ask(number, self.sweep.history))
+    @property
+    def wants_answer(self) -> bool:
+        """Whether the sampler is to be asked what to train now."""
+        sweep = self.sweep
+        return (sweep.free_slots > 0 and sweep.next_given is None) or sweep.may_continue
 
-    def suggested(self, number: int, suggestion: Suggestion | None) -> tuple[Fact, ...]:
+    def question(self, history: Sequence[TrialRecord]) -> Callable[[], tuple[int, Answer]]:
+        """Returns what asks the sampler, in any thread, and returns the number of the next trial and the answer.
+
+        Args:
+            history: The trials so far; for another thread a copy.
+        """
+        number, sampler = len(self.sweep.trials), self.sampler
+        if self.sweep.free_slots:
+            return lambda: (number, sampler.ask(number, history))
+        # No further trial may begin: only a sampler that chooses among paused ones is asked, for one of them.
+        go_on: Callable[[Sequence[TrialRecord]], Answer] = getattr(sampler, "go_on", _nothing)
+        return lambda: (number, go_on(history))
+
+    def suggested(self, number: int, answer: Answer) -> tuple[Fact, ...]:
         """Returns what a sampler answered, as facts; what its model expects of further trials comes first."""
         now = self._now()
-        if suggestion is None:
+        if answer is None:
             return (Suggested(now, number, None),)
-        answer = Suggested(now, number, suggestion.params, suggestion.origin, suggestion.details)
-        gain, rules = suggestion.details.get(GAIN), self.sweep.config.rules.finish_when
+        if isinstance(answer, Continuation):
+            return (Resumed(now, answer.trial, answer.until, answer.origin, answer.details),)
+        fact = Suggested(now, number, answer.params, answer.origin, answer.details, answer.until)
+        gain, rules = answer.details.get(GAIN), self.sweep.config.rules.finish_when
         if rules is None or rules.expected_gain_below is None or not isinstance(gain, int | float):
-            return (answer,)
-        return (Estimated(now, float(gain), number), answer)
+            return (fact,)
+        return (Estimated(now, float(gain), number), fact)
 
     def _judge_one(self, fact: Fact, batch: Batch) -> None:
         sweep = self.sweep
@@ -169,9 +193,13 @@ class DecisionLoop:
             StorageError: If the journal cannot be written.
         """
         self._step(facts)
-        while self.sweep.free_slots:
-            given = self.given()
-            self._step(self._asked() if given is None else (given,))
+        while True:
+            if self.sweep.free_slots and (given := self.given()) is not None:
+                self._step((given,))
+            elif self.wants_answer:
+                self._step(self.suggested(*self.question(self.sweep.history)()))
+            else:
+                return
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

@@ -26,8 +26,10 @@ from raydrive.core.records import (
     Launch,
     Lost,
     Noted,
+    Pause,
     Record,
     Reported,
+    Resumed,
     Started,
     Stop,
     Suggested,
@@ -38,6 +40,7 @@ from raydrive.core.user_facts import USER_FACTS
 FACTS: tuple[type[Any], ...] = (
     Started,
     Suggested,
+    Resumed,
     Began,
     Reported,
     Checkpointed,
@@ -49,7 +52,7 @@ FACTS: tuple[type[Any], ...] = (
     *USER_FACTS,
     Estimated,
 )
-DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish, EndRun)
+DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Pause, Close, Finish, EndRun)
 
 numbers = st.integers(-(2**70), 2**70) | st.floats()
 json_values = st.recursive(
@@ -74,7 +77,11 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-OF_FIELD = dict.fromkeys(("Cancelled.trial", "Annotated.trial"), st.none() | st.integers(0, 2**40))
+OF_FIELD = {
+    "Cancelled.trial": st.none() | st.integers(0, 2**40),
+    "Suggested.until": st.none() | st.integers(0, 2**40),
+    "Resumed.until": st.none() | st.integers(0, 2**40),
+}
 
 
 def any_of(kinds: tuple[type[Any], ...]) -> st.SearchStrategy[Any]:

@@ -17,7 +17,7 @@ from raydrive.core.json_values import json_of
 from raydrive.core.records import CANCELED
 from raydrive.core.search.protocol import Sampler
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
-from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, misfit, sampler_of
 
@@ -94,9 +94,14 @@ class EditedSpace:
         """As the sampler behind it."""
         return self._sampler.cheap
 
-    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
         """Returns what the sampler proposes."""
         return self._sampler.ask(number, _Seen(history, self.seen))
+
+    def go_on(self, history: Sequence[TrialRecord]) -> Any:
+        """Returns which paused trial the sampler has go on, where it is one that chooses."""
+        go_on = getattr(self._sampler, "go_on", None)
+        return None if go_on is None else go_on(_Seen(history, self.seen))
 
     def seen(self, record: TrialRecord) -> TrialRecord:
         """Returns a trial as a sampler of the space sees it."""

@@ -67,7 +67,7 @@ def after_loss(fact: Lost, trial: Trial, limits: Limits, config: RunConfig) -> L
 
 
 def launch(
-    trial: Trial, not_before: float | None = None, memory: float | None = None, *, fresh: bool = False
+    trial: Trial, not_before: float | None = None, memory: float | None = None, *, fresh: bool = False, why: str = ""
 ) -> Launch:
     """Returns the decision to start the next attempt of a trial, at a time or at once.
 
@@ -76,14 +76,16 @@ def launch(
         not_before: When, in seconds since the epoch; None = at once.
         memory: Bytes of memory that it reserves; None = as many as before.
         fresh: Whether it begins at the start, even where it has a checkpoint.
+        why: Why it goes on, where it was paused.
     """
     memory = trial.memory if memory is None else memory
     number, attempt, params = trial.number, trial.attempt + 1, plain_params(trial.params)
     if fresh:
-        return Launch(number, attempt, params, None, 0, not_before, memory=memory)
+        return Launch(number, attempt, params, None, 0, not_before, memory=memory, why=why)
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
-    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last, memory)
+    known = (not_before, recorded, first, last)
+    return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory=memory, why=why)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:

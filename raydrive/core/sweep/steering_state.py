@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,16 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.policies import Policy
 from raydrive.core.early_stopping.verdict import Verdict
-from raydrive.core.records import CANCELED, QUEUED, Close, Decision, Launch, Params, Stop, Suggested
+from raydrive.core.records import BY_PAUSE, CANCELED, PAUSED, Close, Decision, Launch, Params, Pause, Stop, Suggested
 from raydrive.core.sweep.next_attempt import launch
 from raydrive.core.sweep.packed_params import plain_params
+from raydrive.core.sweep.pauses import Pauses, goes_on_by_itself
 from raydrive.core.sweep.state import State
 from raydrive.core.user_classes import failure, is_own
 from raydrive.core.user_facts import Added, Annotated, Edited, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
 
+AGAIN = "to be tried again"
+"""Why a trial is paused that a user opened again."""
 GIVEN = "given"
 """Origin of a configuration that a user gave."""
 
@@ -72,7 +75,7 @@ class Steering:
                 return not (state.ending and not state.finished)
             case Retried():
                 known = fact.trial < len(state.trials)
-                over = known and not state.trials[fact.trial].open and fact.trial not in self.retries
+                over = known and not state.trials[fact.trial].open
                 return over and not (state.ending and not state.finished)
             case RunPaused():
                 paused_now = self.paused is not None and (self.paused.now or not fact.now)
@@ -80,7 +83,8 @@ class Steering:
             case RunUnpaused():
                 return self.paused is not None
             case StopAsked():
-                return fact.trial in state.open and not state.open[fact.trial].stop_by
+                known = fact.trial in state.open or fact.trial in state.paused
+                return known and state.trials[fact.trial].stop_by in ("", BY_PAUSE)
             case Annotated():
                 return fact.trial is None or fact.trial < len(state.trials)
 
@@ -120,7 +124,8 @@ class Steering:
         counts.infeasible -= trial.infeasible
         trial.infeasible, trial.oom = False, ""
         trial.params = plain_params(trial.params)
-        trial.state, trial.why, trial.stop_by, trial.ended_at, trial.silent = QUEUED, "", "", None, False
+        trial.state, trial.why, trial.stop_by, trial.ended_at, trial.silent = PAUSED, AGAIN, "", None, False
+        state.paused[trial.number] = trial
         trial.forgiven = (trial.failures, trial.losses)
         trial.losses_without_progress = 0
         self.retries[fact.trial] = fact.fresh
@@ -142,41 +147,35 @@ class Steering:
         """
         if state.ending is not None:
             return False
-        return self.paused is not None or bool(self.retries) or (bool(self.given) and len(state.trials) < most)
+        return self.paused is not None or (bool(self.given) and len(state.trials) < most)
 
-    def answer(self, fact: UserFact, state: State, config: RunConfig, curves: Curves) -> Iterator[Decision]:
+    def answer(
+        self, fact: UserFact, state: State, config: RunConfig, curves: Curves, pauses: Pauses
+    ) -> Iterator[Decision]:
         """Yields what follows at once from what a user did."""
         match fact:
+            case StopAsked() if fact.trial in state.paused:
+                yield Close(fact.trial, CANCELED, stop_text(fact), by="policy")
             case StopAsked():
                 trial = state.open[fact.trial]
                 yield Stop(trial.number, trial.attempt, stop_text(fact), "policy")
+            case RunPaused(now=True):
+                yield from pauses.now(f"paused{f' by {fact.by}' if fact.by else ''}")
             case Edited(rejudge=True):
-                yield from rejudged(state, config, curves)
+                yield from rejudged(state, config, curves, pauses)
 
-    def next_decisions(self, state: State, most: int) -> Iterator[Launch | Close]:
-        """Yields the attempts of trials that are tried again, as far as slots are free; their ends in a run that ends.
+    def next_launches(self, state: State, may_launch: Callable[[], bool]) -> Iterator[Launch]:
+        """Yields the paused trials that go on by themselves: a user has paused them, or has them tried again.
 
         Args:
             state: The run's; what is yielded is folded into it before the next is asked for.
-            most: Trials at a time.
+            may_launch: Returns whether there is room for one more.
         """
-        while self.retries and not state.finished:
-            number = next(iter(self.retries))
-            if state.ending:
-                yield Close(number, CANCELED, state.ending.why)
-            elif len(state.open) < most and self.paused is None and state.epoch:
-                yield launch(state.trials[number], fresh=self.retries[number])
-            else:
+        for trial in [one for one in state.paused.values() if goes_on_by_itself(one)]:
+            if not may_launch():
                 return
-
-    def leaves(self, number: int, state: State) -> None:
-        """Folds that a trial which was to be tried again is started, or over: it is among the open ones then."""
-        if self.retries.pop(number, None) is None:
-            return
-        state.open[number] = state.trials[number]
-        ordered = sorted(state.open.items())
-        state.open.clear()
-        state.open.update(ordered)
+            again = trial.number in self.retries
+            yield launch(trial, fresh=self.retries.get(trial.number, False), why="tried again" if again else "unpaused")
 
 
 def stop_text(fact: StopAsked) -> str:
@@ -185,20 +184,22 @@ def stop_text(fact: StopAsked) -> str:
     return f"stopped{who}: {fact.why}"
 
 
-def rejudged(state: State, config: RunConfig, curves: Curves) -> Iterator[Stop]:
+def rejudged(state: State, config: RunConfig, curves: Curves, pauses: Pauses) -> Iterator[Stop | Pause]:
     """Yields the stops of a policy that looks at all running trials, each at the last interval it judges at.
 
     Raises:
         UserCodeError: If a policy of the user's fails.
     """
     for trial in tuple(state.open.values()):
-        if trial.stop_by:
+        if trial.stop_by or trial.pause is not None:
             continue
         for interval in range(curves.length(trial.number), 0, -1):
             verdict = _judged(config.policy, trial.number, interval, curves)
             if verdict is not None:
                 if verdict.stop:
                     yield Stop(trial.number, trial.attempt, verdict.why, "policy")
+                elif verdict.pause:
+                    yield from pauses.begin(trial, curves.length(trial.number), verdict.why, "policy")
                 break
 
 

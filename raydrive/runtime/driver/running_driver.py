@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
-from raydrive.core.records import RUNNING, Cancelled, Ended, Estimated, Fact, Lost, Started, Suggested, Ticked
+from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.steering.edit_checks import effective
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
@@ -30,6 +30,7 @@ from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.steering import (
+    PROPOSALS,
     Proposals,
     Steering,
     asks_for_more,
@@ -144,7 +145,7 @@ class RunningDriver:
         """Takes what users ask for."""
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
-        self._asking: int | None = None
+        self._asking = False
         self._proposals = Proposals(decision_loop)
         self._interrupted = False
         self._state = RUNNING
@@ -290,9 +291,7 @@ class RunningDriver:
     async def _judge_part(self, facts: Sequence[Fact], *, more: bool) -> Batch:
         """Judges facts and makes them durable; an edit or a retry is a part of its own."""
         decision_loop = self._decision_loop
-        facts = [
-            fact for fact in facts if not isinstance(fact, Estimated | Suggested) or self._proposals.is_current(fact)
-        ]
+        facts = [fact for fact in facts if not isinstance(fact, PROPOSALS) or self._proposals.is_current(fact)]
         if asks_for_more(self.sweep, facts):
             decision_loop.sweep = await self._in_journal_thread(folded_anew, self._layout, self.sweep)
         with self._watch.during(self._note_held_up):
@@ -306,9 +305,10 @@ class RunningDriver:
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""
         sweep = self.sweep
-        if sweep.ending or sweep.finished or sweep.exhausted or sweep.steering.paused:
+        if sweep.ending or sweep.finished or sweep.steering.paused:
             return 0
-        return min(sweep.limits.max_total_runs - len(sweep.trials), sweep.limits.max_concurrent_runs)
+        new = 0 if sweep.exhausted else sweep.limits.max_total_runs - len(sweep.trials)
+        return min(new + len(sweep.paused_trials), sweep.limits.max_concurrent_runs)
 
     async def _write(self, batch: Batch) -> None:
         """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.
@@ -344,20 +344,20 @@ class RunningDriver:
 
     def _ask(self) -> None:
         """Has an expensive sampler think in its own thread, one configuration at a time."""
-        if self._asking is None and self.sweep.free_slots:
-            self._asking = len(self.sweep.trials)
-            self._spawn(self._think(self._asking))
+        if not self._asking and self._decision_loop.wants_answer:
+            self._asking = True
+            self._spawn(self._think())
 
-    async def _think(self, number: int) -> None:
-        decision_loop, history = self._decision_loop, self.sweep.history.frozen()
-        sampler, event_loop = decision_loop.sampler, asyncio.get_running_loop()
+    async def _think(self) -> None:
+        decision_loop, event_loop = self._decision_loop, asyncio.get_running_loop()
+        sampler, question = decision_loop.sampler, decision_loop.question(self.sweep.history.frozen())
         try:
-            suggestion = await event_loop.run_in_executor(self._sampler_thread, sampler.ask, number, history)
+            number, answer = await event_loop.run_in_executor(self._sampler_thread, question)
         except Exception as error:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
-        self._asking = None
-        self._mailbox.post(self._proposals.made(decision_loop.suggested(number, suggestion), sampler))
+        self._asking = False
+        self._mailbox.post(self._proposals.made(decision_loop.suggested(number, answer), sampler))
 
     # ------------------------------------------------------------------ time
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeError
-from raydrive.core.records import Fact
+from raydrive.core.records import Estimated, Fact, Resumed, Suggested
 from raydrive.core.search.protocol import Sampler
 from raydrive.core.steering.edit_checks import effective
 from raydrive.core.steering.requests import Planned, plan
@@ -20,6 +20,9 @@ from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.ray_cluster.connection import autoscaling, check_feasible
 from raydrive.storage.journal.reader import JournalReader
 from raydrive.storage.run_layout import RunLayout
+
+PROPOSALS = (Estimated, Resumed, Suggested)
+"""What a sampler answers."""
 
 
 class Steering:

@@ -14,13 +14,14 @@ from raydrive.core import records
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.policy_record import policy_record
-from raydrive.core.records import Close, Ended, Launch, Started
+from raydrive.core.records import Close, Ended, Launch, Started, Ticked
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.core.space.search_space import choice, uniform
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import EMPTY
+from raydrive.core.user_classes import is_own
 from raydrive.core.user_facts import Added, Annotated, Edited, Retried, RunPaused, RunUnpaused, StopAsked
 from raydrive.testing.sweep_invariants import check, check_journal, picture
 
@@ -31,6 +32,7 @@ SAMPLINGS = (
     RandomParameterSampling({"a": choice(1, 9)}),
     RandomParameterSampling({"a": uniform(0, 1)}, rule="sobol"),
 )
+OWN = [policy for policy in POLICIES if is_own(type(policy))]
 STEERING = 12
 """Kinds of what users do."""
 CONFIG = RunConfig(
@@ -76,7 +78,7 @@ class SteeredHistory(History):
         elif kind < 40:
             self.tell(Retried(self.now, trial, "", number % 2 == 0))
         elif kind == 40:
-            self.tell(RunPaused(self.now, "ada"))
+            self.tell(RunPaused(self.now, "ada", number % 3 == 0))
         elif kind == 41:
             self.tell(RunUnpaused(self.now))
         elif kind == 42:
@@ -89,7 +91,7 @@ class SteeredHistory(History):
         if kind == 0:
             return {"limits": {"max_total_runs": 1 + number % 8, "max_concurrent_runs": 1 + number % 4}}
         if kind == 1:
-            return {"policy": policy_record(POLICIES[number % len(POLICIES)])}
+            return {"policy": policy_record(OWN[number % len(OWN)])}
         if kind == 2:
             return {"sampling": sampling_record(SAMPLINGS[number % len(SAMPLINGS)])}
         return {"limits": {"max_attempts": 1 + number % 3}, "trial": {"grace_s": float(number % 9)}}
@@ -161,6 +163,8 @@ def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
         for trial in history.sweep.open_trials:
             history.report(trial.number, trial.attempt, history.sweep.curves.length(trial.number) + 1, 0.5, 0)
             history.tell(Ended(history.now, trial.number, trial.attempt, 0))
+        if not history.sweep.open_trials and not history.sweep.finished:
+            history.tell(Ticked(history.now))
     check_journal(run[0], history.memory.lines, run[1])
 
 
