@@ -48,15 +48,30 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
         before: ``limits``, ``policy``, ``sampling`` and ``trial`` as ``config.json`` has them, or some of it.
         after: The same parts.
     """
+    before, after, whole = dict(before), dict(after), []
+    for name, section in (("policy", "early_termination"), ("sampling", "sampling_algorithm")):
+        kinds = [part[name].get("type") for part in (before, after) if name in part]
+        if len(kinds) == 2 and kinds[0] != kinds[1]:  # of another type all other keys are other ones
+            whole.append(Change(section, _type_text(before[name]), _type_text(after[name])))
+            before[name], after[name] = ({"space": part[name].get("space")} for part in (before, after))
     old, new = dict(_flat(before)), dict(_flat(after))
     keys = dict.fromkeys([*old, *new])
-    return [Change(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)]
+    return [*whole, *(Change(key, old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key))]
+
+
+def _type_text(record: Mapping[str, Any]) -> str:
+    """A policy or sampling on one line: its type, and what it was given."""
+    given = {name: value for name, value in record.items() if name not in ("type", "space") and value not in (None, [])}
+    options = ", ".join(f"{name}={_text(value)}" for name, value in given.items())
+    return f"{record.get('type')} ({options})" if options else str(record.get("type"))
 
 
 def _flat(patch: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in patch.get("limits", {}).items():
         yield _LIMITS.get(name, f"raydrive.{name}"), _text(value)
     for name, value in patch.get("policy", {}).items():
+        if name == "space":
+            continue
         yield f"early_termination.{name}", _text(value)
     for name, value in patch.get("sampling", {}).items():
         if name != "space" and value is not None:

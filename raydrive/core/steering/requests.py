@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.records import CANCELED, COMPLETED, FAILED
+from raydrive.core.records import BY_PAUSE, CANCELED, COMPLETED, FAILED
 from raydrive.core.steering.edit_checks import planned_edit
+from raydrive.core.sweep.pauses import goes_on_by_itself
+from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_facts import Added, Annotated, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
 
@@ -68,13 +70,29 @@ def _pause(sweep: Sweep, request: Request, at: float) -> Planned:
     if paused is not None and (paused.now or not now):
         raise ConfigError(Problem("RUN", "a run that pauses already", "one that does not", "raydrive unpause RUN"))
     fact = RunPaused(at, request.get("by", ""), now, request.get("why", ""))
-    return Planned((fact,), ("the run pauses: no further trial is started",), "now; running trials go on to their end")
+    if not now:
+        return Planned(
+            (fact,), ("the run pauses: nothing further is started",), "now; running trials go on to their end"
+        )
+    lines = [f"trial {one.number} pauses, {_saved(one)}" for one in sweep.open_trials if not one.stop_by]
+    grace_s = sweep.config.trial.grace_s
+    effect = f"now; each trial has {grace_s:g} s from SIGTERM on to save a checkpoint, and goes on with unpause"
+    return Planned((fact,), ("the run pauses: nothing further is started", *lines), effect)
+
+
+def _saved(trial: Trial) -> str:
+    """Where a paused trial will go on, unless it saves another checkpoint until then."""
+    if trial.checkpoint is None:
+        return "with no checkpoint so far: it will go on from its start"
+    return f"with a checkpoint of interval {trial.checkpoint_interval}"
 
 
 def _unpause(sweep: Sweep, request: Request, at: float) -> Planned:
     if sweep.steering.paused is None:
         raise ConfigError(Problem("RUN", "a run that does not pause", "one that was paused with raydrive pause"))
-    return Planned((RunUnpaused(at, request.get("by", "")),), ("the run goes on",), "now")
+    again = [one.number for one in sweep.paused_trials if goes_on_by_itself(one)]
+    lines = [f"the trials that pause go on: {', '.join(map(str, again))}"] if again else []
+    return Planned((RunUnpaused(at, request.get("by", "")),), ("the run goes on", *lines), "now")
 
 
 def _add(sweep: Sweep, request: Request, at: float) -> Planned:
@@ -89,7 +107,8 @@ def _add(sweep: Sweep, request: Request, at: float) -> Planned:
     if len(points) > left:
         fix = f"raydrive edit RUN --set limits.max_total_trials={sweep.limits.max_total_runs + len(points) - left}"
         allowed = f"at most {left}, which are left of {sweep.limits.max_total_runs} trials: given ones count"
-        problems.append(Problem("points", f"{len(points)} configurations", allowed, fix))
+        count = "1 configuration" if len(points) == 1 else f"{len(points)} configurations"
+        problems.append(Problem("points", count, allowed, fix))
     if problems:
         raise ConfigError(problems)
     facts = tuple(
@@ -130,7 +149,7 @@ def point_problems(sweep: Sweep, params: Any, where: str) -> list[Problem]:
 
 def _retry(sweep: Sweep, request: Request, at: float) -> Planned:
     wanted = list(dict.fromkeys(request.get("trials") or ()))
-    failed = [one.number for one in sweep.trials if one.state == FAILED and one.number not in sweep.steering.retries]
+    failed = [one.number for one in sweep.trials if one.state == FAILED]
     if request.get("failed"):
         if not failed and not wanted:
             raise ConfigError(Problem("--failed", "no failed trial", "a run with failed trials"))
@@ -151,8 +170,6 @@ def _retry(sweep: Sweep, request: Request, at: float) -> Planned:
 def _retry_problems(sweep: Sweep, number: Any) -> list[Problem]:
     if not isinstance(number, int) or not 0 <= number < len(sweep.trials):
         return [Problem("TRIAL", show(number), _numbers(sweep))]
-    if number in sweep.steering.retries:
-        return [Problem("TRIAL", f"{number}, which waits to be tried again already", "a trial that is over")]
     state = sweep.trials[number].state
     if state in (FAILED, CANCELED, COMPLETED):
         return []
@@ -171,10 +188,10 @@ def _stop(sweep: Sweep, request: Request, at: float) -> Planned:
     problems = []
     if not isinstance(number, int) or not 0 <= number < len(sweep.trials):
         problems.append(Problem("TRIAL", show(number), _numbers(sweep)))
-    elif number not in {trial.number for trial in sweep.open_trials} or sweep.trials[number].stop_by:
+    elif not sweep.trials[number].open or sweep.trials[number].stop_by not in ("", BY_PAUSE):
         trial = sweep.trials[number]
         found = f"{number}, which is {'being stopped' if trial.open else trial.state}"
-        problems.append(Problem("TRIAL", found, "a trial that is queued or running"))
+        problems.append(Problem("TRIAL", found, "a trial that is queued, running or paused"))
     if not why:
         problems.append(Problem("--reason", "nothing", "why it stops: whoever reads the run later sees it"))
     if problems:

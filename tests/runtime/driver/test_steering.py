@@ -260,3 +260,32 @@ def test_a_driver_that_takes_over_goes_on_with_the_edits_of_the_one_before(tmp_p
         assert not recorded(layout, Cancelled)
 
     asyncio.run(main())
+
+
+def test_pausing_now_ends_attempts_that_go_on_from_their_checkpoints_later(tmp_path: Path) -> None:
+    layout = a_driver_run(tmp_path, a_config(sampling=RandomParameterSampling({"x": uniform(0, 1)})))
+
+    async def main() -> None:
+        async with started(layout) as (driver, pool):
+            await until(lambda: len(pool.launched) == 2)
+            pool.begin(0)
+            pool.begin(1)
+            await driver.report(0, 1, 1, [report(1), ("checkpoint", 1.0, 1, "1"), report(2)])
+            answer = await driver.steer({"do": "pause", "now": True, "by": "ada"})
+            assert answer["recorded"][1:] == [
+                "trial 0 pauses, with a checkpoint of interval 1",
+                "trial 1 pauses, with no checkpoint so far: it will go on from its start",
+            ]
+            await until(lambda: sorted(stop.trial for stop in pool.stopped) == [0, 1])
+            pool.end(0, -15)
+            pool.end(1, -15)
+            await until(lambda: len(RunReader.open(layout).sweep.paused_trials) == 2)
+            assert len(pool.launched) == 2
+        async with started(layout) as (driver, pool):  # a driver that takes over pauses, too
+            answer = await driver.steer({"do": "unpause"})
+            assert answer["recorded"] == ["the run goes on", "the trials that pause go on: 0, 1"]
+            await until(lambda: len(pool.launched) == 2)
+            again = [(one.trial, one.attempt, one.resume_from, one.interval) for one in pool.launched]
+            assert again == [(0, 2, "1", 1), (1, 2, None, 0)]
+
+    asyncio.run(main())
