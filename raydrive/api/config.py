@@ -246,6 +246,7 @@ class HyperDriveConfig:
         finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
             ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
         on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        points: Configurations to try first, whatever the sampling; they count in the limit of trials.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -287,8 +288,9 @@ class HyperDriveConfig:
         space: Mapping[str, Any] | None = None,
         finish_when: FinishWhen | Mapping[str, Any] | None = None,
         on_oom: OnOom | Mapping[str, Any] | None = None,
+        points: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom})
+        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom, "points": points})
         sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
         failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
         failures |= {"first_failures": first_failures, "strict": int(strict)}

@@ -57,6 +57,7 @@ from raydrive.sweepfile.inputs_outputs import (
 from raydrive.sweepfile.other_tools import tool_of
 from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
+from raydrive.sweepfile.points import with_points
 from raydrive.sweepfile.problems import SITE_ADVICE, problems_of, with_line
 from raydrive.sweepfile.schema import TEXTS, SweepKeys
 from raydrive.sweepfile.several_nodes import read_resources
@@ -170,7 +171,7 @@ class _Reader:
         given = self._mapping("raydrive").get("resume_child_runs")
         children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
-        rules = self._rules(self._mapping("raydrive"))
+        rules = self._rules(self._mapping("raydrive"), None if sampling is None else sampling.space)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -237,10 +238,10 @@ class _Reader:
             self._take(error, _RESERVED)
             return Resources(), ""
 
-    def _rules(self, settings: Mapping[str, Any]) -> RunRules:
+    def _rules(self, settings: Mapping[str, Any], space: Space | None) -> RunRules:
         """What ends the run early, and the like."""
         try:
-            return RunRules.of(settings, "raydrive.")
+            return RunRules.of(with_points(settings, self.raw.get("sampling_algorithm"), space, self.base), "raydrive.")
         except ConfigError as error:
             self._take(error)
             return RunRules()

@@ -41,7 +41,8 @@ def edited(config: RunConfig, patch: Mapping[str, Any]) -> RunConfig:
         changes["sampling"] = recorded_sampling(patch["sampling"])
     if "trial" in patch:
         changes["trial"] = TrialSpec.from_json({**json_of(config.trial), **patch["trial"]})
-    return replace(config, **changes) if changes else config
+    # Configurations that the run was submitted with are in line since it began: they need not fit what is edited.
+    return replace(config, rules=replace(config.rules, points=None), **changes) if changes else config
 
 
 def parts_of(config: RunConfig, patch: Mapping[str, Any]) -> dict[str, Any]:
