@@ -179,12 +179,13 @@ def dashboard() -> Iterator[str]:
 
 
 def test_the_dashboard_alone_is_enough(dashboard: str, tmp_path: Path) -> None:
-    config = a_sweep(tmp_path, 30)
+    config = a_sweep(tmp_path, 60)
     steered = Steered(config, str(tmp_path / "storage"), dashboard)
     steered.wait(lambda sweep: any(one.state == "Running" for one in sweep.trials), "the first trials")
     steered("pause", "--now")
     steered.wait(lambda sweep: not sweep.open_trials, "no trial runs")
-    answer = steered("edit", "--set", "limits.max_total_trials=6", "--set", "limits.max_concurrent_trials=3")
+    total = len(steered.run.sweep.trials) + 3
+    answer = steered("edit", "--set", f"limits.max_total_trials={total}", "--set", "limits.max_concurrent_trials=3")
     assert answer["revision"] == 1
     steered("add", "--set", "lr=0.95", "--set", "units=16")
     refused = raydrive(
@@ -195,5 +196,5 @@ def test_the_dashboard_alone_is_enough(dashboard: str, tmp_path: Path) -> None:
     assert "--expect-revision: found 0, but the run has revision 1" in refused.stderr
     steered("unpause")
     steered.wait(lambda sweep: sweep.finished is not None, "the end of the run")
-    check_steered(steered, 6)
+    check_steered(steered, total)
     assert [one.params["lr"] for one in steered.run.sweep.trials if one.origin == "given"] == [0.95]

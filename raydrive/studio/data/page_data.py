@@ -14,6 +14,7 @@ from typing import Any
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import HIDDEN, StorageError
 from raydrive.core.records import RUNNING
+from raydrive.core.steering.history import notices, paused_text, steps
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 from raydrive.core.views.end_rules import rule_states
 from raydrive.core.views.status import RunStatus
@@ -31,6 +32,8 @@ FORMAT = 1
 MOST_CURVE_POINTS = 250_000
 """Points of curves in one document; beyond that every curve is thinned, keeping its lowest and highest values."""
 MOST_RISES = 5000
+MOST_STEPS = 500
+"""So many of the latest things that users did are in a document."""
 FEWEST_PER_CURVE = 16
 MOST_PER_CURVE = 1000
 ROW = (
@@ -106,8 +109,11 @@ class Documents:
             "policy": policy_line(history.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
             "finish_when": [state.to_json() for state in rule_states(sweep, now)],
+            "paused": paused_text(sweep),
+            "revision": sweep.steering.revision,
+            "steering": [step.to_json() for step in steps(sweep)[-MOST_STEPS:]],
             "trouble": history.trouble,
-            "notices": [*history.journal.notices, *self._torn(stands)],
+            "notices": [*notices(sweep), *history.journal.notices, *self._torn(stands)],
             "missing_metric": metric_notice(sweep),
             "failing": self._failing(),
             "lineage": self._family,
