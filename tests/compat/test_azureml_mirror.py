@@ -459,3 +459,44 @@ def test_files_and_names_of_a_trial_that_is_over(tmp_path: Path, monkeypatch: py
     assert best.get_details_with_logs()["logFiles"] == {"log.txt": text}
     assert (best.name, best.display_name, best.get_tags()) == (best.id, best.id, dict(found.tags))
     assert list(best.get_children()) == []
+
+
+def test_an_environment_is_saved_loaded_and_given_later(here: Path) -> None:
+    settings = (here / "raydrive.toml").read_text()
+    (here / "raydrive.toml").write_text(f'environments = "uv"\n{settings}')
+    made = Environment("made")
+    packages = made.python.conda_dependencies
+    packages.set_python_version("3.9")
+    packages.add_channel("conda-forge")
+    packages.add_conda_package("scipy=1.7")
+    packages.add_conda_package("numpy")
+    packages.set_pip_requirements(["lightgbm", "xgboost==1.5"])
+    packages.remove_pip_package("XGBoost")
+    packages.remove_conda_package("numpy")
+    packages.set_pip_index_url("https://packages.example/simple")
+    made.environment_variables["LEVEL"] = 3
+    made.save_to_directory("saved")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        made.save_to_directory("saved")
+    loaded = Environment.load_from_directory("saved")
+    assert loaded.name == "saved"
+    script = ScriptRunConfig(".", "train.py")
+    script.run_config.target = "cpu"
+    script.run_config.environment = made
+    spec = config(script, {"x": choice(1)}).config.trial
+    assert spec.environment is not None
+    assert spec.environment.python == "3.9"
+    assert spec.environment.requirements.splitlines() == [
+        "scipy==1.7.*", "--index-url https://packages.example/simple", "lightgbm"
+    ]  # fmt: skip
+    assert loaded.to_build("uv") == spec.environment
+    assert spec.environment_variables["LEVEL"] == "3"
+    assert packages.as_dict()["channels"] == ["conda-forge"]
+    assert packages.get_python_version() == "3.9"
+
+
+def test_names_of_models_and_experiments(here: Path) -> None:
+    assert Model.Framework.SCIKITLEARN == "ScikitLearn"
+    experiment = Experiment(Workspace(), "e")
+    experiment.set_tags({"a": "b"})
+    assert experiment.id == "e"

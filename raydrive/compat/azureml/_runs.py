@@ -117,6 +117,16 @@ class Experiment(NativeExperiment):
         """Returns the experiments of a workspace."""
         return [Experiment(workspace, name) for name in workspace.experiments()]
 
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Does nothing: tags belong to runs, ``submit(config, tags=...)``."""
+
+    tag = set_tags
+
     def __str__(self) -> str:
         return self.name
 
