@@ -12,8 +12,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "Runs": ("tune", "Workspace", "Experiment", "HyperDriveConfig", "ScriptRunConfig", "Resources", "PrimaryMetricGoal",
              "HyperDriveRun", "RunDetails"),
     "Inside a trial": ("Run",),
-    "Parameter expressions": ("choice", "randint", "int_range", "uniform", "quniform", "log_range", "log_int", "loguniform",
-                              "qloguniform", "normal", "qnormal", "lognormal", "qlognormal"),
+    "Parameter expressions": ("choice", "randint", "int_range", "uniform", "quniform", "log_range", "log_int",
+                              "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal"),
     "Sampling": ("RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling", "SamplingSpec",
                  "Suggestion"),
     "Early termination": ("BanditPolicy", "MedianStoppingPolicy", "TruncationSelectionPolicy", "NoTerminationPolicy",
@@ -47,7 +47,9 @@ def _directive(name: str) -> list[str]:
     if not inspect.isclass(value):
         return ["```{eval-rst}", f".. autofunction:: raydrive.{name}", "```"]
     # What scikit-learn's searches inherit is described there.
-    inherited = [] if name.startswith("Raydrive") or issubclass(value, BaseException | str) else ["   :inherited-members:"]
+    inherited = (
+        [] if name.startswith("Raydrive") or issubclass(value, BaseException | str) else ["   :inherited-members:"]
+    )
     return ["```{eval-rst}", f".. autoclass:: raydrive.{name}", "   :members:", *inherited, "```"]
 
 

@@ -1,8 +1,8 @@
 """Draws the diagrams of docs/architecture.md as SVG: `python docs/site/diagrams.py MERMAID_JS`.
 
 The page has them as Mermaid, which code hosts draw; the site, the concepts page and offline readers have the pictures.
-MERMAID_JS is `dist/mermaid.min.js` of the npm package (`npm pack mermaid@11`); a browser draws them, without a network. Each
-picture holds the sha256 of what it was drawn from, by which the tests find one that is out of date.
+MERMAID_JS is `dist/mermaid.min.js` of the npm package (`npm pack mermaid@11`); a browser draws them, without a network.
+Each picture holds the sha256 of what it was drawn from, by which the tests find one that is out of date.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def main(script: Path) -> None:
         page.evaluate(f"mermaid.initialize({SETTINGS})")
         for name, source in sources().items():
             plain = re.sub("</?b>", "", source)  # a label of SVG has no bold part
-            svg = page.evaluate("([name, text]) => mermaid.render(name, text).then(one => one.svg)", [f"d-{name}", plain])
+            svg = page.evaluate(
+                "([name, text]) => mermaid.render(name, text).then(one => one.svg)", [f"d-{name}", plain]
+            )
             head, _, rest = svg.partition(">")
             background = f'<metadata>sha256 {digest(source)}</metadata><rect width="100%" height="100%" fill="#fff"/>'
             box = re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', head)
