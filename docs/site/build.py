@@ -83,7 +83,8 @@ def _contents(page: Path) -> str:
         return ""
     trees, seen = [], set()
     parts = re.split(r"(?m)^## +(.*)$", page.read_text())
-    for title, body in zip(["", *parts[1::2]], parts[0::2], strict=True):
+    titled = list(zip(["", *parts[1::2]], parts[0::2], strict=True))
+    for title, body in titled[1:] or titled:  # what is linked above the first heading stands below one, too
         entries = []
         for target in re.findall(r"\]\(([^)#\s]+\.md)\)", body):
             path = (page.parent / target).resolve()

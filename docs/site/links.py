@@ -67,12 +67,24 @@ def rewritten(text: str, page: Path, here: Path, linked: set[Path]) -> str:
         if is_shown(path):
             linked.add(path)
         there = os.path.relpath(site_path(path), here.parent)
+        if found[1] == f"[{path.name}](" and path.suffix == ".md":
+            return f"[{title_of(path)}]({there}{f'#{anchor}' if anchor else ''})"
         return f"{found[1]}{there}{f'#{anchor}' if anchor else ''}{found[3]}"
 
     fenced = re.split(r"(?ms)(^(`{3,}|~{3,})[^\n]*\n.*?^\2[ \t]*$)", text)
     # `re.split` with two groups: text, block, fence, text, ...
     parts = [LINK.sub(link, part) if number % 3 == 0 else part for number, part in enumerate(fenced) if number % 3 != 2]
     return "".join(parts)
+
+
+def title_of(page: Path) -> str:
+    """Returns the first heading of a page: what its links are called on the site.
+
+    Args:
+        page: The page in the repository.
+    """
+    found = re.search(r"(?m)^# +(.+)$", page.read_text())
+    return found[1] if found else page.name
 
 
 def shown(path: Path) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KeyArgument = Annotated[
     str,
     typer.Argument(
-        metavar="[KEY]",
+        metavar="KEY",
         show_default=False,
         autocompletion=sweep_keys,
         help="A key of a sweep file, a policy, an expression, or the id of an error: limits.timeout, gpus, bandit, "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from raydrive.cli.console import say
 from raydrive.core.errors import ConfigError, RaydriveError
 
 MOST_KEYS = 3
 """Number of keys that are named."""
+_PASTED = re.compile(r"(?:Write|For example): ")
 
 
 def say_more(error: RaydriveError) -> None:
@@ -15,6 +18,8 @@ def say_more(error: RaydriveError) -> None:
     Args:
         error: What a command ended with; its message was printed.
     """
+    if isinstance(error, ConfigError) and _PASTED.search(error.lines()[-1]):
+        return  # its last line is the one to write, and stays the last
     names = _keys(error) if isinstance(error, ConfigError) else []
     if not names:
         from raydrive.cli.help.error_reference import entry_of  # lazy: raydrive.cli.help.error_reference, 0.001 s

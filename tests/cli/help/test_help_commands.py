@@ -128,5 +128,13 @@ def test_an_error_names_what_explains_it(folder: Path, capsys: pytest.CaptureFix
     assert run(["status", "nothing", "--storage", str(folder)]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == "More: raydrive explain run-not-found"
     run(["init", "--example", "prints"])
+    sweep = Path("prints/sweep.yml").read_text()
+    Path("prints/sweep.yml").write_text(sweep.replace("min_value: 0.001", "min_value: 5"))
+    assert run(["validate", "prints/sweep.yml"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "More: raydrive explain search_space"
+
+
+def test_a_line_to_paste_stays_the_last(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["init", "--example", "prints"])
     assert run(["validate", "prints/sweep.yml", "--set", "limits.max_total_trials=0"]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == "More: raydrive explain limits.max_total_trials"
+    assert "For example: --set limits.max_total_trials=" in capsys.readouterr().err.splitlines()[-1]
