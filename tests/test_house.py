@@ -214,7 +214,11 @@ def test_the_trial_side_imports_only_the_standard_library() -> None:
 def test_a_callback_needs_its_own_library_and_what_a_trial_has() -> None:
     trees = {_module(path): (path, tree) for path, tree in TREES.items()}
     package = {name for name in trees if _within(name, ("raydrive.integrations",))}
-    searches = ("raydrive.integrations.search_cv", "raydrive.integrations.transformers_search")
+    searches = (
+        "raydrive.integrations.search_cv",
+        "raydrive.integrations.transformers_search",
+        "raydrive.integrations.hydra",
+    )
     assert {name for name in package if not _within(name, searches)} == set(CALLBACKS)
     offenders = [
         f"{_place(trees[callback][0], node)} imports {name}"

@@ -113,6 +113,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "reports": summary.reports,
             "elapsed_s": round(summary.elapsed_s, 1),
             **_saved(summary.saving),
+            **_rules(run, stands.now, output),
             "waiting": "; ".join(sorted(set(stands.beat.waiting.values()))),
             "trouble": stands.beat.trouble,
             "storage": run.uri,
@@ -154,6 +155,16 @@ def _saved(saving: Saving) -> dict[str, float | None]:
         "saved_low_s": round(span.low_s, 1),
         "saved_high_s": round(span.high_s, 1),
     }
+
+
+def _rules(run: HyperDriveRun, now: float, output: Format) -> dict[str, object]:
+    """How far the run is by the rules that end it; as text for people, and only where there are some."""
+    from raydrive.core.views.end_rules import rule_states  # lazy: raydrive.core.views.end_rules, 0.05 s
+
+    states = rule_states(run.sweep, now)
+    if output is Format.JSON:
+        return {"finish_when": [state.to_json() for state in states]}
+    return {"finish_when": " | ".join(state.text for state in states)} if states else {}
 
 
 def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:

@@ -24,6 +24,7 @@ from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.core.config.argument_values import flag_parameters, quoted_notes, unflattenable
 from raydrive.core.config.command_line import OF_PARAMETERS, Reference, check_references, references
 from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.run_rules import PARTS, RunRules
 from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
@@ -39,6 +40,7 @@ from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import check_experiment, usable_name
+from raydrive.sweepfile.azure.environments import read_environment
 from raydrive.sweepfile.azure.preview_forms import with_todays_forms
 from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
@@ -153,22 +155,22 @@ class _Reader:
         """Returns what was read, or None after noting problems."""
         keys = self._keys()
         self._experiment()
-        space = self._space()
-        sampling = self._sampling(space)
+        sampling = self._sampling(self._space())
         policy = self._policy()
         mapping = DataMapping.of(_texts(_dig(self.raw, "raydrive.input_mapping")), self.root)
         inputs = read_inputs(self._mapping("inputs"), self.root, self.base, mapping, self.problems)
         outputs = read_outputs(self._mapping("outputs"), self.root, self.problems)
-        code = _dig(self.raw, "trial.code")
-        source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+        source = self._source()
         check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
+        environment = read_environment(self.raw, self.base, self.root, self.problems, self.notes)
         secrets = read_sources(self.root, self.problems)
         self.problems += long_texts(self.root)
-        settings = self._mapping("raydrive")
-        parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
-        children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
+        parents = read_parents(self._mapping("raydrive").get("warm_start"), self.root, self.base, self.problems)
+        given = self._mapping("raydrive").get("resume_child_runs")
+        children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
+        rules = self._rules(self._mapping("raydrive"))
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -182,13 +184,14 @@ class _Reader:
                 policy=policy,
                 limits=limits_of(keys, own, sampling.space),
                 trial=replace(
-                    trial_of(keys, own, inputs, outputs, mapping),
+                    trial_of(keys, own, inputs, outputs, mapping, environment),
                     resources=reserved,
                     distribution=distribution,
                     secrets=secrets,
                     flags=flag_parameters(sampling.space),
                 ),
                 seed=self._seed(keys, own, default_seed),
+                rules=rules,
             )
         except ConfigError as error:
             self._take(error, _PATHS)
@@ -210,6 +213,10 @@ class _Reader:
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
 
+    def _source(self) -> Path | None:
+        code = _dig(self.raw, "trial.code")
+        return read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+
     def _keys(self) -> SweepKeys | None:
         try:
             keys = SweepKeys.model_validate(masked(self.raw))
@@ -229,6 +236,14 @@ class _Reader:
         except ConfigError as error:
             self._take(error, _RESERVED)
             return Resources(), ""
+
+    def _rules(self, settings: Mapping[str, Any]) -> RunRules:
+        """What ends the run early, and the like."""
+        try:
+            return RunRules.of(settings, "raydrive.")
+        except ConfigError as error:
+            self._take(error)
+            return RunRules()
 
     def _experiment(self) -> None:
         name = self.raw.get("experiment_name")
@@ -383,10 +398,12 @@ _PATHS = {
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
     "ray_in_trials": "raydrive.ray_in_trials",
+    **{name: f"raydrive.{name}" for name in ("style", "flags", "flatten")},
     "seed": "raydrive.seed",
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",
     "primary_metric_value": "objective.value",
+    **{name: f"raydrive.{name}" for name in PARTS},
 }
 """Names of the configuration as a sweep file has them."""
 _RESERVED = {f"resources.{name}": f"raydrive.resources.{name}" for name in ResourceKeys.model_fields}

@@ -69,22 +69,25 @@ class TrialActorFactory:
             "namespace": NAMESPACE,
         }
 
-    def make(self, epoch: int, label: str = "") -> Any:
+    def make(self, epoch: int, label: str = "", memory: float | None = None) -> Any:
         """Asks Ray for an actor; returns its handle at once.
 
         Args:
             epoch: Epoch of the driver: the actor obeys none of an earlier one.
             label: Tells it from the run's other actors; by default the epoch and a number.
+            memory: Bytes that each node of it reserves; None = those of the run's resources.
 
         Raises:
             ValueError: If there is one of that label.
         """
         name = f"{self._prefix}{label or f'{epoch}-{len(self._made) + 1}'}"
         self._made.add(name)
-        if self._groups is None:
-            return self._class.options(name=name, **self._options).remote(*self._args, epoch, name)
-        group = self._groups.reserve(name)
         options = self._options
+        if memory is not None and not self._hands_on:
+            options = {**options, "memory": int(memory)}
+        if self._groups is None:
+            return self._class.options(name=name, **options).remote(*self._args, epoch, name)
+        group = self._groups.reserve(name, memory)
         if not self._hands_on:
             options = {**options, "scheduling_strategy": self._groups.first_node(group)}
         actor = self._class.options(name=name, **options).remote(*self._args, epoch, name, group)

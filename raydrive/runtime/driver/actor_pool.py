@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ray.exceptions import (
@@ -43,14 +45,27 @@ UNBEGUN = "stopped before it began"
 class _Slot:
     """A trial actor: starting until it has its reservation, then idle or busy."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, memory: float | None = None) -> None:
         self.actor = actor
+        self.memory = memory
+        """Bytes of memory that it reserves; None = those of the run's resources."""
         self.asked_at = time.monotonic()
         self.launch: Launch | None = None
         self.killed = ""
         """Why the actor was killed on purpose."""
         self.lost = ""
         """Why its attempt is lost, where the actor was killed for that."""
+
+
+def pairs(waiting: Sequence[Launch], idle: Sequence[_Slot]) -> list[tuple[Launch, _Slot]]:
+    """Returns which attempts take which idle actors: the first one first, an actor with the memory that it needs."""
+    free, found = list(idle), []
+    for launch in waiting:
+        slot = next((one for one in reversed(free) if one.memory == launch.memory), None)
+        if slot is not None:
+            free.remove(slot)
+            found.append((launch, slot))
+    return found
 
 
 class ActorPool:
@@ -148,18 +163,23 @@ class ActorPool:
         """Brings waiting attempts and idle actors together, and has as many actors started as are missing."""
         if self._closed:
             return
-        while self._waiting and self._idle:
-            launch, _ = self._waiting.pop(next(iter(self._waiting)))
-            slot = self._idle.pop()
+        for launch, slot in pairs([launch for launch, _ in self._waiting.values()], self._idle):
+            del self._waiting[launch.trial]
+            self._idle.remove(slot)
             slot.launch = launch
             self._busy[launch.trial] = slot
             self._spawn(self._attend(slot, launch))
-        while len(self._starting) < len(self._waiting):
-            self._await(self._factory.make(self._epoch))
+        wanted = Counter(launch.memory for launch, _ in self._waiting.values())
+        if wanted:  # what is idle reserves another amount: it holds what the others wait for
+            for slot in self._idle:
+                self._kill(slot, "another amount of memory is needed")
+            self._idle.clear()
+        for memory in (wanted - Counter(slot.memory for slot in self._starting)).elements():
+            self._await(self._factory.make(self._epoch, memory=memory), memory)
 
-    def _await(self, actor: Any) -> None:
+    def _await(self, actor: Any, memory: float | None = None) -> None:
         """Takes an actor that was asked for; it has work when it has its reservation."""
-        slot = _Slot(actor)
+        slot = _Slot(actor, memory)
         self._starting.append(slot)
         self._spawn(self._start(slot))
 
@@ -170,8 +190,9 @@ class ActorPool:
         except RayError as error:
             wanted = self._started(slot)
             self._kill(slot, "it could not start")
-            if wanted and self._waiting:
-                launch, _ = self._waiting.pop(next(iter(self._waiting)))
+            first = next((trial for trial, (one, _) in self._waiting.items() if one.memory == slot.memory), None)
+            if wanted and first is not None:
+                launch, _ = self._waiting.pop(first)
                 why = f"its actor could not start: {reason(error)}"
                 self._post([Lost(time.time(), launch.trial, launch.attempt, why)])
             self._serve()
@@ -232,12 +253,15 @@ class ActorPool:
         starting = self._starting_now() if late else 0
         late = late[starting:]  # the oldest ones get the actors that start
         held = len(self._idle) + len(self._busy) + starting
-        why = why_waiting(self._config.trial.resources, held=held) if late else ""
+        resources = self._config.trial.resources
+        needs = {number: self._waiting[number][0].memory for number in late}
+        sized = {one: resources if one is None else replace(resources, memory=one) for one in set(needs.values())}
+        why = {one: why_waiting(each, held=held) for one, each in sized.items()}
         delayed = {
             number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
             for number, (launch, _) in self._delayed.items()
         }
-        return {**dict.fromkeys(late, why), **delayed}
+        return {**{number: why[one] for number, one in needs.items()}, **delayed}
 
     def _starting_now(self) -> int:
         """How many actors have their reservation and are not there yet: an attempt that waits for one needs no room."""
@@ -280,7 +304,8 @@ class ActorPool:
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         known = {trial.actor for trial in trials}
-        slots = {name: _Slot(actor) for name, actor in self._factory.find_existing().items()}
+        memory = {trial.actor: trial.memory for trial in trials}
+        slots = {name: _Slot(actor, memory.get(name)) for name, actor in self._factory.find_existing().items()}
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))
@@ -342,7 +367,7 @@ class ActorPool:
             self._kill(slot, "what it ran is over")
             return False
         self._forget(trial.number)
-        slot.launch = Launch(trial.number, trial.attempt, trial.params)
+        slot.launch, slot.memory = Launch(trial.number, trial.attempt, trial.params), trial.memory
         self._busy[trial.number] = slot
         self._spawn(self._attend(slot, slot.launch))
         if trial.stop_by:

@@ -15,6 +15,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import HIDDEN, StorageError
 from raydrive.core.records import RUNNING
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
+from raydrive.core.views.end_rules import rule_states
 from raydrive.core.views.status import RunStatus
 from raydrive.core.views.summary import Summary, best_notice, seconds_of
 from raydrive.core.views.trouble import metric_notice, trouble_of
@@ -104,6 +105,7 @@ class Documents:
             "epochs": [list(one) for one in history.epochs],
             "policy": policy_line(history.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
+            "finish_when": [state.to_json() for state in rule_states(sweep, now)],
             "trouble": history.trouble,
             "notices": [*history.journal.notices, *self._torn(stands)],
             "missing_metric": metric_notice(sweep),

@@ -64,6 +64,7 @@ class Header {
         failing.log.length ? el("pre", { class: "log" }, failing.log.join("\n")) : el("p", { class: "hint" }, "It has printed nothing."),
         el("p", { class: "hint" }, "Look further: ", ...failing.commands.map((line) => el("code", {}, `${line}    `)))) : null,
       head.missing_metric ? el("p", { class: "problem", id: "missing-metric" }, head.missing_metric) : null,
+      ...(head.finish_when || []).map((rule) => el("p", { class: "hint finish-when" }, `Ends by ${rule.text}.`)),
       head.best_notice ? el("p", { class: "hint", id: "best-notice" }, `${head.best_notice[0].toUpperCase()}${head.best_notice.slice(1)}.`) : null,
       run.why ? el("p", { class: "why" }, run.state === "Running" ? `Ending: ${run.why}` : `Ended: ${run.why}`) : null,
       ...[run.trouble, head.trouble].filter(Boolean).map((text) => el("p", { class: "problem" }, text)),

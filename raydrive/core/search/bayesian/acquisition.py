@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +122,16 @@ def _member(posterior: Posterior, alpha: Array, best: Array, features: Array) ->
     return value, gradient
 
 
+class Score(Protocol):
+    """What is maximised over a space."""
+
+    def __call__(self, features: Array) -> Array:
+        """Returns values at points ``(m, p)``, shape ``(m,)``."""
+
+    def with_gradient(self, features: Array) -> tuple[Array, Array]:
+        """Returns the values ``(m,)`` and their gradient by the features ``(m, p)``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How hard the maximum is looked for."""
@@ -179,7 +190,7 @@ def _reflected(x: Array) -> Array:
 
 def maximise(
     features: FeatureEncoder,
-    score: LogEI,
+    score: Score,
     rows: Array,
     free: Callable[[Array], NDArray[np.bool_]],
     rng: np.random.Generator,
@@ -228,7 +239,7 @@ def _distinct_starts(values: Array, rng: np.random.Generator, count: int) -> NDA
     return np.concatenate([best, rest[np.argsort(-gumbel, kind="stable")[: count - len(best)]]])
 
 
-def _climb(features: FeatureEncoder, score: LogEI, rows: Array, values: Array, iterations: int) -> tuple[Array, Array]:
+def _climb(features: FeatureEncoder, score: Score, rows: Array, values: Array, iterations: int) -> tuple[Array, Array]:
     """Gradient ascent on the continua of all rows at once; their problems are independent, so one L-BFGS-B serves."""
     free = features.continuous
     active = ~np.isnan(rows[:, free])
@@ -256,7 +267,7 @@ def _climb(features: FeatureEncoder, score: LogEI, rows: Array, values: Array, i
 
 def _step(
     features: FeatureEncoder,
-    score: LogEI,
+    score: Score,
     rows: Array,
     values: Array,
     free: Callable[[Array], NDArray[np.bool_]],

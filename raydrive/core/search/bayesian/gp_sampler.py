@@ -17,9 +17,10 @@ from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates,
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.kernel import Layout, squared_distances
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
+from raydrive.core.search.bayesian.regret_bound import LEAST, LowerBound, beta, least_upper
 from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
 from raydrive.core.search.bayesian.training_data import TrainingData
-from raydrive.core.search.trial_record import TrialRecord
+from raydrive.core.search.trial_record import GAIN, TrialRecord
 from raydrive.core.space.search_space import Space
 
 _FIRST = 8
@@ -115,6 +116,7 @@ class GpSampler(ModelSampler):
     def _propose(self, experience: TrainingData, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         f, effort = self._features, self._options.effort
         posterior, chosen, scale = self._process(experience)
+        gain = self._gain(posterior, chosen, scale) if self.bounds_gain and len(chosen.values) >= LEAST else {}
         score = self._score(posterior, chosen, rng)
         free = self._free(experience)
         order = np.argsort(posterior.data.values, kind="stable")
@@ -130,8 +132,24 @@ class GpSampler(ModelSampler):
         for row, value in zip(rows, scores, strict=True):
             params = f.params(row)
             if self._new(params):
-                return params, self._details(posterior, scale, f.features(row[None, :]), float(value))
+                return params, {**self._details(posterior, scale, f.features(row[None, :]), float(value)), **gain}
         return None
+
+    def _gain(
+        self, posterior: gaussian_process.Posterior, experience: TrainingData, scale: TargetTransform
+    ) -> dict[str, float]:
+        """A bound of what any other configuration gains; see ``regret_bound``. Random numbers are of its own."""
+        f, rng = self._features, np.random.default_rng((self._seed, len(experience.values), 1))
+        lower = LowerBound(posterior, math.sqrt(beta(posterior.data.layout.dimensions, len(posterior.data.values))))
+        if self._space.size is not None and self._space.size <= _WHOLE:
+            found = lower(f.features(self._everything()))
+        else:
+            order = np.argsort(posterior.data.values, kind="stable")
+            pool = candidates(f, experience.rows[order[:8]], rng, self._options.effort)
+            found = maximise(f, lower, pool, lambda rows: np.ones(len(rows), bool), rng, self._options.effort)[1]
+        upper = least_upper(posterior, lower.root_beta)
+        best = max(float(found.max(initial=-math.inf)), float(lower(posterior.data.features).max()))
+        return {GAIN: max(0.0, scale.back(upper) - scale.back(-best))}
 
     def _free(self, experience: TrainingData) -> Callable[[Array], NDArray[np.bool_]]:
         """Tells which rows may be proposed: none that was tried, and none next to one whose result is still to come."""

@@ -36,6 +36,11 @@ class ModelSampler(ABC):
     """
 
     cheap = False
+    bounds_gain = False
+    """Whether a proposal of the model is to tell what any other configuration could gain, as ``GAIN`` in its details.
+
+    Only the Gaussian process can.
+    """
 
     def __init__(
         self,
