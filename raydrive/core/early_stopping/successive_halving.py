@@ -31,7 +31,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -132,15 +132,17 @@ class SuccessiveHalvingPolicy:
         n, worse, equal = curves.rank(trial, interval)
         rank, promotes = n - worse - equal + 1, self.mode == PROMOTE
         # As they pause one after the other, of equal trials the last one counts as the worst.
-        place, best = (n - worse, n // self.reduction_factor) if promotes else (rank, -(-n // self.reduction_factor))
-        goes_on = place <= best or (not promotes and n < self.reduction_factor)
-        why = halving_why(
-            self.mode, own, interval, f"rung {index + 1}", place, n, best, self._cut(curves, interval, best),
-            self.reduction_factor, goes_on,
-        )  # fmt: skip
-        if own is None and (promotes or not goes_on):
-            return Verdict(True, why)
+        place, best = n - worse if promotes else rank, self.most(n)
+        goes_on = place <= best and (own is not None or not promotes)
+        rung, cut = f"rung {index + 1}", self._cut(curves, interval, best)
+        why = partial(halving_why, self.mode, own, interval, rung, place, n, best, cut, self.reduction_factor, goes_on)
         return Verdict(not goes_on and not promotes, why, pause=not goes_on)
+
+    def most(self, n: int) -> int:
+        """Returns how many of n trials at a rung go on."""
+        if self.mode == PROMOTE:
+            return n // self.reduction_factor
+        return n if n < self.reduction_factor else -(-n // self.reduction_factor)
 
     @staticmethod
     def _cut(curves: Curves, interval: int, best: int) -> float | None:
@@ -161,11 +163,11 @@ class SuccessiveHalvingPolicy:
                 continue
             trial = paused.best(level)
             place, n = paused.position(trial)
-            last = level == levels[0] and level <= least
-            best = self._best(n, last=last)
-            if place <= best:
+            best = self._best(n, last=level == levels[0] and level <= least)
+            own = curves.best_until(trial, level)
+            if place <= best and own is not None:
                 rung = f"rung {self.rungs.index(level) + 1}"
-                own, cut = curves.best_until(trial, level), self._cut(curves, level, best)
+                cut = self._cut(curves, level, best)
                 why = halving_why(PROMOTE, own, level, rung, place, n, best, cut, self.reduction_factor, True)
                 return Promotion(trial, why)
         return None
@@ -178,9 +180,10 @@ class SuccessiveHalvingPolicy:
                 continue
             if level > least:
                 break
-            place, n = paused.position(paused.best(level))
+            trial = paused.best(level)
+            place, n = paused.position(trial)
             best = self._best(n, last=True)
-            if place <= best:
+            if place <= best and curves.best_until(trial, level) is not None:
                 break
             for trial in paused.at(level):
                 gone.add(trial)
