@@ -1,0 +1,101 @@
+"""Learning curves as observations: which of their points a model sees, and on what scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from raydrive.core.arrays import Array
+from raydrive.core.search.bayesian.features import FeatureEncoder
+from raydrive.core.search.bayesian.kernel import Layout
+from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
+from raydrive.core.search.fidelity.curve_kernel import CurvePoints
+
+PAUSED, RUNNING, OVER = "paused", "running", "over"
+
+_RATIO = 0.62
+"""Of an interval that a model sees to the next one: values close to each other tell little more than one of them."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A trial as the model sees it; smaller values are better."""
+
+    trial: int
+    row: Array
+    """Of ``FeatureEncoder``."""
+    values: Array
+    """By interval; what is not finite is bad."""
+    state: str
+    """``PAUSED``, ``RUNNING`` or ``OVER``."""
+    until: int = 0
+    """Interval that a running trial trains to."""
+
+    @property
+    def trained(self) -> int:
+        """Intervals so far."""
+        return len(self.values)
+
+
+def seen_intervals(trained: int) -> list[int]:
+    """Returns the intervals of a curve that a model sees: the last, and further back in a geometric series."""
+    out: list[int] = []
+    t = float(trained)
+    while t >= 1.0:
+        if not out or round(t) < out[-1]:
+            out.append(round(t))
+        t *= _RATIO
+    if out and out[-1] > 1:
+        out.append(1)
+    return out[::-1]
+
+
+def curve_points(
+    curves: Sequence[Curve], features: FeatureEncoder, layout: Layout, longest: int, most: int
+) -> tuple[CurvePoints, TargetTransform, list[int]]:
+    """Returns observations, their scale, and the place in ``curves`` of each curve in them.
+
+    Args:
+        curves: Those without a value are left out.
+        features: The space.
+        layout: Of the features, without bent columns.
+        longest: Intervals of the longest training.
+        most: Observations, at most (more only where there are more curves).
+    """
+    known = [i for i, curve in enumerate(curves) if curve.trained]
+    if not known:
+        empty = np.empty(0)
+        data = CurvePoints(np.empty((0, len(layout.owner))), layout, np.empty(0, np.intp), empty, empty)
+        return data, target_transform(empty), []
+    scale = _scale(curves, known)
+    intervals = [seen_intervals(curves[i].trained) for i in known]
+    count = sum(len(one) for one in intervals)
+    if count > most:  # of the worst ones only the ends
+        worst_first = sorted(range(len(known)), key=lambda k: -_latest(curves[known[k]]))
+        for k in worst_first:
+            if count <= most:
+                break
+            short = intervals[k][-1:] if len(intervals[k]) <= 2 else [intervals[k][len(intervals[k]) // 2], intervals[k][-1]]
+            count -= len(intervals[k]) - len(short)
+            intervals[k] = short
+    curve = np.repeat(np.arange(len(known)), [len(one) for one in intervals])
+    time = np.concatenate([np.array(one, float) for one in intervals]) / longest
+    raw = np.concatenate([curves[i].values[np.array(one) - 1] for i, one in zip(known, intervals, strict=True)])
+    rows = features.tidy(np.array([curves[i].row for i in known]))
+    return CurvePoints(features.features(rows), layout, curve.astype(np.intp), time, scale(raw)), scale, known
+
+
+def _latest(curve: Curve) -> float:
+    finite = curve.values[np.isfinite(curve.values)]
+    return float(finite.min()) if len(finite) else np.inf
+
+
+def _scale(curves: Sequence[Curve], known: Sequence[int]) -> TargetTransform:
+    """From the best value of each curve; all points then have about deviation 1."""
+    latest = np.array([_latest(curves[i]) for i in known])
+    return target_transform(np.where(np.isfinite(latest), latest, np.nan), log_offset=LOG)
+
+
+LOG = False
