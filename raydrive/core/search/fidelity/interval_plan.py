@@ -67,6 +67,7 @@ def best_step(
     new: Array | None,
     longest: int,
     first: int,
+    others: Array | None = None,
 ) -> list[Step]:
     """Returns the best step of every trial looked at, best first.
 
@@ -97,8 +98,19 @@ def best_step(
     features = process.data.features[np.maximum(which, 0)]
     if new is not None:
         features[which < 0] = new
-    mean, covariance = process.joint(Places(features, which, time / longest))
-    variance = np.maximum(np.diagonal(covariance), 1e-10)
+    count = len(asked)
+    if others is not None and len(others):
+        number = -2 - np.arange(len(others), dtype=np.intp)
+        mean, covariance = process.joint(
+            Places(
+                np.vstack([features, others]),
+                np.concatenate([which, number]),
+                np.concatenate([time / longest, np.ones(len(others))]),
+            )
+        )
+    else:
+        mean, covariance = process.joint(Places(features, which, time / longest))
+    variance = np.maximum(np.diagonal(covariance), 1e-10)[:count]
     end = np.empty(len(asked), np.intp)  # the last of each trial's is its whole training
     for i in range(len(asked) - 1, -1, -1):
         end[i] = end[i + 1] if i + 1 < len(asked) and which[i + 1] == which[i] else i
@@ -115,12 +127,35 @@ def best_step(
     more = np.maximum(0.0, passes - time)
     cost = time - trained + OVERHEAD + np.exp(log_ndtr(z)) * more
     rate = worth - np.log(cost)
+    if INFO:
+        rate = np.logaddexp(rate, _of_others(mean, covariance, which, end, time - trained, variance + process.scales.r, goal, longest))
     steps = [
         Step(index[which[i]] if which[i] >= 0 else -1, int(time[i]), float(rate[i]), float(mean[end[i]]), float(np.sqrt(variance[end[i]])))
         for i in range(len(asked))
     ]
     steps.sort(key=lambda step: -step.rate)
     return steps
+
+
+INFO = 1.0
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+
+def _of_others(mean, covariance, which, end, length, variance, goal, longest):
+    count = len(which)
+    lines = np.concatenate([np.unique(end), np.arange(count, len(mean))])
+    owner = np.concatenate([which[np.unique(end)], -2 - np.arange(len(mean) - count)])
+    m = np.minimum(mean[lines], 1e9)
+    a = covariance[:count][:, lines] / np.sqrt(variance)[:, None]
+    a = np.where(which[:, None] == owner[None, :], 0.0, a)
+    best = min(goal, float(m.min()))
+    after = np.minimum((m[None, :, None] + a[:, :, None] * _NODES[None, None, :]).min(axis=1), goal)
+    gain = np.maximum(best - after, 0.0)
+    # by how much the mean of the minimum falls; what rises instead is no loss, as the best may stay
+    worth = np.maximum(best - after @ _WEIGHTS, 1e-12)
+    odds = (after < best - 1e-3) @ _WEIGHTS
+    return np.log(INFO * worth) - np.log(length + OVERHEAD + odds * longest)
 
 
 __all__ = ["OVER", "RUNNING", "Step", "best_step", "next_until"]

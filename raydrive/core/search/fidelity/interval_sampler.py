@@ -84,7 +84,7 @@ class Planner:
             row = self._new(process, curves, ends, float(ends.min()), rng)
             if row is not None:
                 new = self.features.features(row[None, :])[0]
-        steps = best_step(process, curves, index, bar, goal, new, self.longest, self.first)
+        steps = best_step(process, curves, index, bar, goal, new, self.longest, self.first, self.others if row is not None else None)
         self.last = dict(goal=goal, bar=bar, leader=index[leader], scale=scale)
         return steps, row
 
@@ -102,6 +102,9 @@ class Planner:
         known = f.tidy(np.array([curves[i].row for i in self._places(curves, process)]))
         pool = candidates(f, known[order], rng, effort)
         rows, _ = maximise(f, score, pool, free, rng, effort)
+        values = score(f.features(pool))
+        top = pool[np.argsort(-(values + rng.gumbel(size=len(values))), kind="stable")[:24]]
+        self.others = f.features(np.vstack([top, pool[:8]]))
         return rows[0] if len(rows) else None
 
     def _places(self, curves, process):
