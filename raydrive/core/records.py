@@ -22,6 +22,8 @@ Params = Mapping[str, Any]
 
 # Trial states; the words of HyperDrive's child runs.
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
+PAUSED = "Paused"
+"""No attempt is under way, nothing is reserved, and the trial may go on later from its checkpoint."""
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
 OUTPUTS = "outputs"
 METRICS = "metrics"

@@ -25,6 +25,8 @@ class TrialRecord:
     """Whether a policy ended it."""
     objective: str = "best"
     """What of ``curve`` is ``value``: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+    until: int | None = None
+    """The interval at which it pauses; None: it trains to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +38,19 @@ class Suggestion:
     """Where it comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the proposal, as JSON values."""
+    until: int | None = None
+    """The interval at which the trial pauses, 1 or more; None: it trains to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A paused trial to go on with, in place of a new configuration."""
+
+    trial: int
+    """Its number; its state is ``records.PAUSED``."""
+    until: int | None = None
+    """The interval at which it pauses again, beyond those that it has; None: it trains to its end."""
+    origin: str = ""
+    """What chose it, as ``Suggestion.origin``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers behind the choice, as JSON values."""

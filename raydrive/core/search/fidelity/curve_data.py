@@ -13,7 +13,7 @@ from raydrive.core.search.bayesian.kernel import Layout
 from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
 from raydrive.core.search.fidelity.curve_kernel import CurvePoints
 
-PAUSED, RUNNING, OVER = "paused", "running", "over"
+HELD, RUNS, OVER = "held", "runs", "over"
 
 _RATIO = 0.62
 """Of an interval that a model sees to the next one: values close to each other tell little more than one of them."""
@@ -29,7 +29,7 @@ class Curve:
     values: Array
     """By interval; what is not finite is bad."""
     state: str
-    """``PAUSED``, ``RUNNING`` or ``OVER``."""
+    """``HELD`` (it may go on), ``RUNS`` or ``OVER``."""
     until: int = 0
     """Interval that a running trial trains to."""
 
@@ -37,6 +37,12 @@ class Curve:
     def trained(self) -> int:
         """Intervals so far."""
         return len(self.values)
+
+    @property
+    def best(self) -> float:
+        """The best value so far, infinite where there is none."""
+        finite = self.values[np.isfinite(self.values)]
+        return float(finite.min()) if len(finite) else np.inf
 
 
 def seen_intervals(trained: int) -> list[int]:
@@ -72,14 +78,13 @@ def curve_points(
     scale = _scale(curves, known)
     intervals = [seen_intervals(curves[i].trained) for i in known]
     count = sum(len(one) for one in intervals)
-    if count > most:  # of the worst ones only the ends
-        worst_first = sorted(range(len(known)), key=lambda k: -_latest(curves[known[k]]))
-        for k in worst_first:
+    if count > most:  # of the worst ones only the last
+        for k in sorted(range(len(known)), key=lambda k: -curves[known[k]].best):
             if count <= most:
                 break
-            short = intervals[k][-1:] if len(intervals[k]) <= 2 else [intervals[k][len(intervals[k]) // 2], intervals[k][-1]]
-            count -= len(intervals[k]) - len(short)
-            intervals[k] = short
+            seen = intervals[k]
+            intervals[k] = seen[-1:] if len(seen) <= 2 else [seen[len(seen) // 2], seen[-1]]
+            count -= len(seen) - len(intervals[k])
     curve = np.repeat(np.arange(len(known)), [len(one) for one in intervals])
     time = np.concatenate([np.array(one, float) for one in intervals]) / longest
     raw = np.concatenate([curves[i].values[np.array(one) - 1] for i, one in zip(known, intervals, strict=True)])
@@ -87,15 +92,23 @@ def curve_points(
     return CurvePoints(features.features(rows), layout, curve.astype(np.intp), time, scale(raw)), scale, known
 
 
-def _latest(curve: Curve) -> float:
-    finite = curve.values[np.isfinite(curve.values)]
-    return float(finite.min()) if len(finite) else np.inf
+def thinned(data: CurvePoints, most: int) -> CurvePoints:
+    """Returns about ``most`` observations at most: whole curves, a third of them the best, and every so many-th."""
+    if len(data.values) <= 1.3 * most:
+        return data
+    n = len(data.features)
+    first = np.searchsorted(data.curve, np.arange(n))
+    order = np.argsort(np.minimum.reduceat(data.values, first), kind="stable")
+    count = max(2, int(most * n / len(data.values)))
+    best, rest = order[: count // 3], order[count // 3 :]
+    some = rest[np.linspace(0, len(rest) - 1, count - len(best)).astype(int)]
+    keep = np.unique(np.concatenate([best, some]))
+    mask = np.isin(data.curve, keep)
+    which = np.searchsorted(keep, data.curve[mask]).astype(np.intp)
+    return CurvePoints(data.features[keep], data.layout, which, data.time[mask], data.values[mask])
 
 
 def _scale(curves: Sequence[Curve], known: Sequence[int]) -> TargetTransform:
-    """From the best value of each curve; all points then have about deviation 1."""
-    latest = np.array([_latest(curves[i]) for i in known])
-    return target_transform(np.where(np.isfinite(latest), latest, np.nan), log_offset=LOG)
-
-
-LOG = False
+    """From the best value of each curve."""
+    best = np.array([curves[i].best for i in known])
+    return target_transform(np.where(np.isfinite(best), best, np.nan), log_offset=False)

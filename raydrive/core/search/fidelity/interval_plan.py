@@ -1,17 +1,26 @@
 """Which trial trains next, and to which interval: a new configuration, or one that is paused.
 
-With E the end of a trial's curve (its value after the longest training), m and s its mean and deviation, and y its value
-after the next step, the step moves the mean of E by a normal with deviation
+With E_j the end of trial j's curve (its value after the whole training), m_j its mean, and y the value of trial i after
+its next step, the step moves the mean of E_j by a normal with deviation
 
-    a = cov(E, y) / sqrt(var y + noise)                                                                  (1)
+    a_j = cov(E_j, y) / sqrt(var y + noise)                                                              (1)
 
-Let the best trial so far be expected to end at B. The step is worth
+Let B be the end that is expected of the best trial so far. To the trial itself the step is worth
 
-    V = a h(z),   z = (B - m) / a,   h(z) = phi(z) + z Phi(z)                                             (2)
+    V = a_i h((B - m_i) / a_i),   h(z) = phi(z) + z Phi(z)                                                (2)
 
-(the knowledge gradient of this trial alone; Frazier, Powell & Dayanik 2009), and it costs its own intervals, and with
-probability Phi(z), when its news is good, those until its value passes the best one that was seen. The step with the
-largest V / cost is taken.
+and with probability p = Phi((B - m_i) / a_i) its news is good: then the trial also has to train until its value passes
+the best one seen, C further intervals. What it tells about others, paused or not yet begun, is worth
+
+    W = min_j m_j - E min_j (m_j + a_j Z),   Z normal, j other than i                                    (3)
+
+and with probability q the smallest of them falls: then one of them has to be trained, R intervals. (2) and (3) are
+knowledge gradients (Frazier, Powell & Dayanik, *The Knowledge-Gradient Policy for Correlated Normal Beliefs*, 2009). The
+step of n intervals with the largest
+
+    V / (n + o + p C) + W / (n + o + q R)                                                                (4)
+
+is taken, o being what a launch costs.
 """
 
 from __future__ import annotations
@@ -20,15 +29,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr
+from scipy.special import log_ndtr, ndtr
 
 from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.acquisition import log_h
-from raydrive.core.search.fidelity.curve_data import OVER, PAUSED, RUNNING, Curve
+from raydrive.core.search.fidelity.curve_data import HELD, Curve
+from raydrive.core.search.fidelity.curve_kernel import Index
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, Places
 
-LOOKED_AT = 24
+_LOOKED_AT = 24
 """Paused trials whose steps are compared, those most likely to be the best."""
+_OVERHEAD = 0.5
+"""What a launch costs, in intervals."""
+_GROWTH = 0.5
+"""A step is at least this part of what a trial has trained."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_NEW = -1
 
 
 @dataclass(frozen=True)
@@ -39,123 +56,132 @@ class Step:
     """Of the trial in the curves; -1 = the new one."""
     until: int
     rate: float
-    """Logarithm of worth by interval."""
+    """Logarithm of (4)."""
     mean: float
     deviation: float
     """Of the end, standardised."""
+    chance: float
+    """That the end is better than B."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What steps are compared with."""
+
+    curves: Sequence[Curve]
+    index: Sequence[int]
+    """Of each number of a curve in the process, its place in ``curves``."""
+    bar: float
+    """The best value seen, standardised."""
+    goal: float
+    """B, standardised."""
+    longest: int
+    """R, intervals of a whole training."""
+    first: int
+    """Intervals that a new trial trains at least."""
 
 
 def next_until(trained: int, longest: int, first: int) -> list[int]:
-    """Returns the intervals a trial may train to next."""
-    out, t = [], max(first, trained + max(1, round(trained * GROW)) if trained else first)
+    """Returns the intervals that a trial may train to next, ascending; the last is the whole training."""
+    out, t = [], max(first, trained + max(1, round(trained * _GROWTH)) if trained else first)
     while t < longest:
         out.append(t)
-        t = t * 2
+        t *= 2
     return [*out, longest]
 
 
-GROW = 0.5
-OVERHEAD = 0.5
-
-
-def best_step(
-    process: CurvePosterior,
-    curves: Sequence[Curve],
-    index: Sequence[int],
-    bar: float,
-    goal: float,
-    new: Array | None,
-    longest: int,
-    first: int,
-    others: Array | None = None,
+def best_steps(
+    process: CurvePosterior, situation: Situation, new: Array | None, others: Array | None = None
 ) -> list[Step]:
-    """Returns the best step of every trial looked at, best first.
+    """Returns the steps of the trials looked at, best first.
 
     Args:
-        process: Curves numbered as ``index`` says.
-        curves: All.
-        index: Of each number of a curve in ``process``, its place in ``curves``.
-        bar: The best value seen, standardised.
-        goal: B, standardised.
-        new: Features of a new configuration, shape ``(p,)``.
-        longest: Intervals of a whole training.
-        first: Intervals that a new trial trains at least.
+        process: What is believed.
+        situation: What they are compared with.
+        new: Features of a new configuration, shape ``(p,)``; None: none may begin.
+        others: Features of further ones, shape ``(k, p)``, that a step may tell something about.
     """
-    paused = np.array([k for k, i in enumerate(index) if curves[i].state == PAUSED], np.intp)
-    if len(paused) > LOOKED_AT:
-        mean, deviation = process.at(Places(process.data.features[paused], paused, np.ones(len(paused))))
-        paused = paused[np.argsort((mean - goal) / deviation, kind="stable")[:LOOKED_AT]]
-    asked: list[tuple[int, int, int]] = []
-    for k in paused:
-        asked.extend((int(k), until, curves[index[k]].trained) for until in next_until(curves[index[k]].trained, longest, first))
-    if new is not None:
-        asked.extend((-1, until, 0) for until in next_until(0, longest, first))
-    if not asked:
+    which, trained, time = _asked(process, situation, new is not None)
+    if not len(which):
         return []
-    which = np.array([k for k, _, _ in asked], np.intp)
-    time = np.array([until for _, until, _ in asked], float)
-    trained = np.array([t for _, _, t in asked], float)
+    longest, noise = situation.longest, process.scales.r
     features = process.data.features[np.maximum(which, 0)]
+    places = Places(features, which, time / longest)
     if new is not None:
-        features[which < 0] = new
-    count = len(asked)
-    if others is not None and len(others):
-        number = -2 - np.arange(len(others), dtype=np.intp)
-        mean, covariance = process.joint(
-            Places(
-                np.vstack([features, others]),
-                np.concatenate([which, number]),
-                np.concatenate([time / longest, np.ones(len(others))]),
-            )
+        features[which == _NEW] = new
+    if others is not None:
+        more = _NEW - 1 - np.arange(len(others), dtype=np.intp)
+        places = Places(
+            np.vstack([features, others]), np.concatenate([which, more]), np.append(time / longest, np.ones(len(others)))
         )
-    else:
-        mean, covariance = process.joint(Places(features, which, time / longest))
-    variance = np.maximum(np.diagonal(covariance), 1e-10)[:count]
-    end = np.empty(len(asked), np.intp)  # the last of each trial's is its whole training
-    for i in range(len(asked) - 1, -1, -1):
-        end[i] = end[i + 1] if i + 1 < len(asked) and which[i + 1] == which[i] else i
-    news = np.abs(covariance[np.arange(len(asked)), end]) / np.sqrt(variance + process.scales.r)
-    news = np.maximum(news, 1e-6)
-    z = (goal - mean[end]) / news
-    worth = np.log(news) + log_h(z)
-    passes = np.full(len(asked), float(longest))
-    for i in range(len(asked) - 1, -1, -1):
-        if mean[i] < bar:
-            passes[i] = time[i]
-        elif end[i] != i:
-            passes[i] = passes[i + 1]
-    more = np.maximum(0.0, passes - time)
-    cost = time - trained + OVERHEAD + np.exp(log_ndtr(z)) * more
-    rate = worth - np.log(cost)
-    if INFO:
-        rate = np.logaddexp(rate, _of_others(mean, covariance, which, end, time - trained, variance + process.scales.r, goal, longest))
+    mean, covariance = process.joint(places)
+    n = len(which)
+    variance = np.maximum(np.diagonal(covariance)[:n], 1e-10)
+    # the last of each trial's steps is its whole training
+    end = np.append(np.flatnonzero(which[1:] != which[:-1]), n - 1)[np.cumsum(np.append(0, which[1:] != which[:-1]))]
+    news = np.maximum(np.abs(covariance[np.arange(n), end]) / np.sqrt(variance + noise), 1e-6)
+    z = (situation.goal - mean[end]) / news
+    further = _until_seen(mean[:n], time, end, situation)
+    cost = time - trained + _OVERHEAD
+    rate = np.log(news) + log_h(z) - np.log(cost + np.exp(log_ndtr(z)) * further)
+    moves = covariance[:n] / np.sqrt(variance + noise)[:, None]
+    rate = np.logaddexp(rate, _about_others(mean, moves, which, end, cost, situation))
+    deviation = np.sqrt(variance)
+    chance = ndtr((situation.goal - mean[end]) / deviation[end])
     steps = [
-        Step(index[which[i]] if which[i] >= 0 else -1, int(time[i]), float(rate[i]), float(mean[end[i]]), float(np.sqrt(variance[end[i]])))
-        for i in range(len(asked))
+        Step(
+            situation.index[which[i]] if which[i] >= 0 else -1,
+            int(time[i]),
+            float(rate[i]),
+            float(mean[end[i]]),
+            float(deviation[end[i]]),
+            float(chance[i]),
+        )
+        for i in np.argsort(-rate, kind="stable")
     ]
-    steps.sort(key=lambda step: -step.rate)
     return steps
 
 
-INFO = 1.0
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+def _asked(process: CurvePosterior, situation: Situation, new: bool) -> tuple[Index, Array, Array]:
+    """Number of the curve, intervals so far, and intervals after it, of each step looked at."""
+    curves, index = situation.curves, situation.index
+    paused = np.array([k for k, i in enumerate(index) if curves[i].state == HELD], np.intp)
+    if len(paused) > _LOOKED_AT:
+        mean, deviation = process.at(Places(process.data.features[paused], paused, np.ones(len(paused))))
+        paused = paused[np.argsort((mean - situation.goal) / deviation, kind="stable")[:_LOOKED_AT]]
+    asked = [
+        (int(k), trained, until)
+        for k in paused
+        for trained in [curves[index[k]].trained]
+        for until in next_until(trained, situation.longest, situation.first)
+    ]
+    if new:
+        asked.extend((_NEW, 0, until) for until in next_until(0, situation.longest, situation.first))
+    table = np.array(asked, dtype=float).reshape(len(asked), 3)
+    return table[:, 0].astype(np.intp), table[:, 1], table[:, 2]
 
 
-def _of_others(mean, covariance, which, end, length, variance, goal, longest):
-    count = len(which)
-    lines = np.concatenate([np.unique(end), np.arange(count, len(mean))])
-    owner = np.concatenate([which[np.unique(end)], -2 - np.arange(len(mean) - count)])
-    m = np.minimum(mean[lines], 1e9)
-    a = covariance[:count][:, lines] / np.sqrt(variance)[:, None]
-    a = np.where(which[:, None] == owner[None, :], 0.0, a)
-    best = min(goal, float(m.min()))
-    after = np.minimum((m[None, :, None] + a[:, :, None] * _NODES[None, None, :]).min(axis=1), goal)
-    gain = np.maximum(best - after, 0.0)
-    # by how much the mean of the minimum falls; what rises instead is no loss, as the best may stay
+def _until_seen(mean: Array, time: Array, end: Index, situation: Situation) -> Array:
+    """C: intervals after each step until the expected curve passes the best value seen, at most all of them."""
+    passes = np.full(len(mean), float(situation.longest))
+    for i in range(len(mean) - 1, -1, -1):
+        if mean[i] < situation.bar:
+            passes[i] = time[i]
+        elif end[i] != i:
+            passes[i] = passes[i + 1]
+    return np.maximum(0.0, passes - time)
+
+
+def _about_others(
+    mean: Array, moves: Array, which: Index, end: Index, cost: Array, situation: Situation
+) -> Array:
+    """Logarithm of the second part of (4)."""
+    n = len(which)
+    lines = np.concatenate([np.unique(end), np.arange(n, len(mean))])
+    owner = np.append(which[np.unique(end)], np.full(len(mean) - n, _NEW - 1))
+    a = np.where(which[:, None] == owner[None, :], 0.0, moves[:, lines])
+    best = min(situation.goal, float(mean[lines].min()))
+    after = np.minimum((mean[lines][None, :, None] + a[:, :, None] * _NODES).min(axis=1), situation.goal)
     worth = np.maximum(best - after @ _WEIGHTS, 1e-12)
     odds = (after < best - 1e-3) @ _WEIGHTS
-    return np.log(INFO * worth) - np.log(length + OVERHEAD + odds * longest)
-
-
-__all__ = ["OVER", "RUNNING", "Step", "best_step", "next_until"]
+    return np.asarray(np.log(worth) - np.log(cost + odds * situation.longest))

@@ -1,124 +1,245 @@
-"""Decides by a model of all curves which trial trains next."""
+"""Decides, each time a slot is free, whether a new configuration begins or which paused trial goes on, and how far."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from raydrive.core.arrays import Array
+from raydrive.core.json_values import copied
+from raydrive.core.records import Params
 from raydrive.core.search.bayesian.acquisition import Effort, candidates, maximise
-from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.kernel import Layout
+from raydrive.core.search.bayesian.model_sampler import Beginning
+from raydrive.core.search.bayesian.target_transform import TargetTransform
 from raydrive.core.search.fidelity import curve_kernel
-from raydrive.core.search.fidelity.curve_data import RUNNING, Curve, curve_points
+from raydrive.core.search.fidelity.curve_data import HELD, RUNS, Curve, curve_points, thinned
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, EndImprovement, Places
-from raydrive.core.search.fidelity.interval_plan import Step, best_step
+from raydrive.core.search.fidelity.curve_reader import CurveReader
+from raydrive.core.search.fidelity.interval_plan import Situation, Step, best_steps
+from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
+from raydrive.core.space.search_space import Space
 
-MOST = 400
-FITTED = 260
+_SEEN = 400
+"""Points of curves that the model is conditioned on, about."""
+_FITTED = 260
+"""Points that hyperparameters are fitted to, about."""
+_ITERATIONS = 25
+_FEWEST = 3
+"""Trials with a curve below which the even spread goes on."""
+_EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
+_OTHERS = 24, 8
+"""New configurations that a step may tell something about: promising ones, and some from everywhere."""
+_CACHED = 8
+_WORTH_IT = 0.01
+"""Chance to become the best below which a paused trial is not gone on with where no other trial may begin."""
 
 
-class Planner:
-    def __init__(self, features: FeatureEncoder, seed: int, longest: int) -> None:
-        self.features, self.seed, self.longest = features, seed, longest
-        self.layout = Layout(features.owner)
-        self.first = max(1, round(longest / 32))
-        self.fitted_at = 0
-        self.theta: Array | None = None
-        self.log: list[Any] = []
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How long trainings are."""
 
-    def _fit(self, curves: Sequence[Curve]) -> Array:
-        amount = sum(min(c.trained, 6) for c in curves)
-        if self.theta is None or amount >= self.fitted_at * 1.12 + 2:
-            data, _, _ = curve_points(curves, self.features, self.layout, self.longest, FITTED)
-            if len(data.values) > FITTED * 1.3:
-                data = _some(data, FITTED)
-            d = self.layout.dimensions
-            fresh = self.theta is None or self.fitted_at < 40
-            starts = [curve_kernel.start(d)] if fresh else []
-            if self.theta is not None:
-                starts.append(self.theta)
-            self.theta = curve_kernel.fit(data, starts, 25)
-            self.fitted_at = amount
-        return self.theta
+    longest: int
+    """Intervals of a whole training, 2 or more."""
+    first: int
+    """Intervals that a trial trains before it is judged, 1 or more."""
+    ladder: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
+    """What the first trials train to, as parts of a whole training: the model learns from them how curves go on."""
 
-    def posterior(self, curves: Sequence[Curve]):
-        data, scale, index = curve_points(curves, self.features, self.layout, self.longest, MOST)
-        base = CurvePosterior(data, self._fit(curves))
-        # running trials: as if they had reached what is expected of them
-        number = {i: k for k, i in enumerate(index)}
-        running = [i for i, c in enumerate(curves) if c.state == RUNNING]
-        fresh = [i for i in running if i not in number]
-        for i in fresh:
-            number[i] = len(index)
-            index = [*index, i]
-        if not running:
-            return base, base, scale, index
-        rows = self.features.tidy(np.array([curves[i].row for i in running]))
-        f = self.features.features(rows)
-        which = np.array([number[i] for i in running], np.intp)
-        time = np.array([curves[i].until for i in running], float) / self.longest
-        mean, _ = base.at(Places(f, which, time))
-        new = f[[k for k, i in enumerate(running) if i in fresh]]
-        return base, base.with_points(new, which, time, mean), scale, index
 
-    def plan(self, curves: Sequence[Curve], rng: np.random.Generator, propose: bool) -> tuple[list[Step], Array | None]:
-        base, process, scale, index = self.posterior(curves)
-        known = len(base.data.features)
+@dataclass(frozen=True)
+class Model:
+    """What is believed, and about which curves."""
+
+    curves: Sequence[Curve]
+    process: CurvePosterior
+    """Running trials count as if they had reached what is expected of them."""
+    index: list[int]
+    """Of each number of a curve in ``process``, its place in ``curves``."""
+    scale: TargetTransform
+    ends: Array
+    """Expected ends of the curves of ``process``, standardised."""
+    leader: int
+    """The place of the trial with the best value so far."""
+    bar: float
+    """That value, standardised."""
+    goal: float
+    """What is to be beaten: the end expected of the leader, or of a better trial that runs."""
+
+
+class IntervalSampler(Beginning):
+    """Proposes by a model of learning curves; arguments of ``ModelSampler``, and how long trainings are."""
+
+    def __init__(
+        self,
+        space: Space,
+        seed: int,
+        maximize: bool,
+        intervals: Intervals,
+        *,
+        points: Sequence[Params] = (),
+        initial: int | None = None,
+        before: Sequence[TrialRecord] = (),
+    ) -> None:
+        super().__init__(space, seed, points=points, initial=initial)
+        self._sign = -1.0 if maximize else 1.0
+        self._intervals = intervals
+        self._reader = CurveReader(self._features, maximize, intervals.longest, before)
+        self._inherited = sum(1 for seen in before if seen.value is not None)
+        self._layout = Layout(self._features.owner)
+        self._fits: dict[tuple[int, int], Array] = {}
+
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
+        """Returns a configuration to begin or a trial to go on with; None when the space is exhausted and none is.
+
+        Args:
+            number: Of the next trial.
+            history: All trials below it.
+        """
+        self._taken.update(number, history)
+        trials = history[:number]
+        size = self._space.size
+        if size is not None and len(self._taken.keys) + self._taken.lag >= size:
+            return self.go_on(trials)
+        given = self._given.first(lambda i: self._points[i], len(self._points))
+        if given is not None:
+            return Suggestion(copied(given), "initial", {}, self._first_until(number))
+        curves = self._reader.read(trials)
+        known = sum(1 for curve in curves if curve.trained)
+        if number + self._inherited < self._initial or known < min(_FEWEST, self._initial):
+            found = self._evenly(number)
+            return None if found is None else replace(found, until=self._first_until(number))
+        rng = np.random.default_rng((self._seed, number, sum(curve.trained for curve in curves)))
+        model = self._model(curves)
+        row, others = self._new_row(model, rng)
+        steps = self._steps(model, row, others)
+        if not steps:
+            return self._fallback(rng)
+        step = steps[0]
+        details = self._details(model, step)
+        if step.place >= 0:
+            return Continuation(curves[step.place].trial, self._until(step.until), "model", details)
+        if row is None:
+            return self._fallback(rng)
+        return Suggestion(self._features.params(row), "model", details, self._until(step.until))
+
+    def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
+        """Returns which paused trial goes on where no other may begin; None when none is likely to become the best."""
+        curves = self._reader.read(history)
+        if not any(curve.state == HELD for curve in curves):
+            return None
+        model = self._model(curves)
+        for step in self._steps(model, None, None):
+            if step.chance >= _WORTH_IT or step.place == model.leader:
+                trial = curves[step.place].trial
+                return Continuation(trial, self._until(step.until), "model", self._details(model, step))
+        return None
+
+    def _until(self, interval: int) -> int | None:
+        return interval if interval < self._intervals.longest else None
+
+    def _first_until(self, number: int) -> int | None:
+        parts = self._intervals.ladder
+        part = parts[number] if number + self._inherited < len(parts) else 0.0
+        return self._until(max(self._intervals.first, round(part * self._intervals.longest)))
+
+    def _details(self, model: Model, step: Step) -> dict[str, Any]:
+        """Why this step: the end that is expected, in units of the metric, and what it is compared with."""
+        back = model.scale.back
+        ahead = abs(back(step.mean + step.deviation) - back(step.mean - step.deviation)) / 2.0
+        return {
+            "predicted_end": self._sign * back(step.mean),
+            "predicted_deviation": ahead,
+            "best_end": self._sign * back(model.goal),
+            "best_trial": model.curves[model.leader].trial,
+            "chance_of_best": step.chance,
+            "log_worth_per_interval": step.rate,
+        }
+
+    # --- the model ---------------------------------------------------------------------------------------------------
+
+    def _theta(self, curves: Sequence[Curve]) -> Array:
+        """Hyperparameters, fitted anew to the first trials whenever their number or their curves have grown by 12 %.
+
+        They depend on the history alone but for what was added to it since, below these 12 %.
+        """
+        known = [curve for curve in curves if curve.trained]
+        count = _level(len(known))
+        first = known[:count]
+        key = count, _level(sum(min(curve.trained, 6) for curve in first))
+        found = self._fits.get(key)
+        if found is None:
+            data, _, _ = curve_points(first, self._features, self._layout, self._intervals.longest, _FITTED)
+            start = curve_kernel.start(self._layout.dimensions)
+            found = curve_kernel.fit(thinned(data, _FITTED), [start], _ITERATIONS)
+            while len(self._fits) >= _CACHED:
+                self._fits.pop(next(iter(self._fits)))
+            self._fits[key] = found
+        return found
+
+    def _model(self, curves: Sequence[Curve]) -> Model:
+        longest = self._intervals.longest
+        data, scale, index = curve_points(curves, self._features, self._layout, longest, _SEEN)
+        process = CurvePosterior(data, self._theta(curves))
+        known = len(index)
+        number = {place: k for k, place in enumerate(index)}
+        running = [place for place, curve in enumerate(curves) if curve.state == RUNS]
+        for place in running:
+            if place not in number:
+                number[place] = len(index)
+                index.append(place)
+        if running:
+            features = self._rows_features([curves[place].row for place in running])
+            which = np.array([number[place] for place in running], np.intp)
+            time = np.array([curves[place].until for place in running], float) / longest
+            mean, _ = process.at(Places(features, which, time))
+            process = process.with_points(features[which >= known], which, time, mean)
         every = np.arange(len(index), dtype=np.intp)
-        ends, spread = process.at(Places(process.data.features, every, np.ones(len(index))))
-        # the best seen, and what it is expected to end at
-        low = np.array([np.nanmin(np.where(np.isfinite(curves[i].values), curves[i].values, np.inf)) for i in index[:known]])
-        leader = int(np.argmin(low))
-        bar = float(scale(low[leader : leader + 1])[0])
-        goal = float(ends[leader])
-        for k, i in enumerate(index):
-            if curves[i].state == RUNNING:
-                goal = min(goal, float(ends[k]))
-        new = None
-        row = None
-        if propose:
-            row = self._new(process, curves, ends, float(ends.min()), rng)
-            if row is not None:
-                new = self.features.features(row[None, :])[0]
-        steps = best_step(process, curves, index, bar, goal, new, self.longest, self.first, self.others if row is not None else None)
-        self.last = dict(goal=goal, bar=bar, leader=index[leader], scale=scale)
-        return steps, row
+        ends, _ = process.at(Places(process.data.features, every, np.ones(len(index))))
+        seen = np.array([curves[place].best for place in index[:known]])
+        leader = int(np.argmin(np.where(np.isfinite(seen), seen, np.inf)))
+        runs = [k for k, place in enumerate(index) if curves[place].state == RUNS]
+        goal = float(ends[[leader, *runs]].min())
+        bar = float(scale(seen[leader : leader + 1])[0])
+        return Model(curves, process, index, scale, ends, index[leader], bar, goal)
 
-    def _new(self, process, curves, ends, goal, rng):
-        f = self.features
-        rows = f.tidy(np.array([c.row for c in curves]))
-        tried = {r.tobytes() for r in np.nan_to_num(rows, nan=-1.0)}
+    def _rows_features(self, rows: Sequence[Array]) -> Array:
+        return self._features.features(self._features.tidy(np.array(rows)))
 
-        def free(rows):
-            return np.array([r.tobytes() not in tried for r in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
+    # --- the choice --------------------------------------------------------------------------------------------------
 
-        order = np.argsort(ends, kind="stable")[:8]
-        effort = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
-        score = EndImprovement(process, goal)
-        known = f.tidy(np.array([curves[i].row for i in self._places(curves, process)]))
-        pool = candidates(f, known[order], rng, effort)
-        rows, _ = maximise(f, score, pool, free, rng, effort)
+    def _steps(self, model: Model, row: Array | None, others: Array | None) -> list[Step]:
+        new = None if row is None else self._features.features(row[None, :])[0]
+        longest = self._intervals.longest
+        situation = Situation(model.curves, model.index, model.bar, model.goal, longest, self._intervals.first)
+        return best_steps(model.process, situation, new, others)
+
+    def _new_row(self, model: Model, rng: np.random.Generator) -> tuple[Array | None, Array]:
+        """The new configuration with the largest expected improvement of its end, and features of some others."""
+        f = self._features
+        rows = f.tidy(np.array([model.curves[place].row for place in model.index]))
+        tried = {row.tobytes() for row in np.nan_to_num(rows, nan=-1.0)}
+
+        def free(rows: Array) -> Any:
+            return np.array([row.tobytes() not in tried for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
+
+        score = EndImprovement(model.process, float(model.ends.min()))
+        pool = candidates(f, rows[np.argsort(model.ends, kind="stable")[:8]], rng, _EFFORT)
+        best, _ = maximise(f, score, pool, free, rng, _EFFORT)
         values = score(f.features(pool))
-        top = pool[np.argsort(-(values + rng.gumbel(size=len(values))), kind="stable")[:24]]
-        self.others = f.features(np.vstack([top, pool[:8]]))
-        return rows[0] if len(rows) else None
-
-    def _places(self, curves, process):
-        n = [i for i, c in enumerate(curves) if c.trained]
-        return n + [i for i, c in enumerate(curves) if c.state == RUNNING and not c.trained]
+        top = pool[np.argsort(-(values + rng.gumbel(size=len(values))), kind="stable")[: _OTHERS[0]]]
+        others = f.features(np.vstack([top, pool[: _OTHERS[1]]]))
+        row = next((row for row in best if self._new(f.params(row))), None)
+        return row, others
 
 
-def _some(data, most):
-    n = len(data.features)
-    order = np.argsort(np.minimum.reduceat(data.values, np.searchsorted(data.curve, np.arange(n))), kind="stable")
-    half = order[: n // 3]
-    rest = order[n // 3 :]
-    per = len(data.values) / n
-    keep = np.concatenate([half, rest[np.linspace(0, len(rest) - 1, max(1, min(len(rest), int(most / per) - len(half)))).astype(int)]])
-    keep = np.unique(keep)
-    mask = np.isin(data.curve, keep)
-    return curve_kernel.CurvePoints(data.features[keep], data.layout, np.searchsorted(keep, data.curve[mask]).astype(np.intp), data.time[mask], data.values[mask])
+def _level(count: int) -> int:
+    """The largest number of a series that grows by 12 % and is at most ``count``."""
+    level = 1
+    while (above := max(level + 1, math.ceil(level * 1.12))) <= count:
+        level = above
+    return level
