@@ -34,6 +34,9 @@ _FEWEST = 3
 _EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
 _OTHERS = 24, 8
 """New configurations that a step may tell something about: promising ones, and some from everywhere."""
+_EVENLY = 4
+"""Every so many-th new configuration is one of the even spread: a short look costs little, and what the model has not
+seen it cannot miss."""
 _CACHED = 8
 _WORTH_IT = 0.01
 """Chance to become the best below which a paused trial is not gone on with where no other trial may begin."""
@@ -125,6 +128,8 @@ class IntervalSampler(Beginning):
             return Continuation(curves[step.place].trial, self._until(step.until), "model", details)
         if row is None:
             return self._fallback(rng)
+        if number % _EVENLY == _EVENLY - 1 and (found := self._evenly(number)) is not None:
+            return replace(found, until=self._until(self._intervals.first))
         return Suggestion(self._features.params(row), "model", details, self._until(step.until))
 
     def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
