@@ -20,13 +20,14 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Params = Mapping[str, Any]
 """Hyperparameters by name; values are JSON values (a dict choice gives a dict)."""
 
-# Trial states; the words of HyperDrive's child runs.
+# Trial states.
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
 PAUSED = "Paused"
 """No attempt is under way, nothing is reserved, and the trial may go on later from its checkpoint."""
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
-OUTPUTS = "outputs"
-METRICS = "metrics"
+BY_PAUSE = "pause"
+"""``Stop.by`` of a stop that carries out a ``Pause``: the trial is not over."""
+OUTPUTS, METRICS = "outputs", "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
 
 
@@ -54,6 +55,22 @@ class Suggested:
     """Where the point comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the proposal, such as the predicted mean and deviation."""
+    until: int | None = None
+    """The interval at which the trial pauses; None: it trains to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The sampler chose a paused trial to go on, in place of a new configuration."""
+
+    at: float
+    trial: int
+    until: int | None = None
+    """The interval at which the trial pauses again; None: it trains to its end."""
+    origin: str = ""
+    """What chose it, as ``Suggested.origin``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers behind the choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +193,8 @@ class Launch:
     """The step of the first of them."""
     last_step: float | None = None
     """The step of the last of them."""
+    why: str = ""
+    """Why a policy lets a paused trial go on; empty for every other launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +205,24 @@ class Stop:
     attempt: int
     why: str
     by: str = ""
-    """What ends it: ``policy``, ``timeout``, ``user``, or ``run`` when the whole run is ending."""
+    """What ends it: ``policy``, ``timeout``, ``user``, ``run`` when the whole run is ending, or ``pause``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """End the running attempt of a trial as soon as what it has trained is in a checkpoint; it may go on later.
+
+    A ``Stop`` by ``pause`` carries it out: in the same entry where a checkpoint of ``interval`` or later is there, else
+    with the next ``Checkpointed`` of one. Once the attempt is over the trial is ``PAUSED``.
+    """
+
+    trial: int
+    attempt: int
+    why: str
+    by: str = ""
+    """What pauses it: ``policy``, ``sampler`` or ``user``."""
+    interval: int = 0
+    """The interval that a checkpoint has to hold before the attempt ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +232,8 @@ class Close:
     trial: int
     state: str
     why: str
+    by: str = ""
+    """What ended a trial that was paused, as ``Stop.by``; empty for every other trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +244,16 @@ class Finish:
     why: str
 
 
-Fact = Started | Suggested | Began | Reported | Checkpointed | Noted | Ended | Lost | Cancelled | Ticked
-Decision = Launch | Stop | Close | Finish
+Fact = Started | Suggested | Resumed | Began | Reported | Checkpointed | Noted | Ended | Lost | Cancelled | Ticked
+Decision = Launch | Stop | Pause | Close | Finish
 Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
 _FACTS = {
-    c.__name__: c for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
+    c.__name__: c
+    for c in (Started, Suggested, Resumed, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
 }
-_DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish)}
+_DECISIONS = {c.__name__: c for c in (Launch, Stop, Pause, Close, Finish)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
 _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}
 _SCALARS = frozenset({float, int, str, bool, type(None)})
@@ -399,7 +438,7 @@ def _classes(text: str, name: str) -> frozenset[type]:
 
 _TEXTS = frozenset({tuple})
 """The class of a field that holds texts, in a list in JSON."""
-_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch"})
+_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "until"})
 """Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())
 _NOTHING: dict[str, Any] = {}

@@ -12,10 +12,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from raydrive.core import records
-from raydrive.core.records import Close, Decision, Fact, Finish, Launch, Stop, Suggested, Ticked
+from raydrive.core.records import Close, Decision, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import Suggestion
+from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
+
+Answer = Suggestion | Continuation | None
+"""What a sampler answers; None: nothing is left to try."""
+
+
+def _nothing(history: Sequence[TrialRecord]) -> None:
+    """The answer of a sampler that does not choose among paused trials."""
 
 
 class TrialRunner(Protocol):
@@ -79,16 +86,35 @@ class DecisionLoop:
         for fact in facts:
             self._judge_one(fact, batch)
         if self.sampler.cheap:
-            while self.sweep.free_slots:
-                number = len(self.sweep.trials)
-                self._judge_one(self.suggested(number, self.sampler.ask(number, self.sweep.history)), batch)
+            while self.wants_answer:
+                self._judge_one(self.suggested(*self.question(self.sweep.history)()), batch)
         return batch
 
-    def suggested(self, number: int, suggestion: Suggestion | None) -> Suggested:
+    @property
+    def wants_answer(self) -> bool:
+        """Whether the sampler is to be asked what to train now."""
+        return self.sweep.free_slots > 0 or self.sweep.may_continue
+
+    def question(self, history: Sequence[TrialRecord]) -> Callable[[], tuple[int, Answer]]:
+        """Returns what asks the sampler, in any thread, and returns the number of the next trial and the answer.
+
+        Args:
+            history: The trials so far; for another thread a copy.
+        """
+        number, sampler = len(self.sweep.trials), self.sampler
+        if self.sweep.free_slots:
+            return lambda: (number, sampler.ask(number, history))
+        # No further trial may begin: only a sampler that chooses among paused ones is asked, for one of them.
+        go_on: Callable[[Sequence[TrialRecord]], Answer] = getattr(sampler, "go_on", _nothing)
+        return lambda: (number, go_on(history))
+
+    def suggested(self, number: int, answer: Answer) -> Suggested | Resumed:
         """Returns what a sampler answered, as a fact."""
-        if suggestion is None:
+        if answer is None:
             return Suggested(self._now(), number, None)
-        return Suggested(self._now(), number, suggestion.params, suggestion.origin, suggestion.details)
+        if isinstance(answer, Continuation):
+            return Resumed(self._now(), answer.trial, answer.until, answer.origin, answer.details)
+        return Suggested(self._now(), number, answer.params, answer.origin, answer.details, answer.until)
 
     def _judge_one(self, fact: Fact, batch: Batch) -> None:
         sweep = self.sweep
@@ -131,9 +157,8 @@ class DecisionLoop:
             StorageError: If the journal cannot be written.
         """
         self._step(facts)
-        while self.sweep.free_slots:
-            number = len(self.sweep.trials)
-            self._step([self.suggested(number, self.sampler.ask(number, self.sweep.history))])
+        while self.wants_answer:
+            self._step([self.suggested(*self.question(self.sweep.history)())])
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

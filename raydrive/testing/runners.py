@@ -35,6 +35,7 @@ from raydrive.core.records import (
     Fact,
     Finish,
     Launch,
+    Pause,
     Reported,
     Stop,
     Suggested,
@@ -367,7 +368,7 @@ def _facts(outcome: RunResult) -> list[Fact]:
     return [records.load(line)[0] for line in outcome.lines]
 
 
-def _decisions(outcome: RunResult) -> list[Launch | Stop | Close | Finish]:
+def _decisions(outcome: RunResult) -> list[Launch | Stop | Pause | Close | Finish]:
     return [decision for line in outcome.lines for decision in records.load(line)[1]]
 
 

@@ -24,8 +24,10 @@ from raydrive.core.records import (
     Launch,
     Lost,
     Noted,
+    Pause,
     Record,
     Reported,
+    Resumed,
     Started,
     Stop,
     Suggested,
@@ -35,6 +37,7 @@ from raydrive.core.records import (
 FACTS: tuple[type[Any], ...] = (
     Started,
     Suggested,
+    Resumed,
     Began,
     Reported,
     Checkpointed,
@@ -44,7 +47,7 @@ FACTS: tuple[type[Any], ...] = (
     Cancelled,
     Ticked,
 )
-DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish)
+DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Pause, Close, Finish)
 
 numbers = st.integers(-(2**70), 2**70) | st.floats()
 json_values = st.recursive(
@@ -68,7 +71,11 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-OF_FIELD = {"Cancelled.trial": st.none() | st.integers(0, 2**40)}
+OF_FIELD = {
+    "Cancelled.trial": st.none() | st.integers(0, 2**40),
+    "Suggested.until": st.none() | st.integers(0, 2**40),
+    "Resumed.until": st.none() | st.integers(0, 2**40),
+}
 
 
 def any_of(kinds: tuple[type[Any], ...]) -> st.SearchStrategy[Any]:

@@ -18,7 +18,7 @@ class TrialRecord:
     value: float | None = None
     """Objective value so far (``objective`` says what that is); None = nothing finite logged yet."""
     state: str = QUEUED
-    """``records.QUEUED`` .. ``records.FAILED``."""
+    """``records.QUEUED``, ``RUNNING``, ``PAUSED``, ``COMPLETED``, ``CANCELED`` or ``FAILED``."""
     curve: Sequence[float] = ()
     """The primary metric by interval; may be empty or hold NaN."""
     stopped: bool = False

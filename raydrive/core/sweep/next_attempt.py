@@ -42,12 +42,12 @@ def after_loss(fact: Lost, trial: Trial, limits: Limits) -> Launch | Close:
     return launch(trial, not_before if not_before > fact.at else None)
 
 
-def launch(trial: Trial, not_before: float | None = None) -> Launch:
-    """Returns the decision to start the next attempt of a trial, at a time or at once."""
+def launch(trial: Trial, not_before: float | None = None, why: str = "") -> Launch:
+    """Returns the decision to start the next attempt of a trial, at a time or at once, and why where it was paused."""
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
     number, attempt, params = trial.number, trial.attempt + 1, trial.params
-    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last)
+    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last, why)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:

@@ -17,6 +17,7 @@ from raydrive.core.records import (
     COMPLETED,
     METRICS,
     OUTPUTS,
+    PAUSED,
     QUEUED,
     RUNNING,
     TERMINAL,
@@ -27,6 +28,7 @@ from raydrive.core.records import (
     Launch,
     Noted,
     Params,
+    Pause,
     Stop,
 )
 from raydrive.core.search.trial_record import TrialRecord
@@ -100,6 +102,12 @@ class Trial:
     """Whether its last attempt ended well and it had never logged the primary metric."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
+    until: int | None = None
+    """The interval at which the sampler wants it to pause; None: it trains to its end."""
+    pause: Pause | None = None
+    """The decision to pause it, until it goes on: it waits for a checkpoint, is being ended, or is paused."""
+    pauses: int = 0
+    """How often it was paused."""
     steps: tuple[int, float, float] | None = None
     """Number of intervals and the steps of the first and the last, where each had one and they grew; None otherwise."""
     start: int = 0
@@ -144,6 +152,11 @@ class Trial:
         """Returns why it ended, with what is known of what is missing."""
         return "; ".join([why, *self.missing])
 
+    def pause_now(self) -> None:
+        """Its attempt is over, and it is paused."""
+        self.state, self.stop_by, self.began_at, self.valued_at = PAUSED, "", None, None
+        self.launch, self.pid, self.actor, self.pauses = None, 0, "", self.pauses + 1
+
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
         """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.
 
@@ -157,11 +170,11 @@ class Trial:
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
-        self.steps = None
+        self.steps = self.pause = self.until = None
 
     @property
     def open(self) -> bool:
-        """True until the trial is closed."""
+        """True until the trial is closed; a paused one is not."""
         return self.state not in TERMINAL
 
 
@@ -313,6 +326,11 @@ class State:
 
     trials: list[Trial] = field(default_factory=list)
     open: dict[int, Trial] = field(default_factory=dict)
+    """Those that are queued or running."""
+    paused: dict[int, Trial] = field(default_factory=dict)
+    """Those that are paused, in the order in which they were."""
+    checkpointed: bool = False
+    """Whether any trial has saved a checkpoint."""
     counts: Counts = field(default_factory=Counts)
     clock: Clock = field(default_factory=Clock)
     epoch: int = 0

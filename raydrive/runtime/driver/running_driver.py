@@ -127,7 +127,7 @@ class RunningDriver:
         self._ack_pacer = AckPacer()
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
-        self._asking: int | None = None
+        self._asking = False
         self._interrupted = False
         self._state = RUNNING
         """Of a run that is not over, for the heartbeat."""
@@ -273,9 +273,10 @@ class RunningDriver:
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""
         sweep = self.sweep
-        if sweep.ending or sweep.finished or sweep.exhausted:
+        if sweep.ending or sweep.finished:
             return 0
-        return min(sweep.limits.max_total_runs - len(sweep.trials), sweep.limits.max_concurrent_runs)
+        new = 0 if sweep.exhausted else sweep.limits.max_total_runs - len(sweep.trials)
+        return min(new + len(sweep.paused_trials), sweep.limits.max_concurrent_runs)
 
     async def _write(self, batch: Batch) -> None:
         """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.
@@ -311,20 +312,20 @@ class RunningDriver:
 
     def _ask(self) -> None:
         """Has an expensive sampler think in its own thread, one configuration at a time."""
-        if self._asking is None and self.sweep.free_slots:
-            self._asking = len(self.sweep.trials)
-            self._spawn(self._think(self._asking))
+        if not self._asking and self._decision_loop.wants_answer:
+            self._asking = True
+            self._spawn(self._think())
 
-    async def _think(self, number: int) -> None:
-        decision_loop, history = self._decision_loop, self.sweep.history.frozen()
-        ask, event_loop = decision_loop.sampler.ask, asyncio.get_running_loop()
+    async def _think(self) -> None:
+        decision_loop, event_loop = self._decision_loop, asyncio.get_running_loop()
+        question = decision_loop.question(self.sweep.history.frozen())
         try:
-            suggestion = await event_loop.run_in_executor(self._sampler_thread, ask, number, history)
+            number, answer = await event_loop.run_in_executor(self._sampler_thread, question)
         except Exception as error:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
-        self._asking = None
-        self._mailbox.post([decision_loop.suggested(number, suggestion)])
+        self._asking = False
+        self._mailbox.post([decision_loop.suggested(number, answer)])
 
     # ------------------------------------------------------------------ time
 
