@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr
 
 from raydrive.core.arrays import Array
 from raydrive.core.json_values import copied
 from raydrive.core.records import Params
-from raydrive.core.search.bayesian.acquisition import Effort, candidates, maximise
+from raydrive.core.search.bayesian.acquisition import Effort, candidates, free_rows, maximise
 from raydrive.core.search.bayesian.kernel import Layout
 from raydrive.core.search.bayesian.model_sampler import Beginning
 from raydrive.core.search.bayesian.target_transform import TargetTransform
 from raydrive.core.search.fidelity import curve_kernel
-from raydrive.core.search.fidelity.curve_data import HELD, RUNS, Curve, curve_points, thinned
+from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, thinned
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, EndImprovement, Places
 from raydrive.core.search.fidelity.curve_reader import CurveReader
 from raydrive.core.search.fidelity.interval_plan import Situation, Step, best_steps
@@ -38,8 +39,9 @@ _EVENLY = 4
 """Every so many-th new configuration is one of the even spread: a short look costs little, and what the model has not
 seen it cannot miss."""
 _CACHED = 8
-_WORTH_IT = 0.01
-"""Chance to become the best below which a paused trial is not gone on with where no other trial may begin."""
+_WORTH_IT, _BETTER = 0.05, 0.01
+"""Where no other trial may begin, a paused one goes on if it has this chance to become better than the best by this part
+of the deviation of all values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ class IntervalSampler(Beginning):
             return None
         model = self._model(curves)
         for step in self._steps(model, None, None):
-            if step.chance >= _WORTH_IT or step.place == model.leader:
+            likely = ndtr((model.goal - _BETTER - step.mean) / step.deviation) >= _WORTH_IT
+            if likely or step.place == model.leader:
                 trial = curves[step.place].trial
                 return Continuation(trial, self._until(step.until), "model", self._details(model, step))
         return None
@@ -227,11 +230,8 @@ class IntervalSampler(Beginning):
         """The new configuration with the largest expected improvement of its end, and features of some others."""
         f = self._features
         rows = f.tidy(np.array([model.curves[place].row for place in model.index]))
-        tried = {row.tobytes() for row in np.nan_to_num(rows, nan=-1.0)}
-
-        def free(rows: Array) -> Any:
-            return np.array([row.tobytes() not in tried for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
-
+        going = np.array([model.curves[place].state != OVER for place in model.index])
+        free = free_rows(f, rows, rows[going])
         score = EndImprovement(model.process, float(model.ends.min()))
         pool = candidates(f, rows[np.argsort(model.ends, kind="stable")[:8]], rng, _EFFORT)
         best, _ = maximise(f, score, pool, free, rng, _EFFORT)
