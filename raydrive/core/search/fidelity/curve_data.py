@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def curve_points(
         empty = np.empty(0)
         data = CurvePoints(np.empty((0, len(layout.owner))), layout, np.empty(0, np.intp), empty, empty)
         return data, target_transform(empty), []
-    scale = _scale(curves, known)
+    scale = _scale([curves[i] for i in known])
     intervals = [seen_intervals(curves[i].trained) for i in known]
     count = sum(len(one) for one in intervals)
     if count > most:  # of the worst ones only the last
@@ -108,7 +108,9 @@ def thinned(data: CurvePoints, most: int) -> CurvePoints:
     return CurvePoints(data.features[keep], data.layout, which, data.time[mask], data.values[mask])
 
 
-def _scale(curves: Sequence[Curve], known: Sequence[int]) -> TargetTransform:
-    """From the best value of each curve."""
-    best = np.array([curves[i].best for i in known])
-    return target_transform(np.where(np.isfinite(best), best, np.nan), log_offset=False)
+def _scale(curves: Sequence[Curve]) -> TargetTransform:
+    """From the best value of each curve; what is not finite counts as the worst value of any."""
+    best = np.array([curve.best for curve in curves])
+    scale = target_transform(np.where(np.isfinite(best), best, np.nan), log_offset=False)
+    worst = max((float(v.max()) for c in curves if len(v := c.values[np.isfinite(c.values)])), default=scale.best)
+    return replace(scale, worst=max(scale.worst, (worst - scale.best) / scale.unit))
