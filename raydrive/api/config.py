@@ -37,12 +37,13 @@ from raydrive.core.config.install_commands import check_installing
 from raydrive.core.config.option_words import format_value
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
-from raydrive.core.config.run_rules import RunRules
+from raydrive.core.config.run_rules import RunRules, shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.finish.rules import FinishWhen
+from raydrive.core.notices.rules import Notify
 from raydrive.core.out_of_memory.rules import OnOom
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
@@ -230,6 +231,7 @@ class HyperDriveConfig:
         finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
             ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
         on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -271,8 +273,9 @@ class HyperDriveConfig:
         space: Mapping[str, Any] | None = None,
         finish_when: FinishWhen | Mapping[str, Any] | None = None,
         on_oom: OnOom | Mapping[str, Any] | None = None,
+        notify: Notify | Mapping[str, Any] | None = None,
     ) -> None:
-        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom})
+        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom, "notify": notify})
         sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
         failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
         failures |= {"first_failures": first_failures, "strict": int(strict)}
@@ -319,7 +322,7 @@ class HyperDriveConfig:
             "distribution": config.trial.distribution or None,
             "primary_metric_value": config.metric.value,
             "tags": config.tags,
-            **config.rules.to_json(),
+            **shared_rules(config.rules),
         }
         texts = told(type(self).__init__, options)
         texts["run_config"] = repr(target) if isinstance(target, ScriptRunConfig) else name_of(target)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.run_rules import shared_rules
 from raydrive.core.errors import HIDDEN, StorageError
 from raydrive.core.records import RUNNING
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
@@ -247,6 +248,8 @@ def shared_config(config: RunConfig) -> dict[str, Any]:
     for one in (one for part in raw.get("lineage", {}).values() for one in part):
         one["uri"] = redact(one["uri"])
     raw["trial"]["environment_variables"] = dict.fromkeys(raw["trial"]["environment_variables"], HIDDEN)
+    if config.rules:
+        raw["rules"] = shared_rules(config.rules)
     return raw
 
 
