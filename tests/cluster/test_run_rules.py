@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from raydrive import Experiment, HyperDriveConfig, HyperDriveRun, RandomParameterSampling, Resources, Run, Workspace
 from raydrive import GridParameterSampling, choice, uniform
@@ -55,6 +56,7 @@ def test_a_target_ends_a_run_and_a_command_is_told(tmp_path: Path) -> None:
     assert end.rule == "target"
     assert end.numbers["value"] >= 2.0
     assert len(run.sweep.trials) < 50
+    wait_until(lambda: told.exists() and told.read_text().endswith("\n"), "the notice")
     (notice,) = map(json.loads, told.read_text().splitlines())
     assert notice["event"] == "finished"
     assert notice["why"] == end.why

@@ -30,6 +30,8 @@ class RunNotices:
     def __init__(self, rule: Notify, webhook: str, run_id: str, sweep: Sweep) -> None:
         self.trouble = ""
         """The last notice that was not delivered; empty where all were."""
+        self.on_their_way = True
+        """Whether further notices may come, or are being delivered."""
         self._maker = NoticeMaker(rule, run_id, sweep)
         self._sender = NoticeSender(rule.command, webhook if rule.source else rule.webhook, self._failed)
         if rule.source and not webhook:
@@ -50,6 +52,7 @@ class RunNotices:
         """Returns when all is told, or cannot be."""
         if not await asyncio.get_running_loop().run_in_executor(None, self._sender.finish, PATIENCE_S):
             self._failed(f"a notice was not delivered within {PATIENCE_S:g} s")
+        self.on_their_way = False
 
     def _failed(self, text: str) -> None:
         self.trouble = text

@@ -242,6 +242,7 @@ class RunningDriver:
             "waiting": {str(trial): why for trial, why in waiting.items()},
             "trouble": self._trouble or self._compactor.trouble,
             "notice": self._last_trouble or (self._notices.trouble if self._notices is not None else ""),
+            "telling": self._notices is not None and self._notices.on_their_way,
         }
 
     # ------------------------------------------------------------------ the pump
@@ -422,8 +423,7 @@ class RunningDriver:
         self._pool.kill_all()  # of a run that was over already when this driver began, too
         if self._notices is not None:
             await self._notices.finish()
-            if self._notices.trouble:
-                await self._heartbeat()
+            await self._heartbeat()
         self._over.set()
         self._watch.stop()
         await self._compactor.finish(LINGER_S)
