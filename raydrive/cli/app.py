@@ -19,6 +19,7 @@ from raydrive import __version__
 from raydrive.cli import azure, compare, control, studio, submit, validate
 from raydrive.cli import show as show_commands
 from raydrive.cli.console import EXIT_INTERRUPTED, say
+from raydrive.cli.top import command as top
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
 from raydrive.storage.folder.current import current_folder
 
@@ -34,6 +35,7 @@ validate.register(app)
 show_commands.register(app)
 compare.register(app)
 control.register(app)
+top.register(app)
 studio.register(app)
 azure.register(app)
 
