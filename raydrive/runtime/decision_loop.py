@@ -13,8 +13,8 @@ from typing import Protocol
 
 from raydrive.core import records
 from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Stop, Suggested, Ticked
-from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import GAIN, Suggestion
+from raydrive.core.search.protocol import PatientSampler
+from raydrive.core.search.trial_record import GAIN, Later, Suggestion
 from raydrive.core.sweep.sweep import Sweep
 
 
@@ -65,7 +65,12 @@ class DecisionLoop:
     """
 
     def __init__(
-        self, sweep: Sweep, sampler: Sampler, runner: TrialRunner, writer: Writer | None, now: Callable[[], float]
+        self,
+        sweep: Sweep,
+        sampler: PatientSampler,
+        runner: TrialRunner,
+        writer: Writer | None,
+        now: Callable[[], float],
     ) -> None:
         self.sweep = sweep
         self.sampler = sampler
@@ -81,7 +86,10 @@ class DecisionLoop:
         if self.sampler.cheap:
             while self.sweep.free_slots:
                 number = len(self.sweep.trials)
-                for fact in self.suggested(number, self.sampler.ask(number, self.sweep.history)):
+                answer = self.sampler.ask(number, self.sweep.history)
+                if isinstance(answer, Later):
+                    break
+                for fact in self.suggested(number, answer):
                     self._judge_one(fact, batch)
         return batch
 
@@ -139,7 +147,10 @@ class DecisionLoop:
         self._step(facts)
         while self.sweep.free_slots:
             number = len(self.sweep.trials)
-            self._step(self.suggested(number, self.sampler.ask(number, self.sweep.history)))
+            answer = self.sampler.ask(number, self.sweep.history)
+            if isinstance(answer, Later):
+                return
+            self._step(self.suggested(number, answer))
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

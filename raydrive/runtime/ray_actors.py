@@ -52,9 +52,8 @@ class DriverActor:
     def __init__(
         self, uri: str, limits: Mapping[str, Any] | None = None, secrets: Mapping[str, str] | None = None
     ) -> None:
-        from raydrive.runtime.driver import actor_factory  # lazy: ray, 0.4 s
-
         from raydrive.core.notices.rules import WEBHOOK  # lazy: raydrive.core.notices.rules, 0.005 s
+        from raydrive.runtime.driver import actor_factory  # lazy: ray, 0.4 s
 
         own = dict(secrets or {})
         webhook, secrets = own.pop(WEBHOOK, ""), own

@@ -30,7 +30,6 @@ from raydrive.core.records import (
     COMPLETED,
     FAILED,
     Began,
-    Close,
     Ended,
     Fact,
     Finish,

@@ -9,8 +9,18 @@ from typing import Any
 import pytest
 from waiting import wait_until
 
-from raydrive import Experiment, HyperDriveConfig, HyperDriveRun, RandomParameterSampling, Resources, Run, Workspace
-from raydrive import GridParameterSampling, choice, uniform
+from raydrive import (
+    Experiment,
+    GridParameterSampling,
+    HyperDriveConfig,
+    HyperDriveRun,
+    RandomParameterSampling,
+    Resources,
+    Run,
+    Workspace,
+    choice,
+    uniform,
+)
 from raydrive.core import records
 from raydrive.core.records import FAILED, EndRun, Launch
 
@@ -27,7 +37,9 @@ def submitted(tmp_path: Path, **options: Any) -> HyperDriveRun:
 
 
 def decisions(run: HyperDriveRun, kind: type[Any]) -> list[Any]:
-    lines = [line for file in sorted((Path(run.uri) / "journal").glob("e*.jsonl")) for line in file.read_text().splitlines()]
+    lines = [
+        line for file in sorted((Path(run.uri) / "journal").glob("e*.jsonl")) for line in file.read_text().splitlines()
+    ]
     found = []
     for line in lines:
         text = line.rpartition("]")[0] + "]"
@@ -61,8 +73,6 @@ def test_a_target_ends_a_run_and_a_command_is_told(tmp_path: Path) -> None:
     assert notice["event"] == "finished"
     assert notice["why"] == end.why
     assert "told.jsonl" not in (Path(run.uri) / "driver.json").read_text()
-
-
 
 
 def out_of_memory(params: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """What keys of ``raydrive top`` do to runs and trials: one table, read by the screens, the footer and the tests.
 
-A further action is a line of ``ACTIONS``: its key, its name, what it is about, what is asked before, and a function that
-calls the driver and returns what was answered. Where ``prompt`` is given, a line of text is asked for and handed on.
+A further action is a line of ``ACTIONS``: its key, its name, what it is about, what is asked before, and a function
+that calls the driver and returns what was answered. Where ``prompt`` is given, a line of text is asked for, too.
 """
 
 from __future__ import annotations

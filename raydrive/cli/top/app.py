@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, ComposeResult
 from textual.screen import Screen
@@ -29,7 +29,7 @@ class RunsScreen(Screen[None]):
         workspace: Where they are.
     """
 
-    BINDINGS = [("enter", "open_run", "Open"), ("q", "app.quit", "Quit")]
+    BINDINGS: ClassVar[list[Any]] = [("enter", "open_run", "Open"), ("q", "app.quit", "Quit")]
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()

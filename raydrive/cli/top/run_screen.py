@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -39,7 +39,7 @@ class AskScreen(ModalScreen[str | None]):
         prompt: What text is asked for; empty = none.
     """
 
-    BINDINGS = [Binding("y", "answer(True)", "Yes"), Binding("n,escape", "answer(False)", "No")]
+    BINDINGS: ClassVar[list[Any]] = [Binding("y", "answer(True)", "Yes"), Binding("n,escape", "answer(False)", "No")]
 
     def __init__(self, question: str, prompt: str = "") -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class RunScreen(Screen[None]):
         run: The run.
     """
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[Any]] = [
         *(Binding(action.key, f"act({place})", action.name) for place, action in enumerate(ACTIONS)),
         Binding("s", "sort", "Best first / by number"),
         Binding("escape,b", "back", "Runs"),

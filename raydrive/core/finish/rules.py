@@ -154,9 +154,7 @@ def finish_when_of(given: FinishWhen | Mapping[str, Any] | None, where: str = "f
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _mapping(
-    given: object, where: str, allowed: str, keys: tuple[str, ...], problems: list[Problem]
-) -> dict[str, Any]:
+def _mapping(given: object, where: str, allowed: str, keys: tuple[str, ...], problems: list[Problem]) -> dict[str, Any]:
     """A mapping of known keys; what is wrong with it goes into ``problems``."""
     if not isinstance(given, Mapping):
         problems.append(Problem(where, show(given), allowed))
@@ -228,7 +226,9 @@ def _cost(given: object, where: str, problems: list[Problem]) -> Cost | None:
         prices = {}
     for name, price in prices.items():
         if not isinstance(name, str) or not is_number(price) or not math.isfinite(price) or price < 0:
-            problems.append(Problem(f"{where}.prices.{name}", show(price), "a number of 0 or more: the price of an hour"))
+            problems.append(
+                Problem(f"{where}.prices.{name}", show(price), "a number of 0 or more: the price of an hour")
+            )
     return None if problems or limit is None else Cost(limit, {name: float(price) for name, price in prices.items()})
 
 

@@ -29,6 +29,8 @@ class TrialRecord:
     """Whether a policy ended it."""
     objective: str = "best"
     """What of ``curve`` is ``value``: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+    noise: float | None = None
+    """Standard error of ``value``, where it is the mean of several trials; None = of one trial, or not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,11 @@ class Suggestion:
     """Where it comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the proposal, as JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """There is nothing to try now; a sampler may be asked again when a trial that runs has ended."""
+
+
+LATER = Later()

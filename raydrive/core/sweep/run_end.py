@@ -11,7 +11,7 @@ from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.finish.progress import GAINS, Progress, due_s, improves, reaches
 from raydrive.core.finish.spending import lines_of
 from raydrive.core.out_of_memory.recognition import HOST, kind_of
-from raydrive.core.records import COMPLETED, Close, Ended, EndRun, Estimated, Fact, Lost, Reported, Ticked
+from raydrive.core.records import COMPLETED, Ended, EndRun, Estimated, Fact, Lost, Reported, Ticked
 from raydrive.core.sweep.state import State, Trial
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ def hours_of(open_trials: Iterable[Trial], progress: Progress, config: RunConfig
     return progress.with_running(running, amounts_of(config.trial.resources))
 
 
-def _by_value(
-    trial: int, state: State, config: RunConfig, curves: Curves, rules: FinishWhen
-) -> Iterator[EndRun]:
+def _by_value(trial: int, state: State, config: RunConfig, curves: Curves, rules: FinishWhen) -> Iterator[EndRun]:
     """Target and lack of improvement, when a trial is over."""
     value, maximize = curves.objective(trial), config.metric.maximize
     if rules.target is not None and value is not None and reaches(value, rules.target, maximize):
@@ -128,7 +126,8 @@ def _by_gain(state: State, rules: FinishWhen) -> Iterator[EndRun]:
     limit, gain = rules.expected_gain_below, state.progress.gain
     if limit is None or gain is None or gain >= limit:
         return
-    why = f"expected gain below {limit:g}: by the last {GAINS} bounds of the model no other configuration is better by more than {gain:.3g}"
+    bounds = f"the last {GAINS} bounds of the model"
+    why = f"expected gain below {limit:g}: by {bounds} no other configuration is better by more than {gain:.3g}"
     yield EndRun(COMPLETED, why, "expected_gain_below", {"gain": gain, "limit": limit})
 
 

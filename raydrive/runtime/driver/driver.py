@@ -54,9 +54,7 @@ class Driver:
         webhook: Address of the run's webhook, where its configuration names only where that is read.
     """
 
-    def __init__(
-        self, uri: str, limits: Mapping[str, Any] | None, pools: Pools, host: Host, webhook: str = ""
-    ) -> None:
+    def __init__(self, uri: str, limits: Mapping[str, Any] | None, pools: Pools, host: Host, webhook: str = "") -> None:
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
 from raydrive.core.records import RUNNING, Cancelled, Ended, Lost, Started, Ticked
+from raydrive.core.search.trial_record import Later
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import dump_heartbeat
@@ -335,7 +336,8 @@ class RunningDriver:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
         self._asking = None
-        self._mailbox.post(decision_loop.suggested(number, suggestion))
+        if not isinstance(suggestion, Later):  # a later turn asks again
+            self._mailbox.post(decision_loop.suggested(number, suggestion))
 
     # ------------------------------------------------------------------ time
 
