@@ -60,8 +60,10 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "status": child.get_status(),
         "metric": run.config.metric.name,
         "objective": run.config.metric.value,
-        "value": found.value,
-        "interval": found.interval,
+        "value": found.value if child.number == found.trial else run.sweep.curves.objective(child.number),
+        "interval": found.interval
+        if child.number == found.trial
+        else run.sweep.curves.objective_interval(child.number),
         "artifacts": f"{child.uri}/outputs",
         "command": line,
         "notice": "; ".join(filter(None, [best_interval_text(run.reader), *child.notes])),

@@ -182,7 +182,7 @@ class _Reader:
                 metric=metric_of(keys.objective),
                 sampling=sampling,
                 policy=policy,
-                limits=limits_of(keys, own, sampling.space),
+                limits=limits_of(keys, own, sampling.space, rules.repeats.max if rules.repeats is not None else 1),
                 trial=replace(
                     trial_of(keys, own, inputs, outputs, mapping),
                     resources=reserved,
@@ -199,7 +199,8 @@ class _Reader:
         if self._reaches_nothing(config.trial, sampling.space, source):
             return None
         self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
-        self.notes += [*unused_notes(config.trial, sampling.space.expressions), *yaml11_notes(self.root)]
+        names = {**sampling.space.expressions, **_seeds(self.raw)}
+        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
         self.notes += quoted_notes(keys.trial.command, sampling.space)
         notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
         submission = Submission(

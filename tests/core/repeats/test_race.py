@@ -144,7 +144,7 @@ def test_a_race_spends_repeats_on_those_that_may_be_best() -> None:
 def test_without_a_race_each_configuration_is_tried_as_often() -> None:
     sampling = GridParameterSampling({"x": choice(0.1, 0.2, 0.3, 0.4)})
     sweep = simulate(config({"max": 3, "race": False}, sampling), noisy)
-    assert by_configuration(sweep) == dict.fromkeys((0.1, 0.2, 0.3, 0.4), [0, 1, 2])
+    assert by_configuration(sweep) == {x: [0, 1, 2] for x in (0.1, 0.2, 0.3, 0.4)}
     assert sweep.finished is not None
     assert sweep.finished.state == COMPLETED
 

@@ -28,7 +28,7 @@ class TrainingData:
     values: Array
     """Shape ``(n,)``; NaN = a bad trial without a usable number."""
     noise: Array
-    """Shape ``(n,)``: deviation of values that are estimated from a part of a curve, standard error of means, else 0."""
+    """Shape ``(n,)``: deviation of values estimated from a part of a curve, standard error of means, else 0."""
     open_rows: Array
     """Shape ``(m, d)``: trials whose final value is still to come."""
     means: NDArray[np.bool_]
