@@ -27,6 +27,7 @@ from raydrive.core.argument_checks import (
     whole,
 )
 from raydrive.core.config.confidential import ALLOWED, source_problems
+from raydrive.core.config.option_words import FORMS
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
 from raydrive.core.errors import HIDDEN, Problem, show
@@ -153,6 +154,7 @@ SCRIPT: dict[str, ArgumentRule] = {
     "secrets": SECRETS | NOTHING,
     "resources": RESOURCES,
     "flags": FLAG | kind("'both'", lambda value: value == "both"),
+    "style": kind(f"one of {', '.join(FORMS)}", lambda value: value in FORMS),
     "unused_ok": TEXT_LIST,
 }
 """Of ``ScriptRunConfig``."""

@@ -20,6 +20,8 @@ from raydrive.api.submit.trainable import check_trainable, name_of
 from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.api.submit.user_classes import check_objects
 from raydrive.api.submit.warm_start import plan_warm_start
+from raydrive.api.trial_packages import to_build
+from raydrive.api.with_data import WithData
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.call_text import call_text, told
 from raydrive.core.config.argument_values import (
@@ -32,8 +34,8 @@ from raydrive.core.config.argument_values import (
 )
 from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
-from raydrive.core.config.install_commands import check_installing
-from raydrive.core.config.option_words import format_value
+from raydrive.core.config.install_commands import check_installing, throws_away
+from raydrive.core.config.option_words import FORMS, format_value
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.run_rules import RunRules, shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
@@ -66,8 +68,11 @@ class ScriptRunConfig:
         max_run_duration_seconds: Longest time one attempt may take; None = no limit.
         python: Interpreter of the script; None = the one raydrive runs in. In a command ``python``, ``python3``,
             ``pip`` and ``pip3`` are its own.
-        allow_pip_install: Whether a command may install packages into the Python that raydrive runs in, while other
-            trials use it; not needed where ``python`` is another one.
+        environment_file: A conda file (``.yml``) or a requirements file, whose packages are installed once per node,
+            for trials only; None = none. It counts where ``python`` is not given.
+        environments: What installs them: ``uv``, which is the default, or ``conda``.
+        allow_pip_install: Whether a command may install packages into the Python that trials share, while other
+            trials use it; else what it installs with pip is thrown away with the trial.
         secrets: Further variables whose values never reach the storage, by name: ``env`` for the variable of that name
             where the run is submitted or resumed, ``env:NAME`` for another one, ``file:PATH`` for a file's text.
         metrics: For scripts that only print: a regular expression with named groups, such as
@@ -80,6 +85,8 @@ class ScriptRunConfig:
         flags: Whether True of a hyperparameter is passed as ``--name``, and False as nothing; ``"both"``: False is
             ``--no-name``. ``docs/search-space.md`` has examples.
         flatten: Whether the keys of a nested choice are options of their own: ``--optimizer adam --beta1 0.9``.
+        style: How a hyperparameter is an option of the script, and of ``${{search_space}}`` in a command: ``argparse``
+            (``--lr 0.1``), ``absl`` (``--lr=0.1``) or ``hydra`` (``lr=0.1``).
         unused_ok: Hyperparameters that the command need not pass on.
 
     Raises:
@@ -97,6 +104,8 @@ class ScriptRunConfig:
         environment_variables: Mapping[str, str] | None = None,
         max_run_duration_seconds: float | None = None,
         python: str | None = None,
+        environment_file: str | os.PathLike[str] | None = None,
+        environments: str | None = None,
         allow_pip_install: bool = False,
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
@@ -104,10 +113,11 @@ class ScriptRunConfig:
         keep: Sequence[str] = (),
         flags: bool | str = False,
         flatten: bool = False,
+        style: str = FORMS[0],
         unused_ok: Sequence[str] = (),
     ) -> None:
         self.flag_style = flags if isinstance(flags, str) else "on" if flags else ""
-        self.flatten, self.unused_ok = flatten, tuple(unused_ok)
+        self.flatten, self.style, self.unused_ok = flatten, style, tuple(unused_ok)
         self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
         self.arguments = tuple(arguments or ())
@@ -115,7 +125,8 @@ class ScriptRunConfig:
         self.environment_variables = dict(environment_variables or {})
         self.max_run_duration_seconds = max_run_duration_seconds
         self.python = python
-        self.preload = tuple(preload)
+        self.environment_file, self.environments = environment_file, environments
+        self.preload, self.allow_pip_install = tuple(preload), bool(allow_pip_install)
         self.secrets = {name: _source(source) for name, source in (secrets or {}).items()}
         problems = [*check_patterns(keep, "keep"), *both_problems(self.secrets, self.environment_variables, "secrets")]
         self.keep = () if problems else tuple(keep)
@@ -125,6 +136,7 @@ class ScriptRunConfig:
                 self.metrics = PrintedMetrics.of(metrics)
             except ConfigError as error:
                 problems += error.problems
+        self.to_build = to_build(environments, environment_file, python, problems)
         line = command if isinstance(command, str) else " ".join(map(str, command or ()))
         wrong, warning = check_installing(line, python=python or "", allowed=allow_pip_install, where="command")
         problems += [wrong] if wrong is not None else []
@@ -146,7 +158,8 @@ class ScriptRunConfig:
 
     def __repr__(self) -> str:
         """The call that makes it, defaults left out; of variables their names: values may be confidential."""
-        names = ("script", "arguments", "command", "max_run_duration_seconds", "python", "preload", "metrics", "keep")
+        names = ("script", "arguments", "command", "max_run_duration_seconds", "python", "environment_file",
+                 "environments", "preload", "metrics", "keep")  # fmt: skip
         options: dict[str, Any] = {name: getattr(self, name) for name in names}
         options["environment_variables"] = dict.fromkeys(self.environment_variables, ...)
         options["secrets"] = self.secrets
@@ -158,19 +171,22 @@ class ScriptRunConfig:
             "environment_variables": self.environment_variables,
             "secrets": self.secrets,
             "python": self.python or "",
+            "environment": self.to_build,
             "preload": self.preload,
             "keep": self.keep,
             "resources": resources,
             "metrics": self.metrics,
             "flag_style": self.flag_style,
             "flatten": self.flatten,
+            "style": "" if self.style == FORMS[0] else self.style,
             "unused_ok": self.unused_ok,
         }
         if self.script is not None:
             arguments = tuple(format_value(argument) for argument in self.arguments)
             return TrialSpec(kind="script", script=self.script, arguments=arguments, **common)
         command = self.command if isinstance(self.command, str) else " ".join(map(str, self.command or ()))
-        return TrialSpec(kind="command", command=command, **common)
+        throw_away = throws_away(command, allowed=self.allow_pip_install)
+        return TrialSpec(kind="command", command=command, throw_away=throw_away, **common)
 
 
 @spells(OF_TUNING)
@@ -378,7 +394,7 @@ class HyperDriveConfig:
             spec = target.to_spec(resources)
             flags = flag_parameters(sampling.space) if spec.command else ()
             return dataclasses.replace(spec, flags=flags, keep=(*spec.keep, *keep))
-        check_trainable(target, sampling.space.expressions)
+        check_trainable(target.bound if isinstance(target, WithData) else target, sampling.space.expressions)
         name = name_of(target)
         return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
 
@@ -390,10 +406,12 @@ class HyperDriveConfig:
         """
         config = dataclasses.replace(self.config, experiment=experiment)
         target = self.run_config
+        function = None if isinstance(target, ScriptRunConfig) else target
         return Submission(
             config=config,
             source_directory=target.source_directory if isinstance(target, ScriptRunConfig) else None,
-            function=None if isinstance(target, ScriptRunConfig) else target,
+            function=target.in_trials if isinstance(target, WithData) else function,
+            data=target if isinstance(target, WithData) else None,
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )

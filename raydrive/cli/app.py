@@ -16,8 +16,9 @@ from typing import Annotated
 import typer
 
 from raydrive import __version__
-from raydrive.cli import azure, compare, control, studio, submit, validate
+from raydrive.cli import azure, compare, control, explain, init, studio, submit, validate
 from raydrive.cli import show as show_commands
+from raydrive.cli.command_groups import place_of
 from raydrive.cli.console import EXIT_INTERRUPTED, say
 from raydrive.cli.top import command as top
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
@@ -38,6 +39,9 @@ control.register(app)
 top.register(app)
 studio.register(app)
 azure.register(app)
+explain.register(app)
+init.register(app)
+app.registered_commands.sort(key=lambda one: place_of(one.name or getattr(one.callback, "__name__", "")))
 
 
 def _print_version(wanted: bool) -> None:

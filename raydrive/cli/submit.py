@@ -287,7 +287,7 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
         history.append(TrialRecord(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
         argv = trial_argv(config.trial, params, python=config.trial.python or "python")
         if config.trial.resume_argument and any(sources[number : number + 1]):
-            argv = with_resume_argument(argv, "DIR")
+            argv = with_resume_argument(argv, "DIR", config.trial.style)
         rows.append({"trial": number, PARAMS: dict(params), "command": shown(argv)})
     if output is Format.TABLE:
         for row in rows:

@@ -20,12 +20,15 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Params = Mapping[str, Any]
 """Hyperparameters by name; values are JSON values (a dict choice gives a dict)."""
 
-# Trial states; the words of HyperDrive's child runs.
+# Trial states.
 QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed", "Canceled", "Failed"
+PAUSED = "Paused"
+"""No attempt is under way, nothing is reserved, and the trial may go on later from its checkpoint."""
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
-OUTPUTS = "outputs"
+BY_PAUSE = "pause"
+"""``Stop.by`` of a stop that carries out a ``Pause``: the trial is not over."""
 INFEASIBLE = "infeasible"
-METRICS = "metrics"
+OUTPUTS, METRICS = "outputs", "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
 
 
@@ -53,6 +56,22 @@ class Suggested:
     """Where the point comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the proposal, such as the predicted mean and deviation."""
+    until: int | None = None
+    """The interval at which the trial pauses; None: it trains to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The sampler chose a paused trial to go on, in place of a new configuration."""
+
+    at: float
+    trial: int
+    until: int | None = None
+    """The interval at which the trial pauses again; None: it trains to its end."""
+    origin: str = ""
+    """What chose it, as ``Suggested.origin``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers behind the choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +207,8 @@ class Launch:
     """The step of the last of them."""
     memory: float | None = None
     """Bytes of memory that it reserves; None = those of the run's resources."""
+    why: str = ""
+    """Why a policy lets a paused trial go on; empty for every other launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +219,24 @@ class Stop:
     attempt: int
     why: str
     by: str = ""
-    """What ends it: ``policy``, ``timeout``, ``user``, or ``run`` when the whole run is ending."""
+    """What ends it: ``policy``, ``timeout``, ``user``, ``run`` when the whole run is ending, or ``pause``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """End the running attempt of a trial as soon as what it has trained is in a checkpoint; it may go on later.
+
+    A ``Stop`` by ``pause`` carries it out: in the same entry where a checkpoint of ``interval`` or later is there, else
+    with the next ``Checkpointed`` of one. Once the attempt is over the trial is ``PAUSED``.
+    """
+
+    trial: int
+    attempt: int
+    why: str
+    by: str = ""
+    """What pauses it: ``policy``, ``sampler`` or ``user``."""
+    interval: int = 0
+    """The interval that a checkpoint has to hold before the attempt ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +246,8 @@ class Close:
     trial: int
     state: str
     why: str
+    by: str = ""
+    """What ended a trial that was paused, as ``Stop.by``; empty for every other trial."""
     outcome: str = ""
     """``INFEASIBLE``: the configuration cannot be trained here, which is no failure of the run. Else empty."""
 
@@ -232,16 +272,32 @@ class Finish:
     why: str
 
 
-Fact = Started | Suggested | Began | Reported | Checkpointed | Noted | Ended | Lost | Cancelled | Ticked | Estimated
-Decision = Launch | Stop | Close | Finish | EndRun
+Fact = (
+    Started
+    | Suggested
+    | Resumed
+    | Began
+    | Reported
+    | Checkpointed
+    | Noted
+    | Ended
+    | Lost
+    | Cancelled
+    | Ticked
+    | Estimated
+)
+Decision = Launch | Stop | Pause | Close | Finish | EndRun
 Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
 _FACTS = {
     c.__name__: c
-    for c in (Started, Suggested, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked, Estimated)
+    for c in (
+        *(Started, Suggested, Resumed, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked),
+        Estimated,
+    )
 }
-_DECISIONS = {c.__name__: c for c in (Launch, Stop, Close, Finish, EndRun)}
+_DECISIONS = {c.__name__: c for c in (Launch, Stop, Pause, Close, Finish, EndRun)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
 _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}
 _SCALARS = frozenset({float, int, str, bool, type(None)})
@@ -426,7 +482,7 @@ def _classes(text: str, name: str) -> frozenset[type]:
 
 _TEXTS = frozenset({tuple})
 """The class of a field that holds texts, in a list in JSON."""
-_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch"})
+_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "until"})
 """Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())
 _NOTHING: dict[str, Any] = {}

@@ -12,10 +12,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from raydrive.core import records
-from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Stop, Suggested, Ticked
+from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import PatientSampler
-from raydrive.core.search.trial_record import GAIN, Later, Suggestion
+from raydrive.core.search.trial_record import GAIN, Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
+
+Answer = Suggestion | Continuation | Later | None
+"""What a sampler answers; None: nothing is left to try."""
+
+
+def _nothing(history: Sequence[TrialRecord]) -> None:
+    """The answer of a sampler that does not choose among paused trials."""
 
 
 class TrialRunner(Protocol):
@@ -84,25 +91,48 @@ class DecisionLoop:
         for fact in facts:
             self._judge_one(fact, batch)
         if self.sampler.cheap:
-            while self.sweep.free_slots:
-                number = len(self.sweep.trials)
-                answer = self.sampler.ask(number, self.sweep.history)
-                if isinstance(answer, Later):
-                    break
-                for fact in self.suggested(number, answer):
+            while self.wants_answer and (facts := self.suggested(*self.question(self.sweep.history)())):
+                for fact in facts:
                     self._judge_one(fact, batch)
         return batch
 
-    def suggested(self, number: int, suggestion: Suggestion | None) -> tuple[Fact, ...]:
-        """Returns what a sampler answered, as facts; what its model expects of further trials comes first."""
+    @property
+    def wants_answer(self) -> bool:
+        """Whether the sampler is to be asked what to train now."""
+        return self.sweep.free_slots > 0 or self.sweep.may_continue
+
+    def question(self, history: Sequence[TrialRecord]) -> Callable[[], tuple[int, Answer]]:
+        """Returns what asks the sampler, in any thread, and returns the number of the next trial and the answer.
+
+        Args:
+            history: The trials so far; for another thread a copy.
+        """
+        number, sampler = len(self.sweep.trials), self.sampler
+        if self.sweep.free_slots:
+            return lambda: (number, sampler.ask(number, history))
+        # No further trial may begin: only a sampler that chooses among paused ones is asked, for one of them.
+        go_on: Callable[[Sequence[TrialRecord]], Answer] = getattr(sampler, "go_on", _nothing)
+        return lambda: (number, go_on(history))
+
+    def suggested(self, number: int, answer: Answer) -> tuple[Fact, ...]:
+        """Returns what a sampler answered, as facts; what its model expects of further trials comes first.
+
+        None where it waits for a trial that runs.
+        """
+        if isinstance(answer, Later):
+            return ()
         now = self._now()
-        if suggestion is None:
+        if answer is None:
             return (Suggested(now, number, None),)
-        answer = Suggested(now, number, suggestion.params, suggestion.origin, suggestion.details)
-        gain, rules = suggestion.details.get(GAIN), self.sweep.config.rules.finish_when
+        fact: Fact
+        if isinstance(answer, Continuation):
+            fact = Resumed(now, answer.trial, answer.until, answer.origin, answer.details)
+        else:
+            fact = Suggested(now, number, answer.params, answer.origin, answer.details, answer.until)
+        gain, rules = answer.details.get(GAIN), self.sweep.config.rules.finish_when
         if rules is None or rules.expected_gain_below is None or not isinstance(gain, int | float):
-            return (answer,)
-        return (Estimated(now, float(gain), number), answer)
+            return (fact,)
+        return (Estimated(now, float(gain), number), fact)
 
     def _judge_one(self, fact: Fact, batch: Batch) -> None:
         sweep = self.sweep
@@ -145,12 +175,8 @@ class DecisionLoop:
             StorageError: If the journal cannot be written.
         """
         self._step(facts)
-        while self.sweep.free_slots:
-            number = len(self.sweep.trials)
-            answer = self.sampler.ask(number, self.sweep.history)
-            if isinstance(answer, Later):
-                return
-            self._step(self.suggested(number, answer))
+        while self.wants_answer and (facts := self.suggested(*self.question(self.sweep.history)())):
+            self._step(facts)
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

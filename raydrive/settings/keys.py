@@ -10,8 +10,10 @@ from typing import Annotated, Any
 from pydantic import model_validator
 
 from raydrive.core.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.config.option_words import FORMS
 from raydrive.core.config.run_rules import SCHEMAS
 from raydrive.core.config.stdout_metrics import pattern_problem
+from raydrive.core.config.trial_environment import TOOLS
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
 from raydrive.settings.fields import (
     Amount,
@@ -134,6 +136,10 @@ class OwnKeys(Section):
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None
+    environments: Annotated[str, one_of(*TOOLS)] | None = None
+    """What installs the packages of ``trial.environment`` or ``environment_file`` on each node; None = nothing."""
+    environment_file: Text | None = None
+    """A conda or requirements file instead of ``trial.environment``."""
     allow_pip_install: bool | None = None
     preload: list[Text] | None = None
     grace_s: Amount | None = None
@@ -166,6 +172,8 @@ class OwnKeys(Section):
     """How true and false of a hyperparameter are passed: as --name or nothing, or as --name or --no-name."""
     flatten: bool | None = None
     """Whether the keys of a nested choice are options of their own."""
+    style: Annotated[str, one_of(*FORMS)] | None = None
+    """How parameters are options of a script, and of ${{search_space}} in a command: --lr 0.1, --lr=0.1 or lr=0.1."""
     unused_ok: list[Text] | None = None
     """Hyperparameters that the command need not pass on."""
     environment_variables: dict[str, Text] | None = None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from raydrive.core.config.install_commands import throws_away
 from raydrive.core.config.run_config import Limits
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_environment import TrialEnvironment
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.objective import BEST
 from raydrive.core.space.search_space import Space
@@ -50,7 +52,14 @@ def limits_of(keys: SweepKeys, own: OwnKeys, space: Space, times: int = 1) -> Li
     )
 
 
-def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapping: DataMapping) -> TrialSpec:
+def trial_of(
+    keys: SweepKeys,
+    own: OwnKeys,
+    inputs: Inputs,
+    outputs: Outputs,
+    mapping: DataMapping,
+    environment: TrialEnvironment | None = None,
+) -> TrialSpec:
     """Returns what a trial runs; not what it reserves.
 
     Args:
@@ -59,6 +68,7 @@ def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, ma
         inputs: What ``${{inputs.x}}`` stand for.
         outputs: What ``${{outputs.x}}`` stand for.
         mapping: What names of data stand for.
+        environment: What is built on each node; None = nothing.
     """
     variables = {**(keys.trial.environment_variables or {}), **(own.environment_variables or {})}
     if mapping.rules:  # for scripts that name data themselves
@@ -72,10 +82,13 @@ def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, ma
         output_files=tuple(outputs.files),
         environment_variables=variables,
         python=own.python or "",
+        environment=environment,
+        throw_away=throws_away(keys.trial.command, allowed=own.allow_pip_install is True),
         preload=tuple(own.preload or ()),
         keep=tuple(own.keep or ()),
         flag_style=own.flags or "",
         flatten=own.flatten or False,
+        style=own.style or "",
         unused_ok=tuple(own.unused_ok or ()),
         metrics=_printed(own.metrics),
         **_given(

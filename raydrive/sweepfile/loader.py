@@ -40,6 +40,7 @@ from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import check_experiment, usable_name
+from raydrive.sweepfile.azure.environments import read_environment
 from raydrive.sweepfile.azure.preview_forms import with_todays_forms
 from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
@@ -154,23 +155,22 @@ class _Reader:
         """Returns what was read, or None after noting problems."""
         keys = self._keys()
         self._experiment()
-        space = self._space()
-        sampling = self._sampling(space)
+        sampling = self._sampling(self._space())
         policy = self._policy()
         mapping = DataMapping.of(_texts(_dig(self.raw, "raydrive.input_mapping")), self.root)
         inputs = read_inputs(self._mapping("inputs"), self.root, self.base, mapping, self.problems)
         outputs = read_outputs(self._mapping("outputs"), self.root, self.problems)
-        code = _dig(self.raw, "trial.code")
-        source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+        source = self._source()
         check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
+        environment = read_environment(self.raw, self.base, self.root, self.problems, self.notes)
         secrets = read_sources(self.root, self.problems)
         self.problems += long_texts(self.root)
-        settings = self._mapping("raydrive")
-        parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
-        children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
+        parents = read_parents(self._mapping("raydrive").get("warm_start"), self.root, self.base, self.problems)
+        given = self._mapping("raydrive").get("resume_child_runs")
+        children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
-        rules = self._rules(settings)
+        rules = self._rules(self._mapping("raydrive"))
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -184,7 +184,7 @@ class _Reader:
                 policy=policy,
                 limits=limits_of(keys, own, sampling.space, rules.repeats.max if rules.repeats is not None else 1),
                 trial=replace(
-                    trial_of(keys, own, inputs, outputs, mapping),
+                    trial_of(keys, own, inputs, outputs, mapping, environment),
                     resources=reserved,
                     distribution=distribution,
                     secrets=secrets,
@@ -213,6 +213,10 @@ class _Reader:
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
+
+    def _source(self) -> Path | None:
+        code = _dig(self.raw, "trial.code")
+        return read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
 
     def _keys(self) -> SweepKeys | None:
         try:
@@ -395,6 +399,7 @@ _PATHS = {
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
     "ray_in_trials": "raydrive.ray_in_trials",
+    **{name: f"raydrive.{name}" for name in ("style", "flags", "flatten")},
     "seed": "raydrive.seed",
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",

@@ -16,11 +16,14 @@ from typing import Any
 from raydrive.core import records
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.records import (
+    BY_PAUSE,
     CANCELED,
     COMPLETED,
     FAILED,
+    PAUSED,
     RUNNING,
     TERMINAL,
+    Checkpointed,
     Close,
     Decision,
     Ended,
@@ -28,6 +31,9 @@ from raydrive.core.records import (
     Finish,
     Launch,
     Lost,
+    Pause,
+    Reported,
+    Resumed,
     Stop,
     Suggested,
 )
@@ -35,7 +41,7 @@ from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData
 
-SENDERS = frozenset({"policy", "timeout", "user", "run"})
+SENDERS = frozenset({"policy", "timeout", "user", "run", BY_PAUSE})
 
 
 def check(sweep: Sweep) -> None:
@@ -55,6 +61,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
     return {
         "trials": [{spec.name: _plain(getattr(trial, spec.name)) for spec in fields(trial)} for trial in sweep.trials],
         "open": [trial.number for trial in sweep.open_trials],
+        "paused": [trial.number for trial in sweep.paused_trials],
         "curves": {number: [repr(value) for value in sweep.curves.values(number)] for number in sweep.curves.trials},
         "bests": {number: repr(sweep.curves.best(number)) for number in sweep.curves.trials},
         "objectives": {number: repr(sweep.curves.objective(number)) for number in sweep.curves.trials},
@@ -69,7 +76,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "exhausted": sweep.exhausted,
         "epoch": sweep.epoch,
         "reports": sweep.reports,
-        "wanted": sweep.free_slots,
+        "wanted": (sweep.free_slots, sweep.may_continue),
         "due_at": sweep.due_at,
         "clock": (sweep.started_at, sweep.last_at, sweep.elapsed_s(sweep.last_at + 1000.0)),
     }
@@ -113,7 +120,7 @@ def check_journal(config: RunConfig, lines: Iterable[str | bytes], warm_start: W
 
 def _wrong_with_run(sweep: Sweep) -> list[str]:
     numbers = [trial.number for trial in sweep.open_trials]
-    limits, total = sweep.limits, len(sweep.trials)
+    limits, total, paused = sweep.limits, len(sweep.trials), len(sweep.paused_trials)
     rules = {
         f"{len(numbers)} trials are open, {limits.max_concurrent_runs} are allowed": (
             len(numbers) <= max(limits.max_concurrent_runs, sweep.config.limits.max_concurrent_runs)
@@ -122,10 +129,11 @@ def _wrong_with_run(sweep: Sweep) -> list[str]:
             total <= max(limits.max_total_runs, sweep.config.limits.max_total_runs)
         ),
         f"open trials are out of order: {numbers}": numbers == sorted(numbers),
-        f"{sweep.count} closed and {len(numbers)} open trials are not {total}": (
-            sum(sweep.count.values()) + len(numbers) == total
+        f"{sweep.count} closed, {len(numbers)} open and {paused} paused trials are not {total}": (
+            sum(sweep.count.values()) + len(numbers) + paused == total
         ),
         "over, with open trials": not (sweep.finished and numbers),
+        "ending or over, with paused trials": not (paused and (sweep.finished or sweep.ending)),
         "over in a state that is none": sweep.finished is None or sweep.finished.state in TERMINAL,
         "over without a reason": sweep.finished is None or bool(sweep.finished.why),
         "ending without a reason": sweep.ending is None or bool(sweep.ending.why),
@@ -133,7 +141,7 @@ def _wrong_with_run(sweep: Sweep) -> list[str]:
         "wants trials it must not launch": 0 <= sweep.free_slots <= max(0, limits.max_concurrent_runs - len(numbers)),
         "wants trials though it ends": not (sweep.free_slots and (sweep.ending or sweep.finished or sweep.exhausted)),
         "neither over, nor anything open, nor anything wanted": bool(
-            not sweep.epoch or sweep.finished or numbers or sweep.free_slots
+            not sweep.epoch or sweep.finished or numbers or sweep.free_slots or sweep.may_continue
         ),
     }
     return [text for text, holds in rules.items() if not holds]
@@ -159,14 +167,19 @@ def _wrong_with_best(sweep: Sweep) -> list[str]:
 
 
 def _wrong_with_trial(sweep: Sweep, number: int, trial: Trial) -> list[str]:
-    is_open = any(other is trial for other in sweep.open_trials)
-    ends = trial.failures + trial.losses + trial.ooms
+    is_open = any(other is trial for other in (*sweep.open_trials, *sweep.paused_trials))
+    ends = trial.failures + trial.losses + trial.ooms + trial.pauses
+    between = trial.state in TERMINAL or trial.state == PAUSED
     rules = {
         f"is called {trial.number}": trial.number == number,
         f"is {trial.state}, but listed as {'open' if is_open else 'closed'}": trial.open == is_open,
-        f"is in the unknown state {trial.state}": trial.state in TERMINAL | {RUNNING, records.QUEUED},
-        f"ended {ends} times (failed {trial.failures}, lost {trial.losses}) in {trial.attempt} attempts": (
-            ends <= trial.attempt if trial.state in TERMINAL else ends == trial.attempt - 1
+        f"is in the unknown state {trial.state}": trial.state in TERMINAL | {RUNNING, PAUSED, records.QUEUED},
+        "is paused without a reason, or an attempt of it is under way": trial.state != PAUSED
+        or (trial.why != "" and trial.pause is not None and not trial.stop_by and trial.launch is None),
+        f"is {trial.state}, but listed otherwise": (trial.state == PAUSED)
+        == any(other is trial for other in sweep.paused_trials),
+        f"failed {trial.failures}, was lost {trial.losses} and paused {trial.pauses} times, attempt {trial.attempt}": (
+            ends <= trial.attempt if between else ends == trial.attempt - 1
         ),
         "is closed without a time or a reason": trial.open or (trial.ended_at is not None and trial.why != ""),
         "is open with an end": not trial.open or trial.ended_at is None,
@@ -191,17 +204,30 @@ def _wrong_with_decisions(sweep: Sweep, fact: Fact, decisions: tuple[Decision, .
                 known = sweep.trials[decision.trial] if decision.trial < len(sweep.trials) else None
                 first = isinstance(fact, Suggested) and decision.attempt == 1 and known is None
                 again = isinstance(fact, Ended | Lost) and known is not None and decision.attempt == known.attempt + 1
-                if not (first or again):
+                chosen = isinstance(fact, Resumed) and decision.trial == fact.trial
+                pauses = known is not None and (known.state == PAUSED or known.stop_by == BY_PAUSE)
+                promoted = pauses and bool(decision.why)
+                if not (first or again or chosen or promoted):
                     wrong.append(f"{decision} does not follow from a suggestion or the end of an attempt")
-                if ending or (known is not None and known.stop_by):
+                if ending or (known is not None and known.stop_by not in ("", BY_PAUSE)):
                     wrong.append(f"{decision} while the run or the trial is ending")
             case Stop():
                 known = sweep.trials[decision.trial]
-                if not known.open or known.stop_by or known.attempt != decision.attempt or not decision.why:
+                ends_again = known.stop_by == BY_PAUSE and decision.by in ("user", "run")
+                stopped = known.stop_by and not ends_again
+                if not known.open or stopped or known.attempt != decision.attempt or not decision.why:
                     wrong.append(f"{decision} of a trial that is over or stopped already, or without a reason")
+                if decision.by == BY_PAUSE and not isinstance(fact, Reported | Checkpointed):
+                    wrong.append(f"{decision} does not follow from a report or a checkpoint")
+            case Pause():
+                known = sweep.trials[decision.trial]
+                if known.pause or known.stop_by or known.attempt != decision.attempt or not decision.why:
+                    wrong.append(f"{decision} of a trial that pauses or is stopped already, or without a reason")
             case Close():
+                known = sweep.trials[decision.trial]
                 ended = isinstance(fact, Ended | Lost) and fact.trial == decision.trial
-                if not ended or decision.trial in closed or not sweep.trials[decision.trial].open:
+                paused = known.state == PAUSED or known.stop_by == BY_PAUSE
+                if not (ended or (paused and decision.by)) or decision.trial in closed or not known.open:
                     wrong.append(f"{decision} is not the one end of its trial")
                 closed.add(decision.trial)
                 if decision.state not in (COMPLETED, CANCELED, FAILED):

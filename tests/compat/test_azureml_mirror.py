@@ -322,3 +322,113 @@ def test_bounds_that_look_like_values_are_drawn_as_hyperdrive_drew_them(capsys: 
     assert "It is drawn as HyperDrive drew it." in told
     with pytest.raises(ConfigError):
         hyperdrive.loguniform(2, 1)
+
+
+MADE_WHERE_MISSING = """
+from raydrive.compat.azureml.core.compute import AmlCompute, ComputeTarget
+from raydrive.compat.azureml.core.compute_target import ComputeTargetException
+try:
+    target = ComputeTarget(workspace=None, name="made-where-missing")
+    was = "found"
+except ComputeTargetException:
+    settings = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=4)
+    target = ComputeTarget.create(None, "made-where-missing", settings)
+    was = "created"
+"""
+
+
+def test_a_compute_target_is_missing_once_where_the_code_makes_it_then(tmp_path: Path) -> None:
+    file = tmp_path / "made.py"
+    file.write_text(MADE_WHERE_MISSING)
+    code = compile(MADE_WHERE_MISSING, str(file), "exec")
+    for expected in ("created", "found"):
+        space: dict[str, Any] = {"__name__": "made"}
+        exec(code, space)
+        assert space["was"] == expected
+        assert type(space["target"]) is AmlCompute
+    assert "made-where-missing" in [target.name for target in ComputeTarget.list(None)]
+    space["target"].delete()
+    assert "made-where-missing" not in [target.name for target in ComputeTarget.list(None)]
+
+
+def test_a_compute_target_is_there_where_the_code_does_not_make_it(tmp_path: Path) -> None:
+    try:
+        target = ComputeTarget(None, "no-handler-makes-it")
+    except Exception:
+        target = ComputeTarget(None, "another")
+    assert target.name == "no-handler-makes-it"
+    assert (target.type, target.provisioning_state) == ("ray", "Succeeded")
+
+
+def test_a_compute_target_is_there_where_the_handler_names_nothing_that_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "made.py"
+    text = MADE_WHERE_MISSING.replace("import ComputeTargetException", "import NotExactlyThis").replace(
+        "from raydrive.compat.azureml.core.compute_target import NotExactlyThis\n", ""
+    )
+    file.write_text(text)
+    space: dict[str, Any] = {"__name__": "made"}
+    exec(compile(text, str(file), "exec"), space)
+    assert space["was"] == "found"
+
+
+def test_an_estimator_takes_the_script_itself(here: Path) -> None:
+    from raydrive.compat.azureml.train.sklearn import SKLearn
+
+    (here / "below").mkdir()
+    (here / "below" / "fit.py").write_text("")
+    for given, folder, script in (("train.py", ".", "train.py"), ("below/fit.py", "below", "fit.py")):
+        made = SKLearn(given, compute_target="cpu")
+        assert (str(made.source_directory), made.script) == (folder, script)
+
+
+@pytest.mark.parametrize("run_id", [f"{kind}_d9c1b784-8d8b-45e1-94be-0ca71054506b" for kind in ("HD", "AutoML")])
+def test_a_run_of_azures_is_answered(here: Path, run_id: str) -> None:
+    from raydrive.compat.azureml.core import Run
+
+    experiment = Experiment(Workspace.from_config(), "e")
+    for wanted in (run_id, f"{run_id}_3"):
+        with pytest.raises(NotHereError, match="kept by Azure"):
+            Run(experiment, wanted)
+
+
+def test_a_run_of_this_process_answers_what_only_azures_have(here: Path) -> None:
+    run = Experiment(Workspace.from_config(), "e").start_logging(snapshot_directory=None)
+    with pytest.raises(NotHereError, match="AutoML is a service"):
+        run.get_output()
+    with pytest.raises(NotHereError, match="leave the line out"):
+        run.get_snapshot_id()
+    run.add_properties({"a": "b"})
+    assert run.get_properties() == {"a": "b"}
+    assert (run.parent, run.display_name) == (None, run.id)
+
+
+def test_packages_of_an_environment_are_built_where_the_site_says_so(here: Path) -> None:
+    from raydrive.compat.azureml.core.conda_dependencies import CondaDependencies
+    from raydrive.compat.azureml.train.sklearn import SKLearn
+
+    def requirements(made: Any) -> list[str] | None:
+        environment = config(made, {"x": choice(1)}).config.trial.environment
+        return None if environment is None else environment.requirements.split()
+
+    (here / "env.yml").write_text("dependencies: [python=3.9, pandas, pip: [azureml-defaults, lightgbm]]\n")
+    (here / "packages.txt").write_text("numpy\n")
+    of_file = Environment.from_conda_specification("a", "env.yml")
+    of_list = Environment("b")
+    of_list.python.conda_dependencies = CondaDependencies.create(
+        conda_packages=["scipy"], pip_packages=["azureml-core"]
+    )
+    of_pip = Environment.from_pip_requirements("c", "packages.txt")
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) is None
+    settings = (here / "raydrive.toml").read_text()
+    (here / "raydrive.toml").write_text(f'environments = "uv"\n{settings}')
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) == ["pandas", "lightgbm"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_list)) == ["scipy"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_pip)) == ["numpy"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=Environment("none"))) is None
+    assert requirements(SKLearn(".", entry_script="train.py", pip_packages=["azureml-sdk", "joblib"])) == ["joblib"]
+    assert requirements(SKLearn(".", entry_script="train.py", conda_dependencies_file="env.yml")) == [
+        "pandas",
+        "lightgbm",
+    ]
+    (here / "raydrive.toml").write_text(f'environment_file = "packages.txt"\n{settings}')
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) == ["numpy"]

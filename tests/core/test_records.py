@@ -26,8 +26,10 @@ from raydrive.core.records import (
     Launch,
     Lost,
     Noted,
+    Pause,
     Record,
     Reported,
+    Resumed,
     Started,
     Stop,
     Suggested,
@@ -37,6 +39,7 @@ from raydrive.core.records import (
 FACTS: tuple[type[Any], ...] = (
     Started,
     Suggested,
+    Resumed,
     Began,
     Reported,
     Checkpointed,
@@ -47,7 +50,7 @@ FACTS: tuple[type[Any], ...] = (
     Ticked,
     Estimated,
 )
-DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish, EndRun)
+DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Pause, Close, Finish, EndRun)
 
 numbers = st.integers(-(2**70), 2**70) | st.floats()
 json_values = st.recursive(
@@ -71,7 +74,11 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-OF_FIELD = {"Cancelled.trial": st.none() | st.integers(0, 2**40)}
+OF_FIELD = {
+    "Cancelled.trial": st.none() | st.integers(0, 2**40),
+    "Suggested.until": st.none() | st.integers(0, 2**40),
+    "Resumed.until": st.none() | st.integers(0, 2**40),
+}
 
 
 def any_of(kinds: tuple[type[Any], ...]) -> st.SearchStrategy[Any]:

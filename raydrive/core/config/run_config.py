@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.config.lineage import Lineage
+from raydrive.core.config.option_words import FORMS
 from raydrive.core.config.run_rules import NO_RULES, RunRules, rule_problems
 from raydrive.core.config.trial_spec import DISTRIBUTIONS, LEAST_LOG_LIMIT, RAY_IN_TRIALS, Metric, TrialSpec
 from raydrive.core.dataclass_checks import wrong_types
@@ -243,6 +244,7 @@ _RULES: tuple[_Rule, ...] = (
         lambda v: v in RAY_IN_TRIALS,
         f"one of {', '.join(RAY_IN_TRIALS)}",
     ),
+    ("style", lambda c: c.trial.style, lambda v: v in ("", *FORMS), f"one of {', '.join(FORMS)}"),
     ("grace_s", lambda c: c.trial.grace_s, lambda v: is_number(v) and v >= 0, "a number of seconds of 0 or more"),
 )
 """Name of an argument, where its value is, what holds for it, and what is allowed, in words."""
@@ -259,6 +261,10 @@ def _check_names(config: RunConfig) -> list[Problem]:
         allowed = "mpi where trials are a command or script, which mpirun starts"
         fix = "Have raydrive start the processes: distribution pytorch, and processes_per_node in the resources."
         problems.append(Problem("distribution", "mpi for a function", allowed, fix))
+    if config.trial.style == "hydra" and (config.trial.flag_style or config.trial.flatten):
+        name = "flags" if config.trial.flag_style else "flatten"
+        fix = "Hydra's overrides are nesterov=true and optimizer=adam optimizer.beta1=0.9 by themselves."
+        problems.append(Problem(name, "given with style hydra", "flags and flatten with style argparse or absl", fix))
     problems += _check_ray(config.trial)
     if config.trial.reuse_processes and config.trial.resources.processes_per_node > 1:
         allowed = "True where a node has one process of a trial"

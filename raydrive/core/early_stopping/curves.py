@@ -382,7 +382,9 @@ class Curves:
         median = better = column[n // 2]
         if not n % 2:
             median = 0.5 * column[n // 2 - 1] + 0.5 * better  # halves first: the sum could overflow
-        return RunningMedian(median, n, better) if self.maximize else RunningMedian(-median, n, -better)
+        if not self.maximize:
+            median, better = -median, -better
+        return RunningMedian(median + 0.0, n, better + 0.0)  # never -0.0: which of equal zeros it is, is chance
 
     def rank(self, trial: int, k: int) -> Rank:
         """Returns where a trial's best over intervals 1..k stands among all trials with k intervals or more.

@@ -7,17 +7,18 @@ from collections.abc import Callable
 
 
 class Verdict:
-    """What a policy says of a trial, with its reason, which users see word for word.
+    """What a policy says of a trial, go on, stop or pause, with its reason, which users see word for word.
 
     There may be 10,000 reports a second and few of them stop a trial, so the reason may be given as a function of no
     arguments; it is called when ``why`` is read, and must say the same at any later time.
     """
 
-    __slots__ = ("_stop", "_why")
+    __slots__ = ("_pause", "_stop", "_why")
 
-    def __init__(self, stop: bool, why: str | Callable[[], str]) -> None:
+    def __init__(self, stop: bool, why: str | Callable[[], str], *, pause: bool = False) -> None:
         self._stop = stop
         self._why = why
+        self._pause = pause and not stop
 
     @property
     def stop(self) -> bool:
@@ -25,18 +26,25 @@ class Verdict:
         return self._stop
 
     @property
+    def pause(self) -> bool:
+        """Whether the trial is to give its place to another one; it may go on later, from its checkpoint."""
+        return self._pause
+
+    @property
     def why(self) -> str:
         """The reason, with the numbers that were compared, whether it stops or not."""
         return self._why if isinstance(self._why, str) else self._why()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Verdict) and (self.stop, self.why) == (other.stop, other.why)
+        return isinstance(other, Verdict) and (
+            (self.stop, self.pause, self.why) == (other.stop, other.pause, other.why)
+        )
 
     def __hash__(self) -> int:
-        return hash((self.stop, self.why))
+        return hash((self.stop, self.pause, self.why))
 
     def __repr__(self) -> str:
-        return f"Verdict(stop={self.stop}, why={self.why!r})"
+        return f"Verdict(stop={self.stop}, why={self.why!r}{', pause=True' * self.pause})"
 
 
 def bandit_why(

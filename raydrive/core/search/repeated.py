@@ -6,15 +6,15 @@ takes over answers it in the same way; what was answered is a suggestion like an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from raydrive.core.records import COMPLETED, FAILED, TERMINAL, Params
+from raydrive.core.records import COMPLETED, FAILED, PAUSED, QUEUED, RUNNING, TERMINAL, Params
 from raydrive.core.repeats.groups import Group, Noise, key_of
 from raydrive.core.repeats.race import contenders
 from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import LATER, Later, Suggestion, TrialRecord
+from raydrive.core.search.trial_record import LATER, Continuation, Later, Suggestion, TrialRecord
 
 REPEAT = "repeat"
 """Origin of a suggestion that tries a configuration again."""
@@ -42,7 +42,7 @@ class RepeatedSampler:
         """As the sampler behind it."""
         return self._sampler.cheap
 
-    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Later | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | Later | None:
         """Returns a configuration that is tried again, or a new one; ``LATER`` where that depends on what still runs.
 
         Args:
@@ -64,7 +64,27 @@ class RepeatedSampler:
             if len(members) < self._alone:
                 return found
             return replace(found, params={**found.params, self._rule.parameter: 0})
-        return LATER if found is None and any(group.running for group in groups) else found
+        if isinstance(found, Continuation):
+            return self._of_a_trial(found, trials, members)
+        return LATER if any(trial.state in (QUEUED, RUNNING) for trial in trials) else None
+
+    def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
+        """Returns a paused trial to go on with, where the sampler chooses among these; else None."""
+        choose: Callable[[Sequence[TrialRecord]], Continuation | None] | None = getattr(self._sampler, "go_on", None)
+        if choose is None:
+            return None
+        trials = list(history)
+        members, groups = self._grouped(trials)
+        found = choose(self._condensed(trials, members, groups))
+        return None if found is None else self._of_a_trial(found, trials, members)
+
+    @staticmethod
+    def _of_a_trial(
+        found: Continuation, trials: Sequence[TrialRecord], members: Sequence[Sequence[int]]
+    ) -> Continuation:
+        """What was chosen by the number of a configuration, by that of its paused trial."""
+        paused = [one for one in members[found.trial] if trials[one].state == PAUSED]
+        return replace(found, trial=paused[0] if paused else members[found.trial][0])
 
     def _grouped(self, trials: Sequence[TrialRecord]) -> tuple[list[list[int]], list[Group]]:
         """Trials by configuration, each with what they say together; the order is that of their first trials."""

@@ -22,7 +22,7 @@ class TrialRecord:
     value: float | None = None
     """Objective value so far (``objective`` says what that is); None = nothing finite logged yet."""
     state: str = QUEUED
-    """``records.QUEUED`` .. ``records.FAILED``."""
+    """``records.QUEUED``, ``RUNNING``, ``PAUSED``, ``COMPLETED``, ``CANCELED`` or ``FAILED``."""
     curve: Sequence[float] = ()
     """The primary metric by interval; may be empty or hold NaN."""
     stopped: bool = False
@@ -42,6 +42,22 @@ class Suggestion:
     """Where it comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the proposal, as JSON values."""
+    until: int | None = None
+    """The interval at which the trial pauses, 1 or more; None: it trains to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A paused trial to go on with, in place of a new configuration."""
+
+    trial: int
+    """Its number; its state is ``records.PAUSED``."""
+    until: int | None = None
+    """The interval at which it pauses again, beyond those that it has; None: it trains to its end."""
+    origin: str = ""
+    """What chose it, as ``Suggestion.origin``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers behind the choice, as JSON values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def after_oom(words: str, trial: Trial, config: RunConfig) -> Launch | Close:
         return launch(trial, memory=memory)
     last = words.strip().splitlines()[-1] if words.strip() else "out of memory"
     again = f" with {amount_text(reserved)} in attempt {trial.attempt}" if reserved and trial.oom == HOST else ""
-    return Close(trial.number, FAILED, trial.why_with(f"infeasible{again}: {last}"), INFEASIBLE)
+    return Close(trial.number, FAILED, trial.why_with(f"infeasible{again}: {last}"), outcome=INFEASIBLE)
 
 
 def after_loss(fact: Lost, trial: Trial, limits: Limits, config: RunConfig) -> Launch | Close:
@@ -65,13 +65,20 @@ def after_loss(fact: Lost, trial: Trial, limits: Limits, config: RunConfig) -> L
     return launch(trial, not_before if not_before > fact.at else None)
 
 
-def launch(trial: Trial, not_before: float | None = None, memory: float | None = None) -> Launch:
-    """Returns the decision to start the next attempt of a trial, at a time or at once, with as much memory or more."""
+def launch(trial: Trial, not_before: float | None = None, memory: float | None = None, why: str = "") -> Launch:
+    """Returns the decision to start the next attempt of a trial.
+
+    Args:
+        trial: The trial.
+        not_before: When, seconds since the epoch; None = at once.
+        memory: Bytes that it reserves; None = as before.
+        why: Why a paused trial goes on.
+    """
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
     number, attempt, params = trial.number, trial.attempt + 1, trial.params
     memory = trial.memory if memory is None else memory
-    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last, memory)
+    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last, memory, why)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:

@@ -14,11 +14,13 @@ from raydrive.core.numbers import as_float
 from raydrive.core.objective import BEST
 from raydrive.core.rank_names import most_names
 from raydrive.core.records import (
+    BY_PAUSE,
     CANCELED,
     COMPLETED,
     INFEASIBLE,
     METRICS,
     OUTPUTS,
+    PAUSED,
     QUEUED,
     RUNNING,
     TERMINAL,
@@ -29,6 +31,7 @@ from raydrive.core.records import (
     Launch,
     Noted,
     Params,
+    Pause,
     Stop,
 )
 from raydrive.core.search.trial_record import TrialRecord
@@ -110,6 +113,12 @@ class Trial:
     """Whether its last attempt ended well and it had never logged the primary metric."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
+    until: int | None = None
+    """The interval at which the sampler wants it to pause; None: it trains to its end."""
+    pause: Pause | None = None
+    """The decision to pause it, until it goes on: it waits for a checkpoint, is being ended, or is paused."""
+    pauses: int = 0
+    """How often it was paused."""
     steps: tuple[int, float, float] | None = None
     """Number of intervals and the steps of the first and the last, where each had one and they grew; None otherwise."""
     start: int = 0
@@ -154,6 +163,11 @@ class Trial:
         """Returns why it ended, with what is known of what is missing."""
         return "; ".join([why, *self.missing])
 
+    def pause_now(self) -> None:
+        """Its attempt is over, and it is paused."""
+        self.state, self.stop_by, self.began_at, self.valued_at = PAUSED, "", None, None
+        self.launch, self.pid, self.actor, self.pauses = None, 0, "", self.pauses + 1
+
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
         """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.
 
@@ -167,12 +181,12 @@ class Trial:
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
-        self.steps = None
+        self.steps = self.pause = self.until = None
         self.infeasible = decision.outcome == INFEASIBLE
 
     @property
     def open(self) -> bool:
-        """True until the trial is closed."""
+        """True until the trial is closed; a paused one is not."""
         return self.state not in TERMINAL
 
 
@@ -328,6 +342,11 @@ class State:
 
     trials: list[Trial] = field(default_factory=list)
     open: dict[int, Trial] = field(default_factory=dict)
+    """Those that are queued or running."""
+    paused: dict[int, Trial] = field(default_factory=dict)
+    """Those that are paused, in the order in which they were."""
+    checkpointed: bool = False
+    """Whether any trial has saved a checkpoint."""
     counts: Counts = field(default_factory=Counts)
     clock: Clock = field(default_factory=Clock)
     progress: Progress = field(default_factory=Progress)
@@ -361,7 +380,8 @@ class State:
 
 def stop_all(state: State, why: str) -> tuple[Stop, ...]:
     """Returns the decisions that end all open trials which nothing ends yet, because the run is ending."""
-    return tuple(Stop(one.number, one.attempt, why, "run") for one in state.open.values() if not one.stop_by)
+    going = (one for one in state.open.values() if one.stop_by in ("", BY_PAUSE))
+    return tuple(Stop(one.number, one.attempt, why, "run") for one in going)
 
 
 def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:

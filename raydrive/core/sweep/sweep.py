@@ -8,17 +8,18 @@ thread or Ray in here: time arrives as ``fact.at``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.retention import needs_of
-from raydrive.core.finish.progress import Progress
 from raydrive.core.records import (
+    BY_PAUSE,
     CANCELED,
     COMPLETED,
     FAILED,
+    PAUSED,
     QUEUED,
     Began,
     Cancelled,
@@ -33,7 +34,9 @@ from raydrive.core.records import (
     Launch,
     Lost,
     Noted,
+    Pause,
     Reported,
+    Resumed,
     Started,
     Stop,
     Suggested,
@@ -42,12 +45,13 @@ from raydrive.core.records import (
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
+from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
+from raydrive.core.sweep.readable_sweep import ReadableSweep
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.report_fold import fold_report
-from raydrive.core.sweep.run_end import budget_due_at, ends_by, ends_by_report, fold_closing, fold_oom, fold_training
+from raydrive.core.sweep.run_end import ends_by, ends_by_report, fold_closing, fold_oom, fold_training
 from raydrive.core.sweep.state import (
     LOST_ON_KEPT,
-    Best,
     History,
     RunEnding,
     State,
@@ -60,7 +64,7 @@ from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmSta
 from raydrive.core.user_classes import failure, is_own
 
 
-class Sweep:
+class Sweep(ReadableSweep):
     """One run, as far as its facts tell.
 
     Args:
@@ -81,112 +85,8 @@ class Sweep:
         self._keeps_best = self.curves.by_best
         warm_start.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
+        self._pauses = Pauses(config, self._state, self.curves)
         self.history = History(self._state.trials, self.curves, config.metric.value)
-
-    # ------------------------------------------------------------------ reading
-
-    @property
-    def trials(self) -> Sequence[Trial]:
-        """All trials; number n stands at index n."""
-        return self._state.trials
-
-    @property
-    def open_trials(self) -> tuple[Trial, ...]:
-        """Trials that are queued or running, by number."""
-        return tuple(self._state.open.values())
-
-    @property
-    def best(self) -> Best | None:
-        """The trial with the best objective value; of equal best points the one that was logged first.
-
-        Where the objective is no best point: of equal values that of the lowest trial number. It may get worse then.
-        """
-        if not self._keeps_best:
-            self._state.lead(self.curves.leader())
-        return self._state.best
-
-    @property
-    def ending(self) -> RunEnding | None:
-        """Set once the run is to end and only waits for its open trials."""
-        return self._state.ending
-
-    @property
-    def finished(self) -> Finish | None:
-        """Set once the run is over."""
-        return self._state.finished
-
-    @property
-    def progress(self) -> Progress:
-        """How far the run is by the rules that end it; not to be changed."""
-        return self._state.progress
-
-    @property
-    def exhausted(self) -> bool:
-        """True when the sampler has no further configuration."""
-        return self._state.exhausted
-
-    @property
-    def epoch(self) -> int:
-        """The driver in charge, counted from 1."""
-        return self._state.epoch
-
-    @property
-    def reports(self) -> int:
-        """How many reports were recorded."""
-        return self._state.reports
-
-    @property
-    def started_at(self) -> float | None:
-        """When the first driver took charge, seconds since the epoch."""
-        return self._state.clock.first_at
-
-    @property
-    def last_at(self) -> float:
-        """Time of the last fact, seconds since the epoch."""
-        return self._state.clock.last_at
-
-    @property
-    def count(self) -> dict[str, int]:
-        """Closed trials by state."""
-        counts = self._state.counts
-        return {COMPLETED: counts.completed, CANCELED: counts.canceled, FAILED: counts.failed}
-
-    @property
-    def without_metric(self) -> int:
-        """Closed trials that ended without ever logging the primary metric."""
-        return self._state.counts.without_metric
-
-    @property
-    def metric_missing(self) -> bool:
-        """True when nothing logged the primary metric though some trial ended well."""
-        return self._state.counts.ended_without_metric > 0 and not any_logged(self._state, self.curves)
-
-    def elapsed_s(self, at: float) -> float:
-        """Returns the seconds the run has been worked on until ``at``."""
-        return self._state.clock.elapsed_s(at)
-
-    @property
-    def free_slots(self) -> int:
-        """How many further configurations could be launched now."""
-        state = self._state
-        if state.ending or state.finished or state.exhausted or not state.epoch:
-            return 0
-        free = self.limits.max_concurrent_runs - len(state.open)
-        return max(0, min(free, self.limits.max_total_runs - len(state.trials)))
-
-    @property
-    def due_at(self) -> float | None:
-        """The earliest time at which a ``Ticked`` will have consequences; None when time alone changes nothing."""
-        state, limits = self._state, self.limits
-        if state.ending or state.finished or not state.epoch:
-            return None
-        due = [] if limits.max_duration_s is None else [state.clock.due_at(limits.max_duration_s)]
-        if limits.trial_timeout_s is not None:
-            begun = [t.began_at for t in state.open.values() if t.began_at is not None and not t.stop_by]
-            due.extend(began_at + limits.trial_timeout_s for began_at in begun)
-        if (budget_due := budget_due_at(state, self.config)) is not None:
-            due.append(budget_due)
-        return min(due, default=None)
 
     # ------------------------------------------------------------------ the door
 
@@ -207,11 +107,16 @@ class Sweep:
             case Estimated():
                 return state.epoch > 0 and not (state.finished or state.ending)
             case Suggested():
-                return fact.trial == len(state.trials) and self.free_slots > 0
+                return fact.trial == len(state.trials) and (
+                    self.free_slots > 0 or (fact.params is None and self.may_continue)
+                )
+            case Resumed():
+                return fact.trial in state.paused and self.may_continue
             case Cancelled(trial=None):
                 return not (state.finished or state.ending)
             case Cancelled():
-                return fact.trial in state.open and not state.open[fact.trial].stop_by
+                asked = state.trials[fact.trial] if fact.trial in state.open or fact.trial in state.paused else None
+                return asked is not None and asked.stop_by in ("", BY_PAUSE)
         trial = state.open.get(fact.trial)
         if trial is None or fact.attempt != trial.attempt:
             return False
@@ -231,11 +136,7 @@ class Sweep:
         if type(fact) is Reported:
             return self._judge_report(fact)
         self._fold_fact(fact)
-        decisions: list[Decision] = []
-        for decision in self._decide(fact):
-            self._fold_decision(decision, fact.at)
-            decisions.append(decision)
-        return tuple(decisions)
+        return self._folded(self._decide(fact), fact.at)
 
     def apply(self, fact: Fact, decisions: Iterable[Decision]) -> None:
         """Folds an entry that was decided earlier."""
@@ -268,9 +169,12 @@ class Sweep:
                     state.exhausted = True
                 else:
                     trial = Trial(fact.trial, fact.params, fact.origin, details_of(fact.details), fact.at)
+                    trial.until = fact.until
                     state.trials.append(trial)
                     state.open[trial.number] = trial
                     self._fold_continued(trial)
+            case Resumed():
+                state.trials[fact.trial].until = fact.until
             case Began():
                 state.trials[fact.trial].begin(fact)
             case Ended() | Lost():
@@ -278,6 +182,7 @@ class Sweep:
             case Checkpointed():
                 trial = state.trials[fact.trial]
                 trial.checkpoint, trial.checkpoint_interval = fact.name, fact.interval
+                state.checkpointed = True
             case Noted():
                 state.trials[fact.trial].note(fact)
             case Cancelled() if fact.trial is None:
@@ -317,7 +222,8 @@ class Sweep:
     def _fold_end(self, fact: Ended | Lost) -> None:
         trial = self._state.trials[fact.trial]
         fold_oom(fact, trial, self.config)
-        if isinstance(fact, Lost) and not trial.oom:
+        pauses = trial.stop_by == BY_PAUSE
+        if isinstance(fact, Lost) and not pauses and not trial.oom:  # one that was to pause has lost nothing
             trial.losses += 1
             trial.lost_why = fact.why
             progress = self._progress(trial) != trial.launched_with
@@ -336,6 +242,8 @@ class Sweep:
         self._state.counts.ended_without_metric += trial.silent
         if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by and not trial.oom:
             trial.failures += 1
+        if pauses:
+            self._pauses.fold_end(trial)
 
     def _progress(self, trial: Trial) -> tuple[int, str | None]:
         return self.curves.length(trial.number), trial.checkpoint
@@ -345,6 +253,8 @@ class Sweep:
         match decision:
             case Launch():
                 trial = state.trials[decision.trial]
+                if decision.trial in state.paused:
+                    self._pauses.fold_launch(trial)
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
                 trial.launched_with, trial.valued_at, trial.memory = self._progress(trial), None, decision.memory
@@ -353,6 +263,8 @@ class Sweep:
                 trial.why, trial.stop_by = decision.why, decision.by
                 if decision.by == "run" and not state.ending:  # a strict run: the decision itself is what ends it
                     state.ending = RunEnding(FAILED, decision.why)
+            case Pause():
+                state.trials[decision.trial].pause = decision
             case Close():
                 self._fold_close(decision, at)
             case EndRun():
@@ -362,7 +274,9 @@ class Sweep:
 
     def _fold_close(self, decision: Close, at: float) -> None:
         state = self._state
-        trial = state.open.pop(decision.trial)
+        trial = self._pauses.fold_close(decision)
+        if not state.ending:
+            state.ending = self._pauses.refusal(trial, decision)
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
         self.curves.close(trial.number)
@@ -385,26 +299,51 @@ class Sweep:
     def _decide(self, fact: Fact) -> Iterator[Decision]:
         state = self._state
         match fact:
-            case Suggested() if fact.params is not None:
+            case Suggested() | Resumed() if not isinstance(fact, Suggested) or fact.params is not None:
                 yield launch(state.trials[fact.trial])
+            case Checkpointed():
+                yield from self._pauses.carry_out(state.trials[fact.trial])
+            case Ended() | Lost() if fact.trial in state.paused:
+                pass
             case Ended():
                 trial, intervals = state.trials[fact.trial], self.curves.length(fact.trial)
                 yield after_end(fact, trial, intervals, self.limits, self.config)
             case Lost():
                 yield after_loss(fact, state.trials[fact.trial], self.limits, self.config)
             case Cancelled() if fact.trial is not None:
-                trial = state.trials[fact.trial]
-                yield Stop(trial.number, trial.attempt, fact.why, "user")
+                yield self._cancel(state.trials[fact.trial], fact.why)
             case Ticked():
                 yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
         yield from ends_by(fact, state, self.config, self.curves)
+        yield from self._go_on()
         if state.ending and not state.finished:
             yield from stop_all(state, state.ending.why)
-        if not state.open and not state.finished:
+            yield from self._pauses.close_all(state.ending.why, "run")
+        if state.open or state.finished:
+            return
+        if state.paused and not (self._may_begin or self.may_continue):
+            yield from self._pauses.close_all(NEVER_PROMOTED, "policy")
+        if not state.paused:
             yield from finish(state, self.limits)
 
+    def _cancel(self, trial: Trial, why: str) -> Stop | Close:
+        if trial.state == PAUSED:
+            return Close(trial.number, CANCELED, why, by="user")
+        return Stop(trial.number, trial.attempt, why, "user")
+
+    def _go_on(self) -> Iterator[Decision]:
+        """Yields which paused trials go on, and which never will."""
+        if not self._state.paused:
+            return
+        yield from self._pauses.promotions(lambda: self._room > 0, self._least)
+        if not self._state.ending:
+            yield from self._pauses.hopeless(self._least)
+
+    def _least(self) -> float:
+        return self._pauses.least(new_ones=self._may_begin)
+
     def _judge_report(self, fact: Reported) -> tuple[Decision, ...]:
-        """The hot path, from fact to folded decisions: only stops and the end of the run can follow from a report.
+        """The hot path, from fact to folded decisions: nearly always nothing follows from a report.
 
         Raises:
             UserCodeError: If a policy of the user's fails.
@@ -418,19 +357,37 @@ class Sweep:
             return ()
         if ends := ends_by_report(fact, state, self.config, self.curves):
             return self._folded((*ends, *stop_all(state, ends[0].why)), fact.at)
-        policy = self.config.policy
+        if trial.pause is not None:
+            return ()
+        policy, stop, pause = self.config.policy, False, None
         try:
             verdict = policy.judge(fact.trial, fact.interval, self.curves)
-            if verdict is None or not verdict.stop:
-                return ()
-            stop = Stop(fact.trial, fact.attempt, verdict.why, "policy")
+            if verdict is not None and (verdict.stop or verdict.pause):
+                stop, pause = verdict.stop, (verdict.why, "policy")
         except (Exception, SystemExit) as error:
             if is_own(type(policy)):
                 raise
             raise failure(policy, f"judge(trial {fact.trial}, interval {fact.interval})", error) from error
-        return self._folded((stop,), fact.at)
+        if pause is None and trial.until is not None and fact.interval >= trial.until:
+            pause = (f"trained to interval {trial.until}, as the sampler asked", "sampler")
+        if pause is None and (verdict is None or not self._state.paused):
+            return ()
+        return self._folded(self._after_verdict(fact, trial, pause, stop=stop), fact.at)
 
-    def _folded(self, decisions: tuple[Decision, ...], at: float) -> tuple[Decision, ...]:
+    def _folded(self, decisions: Iterable[Decision], at: float) -> tuple[Decision, ...]:
+        """Returns decisions, each folded before the next one is made."""
+        found = []
         for decision in decisions:
             self._fold_decision(decision, at)
-        return decisions
+            found.append(decision)
+        return tuple(found)
+
+    def _after_verdict(
+        self, fact: Reported, trial: Trial, pause: tuple[str, str] | None, *, stop: bool
+    ) -> Iterator[Decision]:
+        """Yields what follows from a report: ``pause`` is why its trial is paused or stopped, and by what."""
+        if pause is not None and stop:
+            yield Stop(fact.trial, fact.attempt, *pause)
+        elif pause is not None:
+            yield from self._pauses.begin(trial, fact.interval, *pause)
+        yield from self._go_on()  # what a level's trials may do depends on the new value, too

@@ -24,7 +24,7 @@ from raydrive.core.records import CANCELED, Params
 from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.protocol import BoundsGain, PatientSampler, Sampler
 from raydrive.core.search.repeated import RepeatedSampler
-from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.expressions import Choice, Expression
 from raydrive.core.space.search_space import Space
 
@@ -217,13 +217,22 @@ class ResumedChildren:
         """As the sampler behind it."""
         return self._sampler.cheap
 
-    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
         """Returns an earlier trial's configuration, or what the sampler proposes."""
         if number >= len(self._continued):
-            if self._foreign:
-                history = list(history)
-                for place in self._foreign & set(range(len(history))):
-                    history[place] = replace(history[place], value=None, state=CANCELED, curve=(), stopped=False)
-            return self._sampler.ask(number, history)
+            return self._sampler.ask(number, self._without_foreign(history))
         one = self._continued[number]
         return Suggestion(one.params, RESUMED, {"run": one.run, "trial": one.trial, "from": one.source})
+
+    def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
+        """Returns which paused trial the sampler has go on, where it is one that chooses."""
+        ask = getattr(self._sampler, "go_on", None)
+        return None if ask is None else ask(self._without_foreign(history))
+
+    def _without_foreign(self, history: Sequence[TrialRecord]) -> Sequence[TrialRecord]:
+        if not self._foreign:
+            return history
+        seen = list(history)
+        for place in self._foreign & set(range(len(seen))):
+            seen[place] = replace(seen[place], value=None, state=CANCELED, curve=(), stopped=False)
+        return seen

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
 from raydrive.core.records import RUNNING, Cancelled, Ended, Lost, Started, Ticked
-from raydrive.core.search.trial_record import Later
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import dump_heartbeat
@@ -31,6 +30,7 @@ from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.user_classes import why_it_failed
 from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
 
@@ -134,7 +134,7 @@ class RunningDriver:
         self._ack_pacer = AckPacer()
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
-        self._asking: int | None = None
+        self._asking = False
         self._interrupted = False
         self._state = RUNNING
         """Of a run that is not over, for the heartbeat."""
@@ -285,9 +285,10 @@ class RunningDriver:
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""
         sweep = self.sweep
-        if sweep.ending or sweep.finished or sweep.exhausted:
+        if sweep.ending or sweep.finished:
             return 0
-        return min(sweep.limits.max_total_runs - len(sweep.trials), sweep.limits.max_concurrent_runs)
+        new = 0 if sweep.exhausted else sweep.limits.max_total_runs - len(sweep.trials)
+        return min(new + len(sweep.paused_trials), sweep.limits.max_concurrent_runs)
 
     async def _write(self, batch: Batch) -> None:
         """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.
@@ -323,21 +324,21 @@ class RunningDriver:
 
     def _ask(self) -> None:
         """Has an expensive sampler think in its own thread, one configuration at a time."""
-        if self._asking is None and self.sweep.free_slots:
-            self._asking = len(self.sweep.trials)
-            self._spawn(self._think(self._asking))
+        if not self._asking and self._decision_loop.wants_answer:
+            self._asking = True
+            self._spawn(self._think())
 
-    async def _think(self, number: int) -> None:
-        decision_loop, history = self._decision_loop, self.sweep.history.frozen()
-        ask, event_loop = decision_loop.sampler.ask, asyncio.get_running_loop()
+    async def _think(self) -> None:
+        decision_loop, event_loop = self._decision_loop, asyncio.get_running_loop()
+        question = decision_loop.question(self.sweep.history.frozen())
         try:
-            suggestion = await event_loop.run_in_executor(self._sampler_thread, ask, number, history)
+            number, answer = await event_loop.run_in_executor(self._sampler_thread, question)
         except Exception as error:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
-        self._asking = None
-        if not isinstance(suggestion, Later):  # a later turn asks again
-            self._mailbox.post(decision_loop.suggested(number, suggestion))
+        self._asking = False
+        if facts := decision_loop.suggested(number, answer):  # without any, a later turn asks again
+            self._mailbox.post(facts)
 
     # ------------------------------------------------------------------ time
 
@@ -428,5 +429,12 @@ class RunningDriver:
             await self._heartbeat()
         self._over.set()
         self._watch.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self._remove_data)
         await self._compactor.finish(LINGER_S)
         self._host.end()
+
+    def _remove_data(self) -> None:
+        """Removes the data that all trials have read: they are over."""
+        if folder := self.sweep.config.trial.data_folder:
+            with contextlib.suppress(StorageError, OSError):
+                open_folder(folder).delete_tree()

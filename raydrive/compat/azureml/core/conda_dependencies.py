@@ -1,4 +1,4 @@
-"""``azureml.core.conda_dependencies``: lists of packages, kept and not installed."""
+"""``azureml.core.conda_dependencies``: lists of packages, installed where raydrive.toml has ``environments``."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class CondaDependencies:
         made = CondaDependencies()
         made.pip_packages = list(pip_packages or ())
         made.conda_packages = list(conda_packages or ())
+        made.python_version = python_version
         return made
 
     def set_python_version(self, version: str) -> None:

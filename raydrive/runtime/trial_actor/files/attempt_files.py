@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -225,6 +226,10 @@ class TrialFiles:
     def to_remove(self) -> list[str]:
         """Paths that the process that ends last removes."""
         return [self.temporary.path, *([str(self.link)] if self.link else [])]
+
+    def use_python(self, python: str) -> None:
+        """Has trials use the interpreter that was built for them, an absolute path."""
+        self._spec = dataclasses.replace(self._spec, python=python)
 
     def environment(self, secrets: Mapping[str, str]) -> dict[str, str]:
         """Returns what training processes inherit from this node.

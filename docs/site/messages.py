@@ -1,0 +1,6 @@
+"""Placeholder until errors are written."""
+
+
+def errors_reference() -> str:
+    """Returns nothing yet."""
+    return ""

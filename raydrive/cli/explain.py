@@ -1,0 +1,82 @@
+"""``explain``: the reference of the sweep file's keys, in the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from raydrive.cli.completion import sweep_keys
+from raydrive.cli.console import Format, OutputOption, command, emit, tell
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+
+if TYPE_CHECKING:
+    from raydrive.sweepfile.reference.key_reference import KeyReference
+
+KeyArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[KEY]",
+        show_default=False,
+        autocompletion=sweep_keys,
+        help="A key of a sweep file, a policy or an expression: limits.timeout, gpus, bandit. Without it: all keys.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    command(app, explain)
+
+
+def explain(key: KeyArgument = "", output: OutputOption = Format.TABLE) -> int:
+    """Explain a KEY of a sweep file: what it does, what it may be, its default, an example, Azure ML's equivalent."""
+    from raydrive.sweepfile.reference.key_reference import (  # lazy: raydrive.sweepfile, 0.1 s
+        find_keys,
+        key_reference,
+    )
+
+    if not key:
+        rows = [{"key": one.key, "type": one.type, "text": one.text} for one in key_reference().values()]
+        emit(rows, output, name="keys", columns=("key", "text") if output is Format.TABLE else ())
+        return 0
+    found = find_keys(key)
+    if not found:
+        known = list(key_reference())
+        near = did_you_mean(key, [*known, *(one.rpartition(".")[2] for one in known)])
+        raise ConfigError(
+            Problem("KEY", show(key), "a key of a sweep file; `raydrive explain` lists all of them", near)
+        )
+    if output is not Format.TABLE:
+        emit([_row(one) for one in found], output, name="keys")
+        return 0
+    for number, one in enumerate(found):
+        if number:
+            tell("")
+        _print(one)
+    return 0
+
+
+def _row(entry: KeyReference) -> dict[str, Any]:
+    return {**dataclasses.asdict(entry), "azure": entry.in_azure}
+
+
+def _print(entry: KeyReference) -> None:
+    from raydrive.sweepfile.reference.key_reference import keys_below  # lazy: raydrive.sweepfile, 0.1 s
+
+    tell(entry.key)
+    tell(f"  {entry.text}")
+    lines = {
+        "type": entry.type,
+        "default": "none: it is required" if entry.required else entry.default or "-",
+        "Azure ML": entry.in_azure,
+        "below it": ", ".join(keys_below(entry.key)),
+    }
+    for name, value in lines.items():
+        if value:
+            tell(f"  {name + ':':<10}{value}")
+    if entry.example:
+        tell("  example:")
+        for line in entry.example.splitlines():
+            print(f"    {line}")
