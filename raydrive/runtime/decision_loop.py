@@ -13,11 +13,11 @@ from typing import Protocol
 
 from raydrive.core import records
 from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
-from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import GAIN, Continuation, Suggestion, TrialRecord
+from raydrive.core.search.protocol import PatientSampler
+from raydrive.core.search.trial_record import GAIN, Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.sweep.sweep import Sweep
 
-Answer = Suggestion | Continuation | None
+Answer = Suggestion | Continuation | Later | None
 """What a sampler answers; None: nothing is left to try."""
 
 
@@ -72,7 +72,12 @@ class DecisionLoop:
     """
 
     def __init__(
-        self, sweep: Sweep, sampler: Sampler, runner: TrialRunner, writer: Writer | None, now: Callable[[], float]
+        self,
+        sweep: Sweep,
+        sampler: PatientSampler,
+        runner: TrialRunner,
+        writer: Writer | None,
+        now: Callable[[], float],
     ) -> None:
         self.sweep = sweep
         self.sampler = sampler
@@ -86,8 +91,8 @@ class DecisionLoop:
         for fact in facts:
             self._judge_one(fact, batch)
         if self.sampler.cheap:
-            while self.wants_answer:
-                for fact in self.suggested(*self.question(self.sweep.history)()):
+            while self.wants_answer and (facts := self.suggested(*self.question(self.sweep.history)())):
+                for fact in facts:
                     self._judge_one(fact, batch)
         return batch
 
@@ -110,7 +115,12 @@ class DecisionLoop:
         return lambda: (number, go_on(history))
 
     def suggested(self, number: int, answer: Answer) -> tuple[Fact, ...]:
-        """Returns what a sampler answered, as facts; what its model expects of further trials comes first."""
+        """Returns what a sampler answered, as facts; what its model expects of further trials comes first.
+
+        None where it waits for a trial that runs.
+        """
+        if isinstance(answer, Later):
+            return ()
         now = self._now()
         if answer is None:
             return (Suggested(now, number, None),)
@@ -165,8 +175,8 @@ class DecisionLoop:
             StorageError: If the journal cannot be written.
         """
         self._step(facts)
-        while self.wants_answer:
-            self._step(self.suggested(*self.question(self.sweep.history)()))
+        while self.wants_answer and (facts := self.suggested(*self.question(self.sweep.history)())):
+            self._step(facts)
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

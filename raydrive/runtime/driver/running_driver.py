@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
 from raydrive.core.records import RUNNING, Cancelled, Ended, Lost, Started, Ticked
@@ -33,6 +33,9 @@ from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
+
+if TYPE_CHECKING:
+    from raydrive.runtime.driver.run_notices import RunNotices
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
@@ -100,6 +103,7 @@ class RunningDriver:
         host: The actor that this is.
         entries: How many entries the journal has.
         over: Set when the run is over or this driver is not in charge of it any more.
+        notices: Tells of the run elsewhere; None = nobody is told.
     """
 
     def __init__(
@@ -112,6 +116,7 @@ class RunningDriver:
         host: Host,
         entries: int,
         over: asyncio.Event,
+        notices: RunNotices | None = None,
     ) -> None:
         self.epoch = writer.epoch
         self.superseded = ""
@@ -124,6 +129,7 @@ class RunningDriver:
         self._host = host
         self._entries = entries
         self._over = over
+        self._notices = notices
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
         self._ack_pacer = AckPacer()
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
@@ -218,6 +224,8 @@ class RunningDriver:
         self._pool.kill_all()
         self._state = INTERRUPTED
         self._watch.stop()
+        if self._notices is not None:
+            await self._notices.interrupted(f"interrupted; raydrive resume {self._layout.run_id} goes on with it")
         await self._heartbeat()
         self._over.set()
 
@@ -234,7 +242,8 @@ class RunningDriver:
             "address": self._host.address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
             "trouble": self._trouble or self._compactor.trouble,
-            "notice": self._last_trouble,
+            "notice": self._last_trouble or (self._notices.trouble if self._notices is not None else ""),
+            "telling": self._notices is not None and self._notices.on_their_way,
         }
 
     # ------------------------------------------------------------------ the pump
@@ -266,6 +275,8 @@ class RunningDriver:
             await self._write(batch)
         received.acknowledge()
         decision_loop.act(batch)
+        if self._notices is not None:
+            self._notices.after(batch.decisions)
         if batch.decisions:
             self._pool.trim(self._still_needed())
         if not decision_loop.sampler.cheap:
@@ -326,7 +337,8 @@ class RunningDriver:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
         self._asking = False
-        self._mailbox.post(decision_loop.suggested(number, answer))
+        if facts := decision_loop.suggested(number, answer):  # without any, a later turn asks again
+            self._mailbox.post(facts)
 
     # ------------------------------------------------------------------ time
 
@@ -405,13 +417,18 @@ class RunningDriver:
             self._pool.kill_all()
             self._state = INTERRUPTED
             await self._heartbeat()
+            if self._notices is not None:
+                await self._notices.interrupted(why)
         self._over.set()
 
     async def _close(self) -> None:
         await self._heartbeat()
+        self._pool.kill_all()  # of a run that was over already when this driver began, too
+        if self._notices is not None:
+            await self._notices.finish()
+            await self._heartbeat()
         self._over.set()
         self._watch.stop()
-        self._pool.kill_all()  # of a run that was over already when this driver began, too
         await asyncio.get_running_loop().run_in_executor(None, self._remove_data)
         await self._compactor.finish(LINGER_S)
         self._host.end()

@@ -153,10 +153,12 @@ def configs(draw: st.DrawFn) -> RunConfig:
         ),
         trial=TrialSpec(kind="function", resources=Resources(memory=2**31)),
         seed=draw(st.integers(0, 9)),
-        rules=RunRules.of({
-            "finish_when": draw(st.sampled_from(RULES)) or None,
-            "on_oom": draw(st.sampled_from([None, None, {}, {"memory": 2, "up_to": "6GiB", "attempts": 2}])),
-        }),
+        rules=RunRules.of(
+            {
+                "finish_when": draw(st.sampled_from(RULES)) or None,
+                "on_oom": draw(st.sampled_from([None, None, {}, {"memory": 2, "up_to": "6GiB", "attempts": 2}])),
+            }
+        ),
     )
 
 

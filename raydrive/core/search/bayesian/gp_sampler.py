@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -178,14 +178,10 @@ class GpSampler(ModelSampler):
         others = np.setdiff1d(rest, near)
         some = others[np.random.default_rng((self._seed, n // 16)).permutation(len(others))[: m // 3]]
         keep = np.sort(np.concatenate([best, near, some]))
-        return replace(
-            experience, rows=experience.rows[keep], values=experience.values[keep], noise=experience.noise[keep]
-        )
+        return experience.taken(keep)
 
     def _data(self, experience: TrainingData, count: int) -> tuple[gaussian_process.Data, TargetTransform]:
-        first = replace(
-            experience, rows=experience.rows[:count], values=experience.values[:count], noise=experience.noise[:count]
-        )
+        first = experience.taken(slice(count))
         scale = target_transform(first.values, self._options.log_offset)
         return data_of(first, self._features, self._layout, scale), scale
 
