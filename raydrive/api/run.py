@@ -24,6 +24,7 @@ from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.sweep.state import Trial, losses_text
+from raydrive.core.views.configurations import best_repeated
 from raydrive.core.views.status import NOT_RESPONDING, is_interrupted
 from raydrive.core.views.summary import INTERRUPTED, best_among, state_of, value_by
 from raydrive.runtime.driver_client import view_own_driver
@@ -101,6 +102,7 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, SteeringMethods, Tab
     ) -> Run | None:
         """Returns the trial with the best value over everything it logged; ties go to the first that achieved it.
 
+        Where configurations are tried several times, that of the best mean counts, and its best trial is returned.
         Where the objective is another value (``last``, ``mean_last_5``), that counts; ties go to the lower number.
 
         Args:
@@ -116,7 +118,8 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, SteeringMethods, Tab
         self.refresh()
         metric, found = self.config.metric, list[tuple[float, Run]]()
         for run in [*(self._parents() if include_resume_from_runs else ()), self]:
-            number = best_among(run.sweep, metric, left_out)
+            number = best_repeated(run.sweep) if run is self else None
+            number = best_among(run.sweep, metric, left_out) if number is None else number
             value = None if number is None else value_by(run.sweep, number, metric)
             if number is not None and value is not None:
                 found.append((value, Run(run, number)))

@@ -74,10 +74,10 @@ class Close:
     trial: int
     state: str
     why: str
-    outcome: str = ""
-    """``INFEASIBLE``: the configuration cannot be trained here, which is no failure of the run. Else empty."""
     by: str = ""
     """What ended a trial that was paused, as ``Stop.by``; empty for every other trial."""
+    outcome: str = ""
+    """``INFEASIBLE``: the configuration cannot be trained here, which is no failure of the run. Else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from typing import Protocol
 
 from raydrive.core import records
 from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
-from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import GAIN, Continuation, Suggestion, TrialRecord
+from raydrive.core.search.protocol import PatientSampler
+from raydrive.core.search.trial_record import GAIN, Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.sweep.edits import sampler_now
 from raydrive.core.sweep.steering_state import GIVEN
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_facts import Edited
 
-Answer = Suggestion | Continuation | None
+Answer = Suggestion | Continuation | Later | None
 """What a sampler answers; None: nothing is left to try."""
 
 
@@ -75,7 +75,12 @@ class DecisionLoop:
     """
 
     def __init__(
-        self, sweep: Sweep, sampler: Sampler, runner: TrialRunner, writer: Writer | None, now: Callable[[], float]
+        self,
+        sweep: Sweep,
+        sampler: PatientSampler,
+        runner: TrialRunner,
+        writer: Writer | None,
+        now: Callable[[], float],
     ) -> None:
         self.sweep = sweep
         self.sampler = sampler
@@ -95,17 +100,21 @@ class DecisionLoop:
             self._judge_one(fact, batch)
             if isinstance(fact, Edited) and "sampling" in fact.patch:
                 self.sampler = self.made_sampler()
-        while not more:
-            if self.sweep.free_slots and (given := self.given()) is not None:
-                self._judge_one(given, batch)
-            elif self.sampler.cheap and self.wants_answer:
-                for fact in self.suggested(*self.question(self.sweep.history)()):
-                    self._judge_one(fact, batch)
-            else:
-                break
+        while not more and (answer := self._next()):
+            for fact in answer:
+                self._judge_one(fact, batch)
         return batch
 
-    def made_sampler(self) -> Sampler:
+    def _next(self) -> tuple[Fact, ...]:
+        """What is to be trained now, by a user or a cheap sampler; empty when nothing is."""
+        if self.sweep.free_slots and (given := self.given()) is not None:
+            return (given,)
+        return self._asked() if self.sampler.cheap else ()
+
+    def _asked(self) -> tuple[Fact, ...]:
+        return self.suggested(*self.question(self.sweep.history)()) if self.wants_answer else ()
+
+    def made_sampler(self) -> PatientSampler:
         """Returns a sampler for the configuration of the run as it is now.
 
         Raises:
@@ -140,13 +149,20 @@ class DecisionLoop:
         return lambda: (number, go_on(history))
 
     def suggested(self, number: int, answer: Answer) -> tuple[Fact, ...]:
-        """Returns what a sampler answered, as facts; what its model expects of further trials comes first."""
+        """Returns what a sampler answered, as facts; what its model expects of further trials comes first.
+
+        None where it waits for a trial that runs.
+        """
+        if isinstance(answer, Later):
+            return ()
         now = self._now()
         if answer is None:
             return (Suggested(now, number, None),)
+        fact: Fact
         if isinstance(answer, Continuation):
-            return (Resumed(now, answer.trial, answer.until, answer.origin, answer.details),)
-        fact = Suggested(now, number, answer.params, answer.origin, answer.details, answer.until)
+            fact = Resumed(now, answer.trial, answer.until, answer.origin, answer.details)
+        else:
+            fact = Suggested(now, number, answer.params, answer.origin, answer.details, answer.until)
         gain, rules = answer.details.get(GAIN), self.sweep.config.rules.finish_when
         if rules is None or rules.expected_gain_below is None or not isinstance(gain, int | float):
             return (fact,)
@@ -193,13 +209,8 @@ class DecisionLoop:
             StorageError: If the journal cannot be written.
         """
         self._step(facts)
-        while True:
-            if self.sweep.free_slots and (given := self.given()) is not None:
-                self._step((given,))
-            elif self.wants_answer:
-                self._step(self.suggested(*self.question(self.sweep.history)()))
-            else:
-                return
+        while facts := (self._next() or self._asked()):
+            self._step(facts)
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

@@ -162,6 +162,10 @@ class OwnKeys(Section):
     """What becomes of a trial that runs out of memory."""
     points: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["points"]))] = None
     """Configurations to try first."""
+    notify: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["notify"]))] = None
+    """Whom the run tells of its end and of new bests."""
+    repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None
+    """How often a configuration is tried, with different seeds."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None

@@ -229,7 +229,7 @@ def _wrong_with_decisions(sweep: Sweep, fact: Fact, decisions: tuple[Decision, .
                 known = sweep.trials[decision.trial]
                 by_user = decision.by == "policy" and isinstance(fact, StopAsked)
                 ends_again = known.stop_by == BY_PAUSE and (by_user or decision.by in ("user", "run"))
-                stopped = known.stop_by and not ends_again
+                stopped = bool(known.stop_by and not ends_again)
                 if not known.open or stopped or known.attempt != decision.attempt or not decision.why:
                     wrong.append(f"{decision} of a trial that is over or stopped already, or without a reason")
                 if decision.by == BY_PAUSE and not isinstance(fact, Reported | Checkpointed | RunPaused | Edited):

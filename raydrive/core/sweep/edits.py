@@ -15,9 +15,9 @@ from raydrive.core.config.trial_spec import TrialSpec
 from raydrive.core.early_stopping.policy_record import policy_record, recorded_policy
 from raydrive.core.json_values import json_of
 from raydrive.core.records import CANCELED
-from raydrive.core.search.protocol import Sampler
+from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
-from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, misfit, sampler_of
 
@@ -59,7 +59,7 @@ def parts_of(config: RunConfig, patch: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def sampler_now(config: RunConfig, warm_start: WarmStartData = EMPTY, *, edits: bool = True) -> Sampler:
+def sampler_now(config: RunConfig, warm_start: WarmStartData = EMPTY, *, edits: bool = True) -> PatientSampler:
     """Returns the sampler of a run that goes on.
 
     Args:
@@ -85,7 +85,7 @@ class EditedSpace:
         space: Its search space.
     """
 
-    def __init__(self, sampler: Sampler, space: Space) -> None:
+    def __init__(self, sampler: PatientSampler, space: Space) -> None:
         self._sampler = sampler
         self._space = space
         self._fits: dict[int, bool] = {}
@@ -95,7 +95,7 @@ class EditedSpace:
         """As the sampler behind it."""
         return self._sampler.cheap
 
-    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | Later | None:
         """Returns what the sampler proposes."""
         return self._sampler.ask(number, _Seen(history, self.seen))
 

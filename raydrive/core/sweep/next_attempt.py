@@ -51,7 +51,7 @@ def after_oom(words: str, trial: Trial, config: RunConfig) -> Launch | Close:
         return launch(trial, memory=memory)
     last = words.strip().splitlines()[-1] if words.strip() else "out of memory"
     again = f" with {amount_text(reserved)} in attempt {trial.attempt}" if reserved and trial.oom == HOST else ""
-    return Close(trial.number, FAILED, trial.why_with(f"infeasible{again}: {last}"), INFEASIBLE)
+    return Close(trial.number, FAILED, trial.why_with(f"infeasible{again}: {last}"), outcome=INFEASIBLE)
 
 
 def after_loss(fact: Lost, trial: Trial, limits: Limits, config: RunConfig) -> Launch | Close:

@@ -351,8 +351,8 @@ class Sweep(ReadableSweep):
                 yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
             case _ if isinstance(fact, USER_FACTS):
                 yield from self.steering.answer(fact, state, self.config, self.curves, self._pauses)
-        yield from self._go_on()
         yield from ends_by(fact, state, self.config, self.curves)
+        yield from self._go_on()
         if state.ending and not state.finished:
             yield from self._end_all(state.ending.why)
         if state.open or state.finished or self.steering.waits(state, self.limits.max_total_runs):
@@ -374,12 +374,16 @@ class Sweep(ReadableSweep):
 
     def _go_on(self) -> Iterator[Decision]:
         """Yields which paused trials go on, and which never will."""
-        if not self._state.paused or self._state.finished:
+        if self._state.finished:
             return
-        yield from self.steering.next_launches(self._state, lambda: self._room > 0)
-        yield from self._pauses.promotions(lambda: self._room > 0, self._least)
-        if not self._state.ending:
-            yield from self._pauses.hopeless(self._least)
+        if self._state.paused:
+            yield from self.steering.next_launches(self._state, lambda: self._room > 0)
+        before = -1
+        while len(self._state.paused) != before:  # with those closed that keep a level open, another one may go on
+            before = len(self._state.paused)
+            if before and not self._state.ending:
+                yield from self._pauses.promotions(lambda: self._room > 0, self._least)
+                yield from self._pauses.hopeless(self._least)
 
     def _least(self) -> float:
         return self._pauses.least(new_ones=self._may_begin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
@@ -24,6 +24,9 @@ from raydrive.runtime.trial_events import WireEvent
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import read_heartbeat
+
+if TYPE_CHECKING:
+    from raydrive.runtime.driver.run_notices import RunNotices
 
 
 class Pools(Protocol):
@@ -51,14 +54,16 @@ class Driver:
         limits: Limits that a resume changes.
         pools: Makes the runner.
         host: The actor that this is.
+        webhook: Address of the run's webhook, where its configuration names only where that is read.
     """
 
-    def __init__(self, uri: str, limits: Mapping[str, Any] | None, pools: Pools, host: Host) -> None:
+    def __init__(self, uri: str, limits: Mapping[str, Any] | None, pools: Pools, host: Host, webhook: str = "") -> None:
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})
         self._pools = pools
         self._host = host
+        self._webhook = webhook
         self._running: RunningDriver | None = None
         """None until the journal is replayed; all that needs it asks ``_started`` or ``_in_charge``."""
         self._starting = asyncio.Lock()
@@ -197,7 +202,19 @@ class Driver:
         decision_loop = DecisionLoop(sweep, sampler, pool, writer, time.time)
         if sweep.steering.resampled:
             decision_loop.sampler = decision_loop.made_sampler()
-        return RunningDriver(self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over)
+        notices = self._notices(config, sweep)
+        return RunningDriver(
+            self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over, notices
+        )
+
+    def _notices(self, config: RunConfig, sweep: Sweep) -> RunNotices | None:
+        """What tells of the run elsewhere; None where nobody is to be told."""
+        rule = config.rules.notify
+        if rule is None:
+            return None
+        from raydrive.runtime.driver.run_notices import RunNotices  # lazy: urllib.request, 0.03 s
+
+        return RunNotices(rule, self._webhook, self._layout.run_id, sweep)
 
     def _replayed(self, sweep: Sweep) -> tuple[Sweep, int]:
         """Folds the journal into an empty sweep; returns it, and how many entries the journal has.

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
@@ -45,6 +45,9 @@ from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
+
+if TYPE_CHECKING:
+    from raydrive.runtime.driver.run_notices import RunNotices
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
@@ -115,6 +118,7 @@ class RunningDriver:
         host: The actor that this is.
         entries: How many entries the journal has.
         over: Set when the run is over or this driver is not in charge of it any more.
+        notices: Tells of the run elsewhere; None = nobody is told.
     """
 
     def __init__(
@@ -127,6 +131,7 @@ class RunningDriver:
         host: Host,
         entries: int,
         over: asyncio.Event,
+        notices: RunNotices | None = None,
     ) -> None:
         self.epoch = writer.epoch
         self.superseded = ""
@@ -139,6 +144,7 @@ class RunningDriver:
         self._host = host
         self._entries = entries
         self._over = over
+        self._notices = notices
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
         self._ack_pacer = AckPacer()
         self.steering = Steering(mailbox, lambda: self.sweep)
@@ -236,6 +242,8 @@ class RunningDriver:
         self._pool.kill_all()
         self._state = INTERRUPTED
         self._watch.stop()
+        if self._notices is not None:
+            await self._notices.interrupted(f"interrupted; raydrive resume {self._layout.run_id} goes on with it")
         await self._heartbeat()
         self._over.set()
 
@@ -252,7 +260,8 @@ class RunningDriver:
             "address": self._host.address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
             "trouble": self._trouble or self._compactor.trouble,
-            "notice": self._last_trouble,
+            "notice": self._last_trouble or (self._notices.trouble if self._notices is not None else ""),
+            "telling": self._notices is not None and self._notices.on_their_way,
         }
 
     # ------------------------------------------------------------------ the pump
@@ -283,6 +292,8 @@ class RunningDriver:
         received.acknowledge()
         for batch in batches:
             decision_loop.act(batch)
+            if self._notices is not None:
+                self._notices.after(batch.decisions)
         if any(batch.decisions for batch in batches):
             self._pool.trim(self._still_needed())
         if not decision_loop.sampler.cheap:
@@ -357,7 +368,8 @@ class RunningDriver:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
         self._asking = False
-        self._mailbox.post(self._proposals.made(decision_loop.suggested(number, answer), sampler))
+        if facts := decision_loop.suggested(number, answer):  # without any, a later turn asks again
+            self._mailbox.post(self._proposals.made(facts, sampler))
 
     # ------------------------------------------------------------------ time
 
@@ -436,13 +448,18 @@ class RunningDriver:
             self._pool.kill_all()
             self._state = INTERRUPTED
             await self._heartbeat()
+            if self._notices is not None:
+                await self._notices.interrupted(why)
         self._over.set()
 
     async def _close(self) -> None:
         await self._heartbeat()
+        self._pool.kill_all()  # of a run that was over already when this driver began, too
+        if self._notices is not None:
+            await self._notices.finish()
+            await self._heartbeat()
         self._over.set()
         self._watch.stop()
-        self._pool.kill_all()  # of a run that was over already when this driver began, too
         await asyncio.get_running_loop().run_in_executor(None, self._remove_data)
         await self._compactor.finish(LINGER_S)
         self._host.end()

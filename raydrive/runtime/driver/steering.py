@@ -9,7 +9,7 @@ from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeError
 from raydrive.core.records import Estimated, Fact, Resumed, Suggested
-from raydrive.core.search.protocol import Sampler
+from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.steering.edit_checks import effective
 from raydrive.core.steering.requests import Planned, plan
 from raydrive.core.sweep.edits import edited, sampler_now
@@ -118,9 +118,9 @@ class Proposals:
 
     def __init__(self, decision_loop: DecisionLoop) -> None:
         self._decision_loop = decision_loop
-        self._made: list[tuple[Fact, Sampler]] = []
+        self._made: list[tuple[Fact, PatientSampler]] = []
 
-    def made(self, facts: Sequence[Fact], sampler: Sampler) -> Sequence[Fact]:
+    def made(self, facts: Sequence[Fact], sampler: PatientSampler) -> Sequence[Fact]:
         """Returns a proposal, whose sampler is remembered until it is judged."""
         self._made += [(fact, sampler) for fact in facts]
         return facts

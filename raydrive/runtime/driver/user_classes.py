@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import StorageError, UserCodeError
-from raydrive.core.search.protocol import Sampler
+from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.sweep.warm_start_data import WarmStartData, sampler_of
 from raydrive.runtime.node_cache import lock_run_cache
 from raydrive.runtime.private_folder import private_folder
@@ -16,7 +16,9 @@ from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import read_given
 
 
-def read_runnable(layout: RunLayout) -> tuple[RunConfig, WarmStartData, Sampler, Callable[[RunConfig], RunConfig]]:
+def read_runnable(
+    layout: RunLayout,
+) -> tuple[RunConfig, WarmStartData, PatientSampler, Callable[[RunConfig], RunConfig]]:
     """Returns a run's configuration and warm-start data, its sampler, and what makes an edit of it runnable.
 
     Loads classes that are not raydrive's own.
