@@ -127,7 +127,8 @@ class DecisionLoop:
         given = self.sweep.next_given
         if given is None:
             return None
-        return Suggested(self._now(), len(self.sweep.trials), given.params, GIVEN, given.details)
+        params = {**given.params, **dict.fromkeys(self.sweep.config.rules.parameters, 0)}
+        return Suggested(self._now(), len(self.sweep.trials), params, GIVEN, given.details)
 
     @property
     def wants_answer(self) -> bool:
