@@ -191,7 +191,7 @@ def resume(
 
 def _with_best_of(loaded: Loaded, name: str, most: int, storage: str) -> Loaded:
     """A sweep whose first configurations are the best ones of another run, before those that its file gives."""
-    from raydrive.api.steering.points import points_of_run  # lazy: raydrive.api.steering.points, 0.06 s
+    from raydrive.api.user_requests.points import points_of_run  # lazy: raydrive.api.user_requests.points, 0.06 s
     from raydrive.core.config.given_points import GivenPoints  # lazy: raydrive.core.config.given_points, 0.01 s
 
     config = loaded.submission.config

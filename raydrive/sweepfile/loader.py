@@ -46,6 +46,7 @@ from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 from raydrive.sweepfile.config_parts import limits_of, metric_of, tags_of, trial_of
 from raydrive.sweepfile.earlier_runs import read_children, read_parents
+from raydrive.sweepfile.edits.points import with_points
 from raydrive.sweepfile.inputs_outputs import (
     DataMapping,
     check_script,
@@ -57,7 +58,6 @@ from raydrive.sweepfile.inputs_outputs import (
 from raydrive.sweepfile.other_tools import tool_of
 from raydrive.sweepfile.overrides import apply_override
 from raydrive.sweepfile.pipeline import is_pipeline, sweep_of, with_component
-from raydrive.sweepfile.points import with_points
 from raydrive.sweepfile.problems import SITE_ADVICE, problems_of, with_line
 from raydrive.sweepfile.schema import TEXTS, SweepKeys
 from raydrive.sweepfile.several_nodes import read_resources

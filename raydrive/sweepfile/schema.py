@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from raydrive.core.config.trial_spec import DISTRIBUTIONS
 from raydrive.core.config.given_points import SCHEMA as POINTS
+from raydrive.core.config.trial_spec import DISTRIBUTIONS
 from raydrive.core.errors import did_you_mean
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
 from raydrive.core.search.sampling_names import split_name

@@ -61,7 +61,7 @@ from raydrive.core.sweep.state import (
     duration_text,
     stop_all,
 )
-from raydrive.core.sweep.steering_state import Given, Logged, Steering
+from raydrive.core.sweep.user_changes import Given, Logged, Steering
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
 from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
 from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started, Ticked
-from raydrive.core.steering.edit_checks import effective
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.decision_loop import Batch, DecisionLoop, TrialRunner, Writer
@@ -29,7 +29,9 @@ from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
-from raydrive.runtime.driver.steering import (
+from raydrive.runtime.driver.user_classes import why_it_failed
+from raydrive.runtime.driver.user_code_watch import UserCodeWatch
+from raydrive.runtime.driver.user_requests import (
     PROPOSALS,
     Proposals,
     Steering,
@@ -39,8 +41,6 @@ from raydrive.runtime.driver.steering import (
     parts,
     trial_generation,
 )
-from raydrive.runtime.driver.user_classes import why_it_failed
-from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.segments import Position

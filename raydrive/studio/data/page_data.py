@@ -15,7 +15,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.config.run_rules import shared_rules
 from raydrive.core.errors import HIDDEN, StorageError
 from raydrive.core.records import RUNNING
-from raydrive.core.steering.history import notices, paused_text, steps
+from raydrive.core.user_requests.history import notices, paused_text, steps
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 from raydrive.core.views.configurations import configurations
 from raydrive.core.views.end_rules import rule_states

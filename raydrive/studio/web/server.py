@@ -355,7 +355,7 @@ async def _control(request: web.Request) -> web.Response:
     """Passes a request to the driver. The header keeps other sites' pages out: browsers ask before they send it."""
     if request.headers.get("X-Raydrive") != "control":
         raise web.HTTPForbidden(text="The header X-Raydrive is missing.\n")
-    from raydrive.api.steering.steer import cancel, steer, who  # lazy: raydrive.api.steering.steer, 0.06 s
+    from raydrive.api.user_requests.steer import cancel, steer, who  # lazy: raydrive.api.user_requests.steer, 0.06 s
 
     feed = await _feed(request)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.api.steering.steer_by_job import steer_by_job
+from raydrive.api.user_requests.steer_by_job import steer_by_job
 from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, show
 from raydrive.core.views.status import NOT_RESPONDING, RunStatus
 from raydrive.runtime.driver_client import call_driver, is_known
@@ -60,7 +60,7 @@ def steer(run: RunReader, request: Mapping[str, Any], *, address: str | None = N
 
     Args:
         run: The run; it is refreshed.
-        request: As in ``core/steering/requests.py``; who asks is filled in where it is missing.
+        request: As in ``core/user_requests/requests.py``; who asks is filled in where it is missing.
         address: That of a dashboard, where nothing else of the cluster can be reached; None = ``RAY_ADDRESS``.
 
     Raises:

@@ -17,9 +17,9 @@ from raydrive.core.records import Began, Cancelled, Checkpointed, Ended, Reporte
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.core.space.search_space import choice, uniform
-from raydrive.core.steering.history import notices, paused_text, steps
-from raydrive.core.steering.requests import plan
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.history import notices, paused_text, steps
+from raydrive.core.user_requests.requests import plan
 
 SPACE = {"lr": uniform(0, 1), "units": choice(8, 16)}
 INSTEAD = "Start a new run that learns from this one: raydrive.warm_start in its sweep file names it."

@@ -8,8 +8,8 @@ from typing import Any
 from raydrive.api.argument_types import POLICY, POLICY_DICT, POLICY_NAME, RESOURCES, RESOURCES_DICT, TUNING
 from raydrive.api.named_parts import named_policy, named_sampling
 from raydrive.api.spellings import OF_CALL, spelled
-from raydrive.api.steering.points import completed, points_of_run
-from raydrive.api.steering.steer import Answer, steer
+from raydrive.api.user_requests.points import completed, points_of_run
+from raydrive.api.user_requests.steer import Answer, steer
 from raydrive.core.argument_checks import ANYTHING, FLAG, NOTHING, TEXT, TEXTS, above, checks_arguments, whole
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.trial_spec import Resources
@@ -20,7 +20,7 @@ from raydrive.core.json_values import json_of
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.search_space import parse_space
-from raydrive.core.steering.edit_checks import planned_edit
+from raydrive.core.user_requests.edit_checks import planned_edit
 from raydrive.storage.run_reader import RunReader
 
 _ABOVE = above(0, "a number above 0")
@@ -57,7 +57,7 @@ _LIMITS = ("max_total_runs", "max_concurrent_runs", "max_attempts", "max_losses"
     dry_run=FLAG,
     address=TEXT | NOTHING,
 )
-class SteeringMethods:
+class RequestMethods:
     """How a run is changed while it goes on. Each method answers with what was recorded and when it takes effect."""
 
     reader: RunReader

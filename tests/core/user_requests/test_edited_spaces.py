@@ -16,10 +16,10 @@ from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.core.search.trial_record import Suggestion, TrialRecord
 from raydrive.core.space.search_space import choice, uniform
-from raydrive.core.steering.requests import plan
 from raydrive.core.sweep.edits import sampler_now
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import sampler_of
+from raydrive.core.user_requests.requests import plan
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.testing.memory import Memory
 

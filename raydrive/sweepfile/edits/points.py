@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.named_parts import is_user_sampling
-from raydrive.api.steering.points import Point, points_of_csv
+from raydrive.api.user_requests.points import Point, points_of_csv
 from raydrive.core.config.given_points import ALLOWED
 from raydrive.core.errors import ConfigError, Problem, StorageError, did_you_mean, show
 from raydrive.core.space.search_space import Space

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.core.steering.changes import Change, changes
-from raydrive.core.sweep.steering_state import Logged, stop_text
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.user_changes import Logged, stop_text
 from raydrive.core.user_facts import Added, Annotated, Edited, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
+from raydrive.core.user_requests.changes import Change, changes
 
 _WORDS: Mapping[type, str] = {
     Edited: "edit",

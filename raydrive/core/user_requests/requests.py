@@ -13,11 +13,11 @@ from typing import Any
 from raydrive.core.config.given_points import point_problems
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.records import BY_PAUSE, CANCELED, COMPLETED, FAILED
-from raydrive.core.steering.edit_checks import planned_edit
 from raydrive.core.sweep.pauses import goes_on_by_itself
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_facts import Added, Annotated, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
+from raydrive.core.user_requests.edit_checks import planned_edit
 
 _MISSING = "Give it, or take it from a trial: --like TRIAL, or --like best."
 _OUTSIDE = "To try it, widen the space first: raydrive edit RUN --set search_space.{}=..."
