@@ -14,9 +14,10 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import DecisionLoop
+from raydrive.runtime.driver.driven_parts import Pool
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.driver.own_actor import Host
-from raydrive.runtime.driver.running_driver import Pool, RunningDriver
+from raydrive.runtime.driver.running_driver import RunningDriver
 from raydrive.runtime.driver.user_classes import read_runnable
 from raydrive.runtime.driver.user_requests import folded_anew, trial_generation
 from raydrive.runtime.ray_cluster.connection import versions
