@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from raydrive import __version__
-from raydrive.cli import azure, compare, control, studio, submit, validate
+from raydrive.cli import azure, compare, control, studio, submit, track, validate
 from raydrive.cli import show as show_commands
 from raydrive.cli.console import EXIT_INTERRUPTED, say
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
@@ -36,6 +36,7 @@ compare.register(app)
 control.register(app)
 studio.register(app)
 azure.register(app)
+track.register(app)
 
 
 def _print_version(wanted: bool) -> None:

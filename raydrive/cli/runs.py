@@ -87,6 +87,7 @@ def attend(run: HyperDriveRun, output: Format) -> int:
     try:
         with only_data():
             follow(run.reader)
+            run.wait_for_trackers()
     except KeyboardInterrupt:
         if not _is_over_after_interrupt(run):
             return EXIT_INTERRUPTED

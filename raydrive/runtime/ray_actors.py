@@ -61,7 +61,7 @@ class DriverActor:
 
         host = own_actor.OwnActor()
         pools = pool_factory.PoolFactory(uri, TrialActor, host.handle, factory, secrets)
-        self._work = driver.Driver(uri, limits, pools, host)
+        self._work = driver.Driver(uri, limits, pools, host, secrets or {})
         gc.freeze()
 
     async def start(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from raydrive.core.config.run_config import Limits
@@ -13,6 +14,7 @@ from raydrive.core.space.search_space import Space
 from raydrive.settings.keys import MetricKeys, OwnKeys
 from raydrive.sweepfile.inputs_outputs import DataMapping, Inputs, Outputs
 from raydrive.sweepfile.schema import ObjectiveKeys, SweepKeys
+from raydrive.trackers.places import with_absolute_paths
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
@@ -49,7 +51,9 @@ def limits_of(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
     )
 
 
-def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapping: DataMapping) -> TrialSpec:
+def trial_of(
+    keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapping: DataMapping, base: Path
+) -> TrialSpec:
     """Returns what a trial runs; not what it reserves.
 
     Args:
@@ -58,6 +62,7 @@ def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, ma
         inputs: What ``${{inputs.x}}`` stand for.
         outputs: What ``${{outputs.x}}`` stand for.
         mapping: What names of data stand for.
+        base: Folder that relative paths start from.
     """
     variables = {**(keys.trial.environment_variables or {}), **(own.environment_variables or {})}
     if mapping.rules:  # for scripts that name data themselves
@@ -76,6 +81,7 @@ def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, ma
         flag_style=own.flags or "",
         flatten=own.flatten or False,
         style=own.style or "",
+        track=with_absolute_paths(own.track or {}, base),
         unused_ok=tuple(own.unused_ok or ()),
         metrics=_printed(own.metrics),
         **_given(

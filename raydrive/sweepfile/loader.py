@@ -182,7 +182,7 @@ class _Reader:
                 policy=policy,
                 limits=limits_of(keys, own, sampling.space),
                 trial=replace(
-                    trial_of(keys, own, inputs, outputs, mapping),
+                    trial_of(keys, own, inputs, outputs, mapping, self.base),
                     resources=reserved,
                     distribution=distribution,
                     secrets=secrets,

@@ -70,7 +70,7 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
             ),
             SAME,
         ),
-        **dict.fromkeys(("preload", "keep", "strict"), SAME),
+        **dict.fromkeys(("preload", "keep", "strict", "track"), SAME),
         "metric_from_stdout": "raydrive.metrics",
     },
     ScriptRunConfig: {

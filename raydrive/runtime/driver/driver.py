@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from raydrive.core.config.run_config import RunConfig
@@ -16,6 +17,7 @@ from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.running_driver import Pool, RunningDriver
+from raydrive.runtime.driver.tracker_processes import TrackerProcesses
 from raydrive.runtime.driver.user_classes import read_runnable
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import WireEvent
@@ -48,9 +50,18 @@ class Driver:
         limits: Limits that a resume changes.
         pools: Makes the runner.
         host: The actor that this is.
+        secrets: Values of secrets by name, for the run's trackers.
     """
 
-    def __init__(self, uri: str, limits: Mapping[str, Any] | None, pools: Pools, host: Host) -> None:
+    def __init__(
+        self,
+        uri: str,
+        limits: Mapping[str, Any] | None,
+        pools: Pools,
+        host: Host,
+        secrets: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._secrets = secrets
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})
@@ -180,7 +191,10 @@ class Driver:
         mailbox = Mailbox()
         pool = self._pools.make(config, writer.epoch, mailbox.post, mailbox.record)
         decision_loop = DecisionLoop(sweep, sampler, pool, writer, time.time)
-        return RunningDriver(self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over)
+        trackers = TrackerProcesses(self._uri, config.trial, self._secrets)
+        return RunningDriver(
+            self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over, trackers
+        )
 
     def _replayed(self, sweep: Sweep) -> tuple[Sweep, int]:
         """Folds the journal into an empty sweep; returns it, and how many entries the journal has.

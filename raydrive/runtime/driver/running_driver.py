@@ -27,6 +27,7 @@ from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
+from raydrive.runtime.driver.tracker_processes import TrackerProcesses
 from raydrive.runtime.driver.user_classes import why_it_failed
 from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
@@ -100,6 +101,7 @@ class RunningDriver:
         host: The actor that this is.
         entries: How many entries the journal has.
         over: Set when the run is over or this driver is not in charge of it any more.
+        trackers: What tells the run's trackers of it.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class RunningDriver:
         host: Host,
         entries: int,
         over: asyncio.Event,
+        trackers: TrackerProcesses,
     ) -> None:
         self.epoch = writer.epoch
         self.superseded = ""
@@ -125,6 +128,7 @@ class RunningDriver:
         self._entries = entries
         self._over = over
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
+        self._trackers = trackers
         self._ack_pacer = AckPacer()
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
@@ -160,6 +164,7 @@ class RunningDriver:
         self._pool.adopt(self.sweep.open_trials)
         self._beaten = self.view()
         self._watch.start()
+        self._trackers.start()
         for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run()):
             self._spawn(work)
         # What waits for this driver looks at the heartbeat next, and would find its predecessor's.
@@ -218,6 +223,7 @@ class RunningDriver:
         self._pool.kill_all()
         self._state = INTERRUPTED
         self._watch.stop()
+        await self._trackers.finish()
         await self._heartbeat()
         self._over.set()
 
@@ -233,7 +239,7 @@ class RunningDriver:
             "pid": os.getpid(),
             "address": self._host.address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
-            "trouble": self._trouble or self._compactor.trouble,
+            "trouble": self._trouble or self._compactor.trouble or self._trackers.trouble,
             "notice": self._last_trouble,
         }
 
@@ -400,6 +406,7 @@ class RunningDriver:
             # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
             self.superseded = why
             self._pool.detach()
+            self._spawn(self._trackers.finish())
         else:
             self._pool.kill_all()
             self._state = INTERRUPTED
@@ -412,6 +419,9 @@ class RunningDriver:
         self._watch.stop()
         self._pool.kill_all()  # of a run that was over already when this driver began, too
         await asyncio.get_running_loop().run_in_executor(None, self._remove_data)
+        await self._trackers.finish()
+        if self._trackers.trouble:
+            await self._heartbeat()
         await self._compactor.finish(LINGER_S)
         self._host.end()
 
