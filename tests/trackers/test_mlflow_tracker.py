@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import socket
 import subprocess
@@ -12,6 +11,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from raydrive.trackers.follower import Follower, about_of
 from raydrive.trackers.mlflow import MlflowTracker
 from raydrive.trackers.protocol import About, Tracker
 
-SERVER = importlib.util.find_spec("flask") is not None and importlib.util.find_spec("sqlalchemy") is not None
+SERVER = any(metadata.Distribution.discover(name="mlflow"))
 """Whether the whole of mlflow is here, and not its client alone."""
 needs_server = [
     pytest.mark.integrations,
