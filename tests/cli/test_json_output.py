@@ -91,12 +91,20 @@ COMMANDS: list[tuple[str, list[str]]] = [
     ("submit --dry-run", ["submit", "sweep.yml", "--dry-run"]),
     ("validate", ["validate", "sweep.yml"]),
     ("compare", ["compare", *RUNS]),
+    *(("history", ["history", name]) for name in RUNS),
+    ("diff", ["diff", *RUNS]),
+    ("edit", ["edit", RUNS[0], "--set", "limits.max_total_trials=99", "--dry-run"]),
+    ("edit", ["edit", RUNS[0], "--set", "limits.max_total_trials=99"]),
+    ("edit", ["retry", RUNS[0], "0"]),
+    ("edit", ["note", RUNS[0], "1", "looks odd", "--tag", "by=ada"]),
     ("doctor", ["doctor"]),
     ("explain", ["explain"]),
     ("explain", ["explain", "limits.timeout"]),
 ]
 ON_A_CLUSTER = {"submit", "resume"}
 """Commands that print the best trial when the run is over; what they print is what ``best`` prints."""
+LIKE_EDIT = {"pause", "unpause", "add", "retry", "stop", "note"}
+"""Commands that print what ``edit`` prints."""
 
 
 @pytest.mark.parametrize(("section", "arguments"), COMMANDS, ids=lambda value: " ".join(value)[:50])
@@ -117,7 +125,7 @@ def test_every_command_with_json_is_described() -> None:
         assert one.callback is not None
         if inspect.signature(one.callback).parameters.get("output", EMPTY).default is Format.TABLE:
             found.add(one.name or one.callback.__name__)
-    assert found == {section.split()[0] for section, _ in COMMANDS} | ON_A_CLUSTER
+    assert found == {section.split()[0] for section, _ in COMMANDS} | ON_A_CLUSTER | LIKE_EDIT
 
 
 def test_an_export_is_as_described(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
