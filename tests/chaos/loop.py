@@ -1,6 +1,6 @@
 """The chaos loop: runs under faults at random instants, each judged afterwards from its storage alone.
 
-    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl] [--gangs | --halving]
+    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl] [--gangs | --halving] [--edits]
 
 One Ray cluster of several raylets serves all seeds. A seed gives the faults and their instants; what they hit depends
 on the timing of the machine, so that a seed that finds something is not bound to find it again.
@@ -25,6 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
 from raylets import Raylets, wait_until
+from user_edits import User, check_answers
 
 from raydrive import (
     Experiment,
@@ -121,14 +122,20 @@ class Chaos:
         run: Whose processes die.
         seed: Decides the faults.
         gangs: Whether trials have several processes, of which any may die.
+        edits: Whether a user changes the run all the time.
     """
 
-    def __init__(self, raylets: Raylets, folder: Path, run: HyperDriveRun, seed: int, gangs: bool = False) -> None:
+    def __init__(
+        self, raylets: Raylets, folder: Path, run: HyperDriveRun, seed: int, gangs: bool = False, edits: bool = False
+    ) -> None:
         self._raylets = raylets
         self._switch = folder / "fault"
         self._run = run
         self._pick = random.Random(seed)
         count, kinds = self._pick.randint(4, 8), (*KINDS, "rank", "rank") if gangs else KINDS
+        kinds = (*kinds, *("user",) * len(kinds), "edit") if edits else kinds
+        count += 8 * edits
+        self.user = User(run, self._pick)
         self.plan = sorted((self._pick.uniform(0.3, 9.0), self._pick.choice(kinds)) for _ in range(count))
         self.done: Counter[str] = Counter()
 
@@ -155,6 +162,14 @@ class Chaos:
         except ProcessLookupError:
             return False
         return True
+
+    def _user(self) -> str:
+        return self.user.act()
+
+    def _edit(self) -> str:
+        """A driver that dies between an edit and what follows from it."""
+        done = self.user.act(self._pick.choice(("concurrency", "policy", "space", "pause_now")))
+        return f"{done}, then {self._driver() or 'nothing'}"
 
     def _driver(self) -> str:
         found = _ray_processes("ray::Driver")
@@ -282,17 +297,18 @@ def groups_left() -> list[str]:
 
 
 def one_seed(
-    raylets: Raylets, folder: Path, storage: Path, seed: int, gangs: bool = False, halving: bool = False
+    raylets: Raylets, folder: Path, storage: Path, seed: int, options: argparse.Namespace
 ) -> tuple[list[str], dict[str, Any]]:
     """Does one run under faults; returns what is wrong afterwards, and what happened."""
     began = time.monotonic()
     raylets.restore()
-    run = submit(str(storage), seed, gangs, halving)
-    chaos = Chaos(raylets, folder, run, seed, gangs)
+    run = submit(str(storage), seed, options.gangs, options.halving)
+    chaos = Chaos(raylets, folder, run, seed, options.gangs, options.edits)
     chaos.go()
     wrong = []
 
     def over() -> bool:
+        chaos.user.settle()
         run.refresh()
         return run.sweep.finished is not None
 
@@ -305,7 +321,7 @@ def one_seed(
     if not wait_until(lambda: not groups_left(), 30):
         wrong += [f"group: {text}" for text in groups_left()]
     acks = acknowledged(folder, run.id)
-    wrong += check_run(run.uri) + check_acknowledged(run.uri, acks)
+    wrong += check_run(run.uri) + check_acknowledged(run.uri, acks) + check_answers(run, chaos.user)
     sweep = run.sweep
     for trial in sweep.trials:
         values = list(sweep.curves.values(trial.number))
@@ -313,7 +329,7 @@ def one_seed(
             wrong.append(f"trial {trial.number}: its curve is not what was logged: {values}")
         if trial.state == "Completed" and len(values) != INTERVALS:
             wrong.append(f"trial {trial.number}: Completed with {len(values)} of {INTERVALS} intervals")
-    if halving:
+    if options.halving:
         wrong += wrong_with_halving(run)
     if len(sweep.trials) != TRIALS:
         wrong.append(f"{len(sweep.trials)} trials instead of {TRIALS}")
@@ -368,6 +384,7 @@ def main() -> int:
     parser.add_argument("--record", type=Path, help="append one JSON line per seed")
     parser.add_argument("--gangs", action="store_true", help="trials over two nodes with two processes each")
     parser.add_argument("--halving", action="store_true", help="trials that pause and are promoted")
+    parser.add_argument("--edits", action="store_true", help="a user changes each run while it goes on")
     parser.add_argument("--keep", action="store_true", help="keep the files")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster is taken down in any case
@@ -382,7 +399,7 @@ def main() -> int:
             bad += bool(wrong)
             say({"refusal": wrong}, options.record)
         for seed in range(options.first, options.first + options.seeds):
-            wrong, summary = one_seed(raylets, folder, storage, seed, options.gangs, options.halving)
+            wrong, summary = one_seed(raylets, folder, storage, seed, options)
             faults.update(summary["faults"])
             bad += bool(wrong)
             say(summary, options.record)
