@@ -102,16 +102,17 @@ class SuccessiveHalvingPolicy:
                 if value:
                     fix = f"Leave {name} out, or take mode: {PROMOTE}."
                     yield Problem(f"policy.{name}", show(value), f"nothing with mode: {STOP}", fix)
-        numbers = (self.min_intervals, self.reduction_factor, self.brackets, self.max_intervals)
-        if not all(number is None or (is_whole(number) and number >= 1) for number in numbers) or numbers[1] < 2:
+        numbers = (self.min_intervals, self.max_intervals)
+        if not all(number is None or (is_whole(number) and number >= 1) for number in numbers):
             return
         if self.max_intervals is not None and self.max_intervals <= self.first_rung:
             allowed = f"more than min_intervals, which is {self.first_rung}"
             yield Problem("policy.max_intervals", show(self.max_intervals), allowed)
-        elif self.max_intervals is not None and self.brackets > len(self.rungs) + 1:
+            return
+        countable = is_whole(self.reduction_factor) and self.reduction_factor >= 2 and is_whole(self.brackets)
+        if countable and self.max_intervals is not None and self.brackets > len(self.rungs) + 1:
             text = f"there are rungs at {', '.join(map(str, self.rungs))}, and the last bracket passes all of them"
-            allowed = f"at most {len(self.rungs) + 1}: {text}"
-            yield Problem("policy.brackets", show(self.brackets), allowed)
+            yield Problem("policy.brackets", show(self.brackets), f"at most {len(self.rungs) + 1}: {text}")
 
     @property
     def first_rung(self) -> int:

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
-from raydrive.core.records import RUNNING, Cancelled, Ended, Lost, Started, Ticked
+from raydrive.core.records import RUNNING, Cancelled, Close, Ended, Lost, Started, Ticked
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import dump_heartbeat
@@ -30,6 +30,7 @@ from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.user_classes import why_it_failed
 from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
+from raydrive.storage.checkpoints import remove_all
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
 
@@ -267,8 +268,22 @@ class RunningDriver:
         decision_loop.act(batch)
         if batch.decisions:
             self._pool.trim(self._still_needed())
+            self._free_disk(batch)
         if not decision_loop.sampler.cheap:
             self._ask()
+
+    def _free_disk(self, batch: Batch) -> None:
+        """Deletes the checkpoints of paused trials that never go on, where their number is limited."""
+        if getattr(self.sweep.config.policy, "max_paused", None) is None:
+            return
+        best = self.sweep.best
+        for close in batch.decisions:
+            if isinstance(close, Close) and close.by == "policy" and (best is None or best.trial != close.trial):
+                asyncio.get_running_loop().run_in_executor(None, self._remove_checkpoints, close.trial)
+
+    def _remove_checkpoints(self, trial: int) -> None:
+        with contextlib.suppress(StorageError):  # they are no harm
+            remove_all(self._layout, trial)
 
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""

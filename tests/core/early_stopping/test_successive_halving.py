@@ -100,10 +100,9 @@ def test_a_whole_run_halves_exactly_when_nothing_comes_too_early() -> None:
 @pytest.mark.parametrize("total", [1, 2, 3, 5, 25, 40])
 def test_a_run_ends_with_the_best_trial_trained_to_its_end(total: int, at_a_time: int, maximize: bool) -> None:
     values = random.Random(total).sample(range(100), total)
-    sweep, memory = run_of(
-        SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27), lambda n: float(values[n]), total=total, at_a_time=at_a_time,
-        maximize=maximize,
-    )  # fmt: skip
+    policy = SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27)
+    options = {"total": total, "at_a_time": at_a_time, "maximize": maximize}
+    sweep, memory = run_of(policy, lambda n: float(values[n]), **options)
     assert sweep.finished is not None
     assert sweep.finished.state == COMPLETED
     best = values.index(max(values) if maximize else min(values))
