@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig, ScriptRunConfig
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.tune import tune
+    from raydrive.api.with_data import with_data
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
     from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
@@ -60,6 +61,7 @@ _HOMES = {
     "raydrive.api.config": ("HyperDriveConfig", "ScriptRunConfig"),
     "raydrive.api.run": ("HyperDriveRun",),
     "raydrive.api.tune": ("tune",),
+    "raydrive.api.with_data": ("with_data",),
     "raydrive.api.workspace": ("Experiment", "Workspace"),
     "raydrive.core.search.bayesian.sampling": ("BayesianParameterSampling",),
     "raydrive.core.config.trial_spec": ("PrimaryMetricGoal", "Resources"),
@@ -149,6 +151,7 @@ __all__ = [
     "randint",
     "tune",
     "uniform",
+    "with_data",
 ]
 
 

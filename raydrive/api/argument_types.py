@@ -27,6 +27,7 @@ from raydrive.core.argument_checks import (
     whole,
 )
 from raydrive.core.config.confidential import ALLOWED, source_problems
+from raydrive.core.config.option_words import FORMS
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
 from raydrive.core.errors import HIDDEN, Problem, show
@@ -154,6 +155,7 @@ SCRIPT: dict[str, ArgumentRule] = {
     "secrets": SECRETS | NOTHING,
     "resources": RESOURCES,
     "flags": FLAG | kind("'both'", lambda value: value == "both"),
+    "style": kind(f"one of {', '.join(FORMS)}", lambda value: value in FORMS),
     "unused_ok": TEXT_LIST,
 }
 """Of ``ScriptRunConfig``."""
@@ -181,6 +183,9 @@ TUNING: dict[str, ArgumentRule] = {
     "preload": TEXT_LIST,
     "tags": TEXTS | NOTHING,
     "space": SPACE_DICT | NOTHING,
+    **dict.fromkeys(
+        ("finish_when", "on_oom", "notify", "repeats"), ANYTHING
+    ),  # looked at by run_rules, as those of a sweep file
 }
 """Of ``HyperDriveConfig``."""
 CALL: dict[str, ArgumentRule] = {

@@ -281,13 +281,13 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     count = min(DRY_RUNS, config.limits.max_total_runs)
     for number in range(count):
         suggestion = sampler.ask(number, history)
-        if not isinstance(suggestion, Suggestion):  # nothing is left
+        if not isinstance(suggestion, Suggestion):  # what follows depends on what these trials reach
             break
         params = suggestion.params
         history.append(TrialRecord(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
         argv = trial_argv(config.trial, params, python=config.trial.python or "python")
         if config.trial.resume_argument and any(sources[number : number + 1]):
-            argv = with_resume_argument(argv, "DIR")
+            argv = with_resume_argument(argv, "DIR", config.trial.style)
         rows.append({"trial": number, PARAMS: dict(params), "command": shown(argv)})
     if output is Format.TABLE:
         for row in rows:

@@ -9,8 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.config.option_words import FORMS
+from raydrive.core.config.run_rules import SCHEMAS
 from raydrive.core.config.stdout_metrics import pattern_problem
+from raydrive.core.config.trial_environment import TOOLS
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
 from raydrive.settings.fields import (
     Amount,
@@ -78,6 +81,11 @@ def _keep(value: Any) -> Any:
     return patterns
 
 
+def _as_it_is(value: Any) -> Any:
+    """What the core checks, with the same words for Python."""
+    return value
+
+
 def _flags(value: Any) -> str:
     """Whether truth values are flags; ``both``: with a negative form."""
     word = str(value).strip().casefold()
@@ -128,6 +136,10 @@ class OwnKeys(Section):
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None
+    environments: Annotated[str, one_of(*TOOLS)] | None = None
+    """What installs the packages of ``trial.environment`` or ``environment_file`` on each node; None = nothing."""
+    environment_file: Text | None = None
+    """A conda or requirements file instead of ``trial.environment``."""
     allow_pip_install: bool | None = None
     preload: list[Text] | None = None
     grace_s: Amount | None = None
@@ -144,6 +156,14 @@ class OwnKeys(Section):
     strict: Annotated[int, Check(_strict, accepts={"type": ["boolean", "integer"], "minimum": 0})] | None = None
     """End the run as soon as its trials log other metrics than the primary one; a number: after so many reports."""
     max_losses: CountOrNone | None = None
+    finish_when: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["finish_when"]))] = None
+    """What ends the run before its trials are used up."""
+    on_oom: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["on_oom"]))] = None
+    """What becomes of a trial that runs out of memory."""
+    notify: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["notify"]))] = None
+    """Whom the run tells of its end and of new bests."""
+    repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None
+    """How often a configuration is tried, with different seeds."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None
@@ -152,6 +172,8 @@ class OwnKeys(Section):
     """How true and false of a hyperparameter are passed: as --name or nothing, or as --name or --no-name."""
     flatten: bool | None = None
     """Whether the keys of a nested choice are options of their own."""
+    style: Annotated[str, one_of(*FORMS)] | None = None
+    """How parameters are options of a script, and of ${{search_space}} in a command: --lr 0.1, --lr=0.1 or lr=0.1."""
     unused_ok: list[Text] | None = None
     """Hyperparameters that the command need not pass on."""
     environment_variables: dict[str, Text] | None = None

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from raydrive.core.config.option_words import FORMS, OptionStyle
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_environment import TrialEnvironment
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import BEST, Objective
@@ -168,12 +170,17 @@ class TrialSpec:
     """How True and False are passed: empty = as text, ``on`` = ``--x`` or nothing, ``both`` = ``--x`` or ``--no-x``."""
     flatten: bool = False
     """Whether the keys of nested choices are passed as options of their own."""
+    style: str = ""
+    """How parameters are options of a ``script``, and of ``${{search_space}}`` in a ``command``: one of
+    ``option_words.FORMS``; empty = the first."""
     unused_ok: tuple[str, ...] = ()
     """Parameters that a ``command`` need not pass on."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Folders of ``${{outputs.x}}``, below the trial's outputs."""
     fetched: Mapping[str, str] = field(default_factory=dict)
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
+    data_folder: str = ""
+    """Folder of the data that all trials read, removed when the run is over; empty = there is none."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
     submit_dir: str = ""
@@ -183,6 +190,10 @@ class TrialSpec:
     """Sources of further variables, by name: ``env``, ``env:NAME``, ``file:PATH``; values are read at the start."""
     python: str = ""
     """Interpreter of scripts; empty = the one raydrive runs in."""
+    environment: TrialEnvironment | None = None
+    """Built on each node, and its Python used where ``python`` is empty; None = nothing is built."""
+    throw_away: bool = False
+    """Whether each trial gets an environment of its own over that Python, which is gone with the trial."""
     preload: tuple[str, ...] = ()
     """Modules imported once per trial actor, before trials are forked from it."""
     resources: Resources = Resources()
@@ -213,6 +224,11 @@ class TrialSpec:
     """How metrics are found in what the script prints; None = it logs them."""
 
     @property
+    def option_style(self) -> OptionStyle:
+        """How the parameters become options."""
+        return OptionStyle(flags=self.flag_style, flatten=self.flatten, form=self.style or FORMS[0])
+
+    @property
     def started_per_node(self) -> int:
         """Processes that raydrive itself starts on each node: ``mpirun`` starts those that train."""
         return 1 if self.distribution == "mpi" else self.resources.processes_per_node
@@ -226,6 +242,8 @@ class TrialSpec:
             trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])
+        if trial.get("environment") is not None:
+            trial["environment"] = TrialEnvironment.from_json(trial["environment"])
         return cls(**trial)
 
 

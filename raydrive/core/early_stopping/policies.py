@@ -60,7 +60,8 @@ class Policy(Protocol):
 class BanditPolicy:
     """Stops a trial whose best is not within a slack of the best of all trials.
 
-    With ``best`` the best value over intervals 1..k of all trials, the trial is stopped when its own best over 1..k is
+    With ``best`` the best value over intervals 1..k of all trials, the trial is stopped when its own best over 1..k
+    is::
 
         maximise, factor f:  below  best - |best|*f/(1+f)      for best >= 0 that is best/(1+f), as documented
         maximise, amount a:  below  best - a

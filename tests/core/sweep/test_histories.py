@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from raydrive.core import records
 from raydrive.core.config.lineage import Continued, Lineage, Parent
 from raydrive.core.config.run_config import Limits, RunConfig
-from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.config.run_rules import RunRules
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.paused_trials import PausedTrials, Promotion
 from raydrive.core.early_stopping.policies import (
@@ -33,6 +34,7 @@ from raydrive.core.early_stopping.policies import (
 from raydrive.core.early_stopping.retention import PolicyNeeds, needs_of
 from raydrive.core.early_stopping.verdict import Verdict
 from raydrive.core.errors import JournalError
+from raydrive.core.out_of_memory.recognition import BY_KERNEL, BY_RAY, OF_GPU
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -44,6 +46,7 @@ from raydrive.core.records import (
     Close,
     Ended,
     Entry,
+    Estimated,
     Fact,
     Finish,
     Launch,
@@ -118,6 +121,15 @@ POLICIES = (
     TruncationSelectionPolicy(34, delay_evaluation=2),
 )
 OBJECTIVES = ("best", "best", "best", "last", "min", "max", "mean_last_1", "mean_last_2", "mean_last_5")
+RULES: tuple[dict[str, Any], ...] = (
+    *({} for _ in range(6)),
+    {"target": 0.9},
+    {"target": 0.5},
+    {"no_improvement": 1},
+    {"no_improvement": {"trials": 2, "tolerance": 0.3}},
+    {"budget": {"cpu_hours": 0.004}},
+    {"cost": {"limit": 1, "prices": {"cpu": 60, "gpu": 1000}}, "no_improvement": 3},
+)
 VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None, 10**400)
 
 
@@ -139,8 +151,14 @@ def configs(draw: st.DrawFn) -> RunConfig:
             first_failures=draw(st.integers(0, 3)),
             strict=draw(st.sampled_from([0, 0, 1, 4])),
         ),
-        trial=TrialSpec(kind="function"),
+        trial=TrialSpec(kind="function", resources=Resources(memory=2**31)),
         seed=draw(st.integers(0, 9)),
+        rules=RunRules.of(
+            {
+                "finish_when": draw(st.sampled_from(RULES)) or None,
+                "on_oom": draw(st.sampled_from([None, None, {}, {"memory": 2, "up_to": "6GiB", "attempts": 2}])),
+            }
+        ),
     )
 
 
@@ -221,7 +239,9 @@ class History:
         elif kind == 0:
             self.tell(Started(self.now + number % 50, self.sweep.epoch + number % 2, {}, self._limits(number)))
         elif kind == 1:
-            self.tell(Cancelled(self.now, None, "enough") if number % 5 == 0 else Ticked(self.now))
+            estimated = Estimated(self.now, number % 7 / 10, len(self.sweep.trials))
+            cancelled = Cancelled(self.now, None, "enough")
+            self.tell((cancelled, estimated, estimated)[number % 5] if number % 5 < 3 else Ticked(self.now))
         elif kind in (2, 3, 4):
             self.now += number % 30
             self.tell(Ticked(self.now))
@@ -258,9 +278,10 @@ class History:
         elif kind == 25:
             self.tell(Cancelled(self.now, trial, f"user {number}"))
         elif kind in (26, 27):
-            self.tell(Lost(self.now, trial, attempt, "node died"))
+            self.tell(Lost(self.now, trial, attempt, ("node died", "node died", BY_RAY)[number % 3]))
         elif kind > 27:
-            self.tell(Ended(self.now, trial, attempt, (0, 0, 1, -9, None)[number % 5], "Traceback\nValueError: x"))
+            words = ("Traceback\nValueError: x", "Traceback\nValueError: x", BY_KERNEL, OF_GPU)[number // 5 % 4]
+            self.tell(Ended(self.now, trial, attempt, (0, 0, 1, -9, None)[number % 5], words))
 
     def report(self, trial: int, attempt: int, interval: int, value: Any, number: int) -> None:
         seq = self.seq.get((trial, attempt), 0) + 1 - (number % 13 == 12)  # at least once: some come twice
