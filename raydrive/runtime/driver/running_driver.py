@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
@@ -27,6 +27,7 @@ from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.decision_loop import Batch, DecisionLoop, TrialRunner, Writer
 from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.dropped_checkpoints import DroppedCheckpoints
+from raydrive.runtime.driver.followers.followers import Followers
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
@@ -46,9 +47,6 @@ from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
-
-if TYPE_CHECKING:
-    from raydrive.runtime.driver.run_notices import RunNotices
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
@@ -119,7 +117,7 @@ class RunningDriver:
         host: The actor that this is.
         entries: How many entries the journal has.
         over: Set when the run is over or this driver is not in charge of it any more.
-        notices: Tells of the run elsewhere; None = nobody is told.
+        followers: What tells of the run elsewhere.
     """
 
     def __init__(
@@ -132,7 +130,7 @@ class RunningDriver:
         host: Host,
         entries: int,
         over: asyncio.Event,
-        notices: RunNotices | None = None,
+        followers: Followers,
     ) -> None:
         self.epoch = writer.epoch
         self.superseded = ""
@@ -145,8 +143,8 @@ class RunningDriver:
         self._host = host
         self._entries = entries
         self._over = over
-        self._notices = notices
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
+        self._followers = followers
         self._ack_pacer = AckPacer()
         self._dropped = DroppedCheckpoints(layout)
         self.steering = Steering(mailbox, lambda: self.sweep)
@@ -186,6 +184,7 @@ class RunningDriver:
         self._pool.adopt(self.sweep.open_trials)
         self._beaten = self.view()
         self._watch.start()
+        self._followers.start()
         for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run()):
             self._spawn(work)
         # What waits for this driver looks at the heartbeat next, and would find its predecessor's.
@@ -244,8 +243,7 @@ class RunningDriver:
         self._pool.kill_all()
         self._state = INTERRUPTED
         self._watch.stop()
-        if self._notices is not None:
-            await self._notices.interrupted(f"interrupted; raydrive resume {self._layout.run_id} goes on with it")
+        await self._followers.interrupted(f"interrupted; raydrive resume {self._layout.run_id} goes on with it")
         await self._heartbeat()
         self._over.set()
 
@@ -261,9 +259,9 @@ class RunningDriver:
             "pid": os.getpid(),
             "address": self._host.address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
-            "trouble": self._trouble or self._compactor.trouble,
-            "notice": self._last_trouble or (self._notices.trouble if self._notices is not None else ""),
-            "telling": self._notices is not None and self._notices.on_their_way,
+            "trouble": self._trouble or self._compactor.trouble or self._followers.trouble,
+            "notice": self._last_trouble or self._followers.notice,
+            "telling": self._followers.telling,
         }
 
     # ------------------------------------------------------------------ the pump
@@ -294,8 +292,7 @@ class RunningDriver:
         received.acknowledge()
         for batch in batches:
             decision_loop.act(batch)
-            if self._notices is not None:
-                self._notices.after(batch.decisions)
+            self._followers.after(batch.decisions)
         if any(batch.decisions for batch in batches):
             self._pool.trim(self._still_needed())
             self._dropped.after(self.sweep, batches)
@@ -447,23 +444,26 @@ class RunningDriver:
             # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
             self.superseded = why
             self._pool.detach()
+            self._spawn(self._followers.finish_trackers())
         else:
             self._pool.kill_all()
             self._state = INTERRUPTED
             await self._heartbeat()
-            if self._notices is not None:
-                await self._notices.interrupted(why)
+            await self._followers.interrupted(why)
         self._over.set()
 
     async def _close(self) -> None:
         await self._heartbeat()
         self._pool.kill_all()  # of a run that was over already when this driver began, too
-        if self._notices is not None:
-            await self._notices.finish()
+        if self._followers.telling:
+            await self._followers.deliver_notices()
             await self._heartbeat()
         self._over.set()
         self._watch.stop()
         await asyncio.get_running_loop().run_in_executor(None, self._remove_data)
+        await self._followers.finish_trackers()
+        if self._followers.trouble:
+            await self._heartbeat()
         await self._compactor.finish(LINGER_S)
         self._host.end()
 
