@@ -15,7 +15,7 @@ from benchmarks.quality import expression
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.policies import MedianStoppingPolicy, NoTerminationPolicy, Policy
-from raydrive.core.early_stopping.successive_halving import SuccessiveHalvingPolicy
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.records import (
     BY_PAUSE,
     Began,

@@ -16,9 +16,9 @@ from raydrive.core import records
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.paused_trials import PausedTrials
 from raydrive.core.early_stopping.policies import policy_from_json
-from raydrive.core.early_stopping.successive_halving import SuccessiveHalvingPolicy
 from raydrive.core.errors import ConfigError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Close, Launch, Pause, Reported, Ticked
 from raydrive.core.search.random_search import RandomParameterSampling
