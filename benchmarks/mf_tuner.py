@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from benchmarks.quality import expression
+from benchmarks._spaces import expression
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.policies import MedianStoppingPolicy, NoTerminationPolicy, Policy

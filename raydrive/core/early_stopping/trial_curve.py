@@ -45,7 +45,7 @@ def top_until(curve: Curve, k: int, score: Callable[[float], float]) -> float:
 
 
 def mean_until(curve: Curve, k: int, score: Callable[[float], float]) -> float:
-    """Returns the mean score of a curve over its intervals 1..k, of which it has so many; arguments as ``top_until``."""
+    """Returns the mean score of a curve over intervals 1..k, of which it has so many; arguments as ``top_until``."""
     if k == len(curve.values):
         total = curve.total
     else:
