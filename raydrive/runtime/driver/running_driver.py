@@ -319,7 +319,7 @@ class RunningDriver:
         if sweep.ending or sweep.finished or sweep.steering.paused:
             return 0
         new = 0 if sweep.exhausted else sweep.limits.max_total_runs - len(sweep.trials)
-        return min(new + len(sweep.paused_trials), sweep.limits.max_concurrent_runs)
+        return min(new + sweep.paused_count, sweep.limits.max_concurrent_runs)
 
     async def _write(self, batch: Batch) -> None:
         """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.
