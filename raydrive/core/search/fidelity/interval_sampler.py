@@ -95,7 +95,7 @@ class IntervalSampler(Beginning):
         super().__init__(space, seed, points=points, initial=initial)
         self._sign = -1.0 if maximize else 1.0
         self._intervals = intervals
-        self._reader = CurveReader(self._features, maximize, intervals.longest, before)
+        self._reader = CurveReader(self._features, maximize, intervals.longest, self._is_spread, before)
         self._inherited = sum(1 for seen in before if seen.value is not None)
         self._layout = Layout(self._features.owner)
         self._fits: dict[tuple[int, int], Array] = {}
@@ -114,12 +114,12 @@ class IntervalSampler(Beginning):
             return self.go_on(trials)
         given = self._given.first(lambda i: self._points[i], len(self._points))
         if given is not None:
-            return Suggestion(copied(given), "initial", {}, self._first_until(number))
+            return Suggestion(copied(given), "initial", {}, self._first_until(number, trials))
         curves = self._reader.read(trials)
         known = sum(1 for curve in curves if curve.trained)
         if number + self._inherited < self._initial or known < min(_FEWEST, self._initial):
             found = self._evenly(number)
-            return None if found is None else replace(found, until=self._first_until(number))
+            return None if found is None else replace(found, until=self._first_until(number, trials))
         rng = np.random.default_rng((self._seed, number, sum(curve.trained for curve in curves)))
         model = self._model(curves)
         row, others = self._new_row(model, rng)
@@ -149,12 +149,21 @@ class IntervalSampler(Beginning):
                 return Continuation(trial, self._until(step.until), "model", self._details(model, step))
         return None
 
+    def _is_spread(self, number: int) -> bool:
+        return number >= 0 and (number < self._initial or number % _EVENLY == _EVENLY - 1)
+
     def _until(self, interval: int) -> int | None:
         return interval if interval < self._intervals.longest else None
 
-    def _first_until(self, number: int) -> int | None:
+    def _first_until(self, number: int, trials: Sequence[TrialRecord]) -> int | None:
+        """The next rung of the ladder; where many begin at once, its lower ones again, as time is short, not intervals."""
         parts = self._intervals.ladder
-        part = parts[number] if number + self._inherited < len(parts) else 0.0
+        part = 0.0
+        if not self._inherited:
+            if number < len(parts):
+                part = parts[number]
+            elif not any(len(trial.curve) for trial in trials):
+                part = (*parts[1:], 0.0)[number % len(parts)]
         return self._until(max(self._intervals.first, round(part * self._intervals.longest)))
 
     def _details(self, model: Model, step: Step) -> dict[str, Any]:
