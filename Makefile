@@ -67,6 +67,7 @@ bench-quick: $(VENV)/installed-test ## Name the ratios that got worse (two minut
 chaos: $(VENV)/installed-test ## Kill drivers, trials, nodes and storage at random and look what is lost (half an hour)
 	$(BIN)/python tests/chaos/loop.py --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/loop.py --gangs --nodes 4 --seeds 20 --first $(or $(FIRST),1) --record chaos.jsonl
+	$(BIN)/python tests/chaos/loop.py --halving --seeds 30 --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/takeover.py
 
 fuzz: $(VENV)/installed-test ## Damage files, configurations, calls and messages at random and look what is told (ten minutes)

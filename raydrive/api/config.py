@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.argument_types import SCRIPT, TUNING
-from raydrive.api.named_parts import named_policy, named_sampling
+from raydrive.api.named_parts import made_parts
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
 from raydrive.api.submit.command_program import script_problem
@@ -34,18 +34,18 @@ from raydrive.core.config.argument_values import (
 )
 from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
-from raydrive.core.config.distribution import distributed
 from raydrive.core.config.install_commands import check_installing, throws_away
 from raydrive.core.config.option_words import FORMS, format_value
-from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
-from raydrive.core.config.run_rules import RunRules
+from raydrive.core.config.run_rules import RunRules, shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.finish.rules import FinishWhen
+from raydrive.core.notices.rules import Notify
 from raydrive.core.out_of_memory.rules import OnOom
+from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
@@ -246,6 +246,8 @@ class HyperDriveConfig:
         finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
             ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
         on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
+        repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -287,9 +289,13 @@ class HyperDriveConfig:
         space: Mapping[str, Any] | None = None,
         finish_when: FinishWhen | Mapping[str, Any] | None = None,
         on_oom: OnOom | Mapping[str, Any] | None = None,
+        notify: Notify | Mapping[str, Any] | None = None,
+        repeats: Repeats | Mapping[str, Any] | None = None,
     ) -> None:
-        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom})
-        sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
+        rules = RunRules.of(dict(finish_when=finish_when, on_oom=on_oom, notify=notify, repeats=repeats))
+        sampling, stops, (reserved, kind) = made_parts(
+            hyperparameter_sampling, space, policy, (resources, distribution)
+        )
         failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
         failures |= {"first_failures": first_failures, "strict": int(strict)}
         own: dict[str, Any] = {"ray_in_trials": ray_in_trials, "log_limit": log_limit}
@@ -335,7 +341,7 @@ class HyperDriveConfig:
             "distribution": config.trial.distribution or None,
             "primary_metric_value": config.metric.value,
             "tags": config.tags,
-            **config.rules.to_json(),
+            **shared_rules(config.rules),
         }
         texts = told(type(self).__init__, options)
         texts["run_config"] = repr(target) if isinstance(target, ScriptRunConfig) else name_of(target)
@@ -347,7 +353,11 @@ class HyperDriveConfig:
         problems = long_names(self.config.metric.name, space)
         problems += too_long(spec.python, LONGEST_PATH, "python")
         if spec.kind == "command":
-            known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
+            known = {
+                "search_space": {**space.expressions, **dict.fromkeys(self.config.rules.parameters)},
+                "inputs": spec.inputs,
+                "outputs": spec.outputs,
+            }
             problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
         if spec.kind != "function":
             problems += [*unpassable(space), *unflattenable(space, spec.command, flatten=spec.flatten)]
@@ -359,7 +369,7 @@ class HyperDriveConfig:
         """What is wrong with parameters that the command does not pass on."""
         if not isinstance(self.run_config, ScriptRunConfig):
             return []
-        names = list(self.config.sampling.space.expressions)
+        names = [*self.config.sampling.space.expressions, *self.config.rules.parameters]
         return unused_parameters(spec, names, self.run_config.source_directory, yaml=False)
 
     def _check(self) -> None:
@@ -415,36 +425,6 @@ def _limits(total: int, abreast: int | None, minutes: float | None, target: obje
         trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
         **further,
     )
-
-
-def _made(
-    sampling: SamplingSpec | str | Mapping[str, Any],
-    space: Mapping[str, Any] | None,
-    policy: Policy | str | Mapping[str, Any] | None,
-    reserved: tuple[Resources | Mapping[str, Any] | None, str | Mapping[str, Any] | None],
-) -> tuple[SamplingSpec, Policy, tuple[Resources, str]]:
-    """Sampling, policy, and resources with their distribution as objects, whatever they were given as.
-
-    Raises:
-        ConfigError: With everything that is wrong with the three.
-    """
-    made, problems = list[Any](), list[Problem]()
-    parts: tuple[Callable[[], Any], ...] = (
-        lambda: named_sampling(sampling, space, "hyperparameter_sampling"),
-        lambda: named_policy(policy),
-        lambda: distributed(resources_of(reserved[0]), reserved[1]),
-    )
-    if space is not None and not isinstance(sampling, str | Mapping):
-        allowed = "nothing: the sampling has a space of its own"
-        problems.append(Problem("space", "a search space", allowed, "Leave it out."))
-    for part in parts:
-        try:
-            made.append(part())
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return made[0], made[1], made[2]
 
 
 def _source(source: str) -> str:

@@ -281,7 +281,7 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     count = min(DRY_RUNS, config.limits.max_total_runs)
     for number in range(count):
         suggestion = sampler.ask(number, history)
-        if not isinstance(suggestion, Suggestion):  # nothing is left
+        if not isinstance(suggestion, Suggestion):  # what follows depends on what these trials reach
             break
         params = suggestion.params
         history.append(TrialRecord(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))

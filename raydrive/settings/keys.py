@@ -160,6 +160,10 @@ class OwnKeys(Section):
     """What ends the run before its trials are used up."""
     on_oom: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["on_oom"]))] = None
     """What becomes of a trial that runs out of memory."""
+    notify: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["notify"]))] = None
+    """Whom the run tells of its end and of new bests."""
+    repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None
+    """How often a configuration is tried, with different seeds."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None

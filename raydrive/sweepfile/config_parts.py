@@ -31,16 +31,17 @@ def metric_of(keys: ObjectiveKeys) -> Metric:
     return Metric(name=keys.primary_metric, goal=PrimaryMetricGoal.from_str(keys.goal), value=keys.value or BEST)
 
 
-def limits_of(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
+def limits_of(keys: SweepKeys, own: OwnKeys, space: Space, times: int = 1) -> Limits:
     """Returns the limits, with those below ``raydrive``.
 
     Args:
         keys: The file.
         own: Its settings below ``raydrive``.
         space: The search space, whose size is the limit of a grid that names none.
+        times: How often a configuration may be tried.
     """
     given = keys.limits
-    total = (given.max_total_trials if given else None) or space.size or 0
+    total = (given.max_total_trials if given else None) or (space.size or 0) * times
     return Limits(
         max_total_runs=total,
         max_concurrent_runs=(given.max_concurrent_trials if given else None) or total,

@@ -126,7 +126,8 @@ def _by_gain(state: State, rules: FinishWhen) -> Iterator[EndRun]:
     limit, gain = rules.expected_gain_below, state.progress.gain
     if limit is None or gain is None or gain >= limit:
         return
-    why = f"expected gain below {limit:g}: by the last {GAINS} bounds of the model no other configuration is better by more than {gain:.3g}"
+    bounds = f"the last {GAINS} bounds of the model"
+    why = f"expected gain below {limit:g}: by {bounds} no other configuration is better by more than {gain:.3g}"
     yield EndRun(COMPLETED, why, "expected_gain_below", {"gain": gain, "limit": limit})
 
 
