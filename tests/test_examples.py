@@ -126,6 +126,7 @@ GALLERY = {
     "distributed": (),
     "sklearn_search": (),
     "any_language": (),
+    "hydra": (),
     "mlflow": (),
     "xgboost": ("xgboost",),
     "keras": ("keras", "torch"),

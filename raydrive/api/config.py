@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.argument_types import SCRIPT, TUNING
-from raydrive.api.named_parts import named_policy, named_sampling
+from raydrive.api.named_parts import made_parts
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
 from raydrive.api.submit.command_program import script_problem
@@ -21,6 +21,7 @@ from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.api.submit.user_classes import check_objects
 from raydrive.api.submit.warm_start import plan_warm_start
 from raydrive.api.trial_packages import to_build
+from raydrive.api.with_data import WithData
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.call_text import call_text, told
 from raydrive.core.config.argument_values import (
@@ -33,18 +34,23 @@ from raydrive.core.config.argument_values import (
 )
 from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
-from raydrive.core.config.distribution import distributed
 from raydrive.core.config.install_commands import check_installing, throws_away
-from raydrive.core.config.option_words import format_value
-from raydrive.core.config.resource_dict import resources_of
+from raydrive.core.config.option_words import FORMS, format_value
 from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.run_rules import RunRules, shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.finish.rules import FinishWhen
+from raydrive.core.notices.rules import Notify
+from raydrive.core.out_of_memory.rules import OnOom
+from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
+from raydrive.trackers.places import with_absolute_paths
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
@@ -81,6 +87,8 @@ class ScriptRunConfig:
         flags: Whether True of a hyperparameter is passed as ``--name``, and False as nothing; ``"both"``: False is
             ``--no-name``. ``docs/search-space.md`` has examples.
         flatten: Whether the keys of a nested choice are options of their own: ``--optimizer adam --beta1 0.9``.
+        style: How a hyperparameter is an option of the script, and of ``${{search_space}}`` in a command: ``argparse``
+            (``--lr 0.1``), ``absl`` (``--lr=0.1``) or ``hydra`` (``lr=0.1``).
         unused_ok: Hyperparameters that the command need not pass on.
 
     Raises:
@@ -107,10 +115,11 @@ class ScriptRunConfig:
         keep: Sequence[str] = (),
         flags: bool | str = False,
         flatten: bool = False,
+        style: str = FORMS[0],
         unused_ok: Sequence[str] = (),
     ) -> None:
         self.flag_style = flags if isinstance(flags, str) else "on" if flags else ""
-        self.flatten, self.unused_ok = flatten, tuple(unused_ok)
+        self.flatten, self.style, self.unused_ok = flatten, style, tuple(unused_ok)
         self.source_directory = Path(os.path.expanduser(source_directory))
         self.script = script
         self.arguments = tuple(arguments or ())
@@ -171,6 +180,7 @@ class ScriptRunConfig:
             "metrics": self.metrics,
             "flag_style": self.flag_style,
             "flatten": self.flatten,
+            "style": "" if self.style == FORMS[0] else self.style,
             "unused_ok": self.unused_ok,
         }
         if self.script is not None:
@@ -229,12 +239,19 @@ class HyperDriveConfig:
             trials. ``HyperDriveRun`` objects, or texts: an id, a unique prefix, ``last``, a run's folder.
         resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
+        track: Trackers that follow the run live, and get it whole also where they are away for a while:
+            ``{"mlflow": URI, "wandb": {"project": NAME}, "tensorboard": DIR}``; ``docs/trackers.md``.
         preload: Modules that function trials are forked with.
         keep: Patterns of files that are kept with the trial, as those of ``ScriptRunConfig``, in addition to them.
         tags: Free text by name, kept with the run.
         space: Parameter expressions by name, where ``hyperparameter_sampling`` is a name or a dict without them.
         primary_metric_value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max``, or
             ``mean_last_5``, the mean of the last five (any number). Policies compare bests, as HyperDrive's do.
+        finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
+            ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
+        on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
+        repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -269,26 +286,33 @@ class HyperDriveConfig:
         resume_argument: bool | None = None,
         resume_from: RunLike | Sequence[RunLike] | None = None,
         resume_child_runs: ChildLike | Sequence[ChildLike] | None = None,
+        track: Mapping[str, Any] | None = None,
         preload: Sequence[str] = (),
         keep: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
         primary_metric_value: str = "best",
         space: Mapping[str, Any] | None = None,
+        finish_when: FinishWhen | Mapping[str, Any] | None = None,
+        on_oom: OnOom | Mapping[str, Any] | None = None,
+        notify: Notify | Mapping[str, Any] | None = None,
+        repeats: Repeats | Mapping[str, Any] | None = None,
     ) -> None:
-        sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
+        rules = RunRules.of(dict(finish_when=finish_when, on_oom=on_oom, notify=notify, repeats=repeats))
+        sampling, stops, (reserved, kind) = made_parts(
+            hyperparameter_sampling, space, policy, (resources, distribution)
+        )
         failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
         failures |= {"first_failures": first_failures, "strict": int(strict)}
         own: dict[str, Any] = {"ray_in_trials": ray_in_trials, "log_limit": log_limit}
         own |= {"keep_checkpoints": keep_checkpoints, "storage_patience_s": storage_patience_s}
+        own |= {"track": with_absolute_paths(tracking_of(track)), "grace_s": grace_s}
+        own |= {"reuse_actors": reuse_actors, "reuse_processes": reuse_processes}
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
             experiment="default",
             trial=dataclasses.replace(
                 self._trial_spec(reserved, kind, sampling, keep, metric_from_stdout),
-                grace_s=grace_s,
-                reuse_actors=reuse_actors,
-                reuse_processes=reuse_processes,
                 **own,
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
@@ -298,6 +322,7 @@ class HyperDriveConfig:
             policy=stops,
             seed=_seed(seed, sampling),
             tags=dict(tags or {}),
+            rules=rules,
         )
         self._check()
 
@@ -320,6 +345,7 @@ class HyperDriveConfig:
             "distribution": config.trial.distribution or None,
             "primary_metric_value": config.metric.value,
             "tags": config.tags,
+            **shared_rules(config.rules),
         }
         texts = told(type(self).__init__, options)
         texts["run_config"] = repr(target) if isinstance(target, ScriptRunConfig) else name_of(target)
@@ -331,7 +357,11 @@ class HyperDriveConfig:
         problems = long_names(self.config.metric.name, space)
         problems += too_long(spec.python, LONGEST_PATH, "python")
         if spec.kind == "command":
-            known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
+            known = {
+                "search_space": {**space.expressions, **dict.fromkeys(self.config.rules.parameters)},
+                "inputs": spec.inputs,
+                "outputs": spec.outputs,
+            }
             problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
         if spec.kind != "function":
             problems += [*unpassable(space), *unflattenable(space, spec.command, flatten=spec.flatten)]
@@ -343,7 +373,7 @@ class HyperDriveConfig:
         """What is wrong with parameters that the command does not pass on."""
         if not isinstance(self.run_config, ScriptRunConfig):
             return []
-        names = list(self.config.sampling.space.expressions)
+        names = [*self.config.sampling.space.expressions, *self.config.rules.parameters]
         return unused_parameters(spec, names, self.run_config.source_directory, yaml=False)
 
     def _check(self) -> None:
@@ -368,7 +398,7 @@ class HyperDriveConfig:
             spec = target.to_spec(resources)
             flags = flag_parameters(sampling.space) if spec.command else ()
             return dataclasses.replace(spec, flags=flags, keep=(*spec.keep, *keep))
-        check_trainable(target, sampling.space.expressions)
+        check_trainable(target.bound if isinstance(target, WithData) else target, sampling.space.expressions)
         name = name_of(target)
         return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
 
@@ -380,10 +410,12 @@ class HyperDriveConfig:
         """
         config = dataclasses.replace(self.config, experiment=experiment)
         target = self.run_config
+        function = None if isinstance(target, ScriptRunConfig) else target
         return Submission(
             config=config,
             source_directory=target.source_directory if isinstance(target, ScriptRunConfig) else None,
-            function=None if isinstance(target, ScriptRunConfig) else target,
+            function=target.in_trials if isinstance(target, WithData) else function,
+            data=target if isinstance(target, WithData) else None,
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )
@@ -397,36 +429,6 @@ def _limits(total: int, abreast: int | None, minutes: float | None, target: obje
         trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
         **further,
     )
-
-
-def _made(
-    sampling: SamplingSpec | str | Mapping[str, Any],
-    space: Mapping[str, Any] | None,
-    policy: Policy | str | Mapping[str, Any] | None,
-    reserved: tuple[Resources | Mapping[str, Any] | None, str | Mapping[str, Any] | None],
-) -> tuple[SamplingSpec, Policy, tuple[Resources, str]]:
-    """Sampling, policy, and resources with their distribution as objects, whatever they were given as.
-
-    Raises:
-        ConfigError: With everything that is wrong with the three.
-    """
-    made, problems = list[Any](), list[Problem]()
-    parts: tuple[Callable[[], Any], ...] = (
-        lambda: named_sampling(sampling, space, "hyperparameter_sampling"),
-        lambda: named_policy(policy),
-        lambda: distributed(resources_of(reserved[0]), reserved[1]),
-    )
-    if space is not None and not isinstance(sampling, str | Mapping):
-        allowed = "nothing: the sampling has a space of its own"
-        problems.append(Problem("space", "a search space", allowed, "Leave it out."))
-    for part in parts:
-        try:
-            made.append(part())
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return made[0], made[1], made[2]
 
 
 def _source(source: str) -> str:

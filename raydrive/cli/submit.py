@@ -264,7 +264,10 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     from raydrive.core.search.sampling_record import (
         RecordedSampling,  # lazy: raydrive.core.search.sampling_record, 0.01 s
     )
-    from raydrive.core.search.trial_record import TrialRecord  # lazy: raydrive.core.search.trial_record, 0.001 s
+    from raydrive.core.search.trial_record import (  # lazy: raydrive.core.search.trial_record, 0.001 s
+        Suggestion,
+        TrialRecord,
+    )
     from raydrive.core.sweep.warm_start_data import sampler_of  # lazy: raydrive.core.sweep.warm_start_data, 0.02 s
     from raydrive.runtime.user_classes import UserClasses  # lazy: raydrive.runtime.user_classes, 0.06 s
 
@@ -278,13 +281,13 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     count = min(DRY_RUNS, config.limits.max_total_runs)
     for number in range(count):
         suggestion = sampler.ask(number, history)
-        if suggestion is None:
+        if not isinstance(suggestion, Suggestion):  # what follows depends on what these trials reach
             break
         params = suggestion.params
         history.append(TrialRecord(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
         argv = trial_argv(config.trial, params, python=config.trial.python or "python")
         if config.trial.resume_argument and any(sources[number : number + 1]):
-            argv = with_resume_argument(argv, "DIR")
+            argv = with_resume_argument(argv, "DIR", config.trial.style)
         rows.append({"trial": number, PARAMS: dict(params), "command": shown(argv)})
     if output is Format.TABLE:
         for row in rows:

@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from raydrive.api.display.text import clock, counts_text, ids_text, number, one_line, params_text, value_text
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING
 from raydrive.core.sweep.state import Trial
 from raydrive.core.views.heartbeat import Heartbeat
 from raydrive.core.views.status import is_interrupted
@@ -23,7 +23,7 @@ from raydrive.core.views.trouble import metric_notices, trouble_of
 if TYPE_CHECKING:
     from raydrive.storage.run_reader import RunReader
 
-STYLES = {QUEUED: "dim", RUNNING: "cyan", COMPLETED: "green", CANCELED: "yellow", FAILED: "red"}
+STYLES = {QUEUED: "dim", RUNNING: "cyan", PAUSED: "blue", COMPLETED: "green", CANCELED: "yellow", FAILED: "red"}
 ENDED_SHOWN = 10
 """Trials shown among those that ended last; of a finished run, among the best."""
 WHY_LINES = 2

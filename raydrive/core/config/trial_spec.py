@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from raydrive.core.config.option_words import FORMS, OptionStyle
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import Tracking
 from raydrive.core.config.trial_environment import TrialEnvironment
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
@@ -169,12 +171,17 @@ class TrialSpec:
     """How True and False are passed: empty = as text, ``on`` = ``--x`` or nothing, ``both`` = ``--x`` or ``--no-x``."""
     flatten: bool = False
     """Whether the keys of nested choices are passed as options of their own."""
+    style: str = ""
+    """How parameters are options of a ``script``, and of ``${{search_space}}`` in a ``command``: one of
+    ``option_words.FORMS``; empty = the first."""
     unused_ok: tuple[str, ...] = ()
     """Parameters that a ``command`` need not pass on."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Folders of ``${{outputs.x}}``, below the trial's outputs."""
     fetched: Mapping[str, str] = field(default_factory=dict)
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
+    data_folder: str = ""
+    """Folder of the data that all trials read, removed when the run is over; empty = there is none."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
     submit_dir: str = ""
@@ -216,6 +223,14 @@ class TrialSpec:
     """Patterns, as in .gitignore, of files in the working directory that are kept beside ``outputs`` and ``logs``."""
     metrics: PrintedMetrics | None = None
     """How metrics are found in what the script prints; None = it logs them."""
+
+    track: Tracking = field(default_factory=dict)
+    """Trackers that follow the run, with their settings; see ``tracker_settings.py``."""
+
+    @property
+    def option_style(self) -> OptionStyle:
+        """How the parameters become options."""
+        return OptionStyle(flags=self.flag_style, flatten=self.flatten, form=self.style or FORMS[0])
 
     @property
     def started_per_node(self) -> int:

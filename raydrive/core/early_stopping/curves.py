@@ -165,6 +165,15 @@ class Curves:
         self._over[trial] = over
         del self._curves[trial]
 
+    @property
+    def dropped(self) -> bool:
+        """Whether values of trials that are over were given up."""
+        return bool(self._over)
+
+    def keep_values(self) -> None:
+        """Keeps the values of trials that are closed from now on."""
+        self._needs = None
+
     def _complete_columns(self, needs: PolicyNeeds, length: int) -> None:
         """Makes the columns that will be asked for at intervals of a trial whose values go."""
         for k in needs.between(self._complete_to, length):
@@ -382,7 +391,9 @@ class Curves:
         median = better = column[n // 2]
         if not n % 2:
             median = 0.5 * column[n // 2 - 1] + 0.5 * better  # halves first: the sum could overflow
-        return RunningMedian(median, n, better) if self.maximize else RunningMedian(-median, n, -better)
+        if not self.maximize:
+            median, better = -median, -better
+        return RunningMedian(median + 0.0, n, better + 0.0)  # never -0.0: which of equal zeros it is, is chance
 
     def rank(self, trial: int, k: int) -> Rank:
         """Returns where a trial's best over intervals 1..k stands among all trials with k intervals or more.
@@ -404,6 +415,11 @@ class Curves:
         top = self._top_until(curve, k)
         worse = bisect_left(column, top)
         return Rank(len(column), worse, bisect_right(column, top, worse) - worse)
+
+    def top_of(self, k: int, place: int) -> float | None:
+        """Returns the best over 1..k of the trial at a place, from 1; None: not finite. To be asked after ``rank``."""
+        score = self._bests[k][-place]
+        return None if score == WORST else score if self.maximize else -score
 
     def _score(self, value: float) -> float:
         if not math.isfinite(value):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ray.exceptions import (
@@ -38,19 +40,37 @@ STARTING_S = 20.0
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it began"
+OUTDATED = "an edit changed what trials run with"
 
 
 class _Slot:
     """A trial actor: starting until it has its reservation, then idle or busy."""
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, factory: TrialActorFactory, memory: float | None = None) -> None:
         self.actor = actor
+        self.factory = factory
+        """What has made or found it."""
+        self.outdated = False
+        """Whether it was made before an edit of what trials run with: it takes no further attempt."""
+        self.memory = memory
+        """Bytes of memory that it reserves; None = those of the run's resources."""
         self.asked_at = time.monotonic()
         self.launch: Launch | None = None
         self.killed = ""
         """Why the actor was killed on purpose."""
         self.lost = ""
         """Why its attempt is lost, where the actor was killed for that."""
+
+
+def pairs(waiting: Sequence[Launch], idle: Sequence[_Slot]) -> list[tuple[Launch, _Slot]]:
+    """Returns which attempts take which idle actors: the first one first, an actor with the memory that it needs."""
+    free, found = list(idle), []
+    for launch in waiting:
+        slot = next((one for one in reversed(free) if one.memory == launch.memory), None)
+        if slot is not None:
+            free.remove(slot)
+            found.append((launch, slot))
+    return found
 
 
 class ActorPool:
@@ -148,18 +168,23 @@ class ActorPool:
         """Brings waiting attempts and idle actors together, and has as many actors started as are missing."""
         if self._closed:
             return
-        while self._waiting and self._idle:
-            launch, _ = self._waiting.pop(next(iter(self._waiting)))
-            slot = self._idle.pop()
+        for launch, slot in pairs([launch for launch, _ in self._waiting.values()], self._idle):
+            del self._waiting[launch.trial]
+            self._idle.remove(slot)
             slot.launch = launch
             self._busy[launch.trial] = slot
             self._spawn(self._attend(slot, launch))
-        while len(self._starting) < len(self._waiting):
-            self._await(self._factory.make(self._epoch))
+        wanted = Counter(launch.memory for launch, _ in self._waiting.values())
+        if wanted:  # what is idle reserves another amount: it holds what the others wait for
+            for slot in self._idle:
+                self._kill(slot, "another amount of memory is needed")
+            self._idle.clear()
+        for memory in (wanted - Counter(slot.memory for slot in self._starting)).elements():
+            self._await(self._factory.make(self._epoch, memory=memory), memory)
 
-    def _await(self, actor: Any) -> None:
+    def _await(self, actor: Any, memory: float | None = None) -> None:
         """Takes an actor that was asked for; it has work when it has its reservation."""
-        slot = _Slot(actor)
+        slot = _Slot(actor, self._factory, memory)
         self._starting.append(slot)
         self._spawn(self._start(slot))
 
@@ -170,8 +195,9 @@ class ActorPool:
         except RayError as error:
             wanted = self._started(slot)
             self._kill(slot, "it could not start")
-            if wanted and self._waiting:
-                launch, _ = self._waiting.pop(next(iter(self._waiting)))
+            first = next((trial for trial, (one, _) in self._waiting.items() if one.memory == slot.memory), None)
+            if wanted and first is not None:
+                launch, _ = self._waiting.pop(first)
                 why = f"its actor could not start: {reason(error)}"
                 self._post([Lost(time.time(), launch.trial, launch.attempt, why)])
             self._serve()
@@ -190,6 +216,9 @@ class ActorPool:
         slot.launch = None
         if self._closed:
             self._kill(slot, "the run is over")
+        elif slot.outdated:
+            self._kill(slot, OUTDATED)
+            self._serve()
         if slot.killed or self._let_go:
             return
         self._idle.append(slot)
@@ -205,6 +234,23 @@ class ActorPool:
         for slot in [*self._starting[::-1], *self._idle][: max(0, spare)]:
             self._kill(slot, "nothing left to do")
             (self._idle if slot in self._idle else self._starting).remove(slot)
+
+    def reconfigure(self, config: RunConfig, generation: int) -> None:
+        """Later attempts run in actors of an edited configuration; those that train go on to the end of their attempt.
+
+        Args:
+            config: The configuration of the run from now on.
+            generation: Revision of the edit.
+        """
+        self._config = config
+        self._factory = self._factory.after_edit(config.to_json(), generation)
+        for slot in [*self._starting, *self._idle]:
+            self._kill(slot, OUTDATED)
+        self._starting.clear()
+        self._idle.clear()
+        for slot in self._busy.values():
+            slot.outdated = True
+        self._serve()
 
     def kill_all(self) -> None:
         """Kills every actor; their guards end the process trees."""
@@ -232,12 +278,15 @@ class ActorPool:
         starting = self._starting_now() if late else 0
         late = late[starting:]  # the oldest ones get the actors that start
         held = len(self._idle) + len(self._busy) + starting
-        why = why_waiting(self._config.trial.resources, held=held) if late else ""
+        resources = self._config.trial.resources
+        needs = {number: self._waiting[number][0].memory for number in late}
+        sized = {one: resources if one is None else replace(resources, memory=one) for one in set(needs.values())}
+        why = {one: why_waiting(each, held=held) for one, each in sized.items()}
         delayed = {
             number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
             for number, (launch, _) in self._delayed.items()
         }
-        return {**dict.fromkeys(late, why), **delayed}
+        return {**{number: why[one] for number, one in needs.items()}, **delayed}
 
     def _starting_now(self) -> int:
         """How many actors have their reservation and are not there yet: an attempt that waits for one needs no room."""
@@ -262,7 +311,7 @@ class ActorPool:
         if self._let_go:
             return
         slot.killed = slot.killed or why
-        self._factory.kill(slot.actor)
+        slot.factory.kill(slot.actor)
 
     # ------------------------------------------------------------------ taking over
 
@@ -280,7 +329,11 @@ class ActorPool:
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         known = {trial.actor for trial in trials}
-        slots = {name: _Slot(actor) for name, actor in self._factory.find_existing().items()}
+        memory = {trial.actor: trial.memory for trial in trials}
+        existing = self._factory.find_existing()
+        slots = {name: _Slot(actor, self._factory, memory.get(name)) for name, actor in existing.items()}
+        for name, slot in slots.items():
+            slot.outdated = not self._factory.is_current(name)
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))
@@ -342,7 +395,7 @@ class ActorPool:
             self._kill(slot, "what it ran is over")
             return False
         self._forget(trial.number)
-        slot.launch = Launch(trial.number, trial.attempt, trial.params)
+        slot.launch, slot.memory = Launch(trial.number, trial.attempt, trial.params), trial.memory
         self._busy[trial.number] = slot
         self._spawn(self._attend(slot, slot.launch))
         if trial.stop_by:
@@ -364,7 +417,9 @@ class ActorPool:
                 self._kill(slot, "trials cannot begin there")
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
-            elif not self._factory.is_whole(slot.actor):
+            elif slot.outdated:
+                self._kill(slot, OUTDATED)
+            elif not slot.factory.is_whole(slot.actor):
                 self._kill(slot, "its trial has given the reservation back")
         except StaleEpochError:  # a newer driver has it: not ours to judge any more
             self.detach()

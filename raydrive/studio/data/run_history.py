@@ -17,6 +17,7 @@ from raydrive.core.errors import NonsenseError, StorageError
 from raydrive.core.numbers import as_float
 from raydrive.core.rank_names import is_of_rank
 from raydrive.core.records import (
+    PAUSED,
     Began,
     Checkpointed,
     Close,
@@ -26,7 +27,9 @@ from raydrive.core.records import (
     Launch,
     Lost,
     Noted,
+    Pause,
     Reported,
+    Resumed,
     Started,
     Stop,
     Suggested,
@@ -185,12 +188,15 @@ class RunHistory(RunReader):
             case Ended() | Lost():
                 attempt = self._touch(fact.trial).tries[-1]
                 attempt.ended_at = fact.at
-                if isinstance(fact, Ended):
+                trial = self.sweep.trials[fact.trial]
+                if trial.state == PAUSED:
+                    attempt.how = f"paused: {trial.why}"
+                elif isinstance(fact, Ended):
                     attempt.exit_code = fact.exit_code
-                    attempt.how = _ending(fact, self.sweep.trials[fact.trial].stop_by)
+                    attempt.how = _ending(fact, trial.stop_by)
                 else:
                     attempt.how = f"lost: {fact.why}"
-            case Noted():
+            case Noted() | Resumed():
                 self._touch(fact.trial)
             case Checkpointed():
                 self._touch(fact.trial).checkpoints.append((fact.name, fact.interval, fact.at))
@@ -230,7 +236,7 @@ class RunHistory(RunReader):
                     interval = self.sweep.curves.length(decision.trial)
                     line = line_at(self.config.policy, interval, self.sweep.curves)
                     past.cut = (interval, line)
-            case Close():
+            case Close() | Pause():
                 self._touch(decision.trial)
 
 

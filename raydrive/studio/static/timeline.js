@@ -12,7 +12,7 @@ export function lanes(trials, now) {
       if (began === null) return;
       const last = i === t.tries.length - 1, several = nodes?.length > 1;
       // Which GPUs the processes of other nodes have is not known: such a trial has a lane of each whole node.
-      (several ? nodes : [first]).forEach((node, rank) => tries.push({ t, attempt, from: began, to: ended ?? now, node, gpus: several ? "" : gpus, how, state: last ? t.state : "Failed", wait: began - launched,
+      (several ? nodes : [first]).forEach((node, rank) => tries.push({ t, attempt, from: began, to: ended ?? now, node, gpus: several ? "" : gpus, how, state: last ? t.state : how.startsWith("paused") ? "Paused" : "Failed", wait: began - launched,
         rank, part: several ? `, node ${rank + 1} of ${nodes.length}` : "" }));
     });
   }

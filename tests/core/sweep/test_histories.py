@@ -7,8 +7,8 @@ hypothesis makes and shrinks. It also offers what must be dropped: duplicates, g
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,16 +20,21 @@ from hypothesis import strategies as st
 from raydrive.core import records
 from raydrive.core.config.lineage import Continued, Lineage, Parent
 from raydrive.core.config.run_config import Limits, RunConfig
-from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.config.run_rules import RunRules
+from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.paused_trials import PausedTrials, Promotion
 from raydrive.core.early_stopping.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
     NoTerminationPolicy,
+    SuccessiveHalvingPolicy,
     TruncationSelectionPolicy,
 )
-from raydrive.core.early_stopping.retention import needs_of
+from raydrive.core.early_stopping.retention import PolicyNeeds, needs_of
+from raydrive.core.early_stopping.verdict import Verdict
 from raydrive.core.errors import JournalError
+from raydrive.core.out_of_memory.recognition import BY_KERNEL, BY_RAY, OF_GPU
 from raydrive.core.records import (
     CANCELED,
     COMPLETED,
@@ -41,6 +46,7 @@ from raydrive.core.records import (
     Close,
     Ended,
     Entry,
+    Estimated,
     Fact,
     Finish,
     Launch,
@@ -65,7 +71,47 @@ from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.testing.memory import Memory
 from raydrive.testing.sweep_invariants import check, check_journal, picture
 
+
+@dataclass(frozen=True)
+class EveryOther:
+    """Pauses each trial at every second interval; the better half of those that got there go on."""
+
+    restart: bool = False
+
+    def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
+        if interval % 2:
+            return Verdict(False, "not yet")
+        if curves.best_until(trial, interval) is None:
+            return Verdict(True, "no number")
+        return Verdict(False, f"paused at {interval}", pause=interval > 1)
+
+    def level(self, intervals: int) -> int:
+        return intervals // 2 * 2
+
+    def promote(self, paused: PausedTrials, curves: Curves, least: float) -> Promotion | None:
+        for level in reversed(paused.levels):
+            place, n = paused.position(paused.best(level))
+            if place <= max(n // 2, level <= least and level == paused.levels[0]):
+                return Promotion(paused.best(level), f"{place} of {n} at {level}")
+        return None
+
+    def hopeless(self, paused: PausedTrials, curves: Curves, least: float) -> Iterator[tuple[int, str]]:
+        for level in paused.levels:
+            place, n = paused.position(paused.best(level))
+            if level > least or place <= max(n // 2, 1):
+                return
+            yield from ((trial, f"one of the worse half of {n}") for trial in paused.at(level))
+
+    def needs(self) -> PolicyNeeds:
+        return PolicyNeeds(bests=True, every=2)
+
+
 POLICIES = (
+    EveryOther(),
+    EveryOther(restart=True),
+    SuccessiveHalvingPolicy(reduction_factor=2),
+    SuccessiveHalvingPolicy(reduction_factor=2, max_intervals=5, brackets=2, max_paused=1),
+    SuccessiveHalvingPolicy(mode="stop", reduction_factor=2),
     NoTerminationPolicy(),
     BanditPolicy(slack_amount=0.2),
     BanditPolicy(slack_factor=0.1, evaluation_interval=2, delay_evaluation=1),
@@ -75,6 +121,15 @@ POLICIES = (
     TruncationSelectionPolicy(34, delay_evaluation=2),
 )
 OBJECTIVES = ("best", "best", "best", "last", "min", "max", "mean_last_1", "mean_last_2", "mean_last_5")
+RULES: tuple[dict[str, Any], ...] = (
+    *({} for _ in range(6)),
+    {"target": 0.9},
+    {"target": 0.5},
+    {"no_improvement": 1},
+    {"no_improvement": {"trials": 2, "tolerance": 0.3}},
+    {"budget": {"cpu_hours": 0.004}},
+    {"cost": {"limit": 1, "prices": {"cpu": 60, "gpu": 1000}}, "no_improvement": 3},
+)
 VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None, 10**400)
 
 
@@ -96,8 +151,14 @@ def configs(draw: st.DrawFn) -> RunConfig:
             first_failures=draw(st.integers(0, 3)),
             strict=draw(st.sampled_from([0, 0, 1, 4])),
         ),
-        trial=TrialSpec(kind="function"),
+        trial=TrialSpec(kind="function", resources=Resources(memory=2**31)),
         seed=draw(st.integers(0, 9)),
+        rules=RunRules.of(
+            {
+                "finish_when": draw(st.sampled_from(RULES)) or None,
+                "on_oom": draw(st.sampled_from([None, None, {}, {"memory": 2, "up_to": "6GiB", "attempts": 2}])),
+            }
+        ),
     )
 
 
@@ -148,7 +209,7 @@ class Nobody:
     def close(self, close: Close) -> None:
         assert close.trial not in self.closed
         self.closed.append(close.trial)
-        self.running.pop(close.trial)
+        self.running.pop(close.trial, None)
 
     def finish(self, finish: Finish) -> None:
         assert not self.running
@@ -178,13 +239,15 @@ class History:
         elif kind == 0:
             self.tell(Started(self.now + number % 50, self.sweep.epoch + number % 2, {}, self._limits(number)))
         elif kind == 1:
-            self.tell(Cancelled(self.now, None, "enough") if number % 5 == 0 else Ticked(self.now))
+            estimated = Estimated(self.now, number % 7 / 10, len(self.sweep.trials))
+            cancelled = Cancelled(self.now, None, "enough")
+            self.tell((cancelled, estimated, estimated)[number % 5] if number % 5 < 3 else Ticked(self.now))
         elif kind in (2, 3, 4):
             self.now += number % 30
             self.tell(Ticked(self.now))
         elif self.sweep.trials:
             number, place = divmod(number, 8)
-            trials = [trial.number for trial in self.sweep.open_trials] or [0]
+            trials = [trial.number for trial in (*self.sweep.open_trials, *self.sweep.paused_trials)] or [0]
             # Mostly an open trial; now and then any, to be dropped when it is over.
             trial = place % len(self.sweep.trials) if place == 7 else trials[place % len(trials)]
             self._step_trial(kind, number, trial)
@@ -202,22 +265,23 @@ class History:
         known = self.sweep.curves.length(trial)
         if kind < 9:
             self.tell(Began(self.now, trial, attempt, "node", number, "0", "", ("node", "other")[: number % 3]))
-        elif kind < 22:
+        elif kind < 21:
             again = known > 0 and number % 7 == 6
             interval = 1 + number % known if again else known + 1
             self.report(trial, attempt, interval, VALUES[number % len(VALUES)], number)
-        elif kind == 22:
+        elif kind == 21:
             self.report(trial, attempt, 0, None, number)
         elif kind == 23:
             self.tell(Noted(self.now, trial, attempt, f"notice {number % 40}", ("", OUTPUTS)[number % 2]))
-        elif kind == 24 and known:
+        elif kind in (22, 24) and known:
             self.tell(Checkpointed(self.now, trial, attempt, 1 + number % known, f"{1 + number % known:05}"))
         elif kind == 25:
             self.tell(Cancelled(self.now, trial, f"user {number}"))
         elif kind in (26, 27):
-            self.tell(Lost(self.now, trial, attempt, "node died"))
+            self.tell(Lost(self.now, trial, attempt, ("node died", "node died", BY_RAY)[number % 3]))
         elif kind > 27:
-            self.tell(Ended(self.now, trial, attempt, (0, 0, 1, -9, None)[number % 5], "Traceback\nValueError: x"))
+            words = ("Traceback\nValueError: x", "Traceback\nValueError: x", BY_KERNEL, OF_GPU)[number // 5 % 4]
+            self.tell(Ended(self.now, trial, attempt, (0, 0, 1, -9, None)[number % 5], words))
 
     def report(self, trial: int, attempt: int, interval: int, value: Any, number: int) -> None:
         seq = self.seq.get((trial, attempt), 0) + 1 - (number % 13 == 12)  # at least once: some come twice
@@ -347,7 +411,9 @@ def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
         rounds += 1
         assert rounds < 100
         for trial in history.sweep.open_trials:
-            history.report(trial.number, trial.attempt, history.sweep.curves.length(trial.number) + 1, 0.5, 0)
+            known = history.sweep.curves.length(trial.number) + 1
+            history.report(trial.number, trial.attempt, known, 0.5, 0)
+            history.tell(Checkpointed(history.now, trial.number, trial.attempt, known, "1"))
             history.tell(Ended(history.now, trial.number, trial.attempt, 0))
     assert history.runner.finished == history.sweep.finished
     assert sorted(history.runner.closed) == [trial.number for trial in history.sweep.trials]

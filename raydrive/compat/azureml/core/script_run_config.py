@@ -91,6 +91,7 @@ class ScriptRunConfig(Native):
             secrets=own.secrets,
             flags="both" if own.flags == "both" else bool(own.flags),
             flatten=bool(own.flatten),
+            style=own.style or "argparse",
         )
         can_build = getattr(environment, "to_build", None)
         if can_build and own.environments and not own.python and not own.environment_file:

@@ -1,0 +1,42 @@
+"""``top``: the command; all that needs textual is imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from raydrive.cli.completion import run_ids
+from raydrive.cli.console import StorageOption, command, say
+from raydrive.cli.runs import open_run, workspace
+
+MISSING = "raydrive top needs textual, which is not installed: pip install 'raydrive[top]'"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    command(app, top)
+
+
+def top(
+    run_name: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Show this run; else the list of runs.", autocompletion=run_ids),
+    ] = None,
+    storage: StorageOption = None,
+) -> int:
+    """Show runs, trials, curves and logs in the terminal, live; keys cancel what runs."""
+    try:
+        from raydrive.cli.top.app import TopApp  # lazy: optional dependency
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "textual":
+            raise
+        say(MISSING)
+        return 2
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        say("raydrive top needs a terminal. For a script: raydrive status, raydrive trials, with -o json")
+        return 2
+    run = None if run_name is None else open_run(run_name, storage)
+    TopApp(workspace(storage), run).run()
+    return 0
