@@ -45,7 +45,9 @@ def _directive(name: str) -> list[str]:
     if not inspect.isclass(value):
         return ["```{eval-rst}", f".. autofunction:: raydrive.{name}", "```"]
     # What scikit-learn's searches inherit is described there.
-    inherited = [] if name.startswith("Raydrive") or issubclass(value, BaseException | str) else ["   :inherited-members:"]
+    inherited = (
+        [] if name.startswith("Raydrive") or issubclass(value, BaseException | str) else ["   :inherited-members:"]
+    )
     return ["```{eval-rst}", f".. autoclass:: raydrive.{name}", "   :members:", *inherited, "```"]
 
 
@@ -53,6 +55,11 @@ def callbacks_reference() -> str:
     """Returns the public names of the callbacks' modules."""
     lines = []
     for name in CALLBACKS:
-        lines += [f"## raydrive.integrations.{name}", "", "```{eval-rst}", f".. automodule:: raydrive.integrations.{name}"]
+        lines += [
+            f"## raydrive.integrations.{name}",
+            "",
+            "```{eval-rst}",
+            f".. automodule:: raydrive.integrations.{name}",
+        ]
         lines += ["   :members:", "```", ""]
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import metadata
 
 # The package of this tree, for its docstrings: the environment need not have it installed.

@@ -198,11 +198,7 @@ class _Reader:
             return None
         if self._reaches_nothing(config.trial, sampling.space, source):
             return None
-        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
-        names = {**sampling.space.expressions, **_seeds(self.raw)}
-        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
-        self.notes += quoted_notes(keys.trial.command, sampling.space)
-        notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+        notes = self._notes(config)
         submission = Submission(
             config=config,
             source_directory=source,
@@ -213,6 +209,15 @@ class _Reader:
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
+
+    def _notes(self, config: RunConfig) -> tuple[str, ...]:
+        """What a user should know, each with its place."""
+        space = config.sampling.space
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
+        names = {**space.expressions, **_seeds(self.raw)}
+        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(config.trial.command, space)
+        return tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
 
     def _source(self) -> Path | None:
         code = _dig(self.raw, "trial.code")
