@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 
 import raydrive
 
@@ -10,8 +12,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "Runs": ("tune", "Workspace", "Experiment", "HyperDriveConfig", "ScriptRunConfig", "Resources", "PrimaryMetricGoal",
              "HyperDriveRun", "RunDetails"),
     "Inside a trial": ("Run",),
-    "Parameter expressions": ("choice", "randint", "int_range", "uniform", "quniform", "log_range", "log_int", "loguniform",
-                              "qloguniform", "normal", "qnormal", "lognormal", "qlognormal"),
+    "Parameter expressions": ("choice", "randint", "int_range", "uniform", "quniform", "log_range", "log_int",
+                              "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal"),
     "Sampling": ("RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling", "SamplingSpec",
                  "Suggestion"),
     "Early termination": ("BanditPolicy", "MedianStoppingPolicy", "TruncationSelectionPolicy", "NoTerminationPolicy",
@@ -52,14 +54,18 @@ def _directive(name: str) -> list[str]:
 
 
 def callbacks_reference() -> str:
-    """Returns the public names of the callbacks' modules."""
+    """Returns the public classes of the callbacks' modules."""
     lines = []
-    for name in CALLBACKS:
-        lines += [
-            f"## raydrive.integrations.{name}",
-            "",
-            "```{eval-rst}",
-            f".. automodule:: raydrive.integrations.{name}",
-        ]
-        lines += ["   :members:", "```", ""]
+    for module in CALLBACKS:
+        lines += ["", f"## raydrive.integrations.{module}", ""]
+        for name in _public_names(module):
+            lines += [f"### {module}: {name}", "", "```{eval-rst}"]
+            lines += [f".. autoclass:: raydrive.integrations.{module}.{name}", "   :members:", "```", ""]
     return "\n".join(lines)
+
+
+def _public_names(module: str) -> list[str]:
+    """The classes that a callback's source defines, without importing the library that it is for."""
+    source = Path(raydrive.__file__).parent / "integrations" / f"{module}.py"
+    tree = ast.parse(source.read_text())
+    return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]

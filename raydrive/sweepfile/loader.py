@@ -64,7 +64,8 @@ from raydrive.sweepfile.spellings import with_canonical_limits
 from raydrive.sweepfile.user_types import masked, places
 from raydrive.sweepfile.variables import confidential_notes, read_sources
 
-_OPTIONS = ("type", "rule", "algorithm", "initial_points", "points_to_evaluate")
+_NUMBERS = ("initial_points", "max_intervals", "min_intervals")
+_OPTIONS = ("type", "rule", "algorithm", "points_to_evaluate", "fidelity", *_NUMBERS)
 """Keys of ``sampling_algorithm`` that the sampling itself checks."""
 _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
@@ -288,8 +289,7 @@ class _Reader:
         options = {key: value for key, value in options.items() if key in _OPTIONS}
         if options.get("rule") is not None:
             options["rule"] = rule
-        if "initial_points" in options:
-            options["initial_points"] = from_text(options["initial_points"])
+        options.update({key: from_text(options[key]) for key in _NUMBERS if key in options})
         try:
             return sampling_of({"type": "random", **options}, space, "sampling_algorithm")
         except ConfigError as error:

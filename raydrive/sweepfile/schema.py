@@ -105,6 +105,10 @@ class SamplingKeys(Section):
     """``gp`` or ``tpe``, of ``bayesian``."""
     initial_points: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 1})] = None
     points_to_evaluate: Annotated[Any, _checked_later({"type": "array", "items": {"type": "object"}})] = None
+    fidelity: Annotated[Any, _checked_later({"type": "string"})] = None
+    """``intervals``, of ``bayesian``: trials pause, and the model chooses which of them goes on."""
+    max_intervals: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 2})] = None
+    min_intervals: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 1})] = None
     logbase: Any = None
 
 

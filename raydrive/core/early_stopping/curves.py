@@ -407,6 +407,11 @@ class Curves:
         worse = bisect_left(column, top)
         return Rank(len(column), worse, bisect_right(column, top, worse) - worse)
 
+    def top_of(self, k: int, place: int) -> float | None:
+        """Returns the best over 1..k of the trial at a place, from 1; None: not finite. To be asked after ``rank``."""
+        score = self._bests[k][-place]
+        return None if score == WORST else score if self.maximize else -score
+
     def _score(self, value: float) -> float:
         if not math.isfinite(value):
             return WORST

@@ -29,6 +29,8 @@ class TrialRecord:
     """Whether a policy ended it."""
     objective: str = "best"
     """What of ``curve`` is ``value``: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+    until: int | None = None
+    """The interval at which it pauses; None: it trains to its end."""
     noise: float | None = None
     """Standard error of ``value``, where it is the mean of several trials; None = of one trial, or not known."""
 

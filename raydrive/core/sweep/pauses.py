@@ -131,7 +131,8 @@ class Pauses:
         del state.open[trial.number]
         state.paused[trial.number] = trial
         trial.pause_now()
-        self.trials.add(trial.number)
+        if trial.pause is not None and trial.pause.by != "user":  # what a user has paused, a user lets go on
+            self.trials.add(trial.number)
 
     def fold_launch(self, trial: Trial) -> None:
         """A paused trial goes on."""

@@ -284,6 +284,7 @@ class History(Sequence[TrialRecord]):
             curve=() if values_dropped else self._curves.values(trial.number),
             stopped=trial.stop_by == "policy",
             objective=self._objective,
+            until=trial.until,
         )
 
     def frozen(self) -> tuple[TrialRecord, ...]:

@@ -333,11 +333,12 @@ class Sweep(ReadableSweep):
 
     def _go_on(self) -> Iterator[Decision]:
         """Yields which paused trials go on, and which never will."""
-        if not self._state.paused:
-            return
-        yield from self._pauses.promotions(lambda: self._room > 0, self._least)
-        if not self._state.ending:
-            yield from self._pauses.hopeless(self._least)
+        before = -1
+        while len(self._state.paused) != before:  # with those closed that keep a level open, another one may go on
+            before = len(self._state.paused)
+            if before and not self._state.ending:
+                yield from self._pauses.promotions(lambda: self._room > 0, self._least)
+                yield from self._pauses.hopeless(self._least)
 
     def _least(self) -> float:
         return self._pauses.least(new_ones=self._may_begin)

@@ -1,4 +1,4 @@
-"""The reference of the sweep file's keys: texts from ``keys.toml``, types and defaults from the models that check it."""
+"""The reference of a sweep file's keys: texts of ``keys.toml``, types and defaults of the models that check it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from raydrive.sweepfile.spellings import OF_LIMITS
 
 SAME_AS = {"resources": "trial.resources", "distribution": "trial.distribution"}
 """Sections that a file may have in two places; they are described in the second one."""
-NAMED = {"inputs": InputKeys, "outputs": OutputKeys}
+NAMED: dict[str, type[BaseModel]] = {"inputs": InputKeys, "outputs": OutputKeys}
 """Sections whose keys are names of the user's, with what each name has."""
 
 
@@ -76,7 +76,8 @@ def find_keys(word: str) -> list[KeyReference]:
             (``gpus``, ``resources.gpus``).
     """
     known = key_reference()
-    path = described_at(word.strip().strip(".").replace("-", "_"))
+    given = word.strip().strip(".").replace("-", "_")
+    path = described_at(given) if described_at(given) in known else given
     parts = path.split(".")
     if path not in known and len(parts) > 1 and parts[0] in NAMED:
         path = ".".join([parts[0], "NAME", *parts[2:]]) if len(parts) > 2 else parts[0]

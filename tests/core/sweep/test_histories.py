@@ -28,6 +28,7 @@ from raydrive.core.early_stopping.policies import (
     BanditPolicy,
     MedianStoppingPolicy,
     NoTerminationPolicy,
+    SuccessiveHalvingPolicy,
     TruncationSelectionPolicy,
 )
 from raydrive.core.early_stopping.retention import PolicyNeeds, needs_of
@@ -108,6 +109,9 @@ class EveryOther:
 POLICIES = (
     EveryOther(),
     EveryOther(restart=True),
+    SuccessiveHalvingPolicy(reduction_factor=2),
+    SuccessiveHalvingPolicy(reduction_factor=2, max_intervals=5, brackets=2, max_paused=1),
+    SuccessiveHalvingPolicy(mode="stop", reduction_factor=2),
     NoTerminationPolicy(),
     BanditPolicy(slack_amount=0.2),
     BanditPolicy(slack_factor=0.1, evaluation_interval=2, delay_evaluation=1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Run": ("init", "validate", "submit", "resume"),
-    "Look": ("list", "status", "watch", "trials", "logs", "top", "best", "compare", "report", "studio", "whatif", "export"),
+    "Look": ("list", "status", "watch", "trials", "logs", "best", "compare", "report", "studio", "whatif", "export"),
     "Control": ("cancel",),
     "Azure ML and other tools": ("run-script", "run-notebook", "convert"),
     "Tools": ("explain", "doctor", "log", "schema"),
