@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from raydrive.core.config.byte_amounts import bytes_of
+from raydrive.core.byte_amounts import bytes_of
 from raydrive.core.config.run_config import Limits
 from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.sweepfile.loader import load_sweep
