@@ -53,7 +53,7 @@ class RecordedRun:
 
     @property
     def config(self) -> RunConfig:
-        """The frozen configuration."""
+        """The configuration, as edits of the run left it."""
         return self.reader.config
 
     @property

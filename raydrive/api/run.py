@@ -1,7 +1,8 @@
 """``HyperDriveRun`` and its trials, ``Run``, as their user sees them.
 
-They read storage only, through ``RunReader``. Two things reach the driver: ``cancel``, and the question for a heartbeat
-where the one in storage is old and this process has started the driver (on a full disk it lives and cannot write one).
+They read storage only, through ``RunReader``. What reaches the driver: ``cancel``, the methods that change a run
+(``steering``), and the question for a heartbeat where the one in storage is old and this process has started the driver
+(on a full disk it lives and cannot write one).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from raydrive.api.display.text import run_text, trial_text
 from raydrive.api.plot_methods import PlotMethods
 from raydrive.api.recorded_run import RecordedRun
 from raydrive.api.resume_method import ResumeMethod
+from raydrive.api.steering.steering_methods import SteeringMethods
 from raydrive.api.table_methods import Tables, once_or_list, own_metrics
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
@@ -35,7 +37,7 @@ _ENDED_BADLY = (FAILED, CANCELED)
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH)
-class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, Tables):
+class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, SteeringMethods, Tables):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.

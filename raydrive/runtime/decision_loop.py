@@ -15,7 +15,10 @@ from raydrive.core import records
 from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.search.trial_record import GAIN, Continuation, Later, Suggestion, TrialRecord
+from raydrive.core.sweep.edits import sampler_now
+from raydrive.core.sweep.steering_state import GIVEN
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_facts import Edited
 
 Answer = Suggestion | Continuation | Later | None
 """What a sampler answers; None: nothing is left to try."""
@@ -85,21 +88,52 @@ class DecisionLoop:
         self.writer = writer
         self._now = now
 
-    def judge(self, facts: Iterable[Fact]) -> Batch:
-        """Folds facts, asks a cheap sampler for what the judge then wants, and returns what to write and do."""
+    def judge(self, facts: Iterable[Fact], *, more: bool = False) -> Batch:
+        """Folds facts, asks a cheap sampler for what the judge then wants, and returns what to write and do.
+
+        Args:
+            facts: What happened.
+            more: Whether further facts have happened already: they are judged first, and may be an edit of the space.
+        """
         batch = Batch()
         for fact in facts:
             self._judge_one(fact, batch)
-        if self.sampler.cheap:
-            while self.wants_answer and (facts := self.suggested(*self.question(self.sweep.history)())):
-                for fact in facts:
-                    self._judge_one(fact, batch)
+            if isinstance(fact, Edited) and "sampling" in fact.patch:
+                self.sampler = self.made_sampler()
+        while not more and (answer := self._next()):
+            for fact in answer:
+                self._judge_one(fact, batch)
         return batch
+
+    def _next(self) -> tuple[Fact, ...]:
+        """What is to be trained now, by a user or a cheap sampler; empty when nothing is."""
+        if self.sweep.free_slots and (given := self.given()) is not None:
+            return (given,)
+        return self._asked() if self.sampler.cheap else ()
+
+    def _asked(self) -> tuple[Fact, ...]:
+        return self.suggested(*self.question(self.sweep.history)()) if self.wants_answer else ()
+
+    def made_sampler(self) -> PatientSampler:
+        """Returns a sampler for the configuration of the run as it is now.
+
+        Raises:
+            UserCodeError: If a sampling of the user's cannot build it.
+        """
+        return sampler_now(self.sweep.config, self.sweep.warm_start, edits=self.sweep.steering.resampled)
+
+    def given(self) -> Suggested | None:
+        """Returns the next trial as a fact, where a user gave its configuration."""
+        given = self.sweep.next_given
+        if given is None:
+            return None
+        return Suggested(self._now(), len(self.sweep.trials), given.params, GIVEN, given.details)
 
     @property
     def wants_answer(self) -> bool:
         """Whether the sampler is to be asked what to train now."""
-        return self.sweep.free_slots > 0 or self.sweep.may_continue
+        sweep = self.sweep
+        return (sweep.free_slots > 0 and sweep.next_given is None) or sweep.may_continue
 
     def question(self, history: Sequence[TrialRecord]) -> Callable[[], tuple[int, Answer]]:
         """Returns what asks the sampler, in any thread, and returns the number of the next trial and the answer.
@@ -175,7 +209,7 @@ class DecisionLoop:
             StorageError: If the journal cannot be written.
         """
         self._step(facts)
-        while self.wants_answer and (facts := self.suggested(*self.question(self.sweep.history)())):
+        while facts := (self._next() or self._asked()):
             self._step(facts)
 
     def _step(self, facts: Iterable[Fact]) -> None:

@@ -79,6 +79,10 @@ class DriverActor:
         """Ends one trial, or the whole run."""
         return await self._work.cancel(trial, why)
 
+    async def steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Records what a user asks for."""
+        return await self._work.steer(request)
+
     async def interrupt(self, grace_s: float | None = None) -> None:
         """Ends the training processes but not the run."""
         await self._work.interrupt(grace_s)

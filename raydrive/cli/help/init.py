@@ -64,11 +64,11 @@ def init(
         return _write_example(example, force)
     _check(script, output, force)
     from raydrive.sweepfile.draft.drafted_file import drafted_sweep, tuned_options  # lazy: raydrive.sweepfile, 0.1 s
-    from raydrive.sweepfile.draft.metric_guess import (
+    from raydrive.sweepfile.draft.metric_guess import (  # lazy: raydrive.sweepfile, 0.1 s
         MetricGuess,
         goal_of,
         logged_metric,
-    )  # lazy: raydrive.sweepfile, 0.1 s
+    )
     from raydrive.sweepfile.draft.script_options import script_facts  # lazy: raydrive.sweepfile, 0.1 s
 
     try:

@@ -165,6 +165,15 @@ class Curves:
         self._over[trial] = over
         del self._curves[trial]
 
+    @property
+    def dropped(self) -> bool:
+        """Whether values of trials that are over were given up."""
+        return bool(self._over)
+
+    def keep_values(self) -> None:
+        """Keeps the values of trials that are closed from now on."""
+        self._needs = None
+
     def _complete_columns(self, needs: PolicyNeeds, length: int) -> None:
         """Makes the columns that will be asked for at intervals of a trial whose values go."""
         for k in needs.between(self._complete_to, length):

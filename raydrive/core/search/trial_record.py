@@ -33,6 +33,8 @@ class TrialRecord:
     """The interval at which it pauses; None: it trains to its end."""
     noise: float | None = None
     """Standard error of ``value``, where it is the mean of several trials; None = of one trial, or not known."""
+    outside: bool = False
+    """Whether its configuration is no point of the search space, which an edit of the run has changed since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.out_of_memory.recognition import HOST
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, INFEASIBLE, Close, Ended, Finish, Launch, Lost
 from raydrive.core.sweep.missing_metric import missing_text
+from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.state import State, Trial, backoff_s, end_text, failure_text, losses_text
 
 
@@ -30,7 +31,7 @@ def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, config:
         return Close(fact.trial, FAILED, trial.why_with(missing_text(config.metric.name, trial.logged)))
     if trial.oom:
         return after_oom(fact.error, trial, config)
-    if trial.failures < limits.max_attempts:
+    if trial.failures - trial.forgiven[0] < limits.max_attempts:
         return launch(trial)
     return Close(fact.trial, FAILED, trial.why_with(failure_text(fact, trial)))
 
@@ -59,26 +60,32 @@ def after_loss(fact: Lost, trial: Trial, limits: Limits, config: RunConfig) -> L
         return Close(fact.trial, CANCELED, trial.why)
     if trial.oom:
         return after_oom(fact.why, trial, config)
-    if limits.max_losses is not None and trial.losses > limits.max_losses:
+    if limits.max_losses is not None and trial.losses - trial.forgiven[1] > limits.max_losses:
         return Close(fact.trial, FAILED, f"{losses_text(trial)}; max_losses is {limits.max_losses}")
     not_before = trial.launched_at + backoff_s(trial.losses_without_progress)
     return launch(trial, not_before if not_before > fact.at else None)
 
 
-def launch(trial: Trial, not_before: float | None = None, memory: float | None = None, why: str = "") -> Launch:
-    """Returns the decision to start the next attempt of a trial.
+def launch(
+    trial: Trial, not_before: float | None = None, memory: float | None = None, *, fresh: bool = False, why: str = ""
+) -> Launch:
+    """Returns the decision to start the next attempt of a trial, at a time or at once.
 
     Args:
         trial: The trial.
-        not_before: When, seconds since the epoch; None = at once.
-        memory: Bytes that it reserves; None = as before.
-        why: Why a paused trial goes on.
+        not_before: When, in seconds since the epoch; None = at once.
+        memory: Bytes of memory that it reserves; None = as many as before.
+        fresh: Whether it begins at the start, even where it has a checkpoint.
+        why: Why it goes on, where it was paused.
     """
+    memory = trial.memory if memory is None else memory
+    number, attempt, params = trial.number, trial.attempt + 1, plain_params(trial.params)
+    if fresh:
+        return Launch(number, attempt, params, None, 0, not_before, memory=memory, why=why)
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
-    number, attempt, params = trial.number, trial.attempt + 1, trial.params
-    memory = trial.memory if memory is None else memory
-    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last, memory, why)
+    known = (not_before, recorded, first, last)
+    return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory=memory, why=why)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:

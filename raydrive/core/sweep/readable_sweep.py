@@ -11,6 +11,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
 from raydrive.core.sweep.missing_metric import any_logged
 from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
+from raydrive.core.sweep.steering_state import Given, Steering
 
 
 class ReadableSweep:
@@ -22,6 +23,8 @@ class ReadableSweep:
     curves: Curves
     history: History
     """The trials as samplers see them."""
+    steering: Steering
+    """What users did to the run."""
     _state: State
     _keeps_best: bool
 
@@ -113,9 +116,15 @@ class ReadableSweep:
     @property
     def free_slots(self) -> int:
         """How many further configurations could be launched now."""
-        if self._state.exhausted:
+        if self._state.exhausted and not self.steering.given:
             return 0
         return max(0, min(self._room, self.limits.max_total_runs - len(self._state.trials)))
+
+    @property
+    def next_given(self) -> Given | None:
+        """The configuration that a user gave and that comes next; None where the sampler is to be asked."""
+        given = self.steering.given
+        return given[0] if given and len(self._state.trials) >= len(self.config.lineage.continued) else None
 
     @property
     def may_continue(self) -> bool:
@@ -132,7 +141,7 @@ class ReadableSweep:
     def _room(self) -> int:
         """How many attempts could be launched now; below 0 where a resume has lowered the limit."""
         state = self._state
-        if state.ending or state.finished or not state.epoch:
+        if state.ending or state.finished or self.steering.paused or not state.epoch:
             return 0
         return self.limits.max_concurrent_runs - len(state.open)
 
@@ -140,7 +149,8 @@ class ReadableSweep:
     def _may_begin(self) -> bool:
         """Whether new trials can come, now or later."""
         state = self._state
-        return not (state.ending or state.exhausted) and len(state.trials) < self.limits.max_total_runs
+        more = not state.exhausted or bool(self.steering.given)
+        return more and not state.ending and len(state.trials) < self.limits.max_total_runs
 
     @property
     def due_at(self) -> float | None:

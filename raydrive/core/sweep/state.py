@@ -64,6 +64,8 @@ class Trial:
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    forgiven: tuple[int, int] = (0, 0)
+    """Failures and losses of attempts before it was tried again by a user, which no limit counts any more."""
     losses_without_progress: int = 0
     """Losses in a row without a new interval or checkpoint in between."""
     lost_on: tuple[str, ...] = ()
@@ -235,15 +237,15 @@ class Counts:
         """All of them."""
         return self.completed + self.canceled + self.failed
 
-    def add(self, state: str, has_metric: bool) -> None:
-        """Counts a trial that was just closed."""
+    def add(self, state: str, has_metric: bool, by: int = 1) -> None:
+        """Counts a trial that was just closed; with -1 one that is open again."""
         if state == COMPLETED:
-            self.completed += 1
+            self.completed += by
         elif state == CANCELED:
-            self.canceled += 1
+            self.canceled += by
         else:
-            self.failed += 1
-        self.without_metric += not has_metric
+            self.failed += by
+        self.without_metric += by * (not has_metric)
 
 
 class History(Sequence[TrialRecord]):
@@ -290,8 +292,8 @@ class History(Sequence[TrialRecord]):
     def frozen(self) -> tuple[TrialRecord, ...]:
         """Returns a copy that another thread may read while the run goes on.
 
-        Closed trials never change again and are copied once, so that a question late in a long run costs no more than
-        the list of its trials.
+        Closed trials change only when they are tried again, and are copied once, so that a question late in a long run
+        costs no more than the list of its trials.
         """
         self._pending.extend(range(len(self._copies), len(self._trials)))
         unsettled = []
@@ -304,6 +306,11 @@ class History(Sequence[TrialRecord]):
             self._copies[number : number + 1] = [seen]
         self._pending = unsettled
         return tuple(self._copies)
+
+    def reopen(self, number: int) -> None:
+        """A trial that was over is open again."""
+        if number < len(self._copies) and number not in self._pending:
+            self._pending.append(number)
 
 
 @dataclass(slots=True)
@@ -381,8 +388,8 @@ class State:
 
 def stop_all(state: State, why: str) -> tuple[Stop, ...]:
     """Returns the decisions that end all open trials which nothing ends yet, because the run is ending."""
-    going = (one for one in state.open.values() if one.stop_by in ("", BY_PAUSE))
-    return tuple(Stop(one.number, one.attempt, why, "run") for one in going)
+    ends = [one for _, one in sorted(state.open.items()) if one.stop_by in ("", BY_PAUSE)]
+    return tuple(Stop(one.number, one.attempt, why, "run") for one in ends)
 
 
 def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:

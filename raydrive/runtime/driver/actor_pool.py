@@ -40,13 +40,18 @@ STARTING_S = 20.0
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it began"
+OUTDATED = "an edit changed what trials run with"
 
 
 class _Slot:
     """A trial actor: starting until it has its reservation, then idle or busy."""
 
-    def __init__(self, actor: Any, memory: float | None = None) -> None:
+    def __init__(self, actor: Any, factory: TrialActorFactory, memory: float | None = None) -> None:
         self.actor = actor
+        self.factory = factory
+        """What has made or found it."""
+        self.outdated = False
+        """Whether it was made before an edit of what trials run with: it takes no further attempt."""
         self.memory = memory
         """Bytes of memory that it reserves; None = those of the run's resources."""
         self.asked_at = time.monotonic()
@@ -179,7 +184,7 @@ class ActorPool:
 
     def _await(self, actor: Any, memory: float | None = None) -> None:
         """Takes an actor that was asked for; it has work when it has its reservation."""
-        slot = _Slot(actor, memory)
+        slot = _Slot(actor, self._factory, memory)
         self._starting.append(slot)
         self._spawn(self._start(slot))
 
@@ -211,6 +216,9 @@ class ActorPool:
         slot.launch = None
         if self._closed:
             self._kill(slot, "the run is over")
+        elif slot.outdated:
+            self._kill(slot, OUTDATED)
+            self._serve()
         if slot.killed or self._let_go:
             return
         self._idle.append(slot)
@@ -226,6 +234,23 @@ class ActorPool:
         for slot in [*self._starting[::-1], *self._idle][: max(0, spare)]:
             self._kill(slot, "nothing left to do")
             (self._idle if slot in self._idle else self._starting).remove(slot)
+
+    def reconfigure(self, config: RunConfig, generation: int) -> None:
+        """Later attempts run in actors of an edited configuration; those that train go on to the end of their attempt.
+
+        Args:
+            config: The configuration of the run from now on.
+            generation: Revision of the edit.
+        """
+        self._config = config
+        self._factory = self._factory.after_edit(config.to_json(), generation)
+        for slot in [*self._starting, *self._idle]:
+            self._kill(slot, OUTDATED)
+        self._starting.clear()
+        self._idle.clear()
+        for slot in self._busy.values():
+            slot.outdated = True
+        self._serve()
 
     def kill_all(self) -> None:
         """Kills every actor; their guards end the process trees."""
@@ -286,7 +311,7 @@ class ActorPool:
         if self._let_go:
             return
         slot.killed = slot.killed or why
-        self._factory.kill(slot.actor)
+        slot.factory.kill(slot.actor)
 
     # ------------------------------------------------------------------ taking over
 
@@ -305,7 +330,10 @@ class ActorPool:
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         known = {trial.actor for trial in trials}
         memory = {trial.actor: trial.memory for trial in trials}
-        slots = {name: _Slot(actor, memory.get(name)) for name, actor in self._factory.find_existing().items()}
+        existing = self._factory.find_existing()
+        slots = {name: _Slot(actor, self._factory, memory.get(name)) for name, actor in existing.items()}
+        for name, slot in slots.items():
+            slot.outdated = not self._factory.is_current(name)
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))
@@ -389,7 +417,9 @@ class ActorPool:
                 self._kill(slot, "trials cannot begin there")
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
-            elif not self._factory.is_whole(slot.actor):
+            elif slot.outdated:
+                self._kill(slot, OUTDATED)
+            elif not slot.factory.is_whole(slot.actor):
                 self._kill(slot, "its trial has given the reservation back")
         except StaleEpochError:  # a newer driver has it: not ours to judge any more
             self.detach()

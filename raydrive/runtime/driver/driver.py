@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
 from raydrive.core.records import Fact
+from raydrive.core.steering.edit_checks import effective
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.running_driver import Pool, RunningDriver
+from raydrive.runtime.driver.steering import folded_anew, trial_generation
 from raydrive.runtime.driver.user_classes import read_runnable
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import WireEvent
@@ -36,6 +38,7 @@ class Pools(Protocol):
         epoch: int,
         post: Callable[[Sequence[Fact]], Any],
         record: Callable[[Sequence[Fact]], Awaitable[None]],
+        generation: int = 0,
     ) -> Pool:
         """Returns the runner."""
 
@@ -144,6 +147,15 @@ class Driver:
         """
         return (await self._in_charge()).cancel(trial, why)
 
+    async def steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Records what a user asks for; returns what was recorded, and when it takes effect.
+
+        Raises:
+            ConfigError: If it cannot be done.
+            RaydriveError: If the run has changed meanwhile.
+        """
+        return await (await self._in_charge()).steering.steer(request)
+
     async def interrupt(self, grace_s: float | None = None) -> None:
         """Ends the training processes but not the run: ``raydrive resume`` goes on with it.
 
@@ -176,15 +188,20 @@ class Driver:
 
     def _take_charge(self) -> RunningDriver:
         try:
-            config, warm_start, sampler = read_runnable(self._layout)
+            config, warm_start, sampler, runnable = read_runnable(self._layout)
             writer = JournalWriter.open(self._layout.journal)
-            sweep, entries = self._replayed(Sweep(config, warm_start, lean=True))
+            lean = Sweep(config, warm_start, lean=True)
+            lean.runnable = runnable
+            sweep, entries = self._replayed(lean)
         except BaseException:
             self._pools.discard()
             raise
         mailbox = Mailbox()
-        pool = self._pools.make(config, writer.epoch, mailbox.post, mailbox.record)
+        config = effective(sweep)
+        pool = self._pools.make(config, writer.epoch, mailbox.post, mailbox.record, trial_generation(sweep))
         decision_loop = DecisionLoop(sweep, sampler, pool, writer, time.time)
+        if sweep.steering.resampled:
+            decision_loop.sampler = decision_loop.made_sampler()
         notices = self._notices(config, sweep)
         return RunningDriver(
             self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over, notices
@@ -210,4 +227,4 @@ class Driver:
         lost = missing(read_heartbeat(self._layout).entries, reader.entries)
         if lost:
             raise DamagedJournalError(lost)
-        return sweep, reader.entries
+        return folded_anew(self._layout, sweep) if sweep.outgrown else sweep, reader.entries

@@ -16,8 +16,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
-from raydrive.core.records import RUNNING, Cancelled, Ended, Lost, Started, Ticked
+from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started, Ticked
+from raydrive.core.steering.edit_checks import effective
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.heartbeat import dump_heartbeat
@@ -27,6 +29,16 @@ from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
+from raydrive.runtime.driver.steering import (
+    PROPOSALS,
+    Proposals,
+    Steering,
+    asks_for_more,
+    changes_trials,
+    folded_anew,
+    parts,
+    trial_generation,
+)
 from raydrive.runtime.driver.user_classes import why_it_failed
 from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
@@ -54,6 +66,9 @@ class Pool(TrialRunner, Protocol):
 
     def renew(self) -> None:
         """Renews the leases of the actors."""
+
+    def reconfigure(self, config: RunConfig, generation: int) -> None:
+        """Has later attempts run with an edited configuration."""
 
     def waiting(self) -> dict[int, str]:
         """Returns why attempts wait for room, by trial."""
@@ -132,9 +147,12 @@ class RunningDriver:
         self._notices = notices
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
         self._ack_pacer = AckPacer()
+        self.steering = Steering(mailbox, lambda: self.sweep)
+        """Takes what users ask for."""
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking = False
+        self._proposals = Proposals(decision_loop)
         self._interrupted = False
         self._state = RUNNING
         """Of a run that is not over, for the heartbeat."""
@@ -269,23 +287,36 @@ class RunningDriver:
         facts, decision_loop = received.facts, self._decision_loop
         if self._interrupted:  # what was logged counts; that the trials end is no failure of theirs
             facts = [fact for fact in facts if not isinstance(fact, Ended | Lost | Ticked)]
-        with self._watch.during(self._note_held_up):
-            batch = decision_loop.judge(facts)
-        if batch.lines:
-            await self._write(batch)
+        in_parts = list(parts(facts))
+        batches = [await self._judge_part(part, more=part is not in_parts[-1]) for part in in_parts]
         received.acknowledge()
-        decision_loop.act(batch)
-        if self._notices is not None:
-            self._notices.after(batch.decisions)
-        if batch.decisions:
+        for batch in batches:
+            decision_loop.act(batch)
+            if self._notices is not None:
+                self._notices.after(batch.decisions)
+        if any(batch.decisions for batch in batches):
             self._pool.trim(self._still_needed())
         if not decision_loop.sampler.cheap:
             self._ask()
 
+    async def _judge_part(self, facts: Sequence[Fact], *, more: bool) -> Batch:
+        """Judges facts and makes them durable; an edit or a retry is a part of its own."""
+        decision_loop = self._decision_loop
+        facts = [fact for fact in facts if not isinstance(fact, PROPOSALS) or self._proposals.is_current(fact)]
+        if asks_for_more(self.sweep, facts):
+            decision_loop.sweep = await self._in_journal_thread(folded_anew, self._layout, self.sweep)
+        with self._watch.during(self._note_held_up):
+            batch = decision_loop.judge(facts, more=more)
+        if batch.lines:
+            await self._write(batch)
+        if changes_trials(facts):
+            self._pool.reconfigure(effective(self.sweep), trial_generation(self.sweep))
+        return batch
+
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""
         sweep = self.sweep
-        if sweep.ending or sweep.finished:
+        if sweep.ending or sweep.finished or sweep.steering.paused:
             return 0
         new = 0 if sweep.exhausted else sweep.limits.max_total_runs - len(sweep.trials)
         return min(new + len(sweep.paused_trials), sweep.limits.max_concurrent_runs)
@@ -319,8 +350,8 @@ class RunningDriver:
                 self._entries += len(batch.lines)
                 return
 
-    async def _in_journal_thread(self, work: Any, *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._journal_thread, work, *arguments)
+    async def _in_journal_thread(self, work: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._journal_thread, work, *arguments)
 
     def _ask(self) -> None:
         """Has an expensive sampler think in its own thread, one configuration at a time."""
@@ -330,7 +361,7 @@ class RunningDriver:
 
     async def _think(self) -> None:
         decision_loop, event_loop = self._decision_loop, asyncio.get_running_loop()
-        question = decision_loop.question(self.sweep.history.frozen())
+        sampler, question = decision_loop.sampler, decision_loop.question(self.sweep.history.frozen())
         try:
             number, answer = await event_loop.run_in_executor(self._sampler_thread, question)
         except Exception as error:
@@ -338,7 +369,7 @@ class RunningDriver:
             raise
         self._asking = False
         if facts := decision_loop.suggested(number, answer):  # without any, a later turn asks again
-            self._mailbox.post(facts)
+            self._mailbox.post(self._proposals.made(facts, sampler))
 
     # ------------------------------------------------------------------ time
 

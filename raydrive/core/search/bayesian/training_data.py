@@ -94,7 +94,7 @@ class TrainingDataReader:
         open_rows: list[Array] = []
         means: list[bool] = []
         for place, trial in enumerate(seen):
-            row = self._row(place, trial.params)
+            row = None if trial.outside else self._row(place, trial.params)
             if row is None:
                 continue
             if trial.state not in TERMINAL:
