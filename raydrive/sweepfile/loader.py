@@ -68,6 +68,8 @@ from raydrive.sweepfile.variables import confidential_notes, read_sources
 _NUMBERS = ("initial_points", "max_intervals", "min_intervals")
 _OPTIONS = ("type", "rule", "algorithm", "points_to_evaluate", "fidelity", *_NUMBERS)
 """Keys of ``sampling_algorithm`` that the sampling itself checks."""
+OWN_SEEDS = "raydrive.repeats"
+"""Where a file has the parameter that trials get beside those of its search space."""
 _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
 
@@ -200,11 +202,7 @@ class _Reader:
             return None
         if self._reaches_nothing(config.trial, sampling.space, source):
             return None
-        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
-        names = {**sampling.space.expressions, **_seeds(self.raw)}
-        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
-        self.notes += quoted_notes(keys.trial.command, sampling.space)
-        notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+        notes = self._notes(config)
         submission = Submission(
             config=config,
             source_directory=source,
@@ -215,6 +213,15 @@ class _Reader:
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
+
+    def _notes(self, config: RunConfig) -> tuple[str, ...]:
+        """What a user should know, each with its place."""
+        space = config.sampling.space
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
+        names = {**space.expressions, **_seeds(self.raw)}
+        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(config.trial.command, space)
+        return tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
 
     def _source(self) -> Path | None:
         code = _dig(self.raw, "trial.code")
@@ -345,7 +352,8 @@ class _Reader:
         found = unflattenable(space, spec.command, flatten=spec.flatten)
         found += unused_parameters(spec, [*space.expressions, *_seeds(self.raw)], source, yaml=True)
         if found:
-            self._take(ConfigError(found))
+            own = {f"search_space.{name}": f"{OWN_SEEDS}.parameter" for name in _seeds(self.raw)}
+            self._take(ConfigError(found), own)
         return bool(found)
 
     def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
@@ -414,7 +422,7 @@ _RESERVED = {f"resources.{name}": f"raydrive.resources.{name}" for name in Resou
 
 def _seeds(raw: Mapping[str, Any]) -> dict[str, None]:
     """The parameter by which repeats of a configuration differ, where there are some."""
-    repeats = _dig(raw, "raydrive.repeats")
+    repeats = _dig(raw, OWN_SEEDS)
     name = repeats.get("parameter", "seed") if isinstance(repeats, dict) else None
     return {name: None} if isinstance(name, str) else {}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 GROUPS: dict[str, tuple[str, ...]] = {
     "Run": ("init", "validate", "submit", "resume"),
     "Look": (
-        *("list", "status", "watch", "trials", "logs", "best", "compare", "history", "diff"),
+        *("list", "status", "watch", "top", "trials", "logs", "best", "compare", "diff", "history"),
         *("report", "studio", "whatif", "export"),
     ),
-    "Control": ("cancel", "pause", "unpause", "edit", "add", "retry", "stop", "note"),
+    "Control": ("cancel", "stop", "pause", "unpause", "edit", "add", "retry", "note"),
     "Azure ML and other tools": ("run-script", "run-notebook", "convert"),
     "Tools": ("explain", "doctor", "log", "schema"),
 }

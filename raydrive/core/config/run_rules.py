@@ -12,8 +12,8 @@ from raydrive.core.config.resource_dict import amounts_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.finish import rules as finish_rules
+from raydrive.core.finish.budgets import misfits
 from raydrive.core.finish.rules import FinishWhen, finish_when_of
-from raydrive.core.finish.spending import misfits
 from raydrive.core.notices import rules as notify_rules
 from raydrive.core.notices.rules import Notify, notify_of
 from raydrive.core.out_of_memory import rules as oom_rules

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from raydrive.core.early_stopping.comparisons import Rank, RunningMedian
 from raydrive.core.early_stopping.incumbents import Incumbents
 from raydrive.core.early_stopping.retention import ClosedCurve, PolicyNeeds
-from raydrive.core.early_stopping.trial_curve import MARK, WORST, Curve
+from raydrive.core.early_stopping.trial_curve import MARK, WORST, Curve, mean_until, top_until
 from raydrive.core.early_stopping.verdict import trial_name
 from raydrive.core.lazy_numpy import np
 from raydrive.core.numbers import as_float
@@ -139,7 +139,7 @@ class Curves:
         if interval in self._bests:
             insort(self._bests[interval], curve.top)
         if interval in self._means:
-            insort(self._means[interval], curve.mean_until(interval, self._score))
+            insort(self._means[interval], mean_until(curve, interval, self._score))
         if self._results is not None:
             self._results.touch(trial)
         return True
@@ -360,7 +360,7 @@ class Curves:
             return over.top if over is not None else None
         if k >= curve.top_at:
             return curve.values[curve.top_at - 1] if curve.top_at else None
-        top = curve.top_until(k, self._score)
+        top = top_until(curve, k, self._score)
         if top == WORST:
             return None
         return top if self.maximize else -top
@@ -412,7 +412,7 @@ class Curves:
             column = self._bests[k] = self._asked_column(k, means=False)
         if k in self._unsorted:
             self._sort(k)
-        top = curve.top_until(k, self._score)
+        top = top_until(curve, k, self._score)
         worse = bisect_left(column, top)
         return Rank(len(column), worse, bisect_right(column, top, worse) - worse)
 
@@ -436,5 +436,5 @@ class Curves:
 
     def _column(self, k: int, means: bool) -> array[float]:
         """Sorts what the trials have at interval k: once, when first asked; ``add`` keeps it up after that."""
-        until, score = (Curve.mean_until if means else Curve.top_until), self._score
+        until, score = (mean_until if means else top_until), self._score
         return array("d", sorted(until(curve, k, score) for curve in self._curves.values() if len(curve.values) >= k))

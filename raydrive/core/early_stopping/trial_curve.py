@@ -28,22 +28,30 @@ class Curve:
         self.start = 0
         """Values that were logged in an earlier run."""
 
-    def top_until(self, k: int, score: Callable[[float], float]) -> float:
-        """Returns the largest score over intervals 1..k, given what the score of a value is."""
-        if k >= self.top_at:
-            return self.top
-        start = k // MARK * MARK
-        top = self.marks[start // MARK * 2 - 2] if start and self.marks is not None else WORST
-        return max(top, max(map(score, self.values[start:k]), default=WORST))
 
-    def mean_until(self, k: int, score: Callable[[float], float]) -> float:
-        """Returns the mean score over intervals 1..k, given what the score of a value is."""
-        if k == len(self.values):
-            total = self.total
-        else:
-            start = k // MARK * MARK
-            total = self.marks[start // MARK * 2 - 1] if start and self.marks is not None else 0.0
-            for value in self.values[start:k]:  # in this order, to the same bit as when it was the last interval
-                total += score(value)
-        # A mean is never better than the best; rounding makes it so: (0.1 + 0.1 + 0.1) / 3 > 0.1.
-        return min(total / k, self.top_until(k, score))
+def top_until(curve: Curve, k: int, score: Callable[[float], float]) -> float:
+    """Returns the largest score of a curve over its intervals 1..k.
+
+    Args:
+        curve: The curve.
+        k: From 0.
+        score: Gives the score of a value.
+    """
+    if k >= curve.top_at:
+        return curve.top
+    start = k // MARK * MARK
+    top = curve.marks[start // MARK * 2 - 2] if start and curve.marks is not None else WORST
+    return max(top, max(map(score, curve.values[start:k]), default=WORST))
+
+
+def mean_until(curve: Curve, k: int, score: Callable[[float], float]) -> float:
+    """Returns the mean score of a curve over intervals 1..k, of which it has so many; arguments as ``top_until``."""
+    if k == len(curve.values):
+        total = curve.total
+    else:
+        start = k // MARK * MARK
+        total = curve.marks[start // MARK * 2 - 1] if start and curve.marks is not None else 0.0
+        for value in curve.values[start:k]:  # in this order, to the same bit as when it was the last interval
+            total += score(value)
+    # A mean is never better than the best; rounding makes it so: (0.1 + 0.1 + 0.1) / 3 > 0.1.
+    return min(total / k, top_until(curve, k, score))

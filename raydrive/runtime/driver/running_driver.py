@@ -22,6 +22,7 @@ from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.decision_loop import Batch, DecisionLoop
 from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.driven_parts import EpochWriter, Pool
+from raydrive.runtime.driver.dropped_checkpoints import DroppedCheckpoints
 from raydrive.runtime.driver.followers.followers import Followers
 from raydrive.runtime.driver.heartbeats import Heartbeats
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
@@ -90,6 +91,7 @@ class RunningDriver:
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
         self._followers = followers
         self._ack_pacer = AckPacer()
+        self._dropped = DroppedCheckpoints(layout)
         self.steering = Steering(mailbox, lambda: self.sweep)
         """Takes what users ask for."""
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
@@ -232,6 +234,7 @@ class RunningDriver:
             self._followers.after(batch.decisions)
         if any(batch.decisions for batch in batches):
             self._pool.trim(self._still_needed())
+            self._dropped.after(self.sweep, batches)
         if not decision_loop.sampler.cheap:
             self._ask()
 
@@ -255,7 +258,7 @@ class RunningDriver:
         if sweep.ending or sweep.finished or sweep.steering.paused:
             return 0
         new = 0 if sweep.exhausted else sweep.limits.max_total_runs - len(sweep.trials)
-        return min(new + len(sweep.paused_trials), sweep.limits.max_concurrent_runs)
+        return min(new + sweep.paused_count, sweep.limits.max_concurrent_runs)
 
     async def _write(self, batch: Batch) -> None:
         """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.

@@ -15,7 +15,7 @@ function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, n
 }
 
 const MOST_CHARTS = 24;
-const goesOn = (t) => t.state === "Running" || t.state === "Queued";
+const goesOn = (t) => t.state === "Running" || t.state === "Queued" || t.state === "Paused";
 
 // What the model expected, in words: its logarithm is for the search, not for people.
 const inWords = (key, value) => key === "log_expected_improvement" && typeof value === "number"
