@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from raydrive.core.views.savings import Saving
     from raydrive.core.views.summary import Summary
 
-STATES = ("queued", "running", "interrupted", "completed", "canceled", "failed")
+STATES = ("queued", "running", "interrupted", "paused", "completed", "canceled", "failed")
 """Columns of ``list``: numbers of trials."""
 
 
