@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,18 @@ def log_h(z: Array) -> Array:
     asymptote = -2.0 * np.log(-x)
     out[~near] = -0.5 * z[~near] ** 2 - _C1 + np.where(x > -1e3, tail, asymptote)
     return out
+
+
+class Score(Protocol):
+    """What is to be maximised."""
+
+    def __call__(self, features: Array, /) -> Array:
+        """Returns it at points, shape ``(m,)``."""
+        ...
+
+    def with_gradient(self, features: Array, /) -> tuple[Array, Array]:
+        """Returns it ``(m,)`` and its gradient by the features ``(m, p)``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -202,7 +215,7 @@ def _reflected(x: Array) -> Array:
 
 def maximise(
     features: FeatureEncoder,
-    score: LogEI,
+    score: Score,
     rows: Array,
     free: Callable[[Array], NDArray[np.bool_]],
     rng: np.random.Generator,
@@ -251,7 +264,7 @@ def _distinct_starts(values: Array, rng: np.random.Generator, count: int) -> NDA
     return np.concatenate([best, rest[np.argsort(-gumbel, kind="stable")[: count - len(best)]]])
 
 
-def _climb(features: FeatureEncoder, score: LogEI, rows: Array, values: Array, iterations: int) -> tuple[Array, Array]:
+def _climb(features: FeatureEncoder, score: Score, rows: Array, values: Array, iterations: int) -> tuple[Array, Array]:
     """Gradient ascent on the continua of all rows at once; their problems are independent, so one L-BFGS-B serves."""
     free = features.continuous
     active = ~np.isnan(rows[:, free])
@@ -279,7 +292,7 @@ def _climb(features: FeatureEncoder, score: LogEI, rows: Array, values: Array, i
 
 def _step(
     features: FeatureEncoder,
-    score: LogEI,
+    score: Score,
     rows: Array,
     values: Array,
     free: Callable[[Array], NDArray[np.bool_]],

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.linalg import lapack
+from scipy.special import log_ndtr
 
 from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.acquisition import log_h
 from raydrive.core.search.bayesian.kernel import covariance, with_slopes
-from raydrive.core.search.fidelity.curve_kernel import CurvePoints, Index, Scales, cholesky, decay, wandering
-from scipy.special import log_ndtr
+from raydrive.core.search.fidelity.curve_kernel import CurvePoints, Index, Scales, cholesky, decay
 
 
 @dataclass(frozen=True)
