@@ -199,11 +199,7 @@ class _Reader:
             return None
         if self._reaches_nothing(config.trial, sampling.space, source):
             return None
-        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
-        names = {**sampling.space.expressions, **_seeds(self.raw)}
-        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
-        self.notes += quoted_notes(keys.trial.command, sampling.space)
-        notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+        notes = self._told(keys.trial.command, config.trial, sampling.space)
         submission = Submission(
             config=config,
             source_directory=source,
@@ -214,6 +210,13 @@ class _Reader:
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
+
+    def _told(self, command: str, trial: TrialSpec, space: Space) -> tuple[str, ...]:
+        """The warnings, each with its place."""
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
+        self.notes += [*unused_notes(trial, {**space.expressions, **_seeds(self.raw)}), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(command, space)
+        return tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
 
     def _source(self) -> Path | None:
         code = _dig(self.raw, "trial.code")
