@@ -125,8 +125,7 @@ class ScriptRunConfig:
         self.arguments = tuple(arguments or ())
         self.command = command
         self.environment_variables = dict(environment_variables or {})
-        self.max_run_duration_seconds = max_run_duration_seconds
-        self.python = python
+        self.max_run_duration_seconds, self.python = max_run_duration_seconds, python
         self.environment_file, self.environments = environment_file, environments
         self.preload, self.allow_pip_install = tuple(preload), bool(allow_pip_install)
         self.secrets = {name: _source(source) for name, source in (secrets or {}).items()}
