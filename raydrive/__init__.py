@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         NoTerminationPolicy,
         TruncationSelectionPolicy,
     )
-    from raydrive.core.early_stopping.successive_halving import SuccessiveHalvingPolicy
+    from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
     from raydrive.core.early_stopping.verdict import Verdict
     from raydrive.core.errors import (
         ClusterError,
@@ -95,7 +95,7 @@ _HOMES = {
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
-    "raydrive.core.early_stopping.successive_halving": ("SuccessiveHalvingPolicy",),
+    "raydrive.core.early_stopping.halving_policy": ("SuccessiveHalvingPolicy",),
     "raydrive.core.early_stopping.verdict": ("Verdict",),
     "raydrive.core.search.protocol": ("SamplingSpec",),
     "raydrive.core.search.trial_record": ("Continuation", "Suggestion"),

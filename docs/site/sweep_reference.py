@@ -7,8 +7,10 @@ from raydrive.sweepfile.reference.key_reference import SAME_AS, KeyReference, ke
 FORMS = ("early_termination.", "search_space.")
 """Beginnings of what has a page part of its own."""
 
-FIRST = ("trial", "search_space", "objective", "sampling_algorithm", "early_termination", "limits", "raydrive", "inputs",
-         "outputs", "experiment_name")  # fmt: skip
+FIRST = (
+    *("trial", "search_space", "objective", "sampling_algorithm", "early_termination", "limits", "raydrive"),
+    *("inputs", "outputs", "experiment_name"),
+)
 """Sections that most files have, before the others."""
 
 

@@ -39,6 +39,7 @@ from raydrive.core.config.option_words import FORMS, format_value
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.run_rules import PARTS, RunRules, shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
@@ -49,6 +50,7 @@ from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
+from raydrive.trackers.places import with_absolute_paths
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
@@ -237,6 +239,8 @@ class HyperDriveConfig:
             trials. ``HyperDriveRun`` objects, or texts: an id, a unique prefix, ``last``, a run's folder.
         resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
+        track: Trackers that follow the run live, and get it whole also where they are away for a while:
+            ``{"mlflow": URI, "wandb": {"project": NAME}, "tensorboard": DIR}``; ``docs/trackers.md``.
         preload: Modules that function trials are forked with.
         keep: Patterns of files that are kept with the trial, as those of ``ScriptRunConfig``, in addition to them.
         tags: Free text by name, kept with the run.
@@ -282,6 +286,7 @@ class HyperDriveConfig:
         resume_argument: bool | None = None,
         resume_from: RunLike | Sequence[RunLike] | None = None,
         resume_child_runs: ChildLike | Sequence[ChildLike] | None = None,
+        track: Mapping[str, Any] | None = None,
         preload: Sequence[str] = (),
         keep: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
@@ -302,6 +307,7 @@ class HyperDriveConfig:
             trial=dataclasses.replace(
                 self._trial_spec(reserved, kind, sampling, keep, metric_from_stdout),
                 **{name: given[name] for name in _OF_TRIALS},
+                track=with_absolute_paths(tracking_of(track)),
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
             limits=_limits(given, run_config),

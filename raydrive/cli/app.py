@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from raydrive import __version__
-from raydrive.cli import azure, compare, control, studio, submit, validate
+from raydrive.cli import azure, compare, control, studio, submit, track, validate
 from raydrive.cli import show as show_commands
 from raydrive.cli.console import EXIT_INTERRUPTED, say
 from raydrive.cli.help import explain, init
@@ -45,6 +45,7 @@ studio.register(app)
 azure.register(app)
 explain.register(app)
 init.register(app)
+track.register(app)
 app.registered_commands.sort(key=lambda one: place_of(str(one.name or getattr(one.callback, "__name__", ""))))
 
 

@@ -187,7 +187,7 @@ class _Reader:
                 policy=policy,
                 limits=limits_of(keys, own, sampling.space, rules.repeats.max if rules.repeats is not None else 1),
                 trial=replace(
-                    trial_of(keys, own, inputs, outputs, mapping, environment),
+                    trial_of(keys, own, inputs, outputs, mapping, self.base, environment),
                     resources=reserved,
                     distribution=distribution,
                     secrets=secrets,

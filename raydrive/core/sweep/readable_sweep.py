@@ -44,6 +44,11 @@ class ReadableSweep:
         return tuple(sorted(self._state.paused.values(), key=_number))
 
     @property
+    def paused_count(self) -> int:
+        """How many trials are paused."""
+        return len(self._state.paused)
+
+    @property
     def best(self) -> Best | None:
         """The trial with the best objective value; of equal best points the one that was logged first.
 

@@ -14,7 +14,7 @@ function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, n
 }
 
 const MOST_CHARTS = 24;
-const goesOn = (t) => t.state === "Running" || t.state === "Queued";
+const goesOn = (t) => t.state === "Running" || t.state === "Queued" || t.state === "Paused";
 
 // What the model expected, in words: its logarithm is for the search, not for people.
 const inWords = (key, value) => key === "log_expected_improvement" && typeof value === "number"
@@ -226,7 +226,7 @@ export class TrialPage {
   }
 
   cancel(t) {
-    if (!this.source.mayCancel || !["Running", "Queued"].includes(t.state)) return null;
+    if (!this.source.mayCancel || !["Running", "Queued", "Paused"].includes(t.state)) return null;
     const button = el("button", { class: "danger", onclick: async () => {
       if (!confirm(`End trial ${t.number}?`)) return;
       button.disabled = true;

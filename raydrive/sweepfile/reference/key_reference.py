@@ -150,10 +150,23 @@ def _fields(model: type[BaseModel], above: str) -> Iterator[tuple[str, _Field]]:
         yield path, _Field(kind, field.is_required(), default)
         if inner is not None and path not in SAME_AS:
             yield from _fields(inner, f"{path}.NAME" if path in NAMED else path)
+        elif inner is None:
+            yield from _properties(node, path)
+
+
+def _properties(node: dict[str, Any], above: str) -> Iterator[tuple[str, _Field]]:
+    """Yields the keys of a mapping that the core checks: the model has only its JSON Schema."""
+    for form in (node, *node.get("anyOf", ())):
+        for name, inner in form.get("properties", {}).items():
+            path = f"{above}.{name}"
+            yield path, _Field(_type_of(inner), name in form.get("required", ()))
+            yield from _properties(inner, path)
 
 
 def _type_of(node: dict[str, Any]) -> str:
     """Returns what a part of the JSON Schema accepts, in words."""
+    if node.get("type") == "object" and "properties" in node:
+        return "a mapping"
     if "description" in node and "type" in node:
         return str(node["description"])
     if "enum" in node:
@@ -163,6 +176,10 @@ def _type_of(node: dict[str, Any]) -> str:
         named = [one for one in forms if "enum" in one or one.get("type") != "string" or len(forms) == 1]
         return " or ".join(dict.fromkeys(_type_of(one) for one in named or forms))
     kind = node.get("type")
+    if kind in ("number", "integer") and "exclusiveMinimum" in node:
+        return f"{'a whole number' if kind == 'integer' else 'a number'} above {node['exclusiveMinimum']}"
+    if kind in ("number", "integer") and "minimum" in node:
+        return f"{'a whole number' if kind == 'integer' else 'a number'} of {node['minimum']} or more"
     if kind == "array":
         return "a list"
     if kind == "object":
@@ -190,6 +207,13 @@ def _forms() -> Iterator[tuple[str, str]]:
         "evaluation_interval": "a whole number of 1 or more",
         "delay_evaluation": "a whole number of 0 or more",
         "truncation_percentage": "a whole number from 1 to 99",
+        "mode": "promote or stop",
+        "min_intervals": "a whole number of 1 or more",
+        "max_intervals": "a whole number above min_intervals",
+        "reduction_factor": "a whole number of 2 or more",
+        "brackets": "a whole number of 1 or more",
+        "restart": "true or false",
+        "max_paused": "a whole number of 1 or more",
     }
     for key in dict.fromkeys(key for keys, _ in kinds.values() for key in keys):
         yield f"early_termination.{key}", types.get(key, "a number of 0 or more")

@@ -76,6 +76,7 @@ def fields() -> list[tuple[str, Any]]:
                 "flatten",
                 "flags",
                 "strict",
+                "style",
                 "resources",
             ):
                 found.append((f"{above}.{name}", field.default))
@@ -114,7 +115,7 @@ def test_a_word_finds_its_key(word: str, key: str) -> None:
 
 
 def test_a_word_may_mean_several_keys_or_none() -> None:
-    assert {one.key for one in find_keys("mode")} == {"inputs.NAME.mode", "outputs.NAME.mode"}
+    assert {one.key for one in find_keys("path")} == {"inputs.NAME.path", "outputs.NAME.path"}
     assert find_keys("gpu_count") == []
 
 

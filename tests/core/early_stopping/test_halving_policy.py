@@ -16,9 +16,9 @@ from raydrive.core import records
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.paused_trials import PausedTrials
 from raydrive.core.early_stopping.policies import policy_from_json
-from raydrive.core.early_stopping.successive_halving import SuccessiveHalvingPolicy
 from raydrive.core.errors import ConfigError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Close, Launch, Pause, Reported, Ticked
 from raydrive.core.search.random_search import RandomParameterSampling
@@ -83,7 +83,9 @@ def decisions(memory: Memory, kind: type[Any]) -> list[Any]:
 
 def test_a_whole_run_halves_exactly_when_nothing_comes_too_early() -> None:
     """With all trials at a time, each rung sees all that come to it: 27, 9, 3, 1, as in synchronous halving."""
-    sweep, memory = run_of(SuccessiveHalvingPolicy(max_intervals=27), value=lambda n: -float(n), at_a_time=27)
+    sweep, memory = run_of(
+        SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27), value=lambda n: -float(n), at_a_time=27
+    )
     assert sum(trial.state == COMPLETED for trial in sweep.trials) == 1
     assert sweep.trials[0].state == COMPLETED
     assert all(count >= least for count, least in zip(lengths(sweep).values(), (1, 1, 1, 1), strict=True))
@@ -98,10 +100,9 @@ def test_a_whole_run_halves_exactly_when_nothing_comes_too_early() -> None:
 @pytest.mark.parametrize("total", [1, 2, 3, 5, 25, 40])
 def test_a_run_ends_with_the_best_trial_trained_to_its_end(total: int, at_a_time: int, maximize: bool) -> None:
     values = random.Random(total).sample(range(100), total)
-    sweep, memory = run_of(
-        SuccessiveHalvingPolicy(max_intervals=27), lambda n: float(values[n]), total=total, at_a_time=at_a_time,
-        maximize=maximize,
-    )  # fmt: skip
+    policy = SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27)
+    options = {"total": total, "at_a_time": at_a_time, "maximize": maximize}
+    sweep, memory = run_of(policy, lambda n: float(values[n]), **options)
     assert sweep.finished is not None
     assert sweep.finished.state == COMPLETED
     best = values.index(max(values) if maximize else min(values))
@@ -111,7 +112,7 @@ def test_a_run_ends_with_the_best_trial_trained_to_its_end(total: int, at_a_time
 
 
 def test_no_interval_is_trained_twice() -> None:
-    sweep, memory = run_of(SuccessiveHalvingPolicy(max_intervals=27), total=40)
+    sweep, memory = run_of(SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27), total=40)
     reports = [fact for fact, _ in map(records.load, memory.lines) if isinstance(fact, Reported)]
     assert len(reports) == sum(sweep.curves.length(trial.number) for trial in sweep.trials)
     assert sum(trial.pauses for trial in sweep.trials) == len(decisions(memory, Pause)) > 20
@@ -119,7 +120,7 @@ def test_no_interval_is_trained_twice() -> None:
 
 def test_the_highest_rung_goes_first_and_a_new_trial_only_without_one() -> None:
     """Asked of the record: whenever a trial begins or goes on, no rung above it had one to promote."""
-    policy = SuccessiveHalvingPolicy(max_intervals=27)
+    policy = SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27)
     config, memory = config_of(policy, total=60), Memory()
     simulate(config, lambda n, _: ((1.0, math.sin(n)) for _ in range(27)), writer=memory)
     sweep, came_back = Sweep(config), 0
@@ -143,11 +144,13 @@ def test_the_highest_rung_goes_first_and_a_new_trial_only_without_one() -> None:
 
 
 def test_stop_has_no_paused_trials() -> None:
-    sweep, memory = run_of(SuccessiveHalvingPolicy(mode="stop", max_intervals=27), total=60)
+    sweep, memory = run_of(SuccessiveHalvingPolicy(mode="stop", min_intervals=1, max_intervals=27), total=60)
     assert not decisions(memory, Pause)
     assert max(trial.attempt for trial in sweep.trials) == 1
     assert sorted(lengths(sweep)) == [1, 3, 9, 27]
-    sweep, _ = run_of(SuccessiveHalvingPolicy(mode="stop", max_intervals=27), lambda n: -float(n), total=30)
+    sweep, _ = run_of(
+        SuccessiveHalvingPolicy(mode="stop", min_intervals=1, max_intervals=27), lambda n: -float(n), total=30
+    )
     assert sweep.trials[29].why.startswith(
         "successive halving: rung 1 at interval 1: best -29 is at place 30 of 30, not among the best 10 = ceil(30/3), "
         "which begin at -9"
@@ -170,7 +173,7 @@ def test_at_most_so_many_are_paused_and_those_with_the_least_prospect_go() -> No
 
 
 def test_brackets_are_hyperbands_shares_and_pass_their_rungs_unasked() -> None:
-    policy = SuccessiveHalvingPolicy(max_intervals=27, brackets=4)
+    policy = SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27, brackets=4)
     count = Counter(policy.bracket(n) for n in range(540))
     # n of Hyperband for R = 27, eta = 3: 27, 12, 6, 4 configurations
     assert {b: round(count[b] / 540 * 49) for b in range(4)} == {0: 27, 1: 12, 2: 6, 3: 4}
@@ -206,7 +209,7 @@ def test_training_that_saves_no_checkpoint_is_refused_or_starts_again() -> None:
 
 
 def test_what_a_pause_and_a_promotion_tell() -> None:
-    _, memory = run_of(SuccessiveHalvingPolicy(max_intervals=27), lambda n: 0.5 - n / 100, total=27)
+    _, memory = run_of(SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27), lambda n: 0.5 - n / 100, total=27)
     whys = [pause.why for pause in decisions(memory, Pause)]
     head = "successive halving: rung 1 at interval 1: best"
     assert whys[0] == f"{head} 0.5 is at place 1 of 1, and none goes on before 3 have reached it"
@@ -272,3 +275,8 @@ def test_the_v2_form() -> None:
     assert policy_from_json(raw) == policy_from_json(json.loads(json.dumps(policy.to_json()))) == policy
     assert policy_from_json("SuccessiveHalving") == SuccessiveHalvingPolicy()
     assert policy.rungs == (2, 6, 18)
+
+
+@pytest.mark.parametrize(("whole", "first"), [(None, 1), (9, 1), (27, 2), (50, 3), (1600, 100)])
+def test_the_first_rung_is_at_a_sixteenth_of_a_whole_training(whole: int | None, first: int) -> None:
+    assert SuccessiveHalvingPolicy(max_intervals=whole).rungs[0] == first

@@ -2,7 +2,7 @@
 
 Notation, with that of ``curves.py``:
 
-    r       ``min_intervals``
+    r       ``min_intervals``, the first rung
     R       ``max_intervals``
     eta     ``reduction_factor``
     rung j  the interval k = r * eta^j, where that is below R
@@ -46,6 +46,9 @@ PROMOTE, STOP = "promote", "stop"
 MODES = (PROMOTE, STOP)
 FARTHEST = 10**9
 """Without ``max_intervals`` no rung is beyond this interval."""
+SIXTEENTH = 16
+"""A first rung at such a part of a whole training is late enough to tell trials apart, on the curves of
+docs/less-training.md."""
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
@@ -65,8 +68,8 @@ class SuccessiveHalvingPolicy:
 
     mode: str = PROMOTE
     """``promote``: what is not among the best pauses, and may go on later; ``stop``: it is stopped."""
-    min_intervals: int = 1
-    """The first rung, 1 or more: no trial pauses or stops before it."""
+    min_intervals: int | None = None
+    """The first rung, 1 or more: no trial pauses or stops before it. None: a sixteenth of ``max_intervals``, or 1."""
     max_intervals: int | None = None
     """Intervals of a whole training, above ``min_intervals``: no rung is there or beyond. None: no end to the rungs."""
     reduction_factor: int = 3
@@ -86,9 +89,9 @@ class SuccessiveHalvingPolicy:
     def _problems(self) -> Iterator[Problem]:
         if self.mode not in MODES:
             yield Problem("policy.mode", show(self.mode), " or ".join(MODES))
-        for name, least in (("min_intervals", 1), ("reduction_factor", 2), ("brackets", 1)):
+        for name, least in (("reduction_factor", 2), ("brackets", 1)):
             yield from whole_problem(f"policy.{name}", getattr(self, name), least)
-        for name in ("max_intervals", "max_paused"):
+        for name in ("min_intervals", "max_intervals", "max_paused"):
             if getattr(self, name) is not None:
                 yield from whole_problem(f"policy.{name}", getattr(self, name), 1)
         given: dict[str, Any] = {name: getattr(self, name) for name in ("restart", "max_paused")}
@@ -99,21 +102,29 @@ class SuccessiveHalvingPolicy:
                 if value:
                     fix = f"Leave {name} out, or take mode: {PROMOTE}."
                     yield Problem(f"policy.{name}", show(value), f"nothing with mode: {STOP}", fix)
-        numbers = (self.min_intervals, self.reduction_factor, self.brackets, self.max_intervals)
-        if not all(number is None or (is_whole(number) and number >= 1) for number in numbers) or numbers[1] < 2:
+        numbers = (self.min_intervals, self.max_intervals)
+        if not all(number is None or (is_whole(number) and number >= 1) for number in numbers):
             return
-        if self.max_intervals is not None and self.max_intervals <= self.min_intervals:
-            allowed = f"more than min_intervals, which is {self.min_intervals}"
+        if self.max_intervals is not None and self.max_intervals <= self.first_rung:
+            allowed = f"more than min_intervals, which is {self.first_rung}"
             yield Problem("policy.max_intervals", show(self.max_intervals), allowed)
-        elif self.max_intervals is not None and self.brackets > len(self.rungs) + 1:
+            return
+        countable = is_whole(self.reduction_factor) and self.reduction_factor >= 2 and is_whole(self.brackets)
+        if countable and self.max_intervals is not None and self.brackets > len(self.rungs) + 1:
             text = f"there are rungs at {', '.join(map(str, self.rungs))}, and the last bracket passes all of them"
-            allowed = f"at most {len(self.rungs) + 1}: {text}"
-            yield Problem("policy.brackets", show(self.brackets), allowed)
+            yield Problem("policy.brackets", show(self.brackets), f"at most {len(self.rungs) + 1}: {text}")
+
+    @property
+    def first_rung(self) -> int:
+        """The interval of the first rung, 1 or more."""
+        if self.min_intervals is not None:
+            return self.min_intervals
+        return 1 if self.max_intervals is None else max(1, round(self.max_intervals / SIXTEENTH))
 
     @property
     def rungs(self) -> tuple[int, ...]:
         """The intervals at which trials are compared, lowest first."""
-        return _rungs(self.min_intervals, self.max_intervals or FARTHEST, self.reduction_factor)
+        return _rungs(self.first_rung, self.max_intervals or FARTHEST, self.reduction_factor)
 
     def bracket(self, trial: int) -> int:
         """Returns the bracket of a trial, from 0: so many rungs it passes unasked."""
