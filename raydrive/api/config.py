@@ -250,6 +250,7 @@ class HyperDriveConfig:
         finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
             ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
         on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        points: Configurations to try first, whatever the sampling; they count in the limit of trials.
         notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
         repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
 
@@ -296,6 +297,7 @@ class HyperDriveConfig:
         on_oom: OnOom | Mapping[str, Any] | None = None,
         notify: Notify | Mapping[str, Any] | None = None,
         repeats: Repeats | Mapping[str, Any] | None = None,
+        points: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         given = dict(locals())  # by name: most arguments are fields of the configuration under the same name
         made = made_parts(hyperparameter_sampling, space, policy, (resources, distribution))

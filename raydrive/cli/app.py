@@ -22,8 +22,8 @@ from raydrive.cli.console import EXIT_INTERRUPTED, say
 from raydrive.cli.help import explain, init
 from raydrive.cli.help.command_groups import place_of
 from raydrive.cli.help.more import say_more
-from raydrive.cli.steering import register as steering
 from raydrive.cli.top import command as top
+from raydrive.cli.user_requests import register as user_requests
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
 from raydrive.storage.folder.current import current_folder
 
@@ -39,7 +39,7 @@ validate.register(app)
 show_commands.register(app)
 compare.register(app)
 control.register(app)
-steering.register(app)
+user_requests.register(app)
 top.register(app)
 studio.register(app)
 azure.register(app)

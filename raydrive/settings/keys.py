@@ -194,6 +194,8 @@ class OwnKeys(Section):
     """What ends the run before its trials are used up."""
     on_oom: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["on_oom"]))] = None
     """What becomes of a trial that runs out of memory."""
+    points: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["points"]))] = None
+    """Configurations to try first."""
     notify: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["notify"]))] = None
     """Whom the run tells of its end and of new bests."""
     repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from raydrive.core.early_stopping.policies import policy_keys
 from raydrive.core.early_stopping.halving_policy import MODES
+from raydrive.core.early_stopping.policies import policy_keys
 from raydrive.core.space.expressions import field_names
 from raydrive.core.space.parsing import EXPRESSIONS, LOG_RANGE
 from raydrive.core.space.plain_bounds import PLAIN, Spelling

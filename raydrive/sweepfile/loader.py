@@ -46,6 +46,7 @@ from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 from raydrive.sweepfile.config_parts import limits_of, metric_of, tags_of, trial_of
 from raydrive.sweepfile.earlier_runs import read_children, read_parents
+from raydrive.sweepfile.edits.points import with_points
 from raydrive.sweepfile.inputs_outputs import (
     DataMapping,
     check_script,
@@ -173,7 +174,7 @@ class _Reader:
         given = self._mapping("raydrive").get("resume_child_runs")
         children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
-        rules = self._rules(self._mapping("raydrive"))
+        rules = self._rules(self._mapping("raydrive"), None if sampling is None else sampling.space)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -246,10 +247,10 @@ class _Reader:
             self._take(error, _RESERVED)
             return Resources(), ""
 
-    def _rules(self, settings: Mapping[str, Any]) -> RunRules:
+    def _rules(self, settings: Mapping[str, Any], space: Space | None) -> RunRules:
         """What ends the run early, and the like."""
         try:
-            return RunRules.of(settings, "raydrive.")
+            return RunRules.of(with_points(settings, self.raw.get("sampling_algorithm"), space, self.base), "raydrive.")
         except ConfigError as error:
             self._take(error)
             return RunRules()

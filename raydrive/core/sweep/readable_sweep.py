@@ -11,7 +11,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
 from raydrive.core.sweep.missing_metric import any_logged
 from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
-from raydrive.core.sweep.steering_state import Given, Steering
+from raydrive.core.sweep.user_changes import Given, Steering
 
 
 class ReadableSweep:

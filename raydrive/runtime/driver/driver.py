@@ -11,16 +11,17 @@ from typing import Any, Protocol
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
 from raydrive.core.records import Fact
-from raydrive.core.steering.edit_checks import effective
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import DecisionLoop
+from raydrive.runtime.driver.driven_parts import Pool
 from raydrive.runtime.driver.followers.followers import Followers
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.driver.own_actor import Host
-from raydrive.runtime.driver.running_driver import Pool, RunningDriver
-from raydrive.runtime.driver.steering import folded_anew, trial_generation
+from raydrive.runtime.driver.running_driver import RunningDriver
 from raydrive.runtime.driver.user_classes import read_runnable
+from raydrive.runtime.driver.user_requests import folded_anew, trial_generation
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import WireEvent
 from raydrive.storage.journal.writer import JournalReader, JournalWriter

@@ -12,24 +12,25 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
-from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
 from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started, Ticked
-from raydrive.core.steering.edit_checks import effective
-from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.summary import INTERRUPTED
-from raydrive.runtime.decision_loop import Batch, DecisionLoop, TrialRunner, Writer
+from raydrive.runtime.decision_loop import Batch, DecisionLoop
 from raydrive.runtime.driver.ack_pacing import AckPacer
+from raydrive.runtime.driver.driven_parts import EpochWriter, Pool
 from raydrive.runtime.driver.dropped_checkpoints import DroppedCheckpoints
 from raydrive.runtime.driver.followers.followers import Followers
 from raydrive.runtime.driver.heartbeats import Heartbeats
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
-from raydrive.runtime.driver.steering import (
+from raydrive.runtime.driver.user_classes import why_it_failed
+from raydrive.runtime.driver.user_code_watch import UserCodeWatch
+from raydrive.runtime.driver.user_requests import (
     PROPOSALS,
     Proposals,
     Steering,
@@ -39,68 +40,14 @@ from raydrive.runtime.driver.steering import (
     parts,
     trial_generation,
 )
-from raydrive.runtime.driver.user_classes import why_it_failed
-from raydrive.runtime.driver.user_code_watch import UserCodeWatch
 from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.folder.open import open_folder
-from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
 LINGER_S = 2.0
 """Seconds that a driver whose run is over still answers before it ends itself."""
-
-
-class Pool(TrialRunner, Protocol):
-    """The runner of a driver: attempts in actors that another driver may have left, and that the next one may take."""
-
-    def adopt(self, trials: Sequence[Trial]) -> None:
-        """Takes over the actors of an earlier driver; returns at once."""
-
-    def trim(self, needed: int) -> None:
-        """Ends actors beyond those that have work and ``needed``."""
-
-    def renew(self) -> None:
-        """Renews the leases of the actors."""
-
-    def reconfigure(self, config: RunConfig, generation: int) -> None:
-        """Has later attempts run with an edited configuration."""
-
-    def waiting(self) -> dict[int, str]:
-        """Returns why attempts wait for room, by trial."""
-
-    def lose(self, trial: int, attempt: int, why: str) -> None:
-        """Ends the actor of an attempt, which is then lost."""
-
-    def interrupt(self, grace_s: float) -> list[Any]:
-        """Ends the training processes and starts no more; returns what to wait for."""
-
-    def kill_all(self) -> None:
-        """Ends every actor."""
-
-    def detach(self) -> None:
-        """Leaves the actors to a newer driver."""
-
-
-class EpochWriter(Writer, Protocol):
-    """The journal of a run, of which this driver has claimed an epoch."""
-
-    @property
-    def epoch(self) -> int:
-        """The epoch."""
-
-    @property
-    def settled(self) -> Position | None:
-        """Up to where the journal can be compacted."""
-
-    def check(self) -> None:
-        """Looks whether the epoch is still the newest.
-
-        Raises:
-            JournalError: If a newer driver has taken over.
-            StorageError: If that cannot be found out.
-        """
 
 
 class RunningDriver:

@@ -35,6 +35,7 @@ from raydrive.core.records import (
     Suggested,
 )
 from raydrive.core.sweep.bulk_replay import NONSENSE, why_nonsense
+from raydrive.core.user_facts import Retried, StopAsked
 from raydrive.core.views.portable_values import json_text
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import RunReader
@@ -197,7 +198,7 @@ class RunHistory(RunReader):
                     attempt.how = _ending(fact, self.sweep.trials[fact.trial].stop_by)
                 else:
                     attempt.how = f"lost: {fact.why}"
-            case Noted() | Resumed():
+            case Noted() | Resumed() | Retried() | StopAsked():
                 self._touch(fact.trial)
             case Checkpointed():
                 self._touch(fact.trial).checkpoints.append((fact.name, fact.interval, fact.at))

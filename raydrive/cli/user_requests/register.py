@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from raydrive.cli.console import command
-from raydrive.cli.steering.edit import edit
-from raydrive.cli.steering.past import diff, history
-from raydrive.cli.steering.trials import add, note, pause, retry, stop, unpause
+from raydrive.cli.user_requests.edit import edit
+from raydrive.cli.user_requests.past import diff, history
+from raydrive.cli.user_requests.trials import add, note, pause, retry, stop, unpause
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,7 @@ def steer_by_job(uri: str, request: Mapping[str, Any], *, address: str) -> Mappi
 
     Args:
         uri: The run's folder, as the cluster's nodes see it.
-        request: As in ``core/steering/requests.py``.
+        request: As in ``core/user_requests/requests.py``.
         address: The dashboard's.
 
     Raises:

@@ -14,7 +14,7 @@ from raydrive.cli.runs import open_run
 
 def history(run_name: RunArgument, storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
     """List what users changed of a run, and noted about it."""
-    from raydrive.core.steering.history import steps  # lazy: raydrive.core.steering.history, 0.02 s
+    from raydrive.core.user_requests.history import steps  # lazy: raydrive.core.user_requests.history, 0.02 s
 
     run = open_run(run_name, storage)
     found = steps(run.sweep)

@@ -12,13 +12,13 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.search.sampling_record import sampling_record
-from raydrive.core.steering.changes import Change, changes
-from raydrive.core.steering.fixed import INSTEAD, LIMITS, TRIAL, refusal
 from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import misfit
 from raydrive.core.user_classes import is_reference
 from raydrive.core.user_facts import Edited
+from raydrive.core.user_requests.changes import Change, changes
+from raydrive.core.user_requests.fixed import INSTEAD, LIMITS, TRIAL, refusal
 
 _FIXED_RESOURCES = ("nodes", "processes_per_node", "strategy")
 """Of what processes a trial consists, and where: code of all of its trials relies on it."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.api.steering.steer_by_job import steer_by_job
-from raydrive.core.errors import ClusterError, DamagedJournalError
+from raydrive.api.user_requests.steer_by_job import steer_by_job
+from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, show
 from raydrive.core.views.status import NOT_RESPONDING, RunStatus
 from raydrive.runtime.driver_client import call_driver, is_known
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
@@ -60,7 +60,7 @@ def steer(run: RunReader, request: Mapping[str, Any], *, address: str | None = N
 
     Args:
         run: The run; it is refreshed.
-        request: As in ``core/steering/requests.py``; who asks is filled in where it is missing.
+        request: As in ``core/user_requests/requests.py``; who asks is filled in where it is missing.
         address: That of a dashboard, where nothing else of the cluster can be reached; None = ``RAY_ADDRESS``.
 
     Raises:
@@ -104,3 +104,24 @@ def _has_driver(run: RunReader, stands: RunStatus) -> bool:
         f"run {run.id} has a driver that does not respond, and that may be alive. Go on with the run first: "
         f"raydrive resume {run.id}"
     )
+
+
+def cancel(run: RunReader, request: Mapping[str, Any]) -> Answer:
+    """Returns what became of the request to end a run, or the trial that it names.
+
+    Args:
+        run: The run; it is refreshed.
+        request: ``trial``, and ``by``.
+
+    Raises:
+        ConfigError: If it has no such trial.
+        ClusterError: If the run's driver cannot be reached.
+    """
+    run.refresh()
+    number = request.get("trial")
+    if number is not None and (not isinstance(number, int) or not 0 <= number < len(run.sweep.trials)):
+        raise ConfigError(Problem("trial", show(number), f"the number of a trial: 0 to {len(run.sweep.trials) - 1}"))
+    done = call_driver(run.layout, "cancel", number, f"canceled by {request.get('by') or who()}")
+    what = "the run" if number is None else f"trial {number}"
+    recorded = f"{what} is being canceled" if done else f"{what} was over already"
+    return Answer((recorded,), "now", (), run.sweep.steering.revision)

@@ -18,7 +18,7 @@ from raydrive.cli.console import (
     only_data,
 )
 from raydrive.cli.runs import open_run
-from raydrive.cli.steering.answers import dashboard, print_answer
+from raydrive.cli.user_requests.answers import dashboard, print_answer
 from raydrive.core.errors import ConfigError, Problem, show
 
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept.", show_default=False)]
@@ -71,8 +71,11 @@ def add(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Try these configurations next; they count in the limit of trials."""
-    from raydrive.api.steering.points import completed, points_of_run  # lazy: raydrive.api.steering.points, 0.06 s
-    from raydrive.sweepfile.points import points_of_file, values_of_settings  # lazy: pydantic, 0.1 s
+    from raydrive.api.user_requests.points import (  # lazy: raydrive.api.user_requests.points, 0.06 s
+        completed,
+        points_of_run,
+    )
+    from raydrive.sweepfile.edits.points import points_of_file, values_of_settings  # lazy: pydantic, 0.1 s
 
     if sum(map(bool, (settings, file, from_run))) != 1:
         allowed = "one of: --set NAME=VALUE, -f POINTS, --from-run RUN"
@@ -155,7 +158,7 @@ def _tags(given: list[str] | tuple[str, ...]) -> dict[str, str]:
 
 
 def _ask(run_name: str, request: dict[str, Any], storage: str | None, address: str | None, output: Format) -> int:
-    from raydrive.api.steering.steer import steer  # lazy: raydrive.api.steering.steer, 0.05 s
+    from raydrive.api.user_requests.steer import steer  # lazy: raydrive.api.user_requests.steer, 0.05 s
 
     run = open_run(run_name, storage)
     with only_data():

@@ -212,8 +212,8 @@ def test_trials_later_run_with_edited_resources_also_after_a_new_driver_took_ove
         async with started(layout) as (driver, pool):
             await until(lambda: len(pool.launched) == 2)
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr("raydrive.runtime.driver.steering.check_feasible", lambda *_, **__: None)
-                patched.setattr("raydrive.runtime.driver.steering.autoscaling", lambda: False)
+                patched.setattr("raydrive.runtime.driver.user_requests.check_feasible", lambda *_, **__: None)
+                patched.setattr("raydrive.runtime.driver.user_requests.autoscaling", lambda: False)
                 resources = json_of(replace(config.trial.resources, cpus=2))
                 await driver.steer(edit(trial={"resources": resources}))
             await until(lambda: "reconfigure 2" in pool.calls)

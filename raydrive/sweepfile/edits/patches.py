@@ -20,7 +20,7 @@ from raydrive.core.json_values import decoded, json_of
 from raydrive.core.search.sampling_names import sampling_of
 from raydrive.core.search.sampling_record import sampling_record
 from raydrive.core.space.search_space import parse_space
-from raydrive.core.steering.fixed import LIMITS, TRIAL, refusal
+from raydrive.core.user_requests.fixed import LIMITS, TRIAL, refusal
 from raydrive.settings.keys import OwnKeys
 from raydrive.settings.nearest import RunPlace
 from raydrive.settings.tree import Node

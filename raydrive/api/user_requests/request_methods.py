@@ -8,8 +8,8 @@ from typing import Any
 from raydrive.api.argument_types import POLICY, POLICY_DICT, POLICY_NAME, RESOURCES, RESOURCES_DICT, TUNING
 from raydrive.api.named_parts import named_policy, named_sampling
 from raydrive.api.spellings import OF_CALL, spelled
-from raydrive.api.steering.points import completed, points_of_run
-from raydrive.api.steering.steer import Answer, steer
+from raydrive.api.user_requests.points import completed, points_of_run
+from raydrive.api.user_requests.steer import Answer, steer
 from raydrive.core.argument_checks import ANYTHING, FLAG, NOTHING, TEXT, TEXTS, above, checks_arguments, whole
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.trial_spec import Resources
@@ -20,11 +20,10 @@ from raydrive.core.json_values import json_of
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.search_space import parse_space
-from raydrive.core.steering.edit_checks import planned_edit
+from raydrive.core.user_requests.edit_checks import planned_edit
 from raydrive.storage.run_reader import RunReader
 
 _ABOVE = above(0, "a number above 0")
-_LIMITS = ("max_total_runs", "max_concurrent_runs", "max_attempts", "max_losses", "first_failures")
 
 
 @checks_arguments(
@@ -44,8 +43,6 @@ _LIMITS = ("max_total_runs", "max_concurrent_runs", "max_attempts", "max_losses"
     max_duration_minutes=_ABOVE | NOTHING,
     max_run_duration_seconds=_ABOVE | NOTHING,
     max_attempts=whole(1) | NOTHING,
-    max_losses=whole(0) | NOTHING,
-    first_failures=whole(0) | NOTHING,
     policy=POLICY | POLICY_NAME | POLICY_DICT | NOTHING,
     sampling=TUNING["hyperparameter_sampling"] | NOTHING,
     space=TUNING["space"],
@@ -57,7 +54,7 @@ _LIMITS = ("max_total_runs", "max_concurrent_runs", "max_attempts", "max_losses"
     dry_run=FLAG,
     address=TEXT | NOTHING,
 )
-class SteeringMethods:
+class RequestMethods:
     """How a run is changed while it goes on. Each method answers with what was recorded and when it takes effect."""
 
     reader: RunReader
@@ -103,8 +100,6 @@ class SteeringMethods:
         max_duration_minutes: float | None = None,
         max_run_duration_seconds: float | None = None,
         max_attempts: int | None = None,
-        max_losses: int | None = None,
-        first_failures: int | None = None,
         policy: Policy | str | Mapping[str, Any] | None = None,
         sampling: SamplingSpec | str | Mapping[str, Any] | None = None,
         space: Mapping[str, Any] | None = None,
@@ -124,8 +119,6 @@ class SteeringMethods:
             max_duration_minutes: Length of the whole run, in minutes.
             max_run_duration_seconds: Length of one attempt, in seconds.
             max_attempts: Starts of a trial that fails by itself.
-            max_losses: So often a trial may be lost with its node and start again.
-            first_failures: So many failed trials at the start end the run; 0 = never.
             policy: Another policy; ``NoTerminationPolicy()`` for none. It judges from the next report on.
             sampling: Another way of sampling, of the same search space unless it brings one.
             space: Another search space: all of its parameters. It counts for trials to come.
@@ -142,31 +135,14 @@ class SteeringMethods:
             ClusterError: If its driver cannot be reached.
         """
         limits = {
-            **dict(
-                zip(
-                    _LIMITS,
-                    (max_total_runs, max_concurrent_runs, max_attempts, max_losses, first_failures),
-                    strict=True,
-                )
-            ),
+            "max_total_runs": max_total_runs,
+            "max_concurrent_runs": max_concurrent_runs,
             "max_duration_s": None if max_duration_minutes is None else max_duration_minutes * 60.0,
             "trial_timeout_s": max_run_duration_seconds,
+            "max_attempts": max_attempts,
         }
-        trial = {
-            "keep_checkpoints": keep_checkpoints,
-            "grace_s": grace_s,
-            "resources": None if resources is None else json_of(resources_of(resources)),
-        }
-        patch = {
-            "limits": {key: value for key, value in limits.items() if value is not None},
-            "trial": {key: value for key, value in trial.items() if value is not None},
-        }
-        patch = {name: part for name, part in patch.items() if part}
-        if policy is not None:
-            patch["policy"] = policy_record(named_policy(policy))
-        if sampling is not None or space is not None:
-            self.reader.refresh()
-            patch["sampling"] = _sampling_patch(self.reader, sampling, space)
+        trial = {"keep_checkpoints": keep_checkpoints, "grace_s": grace_s, "resources": resources}
+        patch = _patch(self.reader, limits, trial, policy, (sampling, space))
         request = {"patch": patch, "rejudge": rejudge, "expect_revision": expect_revision}
         return edit_run(self.reader, request, dry_run=dry_run, address=address)
 
@@ -277,6 +253,29 @@ def edit_run(reader: RunReader, request: Mapping[str, Any], *, dry_run: bool, ad
     found = planned_edit(reader.sweep, request, reader.sweep.last_at)
     lines = tuple(change.text for change in found.changes)
     return Answer(lines, found.effect, found.notes, reader.sweep.steering.revision)
+
+
+def _patch(
+    reader: RunReader,
+    limits: Mapping[str, Any],
+    trial: dict[str, Any],
+    policy: Policy | str | Mapping[str, Any] | None,
+    sampling: tuple[SamplingSpec | str | Mapping[str, Any] | None, Mapping[str, Any] | None],
+) -> dict[str, Any]:
+    """What was given of an edit, in the form of ``config.json``."""
+    if trial["resources"] is not None:
+        trial["resources"] = json_of(resources_of(trial["resources"]))
+    patch: dict[str, Any] = {
+        "limits": {key: value for key, value in limits.items() if value is not None},
+        "trial": {key: value for key, value in trial.items() if value is not None},
+    }
+    patch = {name: part for name, part in patch.items() if part}
+    if policy is not None:
+        patch["policy"] = policy_record(named_policy(policy))
+    if sampling != (None, None):
+        reader.refresh()
+        patch["sampling"] = _sampling_patch(reader, *sampling)
+    return patch
 
 
 def _is_point(value: Any) -> bool:

@@ -9,7 +9,7 @@ import typer
 
 from raydrive.cli.console import AddressOption, Format, OutputOption, RunArgument, StorageOption, only_data, say
 from raydrive.cli.runs import open_run
-from raydrive.cli.steering.answers import dashboard, print_answer
+from raydrive.cli.user_requests.answers import dashboard, print_answer
 from raydrive.core.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def edit(
     output: OutputOption = Format.TABLE,
 ) -> int:
     """Change a run while it goes on: limits, policy, sampling, search space, resources."""
-    from raydrive.api.steering.steering_methods import (
-        edit_run,  # lazy: raydrive.api.steering.steering_methods, 0.06 s
+    from raydrive.api.user_requests.request_methods import (
+        edit_run,  # lazy: raydrive.api.user_requests.request_methods, 0.06 s
     )
 
     if bool(settings) == bool(file):
@@ -60,16 +60,20 @@ def edit(
 
 
 def _of_settings(run: HyperDriveRun, settings: list[str]) -> dict[str, Any]:
-    from raydrive.core.steering.edit_checks import effective  # lazy: raydrive.core.steering.edit_checks, 0.02 s
-    from raydrive.sweepfile.edits import patch_of_settings  # lazy: pydantic, 0.1 s
+    from raydrive.core.user_requests.edit_checks import (
+        effective,  # lazy: raydrive.core.user_requests.edit_checks, 0.02 s
+    )
+    from raydrive.sweepfile.edits.patches import patch_of_settings  # lazy: pydantic, 0.1 s
 
     return patch_of_settings(effective(run.sweep), settings)
 
 
 def _of_file(run: HyperDriveRun, file: Path, *, rest: bool) -> dict[str, Any]:
-    from raydrive.core.steering.edit_checks import effective  # lazy: raydrive.core.steering.edit_checks, 0.02 s
+    from raydrive.core.user_requests.edit_checks import (
+        effective,  # lazy: raydrive.core.user_requests.edit_checks, 0.02 s
+    )
     from raydrive.settings.nearest import nearest_settings  # lazy: raydrive.settings.nearest, 0.002 s
-    from raydrive.sweepfile.edits import edit_of_file  # lazy: pydantic, 0.1 s
+    from raydrive.sweepfile.edits.patches import edit_of_file  # lazy: pydantic, 0.1 s
 
     found = edit_of_file(effective(run.sweep), file, defaults=nearest_settings())
     if found.refused and not rest:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from raydrive.cli.console import Format, emit, emit_json, resolve, say, tell
 
 if TYPE_CHECKING:
-    from raydrive.api.steering.steer import Answer
+    from raydrive.api.user_requests.steer import Answer
 
 
 def dashboard(address: str | None) -> str | None:

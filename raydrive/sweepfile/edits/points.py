@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raydrive.api.steering.points import Point, points_of_csv
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.api.named_parts import is_user_sampling
+from raydrive.api.user_requests.points import Point, points_of_csv
+from raydrive.core.config.given_points import ALLOWED
+from raydrive.core.errors import ConfigError, Problem, StorageError, did_you_mean, show
 from raydrive.core.space.search_space import Space
 from raydrive.settings.reader import read_text
 from raydrive.settings.yaml_source import parse_value, parse_yaml
@@ -75,3 +77,34 @@ def points_of_file(path: Path, space: Space) -> list[Point]:
         {"params": dict(space.own(row)), "details": {"file": path.name, "line": number}}
         for number, row in enumerate(rows, 1)
     ]
+
+
+def with_points(settings: Mapping[str, Any], sampling: Any, space: Space | None, base: Path) -> dict[str, Any]:
+    """Returns the settings below ``raydrive`` with their ``points`` as a list, wherever the file has them.
+
+    Args:
+        settings: The settings.
+        sampling: ``sampling_algorithm``, which may have ``points``, too.
+        space: The search space; None where it cannot be used.
+        base: Folder that relative paths start from.
+
+    Raises:
+        ConfigError: If both have points, or the file with them cannot be used.
+    """
+    given = sampling.get("points") if isinstance(sampling, Mapping) and not is_user_sampling(sampling) else None
+    own = settings.get("points")
+    if given is not None and own is not None:
+        allowed = "one of the two: they are the same"
+        raise ConfigError(Problem("raydrive.points", "points, and sampling_algorithm.points, too", allowed))
+    where = "sampling_algorithm.points" if given is not None else "raydrive.points"
+    found = own if given is None else given
+    if isinstance(found, str) and space is not None:
+        try:
+            found = [point["params"] for point in points_of_file(base / Path(found).expanduser(), space)]
+        except StorageError as error:
+            raise ConfigError(Problem(where, show(found), f"a CSV or YAML file ({error})")) from error
+    elif found is not None and not isinstance(found, list):
+        raise ConfigError(Problem(where, show(found), f"{ALLOWED}, or the file that has them"))
+    if isinstance(found, list) and space is not None:
+        found = [dict(space.own(point)) if isinstance(point, Mapping) else point for point in found]
+    return {**settings, "points": found}

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.core.steering.changes import Change, changes
-from raydrive.core.sweep.steering_state import Logged, stop_text
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.user_changes import Logged, stop_text
 from raydrive.core.user_facts import Added, Annotated, Edited, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
+from raydrive.core.user_requests.changes import Change, changes
 
 _WORDS: Mapping[type, str] = {
     Edited: "edit",
@@ -96,13 +96,19 @@ def _origin(details: Mapping[str, Any]) -> str:
     return f" (the rest as in trial {details['like']})" if "like" in details else ""
 
 
+def paused_text(sweep: Sweep) -> str:
+    """Returns that a run pauses, who asked for it and why; empty where it does not."""
+    paused = sweep.steering.paused
+    if paused is None or sweep.finished is not None:
+        return ""
+    by = f" by {paused.by}" if paused.by else ""
+    why = f" ({paused.why})" if paused.why else ""
+    return f"paused{by}{why}: nothing further is started until raydrive unpause"
+
+
 def notices(sweep: Sweep) -> list[str]:
-    """Returns what of this a user who looks at the run should know now: that it pauses, what is in line."""
-    steering, found = sweep.steering, []
-    if sweep.finished is None and steering.paused is not None:
-        by = f" by {steering.paused.by}" if steering.paused.by else ""
-        why = f" ({steering.paused.why})" if steering.paused.why else ""
-        found.append(f"paused{by}{why}: nothing further is started until raydrive unpause")
+    """Returns what else of this a user who looks at the run should know now: what is in line."""
+    steering, found = sweep.steering, list[str]()
     waiting = len(steering.given)
     if waiting and sweep.finished is None:
         found.append(f"{waiting} given configuration{'s' * (waiting > 1)} in line")

@@ -10,14 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from raydrive.core.config.given_points import point_problems
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.records import BY_PAUSE, CANCELED, COMPLETED, FAILED
-from raydrive.core.steering.edit_checks import planned_edit
 from raydrive.core.sweep.pauses import goes_on_by_itself
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_facts import Added, Annotated, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
+from raydrive.core.user_requests.edit_checks import planned_edit
 
+_MISSING = "Give it, or take it from a trial: --like TRIAL, or --like best."
+_OUTSIDE = "To try it, widen the space first: raydrive edit RUN --set search_space.{}=..."
 Request = Mapping[str, Any]
 """``do`` names what is asked for, ``by`` who asks; the rest depends on ``do``."""
 
@@ -102,7 +105,7 @@ def _add(sweep: Sweep, request: Request, at: float) -> Planned:
     space, problems = sweep.config.sampling.space, []
     for place, point in enumerate(points):
         where = f"points[{place}]" if len(points) > 1 else "point"
-        problems += point_problems(sweep, point["params"], where)
+        problems += point_problems(space, point["params"], where, missing=_MISSING, outside=_OUTSIDE)
     left = sweep.limits.max_total_runs - len(sweep.trials) - len(sweep.steering.given)
     if len(points) > left:
         fix = f"raydrive edit RUN --set limits.max_total_trials={sweep.limits.max_total_runs + len(points) - left}"
@@ -118,33 +121,6 @@ def _add(sweep: Sweep, request: Request, at: float) -> Planned:
     lines = [f"trial {first + place}: {_params_text(fact.params)}" for place, fact in enumerate(facts)]
     effect = "as soon as a slot is free, before what the sampling proposes"
     return Planned(facts, tuple(lines), effect, tuple(_end_notes(sweep)))
-
-
-def point_problems(sweep: Sweep, params: Any, where: str) -> list[Problem]:
-    """Returns what is wrong with a configuration that is to be tried.
-
-    Args:
-        sweep: The run.
-        params: Values by parameter.
-        where: What to call it.
-    """
-    space = sweep.config.sampling.space
-    if not isinstance(params, Mapping):
-        return [Problem(where, show(params), "values by parameter")]
-    problems = []
-    for name in params:
-        if name not in space.expressions:
-            fix = did_you_mean(str(name), list(space.expressions))
-            known = f"a parameter of the search space: {', '.join(space.expressions)}"
-            problems.append(Problem(f"{where}.{name}", show(params[name]), known, fix))
-    for name, expression in space.expressions.items():
-        if name not in params:
-            fix = "Give it, or take it from a trial: --like TRIAL, or --like best."
-            problems.append(Problem(f"{where}.{name}", "nothing", "a value of this parameter", fix))
-        elif not expression.contains(params[name]):
-            fix = f"To try it, widen the space first: raydrive edit RUN --set search_space.{name}=..."
-            problems.append(Problem(f"{where}.{name}", show(params[name]), f"a value of {expression!r}", fix))
-    return problems
 
 
 def _retry(sweep: Sweep, request: Request, at: float) -> Planned:

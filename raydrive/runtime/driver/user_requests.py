@@ -10,11 +10,11 @@ from typing import Any
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeError
 from raydrive.core.records import Estimated, Fact, Resumed, Suggested
 from raydrive.core.search.protocol import PatientSampler
-from raydrive.core.steering.edit_checks import effective
-from raydrive.core.steering.requests import Planned, plan
 from raydrive.core.sweep.edits import edited, sampler_now
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_facts import Edited, Retried
+from raydrive.core.user_requests.edit_checks import effective
+from raydrive.core.user_requests.requests import Planned, plan
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.ray_cluster.connection import autoscaling, check_feasible
@@ -42,7 +42,7 @@ class Steering:
         """Returns what was recorded and when it takes effect, once it is durable.
 
         Args:
-            request: As in ``core/steering/requests.py``.
+            request: As in ``core/user_requests/requests.py``.
 
         Raises:
             ConfigError: If it cannot be done.
