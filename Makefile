@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations gpu docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation 
 integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
 	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/trackers tests/test_examples.py \
 		tests/cluster/test_ray_in_trials.py
+
+gpu: $(VENV)/installed-test ## Test the sharing of a GPU on a real one; without one this tells so (a minute)
+	$(BIN)/python -m pip install --quiet 'nvidia-ml-py>=12'
+	$(BIN)/python -m pytest -q -rs tests/runtime/gpus
 
 docs: $(VENV)/installed-test ## Check README and docs: links resolve, layers and limits are as written
 	$(BIN)/python -m pytest -q tests/test_house.py tests/test_examples.py
