@@ -83,7 +83,8 @@ DISTRIBUTION_DICT = kind(
 )
 SPACE_DICT = kind("a dict of parameter expressions by name", lambda value: isinstance(value, Mapping))
 SAMPLING_NAME = kind("a name: random, sobol, grid, bayesian, tpe", lambda value: isinstance(value, str))
-POLICY_NAME = kind("a name: bandit, median_stopping, truncation_selection", lambda value: isinstance(value, str))
+POLICIES = "bandit, median_stopping, truncation_selection, successive_halving"
+POLICY_NAME = kind(f"a name: {POLICIES}", lambda value: isinstance(value, str))
 SEED = whole(0)
 OBJECTIVE = kind(ALLOWED_OBJECTIVE, is_objective)
 METRICS = TEXT | TEXT_LIST | instance((PrintedMetrics, Mapping), "{'pattern': ...} or {'format': 'json'}")
@@ -194,6 +195,9 @@ TUNING: dict[str, ArgumentRule] = {
     "preload": TEXT_LIST,
     "tags": TEXTS | NOTHING,
     "space": SPACE_DICT | NOTHING,
+    **dict.fromkeys(
+        ("finish_when", "on_oom", "notify", "repeats", "points"), ANYTHING
+    ),  # looked at by run_rules, as those of a sweep file
 }
 """Of ``HyperDriveConfig``."""
 CALL: dict[str, ArgumentRule] = {

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from raydrive.cli.console import command, say, unbroken
+from raydrive.cli.help.command_groups import group_of
 from raydrive.cli.submit import WithOption
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
 from raydrive.storage.folder.current import absolute, current_folder
@@ -29,7 +30,8 @@ FileArgument = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command("run-script", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_run_script)
+    more = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command("run-script", context_settings=more, rich_help_panel=group_of("run-script"))(_run_script)
     command(app, run_notebook, "run-notebook", outlives_reader=True)
     command(app, convert)
 

@@ -16,7 +16,7 @@ from typing import Any
 from raydrive.api.submit.submission import Submission
 from raydrive.compat import azure_sdk
 from raydrive.compat.azure_notices import NotHereError, note
-from raydrive.compat.notebook_cells import CodeCell, Gaps, code_cells, python_of, written_file
+from raydrive.compat.notebook_cells import CodeCell, Gaps, code_cells, not_made_by, python_of, written_file
 from raydrive.compat.other_tools.recognised import carried_over
 from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
@@ -109,6 +109,9 @@ def _run_cells(file: Path, cells: list[CodeCell]) -> None:
             if not cell.number or not gaps.goes_on(cell, type(error).__name__, str(error)):
                 raise
             note(gaps.answers[-1])
+            lines = [frame.lineno or 1 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+            for stale in not_made_by(cell.source, lines[0] if lines else 1):
+                space.pop(stale, None)
         else:
             gaps.worked(cell)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import threading
@@ -24,7 +25,19 @@ from raydrive import context, ranks, wire
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.config.stdout_metrics import not_a_number
 from raydrive.core.json_values import copied
-from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Noted, Started, Stop, Ticked
+from raydrive.core.records import (
+    Began,
+    Checkpointed,
+    Close,
+    Ended,
+    Fact,
+    Finish,
+    Launch,
+    Noted,
+    Started,
+    Stop,
+    Ticked,
+)
 from raydrive.core.reports.attempt_reports import Recorded, ReportReader
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, sampler_of
@@ -36,6 +49,8 @@ Train = Callable[[dict[str, Any]], object]
 """A training function; it logs with ``Run.get_context()``."""
 STOPPED = -15
 """Exit code of a trial that was stopped, as if by SIGTERM."""
+STAGED = "staged-checkpoints"
+"""Folder of a trial in which it leaves its checkpoints."""
 _TAIL = 4_000
 """So many characters of a traceback are kept."""
 
@@ -116,7 +131,7 @@ class InlineRunner:
 
     def environment(self, launch: Launch, folder: Path) -> dict[str, str]:
         """Returns what tells the training function which trial it is."""
-        saved = folder / "checkpoints" / f"{int(launch.resume_from or 0):05d}" / "files"
+        saved = checkpoint_files(folder, int(launch.resume_from or 0))
         return wire.trial_environment(
             channel="in-process",
             run_id="inline",
@@ -126,6 +141,7 @@ class InlineRunner:
             params=launch.params,
             files_dir=str(folder),
             resume_from=str(saved) if saved.is_dir() else "",
+            checkpoint_dir=str(folder / STAGED),
             submit_dir=self._submit_dir,
             large_dir=str(folder),
             outer_ranks=ranks.outer_ranks(os.environ),
@@ -135,6 +151,31 @@ class InlineRunner:
     def metric(self) -> str:
         """Name of the primary metric."""
         return self._config.metric.name
+
+    def keep_checkpoint(self, folder: Path, name: str) -> str:
+        """Moves a checkpoint that a trial has left to where a run folder has it; older ones go.
+
+        Args:
+            folder: Of the trial's files.
+            name: What the trial calls it.
+
+        Returns:
+            Its number among those of the trial, as a text.
+        """
+        root = folder / "checkpoints"
+        numbers = sorted(int(known.name) for known in root.iterdir()) if root.is_dir() else []
+        number = numbers[-1] + 1 if numbers else 1
+        files = checkpoint_files(folder, number)
+        files.parent.mkdir(parents=True)
+        (folder / STAGED / f"{name}{wire.SAVED}").rename(files)
+        for old in numbers[: max(0, len(numbers) + 1 - self._config.trial.keep_checkpoints)]:
+            shutil.rmtree(root / f"{old:05d}")
+        return str(number)
+
+
+def checkpoint_files(folder: Path, number: int) -> Path:
+    """Returns where the files of a trial's checkpoint stand, as in a run folder."""
+    return folder / "checkpoints" / f"{number:05d}" / "files"
 
 
 class _Attempt(wire.Client):
@@ -148,9 +189,12 @@ class _Attempt(wire.Client):
         self._loop = loop
         self._mutex = threading.RLock()  # training code may log from several threads
         self._notices: list[str] = []
+        self._announced: list[str] = []
+        """Checkpoints that the trial has left."""
+        self._folder = Path()
         recorded = Recorded.of(launch.recorded, launch.first_step, launch.last_step)
         self._reader = ReportReader(
-            runner.metric, launch.interval, runner.time(), self._tell, recorded, note=self._note
+            runner.metric, launch.interval, runner.time(), self._tell, recorded, self._announced.append, self._note
         )
         self._trouble: BaseException | None = None
         self._over = False
@@ -163,6 +207,8 @@ class _Attempt(wire.Client):
         """
         trial, attempt = self.launch.trial, self.launch.attempt
         (folder / "outputs").mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        shutil.rmtree(folder / STAGED, ignore_errors=True)  # of an attempt that was ended while it left one
         gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         self._loop.take([Began(self._runner.time(), trial, attempt, platform.node(), os.getpid(), gpus)])
         params: dict[str, Any] = copied(self.launch.params)  # the function's own, to change
@@ -224,6 +270,9 @@ class _Attempt(wire.Client):
         notices, self._notices = self._notices, []
         facts: list[Fact] = [Noted(now, trial, attempt, text) for text in notices]
         facts += [event.to_fact(trial, attempt) for event in events]
+        while self._announced:
+            number = self._runner.keep_checkpoint(self._folder, self._announced.pop())
+            facts.append(Checkpointed(now, trial, attempt, self._reader.interval, number))
         if facts:
             self._loop.take(facts)
 

@@ -11,7 +11,20 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from raydrive.core.config.run_config import RunConfig
-from raydrive.core.records import Began, Close, Ended, Fact, Finish, Launch, Params, Reported, Started, Stop, Ticked
+from raydrive.core.records import (
+    Began,
+    Checkpointed,
+    Close,
+    Ended,
+    Fact,
+    Finish,
+    Launch,
+    Params,
+    Reported,
+    Started,
+    Stop,
+    Ticked,
+)
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, sampler_of
 from raydrive.runtime.decision_loop import DecisionLoop, Writer
@@ -28,13 +41,16 @@ class SimulatedRunner:
         model: Gives the curve of a trial.
         start_s: Virtual seconds from the launch to the first line of the process.
         stop_s: Virtual seconds from the stop to the dead process.
+        checkpoint_every: Each trial saves a checkpoint whenever it has logged so many more intervals, which takes no
+            time; 0 = never.
     """
 
-    def __init__(self, model: Model, *, start_s: float = 0.0, stop_s: float = 0.0) -> None:
+    def __init__(self, model: Model, *, start_s: float = 0.0, stop_s: float = 0.0, checkpoint_every: int = 0) -> None:
         self.now = 0.0
         self._model = model
         self._start_s = start_s
         self._stop_s = stop_s
+        self._checkpoint_every = checkpoint_every
         self._events: list[tuple[float, int, Fact, int]] = []
         self._order = itertools.count()
         self._running: dict[int, tuple[int, Iterator[tuple[float, float]]]] = {}
@@ -97,6 +113,10 @@ class SimulatedRunner:
                 if isinstance(fact, Reported):
                     self._next(trial, attempt, fact.at, fact.seq + 1, fact.interval + 1)
             yield fact
+            if isinstance(fact, Reported) and self._checkpoint_every and not fact.interval % self._checkpoint_every:
+                running = self._running.get(fact.trial)
+                if running is not None and running[0] == attempt:
+                    yield Checkpointed(fact.at, fact.trial, attempt, fact.interval, str(fact.interval))
 
 
 def simulate(
@@ -106,6 +126,7 @@ def simulate(
     writer: Writer | None = None,
     start_s: float = 0.0,
     warm_start: WarmStartData = EMPTY,
+    checkpoint_every: int | None = None,
 ) -> Sweep:
     """Runs a whole sweep on virtual time and returns it.
 
@@ -115,11 +136,16 @@ def simulate(
         writer: Where the journal lines go; None = nowhere.
         start_s: Virtual seconds that starting a trial takes.
         warm_start: What the run got from earlier ones.
+        checkpoint_every: See ``SimulatedRunner``; None: each interval where policy or sampler may pause trials, else
+            never.
 
     Raises:
         StorageError: If ``writer`` cannot write.
     """
-    runner = SimulatedRunner(model, start_s=start_s)
+    if checkpoint_every is None:
+        pauses = hasattr(config.policy, "promote") or getattr(config.sampling, "continues", False)
+        checkpoint_every = int(pauses)
+    runner = SimulatedRunner(model, start_s=start_s, checkpoint_every=checkpoint_every)
     sweep = Sweep(config, warm_start)
     sampler = sampler_of(config, warm_start)
     loop = DecisionLoop(sweep, sampler, runner, writer, lambda: runner.now)

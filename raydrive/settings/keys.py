@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.option_words import FORMS
+from raydrive.core.config.run_rules import SCHEMAS
 from raydrive.core.config.stdout_metrics import pattern_problem
 from raydrive.core.config.tracker_settings import TRACKERS, tracking_of
+from raydrive.core.config.trial_environment import TOOLS
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
 from raydrive.core.errors import ConfigError
 from raydrive.settings.fields import (
@@ -79,6 +81,11 @@ def _keep(value: Any) -> Any:
     for problem in check_patterns(patterns, "keep"):
         raise refusal(problem.allowed, f"{problem.found}: {problem.fix}" if problem.fix else "")
     return patterns
+
+
+def _as_it_is(value: Any) -> Any:
+    """What the core checks, with the same words for Python."""
+    return value
 
 
 def _flags(value: Any) -> str:
@@ -165,6 +172,10 @@ class OwnKeys(Section):
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None
+    environments: Annotated[str, one_of(*TOOLS)] | None = None
+    """What installs the packages of ``trial.environment`` or ``environment_file`` on each node; None = nothing."""
+    environment_file: Text | None = None
+    """A conda or requirements file instead of ``trial.environment``."""
     allow_pip_install: bool | None = None
     track: Annotated[dict[str, Any], Check(_track, accepts=TRACK_SCHEMA)] | None = None
     """Trackers that follow the run live."""
@@ -183,6 +194,16 @@ class OwnKeys(Section):
     strict: Annotated[int, Check(_strict, accepts={"type": ["boolean", "integer"], "minimum": 0})] | None = None
     """End the run as soon as its trials log other metrics than the primary one; a number: after so many reports."""
     max_losses: CountOrNone | None = None
+    finish_when: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["finish_when"]))] = None
+    """What ends the run before its trials are used up."""
+    on_oom: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["on_oom"]))] = None
+    """What becomes of a trial that runs out of memory."""
+    points: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["points"]))] = None
+    """Configurations to try first."""
+    notify: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["notify"]))] = None
+    """Whom the run tells of its end and of new bests."""
+    repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None
+    """How often a configuration is tried, with different seeds."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None

@@ -21,7 +21,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
 from raydrive.core.search.protocol import Sampler, SamplingSpec
 from raydrive.core.search.registry import is_registered, sampling_from_json
 from raydrive.core.search.sampling_record import built_sampling, sampling_record
-from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.search_space import choice, loguniform, normal, quniform, randint, uniform
 
 ParameterSpace = Mapping[str, Any]
@@ -47,11 +47,23 @@ def told(number: int, suggestion: Suggestion) -> TrialRecord:
     return kinds[number % len(kinds)]
 
 
+def asked(sampler: Sampler, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
+    """Returns what a sampler proposes where no trial is paused.
+
+    Raises:
+        AssertionError: If it has one go on all the same.
+    """
+    answer = sampler.ask(number, history)
+    if isinstance(answer, Continuation):
+        raise AssertionError(f"no trial is paused, and the sampler has one go on: {answer}")
+    return answer
+
+
 def play(sampler: Sampler, limit: int) -> Iterator[Suggestion]:
     """Yields what a sampler proposes for trials 0 .. limit-1, each being ``told`` before the next one is asked for."""
     history: list[TrialRecord] = []
     for number in range(limit):
-        suggestion = sampler.ask(number, history)
+        suggestion = asked(sampler, number, history)
         if suggestion is None:
             return
         history.append(told(number, suggestion))
@@ -119,7 +131,7 @@ class SamplerContract:
         """Without replacement, to the last one; None stays None."""
         sampling = self.sampling(self.finite, 7)
         sampler, history = sampling.build(7, True), list[TrialRecord]()
-        while (suggestion := sampler.ask(len(history), history)) is not None:
+        while (suggestion := asked(sampler, len(history), history)) is not None:
             assert len(history) < _NEVER, "no end"
             history.append(told(len(history), suggestion))
         assert len({sampling.space.key(seen.params) for seen in history}) == len(history)
@@ -144,7 +156,7 @@ class SamplerContract:
         foreign = [Suggestion(sampling.space.grid_at(index), "resumed") for index in range(size - 1, 2, -3)]
         history = [told(number, suggestion) for number, suggestion in enumerate(foreign)]
         sampler = sampling.build(7, True)
-        while (suggestion := sampler.ask(len(history), history)) is not None:
+        while (suggestion := asked(sampler, len(history), history)) is not None:
             history.append(told(len(history), suggestion))
         assert len({sampling.space.key(seen.params) for seen in history}) == len(history) == size
 
@@ -184,7 +196,7 @@ class SamplerContract:
             sampler, history = sampling.build(7, True), list[TrialRecord]()
             for number in range(min(limit, 12)):
                 before = repr(history)
-                suggestion = sampler.ask(number, history)
+                suggestion = asked(sampler, number, history)
                 assert repr(history) == before
                 assert suggestion is not None
                 history.append(told(number, suggestion))

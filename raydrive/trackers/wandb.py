@@ -17,7 +17,7 @@ STEP = "interval"
 
 
 def folder_of(about: About) -> str:
-    """Returns where W&B's files of a run are, unless its user says where: in the run's folder, where that is a local one.
+    """Returns where W&B's files of a run are, unless its user says where: in the run's folder, where it is a local one.
 
     Args:
         about: The run.

@@ -20,21 +20,27 @@ from raydrive.core.records import (
     Checkpointed,
     Close,
     Ended,
+    EndRun,
+    Estimated,
     Finish,
     Launch,
     Lost,
     Noted,
+    Pause,
     Record,
     Reported,
+    Resumed,
     Started,
     Stop,
     Suggested,
     Ticked,
 )
+from raydrive.core.user_facts import USER_FACTS
 
 FACTS: tuple[type[Any], ...] = (
     Started,
     Suggested,
+    Resumed,
     Began,
     Reported,
     Checkpointed,
@@ -43,8 +49,10 @@ FACTS: tuple[type[Any], ...] = (
     Lost,
     Cancelled,
     Ticked,
+    *USER_FACTS,
+    Estimated,
 )
-DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Close, Finish)
+DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Pause, Close, Finish, EndRun)
 
 numbers = st.integers(-(2**70), 2**70) | st.floats()
 json_values = st.recursive(
@@ -58,6 +66,7 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "float | None": st.none() | numbers,
     "int": st.integers(0, 2**40),
     "int | None": st.none() | st.integers(-64, 300),
+    "bool": st.booleans(),
     "str": st.text(max_size=12),
     "str | None": st.none() | st.text(min_size=1, max_size=12),
     "Params": mappings,
@@ -69,7 +78,11 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-OF_FIELD = {"Cancelled.trial": st.none() | st.integers(0, 2**40)}
+OF_FIELD = {
+    "Cancelled.trial": st.none() | st.integers(0, 2**40),
+    "Suggested.until": st.none() | st.integers(0, 2**40),
+    "Resumed.until": st.none() | st.integers(0, 2**40),
+}
 
 
 def any_of(kinds: tuple[type[Any], ...]) -> st.SearchStrategy[Any]:

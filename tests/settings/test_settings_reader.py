@@ -42,6 +42,8 @@ EXAMPLES = {
     "seed": "seed = 7",
     "resources": 'resources = {cpus = 2, memory = "1GB"}',
     "python": 'python = "python3"',
+    "environments": 'environments = "uv"',
+    "environment_file": 'environment_file = "packages.txt"',
     "allow_pip_install": "allow_pip_install = true",
     "preload": 'preload = ["json"]',
     "grace_s": "grace_s = 2.5",
@@ -101,6 +103,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "here"
     folder.mkdir()
     (tmp_path / "sweep.yml").rename(folder / "sweep.yml")
+    (folder / "packages.txt").write_text("")
     monkeypatch.chdir(folder)
     return folder
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING
 from raydrive.core.views.status import DAMAGED, NOT_RESPONDING
 from raydrive.core.views.summary import INTERRUPTED
 
@@ -13,6 +13,7 @@ STATE_COLOURS = {
     FAILED: "#d1495b",
     QUEUED: "#838da0",
     INTERRUPTED: "#8661c1",
+    PAUSED: "#1c8ca8",
 }
 """Of lines and areas, by the state of a trial, or of a run: 3:1 at least on white."""
 STATE_TEXT_COLOURS = {
@@ -22,6 +23,7 @@ STATE_TEXT_COLOURS = {
     FAILED: "#a83447",
     QUEUED: "#596274",
     INTERRUPTED: "#6d4aa6",
+    PAUSED: "#12667b",
 }
 """Of words, and of the ground of white words: 4.5:1 at least on white (WCAG 2.2, level AA)."""
 BEST = "#0b7a4b"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raydrive.core.errors import RaydriveError, StorageError
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING
 
 if TYPE_CHECKING:
     from raydrive.core.sweep.state import Best
@@ -90,7 +90,8 @@ def counts_text(summary: Summary) -> str:
     from raydrive.core.views.summary import INTERRUPTED  # lazy: raydrive.core.views.summary, 0.04 s
 
     counts = summary.counts
-    parts = [f"{counts[state]} {state.lower()}" for state in (RUNNING, QUEUED, INTERRUPTED, COMPLETED) if counts[state]]
+    states = (RUNNING, QUEUED, INTERRUPTED, PAUSED, COMPLETED)
+    parts = [f"{counts[state]} {state.lower()}" for state in states if counts[state]]
     if counts[CANCELED]:
         stopped = summary.saving.stopped
         parts.append(f"{counts[CANCELED]} canceled" + (f" ({stopped} by the policy)" if stopped else ""))

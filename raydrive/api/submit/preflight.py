@@ -14,7 +14,7 @@ from pathlib import Path
 from raydrive.api.submit.command_program import program_problem, script_problem
 from raydrive.api.submit.machine import machine_problems
 from raydrive.api.submit.packaging import PackedCode, pack
-from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
+from raydrive.api.submit.secret_values import read_secrets, refuse_by_job, secret_sources
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.user_classes import with_records
 from raydrive.api.submit.warm_start import NONE, WarmStartPlan, plan_warm_start
@@ -75,10 +75,10 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
         check_experiment(submission.config.experiment)
     with collected():
         if by_job:
-            refuse_by_job(spec.secrets)
+            refuse_by_job(secret_sources(submission.config))
             _refuse_local(storage)
         else:
-            secrets = read_secrets(spec.secrets)
+            secrets = read_secrets(secret_sources(submission.config))
     problems += _command_problems(submission, address)
     if _on_this_machine(address):
         where = "raydrive.resources" if submission.places else "resources"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
@@ -48,3 +48,14 @@ def _unknown(key: object, where: str) -> Problem:
     if not fix:
         fix = f"A resource of your own stands in custom: {{'custom': {{{str(key)!r}: 1}}}}."
     return Problem(f"{where}.{key}", "an unknown key", ", ".join(KEYS), fix)
+
+
+def amounts_of(resources: Resources) -> dict[str, float]:
+    """Returns what one trial reserves on all of its nodes, by the names that prices of ``finish_when`` have."""
+    nodes = resources.nodes
+    amounts = {"cpu": resources.cpus * nodes, "gpu": resources.gpus * nodes}
+    if resources.accelerator_type and resources.gpus:
+        amounts[f"accelerator:{resources.accelerator_type}"] = resources.gpus * nodes
+    if resources.memory:
+        amounts["memory_gib"] = resources.memory / 2**30 * nodes
+    return {**{name: amount * nodes for name, amount in resources.custom.items() if name not in amounts}, **amounts}

@@ -14,6 +14,7 @@ from typing import Any
 from raydrive.core.config.option_words import FORMS, OptionStyle
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.tracker_settings import Tracking
+from raydrive.core.config.trial_environment import TrialEnvironment
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import BEST, Objective
@@ -211,6 +212,10 @@ class TrialSpec:
     """Sources of further variables, by name: ``env``, ``env:NAME``, ``file:PATH``; values are read at the start."""
     python: str = ""
     """Interpreter of scripts; empty = the one raydrive runs in."""
+    environment: TrialEnvironment | None = None
+    """Built on each node, and its Python used where ``python`` is empty; None = nothing is built."""
+    throw_away: bool = False
+    """Whether each trial gets an environment of its own over that Python, which is gone with the trial."""
     preload: tuple[str, ...] = ()
     """Modules imported once per trial actor, before trials are forked from it."""
     resources: Resources = Resources()
@@ -262,6 +267,8 @@ class TrialSpec:
             trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])
+        if trial.get("environment") is not None:
+            trial["environment"] = TrialEnvironment.from_json(trial["environment"])
         return cls(**trial)
 
 

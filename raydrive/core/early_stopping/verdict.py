@@ -7,17 +7,18 @@ from collections.abc import Callable
 
 
 class Verdict:
-    """What a policy says of a trial, with its reason, which users see word for word.
+    """What a policy says of a trial, go on, stop or pause, with its reason, which users see word for word.
 
     There may be 10,000 reports a second and few of them stop a trial, so the reason may be given as a function of no
     arguments; it is called when ``why`` is read, and must say the same at any later time.
     """
 
-    __slots__ = ("_stop", "_why")
+    __slots__ = ("_pause", "_stop", "_why")
 
-    def __init__(self, stop: bool, why: str | Callable[[], str]) -> None:
+    def __init__(self, stop: bool, why: str | Callable[[], str], *, pause: bool = False) -> None:
         self._stop = stop
         self._why = why
+        self._pause = pause and not stop
 
     @property
     def stop(self) -> bool:
@@ -25,18 +26,25 @@ class Verdict:
         return self._stop
 
     @property
+    def pause(self) -> bool:
+        """Whether the trial is to give its place to another one; it may go on later, from its checkpoint."""
+        return self._pause
+
+    @property
     def why(self) -> str:
         """The reason, with the numbers that were compared, whether it stops or not."""
         return self._why if isinstance(self._why, str) else self._why()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Verdict) and (self.stop, self.why) == (other.stop, other.why)
+        return isinstance(other, Verdict) and (
+            (self.stop, self.pause, self.why) == (other.stop, other.pause, other.why)
+        )
 
     def __hash__(self) -> int:
-        return hash((self.stop, self.why))
+        return hash((self.stop, self.pause, self.why))
 
     def __repr__(self) -> str:
-        return f"Verdict(stop={self.stop}, why={self.why!r})"
+        return f"Verdict(stop={self.stop}, why={self.why!r}{', pause=True' * self.pause})"
 
 
 def bandit_why(
@@ -81,6 +89,47 @@ def truncation_why(own: float | None, k: int, rank: int, n: int, worst: int, per
         f"truncation: {shown} interval {k} ranks {rank} of {n}, "
         f"{'' if stop else 'not '}among the worst {worst} = floor({n}*{percentage}/100)"
     )
+
+
+def halving_why(
+    mode: str,
+    own: float | None,
+    k: int,
+    rung: str,
+    place: int,
+    n: int,
+    best: int,
+    cut: float | None,
+    factor: int,
+    goes_on: bool,
+) -> str:
+    """Returns the reason of a verdict of successive halving: the rung, and where the trial stands there.
+
+    Args:
+        mode: ``promote`` or ``stop``.
+        own: Best of the trial over intervals 1..k, None without a finite value.
+        k: The interval of the rung.
+        rung: What the rung is called.
+        place: Of the trial among those at the rung, 1 for the best.
+        n: How many those are.
+        best: How many of them go on.
+        cut: The value of the last one that goes on; None where none does, or it is not finite.
+        factor: The reduction factor.
+        goes_on: Whether the trial does.
+    """
+    head = f"successive halving: {rung} at interval {k}: "
+    if own is None:
+        return f"{head}no finite value"
+    own_text, cut_text, _ = _tell_apart(own, own if cut is None else cut, own)
+    formula = f"floor({n}/{factor})" if mode == "promote" else f"ceil({n}/{factor})"
+    if mode == "stop" and n < factor:
+        return f"{head}best {own_text} ranks {place} of {n}, and fewer than {factor} have reached it"
+    from_text = "" if cut is None else f", which begin at {cut_text}"
+    among = f"{'' if goes_on else 'not '}among the best {best} = {formula}" if best != 1 or n >= factor else "the best"
+    if not goes_on and not best:
+        among = f"and none goes on before {factor} have reached it"
+        from_text = ""
+    return f"{head}best {own_text} is at place {place} of {n}, {among}{from_text}"
 
 
 def trial_name(trial: int) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from raydrive.core.errors import UserCodeError, show
+from raydrive.core.records import PAUSED
 from raydrive.core.search.protocol import Sampler, SamplingSpec
-from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space
 from raydrive.core.user_classes import failure, is_own, type_name
 
@@ -37,7 +38,7 @@ class CheckedSampler:
         """As the sampler behind it."""
         return self._cheap
 
-    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
         """Returns what the sampler proposes.
 
         Raises:
@@ -47,13 +48,33 @@ class CheckedSampler:
             answer: Any = self._sampler.ask(number, history)
         except (Exception, SystemExit) as error:
             raise failure(self._sampler, f"ask(trial {number})", error) from error
-        if answer is None or not (wrong := self._wrong(answer)):
+        if answer is None or not (wrong := self._wrong(answer, history)):
             return answer  # type: ignore[no-any-return]
         raise UserCodeError(f"{type_name(type(self._sampler))}.ask returned {wrong} for trial {number}")
 
-    def _wrong(self, answer: Any) -> str:
+    def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
+        """Returns which paused trial the sampler has go on.
+
+        Raises:
+            UserCodeError: If it fails, or what it returns is no paused trial.
+        """
+        ask = getattr(self._sampler, "go_on", None)
+        try:
+            answer: Any = ask(history) if ask is not None else None
+        except (Exception, SystemExit) as error:
+            raise failure(self._sampler, "go_on()", error) from error
+        wrong = f"{show(answer)},"
+        if answer is None or isinstance(answer, Continuation):
+            wrong = "" if answer is None else _wrong_trial(answer, history)
+        if not wrong:
+            return answer  # type: ignore[no-any-return]
+        raise UserCodeError(f"{type_name(type(self._sampler))}.go_on returned {wrong} instead of a paused trial")
+
+    def _wrong(self, answer: Any, history: Sequence[TrialRecord]) -> str:
+        if isinstance(answer, Continuation):
+            return _wrong_trial(answer, history)
         if not isinstance(answer, Suggestion):
-            return f"{show(answer)}, which is neither a Suggestion nor None,"
+            return f"{show(answer)}, which is neither a Suggestion, a Continuation nor None,"
         if not isinstance(answer.params, dict) or set(answer.params) != self._names:
             return f"{show(answer.params)}, which are not values of {', '.join(sorted(self._names))},"
         try:
@@ -61,6 +82,13 @@ class CheckedSampler:
         except (TypeError, ValueError) as error:
             return f"{show(answer)}, which is no JSON ({error}),"
         return ""
+
+
+def _wrong_trial(answer: Continuation, history: Sequence[TrialRecord]) -> str:
+    known = isinstance(answer.trial, int) and 0 <= answer.trial < len(history)
+    if known and history[answer.trial].state == PAUSED:
+        return ""
+    return f"{show(answer)}, whose trial {'is ' + history[answer.trial].state if known else 'does not exist'},"
 
 
 def building(sampling: SamplingSpec) -> Callable[..., Sampler]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from raydrive.core.call_text import call_text, mapping_text, told
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.search.trial_record import Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import constructor_arguments, type_name
 
@@ -33,14 +33,39 @@ class Sampler(Protocol):
         """Whether ``ask`` answers within milliseconds, so that it may be called on the report path."""
         ...
 
-    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
         """Returns the configuration of trial ``number``, or None when the space is exhausted.
+
+        One whose ``SamplingSpec.continues`` is True may return a paused trial to go on with instead. Where no further
+        trial may begin, it is asked by ``go_on(history)``, which returns a ``Continuation``, or None when nothing is
+        worth to go on with: then the paused trials are over.
 
         Args:
             number: From 0.
             history: ``history[i]`` is trial i, for all trials below ``number``; later ones are not looked at.
         """
         ...
+
+
+class PatientSampler(Protocol):
+    """What a run asks: a ``Sampler``, or one that may wait for trials that run."""
+
+    @property
+    def cheap(self) -> bool:
+        """As that of ``Sampler``."""
+        ...
+
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | Later | None:
+        """Returns what ``Sampler.ask`` does, or ``LATER``: it is asked again when a trial has ended."""
+        ...
+
+
+@runtime_checkable
+class BoundsGain(Protocol):
+    """A sampler that can tell, where it is asked to, what any further configuration could gain."""
+
+    bounds_gain: bool
+    """Whether to put ``trial_record.GAIN`` among the details of proposals; set before the first question."""
 
 
 class SamplingSpec(ABC):
@@ -61,6 +86,8 @@ class SamplingSpec(ABC):
     """Whether ``build`` also takes ``before``, trials of earlier runs to learn from (a sequence of ``TrialRecord``)."""
     reads_curves: ClassVar[bool] = True
     """Whether the sampler looks at ``TrialRecord.curve``. Those of trials that are over go where a class says False."""
+    continues: bool = False
+    """Whether the sampler chooses when a paused trial goes on; see ``Sampler.ask``."""
     space: Space
     seed: int | None
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from raydrive.core.records import QUEUED, Params
 
+GAIN = "gain_bound"
+"""Name among the details of a suggestion: no configuration is better than the best known one by more than this, by the
+sampler's model, in units of the metric, 0 or more."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
@@ -18,13 +22,19 @@ class TrialRecord:
     value: float | None = None
     """Objective value so far (``objective`` says what that is); None = nothing finite logged yet."""
     state: str = QUEUED
-    """``records.QUEUED`` .. ``records.FAILED``."""
+    """``records.QUEUED``, ``RUNNING``, ``PAUSED``, ``COMPLETED``, ``CANCELED`` or ``FAILED``."""
     curve: Sequence[float] = ()
     """The primary metric by interval; may be empty or hold NaN."""
     stopped: bool = False
     """Whether a policy ended it."""
     objective: str = "best"
     """What of ``curve`` is ``value``: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+    until: int | None = None
+    """The interval at which it pauses; None: it trains to its end."""
+    noise: float | None = None
+    """Standard error of ``value``, where it is the mean of several trials; None = of one trial, or not known."""
+    outside: bool = False
+    """Whether its configuration is no point of the search space, which an edit of the run has changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +46,27 @@ class Suggestion:
     """Where it comes from: ``random``, ``sobol``, ``grid``, ``initial``, ``model``."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the proposal, as JSON values."""
+    until: int | None = None
+    """The interval at which the trial pauses, 1 or more; None: it trains to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A paused trial to go on with, in place of a new configuration."""
+
+    trial: int
+    """Its number; its state is ``records.PAUSED``."""
+    until: int | None = None
+    """The interval at which it pauses again, beyond those that it has; None: it trains to its end."""
+    origin: str = ""
+    """What chose it, as ``Suggestion.origin``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers behind the choice, as JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """There is nothing to try now; a sampler may be asked again when a trial that runs has ended."""
+
+
+LATER = Later()

@@ -9,24 +9,28 @@ from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.finish.progress import Progress
 from raydrive.core.numbers import as_float
 from raydrive.core.objective import BEST
 from raydrive.core.rank_names import most_names
 from raydrive.core.records import (
+    BY_PAUSE,
     CANCELED,
     COMPLETED,
+    INFEASIBLE,
     METRICS,
     OUTPUTS,
+    PAUSED,
     QUEUED,
     RUNNING,
     TERMINAL,
     Began,
     Close,
-    Ended,
     Finish,
     Launch,
     Noted,
     Params,
+    Pause,
     Stop,
 )
 from raydrive.core.search.trial_record import TrialRecord
@@ -59,6 +63,8 @@ class Trial:
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    forgiven: tuple[int, int] = (0, 0)
+    """Failures and losses of attempts before it was tried again by a user, which no limit counts any more."""
     losses_without_progress: int = 0
     """Losses in a row without a new interval or checkpoint in between."""
     lost_on: tuple[str, ...] = ()
@@ -98,10 +104,24 @@ class Trial:
     """Name of the actor that runs the current attempt; empty until it began."""
     logged: tuple[str, ...] = ()
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
+    memory: float | None = None
+    """Bytes of memory that the current attempt reserves; None = those of the run's resources."""
+    oom: str = ""
+    """Whose memory its last attempt has run out of, where the run has a rule for that; see ``recognition``."""
+    ooms: int = 0
+    """Attempts that have run out of the node's memory, where the run has a rule for that."""
+    infeasible: bool = False
+    """Whether its configuration cannot be trained."""
     silent: bool = False
     """Whether its last attempt ended well and it had never logged the primary metric."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
+    until: int | None = None
+    """The interval at which the sampler wants it to pause; None: it trains to its end."""
+    pause: Pause | None = None
+    """The decision to pause it, until it goes on: it waits for a checkpoint, is being ended, or is paused."""
+    pauses: int = 0
+    """How often it was paused."""
     steps: tuple[int, float, float] | None = None
     """Number of intervals and the steps of the first and the last, where each had one and they grew; None otherwise."""
     start: int = 0
@@ -146,6 +166,11 @@ class Trial:
         """Returns why it ended, with what is known of what is missing."""
         return "; ".join([why, *self.missing])
 
+    def pause_now(self) -> None:
+        """Its attempt is over, and it is paused."""
+        self.state, self.stop_by, self.began_at, self.valued_at = PAUSED, "", None, None
+        self.launch, self.pid, self.actor, self.pauses = None, 0, "", self.pauses + 1
+
     def close(self, decision: Close, at: float, names: dict[tuple[str, ...], tuple[str, ...]] | None) -> None:
         """It is over: what only a running trial needs goes, since a run may have a hundred thousand that are over.
 
@@ -159,11 +184,12 @@ class Trial:
         # Interned: nearly all trials of a run end for one of a few reasons.
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
-        self.steps = None
+        self.steps = self.pause = self.until = None
+        self.infeasible = decision.outcome == INFEASIBLE
 
     @property
     def open(self) -> bool:
-        """True until the trial is closed."""
+        """True until the trial is closed; a paused one is not."""
         return self.state not in TERMINAL
 
 
@@ -190,6 +216,8 @@ class RunEnding:
 
     state: str
     why: str
+    rule: str = ""
+    """Rule of ``finish_when`` that ends it; empty for anything else."""
 
 
 @dataclass(slots=True)
@@ -199,6 +227,8 @@ class Counts:
     completed: int = 0
     canceled: int = 0
     failed: int = 0
+    infeasible: int = 0
+    """Those of the failed ones whose configuration cannot be trained."""
     without_metric: int = 0
     ended_without_metric: int = 0
     """Attempts that ended well and had never logged the primary metric."""
@@ -208,15 +238,15 @@ class Counts:
         """All of them."""
         return self.completed + self.canceled + self.failed
 
-    def add(self, state: str, has_metric: bool) -> None:
-        """Counts a trial that was just closed."""
+    def add(self, state: str, has_metric: bool, by: int = 1) -> None:
+        """Counts a trial that was just closed; with -1 one that is open again."""
         if state == COMPLETED:
-            self.completed += 1
+            self.completed += by
         elif state == CANCELED:
-            self.canceled += 1
+            self.canceled += by
         else:
-            self.failed += 1
-        self.without_metric += not has_metric
+            self.failed += by
+        self.without_metric += by * (not has_metric)
 
 
 class History(Sequence[TrialRecord]):
@@ -257,13 +287,14 @@ class History(Sequence[TrialRecord]):
             curve=() if values_dropped else self._curves.values(trial.number),
             stopped=trial.stop_by == "policy",
             objective=self._objective,
+            until=trial.until,
         )
 
     def frozen(self) -> tuple[TrialRecord, ...]:
         """Returns a copy that another thread may read while the run goes on.
 
-        Closed trials never change again and are copied once, so that a question late in a long run costs no more than
-        the list of its trials.
+        Closed trials change only when they are tried again, and are copied once, so that a question late in a long run
+        costs no more than the list of its trials.
         """
         self._pending.extend(range(len(self._copies), len(self._trials)))
         unsettled = []
@@ -276,6 +307,11 @@ class History(Sequence[TrialRecord]):
             self._copies[number : number + 1] = [seen]
         self._pending = unsettled
         return tuple(self._copies)
+
+    def reopen(self, number: int) -> None:
+        """A trial that was over is open again."""
+        if number < len(self._copies) and number not in self._pending:
+            self._pending.append(number)
 
 
 @dataclass(slots=True)
@@ -315,8 +351,14 @@ class State:
 
     trials: list[Trial] = field(default_factory=list)
     open: dict[int, Trial] = field(default_factory=dict)
+    """Those that are queued or running."""
+    paused: dict[int, Trial] = field(default_factory=dict)
+    """Those that are paused, in the order in which they were."""
+    checkpointed: bool = False
+    """Whether any trial has saved a checkpoint."""
     counts: Counts = field(default_factory=Counts)
     clock: Clock = field(default_factory=Clock)
+    progress: Progress = field(default_factory=Progress)
     epoch: int = 0
     exhausted: bool = False
     best: Best | None = None
@@ -345,35 +387,10 @@ class State:
             yield Stop(trial.number, trial.attempt, why, "timeout")
 
 
-def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
-    """Returns why a trial is completed.
-
-    Args:
-        intervals: How many it has.
-        start: How many of them it brought from an earlier run.
-        details: Of its suggestion: which trial of which run that was.
-    """
-    count = f"{intervals} interval{'s' * (intervals != 1)}"
-    if not start:
-        return f"ended by itself after {count}"
-    earlier = f"{details.get('run')}_{details.get('trial')}"
-    if intervals == start:
-        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
-    return f"ended by itself after {count}, {start} of them in {earlier}"
-
-
-def failure_text(fact: Ended, trial: Trial) -> str:
-    """Returns why an attempt failed, in one sentence."""
-    code = fact.exit_code
-    if code is None:
-        head = "could not be started"
-    elif code < 0:
-        head = f"killed by signal {-code}"
-    else:
-        head = f"exit code {code}"
-    again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
-    last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
-    return f"{head}{again}: {last}" if last else f"{head}{again}"
+def stop_all(state: State, why: str) -> tuple[Stop, ...]:
+    """Returns the decisions that end all open trials which nothing ends yet, because the run is ending."""
+    ends = [one for _, one in sorted(state.open.items()) if one.stop_by in ("", BY_PAUSE)]
+    return tuple(Stop(one.number, one.attempt, why, "run") for one in ends)
 
 
 BACKOFF_S = 2.0

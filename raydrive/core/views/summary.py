@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.config.trial_spec import Metric
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, QUEUED, RUNNING, Params
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING, Params
 from raydrive.core.sweep.state import Best, Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_filter import best_by
@@ -20,6 +20,8 @@ INTERRUPTED = "Interrupted"
 """A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
 
 The driver's heartbeat has it, the journal has not: readers pass it to the functions below."""
+TRIAL_STATES = (QUEUED, RUNNING, INTERRUPTED, PAUSED, COMPLETED, CANCELED, FAILED)
+"""All that a trial is counted under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Row:
     seconds: float | None
     """Training time of all attempts so far; None before the first began."""
     why: str
-    """Why it ended; of one that is open, a notice of where it was lost."""
+    """Why it ended or is paused; of one at work, why a policy let it go on, or a notice of where it was lost."""
     attempt: int
     node: str
     gpus: str
@@ -58,7 +60,7 @@ class Summary:
     """Queued, Running, Completed, Canceled or Failed."""
     why: str
     counts: dict[str, int]
-    """Trials by state, all five states and ``INTERRUPTED`` present."""
+    """Trials by state, all six states and ``INTERRUPTED`` present."""
     total: int
     """Trials so far, queued ones included, as the counts add up."""
     max_total_runs: int
@@ -86,6 +88,7 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
     at = sweep.last_at if sweep.finished else now
     running = sum(trial.state == RUNNING for trial in sweep.open_trials)
     counts = {QUEUED: len(sweep.open_trials) - running, RUNNING: running, **sweep.count}
+    counts[PAUSED] = sweep.paused_count
     if interrupted:
         counts |= {QUEUED: 0, RUNNING: 0, INTERRUPTED: len(sweep.open_trials)}
     finished = sweep.finished
@@ -94,7 +97,7 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
     return Summary(
         state=state,
         why=_in_words(finished.why) if finished else ending,
-        counts={name: counts.get(name, 0) for name in (QUEUED, RUNNING, INTERRUPTED, COMPLETED, CANCELED, FAILED)},
+        counts={name: counts.get(name, 0) for name in TRIAL_STATES},
         total=len(sweep.trials),
         max_total_runs=sweep.limits.max_total_runs,
         best=sweep.best,
@@ -132,8 +135,8 @@ def best_notice(sweep: Sweep, checkpoints: Mapping[int, str]) -> str:
 
 
 def state_of(trial: Trial, interrupted: bool) -> str:
-    """Returns a trial's state; ``INTERRUPTED`` for one that is open in a run whose driver was interrupted."""
-    return INTERRUPTED if interrupted and trial.open else trial.state
+    """Returns a trial's state; ``INTERRUPTED`` for one at work in a run whose driver was interrupted."""
+    return INTERRUPTED if interrupted and trial.state in (QUEUED, RUNNING) else trial.state
 
 
 def seconds_of(trial: Trial, now: float) -> float | None:
@@ -161,7 +164,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         objective=(sweep.config.metric.value, sweep.curves.objective(trial.number)),
         intervals=sweep.curves.length(trial.number),
         seconds=seconds_of(trial, now),
-        why=trial.why or (losses_text(trial) if trial.open else ""),
+        why=trial.why or (_while_open(trial) if trial.open else ""),
         attempt=trial.attempt,
         node=trial.node,
         gpus=trial.gpus,
@@ -170,6 +173,12 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         losses=trial.losses,
         notes=trial.notes,
     )
+
+
+def _while_open(trial: Trial) -> str:
+    """What is to be known of a trial that goes on."""
+    promoted = f"went on after a pause: {trial.launch.why}" if trial.launch is not None and trial.launch.why else ""
+    return "; ".join(filter(None, [promoted, losses_text(trial)]))
 
 
 def notices(sweep: Sweep, most: int = 3) -> list[str]:

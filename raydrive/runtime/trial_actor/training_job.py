@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from raydrive import ranks, variables, wire
@@ -23,6 +25,9 @@ from raydrive.runtime.trial_actor.files.checkpoint_publisher import Resumed
 from raydrive.runtime.trial_actor.fork_client import Job
 from raydrive.runtime.trial_actor.node_setup import ReadyNode
 from raydrive.runtime.trial_actor.script_environment import tracker_variables
+
+_THROW_AWAY = Path(__file__).parents[1] / "environments" / "throwaway.py"
+"""Runs a command in an environment that is thrown away; the trials' Python runs it, so it is not imported."""
 
 
 def training_job(
@@ -74,6 +79,9 @@ def training_job(
     if left_out:
         prepared.note(f"too long for a variable: {', '.join(left_out[:3])}; Run.get_context().params has the value")
     argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
+    if spec.throw_away:
+        python = shutil.which("python", path=env.get("PATH")) or sys.executable
+        argv = (python, str(_THROW_AWAY), *argv)
     if resumed is not None and spec.resume_argument:
         argv = with_resume_argument(argv, str(resumed.path), spec.style)
     if spec.distribution == "mpi":

@@ -1,6 +1,6 @@
 // State of the page: the run, its trials and what is selected. Views listen and draw.
 
-export const STATES = ["Running", "Interrupted", "Completed", "Canceled", "Failed", "Queued"];
+export const STATES = ["Running", "Interrupted", "Paused", "Completed", "Canceled", "Failed", "Queued"];
 const OPEN = ["Running", "Queued"];
 
 export class Store {

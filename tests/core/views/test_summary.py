@@ -10,6 +10,7 @@ from raydrive.core.records import (
     CANCELED,
     COMPLETED,
     FAILED,
+    PAUSED,
     QUEUED,
     RUNNING,
     Began,
@@ -48,7 +49,7 @@ def curve(trial: int, *values: float, at: float = 11.0) -> list[Fact]:
 def test_a_run_that_has_not_begun_is_queued() -> None:
     summary = summarize(Sweep(function_config()), 5.0)
     assert (summary.state, summary.why, summary.total, summary.best, summary.reports) == (QUEUED, "", 0, None, 0)
-    assert summary.counts == dict.fromkeys((QUEUED, RUNNING, INTERRUPTED, COMPLETED, CANCELED, FAILED), 0)
+    assert summary.counts == dict.fromkeys((QUEUED, RUNNING, INTERRUPTED, PAUSED, COMPLETED, CANCELED, FAILED), 0)
     assert not summary.metric_missing
 
 
@@ -56,7 +57,7 @@ def test_the_summary_of_a_running_run() -> None:
     facts = [*begun(0, 1, 2), Suggested(10.0, 3, {"x": 1}), *curve(0, 0.5, 0.7), *curve(1, 0.6)]
     summary = summarize(sweep_of(*facts, Ended(15.0, 0, 1, 0), Ended(15.0, 1, 1, 3)), 40.0)
     assert (summary.state, summary.why, summary.total, summary.max_total_runs) == (RUNNING, "", 4, 9)
-    assert summary.counts == {QUEUED: 1, RUNNING: 1, INTERRUPTED: 0, COMPLETED: 1, CANCELED: 0, FAILED: 1}
+    assert summary.counts == {QUEUED: 1, RUNNING: 1, INTERRUPTED: 0, PAUSED: 0, COMPLETED: 1, CANCELED: 0, FAILED: 1}
     assert summary.done == 2
     assert (summary.best, summary.reports, summary.elapsed_s) == (Best(0, 0.7, 2), 3, 30.0)
 
@@ -64,7 +65,7 @@ def test_the_summary_of_a_running_run() -> None:
 def test_of_an_interrupted_run_no_trial_trains_or_waits() -> None:
     sweep = sweep_of(*begun(0, 1), Suggested(10.0, 2, {"x": 1}), *curve(0, 0.5), Ended(15.0, 0, 1, 0))
     summary = summarize(sweep, 20.0, interrupted=True)
-    assert summary.counts == {QUEUED: 0, RUNNING: 0, INTERRUPTED: 2, COMPLETED: 1, CANCELED: 0, FAILED: 0}
+    assert summary.counts == {QUEUED: 0, RUNNING: 0, INTERRUPTED: 2, PAUSED: 0, COMPLETED: 1, CANCELED: 0, FAILED: 0}
     assert (summary.total, summary.done) == (3, 1)
     states = [row(sweep, trial, 20.0, interrupted=True).state for trial in sweep.trials]
     assert states == [COMPLETED, INTERRUPTED, INTERRUPTED]

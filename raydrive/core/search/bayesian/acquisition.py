@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,14 @@ from scipy.special import erfcx, log_ndtr
 from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.gaussian_process import Posterior
+from raydrive.core.search.bayesian.kernel import squared_distances
 
 _C1 = 0.5 * math.log(2.0 * math.pi)
 _C2 = 0.5 * math.log(0.5 * math.pi)
 _FAR = -1e6
 """Below this, log h(z) is its asymptote to working precision."""
+_APART = 0.02
+"""Distance in feature space that proposals keep from open trials: two at once in one place answer one question."""
 _SCANNED = 16
 """Ordered values up to which a local search looks at all of them, not only at neighbours."""
 
@@ -121,6 +125,16 @@ def _member(posterior: Posterior, alpha: Array, best: Array, features: Array) ->
     return value, gradient
 
 
+class Score(Protocol):
+    """What is maximised over a space."""
+
+    def __call__(self, features: Array) -> Array:
+        """Returns values at points ``(m, p)``, shape ``(m,)``."""
+
+    def with_gradient(self, features: Array) -> tuple[Array, Array]:
+        """Returns the values ``(m,)`` and their gradient by the features ``(m, p)``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How hard the maximum is looked for."""
@@ -153,6 +167,26 @@ def candidates(features: FeatureEncoder, incumbents: Array, rng: np.random.Gener
     return features.tidy(rows)
 
 
+def free_rows(features: FeatureEncoder, tried: Array, going: Array) -> Callable[[Array], NDArray[np.bool_]]:
+    """Returns what tells which rows may be proposed: none that was tried, none next to one whose result is to come.
+
+    Args:
+        features: The space.
+        tried: Tidy rows, shape ``(n, d)``.
+        going: Tidy rows of trials that are not over, shape ``(m, d)``.
+    """
+    known = {row.tobytes() for row in np.nan_to_num(tried, nan=-1.0)}
+    near = features.features(going) if len(features.continuous) else np.empty((0, len(features.owner)))
+
+    def free(rows: Array) -> NDArray[np.bool_]:
+        new = np.array([row.tobytes() not in known for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
+        if len(near) and len(rows):
+            new &= np.min(squared_distances(features.features(rows), near), axis=1) >= _APART**2
+        return new
+
+    return free
+
+
 def _varied(features: FeatureEncoder, incumbents: Array, rng: np.random.Generator, count: int) -> Array:
     d = len(features.columns)
     base = incumbents[rng.integers(len(incumbents), size=count)]
@@ -179,7 +213,7 @@ def _reflected(x: Array) -> Array:
 
 def maximise(
     features: FeatureEncoder,
-    score: LogEI,
+    score: Score,
     rows: Array,
     free: Callable[[Array], NDArray[np.bool_]],
     rng: np.random.Generator,
@@ -228,7 +262,7 @@ def _distinct_starts(values: Array, rng: np.random.Generator, count: int) -> NDA
     return np.concatenate([best, rest[np.argsort(-gumbel, kind="stable")[: count - len(best)]]])
 
 
-def _climb(features: FeatureEncoder, score: LogEI, rows: Array, values: Array, iterations: int) -> tuple[Array, Array]:
+def _climb(features: FeatureEncoder, score: Score, rows: Array, values: Array, iterations: int) -> tuple[Array, Array]:
     """Gradient ascent on the continua of all rows at once; their problems are independent, so one L-BFGS-B serves."""
     free = features.continuous
     active = ~np.isnan(rows[:, free])
@@ -256,7 +290,7 @@ def _climb(features: FeatureEncoder, score: LogEI, rows: Array, values: Array, i
 
 def _step(
     features: FeatureEncoder,
-    score: LogEI,
+    score: Score,
     rows: Array,
     values: Array,
     free: Callable[[Array], NDArray[np.bool_]],
