@@ -43,6 +43,8 @@ class Row:
     attempt: int
     node: str
     gpus: str
+    usage: Mapping[str, float]
+    """What its last attempt used of its GPUs: ``gpu_percent``, ``gpu_memory_bytes``; empty = not known."""
     nodes: tuple[str, ...]
     """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int
@@ -166,6 +168,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         attempt=trial.attempt,
         node=trial.node,
         gpus=trial.gpus,
+        usage=trial.usage,
         nodes=trial.nodes,
         losses=trial.losses,
         notes=trial.notes,
@@ -282,5 +285,6 @@ def row_json(item: Row) -> dict[str, Any]:
     out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
+    out.update({name: item.usage.get(name) for name in ("gpu_percent", "gpu_memory_bytes")})
     out.update(nodes=list(item.nodes), notes=list(item.notes))
     return out
