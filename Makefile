@@ -49,7 +49,8 @@ check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	MYPYPATH=.:raydrive/shims $(BIN)/mypy --explicit-package-bases \
-		$$(find raydrive/shims/azureml raydrive/shims/raydrive_azureml raydrive/shims/raydrive_mlflow -name '*.py')
+		$$(find raydrive/shims/azureml raydrive/shims/raydrive_azureml raydrive/shims/raydrive_mlflow \
+		raydrive/shims/raydrive_trackers raydrive/shims/wandb raydrive/shims/nni -name '*.py')
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (20 minutes; TIMES=3 for three times)
@@ -77,7 +78,7 @@ quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation 
 	$(BIN)/python benchmarks/quality.py --seeds 10
 
 integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
-	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/test_examples.py \
+	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/trackers tests/test_examples.py \
 		tests/cluster/test_ray_in_trials.py
 
 docs: $(DOCS)/installed ## Build the site of the documentation into build/docs/html: offline, warnings are errors (two minutes)
@@ -120,8 +121,8 @@ $(INTEGRATIONS)/installed: pyproject.toml | $(BIN)/python
 	@echo "Installing the libraries of the callbacks into $(INTEGRATIONS) (3 GB, a few minutes) ..."
 	@$(BIN)/python -m venv $(INTEGRATIONS)
 	@$(INTEGRATIONS)/bin/python -m pip install --quiet $(TORCH)
-	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train]' \
-		xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
+	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train,wandb]' \
+		mlflow xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
 	@touch $@
 
 $(DOCS)/installed: pyproject.toml | $(BIN)/python

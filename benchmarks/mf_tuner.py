@@ -1,6 +1,6 @@
 """raydrive's judge, policies and samplers as a multi-fidelity tuner of five methods, in virtual time.
 
-    PYTHONPATH=.:../shared python -m quality.mf_run --tuner benchmarks.mf_tuner:RandomPromote --workers 4
+    PYTHONPATH=.:../shared:benchmarks python -m quality.mf_run --tuner mf_tuner:RandomPromote --workers 4
 
 What is scored is what runs: ``Sweep``, ``DecisionLoop``, sampler and policy are the real ones; a runner hands out what
 they launch. Each trial saves a checkpoint with each epoch. Other pairs of sampler and policy: subclass ``Tuner``.
@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from benchmarks.quality import expression
+from _spaces import expression
+
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policies import MedianStoppingPolicy, NoTerminationPolicy, Policy
-from raydrive.core.early_stopping.successive_halving import SuccessiveHalvingPolicy
 from raydrive.core.records import (
     BY_PAUSE,
     Began,

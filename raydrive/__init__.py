@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
     from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+    from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
     from raydrive.core.early_stopping.policies import (
         BanditPolicy,
         MedianStoppingPolicy,
         NoTerminationPolicy,
         TruncationSelectionPolicy,
     )
-    from raydrive.core.early_stopping.successive_halving import SuccessiveHalvingPolicy
     from raydrive.core.early_stopping.verdict import Verdict
     from raydrive.core.errors import (
         ClusterError,
@@ -95,7 +95,7 @@ _HOMES = {
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
-    "raydrive.core.early_stopping.successive_halving": ("SuccessiveHalvingPolicy",),
+    "raydrive.core.early_stopping.halving_policy": ("SuccessiveHalvingPolicy",),
     "raydrive.core.early_stopping.verdict": ("Verdict",),
     "raydrive.core.search.protocol": ("SamplingSpec",),
     "raydrive.core.search.trial_record": ("Continuation", "Suggestion"),

@@ -29,8 +29,9 @@ from raydrive.core.argument_checks import (
 from raydrive.core.config.confidential import ALLOWED, source_problems
 from raydrive.core.config.option_words import FORMS
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
-from raydrive.core.errors import HIDDEN, Problem, show
+from raydrive.core.errors import HIDDEN, ConfigError, Problem, show
 from raydrive.core.objective import ALLOWED as ALLOWED_OBJECTIVE
 from raydrive.core.objective import is_objective
 
@@ -159,7 +160,18 @@ SCRIPT: dict[str, ArgumentRule] = {
     "unused_ok": TEXT_LIST,
 }
 """Of ``ScriptRunConfig``."""
+
+
+def _tracking(value: Any, where: str) -> list[Problem]:
+    try:
+        tracking_of(value, where)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
 TUNING: dict[str, ArgumentRule] = {
+    "track": ArgumentRule("a mapping of mlflow, wandb or tensorboard to their places", _tracking) | NOTHING,
     "hyperparameter_sampling": SAMPLING | SAMPLING_NAME | SAMPLING_DICT,
     "primary_metric_goal": GOAL,
     "primary_metric_value": OBJECTIVE,
@@ -184,7 +196,7 @@ TUNING: dict[str, ArgumentRule] = {
     "tags": TEXTS | NOTHING,
     "space": SPACE_DICT | NOTHING,
     **dict.fromkeys(
-        ("finish_when", "on_oom", "notify", "repeats"), ANYTHING
+        ("finish_when", "on_oom", "notify", "repeats", "points"), ANYTHING
     ),  # looked at by run_rules, as those of a sweep file
 }
 """Of ``HyperDriveConfig``."""

@@ -37,8 +37,9 @@ from raydrive.core.config.confidential import both_problems
 from raydrive.core.config.install_commands import check_installing, throws_away
 from raydrive.core.config.option_words import FORMS, format_value
 from raydrive.core.config.run_config import Limits, RunConfig
-from raydrive.core.config.run_rules import RunRules, shared_rules
+from raydrive.core.config.run_rules import PARTS, RunRules, shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
@@ -49,6 +50,7 @@ from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
+from raydrive.trackers.places import with_absolute_paths
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
@@ -237,6 +239,8 @@ class HyperDriveConfig:
             trials. ``HyperDriveRun`` objects, or texts: an id, a unique prefix, ``last``, a run's folder.
         resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
+        track: Trackers that follow the run live, and get it whole also where they are away for a while:
+            ``{"mlflow": URI, "wandb": {"project": NAME}, "tensorboard": DIR}``; ``docs/trackers.md``.
         preload: Modules that function trials are forked with.
         keep: Patterns of files that are kept with the trial, as those of ``ScriptRunConfig``, in addition to them.
         tags: Free text by name, kept with the run.
@@ -246,6 +250,7 @@ class HyperDriveConfig:
         finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
             ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
         on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        points: Configurations to try first, whatever the sampling; they count in the limit of trials.
         notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
         repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
 
@@ -282,6 +287,7 @@ class HyperDriveConfig:
         resume_argument: bool | None = None,
         resume_from: RunLike | Sequence[RunLike] | None = None,
         resume_child_runs: ChildLike | Sequence[ChildLike] | None = None,
+        track: Mapping[str, Any] | None = None,
         preload: Sequence[str] = (),
         keep: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
@@ -291,34 +297,28 @@ class HyperDriveConfig:
         on_oom: OnOom | Mapping[str, Any] | None = None,
         notify: Notify | Mapping[str, Any] | None = None,
         repeats: Repeats | Mapping[str, Any] | None = None,
+        points: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        rules = RunRules.of(dict(finish_when=finish_when, on_oom=on_oom, notify=notify, repeats=repeats))
-        sampling, stops, (reserved, kind) = made_parts(
-            hyperparameter_sampling, space, policy, (resources, distribution)
-        )
-        failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
-        failures |= {"first_failures": first_failures, "strict": int(strict)}
-        own: dict[str, Any] = {"ray_in_trials": ray_in_trials, "log_limit": log_limit}
-        own |= {"keep_checkpoints": keep_checkpoints, "storage_patience_s": storage_patience_s}
+        given = dict(locals())  # by name: most arguments are fields of the configuration under the same name
+        made = made_parts(hyperparameter_sampling, space, policy, (resources, distribution))
+        sampling, stops, (reserved, kind) = made
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
             experiment="default",
             trial=dataclasses.replace(
                 self._trial_spec(reserved, kind, sampling, keep, metric_from_stdout),
-                grace_s=grace_s,
-                reuse_actors=reuse_actors,
-                reuse_processes=reuse_processes,
-                **own,
+                **{name: given[name] for name in _OF_TRIALS},
+                track=with_absolute_paths(tracking_of(track)),
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
-            limits=_limits(*(max_total_runs, max_concurrent_runs, max_duration_minutes, run_config), **failures),
+            limits=_limits(given, run_config),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=sampling,
             policy=stops,
             seed=_seed(seed, sampling),
             tags=dict(tags or {}),
-            rules=rules,
+            rules=RunRules.of({name: given[name] for name in PARTS}),
         )
         self._check()
 
@@ -417,13 +417,23 @@ class HyperDriveConfig:
         )
 
 
-def _limits(total: int, abreast: int | None, minutes: float | None, target: object, **further: Any) -> Limits:
+_OF_TRIALS = (
+    *("grace_s", "reuse_actors", "reuse_processes", "ray_in_trials", "log_limit", "keep_checkpoints"),
+    "storage_patience_s",
+)
+"""Arguments that are fields of ``TrialSpec``."""
+
+
+def _limits(given: Mapping[str, Any], target: object) -> Limits:
+    """The limits among the arguments of a configuration."""
+    minutes = given["max_duration_minutes"]
     return Limits(
-        max_total_runs=total,
-        max_concurrent_runs=abreast or total,
+        max_total_runs=given["max_total_runs"],
+        max_concurrent_runs=given["max_concurrent_runs"] or given["max_total_runs"],
         max_duration_s=None if minutes is None else minutes * 60.0,
         trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
-        **further,
+        strict=int(given["strict"]),
+        **{name: given[name] for name in ("max_attempts", "max_losses", "first_failures")},
     )
 
 

@@ -18,8 +18,8 @@ from raydrive.api.display.text import run_text, trial_text
 from raydrive.api.plot_methods import PlotMethods
 from raydrive.api.recorded_run import RecordedRun
 from raydrive.api.resume_method import ResumeMethod
-from raydrive.api.steering.steering_methods import SteeringMethods
 from raydrive.api.table_methods import Tables, once_or_list, own_metrics
+from raydrive.api.user_requests.request_methods import RequestMethods
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Params
@@ -37,7 +37,7 @@ _ENDED_BADLY = (FAILED, CANCELED)
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH)
-class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, SteeringMethods, Tables):
+class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tables):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.

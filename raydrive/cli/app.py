@@ -16,14 +16,14 @@ from typing import Annotated
 import typer
 
 from raydrive import __version__
-from raydrive.cli import azure, compare, control, studio, submit, validate
+from raydrive.cli import azure, compare, control, studio, submit, track, validate
 from raydrive.cli import show as show_commands
 from raydrive.cli.console import EXIT_INTERRUPTED, say
 from raydrive.cli.help import explain, init
 from raydrive.cli.help.command_groups import place_of
 from raydrive.cli.help.more import say_more
-from raydrive.cli.steering import register as steering
 from raydrive.cli.top import command as top
+from raydrive.cli.user_requests import register as user_requests
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
 from raydrive.storage.folder.current import current_folder
 
@@ -39,12 +39,13 @@ validate.register(app)
 show_commands.register(app)
 compare.register(app)
 control.register(app)
-steering.register(app)
+user_requests.register(app)
 top.register(app)
 studio.register(app)
 azure.register(app)
 explain.register(app)
 init.register(app)
+track.register(app)
 app.registered_commands.sort(key=lambda one: place_of(str(one.name or getattr(one.callback, "__name__", ""))))
 
 

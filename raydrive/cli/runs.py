@@ -91,6 +91,7 @@ def attend(run: HyperDriveRun, output: Format) -> int:
         with only_data():
             follow(run.reader)
             await_notices(run.reader)
+            run.wait_for_trackers()
     except KeyboardInterrupt:
         if not _is_over_after_interrupt(run):
             return EXIT_INTERRUPTED

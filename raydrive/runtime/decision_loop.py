@@ -16,8 +16,8 @@ from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Laun
 from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.search.trial_record import GAIN, Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.sweep.edits import sampler_now
-from raydrive.core.sweep.steering_state import GIVEN
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.user_changes import GIVEN
 from raydrive.core.user_facts import Edited
 
 Answer = Suggestion | Continuation | Later | None
@@ -127,7 +127,8 @@ class DecisionLoop:
         given = self.sweep.next_given
         if given is None:
             return None
-        return Suggested(self._now(), len(self.sweep.trials), given.params, GIVEN, given.details)
+        params = {**given.params, **dict.fromkeys(self.sweep.config.rules.parameters, 0)}
+        return Suggested(self._now(), len(self.sweep.trials), params, GIVEN, given.details)
 
     @property
     def wants_answer(self) -> bool:

@@ -64,7 +64,7 @@ class DriverActor:
 
         host = own_actor.OwnActor()
         pools = pool_factory.PoolFactory(uri, TrialActor, host.handle, factory, secrets)
-        self._work = driver.Driver(uri, limits, pools, host, webhook)
+        self._work = driver.Driver(uri, limits, pools, host, secrets, webhook)
         gc.freeze()
 
     async def start(self) -> int:

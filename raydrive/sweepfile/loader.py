@@ -46,6 +46,7 @@ from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 from raydrive.sweepfile.config_parts import limits_of, metric_of, tags_of, trial_of
 from raydrive.sweepfile.earlier_runs import read_children, read_parents
+from raydrive.sweepfile.edits.points import with_points
 from raydrive.sweepfile.inputs_outputs import (
     DataMapping,
     check_script,
@@ -67,6 +68,8 @@ from raydrive.sweepfile.variables import confidential_notes, read_sources
 _NUMBERS = ("initial_points", "max_intervals", "min_intervals")
 _OPTIONS = ("type", "rule", "algorithm", "points_to_evaluate", "fidelity", *_NUMBERS)
 """Keys of ``sampling_algorithm`` that the sampling itself checks."""
+OWN_SEEDS = "raydrive.repeats"
+"""Where a file has the parameter that trials get beside those of its search space."""
 _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
 
@@ -171,7 +174,7 @@ class _Reader:
         given = self._mapping("raydrive").get("resume_child_runs")
         children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
-        rules = self._rules(self._mapping("raydrive"))
+        rules = self._rules(self._mapping("raydrive"), None if sampling is None else sampling.space)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -185,7 +188,7 @@ class _Reader:
                 policy=policy,
                 limits=limits_of(keys, own, sampling.space, rules.repeats.max if rules.repeats is not None else 1),
                 trial=replace(
-                    trial_of(keys, own, inputs, outputs, mapping, environment),
+                    trial_of(keys, own, inputs, outputs, mapping, self.base, environment),
                     resources=reserved,
                     distribution=distribution,
                     secrets=secrets,
@@ -199,11 +202,7 @@ class _Reader:
             return None
         if self._reaches_nothing(config.trial, sampling.space, source):
             return None
-        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
-        names = {**sampling.space.expressions, **_seeds(self.raw)}
-        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
-        self.notes += quoted_notes(keys.trial.command, sampling.space)
-        notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+        notes = self._notes(config)
         submission = Submission(
             config=config,
             source_directory=source,
@@ -214,6 +213,15 @@ class _Reader:
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
+
+    def _notes(self, config: RunConfig) -> tuple[str, ...]:
+        """What a user should know, each with its place."""
+        space = config.sampling.space
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
+        names = {**space.expressions, **_seeds(self.raw)}
+        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(config.trial.command, space)
+        return tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
 
     def _source(self) -> Path | None:
         code = _dig(self.raw, "trial.code")
@@ -239,10 +247,10 @@ class _Reader:
             self._take(error, _RESERVED)
             return Resources(), ""
 
-    def _rules(self, settings: Mapping[str, Any]) -> RunRules:
+    def _rules(self, settings: Mapping[str, Any], space: Space | None) -> RunRules:
         """What ends the run early, and the like."""
         try:
-            return RunRules.of(settings, "raydrive.")
+            return RunRules.of(with_points(settings, self.raw.get("sampling_algorithm"), space, self.base), "raydrive.")
         except ConfigError as error:
             self._take(error)
             return RunRules()
@@ -344,7 +352,8 @@ class _Reader:
         found = unflattenable(space, spec.command, flatten=spec.flatten)
         found += unused_parameters(spec, [*space.expressions, *_seeds(self.raw)], source, yaml=True)
         if found:
-            self._take(ConfigError(found))
+            own = {f"search_space.{name}": f"{OWN_SEEDS}.parameter" for name in _seeds(self.raw)}
+            self._take(ConfigError(found), own)
         return bool(found)
 
     def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
@@ -413,7 +422,7 @@ _RESERVED = {f"resources.{name}": f"raydrive.resources.{name}" for name in Resou
 
 def _seeds(raw: Mapping[str, Any]) -> dict[str, None]:
     """The parameter by which repeats of a configuration differ, where there are some."""
-    repeats = _dig(raw, "raydrive.repeats")
+    repeats = _dig(raw, OWN_SEEDS)
     name = repeats.get("parameter", "seed") if isinstance(repeats, dict) else None
     return {name: None} if isinstance(name, str) else {}
 

@@ -222,8 +222,8 @@ def _wrong_with_decisions(sweep: Sweep, fact: Fact, decisions: tuple[Decision, .
                 promoted = pauses and bool(decision.why)
                 if not (first or again or chosen or promoted):
                     wrong.append(f"{decision} does not follow from a suggestion or the end of an attempt")
-                stopped = bool(known is not None and known.open and known.stop_by not in ("", BY_PAUSE))
-                if ending or stopped:
+                is_over = known is not None and known.open and known.stop_by not in ("", BY_PAUSE)
+                if ending or is_over:
                     wrong.append(f"{decision} while the run or the trial is ending")
             case Stop():
                 known = sweep.trials[decision.trial]

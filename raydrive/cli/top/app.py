@@ -126,8 +126,8 @@ class TopApp(App[None]):
     #told, #rules { height: auto; padding: 0 1; color: $text-muted; }
     #runs, #trials { height: 1fr; }
     #below { height: 40%; min-height: 8; }
-    #curve { width: 1fr; padding: 0 1; }
-    #log { width: 1fr; border-left: solid $primary; padding: 0 1; }
+    #curve { width: 1fr; height: 1fr; padding: 0 1; }
+    #log { width: 1fr; height: 1fr; border-left: solid $primary; padding: 0 1; }
     AskScreen { align: center middle; }
     #ask { width: 70; height: auto; border: thick $warning; padding: 1 2; background: $surface; }
     """

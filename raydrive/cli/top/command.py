@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from typing import Annotated
 
@@ -27,16 +28,14 @@ def top(
     storage: StorageOption = None,
 ) -> int:
     """Show runs, trials, curves and logs in the terminal, live; keys cancel what runs."""
-    try:
-        from raydrive.cli.top.app import TopApp  # lazy: optional dependency
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != "textual":
-            raise
+    if importlib.util.find_spec("textual") is None:
         say(MISSING)
         return 2
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         say("raydrive top needs a terminal. For a script: raydrive status, raydrive trials, with -o json")
         return 2
+    from raydrive.cli.top.app import TopApp  # lazy: textual, 0.3 s
+
     run = None if run_name is None else open_run(run_name, storage)
     TopApp(workspace(storage), run).run()
     return 0

@@ -90,7 +90,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         variables = _check_variables(self.trial.environment_variables)
         problems = [*_check_limits(self.limits), *_check_names(self), *variables]
-        problems += rule_problems(self.rules, self.sampling, self.trial.resources)
+        total = self.limits.max_total_runs
+        most = total - len(self.lineage.continued) if isinstance(total, int) else 1
+        problems += rule_problems(self.rules, self.sampling, self.trial.resources, most)
         if problems:
             raise ConfigError(problems)
 

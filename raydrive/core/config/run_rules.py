@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from raydrive.core.config import given_points
+from raydrive.core.config.given_points import GivenPoints, given_points_of
 from raydrive.core.config.resource_dict import amounts_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ConfigError, Problem
 from raydrive.core.finish import rules as finish_rules
+from raydrive.core.finish.budgets import misfits
 from raydrive.core.finish.rules import FinishWhen, finish_when_of
-from raydrive.core.finish.spending import misfits
 from raydrive.core.notices import rules as notify_rules
 from raydrive.core.notices.rules import Notify, notify_of
 from raydrive.core.out_of_memory import rules as oom_rules
@@ -29,6 +31,8 @@ class RunRules:
     """What ends the run before its trials are used up."""
     on_oom: OnOom | None = None
     """What becomes of a trial that runs out of memory; None = it has failed, as for any other reason."""
+    points: GivenPoints | None = None
+    """Configurations that are tried first."""
     notify: Notify | None = None
     """Whom the run tells of its end and of new bests."""
     repeats: Repeats | None = None
@@ -73,6 +77,7 @@ PARTS: Mapping[str, Any] = {
     "on_oom": on_oom_of,
     "notify": notify_of,
     "repeats": repeats_of,
+    "points": given_points_of,
 }
 """Each rule with what reads it."""
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
@@ -80,6 +85,7 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "on_oom": oom_rules.SCHEMA,
     "notify": notify_rules.SCHEMA,
     "repeats": repeats_rules.SCHEMA,
+    "points": given_points.SCHEMA,
 }
 """Each rule as JSON Schema."""
 NO_RULES = RunRules()
@@ -91,13 +97,14 @@ def shared_rules(rules: RunRules) -> dict[str, Any]:
     return {**raw, **({"notify": notify_rules.shared(raw["notify"])} if "notify" in raw else {})}
 
 
-def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources) -> list[Problem]:
+def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources, most: int) -> list[Problem]:
     """Returns what of the rules does not fit the rest of a configuration.
 
     Args:
         given: The rules.
         sampling: How the run samples.
         resources: What one trial reserves.
+        most: New trials in all.
     """
     problems = []
     if given.finish_when is not None:
@@ -105,6 +112,8 @@ def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources)
         problems += misfits(given.finish_when, amounts_of(resources), kind)
     if given.on_oom is not None:
         problems += oom_rules.misfits(given.on_oom, resources.memory)
+    if given.points is not None:
+        problems += given_points.misfits(given.points, sampling.space, most)
     if given.repeats is not None:
         problems += repeats_rules.misfits(given.repeats, sampling.space.expressions)
     return problems

@@ -22,9 +22,9 @@ from numbers import Integral
 from typing import Any, ClassVar, Protocol
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policy_problems import interval_problems, is_whole, refuse, slack_problems
 from raydrive.core.early_stopping.retention import PolicyNeeds
-from raydrive.core.early_stopping.successive_halving import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.verdict import Verdict, bandit_why, median_why, truncation_why
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_real

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from raydrive.core.errors import HIDDEN, ConfigError, Problem, did_you_mean, show
 
@@ -17,6 +16,7 @@ KEYS = ("command", "webhook", "on")
 WEBHOOK = "RAYDRIVE_NOTIFY_WEBHOOK"
 """Name under which the address of a webhook travels with the secrets of a run; no trial gets it."""
 _SOURCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+_ADDRESS = re.compile(r"https?://([^\s/@]*@)?(\[[0-9a-fA-F:.]+\]|[^\s/@:?#\[\]]+)(:[0-9]+)?([/?#]\S*)?")
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "Whom the run tells of its end and of new bests.",
@@ -103,10 +103,4 @@ def notify_of(given: Notify | Mapping[str, Any] | str | None, where: str = "noti
 
 
 def _is_address(text: str) -> bool:
-    if _SOURCE.fullmatch(text):
-        return True
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    return bool(_SOURCE.fullmatch(text) or _ADDRESS.fullmatch(text))

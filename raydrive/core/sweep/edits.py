@@ -41,7 +41,8 @@ def edited(config: RunConfig, patch: Mapping[str, Any]) -> RunConfig:
         changes["sampling"] = recorded_sampling(patch["sampling"])
     if "trial" in patch:
         changes["trial"] = TrialSpec.from_json({**json_of(config.trial), **patch["trial"]})
-    return replace(config, **changes) if changes else config
+    # Configurations that the run was submitted with are in line since it began: they need not fit what is edited.
+    return replace(config, rules=replace(config.rules, points=None), **changes) if changes else config
 
 
 def parts_of(config: RunConfig, patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def sampler_now(config: RunConfig, warm_start: WarmStartData = EMPTY, *, edits: 
         UserCodeError: If a sampling of the user's cannot build it.
     """
     sampler = sampler_of(config, warm_start)
-    return EditedSpace(sampler, config.sampling.space) if edits else sampler
+    return EditedSpace(sampler, config.sampling.space, config.rules.parameters) if edits else sampler
 
 
 class EditedSpace:
@@ -82,11 +83,13 @@ class EditedSpace:
     Args:
         sampler: Asked with that history.
         space: Its search space.
+        more: Names of parameters that trials have beside those of the space.
     """
 
-    def __init__(self, sampler: PatientSampler, space: Space) -> None:
+    def __init__(self, sampler: PatientSampler, space: Space, more: Sequence[str] = ()) -> None:
         self._sampler = sampler
         self._space = space
+        self._names = {*space.expressions, *more}
         self._fits: dict[int, bool] = {}
 
     @property
@@ -110,10 +113,10 @@ class EditedSpace:
             fits = self._fits[record.number] = not misfit(self._space, record.params)
         if not fits:
             return replace(record, value=None, state=CANCELED, curve=(), stopped=False, outside=True)
-        names = self._space.expressions
-        if record.params.keys() == names.keys():
+        params = record.params
+        if params.keys() == self._names:
             return record
-        return replace(record, params={name: record.params[name] for name in names})
+        return replace(record, params={name: params[name] for name in params if name in self._names})
 
 
 class _Seen(Sequence[TrialRecord]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from raydrive.core.byte_amounts import amount_text
 from raydrive.core.config.run_config import Limits, RunConfig
@@ -10,7 +10,7 @@ from raydrive.core.out_of_memory.recognition import HOST
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, INFEASIBLE, Close, Ended, Finish, Launch, Lost
 from raydrive.core.sweep.missing_metric import missing_text
 from raydrive.core.sweep.packed_params import plain_params
-from raydrive.core.sweep.state import State, Trial, backoff_s, end_text, failure_text, losses_text
+from raydrive.core.sweep.state import State, Trial, backoff_s, losses_text
 
 
 def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, config: RunConfig) -> Launch | Close:
@@ -100,3 +100,34 @@ def finish(state: State, limits: Limits) -> Iterator[Finish]:
             yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
         else:
             yield Finish(COMPLETED, f"max_total_runs of {limits.max_total_runs} reached")
+
+
+def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
+    """Returns why a trial is completed.
+
+    Args:
+        intervals: How many it has.
+        start: How many of them it brought from an earlier run.
+        details: Of its suggestion: which trial of which run that was.
+    """
+    count = f"{intervals} interval{'s' * (intervals != 1)}"
+    if not start:
+        return f"ended by itself after {count}"
+    earlier = f"{details.get('run')}_{details.get('trial')}"
+    if intervals == start:
+        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
+    return f"ended by itself after {count}, {start} of them in {earlier}"
+
+
+def failure_text(fact: Ended, trial: Trial) -> str:
+    """Returns why an attempt failed, in one sentence."""
+    code = fact.exit_code
+    if code is None:
+        head = "could not be started"
+    elif code < 0:
+        head = f"killed by signal {-code}"
+    else:
+        head = f"exit code {code}"
+    again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
+    last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
+    return f"{head}{again}: {last}" if last else f"{head}{again}"

@@ -11,7 +11,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
 from raydrive.core.sweep.missing_metric import any_logged
 from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
-from raydrive.core.sweep.steering_state import Given, Steering
+from raydrive.core.sweep.user_changes import Given, Steering
 
 
 class ReadableSweep:
@@ -42,6 +42,11 @@ class ReadableSweep:
     def paused_trials(self) -> tuple[Trial, ...]:
         """Trials that are paused, by number."""
         return tuple(sorted(self._state.paused.values(), key=_number))
+
+    @property
+    def paused_count(self) -> int:
+        """How many trials are paused."""
+        return len(self._state.paused)
 
     @property
     def best(self) -> Best | None:

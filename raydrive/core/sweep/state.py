@@ -26,7 +26,6 @@ from raydrive.core.records import (
     TERMINAL,
     Began,
     Close,
-    Ended,
     Finish,
     Launch,
     Noted,
@@ -390,37 +389,6 @@ def stop_all(state: State, why: str) -> tuple[Stop, ...]:
     """Returns the decisions that end all open trials which nothing ends yet, because the run is ending."""
     ends = [one for _, one in sorted(state.open.items()) if one.stop_by in ("", BY_PAUSE)]
     return tuple(Stop(one.number, one.attempt, why, "run") for one in ends)
-
-
-def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
-    """Returns why a trial is completed.
-
-    Args:
-        intervals: How many it has.
-        start: How many of them it brought from an earlier run.
-        details: Of its suggestion: which trial of which run that was.
-    """
-    count = f"{intervals} interval{'s' * (intervals != 1)}"
-    if not start:
-        return f"ended by itself after {count}"
-    earlier = f"{details.get('run')}_{details.get('trial')}"
-    if intervals == start:
-        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
-    return f"ended by itself after {count}, {start} of them in {earlier}"
-
-
-def failure_text(fact: Ended, trial: Trial) -> str:
-    """Returns why an attempt failed, in one sentence."""
-    code = fact.exit_code
-    if code is None:
-        head = "could not be started"
-    elif code < 0:
-        head = f"killed by signal {-code}"
-    else:
-        head = f"exit code {code}"
-    again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
-    last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
-    return f"{head}{again}: {last}" if last else f"{head}{again}"
 
 
 BACKOFF_S = 2.0

@@ -61,7 +61,7 @@ from raydrive.core.sweep.state import (
     duration_text,
     stop_all,
 )
-from raydrive.core.sweep.steering_state import Logged, Steering
+from raydrive.core.sweep.user_changes import Given, Logged, Steering
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
 from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
@@ -88,7 +88,8 @@ class Sweep(ReadableSweep):
         """Gives an edited configuration the user's classes that it names; only a driver loads them."""
         self.outgrown = False
         """Whether more is asked of trials that are over than was kept: the journal has to be folded anew, not lean."""
-        self.steering = Steering()
+        points = config.rules.points
+        self.steering = Steering([Given(params) for params in (points.points if points else ())])
         self.warm_start = warm_start
         self.limits = config.limits
         self.curves = Curves(config.metric.maximize, needs, config.metric.objective)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
 from raydrive.core.records import Fact
-from raydrive.core.steering.edit_checks import effective
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import DecisionLoop
+from raydrive.runtime.driver.driven_parts import Pool
+from raydrive.runtime.driver.followers.followers import Followers
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.driver.own_actor import Host
-from raydrive.runtime.driver.running_driver import Pool, RunningDriver
-from raydrive.runtime.driver.steering import folded_anew, trial_generation
+from raydrive.runtime.driver.running_driver import RunningDriver
 from raydrive.runtime.driver.user_classes import read_runnable
+from raydrive.runtime.driver.user_requests import folded_anew, trial_generation
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import WireEvent
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import read_heartbeat
-
-if TYPE_CHECKING:
-    from raydrive.runtime.driver.run_notices import RunNotices
 
 
 class Pools(Protocol):
@@ -54,10 +54,20 @@ class Driver:
         limits: Limits that a resume changes.
         pools: Makes the runner.
         host: The actor that this is.
+        secrets: Values of secrets by name, for the run's trackers.
         webhook: Address of the run's webhook, where its configuration names only where that is read.
     """
 
-    def __init__(self, uri: str, limits: Mapping[str, Any] | None, pools: Pools, host: Host, webhook: str = "") -> None:
+    def __init__(
+        self,
+        uri: str,
+        limits: Mapping[str, Any] | None,
+        pools: Pools,
+        host: Host,
+        secrets: Mapping[str, str] = MappingProxyType({}),
+        webhook: str = "",
+    ) -> None:
+        self._secrets = secrets
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})
@@ -202,19 +212,10 @@ class Driver:
         decision_loop = DecisionLoop(sweep, sampler, pool, writer, time.time)
         if sweep.steering.resampled:
             decision_loop.sampler = decision_loop.made_sampler()
-        notices = self._notices(config, sweep)
+        followers = Followers.of(self._layout, self._uri, sweep, config, self._secrets, self._webhook)
         return RunningDriver(
-            self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over, notices
+            self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over, followers
         )
-
-    def _notices(self, config: RunConfig, sweep: Sweep) -> RunNotices | None:
-        """What tells of the run elsewhere; None where nobody is to be told."""
-        rule = config.rules.notify
-        if rule is None:
-            return None
-        from raydrive.runtime.driver.run_notices import RunNotices  # lazy: urllib.request, 0.03 s
-
-        return RunNotices(rule, self._webhook, self._layout.run_id, sweep)
 
     def _replayed(self, sweep: Sweep) -> tuple[Sweep, int]:
         """Folds the journal into an empty sweep; returns it, and how many entries the journal has.

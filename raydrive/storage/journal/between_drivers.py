@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from raydrive.core import records
 from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError, UserCodeError
-from raydrive.core.steering.requests import Planned, Request, plan
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.requests import Planned, Request, plan
 from raydrive.storage.folder.base import Folder
 from raydrive.storage.journal.segments import Segment
 from raydrive.storage.journal.writer import JournalWriter
@@ -36,7 +36,7 @@ def record_request(run: RunReader, request: Request, epoch: int) -> Planned:
 
     Args:
         run: A run without a driver; it is read to its end.
-        request: As in ``core/steering/requests.py``.
+        request: As in ``core/user_requests/requests.py``.
         epoch: ``newest_epoch`` from before the run was found without a driver.
 
     Raises:

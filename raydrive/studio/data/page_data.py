@@ -15,6 +15,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.config.run_rules import shared_rules
 from raydrive.core.errors import HIDDEN, StorageError
 from raydrive.core.records import RUNNING
+from raydrive.core.user_requests.history import notices, paused_text, steps
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 from raydrive.core.views.configurations import configurations
 from raydrive.core.views.end_rules import rule_states
@@ -33,6 +34,8 @@ FORMAT = 1
 MOST_CURVE_POINTS = 250_000
 """Points of curves in one document; beyond that every curve is thinned, keeping its lowest and highest values."""
 MOST_RISES = 5000
+MOST_STEPS = 500
+"""So many of the latest things that users did are in a document."""
 MOST_CONFIGURATIONS = 100
 """Configurations in the table of those that are tried several times, the best first."""
 FEWEST_PER_CURVE = 16
@@ -111,8 +114,11 @@ class Documents:
             "saving": self._saving(summary, now),
             "configurations": [one.to_json() for one in configurations(sweep)[:MOST_CONFIGURATIONS]],
             "finish_when": [state.to_json() for state in rule_states(sweep, now)],
+            "paused": paused_text(sweep),
+            "revision": sweep.steering.revision,
+            "steering": [step.to_json() for step in steps(sweep)[-MOST_STEPS:]],
             "trouble": history.trouble,
-            "notices": [*history.journal.notices, *self._torn(stands)],
+            "notices": [*notices(sweep), *history.journal.notices, *self._torn(stands)],
             "missing_metric": metric_notice(sweep),
             "failing": self._failing(),
             "lineage": self._family,

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
 from raydrive.core.early_stopping.policy_record import policy_record
-from raydrive.core.early_stopping.successive_halving import SuccessiveHalvingPolicy
 from raydrive.core.user_classes import is_reference
 
 MOST_POINTS = 200

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from raydrive.core.config.run_rules import NO_RULES
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record
 from raydrive.core.records import Params, Started
@@ -221,7 +222,8 @@ def play(history: RunHistory, policy: Policy) -> Played:
         strict=0,
         max_attempts=1,
     )
-    sweep = Sweep(replace(history.config, policy=policy, limits=limits), history.warm_start)
+    config = replace(history.config, policy=policy, limits=limits, rules=NO_RULES)
+    sweep = Sweep(config, history.warm_start)
     waits = _waits(history)
     values = history.sweep.curves.values
     runner = SimulatedRunner(

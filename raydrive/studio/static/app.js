@@ -5,6 +5,7 @@ import { openSource } from "./source.js";
 import { MetricsChart, BestChart } from "./metrics.js";
 import { ParallelChart } from "./parallel.js";
 import { Scatter2, Scatter3 } from "./scatter.js";
+import { runButtons } from "./control.js";
 import { Timeline } from "./timeline.js";
 import { Table } from "./table.js";
 import { TrialPage } from "./trial.js";
@@ -53,17 +54,14 @@ class Header {
         el("span", { class: "spring" }),
         this.source.live ? el("span", { class: `live ${this.connected ? "on" : ""}`, id: "live" }, run.over ? "final" : this.connected ? "live" : "reconnecting …") : null,
         this.source.live && this.source.base ? el("a", { href: "/" }, "All runs") : null,
-        this.source.mayCancel && !run.over ? el("button", { class: "danger", onclick: async (e) => {
-          if (!confirm("End this run and all its running trials?")) return;
-          e.target.disabled = true;
-          try { await this.source.cancel(null); } catch (error) { alert(error.message); }
-        } }, "Cancel run") : null,
+        ...runButtons(this.source, head),
         el("button", { id: "theme", title: "Light or dark", onclick: () => { remember("theme", order[(order.indexOf(now) + 1) % 3]); changeTheme(); } }, { auto: "◐ auto", light: "☀ light", dark: "☾ dark" }[now])),
       failing ? el("section", { class: "problem", id: "failing" },
         el("p", {}, `${failing.text[0].toUpperCase()}${failing.text.slice(1)} `, el("a", { href: `#/trial/${failing.trial}` }, `Trial ${failing.trial}`)),
         failing.log.length ? el("pre", { class: "log" }, failing.log.join("\n")) : el("p", { class: "hint" }, "It has printed nothing."),
         el("p", { class: "hint" }, "Look further: ", ...failing.commands.map((line) => el("code", {}, `${line}    `)))) : null,
       head.missing_metric ? el("p", { class: "problem", id: "missing-metric" }, head.missing_metric) : null,
+      head.paused ? el("p", { class: "problem", id: "paused" }, `${head.paused[0].toUpperCase()}${head.paused.slice(1)}.`) : null,
       (head.configurations || []).length ? el("details", { class: "configurations", open: "" },
         el("summary", {}, "Configurations, each tried several times"),
         el("table", {}, el("thead", {}, el("tr", {}, ...["mean", "standard error", "values", "may be best", "trials", "parameters"].map((name) => el("th", { scope: "col" }, name)))),

@@ -207,6 +207,13 @@ def _forms() -> Iterator[tuple[str, str]]:
         "evaluation_interval": "a whole number of 1 or more",
         "delay_evaluation": "a whole number of 0 or more",
         "truncation_percentage": "a whole number from 1 to 99",
+        "mode": "promote or stop",
+        "min_intervals": "a whole number of 1 or more",
+        "max_intervals": "a whole number above min_intervals",
+        "reduction_factor": "a whole number of 2 or more",
+        "brackets": "a whole number of 1 or more",
+        "restart": "true or false",
+        "max_paused": "a whole number of 1 or more",
     }
     for key in dict.fromkeys(key for keys, _ in kinds.values() for key in keys):
         yield f"early_termination.{key}", types.get(key, "a number of 0 or more")

@@ -29,6 +29,8 @@ from raydrive.core.records import Began, Ended, Fact, Reported, Started, Suggest
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.views.heartbeat import dump_heartbeat
+from raydrive.core.views.summary import INTERRUPTED
 from raydrive.storage.journal.writer import JournalWriter
 from raydrive.storage.run_layout import RunLayout
 
@@ -89,11 +91,13 @@ def driven(app: TopApp, steps: Callable[[Pilot[Any]], Awaitable[None]]) -> None:
 
 async def until(pilot: Pilot[Any], condition: Callable[[], Any]) -> Any:
     """Waits until something is shown."""
-    for _ in range(600):
+    for _ in range(400):
         await pilot.pause(0.05)
         if found := condition():
             return found
-    raise AssertionError("it is never shown")
+    screen = pilot.app.screen
+    texts = [str(one.render()) for one in screen.query(Static) if one.id != "curve"]
+    raise AssertionError(f"it is never shown: {screen} {texts}")
 
 
 def shown(pilot: Pilot[Any], name: str) -> str:
@@ -150,7 +154,7 @@ def test_a_folder_without_runs_says_what_to_do(tmp_path: Path) -> None:
     driven(TopApp(Workspace(str(tmp_path))), steps)
 
 
-@pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.parametrize("answer", ["y", "no"])
 def test_an_action_asks_first_and_is_carried_out_only_then(
     recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
@@ -161,7 +165,7 @@ def test_an_action_asks_first_and_is_carried_out_only_then(
         done.append((trial, text))
         return f"{run.id} was told"
 
-    own = tuple(Action(one.key, one.name, one.about, one.question, act) for one in ACTIONS)
+    own = tuple(Action(one.key, one.name, one.about, one.question, act, one.prompt) for one in ACTIONS)
     monkeypatch.setattr("raydrive.cli.top.run_screen.ACTIONS", own)
 
     async def steps(pilot: Pilot[Any]) -> None:
@@ -171,14 +175,16 @@ def test_an_action_asks_first_and_is_carried_out_only_then(
             await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
             what = f"run {RUN_ID}" if action.about == RUN else "trial 1"
             assert action.question.format(what=what) in shown(pilot, "question")
-            await pilot.press(answer)
+            keys = ["a", "=", "1", "enter"] if action.prompt else ["y"]
+            await pilot.press(*(keys if answer == "y" else ["escape"]))
             await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
             if answer == "y":
                 await until(pilot, lambda place=place: len(done) == place + 1)
                 await until(pilot, lambda: f"{RUN_ID} was told" in shown(pilot, "told"))
 
     driven(TopApp(Workspace(str(tmp_path)), HyperDriveRun(recording.layout)), steps)
-    assert done == ([(1 if one.about == TRIAL else None, "") for one in own] if answer == "y" else [])
+    expected = [(1 if one.about == TRIAL else None, "a=1" if one.prompt else "") for one in own]
+    assert done == (expected if answer == "y" else [])
 
 
 def test_a_run_without_a_driver_is_told_so(recording: Recording, tmp_path: Path) -> None:
@@ -225,3 +231,30 @@ def test_a_plot_rises_where_its_curve_does() -> None:
     assert [line[:11].strip() for line in lines] == ["1", "", "", "0"]
     first = [next(place for place, sign in enumerate(line[11:]) if sign != chr(0x2800)) for line in lines]
     assert first == sorted(first, reverse=True)
+
+
+def test_steering_a_run_without_a_driver_is_recorded_for_its_resume(recording: Recording, tmp_path: Path) -> None:
+    """The real actions of the table: what was recorded is told, and the next look shows it."""
+    recording.layout.write_driver(dump_heartbeat({"state": INTERRUPTED, "at": 1100.0, "epoch": 1}))
+    run = HyperDriveRun(recording.layout)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and len(cells(pilot)) == 2)
+        for key, text, found in (
+            ("e", "limits.max_concurrent_trials=5", lambda: run.sweep.limits.max_concurrent_runs == 5),
+            ("a", "lr=0.625", lambda: run.sweep.steering.given),
+            ("p", "", lambda: run.sweep.steering.paused),
+            ("p", "", lambda: run.sweep.steering.paused is None),
+        ):
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
+            await pilot.press(*([*(NAMES.get(sign, sign) for sign in text), "enter"] if text else ["y"]))
+            await until(pilot, lambda: "It takes effect" in shown(pilot, "told"))
+            await until(pilot, found)
+            pilot.app.screen.query_one("#told", Static).update("")
+
+    driven(TopApp(Workspace(str(tmp_path)), run), steps)
+
+
+NAMES = {"=": "equals_sign", ".": "full_stop", "_": "underscore"}
+"""What textual calls keys that are no letters."""

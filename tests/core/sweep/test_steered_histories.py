@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from histories import POLICIES, Given, History, Nobody, block_of, runs, told
 from hypothesis import given
 from hypothesis import strategies as st
-from test_histories import POLICIES, Given, History, Nobody, block_of, runs, told
 
 from raydrive.core import records
 from raydrive.core.config.run_config import Limits, RunConfig

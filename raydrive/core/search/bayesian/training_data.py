@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from raydrive.core.arrays import Array
 from raydrive.core.errors import ConfigError
 from raydrive.core.objective import Objective
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, TERMINAL, Params
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, TERMINAL, Params
 from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.trial_record import TrialRecord
@@ -97,7 +97,7 @@ class TrainingDataReader:
             row = None if trial.outside else self._row(place, trial.params)
             if row is None:
                 continue
-            if trial.state not in TERMINAL:
+            if trial.state not in TERMINAL and trial.state != PAUSED:  # which may never train on
                 open_rows.append(row)
             taught = self._value(trial, endings)
             if taught is not None:

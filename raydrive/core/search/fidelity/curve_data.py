@@ -10,11 +10,16 @@ import numpy as np
 from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.kernel import Layout
-from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
+from raydrive.core.search.bayesian.target_transform import TargetTransform, rescaled, target_transform
 from raydrive.core.search.fidelity.curve_kernel import CurvePoints
 
 HELD, RUNS, OVER = "held", "runs", "over"
 
+_ROOM = 0.2
+"""The ruler of values is at least this part of the distance from the best value to the median of an even spread: where
+most trials lie on one plateau, what differs between them is nothing to look at closely."""
+_TYPICAL = 5
+"""Curves of an even spread that tell that distance."""
 _RATIO = 0.62
 """Of an interval that a model sees to the next one: values close to each other tell little more than one of them."""
 
@@ -32,6 +37,8 @@ class Curve:
     """``HELD`` (it may go on), ``RUNS`` or ``OVER``."""
     until: int = 0
     """Interval that a running trial trains to."""
+    typical: bool = False
+    """Whether its configuration is one of an even spread."""
 
     @property
     def trained(self) -> int:
@@ -112,5 +119,10 @@ def _scale(curves: Sequence[Curve]) -> TargetTransform:
     """From the best value of each curve; what is not finite counts as the worst value of any."""
     best = np.array([curve.best for curve in curves])
     scale = target_transform(np.where(np.isfinite(best), best, np.nan), log_offset=False)
+    even = np.array([curve.best for curve in curves if curve.typical and np.isfinite(curve.best)])
+    if len(even) >= _TYPICAL:
+        least = _ROOM * (float(np.median(even)) - scale.best)
+        if least > scale.unit:
+            scale = rescaled(scale, least, best)
     worst = max((float(v.max()) for c in curves if len(v := c.values[np.isfinite(c.values)])), default=scale.best)
     return replace(scale, worst=max(scale.worst, (worst - scale.best) / scale.unit))

@@ -32,7 +32,10 @@ class CurvePosterior:
     """The posterior given data and hyperparameters."""
 
     data: CurvePoints
+    """In any order of curves."""
     theta: Array
+    factor: Array | None = None
+    """``inverse_factor`` where it is known."""
 
     @cached_property
     def scales(self) -> Scales:
@@ -57,6 +60,8 @@ class CurvePosterior:
     @cached_property
     def inverse_factor(self) -> Array:
         """Inverse of the lower Cholesky factor of the covariance of the data, shape ``(n, n)``."""
+        if self.factor is not None:
+            return self.factor
         c = self._between(self._own, self._own)
         c.flat[:: len(c) + 1] += self.scales.r
         return np.asarray(lapack.dtrtri(cholesky(c), lower=1)[0])
@@ -110,16 +115,24 @@ class CurvePosterior:
             time: Shape ``(m,)``.
             values: Shape ``(m,)``.
         """
-        every = np.concatenate([self.data.curve, curve])
-        order = np.argsort(every, kind="stable")
+        n, whole = len(self.data.values), np.vstack([self.data.features, features])
+        more = Places(whole[curve], curve, time)
+        covariance = self._between(more, more)
+        covariance.flat[:: len(time) + 1] += self.scales.r
+        # the factor grows by a block: [[L, 0], [B, D]] with B = k L'^-1 and D D' = covariance - B B'
+        below = self._between(more, self._own) @ self.inverse_factor.T
+        corner = lapack.dtrtri(cholesky(covariance - below @ below.T), lower=1)[0]
+        factor = np.zeros((n + len(time), n + len(time)))
+        factor[:n, :n], factor[n:, n:] = self.inverse_factor, corner
+        factor[n:, :n] = -corner @ (below @ self.inverse_factor)
         data = replace(
             self.data,
-            features=np.vstack([self.data.features, features]),
-            curve=every[order],
-            time=np.concatenate([self.data.time, time])[order],
-            values=np.concatenate([self.data.values, values])[order],
+            features=whole,
+            curve=np.concatenate([self.data.curve, curve]),
+            time=np.concatenate([self.data.time, time]),
+            values=np.concatenate([self.data.values, values]),
         )
-        return CurvePosterior(data, self.theta)
+        return CurvePosterior(data, self.theta, factor)
 
 
 @dataclass(frozen=True)
@@ -172,8 +185,7 @@ class EndImprovement:
         by_point = -(ratio / s)[:, None] * process.alpha - (1.0 - ratio * z)[:, None] / (s * s)[:, None] * (
             v @ process.inverse_factor
         )
-        first = np.searchsorted(process.data.curve, np.arange(len(process.data.features)))
-        of_ends = np.add.reduceat(by_point, first, axis=1)
-        of_gains = np.add.reduceat(by_point * by_gain, first, axis=1)
+        of_curve = (process.data.curve[:, None] == np.arange(len(process.data.features))).astype(float)
+        of_ends, of_gains = by_point @ of_curve, (by_point * by_gain) @ of_curve
         gradient = np.einsum("mc,mcp->mp", of_ends, parts[0][1]) + np.einsum("mc,mcp->mp", of_gains, parts[1][1])
         return np.log(s) + log_part, gradient

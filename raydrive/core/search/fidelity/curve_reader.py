@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,15 +24,22 @@ class CurveReader:
         features: The space.
         maximize: Whether larger metrics are better.
         longest: Intervals of a whole training.
+        spread: Tells whether the trial of a number is one of the even spread.
         before: Trials of earlier runs; those that do not fit the space are left out.
     """
 
     def __init__(
-        self, features: FeatureEncoder, maximize: bool, longest: int, before: Sequence[TrialRecord] = ()
+        self,
+        features: FeatureEncoder,
+        maximize: bool,
+        longest: int,
+        spread: Callable[[int], bool],
+        before: Sequence[TrialRecord] = (),
     ) -> None:
         self._features = features
         self._sign = -1.0 if maximize else 1.0
         self._longest = longest
+        self._spread = spread
         self._rows: dict[int, tuple[Params, Array | None]] = {}
         self._objective: tuple[str, Objective | None] = ("", None)
         self._before = [
@@ -56,10 +63,11 @@ class CurveReader:
             return None
         values = self._values(trial)
         if trial.state == PAUSED and len(values):
-            return Curve(number, known[1], values, HELD)
+            return Curve(number, known[1], values, HELD, typical=self._spread(number))
         if trial.state in TERMINAL:
-            return Curve(number, known[1], values, OVER) if len(values) else None
-        return Curve(number, known[1], values, RUNS, max(trial.until or self._longest, len(values) + 1))
+            return Curve(number, known[1], values, OVER, typical=self._spread(number)) if len(values) else None
+        until = max(trial.until or self._longest, len(values) + 1)
+        return Curve(number, known[1], values, RUNS, until, self._spread(number))
 
     def _values(self, trial: TrialRecord) -> Array:
         values = self._sign * np.asarray(trial.curve, dtype=float)

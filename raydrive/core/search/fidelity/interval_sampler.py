@@ -25,14 +25,16 @@ from raydrive.core.search.fidelity.interval_plan import Situation, Step, best_st
 from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space
 
-_SEEN = 400
-"""Points of curves that the model is conditioned on, about."""
+_SEEN, _CURVES = 400, 240
+"""Points and curves that the model is conditioned on, about."""
 _FITTED = 260
 """Points that hyperparameters are fitted to, about."""
 _ITERATIONS = 25
 _FEWEST = 3
 """Trials with a curve below which the even spread goes on."""
 _EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
+_STARTS = 32
+"""Points that a local search may begin from: the best of all, and as many drawn by their improvement."""
 _OTHERS = 24, 8
 """New configurations that a step may tell something about: promising ones, and some from everywhere."""
 _EVENLY = 4
@@ -93,7 +95,7 @@ class IntervalSampler(Beginning):
         super().__init__(space, seed, points=points, initial=initial)
         self._sign = -1.0 if maximize else 1.0
         self._intervals = intervals
-        self._reader = CurveReader(self._features, maximize, intervals.longest, before)
+        self._reader = CurveReader(self._features, maximize, intervals.longest, self._is_spread, before)
         self._inherited = sum(1 for seen in before if seen.value is not None)
         self._layout = Layout(self._features.owner)
         self._fits: dict[tuple[int, int], Array] = {}
@@ -112,12 +114,12 @@ class IntervalSampler(Beginning):
             return self.go_on(trials)
         given = self._given.first(lambda i: self._points[i], len(self._points))
         if given is not None:
-            return Suggestion(copied(given), "initial", {}, self._first_until(number))
+            return Suggestion(copied(given), "initial", {}, self._first_until(number, trials))
         curves = self._reader.read(trials)
         known = sum(1 for curve in curves if curve.trained)
         if number + self._inherited < self._initial or known < min(_FEWEST, self._initial):
             found = self._evenly(number)
-            return None if found is None else replace(found, until=self._first_until(number))
+            return None if found is None else replace(found, until=self._first_until(number, trials))
         rng = np.random.default_rng((self._seed, number, sum(curve.trained for curve in curves)))
         model = self._model(curves)
         row, others = self._new_row(model, rng)
@@ -147,12 +149,21 @@ class IntervalSampler(Beginning):
                 return Continuation(trial, self._until(step.until), "model", self._details(model, step))
         return None
 
+    def _is_spread(self, number: int) -> bool:
+        return number >= 0 and (number < self._initial or number % _EVENLY == _EVENLY - 1)
+
     def _until(self, interval: int) -> int | None:
         return interval if interval < self._intervals.longest else None
 
-    def _first_until(self, number: int) -> int | None:
+    def _first_until(self, number: int, trials: Sequence[TrialRecord]) -> int | None:
+        """The next rung of the ladder; where many begin at once, its lower ones again, as time is short, not intervals."""
         parts = self._intervals.ladder
-        part = parts[number] if number + self._inherited < len(parts) else 0.0
+        part = 0.0
+        if not self._inherited:
+            if number < len(parts):
+                part = parts[number]
+            elif not any(len(trial.curve) for trial in trials):
+                part = (*parts[1:], 0.0)[number % len(parts)]
         return self._until(max(self._intervals.first, round(part * self._intervals.longest)))
 
     def _details(self, model: Model, step: Step) -> dict[str, Any]:
@@ -191,7 +202,10 @@ class IntervalSampler(Beginning):
 
     def _model(self, curves: Sequence[Curve]) -> Model:
         longest = self._intervals.longest
-        data, scale, index = curve_points(curves, self._features, self._layout, longest, _SEEN)
+        places = self._chosen(curves)
+        chosen = [curves[place] for place in places]
+        data, scale, index = curve_points(chosen, self._features, self._layout, longest, _SEEN)
+        index = [places[k] for k in index]
         process = CurvePosterior(data, self._theta(curves))
         known = len(index)
         number = {place: k for k, place in enumerate(index)}
@@ -215,6 +229,21 @@ class IntervalSampler(Beginning):
         bar = float(scale(seen[leader : leader + 1])[0])
         return Model(curves, process, index, scale, ends, index[leader], bar, goal)
 
+    def _chosen(self, curves: Sequence[Curve]) -> list[int]:
+        """The places of all curves, or where they are many of the best, those near the best one, and some from everywhere."""
+        known = [k for k, curve in enumerate(curves) if curve.trained]
+        if len(known) <= _CURVES:
+            return known
+        part = _CURVES // 3
+        order = sorted(known, key=lambda k: curves[k].best)
+        rest = np.array(order[part:])
+        features = self._rows_features([curves[k].row for k in [order[0], *rest]])
+        near = rest[np.argsort(np.sum((features[1:] - features[0]) ** 2, axis=1), kind="stable")[:part]]
+        others = np.setdiff1d(rest, near)
+        some = others[np.linspace(0, len(others) - 1, part).astype(int)]
+        keep = {*order[:part], *near.tolist(), *some.tolist()}
+        return sorted(keep)
+
     def _rows_features(self, rows: Sequence[Array]) -> Array:
         return self._features.features(self._features.tidy(np.array(rows)))
 
@@ -234,10 +263,11 @@ class IntervalSampler(Beginning):
         free = free_rows(f, rows, rows[going])
         score = EndImprovement(model.process, float(model.ends.min()))
         pool = candidates(f, rows[np.argsort(model.ends, kind="stable")[:8]], rng, _EFFORT)
-        best, _ = maximise(f, score, pool, free, rng, _EFFORT)
         values = score(f.features(pool))
-        top = pool[np.argsort(-(values + rng.gumbel(size=len(values))), kind="stable")[: _OTHERS[0]]]
-        others = f.features(np.vstack([top, pool[: _OTHERS[1]]]))
+        drawn = pool[np.argsort(-(values + rng.gumbel(size=len(values))), kind="stable")[:_STARTS]]
+        others = f.features(np.vstack([drawn[: _OTHERS[0]], pool[: _OTHERS[1]]]))
+        starts = np.vstack([pool[np.argsort(-values, kind="stable")[:_STARTS]], drawn])
+        best, _ = maximise(f, score, starts, free, rng, _EFFORT)
         row = next((row for row in best if self._new(f.params(row))), None)
         return row, others
 
