@@ -93,7 +93,7 @@ def _no_runs(space: Workspace, experiment: str | None) -> str:
 
 
 def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
-    """Say how a run stands."""
+    """Show the state of a run."""
     run = open_run(run_name, storage)
     stands = run.reader.status()
     summary, beat = stands.summary, stands.beat or run.reader.last_heartbeat()
