@@ -40,7 +40,9 @@ from raydrive import (
     uniform,
 )
 from raydrive.core.errors import StorageError
+from raydrive.core.records import BY_PAUSE, Reported, Stop
 from raydrive.runtime.fork_server.boot import BOOT
+from raydrive.storage.journal.writer import JournalReader
 from raydrive.testing.finished_run import check_acknowledged, check_run
 
 TRIALS, AT_A_TIME, INTERVALS, STEP_S = 12, 4, 14, 0.2
@@ -56,7 +58,7 @@ KINDS = (
 def train(params: dict[str, Any]) -> None:
     """Logs a curve, and goes on from its checkpoint where it was killed."""
     run = Run.get_context()
-    run.tag("raylet", os.environ.get("RAY_RAYLET_PID", ""))
+    run.tag("node", os.environ.get("CHAOS_NODE", ""))
     begin = 0
     if run.resume_from is not None:
         begin = json.loads((Path(run.resume_from) / "state.json").read_text())["interval"]
@@ -342,12 +344,26 @@ def one_seed(
         "losses": sum(trial.losses for trial in sweep.trials),
         "failures": sum(trial.failures for trial in sweep.trials),
         "pauses": sum(trial.pauses for trial in sweep.trials),
+        "moved": moved(run),
         "states": dict(sweep.count),
         "reports": sweep.reports,
         "acknowledged": len(set(acks)),
         "wrong": wrong,
     }
     return wrong, summary
+
+
+def moved(run: HyperDriveRun) -> int:
+    """How many trials went on on another node than the one they were paused on."""
+    found, at, left = set(), dict[int, str](), set[int]()
+    for fact, decisions in JournalReader(run.layout.journal).read():
+        if isinstance(fact, Reported) and "node" in fact.tags:
+            if fact.trial in left and at[fact.trial] != fact.tags["node"]:
+                found.add(fact.trial)
+            at[fact.trial] = fact.tags["node"]
+            left.discard(fact.trial)
+        left.update(one.trial for one in decisions if isinstance(one, Stop) and one.by == BY_PAUSE)
+    return len(found)
 
 
 def wrong_with_halving(run: HyperDriveRun) -> list[str]:

@@ -146,11 +146,11 @@ def read(capfd: pytest.CaptureFixture[str], *arguments: str) -> Any:
 def test_list_and_status_count_the_same(place: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
     (listed,) = [one for one in read(capfd, "list")["runs"] if one["run"] == name]
     shown = read(capfd, "status", name)
-    states = ["queued", "running", "interrupted", "completed", "canceled", "failed"]
+    states = ["queued", "running", "interrupted", "paused", "completed", "canceled", "failed"]
     counts = ["trials", "trials_ended", "max_total_trials", *states]
     assert [listed[key] for key in counts] == [shown[key] for key in counts]
     assert sum(shown[key] for key in states) == shown["trials"] == len(read(capfd, "trials", name)["trials"])
-    assert shown["trials_ended"] == sum(shown[key] for key in states[3:])
+    assert shown["trials_ended"] == sum(shown[key] for key in states[4:])
 
 
 def test_tables_count_the_same(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
