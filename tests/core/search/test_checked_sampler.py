@@ -71,7 +71,7 @@ def test_a_wrong_choice_is_told(answer: Any, told: str) -> None:
 
 
 def test_a_new_configuration_is_no_choice_among_paused_trials() -> None:
-    with pytest.raises(UserCodeError, match="go_on returned .* instead of a paused trial"):
+    with pytest.raises(UserCodeError, match=r"go_on returned .* instead of a paused trial"):
         checked(Answers(Suggestion({"x": 0.1}, "own"))).go_on(HISTORY)
     with pytest.raises(UserCodeError, match="whose until is neither"):
         checked(Answers(Suggestion({"x": 0.1}, "own", until=-1))).ask(2, HISTORY)
