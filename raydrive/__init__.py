@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from raydrive.api.config import HyperDriveConfig, ScriptRunConfig
     from raydrive.api.run import HyperDriveRun
     from raydrive.api.tune import tune
+    from raydrive.api.with_data import with_data
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
     from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+    from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
     from raydrive.core.early_stopping.policies import (
         BanditPolicy,
         MedianStoppingPolicy,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from raydrive.core.search.grid_search import GridParameterSampling
     from raydrive.core.search.protocol import SamplingSpec
     from raydrive.core.search.random_search import RandomParameterSampling
-    from raydrive.core.search.trial_record import Suggestion
+    from raydrive.core.search.trial_record import Continuation, Suggestion
     from raydrive.core.space.search_space import (
         choice,
         int_range,
@@ -59,6 +61,7 @@ _HOMES = {
     "raydrive.api.config": ("HyperDriveConfig", "ScriptRunConfig"),
     "raydrive.api.run": ("HyperDriveRun",),
     "raydrive.api.tune": ("tune",),
+    "raydrive.api.with_data": ("with_data",),
     "raydrive.api.workspace": ("Experiment", "Workspace"),
     "raydrive.core.search.bayesian.sampling": ("BayesianParameterSampling",),
     "raydrive.core.config.trial_spec": ("PrimaryMetricGoal", "Resources"),
@@ -92,9 +95,10 @@ _HOMES = {
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
+    "raydrive.core.early_stopping.halving_policy": ("SuccessiveHalvingPolicy",),
     "raydrive.core.early_stopping.verdict": ("Verdict",),
     "raydrive.core.search.protocol": ("SamplingSpec",),
-    "raydrive.core.search.trial_record": ("Suggestion",),
+    "raydrive.core.search.trial_record": ("Continuation", "Suggestion"),
     "raydrive.integrations.search_cv.search": ("RaydriveGridSearchCV", "RaydriveSearchCV"),
     "raydrive.studio.notebook.widget": ("RunDetails",),
     "raydrive.core.search.grid_search": ("GridParameterSampling",),
@@ -107,6 +111,7 @@ __all__ = [
     "BayesianParameterSampling",
     "ClusterError",
     "ConfigError",
+    "Continuation",
     "Experiment",
     "GridParameterSampling",
     "HyperDriveConfig",
@@ -126,6 +131,7 @@ __all__ = [
     "SamplingSpec",
     "ScriptRunConfig",
     "StorageError",
+    "SuccessiveHalvingPolicy",
     "Suggestion",
     "TrialError",
     "TruncationSelectionPolicy",
@@ -145,6 +151,7 @@ __all__ = [
     "randint",
     "tune",
     "uniform",
+    "with_data",
 ]
 
 

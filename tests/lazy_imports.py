@@ -21,6 +21,8 @@ OPTIONAL = {
     "cmaes",
     "tensorboardX",
     "mlflow",
+    "wandb",
+    "pynvml",
     "pandas",
     "nbclient",
     "nbformat",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from raydrive.api.argument_types import SCRIPT, TUNING
-from raydrive.api.named_parts import named_policy, named_sampling
+from raydrive.api.named_parts import OF_TRIALS, limits_of, made_parts, of_run
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
 from raydrive.api.submit.command_program import script_problem
@@ -20,6 +19,8 @@ from raydrive.api.submit.trainable import check_trainable, name_of
 from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.api.submit.user_classes import check_objects
 from raydrive.api.submit.warm_start import plan_warm_start
+from raydrive.api.trial_packages import to_build
+from raydrive.api.with_data import WithData
 from raydrive.core.argument_checks import checks_arguments
 from raydrive.core.call_text import call_text, told
 from raydrive.core.config.argument_values import (
@@ -32,18 +33,23 @@ from raydrive.core.config.argument_values import (
 )
 from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
-from raydrive.core.config.distribution import distributed
-from raydrive.core.config.install_commands import check_installing
-from raydrive.core.config.option_words import format_value
-from raydrive.core.config.resource_dict import resources_of
-from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.config.install_commands import check_installing, throws_away
+from raydrive.core.config.option_words import FORMS, format_value
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.run_rules import shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.finish.rules import FinishWhen
+from raydrive.core.notices.rules import Notify
+from raydrive.core.out_of_memory.rules import OnOom
+from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
+from raydrive.trackers.places import with_absolute_paths
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
@@ -63,8 +69,11 @@ class ScriptRunConfig:
         max_run_duration_seconds: Longest time one attempt may take; None = no limit.
         python: Interpreter of the script; None = the one raydrive runs in. In a command ``python``, ``python3``,
             ``pip`` and ``pip3`` are its own.
-        allow_pip_install: Whether a command may install packages into the Python that raydrive runs in, while other
-            trials use it; not needed where ``python`` is another one.
+        environment_file: A conda file (``.yml``) or a requirements file, whose packages are installed once per node,
+            for trials only; None = none. It counts where ``python`` is not given.
+        environments: What installs them: ``uv``, which is the default, or ``conda``.
+        allow_pip_install: Whether a command may install packages into the Python that trials share, while other
+            trials use it; else what it installs with pip is thrown away with the trial.
         secrets: Further variables whose values never reach the storage, by name: ``env`` for the variable of that name
             where the run is submitted or resumed, ``env:NAME`` for another one, ``file:PATH`` for a file's text.
         metrics: For scripts that only print: a regular expression with named groups, such as
@@ -77,6 +86,8 @@ class ScriptRunConfig:
         flags: Whether True of a hyperparameter is passed as ``--name``, and False as nothing; ``"both"``: False is
             ``--no-name``. ``docs/search-space.md`` has examples.
         flatten: Whether the keys of a nested choice are options of their own: ``--optimizer adam --beta1 0.9``.
+        style: How a hyperparameter is an option of the script, and of ``${{search_space}}`` in a command: ``argparse``
+            (``--lr 0.1``), ``absl`` (``--lr=0.1``) or ``hydra`` (``lr=0.1``).
         unused_ok: Hyperparameters that the command need not pass on.
 
     Raises:
@@ -94,6 +105,8 @@ class ScriptRunConfig:
         environment_variables: Mapping[str, str] | None = None,
         max_run_duration_seconds: float | None = None,
         python: str | None = None,
+        environment_file: str | os.PathLike[str] | None = None,
+        environments: str | None = None,
         allow_pip_install: bool = False,
         preload: Sequence[str] = (),
         metrics: str | Sequence[str] | Mapping[str, object] | PrintedMetrics | None = None,
@@ -101,18 +114,17 @@ class ScriptRunConfig:
         keep: Sequence[str] = (),
         flags: bool | str = False,
         flatten: bool = False,
+        style: str = FORMS[0],
         unused_ok: Sequence[str] = (),
     ) -> None:
         self.flag_style = flags if isinstance(flags, str) else "on" if flags else ""
-        self.flatten, self.unused_ok = flatten, tuple(unused_ok)
+        self.flatten, self.style, self.unused_ok = flatten, style, tuple(unused_ok)
         self.source_directory = Path(os.path.expanduser(source_directory))
-        self.script = script
-        self.arguments = tuple(arguments or ())
-        self.command = command
+        self.script, self.arguments, self.command = script, tuple(arguments or ()), command
         self.environment_variables = dict(environment_variables or {})
-        self.max_run_duration_seconds = max_run_duration_seconds
-        self.python = python
-        self.preload = tuple(preload)
+        self.max_run_duration_seconds, self.python = max_run_duration_seconds, python
+        self.environment_file, self.environments = environment_file, environments
+        self.preload, self.allow_pip_install = tuple(preload), bool(allow_pip_install)
         self.secrets = {name: _source(source) for name, source in (secrets or {}).items()}
         problems = [*check_patterns(keep, "keep"), *both_problems(self.secrets, self.environment_variables, "secrets")]
         self.keep = () if problems else tuple(keep)
@@ -122,6 +134,7 @@ class ScriptRunConfig:
                 self.metrics = PrintedMetrics.of(metrics)
             except ConfigError as error:
                 problems += error.problems
+        self.to_build = to_build(environments, environment_file, python, problems)
         line = command if isinstance(command, str) else " ".join(map(str, command or ()))
         wrong, warning = check_installing(line, python=python or "", allowed=allow_pip_install, where="command")
         problems += [wrong] if wrong is not None else []
@@ -143,7 +156,8 @@ class ScriptRunConfig:
 
     def __repr__(self) -> str:
         """The call that makes it, defaults left out; of variables their names: values may be confidential."""
-        names = ("script", "arguments", "command", "max_run_duration_seconds", "python", "preload", "metrics", "keep")
+        names = ("script", "arguments", "command", "max_run_duration_seconds", "python", "environment_file",
+                 "environments", "preload", "metrics", "keep")  # fmt: skip
         options: dict[str, Any] = {name: getattr(self, name) for name in names}
         options["environment_variables"] = dict.fromkeys(self.environment_variables, ...)
         options["secrets"] = self.secrets
@@ -155,19 +169,22 @@ class ScriptRunConfig:
             "environment_variables": self.environment_variables,
             "secrets": self.secrets,
             "python": self.python or "",
+            "environment": self.to_build,
             "preload": self.preload,
             "keep": self.keep,
             "resources": resources,
             "metrics": self.metrics,
             "flag_style": self.flag_style,
             "flatten": self.flatten,
+            "style": "" if self.style == FORMS[0] else self.style,
             "unused_ok": self.unused_ok,
         }
         if self.script is not None:
             arguments = tuple(format_value(argument) for argument in self.arguments)
             return TrialSpec(kind="script", script=self.script, arguments=arguments, **common)
         command = self.command if isinstance(self.command, str) else " ".join(map(str, self.command or ()))
-        return TrialSpec(kind="command", command=command, **common)
+        throw_away = throws_away(command, allowed=self.allow_pip_install)
+        return TrialSpec(kind="command", command=command, throw_away=throw_away, **common)
 
 
 @spells(OF_TUNING)
@@ -218,12 +235,20 @@ class HyperDriveConfig:
             trials. ``HyperDriveRun`` objects, or texts: an id, a unique prefix, ``last``, a run's folder.
         resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
+        track: Trackers that follow the run live, and get it whole also where they are away for a while:
+            ``{"mlflow": URI, "wandb": {"project": NAME}, "tensorboard": DIR}``; ``docs/trackers.md``.
         preload: Modules that function trials are forked with.
         keep: Patterns of files that are kept with the trial, as those of ``ScriptRunConfig``, in addition to them.
         tags: Free text by name, kept with the run.
         space: Parameter expressions by name, where ``hyperparameter_sampling`` is a name or a dict without them.
         primary_metric_value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max``, or
             ``mean_last_5``, the mean of the last five (any number). Policies compare bests, as HyperDrive's do.
+        finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
+            ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
+        on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        points: Configurations to try first, whatever the sampling; they count in the limit of trials.
+        notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
+        repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -258,35 +283,35 @@ class HyperDriveConfig:
         resume_argument: bool | None = None,
         resume_from: RunLike | Sequence[RunLike] | None = None,
         resume_child_runs: ChildLike | Sequence[ChildLike] | None = None,
+        track: Mapping[str, Any] | None = None,
         preload: Sequence[str] = (),
         keep: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
         primary_metric_value: str = "best",
         space: Mapping[str, Any] | None = None,
+        finish_when: FinishWhen | Mapping[str, Any] | None = None,
+        on_oom: OnOom | Mapping[str, Any] | None = None,
+        notify: Notify | Mapping[str, Any] | None = None,
+        repeats: Repeats | Mapping[str, Any] | None = None,
+        points: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
-        failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
-        failures |= {"first_failures": first_failures, "strict": int(strict)}
-        own: dict[str, Any] = {"ray_in_trials": ray_in_trials, "log_limit": log_limit}
-        own |= {"keep_checkpoints": keep_checkpoints, "storage_patience_s": storage_patience_s}
+        given = dict(locals())  # by name: most arguments are fields of the configuration under the same name
+        sampling, stops, (needs, kind) = made_parts(hyperparameter_sampling, space, policy, (resources, distribution))
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
             experiment="default",
             trial=dataclasses.replace(
-                self._trial_spec(reserved, kind, sampling, keep, metric_from_stdout),
-                grace_s=grace_s,
-                reuse_actors=reuse_actors,
-                reuse_processes=reuse_processes,
-                **own,
+                self._trial_spec(needs, kind, sampling, keep, metric_from_stdout),
+                **{name: given[name] for name in OF_TRIALS},
+                track=with_absolute_paths(tracking_of(track)),
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
-            limits=_limits(*(max_total_runs, max_concurrent_runs, max_duration_minutes, run_config), **failures),
+            limits=limits_of(given, run_config),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=sampling,
             policy=stops,
-            seed=_seed(seed, sampling),
-            tags=dict(tags or {}),
+            **of_run(given, sampling),
         )
         self._check()
 
@@ -309,6 +334,7 @@ class HyperDriveConfig:
             "distribution": config.trial.distribution or None,
             "primary_metric_value": config.metric.value,
             "tags": config.tags,
+            **shared_rules(config.rules),
         }
         texts = told(type(self).__init__, options)
         texts["run_config"] = repr(target) if isinstance(target, ScriptRunConfig) else name_of(target)
@@ -320,7 +346,11 @@ class HyperDriveConfig:
         problems = long_names(self.config.metric.name, space)
         problems += too_long(spec.python, LONGEST_PATH, "python")
         if spec.kind == "command":
-            known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
+            known = {
+                "search_space": {**space.expressions, **dict.fromkeys(self.config.rules.parameters)},
+                "inputs": spec.inputs,
+                "outputs": spec.outputs,
+            }
             problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
         if spec.kind != "function":
             problems += [*unpassable(space), *unflattenable(space, spec.command, flatten=spec.flatten)]
@@ -332,7 +362,7 @@ class HyperDriveConfig:
         """What is wrong with parameters that the command does not pass on."""
         if not isinstance(self.run_config, ScriptRunConfig):
             return []
-        names = list(self.config.sampling.space.expressions)
+        names = [*self.config.sampling.space.expressions, *self.config.rules.parameters]
         return unused_parameters(spec, names, self.run_config.source_directory, yaml=False)
 
     def _check(self) -> None:
@@ -357,7 +387,7 @@ class HyperDriveConfig:
             spec = target.to_spec(resources)
             flags = flag_parameters(sampling.space) if spec.command else ()
             return dataclasses.replace(spec, flags=flags, keep=(*spec.keep, *keep))
-        check_trainable(target, sampling.space.expressions)
+        check_trainable(target.bound if isinstance(target, WithData) else target, sampling.space.expressions)
         name = name_of(target)
         return TrialSpec(kind="function", script=name, preload=self.preload, keep=tuple(keep), resources=resources)
 
@@ -369,53 +399,15 @@ class HyperDriveConfig:
         """
         config = dataclasses.replace(self.config, experiment=experiment)
         target = self.run_config
+        function = None if isinstance(target, ScriptRunConfig) else target
         return Submission(
             config=config,
             source_directory=target.source_directory if isinstance(target, ScriptRunConfig) else None,
-            function=None if isinstance(target, ScriptRunConfig) else target,
+            function=target.in_trials if isinstance(target, WithData) else function,
+            data=target if isinstance(target, WithData) else None,
             resume_from=self.resume_from,
             resume_child_runs=self.resume_child_runs,
         )
-
-
-def _limits(total: int, abreast: int | None, minutes: float | None, target: object, **further: Any) -> Limits:
-    return Limits(
-        max_total_runs=total,
-        max_concurrent_runs=abreast or total,
-        max_duration_s=None if minutes is None else minutes * 60.0,
-        trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
-        **further,
-    )
-
-
-def _made(
-    sampling: SamplingSpec | str | Mapping[str, Any],
-    space: Mapping[str, Any] | None,
-    policy: Policy | str | Mapping[str, Any] | None,
-    reserved: tuple[Resources | Mapping[str, Any] | None, str | Mapping[str, Any] | None],
-) -> tuple[SamplingSpec, Policy, tuple[Resources, str]]:
-    """Sampling, policy, and resources with their distribution as objects, whatever they were given as.
-
-    Raises:
-        ConfigError: With everything that is wrong with the three.
-    """
-    made, problems = list[Any](), list[Problem]()
-    parts: tuple[Callable[[], Any], ...] = (
-        lambda: named_sampling(sampling, space, "hyperparameter_sampling"),
-        lambda: named_policy(policy),
-        lambda: distributed(resources_of(reserved[0]), reserved[1]),
-    )
-    if space is not None and not isinstance(sampling, str | Mapping):
-        allowed = "nothing: the sampling has a space of its own"
-        problems.append(Problem("space", "a search space", allowed, "Leave it out."))
-    for part in parts:
-        try:
-            made.append(part())
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return made[0], made[1], made[2]
 
 
 def _source(source: str) -> str:
@@ -426,8 +418,3 @@ def _source(source: str) -> str:
 
 def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
-
-
-def _seed(seed: int | None, sampling: SamplingSpec) -> int:
-    given = seed if seed is not None else getattr(sampling, "seed", None)
-    return secrets.randbits(31) if given is None else given

@@ -7,10 +7,16 @@ Classes of users are not imported here: a submission is checked as a whole by bu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from raydrive.api.spellings import OF_TUNING
+from raydrive.core.config.distribution import distributed
+from raydrive.core.config.resource_dict import resources_of
+from raydrive.core.config.run_config import Limits
+from raydrive.core.config.run_rules import PARTS, RunRules
+from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json, policy_keys
 from raydrive.core.early_stopping.policy_record import RecordedPolicy
 from raydrive.core.errors import ConfigError, Problem, show
@@ -104,3 +110,82 @@ def named_sampling(
         record = user_sampling(options, parse_space(spaces[0])).raw
         return RecordedSampling({**record, "seed": seed})
     return sampling_of(options if isinstance(given, Mapping) else given, spaces[0], where)
+
+
+def made_parts(
+    sampling: SamplingSpec | str | Mapping[str, Any],
+    space: Mapping[str, Any] | None,
+    policy: Policy | str | Mapping[str, Any] | None,
+    reserved: tuple[Resources | Mapping[str, Any] | None, str | Mapping[str, Any] | None],
+) -> tuple[SamplingSpec, Policy, tuple[Resources, str]]:
+    """Returns sampling, policy, and resources with their distribution as objects, whatever they were given as.
+
+    Args:
+        sampling: How the run samples; with ``space`` a name, or a mapping as in a sweep file.
+        space: The search space, where the sampling has none.
+        policy: Early termination; None = none.
+        reserved: What a trial reserves, and how its processes find each other.
+
+    Raises:
+        ConfigError: With everything that is wrong with the three.
+    """
+    made, problems = list[Any](), list[Problem]()
+    parts: tuple[Callable[[], Any], ...] = (
+        lambda: named_sampling(sampling, space, "hyperparameter_sampling"),
+        lambda: named_policy(policy),
+        lambda: distributed(resources_of(reserved[0]), reserved[1]),
+    )
+    if space is not None and not isinstance(sampling, str | Mapping):
+        allowed = "nothing: the sampling has a space of its own"
+        problems.append(Problem("space", "a search space", allowed, "Leave it out."))
+    for part in parts:
+        try:
+            made.append(part())
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return made[0], made[1], made[2]
+
+
+OF_TRIALS = (
+    *("grace_s", "reuse_actors", "reuse_processes", "ray_in_trials", "log_limit", "keep_checkpoints"),
+    "storage_patience_s",
+)
+"""Arguments that are fields of ``TrialSpec``."""
+
+
+def limits_of(given: Mapping[str, Any], target: object) -> Limits:
+    """Returns the limits among the arguments of a configuration.
+
+    Args:
+        given: The arguments by name.
+        target: What a trial runs, which may have a limit of its own.
+    """
+    minutes = given["max_duration_minutes"]
+    return Limits(
+        max_total_runs=given["max_total_runs"],
+        max_concurrent_runs=given["max_concurrent_runs"] or given["max_total_runs"],
+        max_duration_s=None if minutes is None else minutes * 60.0,
+        trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
+        strict=int(given["strict"]),
+        **{name: given[name] for name in ("max_attempts", "max_losses", "first_failures")},
+    )
+
+
+def of_run(given: Mapping[str, Any], sampling: SamplingSpec) -> dict[str, Any]:
+    """Returns seed, tags and rules of a run among the arguments of a configuration.
+
+    Args:
+        given: The arguments by name.
+        sampling: How the run samples; it may have a seed of its own.
+
+    Raises:
+        ConfigError: If something of the rules cannot be used.
+    """
+    seed = given["seed"] if given["seed"] is not None else getattr(sampling, "seed", None)
+    return {
+        "seed": secrets.randbits(31) if seed is None else seed,
+        "tags": dict(given["tags"] or {}),
+        "rules": RunRules.of({name: given[name] for name in PARTS}),
+    }

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from raydrive.cli.console import command, say, unbroken
+from raydrive.cli.help.command_groups import group_of
 from raydrive.cli.submit import WithOption
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
 from raydrive.storage.folder.current import absolute, current_folder
@@ -29,7 +30,8 @@ FileArgument = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command("run-script", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_run_script)
+    more = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command("run-script", context_settings=more, rich_help_panel=group_of("run-script"))(_run_script)
     command(app, run_notebook, "run-notebook", outlives_reader=True)
     command(app, convert)
 
@@ -78,7 +80,7 @@ def run_notebook(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Default: FILE.executed.ipynb.", show_default=False)
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would become of each cell, and run nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="List what would become of each cell, and run nothing.")] = False,
     allow_installs: Annotated[
         bool,
         typer.Option("--allow-installs", help="Run %pip, !pip and !conda too: they change the Python of raydrive."),
@@ -136,7 +138,7 @@ def convert(
     ] = "",
     site: WithOption = None,
 ) -> int:
-    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and say what changed.
+    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
 
     A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit.
 

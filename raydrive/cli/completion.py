@@ -68,3 +68,10 @@ def _runs(context: typer.Context) -> Iterator[RunInfo]:
 
 def _begun(created: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(created))
+
+
+def sweep_keys(incomplete: str) -> list[str]:
+    """Returns keys of a sweep file."""
+    from raydrive.sweepfile.reference.key_reference import key_reference  # lazy: raydrive.sweepfile, 0.1 s
+
+    return [key for key in key_reference() if key.startswith(incomplete)]

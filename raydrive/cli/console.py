@@ -18,6 +18,7 @@ import typer
 from raydrive.api.display.text import one_line
 from raydrive.api.display.unbroken_stream import Unbroken
 from raydrive.cli.completion import run_ids, trial_numbers
+from raydrive.cli.help.command_groups import group_of
 from raydrive.core.errors import brief
 from raydrive.core.views.json_output import SCHEMA_VERSION, finite
 
@@ -87,7 +88,7 @@ def command(
             code = EXIT_INTERRUPTED
         raise typer.Exit(code)
 
-    app.command(name)(run)
+    app.command(name, rich_help_panel=group_of(name or function.__name__))(run)
 
 
 def say(text: str) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from raydrive.core.views.savings import Saving
     from raydrive.core.views.summary import Summary
 
-STATES = ("queued", "running", "interrupted", "completed", "canceled", "failed")
+STATES = ("queued", "running", "interrupted", "paused", "completed", "canceled", "failed")
 """Columns of ``list``: numbers of trials."""
 
 
@@ -93,7 +93,7 @@ def _no_runs(space: Workspace, experiment: str | None) -> str:
 
 
 def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
-    """Say how a run stands."""
+    """Show the state of a run."""
     run = open_run(run_name, storage)
     stands = run.reader.status()
     summary, beat = stands.summary, stands.beat or run.reader.last_heartbeat()
@@ -113,6 +113,7 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             "reports": summary.reports,
             "elapsed_s": round(summary.elapsed_s, 1),
             **_saved(summary.saving),
+            **_rules(run, stands.now, output),
             "waiting": "; ".join(sorted(set(stands.beat.waiting.values()))),
             "trouble": stands.beat.trouble,
             "storage": run.uri,
@@ -133,6 +134,7 @@ def _counts(summary: Summary, output: Format) -> dict[str, object]:
 
 def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
     """What a user must not miss: of trials, of the journal, and of the driver."""
+    from raydrive.core.user_requests import history  # lazy: raydrive.core.user_requests.history, 0.05 s
     from raydrive.core.views.summary import notices, trial_notices  # lazy: raydrive.core.views.summary, 0.05 s
     from raydrive.core.views.trouble import metric_notice, trouble_of  # lazy: raydrive.core.views.trouble, 0.05 s
 
@@ -140,8 +142,31 @@ def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
     if found is not None:
         first.insert(0, f"{sentence(found.text)} Its log: raydrive logs {run.id} {found.trial}")
     of_record = run.reader.notices(state)
-    last = [best_interval_text(run.reader), *notices(run.sweep), *trial_notices(run.sweep), *of_record, beat.notice]
+    if (repeated := _best_configuration(run)) is not None:
+        first.append(repeated)
+    changed = [history.paused_text(run.sweep), *history.notices(run.sweep)]
+    last = [
+        *changed,
+        best_interval_text(run.reader),
+        *notices(run.sweep),
+        *trial_notices(run.sweep),
+        *of_record,
+        beat.notice,
+    ]
     return [text for text in [*first, *last] if text]
+
+
+def _best_configuration(run: HyperDriveRun) -> str | None:
+    """What is known of the best configuration, where each is tried several times."""
+    if run.config.rules.repeats is None:
+        return None
+    from raydrive.core.views.configurations import (  # lazy: raydrive.core.views.configurations, 0.06 s
+        best_configuration,
+        configuration_text,
+    )
+
+    found = best_configuration(run.sweep)
+    return None if found is None else f"best configuration: {configuration_text(found)}"
 
 
 def _saved(saving: Saving) -> dict[str, float | None]:
@@ -154,6 +179,16 @@ def _saved(saving: Saving) -> dict[str, float | None]:
         "saved_low_s": round(span.low_s, 1),
         "saved_high_s": round(span.high_s, 1),
     }
+
+
+def _rules(run: HyperDriveRun, now: float, output: Format) -> dict[str, object]:
+    """How far the run is by the rules that end it; as text for people, and only where there are some."""
+    from raydrive.core.views.end_rules import rule_states  # lazy: raydrive.core.views.end_rules, 0.05 s
+
+    states = rule_states(run.sweep, now)
+    if output is Format.JSON:
+        return {"finish_when": [state.to_json() for state in states]}
+    return {"finish_when": " | ".join(state.text for state in states)} if states else {}
 
 
 def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
@@ -188,6 +223,9 @@ def trials(
     by: Annotated[str, typer.Option("--sort", help="best or number.")] = "best",
     top: Annotated[int, typer.Option(help="So many at most; 0 = all.", min=0)] = 0,
     output: OutputOption = Format.TABLE,
+    grouped: Annotated[
+        bool, typer.Option("--by-configuration", help="A row per configuration, where each is tried several times.")
+    ] = False,
 ) -> int:
     """List the trials of a run: parameters, metric, and why each ended.
 
@@ -198,6 +236,8 @@ def trials(
     if by not in ("best", "number"):
         raise typer.BadParameter(f"found {by!r}; allowed: best, number", param_hint="--sort")
     run = open_run(run_name, storage)
+    if grouped:
+        return _configurations(run, by, top, output)
     rows: list[dict[str, Any]] = [
         {**{key: value for key, value in row.items() if not key.startswith("param_")}, PARAMS: dict(trial.params)}
         for row, trial in zip(run.rows(), run.sweep.trials, strict=True)
@@ -207,9 +247,33 @@ def trials(
     rows = rows[:top] if top else rows
     ranking = run.config.metric.value
     columns = ["trial", "state", *dict.fromkeys((ranking, "best", "last")), "intervals", "seconds", PARAMS, "why"]
+    usage = ["gpu_percent", "gpu_memory_bytes"]
     if output is not Format.TABLE:
-        columns += ["attempt", "node", "gpus", "losses"]
+        columns += ["attempt", "node", "gpus", "losses", *usage]
+    elif any(row["gpu_memory_bytes"] is not None for row in rows):
+        columns[-2:-2] = ["gpu %", "gpu GB"]
+        for row in rows:
+            percent, held = (row[name] for name in usage)
+            row |= {"gpu %": None if percent is None else round(percent)}
+            row |= {"gpu GB": None if held is None else round(held / 1e9, 2)}
     emit(rows, output, name="trials", columns=columns)
+    return 0
+
+
+def _configurations(run: HyperDriveRun, by: str, top: int, output: Format) -> int:
+    """Lists configurations, each with what its trials say of it together."""
+    from raydrive.core.views.configurations import configurations  # lazy: raydrive.core.views.configurations, 0.06 s
+
+    if run.config.rules.repeats is None:
+        raise typer.BadParameter(
+            "this run tries each configuration once: its sweep file has no raydrive.repeats",
+            param_hint="--by-configuration",
+        )
+    rows = [one.to_json() for one in configurations(run.sweep)]
+    rows = rows if by == "best" else sorted(rows, key=lambda row: row["configuration"])
+    rows = [{**row, PARAMS: row.pop("params")} for row in (rows[:top] if top else rows)]
+    columns = ["configuration", "values", "mean", "standard_error", "running", "contends", PARAMS, "trials"]
+    emit(rows, output, name="configurations", columns=columns)
     return 0
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from raydrive.api.submit.submission import Submission
 from raydrive.compat import azure_sdk
 from raydrive.compat.azure_notices import NotHereError, note
-from raydrive.compat.notebook_cells import CodeCell, Gaps, code_cells, python_of, written_file
+from raydrive.compat.notebook_cells import CodeCell, Gaps, code_cells, not_made_by, python_of, written_file
 from raydrive.compat.other_tools.recognised import carried_over
 from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
@@ -109,6 +109,9 @@ def _run_cells(file: Path, cells: list[CodeCell]) -> None:
             if not cell.number or not gaps.goes_on(cell, type(error).__name__, str(error)):
                 raise
             note(gaps.answers[-1])
+            lines = [frame.lineno or 1 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+            for stale in not_made_by(cell.source, lines[0] if lines else 1):
+                space.pop(stale, None)
         else:
             gaps.worked(cell)
 
@@ -248,7 +251,13 @@ def _own(config: RunConfig) -> dict[str, Any]:
     """What differs from the defaults, under ``raydrive:``."""
     spec, out = config.trial, dict[str, Any]()
     needs = spec.resources
-    given = {"cpus": _whole(needs.cpus), "gpus": _whole(needs.gpus), "memory": needs.memory, "custom": needs.custom}
+    given: dict[str, Any] = {
+        "cpus": _whole(needs.cpus),
+        "gpus": _whole(needs.gpus),
+        "memory": needs.memory,
+        "custom": needs.custom,
+    }
+    given |= {"gpu_memory": needs.gpu_memory, "share": needs.share}
     out["resources"] = {name: value for name, value in given.items() if value}
     if needs.accelerator_type:
         out["resources"]["accelerator_type"] = needs.accelerator_type
@@ -266,6 +275,10 @@ def _own(config: RunConfig) -> dict[str, Any]:
         out["flags"] = {"on": True}.get(spec.flag_style, spec.flag_style)
     if spec.flatten:
         out["flatten"] = True
+    if spec.track:
+        out["track"] = {name: dict(settings) for name, settings in spec.track.items()}
+    if spec.style:
+        out["style"] = spec.style
     if spec.unused_ok:
         out["unused_ok"] = list(spec.unused_ok)
     hidden = {name: "env" for name in spec.environment_variables if looks_secret(name)}

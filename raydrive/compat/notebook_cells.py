@@ -108,6 +108,22 @@ def made_by(source: str) -> set[str]:
     return names
 
 
+def not_made_by(source: str, line: int) -> list[str]:
+    """Returns the variables that a cell would have assigned, had it not ended in a line; none where it is no Python.
+
+    Args:
+        source: The cell.
+        line: From 1.
+    """
+    try:
+        tree = ast.parse(python_of(source))
+    except SyntaxError:
+        return []
+    behind = [statement for statement in tree.body if (statement.end_lineno or 0) >= line]
+    nodes = [node for statement in behind for node in ast.walk(statement)]
+    return sorted({node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)})
+
+
 @dataclass(slots=True)
 class Gaps:
     """What only Azure's service could do in a notebook, cell by cell, and the names that are missing for it."""

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from raydrive.compat.notebook_cells import CodeCell, Gaps, without_installs
+from raydrive.compat.notebook_cells import CodeCell, Gaps, not_made_by, without_installs
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _OURS = "from raydrive.compat import azure_sdk; azure_sdk."
@@ -24,7 +24,7 @@ def executed(nbclient: Any, notebook: Any, folder: Path, allow_installs: bool) -
     Returns:
         Why it failed, empty where it did not, and a sentence for each cell that only Azure's service could do.
     """
-    own = [_hidden(notebook, f"{_OURS}install()"), _hidden(notebook, f"{_OURS}end_of_notebook()")]
+    own = [_hidden(notebook, f"{_OURS}install()\nimport azureml.core"), _hidden(notebook, f"{_OURS}end_of_notebook()")]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -72,7 +72,16 @@ def _cells(nbclient: Any, client: Any, notebook: Any, gaps: Gaps, allow_installs
             gaps.worked(cell)
         elif not gaps.goes_on(cell, error.ename, str(error.evalue)):
             return f"cell {number}: {_text(error)}{_hint(error)}"
+        else:
+            stale = not_made_by(each.source, _line(error))  # later cells shall not take older values for them
+            _run(client, own, 0, f"[globals().pop(name, None) for name in {stale!r}];")
     return ""
+
+
+def _line(error: Any) -> int:
+    """The line of the cell in which it ended; 1 where that is not known."""
+    found = re.search(r"Cell In\s?\[\d+\], line (\d+)", _ESCAPES.sub("", str(error.traceback)))
+    return int(found[1]) if found else 1
 
 
 def _run(client: Any, cell: Any, index: int, source: str) -> Any:

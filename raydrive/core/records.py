@@ -13,8 +13,17 @@ from dataclasses import MISSING, dataclass, field, fields
 from json.scanner import make_scanner
 from typing import Any, cast
 
+from raydrive.core.decisions import BY_PAUSE as BY_PAUSE
+from raydrive.core.decisions import INFEASIBLE as INFEASIBLE
+from raydrive.core.decisions import Close as Close
+from raydrive.core.decisions import EndRun as EndRun
+from raydrive.core.decisions import Finish as Finish
+from raydrive.core.decisions import Launch as Launch
+from raydrive.core.decisions import Pause as Pause
+from raydrive.core.decisions import Stop as Stop
 from raydrive.core.errors import JournalError
 from raydrive.core.json_values import MARKS, decoded, encoded
+from raydrive.core.user_facts import USER_FACTS, UserFact
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Params = Mapping[str, Any]
@@ -25,8 +34,6 @@ QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed",
 PAUSED = "Paused"
 """No attempt is under way, nothing is reserved, and the trial may go on later from its checkpoint."""
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
-BY_PAUSE = "pause"
-"""``Stop.by`` of a stop that carries out a ``Pause``: the trial is not over."""
 OUTPUTS, METRICS = "outputs", "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
 
@@ -146,6 +153,8 @@ class Ended:
     """Exit status; negative for a signal, as in ``subprocess``; None when it could not be started."""
     error: str = ""
     """The last lines of the traceback or log, or why it could not be started."""
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """What it used of its GPUs, as far as known: ``gpu_percent``, the mean, and ``gpu_memory_bytes``, the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,85 +184,38 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
-    """Start an attempt of a trial."""
+class Estimated:
+    """A sampler with a model bounded what any further configuration could gain. Recorded only where a rule asks."""
 
-    trial: int
-    attempt: int
-    params: Params
-    resume_from: str | None = None
-    """Name of the checkpoint to go on from."""
-    interval: int = 0
-    """Intervals already recorded up to that checkpoint; the attempt's next one is this plus 1."""
-    not_before: float | None = None
-    """When to start it, seconds since the epoch: later than now after losses without progress in between."""
-    recorded: int | None = None
-    """Intervals that earlier attempts recorded, where each had a step and they grew: the attempt is aligned by that."""
-    first_step: float | None = None
-    """The step of the first of them."""
-    last_step: float | None = None
-    """The step of the last of them."""
-    why: str = ""
-    """Why a policy lets a paused trial go on; empty for every other launch."""
+    at: float
+    gain: float
+    """In units of the metric, 0 or more: no configuration is better than the best known one by more than this."""
+    trials: int = 0
+    """Number of trials that it was estimated after."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End the running attempt of a trial now."""
-
-    trial: int
-    attempt: int
-    why: str
-    by: str = ""
-    """What ends it: ``policy``, ``timeout``, ``user``, ``run`` when the whole run is ending, or ``pause``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """End the running attempt of a trial as soon as what it has trained is in a checkpoint; it may go on later.
-
-    A ``Stop`` by ``pause`` carries it out: in the same entry where a checkpoint of ``interval`` or later is there, else
-    with the next ``Checkpointed`` of one. Once the attempt is over the trial is ``PAUSED``.
-    """
-
-    trial: int
-    attempt: int
-    why: str
-    by: str = ""
-    """What pauses it: ``policy``, ``sampler`` or ``user``."""
-    interval: int = 0
-    """The interval that a checkpoint has to hold before the attempt ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The trial is over."""
-
-    trial: int
-    state: str
-    why: str
-    by: str = ""
-    """What ended a trial that was paused, as ``Stop.by``; empty for every other trial."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The run is over."""
-
-    state: str
-    why: str
-
-
-Fact = Started | Suggested | Resumed | Began | Reported | Checkpointed | Noted | Ended | Lost | Cancelled | Ticked
-Decision = Launch | Stop | Pause | Close | Finish
+Fact = (
+    Started
+    | Suggested
+    | Resumed
+    | Began
+    | Reported
+    | Checkpointed
+    | Noted
+    | Ended
+    | Lost
+    | Cancelled
+    | Ticked
+    | Estimated
+    | UserFact
+)
+Decision = Launch | Stop | Pause | Close | Finish | EndRun
 Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
-_FACTS = {
-    c.__name__: c
-    for c in (Started, Suggested, Resumed, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked)
-}
-_DECISIONS = {c.__name__: c for c in (Launch, Stop, Pause, Close, Finish)}
+_OWN = (Started, Suggested, Resumed, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked, Estimated)
+_FACTS: dict[str, type[Any]] = {c.__name__: c for c in (*_OWN, *USER_FACTS)}
+_DECISIONS = {c.__name__: c for c in (Launch, Stop, Pause, Close, Finish, EndRun)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
 _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}
 _SCALARS = frozenset({float, int, str, bool, type(None)})
@@ -267,7 +229,7 @@ def to_json(record: Record) -> dict[str, Any]:
         value = getattr(record, key)
         if value.__class__ is tuple:  # texts
             value = list(value) or None
-        if value is None or value == "" or (value == {} and key not in _MAY_BE_NONE[name]):
+        if value is None or value == "" or value is False or (value == {} and key not in _MAY_BE_NONE[name]):
             continue
         out[key] = value if value.__class__ is str else encoded(value)
     return out
@@ -418,6 +380,8 @@ def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any, frozenset[typ
                 default = None
             elif text == "str" or text.startswith("Sequence"):
                 default = "" if text == "str" else ()
+            elif text == "bool":
+                default = False
             keys.append((spec.name, default, _classes(text, spec.name)))
         table[name] = (kind, tuple(keys))
     return table
@@ -429,6 +393,8 @@ def _classes(text: str, name: str) -> frozenset[type]:
         return frozenset({int, float, str, bool, list, dict, type(None)})
     if text.startswith("Sequence"):
         return _TEXTS
+    if text == "bool":
+        return frozenset({bool})
     found: set[type] = {type(None)} if "None" in text else set()
     for word, classes in (("Mapping", {dict}), ("Params", {dict}), ("float", {float, int, bool})):
         if text.startswith(word):
@@ -438,7 +404,7 @@ def _classes(text: str, name: str) -> frozenset[type]:
 
 _TEXTS = frozenset({tuple})
 """The class of a field that holds texts, in a list in JSON."""
-_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "until"})
+_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "revision", "until"})
 """Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())
 _NOTHING: dict[str, Any] = {}

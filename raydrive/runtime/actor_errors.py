@@ -16,6 +16,7 @@ from ray.exceptions import (
 )
 
 from raydrive.core.errors import RaydriveError
+from raydrive.core.out_of_memory.recognition import BY_RAY
 
 
 async def answer(reference: Any) -> Any:
@@ -54,7 +55,7 @@ def reason(error: BaseException) -> str:
     if not isinstance(error, RayError):
         return f"{type(error).__name__}: {error}"[:300]
     if isinstance(error, OutOfMemoryError):
-        return "out of memory: Ray's memory monitor killed it, because its node ran low"
+        return f"{BY_RAY}, because its node ran low"
     if getattr(error, "preempted", False):
         return "its node was preempted"
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]

@@ -168,7 +168,7 @@ class InlineRunner:
         files = checkpoint_files(folder, number)
         files.parent.mkdir(parents=True)
         (folder / STAGED / f"{name}{wire.SAVED}").rename(files)
-        for old in numbers[: -self._config.trial.keep_checkpoints]:
+        for old in numbers[: max(0, len(numbers) + 1 - self._config.trial.keep_checkpoints)]:
             shutil.rmtree(root / f"{old:05d}")
         return str(number)
 

@@ -9,9 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import model_validator
 
-from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.config.option_words import FORMS
+from raydrive.core.config.run_rules import SCHEMAS
 from raydrive.core.config.stdout_metrics import pattern_problem
+from raydrive.core.config.tracker_settings import TRACKERS, tracking_of
+from raydrive.core.config.trial_environment import TOOLS
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
+from raydrive.core.errors import ConfigError
 from raydrive.settings.fields import (
     Amount,
     Check,
@@ -78,12 +83,47 @@ def _keep(value: Any) -> Any:
     return patterns
 
 
+def _as_it_is(value: Any) -> Any:
+    """What the core checks, with the same words for Python."""
+    return value
+
+
 def _flags(value: Any) -> str:
     """Whether truth values are flags; ``both``: with a negative form."""
     word = str(value).strip().casefold()
     if word not in ("true", "false", "both"):
         raise refusal("true, false or both")
     return {"true": "on", "false": ""}.get(word, word)
+
+
+def _track(value: Any) -> Any:
+    """Trackers by name, each with its settings."""
+    try:
+        return tracking_of(value)
+    except ConfigError as error:
+        first = error.problems[0]
+        raise refusal(first.allowed, f"{first.where}: found {first.found}. {first.fix}".strip()) from None
+
+
+TRACK_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        name: {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": [settings[0]],
+                    "properties": {key: {"type": "string"} for key in settings},
+                },
+            ]
+        }
+        for name, settings in TRACKERS.items()
+    },
+}
+"""What ``track`` accepts, as JSON Schema."""
 
 
 class ResourceKeys(Section):
@@ -93,6 +133,10 @@ class ResourceKeys(Section):
     gpus: Amount = 0
     memory: Annotated[float, Check(_memory, accepts={"type": ["number", "string"]})] | None = None
     custom: dict[str, Amount] | None = None
+    gpu_memory: Annotated[float, Check(_memory, accepts={"type": ["number", "string"]})] | None = None
+    """Memory of each GPU that a trial's libraries may use."""
+    share: Annotated[str, one_of("mps")] | None = None
+    """How trials share a GPU."""
     accelerator_type: Text | None = None
     nodes: Count | None = None
     """Nodes of one trial; all amounts are those of each node."""
@@ -128,7 +172,13 @@ class OwnKeys(Section):
     seed: CountOrNone | None = None
     resources: ResourceKeys | None = None
     python: Text | None = None
+    environments: Annotated[str, one_of(*TOOLS)] | None = None
+    """What installs the packages of ``trial.environment`` or ``environment_file`` on each node; None = nothing."""
+    environment_file: Text | None = None
+    """A conda or requirements file instead of ``trial.environment``."""
     allow_pip_install: bool | None = None
+    track: Annotated[dict[str, Any], Check(_track, accepts=TRACK_SCHEMA)] | None = None
+    """Trackers that follow the run live."""
     preload: list[Text] | None = None
     grace_s: Amount | None = None
     reuse_actors: bool | None = None
@@ -144,6 +194,16 @@ class OwnKeys(Section):
     strict: Annotated[int, Check(_strict, accepts={"type": ["boolean", "integer"], "minimum": 0})] | None = None
     """End the run as soon as its trials log other metrics than the primary one; a number: after so many reports."""
     max_losses: CountOrNone | None = None
+    finish_when: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["finish_when"]))] = None
+    """What ends the run before its trials are used up."""
+    on_oom: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["on_oom"]))] = None
+    """What becomes of a trial that runs out of memory."""
+    points: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["points"]))] = None
+    """Configurations to try first."""
+    notify: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["notify"]))] = None
+    """Whom the run tells of its end and of new bests."""
+    repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None
+    """How often a configuration is tried, with different seeds."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None
@@ -152,6 +212,8 @@ class OwnKeys(Section):
     """How true and false of a hyperparameter are passed: as --name or nothing, or as --name or --no-name."""
     flatten: bool | None = None
     """Whether the keys of a nested choice are options of their own."""
+    style: Annotated[str, one_of(*FORMS)] | None = None
+    """How parameters are options of a script, and of ${{search_space}} in a command: --lr 0.1, --lr=0.1 or lr=0.1."""
     unused_ok: list[Text] | None = None
     """Hyperparameters that the command need not pass on."""
     environment_variables: dict[str, Text] | None = None

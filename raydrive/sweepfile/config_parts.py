@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from raydrive.core.config.install_commands import throws_away
 from raydrive.core.config.run_config import Limits
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.trial_environment import TrialEnvironment
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
 from raydrive.core.objective import BEST
 from raydrive.core.space.search_space import Space
 from raydrive.settings.keys import MetricKeys, OwnKeys
 from raydrive.sweepfile.inputs_outputs import DataMapping, Inputs, Outputs
 from raydrive.sweepfile.schema import ObjectiveKeys, SweepKeys
+from raydrive.trackers.places import with_absolute_paths
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
@@ -29,16 +33,17 @@ def metric_of(keys: ObjectiveKeys) -> Metric:
     return Metric(name=keys.primary_metric, goal=PrimaryMetricGoal.from_str(keys.goal), value=keys.value or BEST)
 
 
-def limits_of(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
+def limits_of(keys: SweepKeys, own: OwnKeys, space: Space, times: int = 1) -> Limits:
     """Returns the limits, with those below ``raydrive``.
 
     Args:
         keys: The file.
         own: Its settings below ``raydrive``.
         space: The search space, whose size is the limit of a grid that names none.
+        times: How often a configuration may be tried.
     """
     given = keys.limits
-    total = (given.max_total_trials if given else None) or space.size or 0
+    total = (given.max_total_trials if given else None) or (space.size or 0) * times
     return Limits(
         max_total_runs=total,
         max_concurrent_runs=(given.max_concurrent_trials if given else None) or total,
@@ -49,7 +54,15 @@ def limits_of(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
     )
 
 
-def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, mapping: DataMapping) -> TrialSpec:
+def trial_of(
+    keys: SweepKeys,
+    own: OwnKeys,
+    inputs: Inputs,
+    outputs: Outputs,
+    mapping: DataMapping,
+    base: Path,
+    environment: TrialEnvironment | None = None,
+) -> TrialSpec:
     """Returns what a trial runs; not what it reserves.
 
     Args:
@@ -58,6 +71,8 @@ def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, ma
         inputs: What ``${{inputs.x}}`` stand for.
         outputs: What ``${{outputs.x}}`` stand for.
         mapping: What names of data stand for.
+        base: Folder that relative paths start from.
+        environment: What is built on each node; None = nothing.
     """
     variables = {**(keys.trial.environment_variables or {}), **(own.environment_variables or {})}
     if mapping.rules:  # for scripts that name data themselves
@@ -71,10 +86,14 @@ def trial_of(keys: SweepKeys, own: OwnKeys, inputs: Inputs, outputs: Outputs, ma
         output_files=tuple(outputs.files),
         environment_variables=variables,
         python=own.python or "",
+        environment=environment,
+        throw_away=throws_away(keys.trial.command, allowed=own.allow_pip_install is True),
         preload=tuple(own.preload or ()),
         keep=tuple(own.keep or ()),
         flag_style=own.flags or "",
         flatten=own.flatten or False,
+        style=own.style or "",
+        track=with_absolute_paths(own.track or {}, base),
         unused_ok=tuple(own.unused_ok or ()),
         metrics=_printed(own.metrics),
         **_given(

@@ -24,6 +24,7 @@ from raydrive.api.submit.unused_parameters import unused_parameters
 from raydrive.core.config.argument_values import flag_parameters, quoted_notes, unflattenable
 from raydrive.core.config.command_line import OF_PARAMETERS, Reference, check_references, references
 from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.run_rules import PARTS, RunRules
 from raydrive.core.config.trial_spec import Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.errors import ConfigError, Problem, show
@@ -39,11 +40,13 @@ from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.run_layout import check_experiment, usable_name
+from raydrive.sweepfile.azure.environments import read_environment
 from raydrive.sweepfile.azure.preview_forms import with_todays_forms
 from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 from raydrive.sweepfile.config_parts import limits_of, metric_of, tags_of, trial_of
 from raydrive.sweepfile.earlier_runs import read_children, read_parents
+from raydrive.sweepfile.edits.points import with_points
 from raydrive.sweepfile.inputs_outputs import (
     DataMapping,
     check_script,
@@ -65,6 +68,8 @@ from raydrive.sweepfile.variables import confidential_notes, read_sources
 _NUMBERS = ("initial_points", "max_intervals", "min_intervals")
 _OPTIONS = ("type", "rule", "algorithm", "points_to_evaluate", "fidelity", *_NUMBERS)
 """Keys of ``sampling_algorithm`` that the sampling itself checks."""
+OWN_SEEDS = "raydrive.repeats"
+"""Where a file has the parameter that trials get beside those of its search space."""
 _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
 
@@ -154,22 +159,22 @@ class _Reader:
         """Returns what was read, or None after noting problems."""
         keys = self._keys()
         self._experiment()
-        space = self._space()
-        sampling = self._sampling(space)
+        sampling = self._sampling(self._space())
         policy = self._policy()
         mapping = DataMapping.of(_texts(_dig(self.raw, "raydrive.input_mapping")), self.root)
         inputs = read_inputs(self._mapping("inputs"), self.root, self.base, mapping, self.problems)
         outputs = read_outputs(self._mapping("outputs"), self.root, self.problems)
-        code = _dig(self.raw, "trial.code")
-        source = read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
+        source = self._source()
         check_script(_dig(self.raw, "trial.command"), source, self.root, self.problems)
         self._command(inputs.values, outputs.names)
+        environment = read_environment(self.raw, self.base, self.root, self.problems, self.notes)
         secrets = read_sources(self.root, self.problems)
         self.problems += long_texts(self.root)
-        settings = self._mapping("raydrive")
-        parents = read_parents(settings.get("warm_start"), self.root, self.base, self.problems)
-        children = read_children(settings.get("resume_child_runs"), self.root, self.base, self.problems)
+        parents = read_parents(self._mapping("raydrive").get("warm_start"), self.root, self.base, self.problems)
+        given = self._mapping("raydrive").get("resume_child_runs")
+        children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
+        rules = self._rules(self._mapping("raydrive"), None if sampling is None else sampling.space)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -181,25 +186,23 @@ class _Reader:
                 metric=metric_of(keys.objective),
                 sampling=sampling,
                 policy=policy,
-                limits=limits_of(keys, own, sampling.space),
+                limits=limits_of(keys, own, sampling.space, rules.repeats.max if rules.repeats is not None else 1),
                 trial=replace(
-                    trial_of(keys, own, inputs, outputs, mapping),
+                    trial_of(keys, own, inputs, outputs, mapping, self.base, environment),
                     resources=reserved,
                     distribution=distribution,
                     secrets=secrets,
                     flags=flag_parameters(sampling.space),
                 ),
                 seed=self._seed(keys, own, default_seed),
+                rules=rules,
             )
         except ConfigError as error:
             self._take(error, _PATHS)
             return None
         if self._reaches_nothing(config.trial, sampling.space, source):
             return None
-        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
-        self.notes += [*unused_notes(config.trial, sampling.space.expressions), *yaml11_notes(self.root)]
-        self.notes += quoted_notes(keys.trial.command, sampling.space)
-        notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+        notes = self._notes(config)
         submission = Submission(
             config=config,
             source_directory=source,
@@ -210,6 +213,19 @@ class _Reader:
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
+
+    def _notes(self, config: RunConfig) -> tuple[str, ...]:
+        """What a user should know, each with its place."""
+        space = config.sampling.space
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
+        names = {**space.expressions, **_seeds(self.raw)}
+        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(config.trial.command, space)
+        return tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+
+    def _source(self) -> Path | None:
+        code = _dig(self.raw, "trial.code")
+        return read_code(code, self.root, self.base, self.problems) if isinstance(code, str) and code else None
 
     def _keys(self) -> SweepKeys | None:
         try:
@@ -230,6 +246,14 @@ class _Reader:
         except ConfigError as error:
             self._take(error, _RESERVED)
             return Resources(), ""
+
+    def _rules(self, settings: Mapping[str, Any], space: Space | None) -> RunRules:
+        """What ends the run early, and the like."""
+        try:
+            return RunRules.of(with_points(settings, self.raw.get("sampling_algorithm"), space, self.base), "raydrive.")
+        except ConfigError as error:
+            self._take(error)
+            return RunRules()
 
     def _experiment(self) -> None:
         name = self.raw.get("experiment_name")
@@ -306,7 +330,7 @@ class _Reader:
         if not isinstance(command, str):
             return
         given = self._mapping("inputs"), self._mapping("outputs")
-        known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
+        known = {**self._mapping("search_space"), **_seeds(self.raw)}, {**given[0], **inputs}, {**given[1], **outputs}
         found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
         wrong, note = installing(command, self._mapping("raydrive"))
         self.problems += [replace(wrong, place=self.root.locate(wrong.where))] if wrong else []
@@ -317,8 +341,8 @@ class _Reader:
         node = self.root.get("trial.command")
         in_file = references(node.raw) if node is not None else ()
         for reference, problem in found:
-            if (
-                reference.scope not in OF_PARAMETERS or known[0]
+            if reference.scope not in OF_PARAMETERS or self._mapping(
+                "search_space"
             ):  # without a search space there is one problem, not many
                 place = self._place_of(reference, order, in_file)
                 self.problems.append(replace(problem, place=place))
@@ -326,9 +350,10 @@ class _Reader:
     def _reaches_nothing(self, spec: TrialSpec, space: Space, source: Path | None) -> bool:
         """Notes parameters that cannot reach the script; whether there are any."""
         found = unflattenable(space, spec.command, flatten=spec.flatten)
-        found += unused_parameters(spec, list(space.expressions), source, yaml=True)
+        found += unused_parameters(spec, [*space.expressions, *_seeds(self.raw)], source, yaml=True)
         if found:
-            self._take(ConfigError(found))
+            own = {f"search_space.{name}": f"{OWN_SEEDS}.parameter" for name in _seeds(self.raw)}
+            self._take(ConfigError(found), own)
         return bool(found)
 
     def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
@@ -383,14 +408,23 @@ _PATHS = {
     "grace_s": "raydrive.grace_s",
     "log_limit": "raydrive.log_limit",
     "ray_in_trials": "raydrive.ray_in_trials",
+    **{name: f"raydrive.{name}" for name in ("style", "flags", "flatten")},
     "seed": "raydrive.seed",
     "experiment": "experiment_name",
     "primary_metric_name": "objective.primary_metric",
     "primary_metric_value": "objective.value",
+    **{name: f"raydrive.{name}" for name in PARTS},
 }
 """Names of the configuration as a sweep file has them."""
 _RESERVED = {f"resources.{name}": f"raydrive.resources.{name}" for name in ResourceKeys.model_fields}
 """The same for what a trial reserves; Azure ML has ``resources`` of its own."""
+
+
+def _seeds(raw: Mapping[str, Any]) -> dict[str, None]:
+    """The parameter by which repeats of a configuration differ, where there are some."""
+    repeats = _dig(raw, OWN_SEEDS)
+    name = repeats.get("parameter", "seed") if isinstance(repeats, dict) else None
+    return {name: None} if isinstance(name, str) else {}
 
 
 def _dig(raw: Mapping[str, Any], where: str) -> Any:

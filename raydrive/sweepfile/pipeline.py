@@ -157,6 +157,8 @@ def _merged(root: Node, component: Node, home: Path, problems: list[Problem]) ->
     if code is not None and isinstance(code.value, str) and not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", code.value):
         parts["code"] = replace(code, value=os.path.realpath(home / code.value))
     swept = _names(root, "search_space")
+    if "environment" in parts:
+        parts["environment"] = _placed(parts["environment"], home)
     command = parts.get("command")
     if command is not None and isinstance(command.value, str):
         parts["command"] = _rewritten(command, swept)
@@ -175,6 +177,17 @@ def _merged(root: Node, component: Node, home: Path, problems: list[Problem]) ->
         root = root.with_value(["outputs", name], Node(kind, item.place, item.key_place))
     trial = Node(parts, component.place, component.key_place or root.locate("trial"))
     return replace(root, value={**root.value, "trial": trial})
+
+
+def _placed(environment: Node, home: Path) -> Node:
+    """An environment whose files are absolute: those of a component lie beside it."""
+    inner = environment.value.get("conda_file") if isinstance(environment.value, dict) else environment
+    if inner is None or not isinstance(inner.value, str) or not inner.value.endswith((".yml", ".yaml")):
+        return environment
+    if inner.value.startswith("azureml:"):
+        return environment
+    placed = replace(inner, value=os.path.realpath(home / inner.value.removeprefix("file:")))
+    return placed if inner is environment else replace(environment, value={**environment.value, "conda_file": placed})
 
 
 def _names(root: Node, key: str) -> list[str]:

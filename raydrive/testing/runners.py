@@ -30,12 +30,10 @@ from raydrive.core.records import (
     COMPLETED,
     FAILED,
     Began,
-    Close,
     Ended,
     Fact,
     Finish,
     Launch,
-    Pause,
     Reported,
     Stop,
     Suggested,
@@ -368,7 +366,7 @@ def _facts(outcome: RunResult) -> list[Fact]:
     return [records.load(line)[0] for line in outcome.lines]
 
 
-def _decisions(outcome: RunResult) -> list[Launch | Stop | Pause | Close | Finish]:
+def _decisions(outcome: RunResult) -> list[records.Decision]:
     return [decision for line in outcome.lines for decision in records.load(line)[1]]
 
 

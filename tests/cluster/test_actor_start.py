@@ -47,6 +47,12 @@ def until_none(run: HyperDriveRun) -> None:
     wait_until(lambda: not actors_of(run), "the end of all trial actors", seen=lambda: actors_of(run))
 
 
+def until_over(run: HyperDriveRun) -> None:
+    """Its driver writes nothing more and has ended its actors; one whose journal goes earlier leaves them to others."""
+    until_none(run)
+    wait_until(lambda: run.heartbeat()["state"] == "Completed", "the last heartbeat, which would be written again")
+
+
 def test_a_run_works_with_the_actor_that_its_driver_asked_for_first_and_leaves_none(storage: str) -> None:
     run = tuned(storage)
     began = [fact.actor for fact, _ in JournalReader(run.layout.journal).read() if isinstance(fact, Began)]
@@ -74,6 +80,7 @@ def test_a_driver_that_cannot_start_keeps_no_reservation(storage: str) -> None:
     from raydrive.runtime.ray_cluster.connection import NAMESPACE
 
     run = tuned(storage)
+    until_over(run)
     folder = run.layout.folder.local_path
     assert folder is not None
     given = json.loads((folder / "config.json").read_bytes())
@@ -97,8 +104,7 @@ def test_the_first_actor_of_a_driver_that_died_before_its_first_trial_is_taken_o
     from raydrive.runtime.ray_cluster.connection import NAMESPACE
 
     run = tuned(storage)
-    until_none(run)
-    wait_until(lambda: run.heartbeat()["state"] == "Completed", "the last heartbeat, which would be written again")
+    until_over(run)
     folder = run.layout.folder.local_path
     assert folder is not None
     for path in [*(folder / "journal").iterdir(), folder / "driver.json"]:

@@ -329,3 +329,34 @@ def test_other_packages_below_azure_are_found_too(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], text=True, capture_output=True, timeout=100)
     assert done.stdout.split() == ["yes", "raydrive.compat.azure_ai_ml"], done.stderr
+
+
+def test_an_environment_with_a_conda_file_is_written_down(here: Path) -> None:
+    (here / "raydrive.toml").write_text(f'storage = "{here}/runs"\nenvironments = "uv"\n')
+    (here / "env.yml").write_text("dependencies: [scipy, pip: [azureml-mlflow]]\n")
+    client = MLClient(None)
+    kept = client.environments.create_or_update(Environment(name="packages", conda_file="env.yml", image="base"))
+    for environment in (kept, "packages@latest", "azureml:packages:1", f"{kept.name}:{kept.version}"):
+        job = command(code=".", command="echo ${{inputs.x}}", inputs={"x": 1}, environment=environment)
+        sweep = job(x=Choice([1, 2])).sweep(sampling_algorithm="grid", primary_metric="loss", goal="Minimize")
+        made = submission_of(sweep).config.trial.environment
+        assert made is not None
+        assert made.requirements.split() == ["scipy", "mlflow-skinny"]
+
+
+MADE_WHERE_MISSING = """
+try:
+    found = client.environments.get("made-where-missing")
+except Exception:
+    found = client.environments.create_or_update(Environment(name="made-where-missing", conda_file="env.yml"))
+"""
+
+
+def test_an_asset_is_missing_once_where_the_code_makes_it_then(here: Path) -> None:
+    file = here / "made.py"
+    file.write_text(MADE_WHERE_MISSING)
+    space: dict[str, Any] = {"__name__": "made", "client": MLClient(None), "Environment": Environment}
+    for _ in range(2):
+        exec(compile(MADE_WHERE_MISSING, str(file), "exec"), space)
+        assert space["found"].conda_file == "env.yml"
+    assert space["client"].environments.get("never-made").name == "never-made"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -198,6 +199,7 @@ def test_variables_commands_and_old_names(here: Path) -> None:
     target = ComputeTarget.create(None, "gpu", AmlCompute.provisioning_configuration(vm_size="STANDARD_NC6"))
     target.wait_for_completion(show_output=True)
     assert target.get_status().serialize()["provisioningState"] == "Succeeded"
+    target.delete()
 
 
 def test_what_has_no_meaning_here_says_what_to_do(here: Path) -> None:
@@ -322,3 +324,182 @@ def test_bounds_that_look_like_values_are_drawn_as_hyperdrive_drew_them(capsys: 
     assert "It is drawn as HyperDrive drew it." in told
     with pytest.raises(ConfigError):
         hyperdrive.loguniform(2, 1)
+
+
+MADE_WHERE_MISSING = """
+from raydrive.compat.azureml.core.compute import AmlCompute, ComputeTarget
+from raydrive.compat.azureml.core.compute_target import ComputeTargetException
+try:
+    target = ComputeTarget(workspace=None, name="made-where-missing")
+    was = "found"
+except ComputeTargetException:
+    settings = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=4)
+    target = ComputeTarget.create(None, "made-where-missing", settings)
+    was = "created"
+"""
+
+
+def test_a_compute_target_is_missing_once_where_the_code_makes_it_then(tmp_path: Path) -> None:
+    file = tmp_path / "made.py"
+    file.write_text(MADE_WHERE_MISSING)
+    code = compile(MADE_WHERE_MISSING, str(file), "exec")
+    for expected in ("created", "found"):
+        space: dict[str, Any] = {"__name__": "made"}
+        exec(code, space)
+        assert space["was"] == expected
+        assert type(space["target"]) is AmlCompute
+    assert "made-where-missing" in [target.name for target in ComputeTarget.list(None)]
+    space["target"].delete()
+    assert [target.name for target in ComputeTarget.list(None)] == ["ray"]
+    assert list(Workspace().compute_targets) == ["ray"]
+
+
+def test_a_compute_target_is_there_where_the_code_does_not_make_it(tmp_path: Path) -> None:
+    try:
+        target = ComputeTarget(None, "no-handler-makes-it")
+    except Exception:
+        target = ComputeTarget(None, "another")
+    assert target.name == "no-handler-makes-it"
+    assert (target.type, target.provisioning_state) == ("ray", "Succeeded")
+
+
+def test_a_compute_target_is_there_where_the_handler_names_nothing_that_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "made.py"
+    text = MADE_WHERE_MISSING.replace("import ComputeTargetException", "import NotExactlyThis").replace(
+        "from raydrive.compat.azureml.core.compute_target import NotExactlyThis\n", ""
+    )
+    file.write_text(text)
+    space: dict[str, Any] = {"__name__": "made"}
+    exec(compile(text, str(file), "exec"), space)
+    assert space["was"] == "found"
+
+
+def test_an_estimator_takes_the_script_itself(here: Path) -> None:
+    from raydrive.compat.azureml.train.sklearn import SKLearn
+
+    (here / "below").mkdir()
+    (here / "below" / "fit.py").write_text("")
+    for given, folder, script in (("train.py", ".", "train.py"), ("below/fit.py", "below", "fit.py")):
+        made = SKLearn(given, compute_target="cpu")
+        assert (str(made.source_directory), made.script) == (folder, script)
+
+
+@pytest.mark.parametrize("run_id", [f"{kind}_d9c1b784-8d8b-45e1-94be-0ca71054506b" for kind in ("HD", "AutoML")])
+def test_a_run_of_azures_is_answered(here: Path, run_id: str) -> None:
+    from raydrive.compat.azureml.core import Run
+
+    experiment = Experiment(Workspace.from_config(), "e")
+    for wanted in (run_id, f"{run_id}_3"):
+        with pytest.raises(NotHereError, match="kept by Azure"):
+            Run(experiment, wanted)
+
+
+def test_a_run_of_this_process_answers_what_only_azures_have(here: Path) -> None:
+    run = Experiment(Workspace.from_config(), "e").start_logging(snapshot_directory=None)
+    with pytest.raises(NotHereError, match="AutoML is a service"):
+        run.get_output()
+    with pytest.raises(NotHereError, match="leave the line out"):
+        run.get_snapshot_id()
+    run.add_properties({"a": "b"})
+    assert run.get_properties() == {"a": "b"}
+    assert (run.parent, run.display_name) == (None, run.id)
+
+
+def test_packages_of_an_environment_are_built_where_the_site_says_so(here: Path) -> None:
+    from raydrive.compat.azureml.core.conda_dependencies import CondaDependencies
+    from raydrive.compat.azureml.train.sklearn import SKLearn
+
+    def requirements(made: Any) -> list[str] | None:
+        environment = config(made, {"x": choice(1)}).config.trial.environment
+        return None if environment is None else environment.requirements.split()
+
+    (here / "env.yml").write_text("dependencies: [python=3.9, pandas, pip: [azureml-defaults, lightgbm]]\n")
+    (here / "packages.txt").write_text("numpy\n")
+    of_file = Environment.from_conda_specification("a", "env.yml")
+    of_list = Environment("b")
+    of_list.python.conda_dependencies = CondaDependencies.create(
+        conda_packages=["scipy"], pip_packages=["azureml-core"]
+    )
+    of_pip = Environment.from_pip_requirements("c", "packages.txt")
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) is None
+    settings = (here / "raydrive.toml").read_text()
+    (here / "raydrive.toml").write_text(f'environments = "uv"\n{settings}')
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) == ["pandas", "lightgbm"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_list)) == ["scipy"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_pip)) == ["numpy"]
+    assert requirements(ScriptRunConfig(".", "train.py", environment=Environment("none"))) is None
+    assert requirements(SKLearn(".", entry_script="train.py", pip_packages=["azureml-sdk", "joblib"])) == ["joblib"]
+    assert requirements(SKLearn(".", entry_script="train.py", conda_dependencies_file="env.yml")) == [
+        "pandas",
+        "lightgbm",
+    ]
+    (here / "raydrive.toml").write_text(f'environment_file = "packages.txt"\n{settings}')
+    assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) == ["numpy"]
+
+
+def test_files_and_names_of_a_trial_that_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from raydrive.compat.azureml.core import Run
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(Path(__file__).parents[1] / "formats" / "0.1.0", tmp_path / "storage")
+    monkeypatch.setenv("RAYDRIVE_STORAGE", str(tmp_path / "storage"))
+    workspace = Workspace.from_config()
+    found = next(run for run in workspace.runs() if run.get_best_run_by_primary_metric())
+    best = Run.get(workspace, found.get_best_run_by_primary_metric().id)
+    log, text = "attempt-1/log.txt", "what it printed\n"
+    home = Path(found.layout.trial(best.number).local_path, "attempt-1")
+    home.mkdir(parents=True)
+    (home / "log.txt").write_text(text)
+    for name in (log, f"/{log}", f"./{log}"):
+        assert Path(best.download_file(name, "copy.txt")).read_text() == text
+    for name in ("azureml-logs/70_driver_log.txt", "user_logs/std_log.txt", "logs/azureml/driver.txt"):
+        assert Path(best.download_file(name)).name == Path(name).name
+        assert Path(name).name in [path.name for path in tmp_path.iterdir()]
+    assert len(best.download_files("/attempt-", "below")) == len(best.get_all_logs("all")) >= 1
+    assert best.get_details_with_logs()["logFiles"] == {"log.txt": text}
+    assert (best.name, best.display_name, best.get_tags()) == (best.id, best.id, dict(found.tags))
+    assert list(best.get_children()) == []
+
+
+def test_an_environment_is_saved_loaded_and_given_later(here: Path) -> None:
+    settings = (here / "raydrive.toml").read_text()
+    (here / "raydrive.toml").write_text(f'environments = "uv"\n{settings}')
+    made = Environment("made")
+    packages = made.python.conda_dependencies
+    packages.set_python_version("3.9")
+    packages.add_channel("conda-forge")
+    packages.add_conda_package("scipy=1.7")
+    packages.add_conda_package("numpy")
+    packages.set_pip_requirements(["lightgbm", "xgboost==1.5"])
+    packages.remove_pip_package("XGBoost")
+    packages.remove_conda_package("numpy")
+    packages.set_pip_index_url("https://packages.example/simple")
+    made.environment_variables["LEVEL"] = 3
+    made.save_to_directory("saved")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        made.save_to_directory("saved")
+    loaded = Environment.load_from_directory("saved")
+    assert loaded.name == "saved"
+    script = ScriptRunConfig(".", "train.py")
+    script.run_config.target = "cpu"
+    script.run_config.environment = made
+    spec = config(script, {"x": choice(1)}).config.trial
+    assert spec.environment is not None
+    assert spec.environment.python == "3.9"
+    assert spec.environment.requirements.splitlines() == [
+        "scipy==1.7.*", "--index-url https://packages.example/simple", "lightgbm"
+    ]  # fmt: skip
+    assert loaded.to_build("uv") == spec.environment
+    assert spec.environment_variables["LEVEL"] == "3"
+    assert packages.as_dict()["channels"] == ["conda-forge"]
+    assert packages.get_python_version() == "3.9"
+
+
+def test_names_of_models_and_experiments(here: Path) -> None:
+    assert PrimaryMetricGoal("MAXIMIZE") is PrimaryMetricGoal.MAXIMIZE
+    with pytest.raises(ValueError, match="'up'"):
+        PrimaryMetricGoal("up")
+    assert Model.Framework.SCIKITLEARN == "ScikitLearn"
+    experiment = Experiment(Workspace(), "e")
+    experiment.set_tags({"a": "b"})
+    assert experiment.id == "e"

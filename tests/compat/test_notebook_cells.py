@@ -12,6 +12,7 @@ from raydrive.compat.notebook_cells import (
     Gaps,
     installs,
     made_by,
+    not_made_by,
     python_of,
     without_installs,
     written_file,
@@ -46,6 +47,13 @@ def test_lines_that_change_packages_are_not_run() -> None:
 def test_what_a_cell_makes() -> None:
     source = "import a.b, c as d\nfrom e import f\nx, y = 1, 2\ndef g(): pass\nclass H: pass\nfor i in x: pass"
     assert made_by(source) == {"a", "d", "f", "x", "y", "g", "H", "i"}
+
+
+def test_what_a_cell_that_ended_early_did_not_make() -> None:
+    source = "import os\nold = 1\nrun, model = auto.get_output()\nfor i in x:\n    last = i"
+    assert not_made_by(source, 3) == ["i", "last", "model", "run"]
+    assert not_made_by(source, 1) == ["i", "last", "model", "old", "run"]
+    assert not_made_by("1 +", 1) == []
 
 
 def test_a_notebook_goes_on_behind_what_only_azure_could_do_and_what_needs_it() -> None:
@@ -105,7 +113,7 @@ def test_a_plan_names_each_cell_and_runs_nothing(tmp_path: Path) -> None:
 
 
 def test_convert_writes_files_of_cells_and_names_the_cell_of_an_error(tmp_path: Path) -> None:
-    auto = "from azureml.train.automl import AutoMLConfig\nauto = AutoMLConfig()"
+    auto = "auto = 'older'\nfrom azureml.train.automl import AutoMLConfig\nauto = AutoMLConfig()"
     _notebook(tmp_path / "n.ipynb", f"%%writefile train.py\n{TRAIN}", auto, "print(auto)", SUBMIT,
               "Experiment(Workspace.from_config(), 'e').submit(config)")  # fmt: skip
     done = _raydrive(tmp_path, "convert", "n.ipynb", "-o", "sweep.yml")

@@ -20,6 +20,8 @@ from raydrive.core.records import (
     Checkpointed,
     Close,
     Ended,
+    EndRun,
+    Estimated,
     Finish,
     Launch,
     Lost,
@@ -33,6 +35,7 @@ from raydrive.core.records import (
     Suggested,
     Ticked,
 )
+from raydrive.core.user_facts import USER_FACTS
 
 FACTS: tuple[type[Any], ...] = (
     Started,
@@ -46,8 +49,10 @@ FACTS: tuple[type[Any], ...] = (
     Lost,
     Cancelled,
     Ticked,
+    *USER_FACTS,
+    Estimated,
 )
-DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Pause, Close, Finish)
+DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Pause, Close, Finish, EndRun)
 
 numbers = st.integers(-(2**70), 2**70) | st.floats()
 json_values = st.recursive(
@@ -61,12 +66,14 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "float | None": st.none() | numbers,
     "int": st.integers(0, 2**40),
     "int | None": st.none() | st.integers(-64, 300),
+    "bool": st.booleans(),
     "str": st.text(max_size=12),
     "str | None": st.none() | st.text(min_size=1, max_size=12),
     "Params": mappings,
     "Params | None": st.none() | mappings,
     "Mapping[str, Any]": mappings,
     "Sequence[str]": st.lists(st.text(max_size=6), max_size=3).map(tuple),
+    "Mapping[str, float]": st.dictionaries(st.text(max_size=6), st.floats(allow_nan=False), max_size=2),
     "Mapping[str, str]": st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=3),
 }
 

@@ -269,11 +269,11 @@ def test_an_azure_file_is_read_as_it_is(tmp_path: Path) -> None:
     assert (config.limits.max_duration_s, config.limits.trial_timeout_s) == (7200, 30)
     said = [warning.removeprefix(f"{tmp_path}/job.yml:").split(": ", 2) for warning in loaded.warnings]
     assert [where for _, where, _ in said] == [
-        "compute", "identity", "queue_settings", "services", "properties", "name", "trial.environment",
+        "trial.environment", "compute", "identity", "queue_settings", "services", "properties", "name",
         "trial.resources.shm_size", "trial.resources.docker_args",
         "resources.instance_type", "inputs.iris_csv.mode", "outputs.model.mode",
     ]  # fmt: skip
-    assert said[0][0] == f"{AZURE.splitlines().index('compute: azureml:cpu-cluster') + 1}:10"
+    assert said[1][0] == f"{AZURE.splitlines().index('compute: azureml:cpu-cluster') + 1}:10"
     assert loaded.submission.warnings == loaded.warnings
 
 
@@ -579,14 +579,18 @@ def test_infinity_is_refused_with_its_place() -> None:
     )
 
 
-def test_an_installation_in_a_command_is_refused_or_warned_about() -> None:
+def test_an_installation_in_a_command_is_kept_apart_refused_or_warned_about() -> None:
     line = "trial.command=pip install torch && python train.py --lr ${{search_space.lr}}"
-    (problem,) = problems_of(SWEEP, line)
-    assert "trial.command: found 'pip install torch'; allowed: no installation into the Python" in problem
-    assert "raydrive.allow_pip_install" in problem
-    for setting in ("raydrive.python=/envs/train/bin/python", "raydrive.allow_pip_install=true"):
-        assert any("'pip install torch' changes" in note for note in load(SWEEP, line, setting).warnings)
+    loaded = load(SWEEP, line)
+    assert loaded.submission.config.trial.throw_away
+    assert any("thrown away" in note for note in loaded.warnings)
+    allowed = load(SWEEP, line, "raydrive.allow_pip_install=true")
+    assert not allowed.submission.config.trial.throw_away
+    assert any("'pip install torch' changes" in note for note in allowed.warnings)
     assert not any("pip install" in note for note in load(SWEEP).warnings)
+    (problem,) = problems_of(SWEEP, line.replace("pip", "conda"))
+    assert "trial.command: found 'conda install torch'; allowed: no installation into the Python" in problem
+    assert "raydrive.allow_pip_install" in problem
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,9 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
             ),
             SAME,
         ),
-        **dict.fromkeys(("preload", "keep", "strict"), SAME),
+        **dict.fromkeys(
+            ("preload", "keep", "strict", "finish_when", "on_oom", "notify", "repeats", "track", "points"), SAME
+        ),
         "metric_from_stdout": "raydrive.metrics",
     },
     ScriptRunConfig: {
@@ -80,7 +82,8 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
         "command": "trial.command",
         "max_run_duration_seconds": "limits.trial_timeout",
         **dict.fromkeys(("environment_variables", "python", "allow_pip_install", "preload", "metrics"), SAME),
-        **dict.fromkeys(("secrets", "keep", "flags", "flatten", "unused_ok"), SAME),
+        **dict.fromkeys(("environments", "environment_file"), SAME),
+        **dict.fromkeys(("secrets", "keep", "flags", "flatten", "style", "unused_ok"), SAME),
     },
     tune: {
         "train": "trial",

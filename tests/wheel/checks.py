@@ -33,8 +33,9 @@ MODULES_OF_EXTRAS = (
     "nbclient",
     "nbformat",
     "ipykernel",
+    "textual",
     *("accelerate", "catboost", "keras", "lightgbm", "lightning", "pytorch_lightning", "transformers", "xgboost"),
-    *("fsspec", "pandas"),
+    *("fsspec", "pandas", "hydra", "omegaconf"),
     "pytest",
     "hypothesis",
 )
@@ -57,7 +58,7 @@ def copy_project(folder: Path) -> None:
 def package_files() -> set[str]:
     """The files of the package in the checkout, those that are ignored aside."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "raydrive"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "raydrive", "hydra_plugins"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -55,6 +55,12 @@ def check_extension(run_id: str, sweep: Sweep, changed: Mapping[str, Any]) -> No
             f"run {run_id} is over ({over.state}): it has tried all {trials} configurations of its search space. "
             "For more trials, submit a sweep with a larger search space."
         )
+    rule = sweep.ending.rule if sweep.ending else ""
+    if rule.startswith("budget") or rule == "cost":
+        raise RunOverError(
+            f"run {run_id} is over ({over.state}): {over.why}. It would end at once again. To go on from what it has "
+            f"learnt, submit a sweep with raydrive.warm_start: {run_id} and a budget of its own."
+        )
     total = changed.get("max_total_runs", sweep.limits.max_total_runs)
     if changed and total > trials:
         return

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from raydrive.api.display import text
+from raydrive.storage.shared_data import DataFunction
 
 LARGE_BYTES = 10_000_000
 """Of a function that is larger than this as a pickle, a warning names what is large in it."""
@@ -21,6 +22,8 @@ def inner_function(function: Any) -> Any:
     for _ in range(100):
         if isinstance(function, functools.partial):
             function = function.func
+        elif isinstance(function, DataFunction):
+            function = function.function
         elif isinstance(function, types.MethodType):
             function = function.__func__
         elif isinstance(function, types.FunctionType) and hasattr(function, "__wrapped__"):
@@ -51,11 +54,19 @@ def warn_if_large(function: Any, size: int) -> None:
     named = f": {', '.join(large)}" if large else ""
     warnings.warn(
         f"the function {getattr(inner, '__qualname__', '')} brings {text.size(size)} of data along{named}. It is kept "
-        "with the run and loaded by each training process. Load the data inside the function instead, from a file or "
-        "a URI that all nodes can read",
+        f"with the run and loaded by each training process. {_with_data(inner, parts[:3])}, which each node keeps in "
+        "memory once, or load it inside the function, from a file or a URI that all nodes can read",
         UserWarning,
         stacklevel=3,
     )
+
+
+def _with_data(inner: Any, parts: list[tuple[int, str]]) -> str:
+    """What to write instead: the data as arguments of the function, given by name."""
+    names = [name for count, name in parts if count > LARGE_BYTES / 10 and name.isidentifier()] or ["data"]
+    given = ", ".join(f"{name}={name}" for name in names)
+    name = getattr(inner, "__name__", "train")
+    return f"Write raydrive.with_data({name}, {given}) and def {name}(params, {', '.join(names)})"
 
 
 def _variables(function: Any, inner: Any) -> Iterator[tuple[str, Any]]:
@@ -66,6 +77,8 @@ def _variables(function: Any, inner: Any) -> Iterator[tuple[str, Any]]:
         function = function.func
     if isinstance(function, types.MethodType):
         function = function.__self__
+    if isinstance(function, DataFunction):
+        function = function.function
     if not isinstance(function, types.FunctionType | type | functools.partial):
         yield from ((f"self.{name}", value) for name, value in getattr(function, "__dict__", {}).items())
     code = getattr(inner, "__code__", None)

@@ -14,12 +14,20 @@ from typing import Any
 from raydrive.api.submit.dashboard import launch_by_job, resume_by_job
 from raydrive.api.submit.extension import changed_limits, check_extension
 from raydrive.api.submit.preflight import Checked, check_submission
-from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
+from raydrive.api.submit.secret_values import read_secrets, refuse_by_job, secret_sources
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.user_classes import mend
 from raydrive.api.submit.warm_start import WarmStartPlan, copy_warm_start
+from raydrive.api.with_data import stored_data
 from raydrive.core.config.lineage import Lineage
-from raydrive.core.errors import ClusterError, DamagedJournalError, RaydriveError, StorageError
+from raydrive.core.errors import (
+    ClusterError,
+    ConfigError,
+    DamagedJournalError,
+    Problem,
+    RaydriveError,
+    StorageError,
+)
 from raydrive.core.sweep.warm_start_data import dump
 from raydrive.core.views.heartbeat import Heartbeat
 from raydrive.core.views.status import SILENT_S, JournalEnd, is_live
@@ -29,6 +37,7 @@ from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
 from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
 from raydrive.runtime.ray_cluster.storage_probe import probe_storage
 from raydrive.storage.code_snapshot import store_function
+from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import RunLayout, new_run_id
 from raydrive.storage.run_reader import RunReader
 
@@ -54,11 +63,15 @@ def launch(submission: Submission, *, storage: str, address: str | None, plain_r
     try:
         if dashboard := dashboard_of(address):
             where = {"storage": storage, "address": dashboard}
-            return _opened(launch_by_job(submission, checked, plain_ray=plain_ray, **where))
+            with stored_data(submission.data, checked.config, storage, by_job=True) as config:
+                sent = dataclasses.replace(checked, config=config)
+                uri = launch_by_job(submission, sent, plain_ray=plain_ray, **where)
+            return _opened(uri)
         connection = ray_connection.connect(address, plain_ray=plain_ray)
         ray_connection.check_feasible(submission.config.trial.resources, may_grow=ray_connection.autoscaling())
         probe_storage(storage, submission.config.trial.resources)
-        layout = _stored(checked, storage)
+        with stored_data(submission.data, checked.config, storage, by_job=False) as config:
+            layout = _stored(dataclasses.replace(checked, config=config), storage)
     finally:
         checked.discard()
     start_driver(layout, connection.outlives, secrets=checked.secrets)
@@ -81,7 +94,7 @@ def _stored(checked: Checked, storage: str) -> RunLayout:
     )
     if checked.plan.lineage:
         config = dataclasses.replace(config, lineage=_inherit(checked.plan, layout))
-    private = bool(config.trial.environment_variables)
+    private = bool(config.trial.environment_variables) or config.rules.notify is not None
     layout.write_config(json.dumps(config.to_json(), indent=1).encode(), private=private)
     return layout
 
@@ -161,18 +174,32 @@ def resume(
     dataclasses.replace(run.config, limits=dataclasses.replace(run.sweep.limits, **changed))  # checks the ranges
     check_extension(run.id, run.sweep, changed)
     _refuse_live(run, force)
+    _check_data(run)
     if classes is not None:
         mend(run.layout, run.config, classes)
     if dashboard := dashboard_of(address):
-        refuse_by_job(run.config.trial.secrets)
+        refuse_by_job(secret_sources(run.config))
         resume_by_job(run.uri, address=dashboard, limits=changed, force=force, plain_ray=plain_ray)
     else:
-        secrets = read_secrets(run.config.trial.secrets)
+        secrets = read_secrets(secret_sources(run.config))
         connection = ray_connection.connect(address, plain_ray=plain_ray)
         ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
         probe_storage(run.layout.uri, run.config.trial.resources)
         start_driver(run.layout, connection.outlives, changed, secrets)
     run.refresh()
+
+
+def _check_data(run: RunReader) -> None:
+    """Refuses to go on with a run whose data are gone.
+
+    Raises:
+        ConfigError: If they are.
+    """
+    folder = run.config.trial.data_folder
+    if folder and not any(True for _ in open_folder(folder).walk()):
+        allowed = "a run whose data are there; with_data has removed them when the run was over"
+        fix = f"Submit a run with the data again; resume_from={run.id!r} has it learn from this one."
+        raise ConfigError(Problem("resume", f"{run.id} without its data", allowed, fix))
 
 
 def _refuse_live(run: RunReader, force: bool) -> None:

@@ -126,12 +126,10 @@ def pickle_function(function: Callable[..., object]) -> bytes:
     Warns:
         UserWarning: If it is larger than 10 MB; the largest variables in it are named.
     """
-    inner = inner_function(function)
-    module = sys.modules.get(getattr(inner, "__module__", None) or "")
-    local = module is not None and module.__name__ != user_modules.MAIN and not is_installed(module)
+    inner, module = inner_function(function), local_module(function)
     try:
-        with by_value([module] if local and module is not None else []):
-            data = _dumped(function, _own_modules(inner, module if local else None))
+        with by_value([module] if module is not None else []):
+            data = _dumped(function, _own_modules(inner, module))
         warn_if_large(function, len(data))
         return data
     except ConfigError:
@@ -140,6 +138,13 @@ def pickle_function(function: Callable[..., object]) -> bytes:
         found = f"{getattr(function, '__qualname__', function)!r} ({type(error).__name__}: {error})"
         fix = "Open files, locks and connections inside the function instead of keeping them outside."
         raise ConfigError(Problem("run_config", found, "a function that can be pickled", fix)) from error
+
+
+def local_module(function: Any) -> types.ModuleType | None:
+    """Returns the module of a function where trials cannot import it: its code travels along; None for a script's."""
+    module = sys.modules.get(getattr(inner_function(function), "__module__", None) or "")
+    local = module is not None and module.__name__ != user_modules.MAIN and not is_installed(module)
+    return module if local else None
 
 
 @contextlib.contextmanager

@@ -43,6 +43,8 @@ class Submission:
     """Folder to take the code snapshot of; None = the command needs none."""
     function: Callable[..., object] | None = None
     """What trials call, for a trial of kind ``function``."""
+    data: object = None
+    """What was given as the training function, where it has data: a ``WithData``."""
     code: PackedCode | None = None
     """The code as another machine packed it; then there are neither folder nor function."""
     classes: bytes | None = None

@@ -86,6 +86,8 @@ def unused_parameters(spec: TrialSpec, names: Collection[str], source: Path | No
 
 def not_passed(command: str, names: Iterable[str]) -> Iterator[str]:
     """Yields the parameters that no reference of a command names."""
+    if any(reference.is_all for reference in references(command)):
+        return
     used = {reference.name.lstrip("-") for reference in references(command) if reference.scope in OF_PARAMETERS}
     yield from (name for name in names if name.lstrip("-") not in used)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterator
@@ -10,15 +11,18 @@ from typing import Any
 
 from raydrive.compat.azure_ai_ml import _assets
 from raydrive.compat.azure_ai_ml._jobs import submission_of
-from raydrive.compat.azure_ai_ml._nodes import Node
+from raydrive.compat.azure_ai_ml._nodes import ENVIRONMENTS, Node
 from raydrive.compat.azure_ai_ml._submitted import SubmittedJob
 from raydrive.compat.azure_ai_ml.entities import Data, Entity, Environment, Model
 from raydrive.compat.azure_ai_ml.exceptions import JobException
 from raydrive.compat.azure_notices import NotHereError
 from raydrive.compat.azureml._runs import Experiment, HyperDriveRun, Run
 from raydrive.compat.azureml.core.workspace import Workspace
+from raydrive.compat.callers import makes_what_is_missing
 from raydrive.core.records import FAILED
+from raydrive.sweepfile.site_settings import here
 
+_MAKERS = ("create_or_update", "begin_create_or_update")
 _SERVE = "raydrive serves no models: ml_client.jobs.download(...) copies the files; Ray Serve or the like serves them"
 _SERVICES = {
     **dict.fromkeys(("online_endpoints", "online_deployments", "batch_endpoints", "batch_deployments"), _SERVE),
@@ -160,6 +164,8 @@ class AssetOperations:
         if isinstance(entity, Entity):
             entity.id = f"azureml:{entity.name}:{entity.version}"
         self._kept[str(entity.name)] = entity
+        if isinstance(entity, Environment):
+            ENVIRONMENTS[str(entity.name)] = entity
         if isinstance(entity, Data):
             _assets.REGISTERED[str(entity.name)] = str(entity.path)
         if isinstance(entity, Model):
@@ -171,9 +177,17 @@ class AssetOperations:
         return Poller(self.create_or_update(entity))
 
     def get(self, name: str, version: str | None = None, label: str | None = None, **kwargs: Any) -> Any:
-        """Returns what has this name, or what stands for it."""
+        """Returns what has this name, or what stands for it.
+
+        Raises:
+            ResourceNotFoundError: If this process has not made it and the calling code does so where that is caught.
+        """
         if name in self._kept:
             return self._kept[name]
+        mapped = self._kind is Data and here()[1].resolve(f"azureml:{name}") is not None
+        missing = _missing()
+        if not mapped and makes_what_is_missing(missing, _MAKERS):
+            raise missing(f"no {self._what} {name!r}: this process has not made it")
         reference = f"azureml:{name}" + (f":{version}" if version else f"@{label}" if label else "")
         if self._kind is Data:
             return Data(name=name, path=reference, version=version or "1", id=reference)
@@ -201,6 +215,15 @@ class AssetOperations:
         return Poller(None)
 
     begin_stop = begin_restart = begin_start
+
+
+def _missing() -> type[Exception]:
+    """``azure.core.exceptions.ResourceNotFoundError``: Azure's own where it is installed, and ours elsewhere."""
+    try:
+        found: type[Exception] = importlib.import_module("azure.core.exceptions").ResourceNotFoundError
+    except ImportError:  # the mirror under its own name
+        return KeyError
+    return found
 
 
 class Models(AssetOperations):

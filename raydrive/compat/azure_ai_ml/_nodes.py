@@ -21,6 +21,8 @@ _INPUT = re.compile(r"\$\{\{\s*inputs\.(\w+)\s*\}\}")
 _DESCRIPTIONS = ("name", "description", "tags", "properties", "display_name", "experiment_name")
 _MACHINES = ("instance_count", "instance_type", "locations", "docker_args", "shm_size")
 
+ENVIRONMENTS: dict[str, Any] = {}
+"""The environments that this process has made, by name."""
 made: list[Callable[[Any], None]] = []
 """What the steps of a pipeline are told to while its function runs; the innermost pipeline is last."""
 
@@ -186,18 +188,30 @@ class Command(Node):
             return f"${{{{search_space.{match[1]}}}}}" if match[1] in swept else match[0]
 
         machines = given(self.resources)
-        environment = getattr(self.environment, "name", None) or self.environment
         return given(
             {
                 "command": _INPUT.sub(renamed, self.command) if self.command else None,
                 "code": None if self.code is None else _placed(os.fspath(self.code), self.base),
-                "environment": environment if isinstance(environment, str) else None,
+                "environment": _environment(self.environment, self.base),
                 "environment_variables": {str(k): str(v) for k, v in (self.environment_variables or {}).items()}
                 or None,
                 "resources": machines or None,
                 "distribution": self.distribution,
             }
         )
+
+
+def _environment(value: Any, base: Path) -> Any:
+    """An environment as a sweep file has it: what it is made of where it has a conda file, else its name."""
+    if isinstance(value, str):
+        value = ENVIRONMENTS.get(re.split("[:@]", value.removeprefix("azureml:"))[0], value)
+    conda = getattr(value, "conda_file", None) if not isinstance(value, str) else None
+    if conda is None:
+        name = getattr(value, "name", None) or value
+        return name if isinstance(name, str) else None
+    if not isinstance(conda, Mapping):
+        conda = str((base / os.fspath(conda)).absolute())
+    return given({"conda_file": conda, "image": getattr(value, "image", None)})
 
 
 class Sweep(Node):

@@ -37,7 +37,10 @@ class Entity:
 
 
 class Environment(Entity):
-    """An environment; trials use the Python that raydrive runs in, or ``python`` of raydrive.toml."""
+    """An environment; its conda file is built where raydrive.toml has ``environments``.
+
+    Otherwise trials use the Python that raydrive runs in, or ``python`` of raydrive.toml.
+    """
 
 
 class Data(Entity):

@@ -16,7 +16,7 @@ class Estimator(ScriptRunConfig):
     """A script with its arguments and an environment.
 
     Args:
-        source_directory: Folder of the script.
+        source_directory: Folder of the script; without ``entry_script`` it may be the script itself.
         compute_target: Accepted; trials run on the Ray cluster.
         entry_script: The script below the folder.
         script_params: Its fixed arguments by name; an empty text is a flag without a value.
@@ -27,7 +27,8 @@ class Estimator(ScriptRunConfig):
         environment_definition: Its variables count.
         environment_variables: Added to the environment of each trial.
         max_run_duration_seconds: Longest time of one trial.
-        **kwargs: Packages, images, sizes of machines and the like: not looked at.
+        **kwargs: ``pip_packages``, ``conda_packages`` and files of them, which count with ``environments`` of
+            raydrive.toml; images, sizes of machines and the like: not looked at.
 
     Raises:
         ConfigError: If the script cannot be found, or parameter servers are asked for.
@@ -51,7 +52,12 @@ class Estimator(ScriptRunConfig):
     ) -> None:
         environment = environment_definition or Environment(type(self).__name__)
         environment.environment_variables = {**environment.environment_variables, **(environment_variables or {})}
+        if environment_definition is None:
+            _add_packages(environment, source_directory, kwargs)
         words = [word for name, value in (script_params or {}).items() for word in (name, value)]
+        if entry_script is None and os.path.isfile(source_directory):
+            folder, entry_script = os.path.split(source_directory)
+            source_directory = folder or "."
         super().__init__(
             source_directory,
             entry_script,
@@ -62,6 +68,19 @@ class Estimator(ScriptRunConfig):
         )
         counts = node_count or 1, process_count_per_node or 1
         self.launch = estimator_launch(distributed_training, *counts, distributed_backend or "", kwargs)
+
+
+def _add_packages(environment: Environment, folder: Any, given: Mapping[str, Any]) -> None:
+    """Has an environment name the packages that an estimator is given; files lie below its folder."""
+    packages = environment.python.conda_dependencies
+    packages.conda_packages += given.get("conda_packages") or ()
+    packages.pip_packages += given.get("pip_packages") or ()
+    file = given.get("pip_requirements_file") or given.get("pip_requirements_file_path")
+    if file:
+        packages.pip_packages.append(f"-r {os.path.abspath(os.path.join(folder, file))}")
+    file = given.get("conda_dependencies_file") or given.get("conda_dependencies_file_path")
+    if file:
+        environment.packages_file = os.path.abspath(os.path.join(folder, file))
 
 
 class MMLBaseEstimator(Estimator):

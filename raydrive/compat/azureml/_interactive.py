@@ -8,8 +8,10 @@ from typing import Any
 
 from raydrive.compat.azure_notices import note
 from raydrive.compat.azureml._models import Model, keep
+from raydrive.compat.azureml._names import with_methods_of
 
 
+@with_methods_of("azureml.core.run.Run", "azureml.train.automl.run.AutoMLRun")
 class InteractiveRun:
     """A run of this process: what it logs stays here, and is gone with the process.
 
@@ -22,6 +24,9 @@ class InteractiveRun:
         self.id = f"interactive-{secrets.token_hex(4)}"
         self.number = 1
         self.type = "interactive"
+        self.name = self.display_name = self.id
+        self.description = ""
+        self.parent = None
         self.tags: dict[str, str] = {}
         self.properties: dict[str, Any] = {}
         self._metrics: dict[str, list[Any]] = {}
@@ -102,6 +107,14 @@ class InteractiveRun:
     def get_status(self) -> str:
         """Returns Running, Completed, Failed or Canceled."""
         return self._state
+
+    def get_properties(self) -> dict[str, Any]:
+        """Returns ``properties``."""
+        return dict(self.properties)
+
+    def add_properties(self, properties: dict[str, Any]) -> None:
+        """Keeps properties."""
+        self.properties |= properties
 
     def complete(self, *args: Any, **kwargs: Any) -> None:
         """Ends the run."""

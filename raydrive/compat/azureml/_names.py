@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from raydrive.compat.azure_notices import NotHereError, StandIn, standing_in
 from raydrive.compat.azureml._answers import OTHERS, WORKS, answer
 from raydrive.runtime.trial_actor.script_environment import FOLDER
 
+C = TypeVar("C", bound=type)
 HERE = "raydrive.compat."
 """What stands before the SDK's names of modules."""
 
@@ -109,6 +110,23 @@ def complete(name: str) -> Callable[[str], Any]:
                 setattr(kind, method, _refusal(method, answer(f"{module}.{kind.__name__}.{method}")))
 
     return partial(_of, module)
+
+
+def with_methods_of(*names: str) -> Callable[[C], C]:
+    """Gives a class the methods that classes of the SDK have and it has not; using one raises its sentence.
+
+    Args:
+        *names: Full names of the SDK's classes, such as ``azureml.train.automl.run.AutoMLRun``.
+    """
+
+    def decorate(kind: C) -> C:
+        for name in names:
+            for method in table()[1].get(name, ()):
+                if not hasattr(kind, method):
+                    setattr(kind, method, _refusal(method, answer(f"{name}.{method}")))
+        return kind
+
+    return decorate
 
 
 def _other(module: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +21,13 @@ from raydrive.api.workspace import Experiment as NativeExperiment
 from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.compat.azureml._interactive import InteractiveRun
 from raydrive.compat.azureml._models import Model, keep
+from raydrive.compat.azureml._names import with_methods_of
+from raydrive.compat.azureml._trial_names import TrialNames
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
 from raydrive.compat.single_run import with_end
 from raydrive.context import Run as TrainingRun
 from raydrive.core.argument_checks import ANYTHING, NOTHING, PATH, checked, checks_arguments
-from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.errors import ConfigError, Problem, RunNotFoundError, show
 from raydrive.core.search.grid_search import GridParameterSampling
 from raydrive.core.space.search_space import choice
 from raydrive.storage.run_layout import RunLayout, find_run
@@ -114,10 +117,21 @@ class Experiment(NativeExperiment):
         """Returns the experiments of a workspace."""
         return [Experiment(workspace, name) for name in workspace.experiments()]
 
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Does nothing: tags belong to runs, ``submit(config, tags=...)``."""
+
+    tag = set_tags
+
     def __str__(self) -> str:
         return self.name
 
 
+@with_methods_of("azureml.train.automl.run.AutoMLRun")
 @checks_arguments(experiment=EXPERIMENT, run=RUN_OBJECT)
 class HyperDriveRun(NativeRun):
     """A tuning run.
@@ -130,10 +144,17 @@ class HyperDriveRun(NativeRun):
 
     Raises:
         RunNotFoundError: If there is no such run.
+        NotHereError: If it is the id of a run that Azure keeps.
     """
 
     def __init__(self, experiment: Any, run_id: str, hyperdrive_config: Any = None, **kwargs: Any) -> None:
-        super().__init__(RunLayout.open(find_run(experiment.workspace.storage, run_id).uri))
+        try:
+            found = find_run(experiment.workspace.storage, run_id)
+        except RunNotFoundError as error:
+            if not _OF_AZURE.fullmatch(run_id):
+                raise
+            raise NotHereError(f"run {run_id} is kept by Azure; `raydrive list` has the runs that are here") from error
+        super().__init__(RunLayout.open(found.uri))
         self._of_experiment = experiment
         self.hyperdrive_config = hyperdrive_config
 
@@ -214,8 +235,15 @@ class HyperDriveRun(NativeRun):
         return f"raydrive studio {self.id}"
 
 
+_OF_AZURE = re.compile(r"([A-Za-z]+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Ids of runs that Azure gave: ``HD_``, ``AutoML_`` or nothing, and a UUID."""
 _LOGS = ("logs/azureml", "azureml-logs", "user_logs", "system_logs")
 """Where Azure kept a run's log; here it is ``attempt-1/log.txt``."""
+
+
+def _plain(name: str) -> str:
+    """A name of a file without what stands before it in some notebooks: ``./`` or ``/``."""
+    return name.removeprefix(".").lstrip("/") if name.startswith(("./", "/")) else name
 
 
 class AnyCase(dict[str, Any]):
@@ -228,6 +256,7 @@ class AnyCase(dict[str, Any]):
         raise KeyError(key)
 
 
+@with_methods_of("azureml.train.automl.run.AutoMLRun")
 @checks_arguments(
     workspace=WORKSPACE,
     experiment=EXPERIMENT,
@@ -236,7 +265,7 @@ class AnyCase(dict[str, Any]):
     model_path=PATH | NOTHING,
     tags=ANYTHING,
 )
-class Run(Child):
+class Run(TrialNames):
     """A trial.
 
     Args:
@@ -325,6 +354,31 @@ class Run(Child):
                 break
         return self.get_details()
 
+    def download_file(self, name: str, output_file_path: str | None = None, *args: Any, **kwargs: Any) -> str:
+        """Copies one of its files here; a name may begin with ``/`` or ``./``, or be one of Azure's for the log.
+
+        Raises:
+            TrialError: If it has no such file.
+            StorageError: If it cannot be read or written.
+        """
+        wanted = _plain(name)
+        if wanted.startswith(tuple(f"{folder}/" for folder in _LOGS)) and wanted not in self.get_file_names():
+            logs = [each for each in self.get_file_names() if each.startswith("attempt-") and each.endswith("/log.txt")]
+            wanted = logs[-1] if logs else wanted
+            if output_file_path is None or output_file_path.endswith("/") or Path(output_file_path).is_dir():
+                output_file_path = str(Path(output_file_path or ".") / Path(name).name)
+        return super().download_file(wanted, output_file_path)
+
+    def download_files(
+        self, prefix: str | None = "", output_directory: str | None = ".", *args: Any, **kwargs: Any
+    ) -> list[str]:
+        """Copies all files whose names begin with ``prefix``, which may itself begin with ``/`` or ``./``.
+
+        Raises:
+            StorageError: If some cannot be read or written; the others are there.
+        """
+        return super().download_files(_plain(prefix or ""), output_directory or ".")
+
     def register_model(
         self, model_name: str, model_path: str | None = None, tags: Any = None, properties: Any = None, **kwargs: Any
     ) -> Model:
@@ -341,7 +395,7 @@ class Run(Child):
             ConfigError: If the trial has no such file.
             StorageError: If something cannot be read or written.
         """
-        wanted = (model_path or "outputs").removeprefix("./").strip("/")
+        wanted = _plain(model_path or "outputs").strip("/")
         files = self.get_file_names()
         if wanted in _LOGS and not any(name.startswith(f"{wanted}/") for name in files):
             files, wanted = [name for name in files if name.startswith("attempt-")], "."

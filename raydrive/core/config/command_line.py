@@ -3,7 +3,7 @@
 Two conventions, both HyperDrive's. A *script* gets its fixed arguments first and then ``--name value`` sorted by name.
 A *command* is a shell line with references such as ``${{search_space.lr}}``, replaced by values quoted for the shell. A
 command that uses no feature of a shell is run without one. ``${{flag.nesterov}}`` and ``${{override.lr}}`` stand for
-whole options; see ``option_words``.
+whole options, ``${{search_space}}`` for those of all parameters; see ``option_words``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from raydrive.core.config.option_words import (
     AS_GIVEN,
+    FORMS,
     OptionStyle,
     format_value,
     option_words,
     override_words,
+    resume_words,
     script_arguments,
 )
 from raydrive.core.config.trial_spec import TrialSpec
@@ -64,13 +66,18 @@ class Reference:
     scope: str
     """One of ``SCOPES``; empty when the text between the braces is nothing we know."""
     name: str
-    """Such as ``lr``; the whole text between the braces when the scope is empty."""
+    """Such as ``lr``; the whole text between the braces when the scope is empty; empty for all of the scope."""
     text: str
     """As it stands in the command."""
     start: int
     """Index of its first character in the command."""
     optional: bool = False
     """Whether it stands inside ``$[[ ]]``, which is dropped when the input is absent."""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it stands for all parameters that the command does not name: ``${{search_space}}``."""
+        return self.scope == "search_space" and not self.name
 
 
 def references(command: str) -> tuple[Reference, ...]:
@@ -81,7 +88,7 @@ def references(command: str) -> tuple[Reference, ...]:
     for match in _REFERENCE.finditer(command):
         body = (match["body"] if match["body"] is not None else match["legacy"]).strip()
         scope, dot, name = body.partition(".")
-        known = scope in SCOPES and bool(dot) and bool(name)
+        known = (scope in SCOPES and bool(dot) and bool(name)) or body == "search_space"
         before = bisect_right(begins, match.start()) - 1
         inside = before >= 0 and match.start() < spans[before][1]
         found.append(
@@ -115,10 +122,14 @@ def check_references(
     names = {scope: {name.lstrip("-") for name in values} for scope, values in known.items()}
     quotes = quotes_of(command)
     for reference in references(command):
-        if reference.scope in ("flag", "override") and not whole_word(command, reference, quotes[reference.start]):
+        if (reference.scope in ("flag", "override") or reference.is_all) and not whole_word(
+            command, reference, quotes[reference.start]
+        ):
             fix = "Put spaces around it, and no quotes: it may become several words, or none."
             found.append((reference, Problem(where, reference.text, "a word of its own", fix)))
-        elif reference.scope and (reference.name.lstrip("-") in names[reference.scope] or _droppable(reference)):
+        elif reference.is_all or (
+            reference.scope and (reference.name.lstrip("-") in names[reference.scope] or _droppable(reference))
+        ):
             continue
         elif len(found) >= MOST_PROBLEMS:  # not shown, and advice takes its time
             found.append((reference, Problem(where, reference.text, "the name of something that is given")))
@@ -148,6 +159,7 @@ def substitute(
     ``$[[ --flag ${{inputs.x}} ]]`` keeps its inside when every input it names is given, else it is dropped. The value
     of a parameter in ``flags`` that is a whole word of the command, without quotes, becomes as many words as it has.
     With a ``style``, an option and the reference behind it (``--amp ${{search_space.amp}}``) may become other words.
+    ``${{search_space}}`` becomes the options of all parameters that the command does not name.
 
     >>> substitute("train --lr ${{search_space.lr}}", search_space={"lr": 0.1}, inputs={}, outputs={})
     'train --lr 0.1'
@@ -164,10 +176,13 @@ def substitute(
     out: list[str] = []
     last = 0
     for reference in references(command):
-        values = known[reference.scope]
-        key = _lookup(values, reference.name) or ""
         before, quote = command[last : reference.start], quotes[reference.start]
         last = reference.start + len(reference.text)
+        if reference.is_all:
+            out += (before, shlex.join(_all_words(command, search_space, flags, style)))
+            continue
+        values = known[reference.scope]
+        key = _lookup(values, reference.name) or ""
         words = _words_of(reference, key, values[key], style)
         option = None if quote or words is not None else _OPTION_BEFORE.search(before)
         alone = reference.scope == "search_space" and not command[last : last + 1].strip()
@@ -188,6 +203,15 @@ def _words_of(reference: Reference, name: str, value: Any, style: OptionStyle) -
     if reference.scope == "flag":
         return option_words(name, value, style.for_flags())
     return override_words(name, value) if reference.scope == "override" else None
+
+
+def _all_words(command: str, params: Params, flags: Collection[str], style: OptionStyle) -> list[str]:
+    """The options of all parameters that a command does not name, sorted by name."""
+    named = {one.name.lstrip("-") for one in references(command) if one.scope in OF_PARAMETERS}
+    rest = {name: value for name, value in params.items() if name.lstrip("-") not in named}
+    options = [name for name, value in rest.items() if name in flags and is_options(value)]
+    words = script_arguments((), {name: value for name, value in rest.items() if name not in options}, style)
+    return [*words, *(word for name in sorted(options) for word in rest[name].split())]
 
 
 def whole_word(command: str, reference: Reference, quote: str = "") -> bool:
@@ -253,7 +277,7 @@ def trial_argv(
         ConfigError: If the spec is a function, which has no command line.
         ConfigError: If the command refers to something that is not given.
     """
-    python, style = spec.python or python, OptionStyle(flags=spec.flag_style, flatten=spec.flatten)
+    python, style = spec.python or python, spec.option_style
     if spec.kind == "script":
         fixed = [_input_of(argument, spec.inputs) for argument in spec.arguments] if spec.inputs else spec.arguments
         return (python, spec.script, *script_arguments(fixed, params, style))
@@ -284,16 +308,18 @@ def sweep_variables(spec: TrialSpec, params: Params, output_dirs: Mapping[str, s
     return {f"AZUREML_SWEEP_{name}": format_value(value) for name, value in values.items()}
 
 
-def with_resume_argument(argv: Sequence[str], path: str) -> tuple[str, ...]:
+def with_resume_argument(argv: Sequence[str], path: str, form: str = FORMS[0]) -> tuple[str, ...]:
     """Returns a command line with ``--resume-from PATH`` at its end, as HyperDrive passes it.
 
     Args:
         argv: As ``trial_argv`` gives it.
         path: Local folder of the checkpoint.
+        form: The form of options, one of ``FORMS``; absl's is ``--resume_from=PATH``, Hydra's ``++resume_from=PATH``.
     """
+    words = resume_words(path, form or FORMS[0])
     if tuple(argv[:2]) == ("/bin/bash", "-c"):
-        return (*argv[:2], f"{argv[2]} --resume-from {shlex.quote(path)}")
-    return (*argv, "--resume-from", path)
+        return (*argv[:2], f"{argv[2]} {shlex.join(words)}")
+    return (*argv, *words)
 
 
 def shown(argv: Sequence[str]) -> str:

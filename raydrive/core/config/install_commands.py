@@ -1,13 +1,15 @@
 """Commands that install packages: into which Python, and whether that can be meant.
 
-Trials run in the Python that raydrive runs in unless ``python`` names another one. What a command installs there
-changes raydrive's own environment, while other trials and the driver use it.
+Trials run in the Python that raydrive runs in unless ``python`` names another one, several of them at a time. What a
+command installs with pip goes into an environment of its trial, unless the user allows it to change the Python that
+all of them use; what it installs with another tool cannot be kept apart.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 
 from raydrive.core.errors import Problem
 
@@ -35,19 +37,35 @@ def installs(command: str) -> str:
     >>> installs("pip install -q torch && python train.py"), installs("v/bin/pip install torch; v/bin/python train.py")
     ('pip install -q torch', '')
     """
+    return next((found for found, _ in _installations(command)), "")
+
+
+def throws_away(command: str, *, allowed: bool) -> bool:
+    """Returns whether each trial needs an environment of its own, which is thrown away with it.
+
+    Args:
+        command: The command.
+        allowed: Whether the user allows it to change the Python that trials share.
+    """
+    return not allowed and any(pip for _, pip in _installations(command))
+
+
+def _installations(command: str) -> Iterator[tuple[str, bool]]:
+    """Yields what a command installs, and whether pip does it."""
     if not _NAMED.search(command):  # nearly always; and some commands are long
-        return ""
+        return
     bare = _COMMENT.sub("", command.replace("\\\n", " "))
     for match in itertools.islice(_INSTALLER.finditer(bare), _MOST_MATCHES):
         if _ACTIVATES.search(bare, 0, match.start()) or "/" in (match["python"] or ""):
             continue
+        pip = False
         if match["tool"] is not None:
             tool, verb = match["tool"].split()[-1], match["verb"].split()[-1]
             kind = "pip" if tool.startswith("pip") and tool != "pipenv" else "conda" if "mamba" in tool else tool
             if verb not in _VERBS.get(kind, (verb,)) or _ELSEWHERE.search(match["rest"]):
                 continue
-        return " ".join(match[0].split()).rstrip("\"'")
-    return ""
+            pip = kind == "pip"
+        yield " ".join(match[0].split()).rstrip("\"'"), pip
 
 
 def check_installing(
@@ -58,19 +76,23 @@ def check_installing(
     Args:
         command: The command.
         python: The interpreter that the user chose for trials; empty = that of raydrive.
-        allowed: Whether the user allows it to change raydrive's own environment.
+        allowed: Whether the user allows it to change the Python that trials share.
         where: Path of the key.
         keys: What stands before the names of settings: ``raydrive.`` in a sweep file.
     """
-    found = installs(command)
-    if not found:
-        return None, ""
-    if not python and not allowed:
+    found = next((one for one, pip in _installations(command) if not pip and not python and not allowed), "")
+    if found:
         kept = "no installation into the Python that raydrive itself runs in, which other trials use meanwhile"
         fix = (
             f"Set {keys}python to the interpreter of an environment that trials may change, install before submitting, "
             f"or set {keys}allow_pip_install to true."
         )
         return Problem(where, repr(found), kept, fix), ""
+    found = installs(command)
+    if not found:
+        return None, ""
+    if throws_away(command, allowed=allowed):
+        note = f"{found!r} is done by each trial anew, in an environment that is thrown away with it"
+        return None, f"{note}; install before submitting where that takes long"
     which = python or "the Python that raydrive runs in"
     return None, f"{found!r} changes {which} while other trials run there; install before submitting"

@@ -2,7 +2,7 @@
 
 By default a parameter is ``--name value`` whatever it holds, as HyperDrive passes it. An ``OptionStyle`` makes flags of
 truth values (``--nesterov``, or nothing; ``--no-nesterov``), and options of the keys of nested ones
-(``--optimizer adam --beta1 0.9``).
+(``--optimizer adam --beta1 0.9``). Its form is argparse's, absl's (``--lr=0.1``) or Hydra's (``lr=0.1``).
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ if TYPE_CHECKING:  # a trial actor imports this module, and has no other use for
 
 FLAG_STYLES = ("", "on", "both")
 """What becomes of truth values: ``--x True``; ``--x`` or nothing; ``--x`` or ``--no-x``."""
+FORMS = ("argparse", "absl", "hydra")
+"""How a parameter is an option: ``--lr 0.1``, ``--lr=0.1``, ``lr=0.1``; the default first."""
 _OPTION_NAME = re.compile(r"-{0,2}[A-Za-z_][\w.-]*", re.ASCII)
-_PLAIN_OVERRIDE = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
+_PLAIN_OVERRIDE = re.compile(r"/?[A-Za-z_][\w./-]*", re.ASCII)
 _WORDS_OF_HYDRA = ("true", "false", "null", "nan", "inf")
 
 
@@ -35,6 +37,8 @@ class OptionStyle:
     """One of ``FLAG_STYLES``."""
     flatten: bool = False
     """Whether the keys of a nested choice become options of their own."""
+    form: str = FORMS[0]
+    """One of ``FORMS``."""
 
     def changes(self, value: Any) -> bool:
         """Tells whether a value is passed otherwise than as one argument."""
@@ -44,7 +48,8 @@ class OptionStyle:
 
     def for_flags(self) -> OptionStyle:
         """Returns the style of ``${{flag.name}}``: flags and flattened, whatever the rest of the command has."""
-        return OptionStyle(flags=self.flags or "on", flatten=True)
+        form = self.form if self.form == "absl" else FORMS[0]
+        return OptionStyle(flags=self.flags or "on", flatten=True, form=form)
 
 
 AS_GIVEN = OptionStyle()
@@ -94,17 +99,33 @@ def option_words(name: str, value: Any, style: OptionStyle) -> list[str]:
     ['--no-nesterov']
     >>> option_words("optimizer", {"adam": {"beta1": 0.9}}, OptionStyle(flatten=True))
     ['--optimizer', 'adam', '--beta1', '0.9']
+    >>> option_words("lr", 0.1, OptionStyle(form="absl")), option_words("lr", 0.1, OptionStyle(form="hydra"))
+    (['--lr=0.1'], ['lr=0.1'])
     """
     value = _plain(value)
+    if style.form == "hydra":
+        return override_words(name, value)
     if style.flatten and isinstance(value, dict):
         return [word for key, item in flattened(name, value) for word in option_words(key, item, style)]
     option = name if name.startswith("-") else f"--{name}"
     if style.flags and value is None:
         return []
     if style.flags and isinstance(value, bool):
-        negative = [f"--no-{option[2:]}"] if style.flags == "both" and option.startswith("--") else []
+        no = "--no" if style.form == "absl" else "--no-"
+        negative = [f"{no}{option[2:]}"] if style.flags == "both" and option.startswith("--") else []
         return [option] if value else negative
-    return [option, format_value(value)]
+    return [f"{option}={format_value(value)}"] if style.form == "absl" else [option, format_value(value)]
+
+
+def resume_words(path: str, form: str) -> list[str]:
+    """Returns the option that names the checkpoint a script goes on from.
+
+    >>> resume_words("/ck", "argparse"), resume_words("/ck", "absl"), resume_words("/ck", "hydra")
+    (['--resume-from', '/ck'], ['--resume_from=/ck'], ['++resume_from=/ck'])
+    """
+    if form == "hydra":
+        return override_words("++resume_from", path)
+    return [f"--resume_from={path}"] if form == "absl" else ["--resume-from", path]
 
 
 def flattened(name: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

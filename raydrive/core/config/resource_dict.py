@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from raydrive.core.config.byte_amounts import ALLOWED, bytes_of
+from raydrive.core.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
@@ -29,10 +29,11 @@ def resources_of(given: Resources | Mapping[Any, Any] | None, where: str = "reso
         return given
     values = {key: value for key, value in given.items() if key in KEYS and value is not None}
     problems = [_unknown(key, where) for key in given if key not in KEYS]
-    if (memory := values.pop("memory", None)) is not None:
-        values["memory"] = bytes_of(memory)
-        if values["memory"] is None:
-            problems.append(Problem(f"{where}.memory", show(memory), ALLOWED))
+    for name in ("memory", "gpu_memory"):
+        if (memory := values.pop(name, None)) is not None:
+            values[name] = bytes_of(memory)
+            if values[name] is None:
+                problems.append(Problem(f"{where}.{name}", show(memory), ALLOWED))
     try:
         made = Resources(**values)
     except ConfigError as error:
@@ -47,3 +48,14 @@ def _unknown(key: object, where: str) -> Problem:
     if not fix:
         fix = f"A resource of your own stands in custom: {{'custom': {{{str(key)!r}: 1}}}}."
     return Problem(f"{where}.{key}", "an unknown key", ", ".join(KEYS), fix)
+
+
+def amounts_of(resources: Resources) -> dict[str, float]:
+    """Returns what one trial reserves on all of its nodes, by the names that prices of ``finish_when`` have."""
+    nodes = resources.nodes
+    amounts = {"cpu": resources.cpus * nodes, "gpu": resources.gpus * nodes}
+    if resources.accelerator_type and resources.gpus:
+        amounts[f"accelerator:{resources.accelerator_type}"] = resources.gpus * nodes
+    if resources.memory:
+        amounts["memory_gib"] = resources.memory / 2**30 * nodes
+    return {**{name: amount * nodes for name, amount in resources.custom.items() if name not in amounts}, **amounts}

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raydrive.core.config.lineage import Lineage
+from raydrive.core.config.option_words import FORMS
+from raydrive.core.config.run_rules import NO_RULES, RunRules, rule_problems
 from raydrive.core.config.trial_spec import DISTRIBUTIONS, LEAST_LOG_LIMIT, RAY_IN_TRIALS, Metric, TrialSpec
 from raydrive.core.dataclass_checks import wrong_types
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
@@ -30,6 +32,8 @@ FORMAT_WITH_LINEAGE = 2
 FORMAT_WITH_OBJECTIVE = 3
 """Version of the ``config.json`` of a run whose objective is not the best point, or with tuples in its search space: an
 older raydrive would take the one for the best point and the others for dicts."""
+FORMAT_WITH_RULES = 4
+"""Version of the ``config.json`` of a run with ``rules``: an older raydrive would go on with it as if it had none."""
 LONGEST_BYTES = 131_071
 """So long may an environment variable with its name be on Linux."""
 MOST_VARIABLES_BYTES = 1_500_000
@@ -80,9 +84,15 @@ class RunConfig:
     classes_sha256: str = ""
     """Checksum of the classes of policy and sampling that travel by value, ``code/<sha256>.pkl``; empty without any."""
 
+    rules: RunRules = NO_RULES
+    """What ends the run early, and the like."""
+
     def __post_init__(self) -> None:
         variables = _check_variables(self.trial.environment_variables)
         problems = [*_check_limits(self.limits), *_check_names(self), *variables]
+        total = self.limits.max_total_runs
+        most = total - len(self.lineage.continued) if isinstance(total, int) else 1
+        problems += rule_problems(self.rules, self.sampling, self.trial.resources, most)
         if problems:
             raise ConfigError(problems)
 
@@ -105,9 +115,12 @@ class RunConfig:
             "trial": json_of(self.trial),
             **({"lineage": self.lineage.to_json()} if self.lineage else {}),
             **({"classes_sha256": self.classes_sha256} if self.classes_sha256 else {}),
+            **({"rules": self.rules.to_json()} if self.rules else {}),
         }
 
     def _format(self) -> int:
+        if self.rules:
+            return FORMAT_WITH_RULES
         if self.metric.value != BEST or any(map(has_tuple, self.sampling.space.expressions.values())):
             return FORMAT_WITH_OBJECTIVE
         return FORMAT_WITH_LINEAGE if self.lineage else FORMAT
@@ -121,8 +134,8 @@ class RunConfig:
         Raises:
             ConfigError: If a newer raydrive wrote it, or it was edited into something invalid.
         """
-        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE, FORMAT_WITH_OBJECTIVE):
-            allowed = f"{FORMAT}, {FORMAT_WITH_LINEAGE} or {FORMAT_WITH_OBJECTIVE}"
+        if raw.get("format") not in (FORMAT, FORMAT_WITH_LINEAGE, FORMAT_WITH_OBJECTIVE, FORMAT_WITH_RULES):
+            allowed = f"{FORMAT}, {FORMAT_WITH_LINEAGE}, {FORMAT_WITH_OBJECTIVE} or {FORMAT_WITH_RULES}"
             raise ConfigError(
                 Problem("format", show(raw.get("format")), allowed, "Use the raydrive that wrote the run.")
             )
@@ -139,6 +152,7 @@ class RunConfig:
             trial=TrialSpec.from_json(raw["trial"]),
             lineage=Lineage.from_json(raw.get("lineage", {})),
             classes_sha256=raw.get("classes_sha256", ""),
+            rules=RunRules.of(raw.get("rules", {})),
         )
         if problems := wrong_types(config):
             raise ConfigError(problems)
@@ -232,6 +246,7 @@ _RULES: tuple[_Rule, ...] = (
         lambda v: v in RAY_IN_TRIALS,
         f"one of {', '.join(RAY_IN_TRIALS)}",
     ),
+    ("style", lambda c: c.trial.style, lambda v: v in ("", *FORMS), f"one of {', '.join(FORMS)}"),
     ("grace_s", lambda c: c.trial.grace_s, lambda v: is_number(v) and v >= 0, "a number of seconds of 0 or more"),
 )
 """Name of an argument, where its value is, what holds for it, and what is allowed, in words."""
@@ -248,6 +263,10 @@ def _check_names(config: RunConfig) -> list[Problem]:
         allowed = "mpi where trials are a command or script, which mpirun starts"
         fix = "Have raydrive start the processes: distribution pytorch, and processes_per_node in the resources."
         problems.append(Problem("distribution", "mpi for a function", allowed, fix))
+    if config.trial.style == "hydra" and (config.trial.flag_style or config.trial.flatten):
+        name = "flags" if config.trial.flag_style else "flatten"
+        fix = "Hydra's overrides are nesterov=true and optimizer=adam optimizer.beta1=0.9 by themselves."
+        problems.append(Problem(name, "given with style hydra", "flags and flatten with style argparse or absl", fix))
     problems += _check_ray(config.trial)
     if config.trial.reuse_processes and config.trial.resources.processes_per_node > 1:
         allowed = "True where a node has one process of a trial"

@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from raydrive.core.config.option_words import FORMS, OptionStyle
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import Tracking
+from raydrive.core.config.trial_environment import TrialEnvironment
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import BEST, Objective
@@ -20,6 +23,8 @@ STRATEGIES = ("STRICT_SPREAD", "SPREAD", "PACK", "STRICT_PACK")
 """Placement strategies of Ray, the default first."""
 DISTRIBUTIONS = ("pytorch", "tensorflow", "mpi", "ray")
 """Kinds of distributed training; the words of Azure ML."""
+SHARES = ("", "mps")
+"""How trials share a GPU: in turns, or at the same time by NVIDIA's MPS."""
 RAY_IN_TRIALS = ("join", "none")
 """What ``ray.init()`` does in a trial: it joins the run's cluster, or is refused; the default first."""
 MOST_PROCESSES = 10_000
@@ -35,6 +40,11 @@ class PrimaryMetricGoal(enum.Enum):
 
     MAXIMIZE = "maximize"
     MINIMIZE = "minimize"
+
+    @classmethod
+    def _missing_(cls, value: object) -> PrimaryMetricGoal | None:
+        """The SDK's values have capital letters: ``PrimaryMetricGoal("MAXIMIZE")``."""
+        return next((one for one in cls if isinstance(value, str) and one.value == value.casefold()), None)
 
     @classmethod
     def from_str(cls, text: str) -> PrimaryMetricGoal:
@@ -92,6 +102,10 @@ class Resources:
     """Bytes of memory Ray sets aside; None = not counted."""
     custom: Mapping[str, float] = field(default_factory=dict)
     """Custom resources by name, as given to ``ray start --resources``."""
+    gpu_memory: float | None = None
+    """Bytes of each GPU that the trial's libraries may use; None = all of it. Ray does not count them."""
+    share: str = ""
+    """``mps``: trials on one GPU compute at the same time by NVIDIA's MPS, where its daemon runs; empty = in turns."""
     accelerator_type: str | None = None
     """Such as ``A100``; None = any."""
     nodes: int = 1
@@ -126,6 +140,7 @@ class Resources:
             for name in custom
             if not isinstance(name, str) or not name
         ]
+        problems += self._sharing_problems()
         accelerator: object = self.accelerator_type
         if accelerator is not None and not isinstance(accelerator, str):
             problems.append(Problem("resources.accelerator_type", show(accelerator), "text, such as A100"))
@@ -143,6 +158,20 @@ class Resources:
             problems.append(Problem("resources.strategy", show(self.strategy), ", ".join(STRATEGIES), fix))
         if problems:
             raise ConfigError(problems)
+
+    def _sharing_problems(self) -> list[Problem]:
+        """What is wrong with the share of a GPU."""
+        problems = []
+        memory, share = self.gpu_memory, self.share
+        if memory is not None and (not is_number(memory) or memory < 2**20):
+            problems.append(Problem("resources.gpu_memory", show(memory), "an amount such as 12GiB, of 1 MiB or more"))
+        if share not in SHARES:
+            problems.append(Problem("resources.share", show(share), ", ".join(filter(None, SHARES))))
+        for name, given in (("gpu_memory", memory is not None), ("share", bool(share))):
+            if given and not problems and not self.gpus:
+                fix = "Reserve a part of a GPU, too: gpus: 0.5."
+                problems.append(Problem(f"resources.{name}", "given without a GPU", "given where gpus is above 0", fix))
+        return problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +197,17 @@ class TrialSpec:
     """How True and False are passed: empty = as text, ``on`` = ``--x`` or nothing, ``both`` = ``--x`` or ``--no-x``."""
     flatten: bool = False
     """Whether the keys of nested choices are passed as options of their own."""
+    style: str = ""
+    """How parameters are options of a ``script``, and of ``${{search_space}}`` in a ``command``: one of
+    ``option_words.FORMS``; empty = the first."""
     unused_ok: tuple[str, ...] = ()
     """Parameters that a ``command`` need not pass on."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Folders of ``${{outputs.x}}``, below the trial's outputs."""
     fetched: Mapping[str, str] = field(default_factory=dict)
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
+    data_folder: str = ""
+    """Folder of the data that all trials read, removed when the run is over; empty = there is none."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
     submit_dir: str = ""
@@ -183,6 +217,10 @@ class TrialSpec:
     """Sources of further variables, by name: ``env``, ``env:NAME``, ``file:PATH``; values are read at the start."""
     python: str = ""
     """Interpreter of scripts; empty = the one raydrive runs in."""
+    environment: TrialEnvironment | None = None
+    """Built on each node, and its Python used where ``python`` is empty; None = nothing is built."""
+    throw_away: bool = False
+    """Whether each trial gets an environment of its own over that Python, which is gone with the trial."""
     preload: tuple[str, ...] = ()
     """Modules imported once per trial actor, before trials are forked from it."""
     resources: Resources = Resources()
@@ -212,6 +250,14 @@ class TrialSpec:
     metrics: PrintedMetrics | None = None
     """How metrics are found in what the script prints; None = it logs them."""
 
+    track: Tracking = field(default_factory=dict)
+    """Trackers that follow the run, with their settings; see ``tracker_settings.py``."""
+
+    @property
+    def option_style(self) -> OptionStyle:
+        """How the parameters become options."""
+        return OptionStyle(flags=self.flag_style, flatten=self.flatten, form=self.style or FORMS[0])
+
     @property
     def started_per_node(self) -> int:
         """Processes that raydrive itself starts on each node: ``mpirun`` starts those that train."""
@@ -226,6 +272,8 @@ class TrialSpec:
             trial[name] = tuple(trial.get(name, ()))
         if trial.get("metrics") is not None:
             trial["metrics"] = PrintedMetrics.from_json(trial["metrics"])
+        if trial.get("environment") is not None:
+            trial["environment"] = TrialEnvironment.from_json(trial["environment"])
         return cls(**trial)
 
 

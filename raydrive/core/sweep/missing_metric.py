@@ -10,7 +10,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.rank_names import is_of_rank, own_names
 from raydrive.core.records import Reported, Stop
-from raydrive.core.sweep.state import State, Trial
+from raydrive.core.sweep.state import State, Trial, stop_all
 from raydrive.ranks import ALL_RANKS
 
 NEAR = 0.6
@@ -113,7 +113,7 @@ def any_logged(state: State, curves: Curves) -> bool:
 def stops(config: RunConfig, trial: Trial, state: State) -> tuple[Stop, ...]:
     """Returns the decisions that end a run whose trial ``trial`` logs other metrics than the primary one."""
     why = BY_STRICT + ". ".join(notice(config, trial, over=True))
-    return tuple(Stop(one.number, one.attempt, why, "run") for one in state.open.values() if not one.stop_by)
+    return stop_all(state, why)
 
 
 def _suggestion(name: str, logged: Sequence[str]) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.finish.progress import Progress
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
 from raydrive.core.sweep.missing_metric import any_logged
+from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
+from raydrive.core.sweep.user_changes import Given, Steering
 
 
 class ReadableSweep:
@@ -20,6 +23,8 @@ class ReadableSweep:
     curves: Curves
     history: History
     """The trials as samplers see them."""
+    steering: Steering
+    """What users did to the run."""
     _state: State
     _keeps_best: bool
 
@@ -37,6 +42,11 @@ class ReadableSweep:
     def paused_trials(self) -> tuple[Trial, ...]:
         """Trials that are paused, by number."""
         return tuple(sorted(self._state.paused.values(), key=_number))
+
+    @property
+    def paused_count(self) -> int:
+        """How many trials are paused."""
+        return len(self._state.paused)
 
     @property
     def best(self) -> Best | None:
@@ -57,6 +67,11 @@ class ReadableSweep:
     def finished(self) -> Finish | None:
         """Set once the run is over."""
         return self._state.finished
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is by the rules that end it; not to be changed."""
+        return self._state.progress
 
     @property
     def exhausted(self) -> bool:
@@ -106,9 +121,15 @@ class ReadableSweep:
     @property
     def free_slots(self) -> int:
         """How many further configurations could be launched now."""
-        if self._state.exhausted:
+        if self._state.exhausted and not self.steering.given:
             return 0
         return max(0, min(self._room, self.limits.max_total_runs - len(self._state.trials)))
+
+    @property
+    def next_given(self) -> Given | None:
+        """The configuration that a user gave and that comes next; None where the sampler is to be asked."""
+        given = self.steering.given
+        return given[0] if given and len(self._state.trials) >= len(self.config.lineage.continued) else None
 
     @property
     def may_continue(self) -> bool:
@@ -125,7 +146,7 @@ class ReadableSweep:
     def _room(self) -> int:
         """How many attempts could be launched now; below 0 where a resume has lowered the limit."""
         state = self._state
-        if state.ending or state.finished or not state.epoch:
+        if state.ending or state.finished or self.steering.paused or not state.epoch:
             return 0
         return self.limits.max_concurrent_runs - len(state.open)
 
@@ -133,7 +154,8 @@ class ReadableSweep:
     def _may_begin(self) -> bool:
         """Whether new trials can come, now or later."""
         state = self._state
-        return not (state.ending or state.exhausted) and len(state.trials) < self.limits.max_total_runs
+        more = not state.exhausted or bool(self.steering.given)
+        return more and not state.ending and len(state.trials) < self.limits.max_total_runs
 
     @property
     def due_at(self) -> float | None:
@@ -145,6 +167,8 @@ class ReadableSweep:
         if limits.trial_timeout_s is not None:
             begun = [t.began_at for t in state.open.values() if t.began_at is not None and not t.stop_by]
             due.extend(began_at + limits.trial_timeout_s for began_at in begun)
+        if (budget_due := budget_due_at(state, self.config)) is not None:
+            due.append(budget_due)
         return min(due, default=None)
 
 

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import overload
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.finish.progress import Progress
 from raydrive.core.numbers import as_float
 from raydrive.core.objective import BEST
 from raydrive.core.rank_names import most_names
 from raydrive.core.records import (
+    BY_PAUSE,
     CANCELED,
     COMPLETED,
+    INFEASIBLE,
     METRICS,
     OUTPUTS,
     PAUSED,
@@ -23,7 +26,6 @@ from raydrive.core.records import (
     TERMINAL,
     Began,
     Close,
-    Ended,
     Finish,
     Launch,
     Noted,
@@ -61,6 +63,8 @@ class Trial:
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    forgiven: tuple[int, int] = (0, 0)
+    """Failures and losses of attempts before it was tried again by a user, which no limit counts any more."""
     losses_without_progress: int = 0
     """Losses in a row without a new interval or checkpoint in between."""
     lost_on: tuple[str, ...] = ()
@@ -94,10 +98,20 @@ class Trial:
     nodes: tuple[str, ...] = ()
     """Host names by node rank, where the current attempt runs on several; empty otherwise."""
     gpus: str = ""
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """What its last attempt that has ended used of its GPUs, as in ``Ended``."""
     actor: str = ""
     """Name of the actor that runs the current attempt; empty until it began."""
     logged: tuple[str, ...] = ()
     """Metrics it logged so far, other than the primary one; kept until the primary one arrives."""
+    memory: float | None = None
+    """Bytes of memory that the current attempt reserves; None = those of the run's resources."""
+    oom: str = ""
+    """Whose memory its last attempt has run out of, where the run has a rule for that; see ``recognition``."""
+    ooms: int = 0
+    """Attempts that have run out of the node's memory, where the run has a rule for that."""
+    infeasible: bool = False
+    """Whether its configuration cannot be trained."""
     silent: bool = False
     """Whether its last attempt ended well and it had never logged the primary metric."""
     checkpoint: str | None = None
@@ -171,6 +185,7 @@ class Trial:
         self.state, self.why, self.ended_at = decision.state, sys.intern(decision.why), at
         self.launch, self.launched_with, self.heard_at, self.valued_at = None, (0, None), 0.0, None
         self.steps = self.pause = self.until = None
+        self.infeasible = decision.outcome == INFEASIBLE
 
     @property
     def open(self) -> bool:
@@ -201,6 +216,8 @@ class RunEnding:
 
     state: str
     why: str
+    rule: str = ""
+    """Rule of ``finish_when`` that ends it; empty for anything else."""
 
 
 @dataclass(slots=True)
@@ -210,6 +227,8 @@ class Counts:
     completed: int = 0
     canceled: int = 0
     failed: int = 0
+    infeasible: int = 0
+    """Those of the failed ones whose configuration cannot be trained."""
     without_metric: int = 0
     ended_without_metric: int = 0
     """Attempts that ended well and had never logged the primary metric."""
@@ -219,15 +238,15 @@ class Counts:
         """All of them."""
         return self.completed + self.canceled + self.failed
 
-    def add(self, state: str, has_metric: bool) -> None:
-        """Counts a trial that was just closed."""
+    def add(self, state: str, has_metric: bool, by: int = 1) -> None:
+        """Counts a trial that was just closed; with -1 one that is open again."""
         if state == COMPLETED:
-            self.completed += 1
+            self.completed += by
         elif state == CANCELED:
-            self.canceled += 1
+            self.canceled += by
         else:
-            self.failed += 1
-        self.without_metric += not has_metric
+            self.failed += by
+        self.without_metric += by * (not has_metric)
 
 
 class History(Sequence[TrialRecord]):
@@ -274,8 +293,8 @@ class History(Sequence[TrialRecord]):
     def frozen(self) -> tuple[TrialRecord, ...]:
         """Returns a copy that another thread may read while the run goes on.
 
-        Closed trials never change again and are copied once, so that a question late in a long run costs no more than
-        the list of its trials.
+        Closed trials change only when they are tried again, and are copied once, so that a question late in a long run
+        costs no more than the list of its trials.
         """
         self._pending.extend(range(len(self._copies), len(self._trials)))
         unsettled = []
@@ -288,6 +307,11 @@ class History(Sequence[TrialRecord]):
             self._copies[number : number + 1] = [seen]
         self._pending = unsettled
         return tuple(self._copies)
+
+    def reopen(self, number: int) -> None:
+        """A trial that was over is open again."""
+        if number < len(self._copies) and number not in self._pending:
+            self._pending.append(number)
 
 
 @dataclass(slots=True)
@@ -334,6 +358,7 @@ class State:
     """Whether any trial has saved a checkpoint."""
     counts: Counts = field(default_factory=Counts)
     clock: Clock = field(default_factory=Clock)
+    progress: Progress = field(default_factory=Progress)
     epoch: int = 0
     exhausted: bool = False
     best: Best | None = None
@@ -362,35 +387,10 @@ class State:
             yield Stop(trial.number, trial.attempt, why, "timeout")
 
 
-def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
-    """Returns why a trial is completed.
-
-    Args:
-        intervals: How many it has.
-        start: How many of them it brought from an earlier run.
-        details: Of its suggestion: which trial of which run that was.
-    """
-    count = f"{intervals} interval{'s' * (intervals != 1)}"
-    if not start:
-        return f"ended by itself after {count}"
-    earlier = f"{details.get('run')}_{details.get('trial')}"
-    if intervals == start:
-        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
-    return f"ended by itself after {count}, {start} of them in {earlier}"
-
-
-def failure_text(fact: Ended, trial: Trial) -> str:
-    """Returns why an attempt failed, in one sentence."""
-    code = fact.exit_code
-    if code is None:
-        head = "could not be started"
-    elif code < 0:
-        head = f"killed by signal {-code}"
-    else:
-        head = f"exit code {code}"
-    again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
-    last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
-    return f"{head}{again}: {last}" if last else f"{head}{again}"
+def stop_all(state: State, why: str) -> tuple[Stop, ...]:
+    """Returns the decisions that end all open trials which nothing ends yet, because the run is ending."""
+    ends = [one for _, one in sorted(state.open.items()) if one.stop_by in ("", BY_PAUSE)]
+    return tuple(Stop(one.number, one.attempt, why, "run") for one in ends)
 
 
 BACKOFF_S = 2.0

@@ -8,8 +8,7 @@ thread or Ray in here: time arrives as ``fact.at``.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from raydrive.core.config.run_config import RunConfig
@@ -28,6 +27,8 @@ from raydrive.core.records import (
     Close,
     Decision,
     Ended,
+    EndRun,
+    Estimated,
     Fact,
     Finish,
     Launch,
@@ -42,23 +43,28 @@ from raydrive.core.records import (
     Ticked,
 )
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
+from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
 from raydrive.core.sweep.readable_sweep import ReadableSweep
 from raydrive.core.sweep.report_block import Piece
+from raydrive.core.sweep.report_fold import fold_report
+from raydrive.core.sweep.run_end import ends_by, ends_by_report, fold_closing, fold_oom, fold_training
 from raydrive.core.sweep.state import (
     LOST_ON_KEPT,
-    Best,
     History,
     RunEnding,
     State,
     Trial,
     details_of,
     duration_text,
+    stop_all,
 )
+from raydrive.core.sweep.user_changes import Given, Logged, Steering
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
+from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
 
 
 class Sweep(ReadableSweep):
@@ -75,7 +81,15 @@ class Sweep(ReadableSweep):
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
         needs = needs_of(config.policy, config.sampling) if lean else None
+        self.given = config
+        """The configuration that the run was submitted with; ``config`` is what its edits made of it."""
         self.config = config
+        self.runnable: Callable[[RunConfig], RunConfig] = lambda edited: edited
+        """Gives an edited configuration the user's classes that it names; only a driver loads them."""
+        self.outgrown = False
+        """Whether more is asked of trials that are over than was kept: the journal has to be folded anew, not lean."""
+        points = config.rules.points
+        self.steering = Steering([Given(params) for params in (points.points if points else ())])
         self.warm_start = warm_start
         self.limits = config.limits
         self.curves = Curves(config.metric.maximize, needs, config.metric.objective)
@@ -96,11 +110,15 @@ class Sweep(ReadableSweep):
         if type(fact) is Reported:  # nearly every fact is one
             trial = state.open.get(fact.trial)
             return trial is not None and fact.attempt == trial.attempt and fact.seq > trial.seq
+        if isinstance(fact, USER_FACTS):
+            return self.steering.accepts(fact, state)
         match fact:
             case Started():
                 return fact.epoch > state.epoch
             case Ticked():
                 return state.epoch > 0 and not state.finished
+            case Estimated():
+                return state.epoch > 0 and not (state.finished or state.ending)
             case Suggested():
                 return fact.trial == len(state.trials) and (
                     self.free_slots > 0 or (fact.params is None and self.may_continue)
@@ -158,7 +176,7 @@ class Sweep(ReadableSweep):
         state = self._state
         match fact:
             case Reported():
-                self._fold_report(fact)
+                fold_report(fact, state, self.curves)
             case Suggested():
                 if fact.params is None:
                     state.exhausted = True
@@ -167,6 +185,7 @@ class Sweep(ReadableSweep):
                     trial.until = fact.until
                     state.trials.append(trial)
                     state.open[trial.number] = trial
+                    self.steering.took(fact)
                     self._fold_continued(trial)
             case Resumed():
                 state.trials[fact.trial].until = fact.until
@@ -184,13 +203,31 @@ class Sweep(ReadableSweep):
                 state.ending = RunEnding(CANCELED, fact.why)
             case Started():
                 self._fold_start(fact)
+            case Estimated():
+                state.progress.estimate(fact.gain, fact.trials)
             case Ticked():
                 limit_s = self.limits.max_duration_s
                 if limit_s is not None and not state.ending and fact.at >= state.clock.due_at(limit_s):
                     state.ending = RunEnding(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
+            case _ if isinstance(fact, USER_FACTS):
+                self._fold_user_fact(fact)
         # A tick from which nothing follows is not recorded, so no tick may move the clock.
         if not isinstance(fact, Ticked):
             state.clock.last_at = max(state.clock.last_at, fact.at)
+
+    def _fold_user_fact(self, fact: UserFact) -> None:
+        self.steering.fold(fact, self._state, self.curves)
+        if isinstance(fact, Edited):
+            before = replace(self.config, limits=self.limits)
+            self.steering.log.append(Logged(fact, parts_of(before, fact.patch)))
+            self.config = self.runnable(edited(before, fact.patch))
+            self.limits = self.config.limits
+            self._pauses = self._pauses.under(self.config)
+        if isinstance(fact, Retried):
+            self.history.reopen(fact.trial)
+        if isinstance(fact, Retried) or (isinstance(fact, Edited) and fact.patch.keys() & {"policy", "sampling"}):
+            self.curves.keep_values()
+            self.outgrown = self.outgrown or self.curves.dropped
 
     def _fold_continued(self, trial: Trial) -> None:
         """A trial that goes on with one of an earlier run has its curve up to there, and a copy of its checkpoint."""
@@ -208,47 +245,18 @@ class Sweep(ReadableSweep):
         state.clock.start(fact.at)
         if fact.limits:
             self.limits = replace(self.limits, **fact.limits)
+        if fact.limits or self.steering.reopens:
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
-
-    def _fold_report(self, fact: Reported) -> bool:
-        """Returns whether the report carries the trial's next interval."""
-        state = self._state
-        trial = state.trials[fact.trial]
-        trial.seq, trial.heard_at = fact.seq, fact.at
-        state.reports += 1
-        if fact.at > state.clock.last_at:
-            state.clock.last_at = fact.at
-        if not fact.interval:
-            if not self.curves.length(trial.number):
-                trial.logs(fact.metrics)
-            return False
-        trial.logged = ()
-        before, trial.valued_at = trial.valued_at, fact.at
-        if before is not None:  # a measure of its pace, see saving.py
-            gap_s = fact.at - before
-            trial.gaps += 1
-            if gap_s > 0.0:
-                trial.gaps_s += gap_s
-                trial.gaps_s2 += gap_s * gap_s
-        value = math.nan if fact.value is None else fact.value
-        if not self.curves.add(trial.number, fact.interval, value):
-            return False  # a relaunched attempt logs an interval again: the first value stands
-        if fact.step is not None or trial.steps is not None:
-            trial.took(fact.step, fact.interval)
-        if self._keeps_best and (state.best is None or self._better(value, state.best.value)):
-            kept = self.curves.values(trial.number)[-1]  # as a float, which a whole number of any size is not
-            if math.isfinite(kept):
-                state.best = Best(trial.number, kept, fact.interval)
-        return True
-
-    def _better(self, left: float, right: float) -> bool:
-        return left > right if self.config.metric.maximize else left < right
+            state.progress.since = 0
+            self.steering.reopens = False
 
     def _fold_end(self, fact: Ended | Lost) -> None:
         trial = self._state.trials[fact.trial]
         pauses = trial.stop_by == BY_PAUSE
-        if isinstance(fact, Lost) and not pauses:  # one that was to pause has lost nothing
+        if not pauses:
+            fold_oom(fact, trial, self.config)
+        if isinstance(fact, Lost) and not (pauses or trial.oom):  # one that was to pause has lost nothing
             trial.losses += 1
             trial.lost_why = fact.why
             progress = self._progress(trial) != trial.launched_with
@@ -261,10 +269,13 @@ class Sweep(ReadableSweep):
                 # Perhaps nothing trained while there was no driver; what was heard of is certain.
                 until = max(clock.left_at, trial.heard_at)
             trial.trained_s += max(0.0, until - trial.began_at)
+            fold_training(self._state, self.config, max(0.0, until - trial.began_at))
             trial.began_at = None
+        if isinstance(fact, Ended) and fact.usage:
+            trial.usage = fact.usage
         trial.silent = isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number)
         self._state.counts.ended_without_metric += trial.silent
-        if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by:
+        if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by and not trial.oom:
             trial.failures += 1
         if pauses:
             self._pauses.fold_end(trial)
@@ -279,9 +290,10 @@ class Sweep(ReadableSweep):
                 trial = state.trials[decision.trial]
                 if decision.trial in state.paused:
                     self._pauses.fold_launch(trial)
+                    self.steering.retries.pop(decision.trial, None)
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
-                trial.launched_with, trial.valued_at = self._progress(trial), None
+                trial.launched_with, trial.valued_at, trial.memory = self._progress(trial), None, decision.memory
             case Stop():
                 trial = state.trials[decision.trial]
                 trial.why, trial.stop_by = decision.why, decision.by
@@ -291,23 +303,29 @@ class Sweep(ReadableSweep):
                 state.trials[decision.trial].pause = decision
             case Close():
                 self._fold_close(decision, at)
+            case EndRun():
+                state.ending = RunEnding(decision.state, decision.why, decision.rule)
             case Finish():
                 state.finished = decision
 
     def _fold_close(self, decision: Close, at: float) -> None:
         state = self._state
         trial = self._pauses.fold_close(decision)
+        self.steering.retries.pop(decision.trial, None)
         if not state.ending:
             state.ending = self._pauses.refusal(trial, decision)
         trial.close(decision, at, state.names)
+        fold_closing(state, self.config, self.curves, trial.number)
         self.curves.close(trial.number)
         counts = state.counts
         counts.add(decision.state, self.curves.length(trial.number) > 0)
+        counts.infeasible += trial.infeasible
         limit = self.limits.first_failures
-        hopeless = limit and decision.state == FAILED and counts.failed == counts.closed >= limit
+        failed, closed = counts.failed - counts.infeasible, counts.closed - counts.infeasible
+        hopeless = limit and decision.state == FAILED and not trial.infeasible and failed == closed >= limit
         # A running trial that has logged the metric shows that not everything is broken: wait for it.
         if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
-            first = f"the first {counts.failed} trials failed and none succeeded"
+            first = f"the first {failed} trials failed and none succeeded"
             state.ending = RunEnding(FAILED, f"{first}; trial {trial.number}: {decision.why}")
         silent = self.limits.strict and decision.state == FAILED and trial.silent
         if silent and not state.ending and not any_logged(state, self.curves):
@@ -326,38 +344,48 @@ class Sweep(ReadableSweep):
                 pass
             case Ended():
                 trial, intervals = state.trials[fact.trial], self.curves.length(fact.trial)
-                yield after_end(fact, trial, intervals, self.limits, self.config.metric)
+                yield after_end(fact, trial, intervals, self.limits, self.config)
             case Lost():
-                yield after_loss(fact, state.trials[fact.trial], self.limits)
+                yield after_loss(fact, state.trials[fact.trial], self.limits, self.config)
             case Cancelled() if fact.trial is not None:
                 yield self._cancel(state.trials[fact.trial], fact.why)
             case Ticked():
                 yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
+            case _ if isinstance(fact, USER_FACTS):
+                yield from self.steering.answer(fact, state, self.config, self.curves, self._pauses)
+        yield from ends_by(fact, state, self.config, self.curves)
         yield from self._go_on()
         if state.ending and not state.finished:
-            for trial in self.open_trials:
-                if trial.stop_by in ("", BY_PAUSE):
-                    yield Stop(trial.number, trial.attempt, state.ending.why, "run")
-            yield from self._pauses.close_all(state.ending.why, "run")
-        if state.open or state.finished:
+            yield from self._end_all(state.ending.why)
+        if state.open or state.finished or self.steering.waits(state, self.limits.max_total_runs):
             return
         if state.paused and not (self._may_begin or self.may_continue):
             yield from self._pauses.close_all(NEVER_PROMOTED, "policy")
         if not state.paused:
             yield from finish(state, self.limits)
 
+    def _end_all(self, why: str) -> Iterator[Decision]:
+        """Yields what ends all trials of a run that is ending."""
+        yield from stop_all(self._state, why)
+        yield from self._pauses.close_all(why, "run")
+
     def _cancel(self, trial: Trial, why: str) -> Stop | Close:
         if trial.state == PAUSED:
-            return Close(trial.number, CANCELED, why, "user")
+            return Close(trial.number, CANCELED, why, by="user")
         return Stop(trial.number, trial.attempt, why, "user")
 
     def _go_on(self) -> Iterator[Decision]:
         """Yields which paused trials go on, and which never will."""
-        if not self._state.paused:
+        if self._state.finished:
             return
-        yield from self._pauses.promotions(lambda: self._room > 0, self._least)
-        if not self._state.ending:
-            yield from self._pauses.hopeless(self._least)
+        if self._state.paused:
+            yield from self.steering.next_launches(self._state, lambda: self._room > 0)
+        before = -1
+        while len(self._state.paused) != before:  # with those closed that keep a level open, another one may go on
+            before = len(self._state.paused)
+            if before and not self._state.ending:
+                yield from self._pauses.promotions(lambda: self._room > 0, self._least)
+                yield from self._pauses.hopeless(self._least)
 
     def _least(self) -> float:
         return self._pauses.least(new_ones=self._may_begin)
@@ -371,9 +399,13 @@ class Sweep(ReadableSweep):
         state = self._state
         trial = state.trials[fact.trial]
         if self.limits.strict and ends_run(self.limits.strict, fact, trial, state, self.curves):
-            self._fold_report(fact)
+            fold_report(fact, state, self.curves)
             return self._folded(stops(self.config, trial, state), fact.at)
-        if not self._fold_report(fact) or trial.stop_by or trial.pause is not None:
+        if not fold_report(fact, state, self.curves) or trial.stop_by:
+            return ()
+        if ends := ends_by_report(fact, state, self.config, self.curves):
+            return self._folded((*ends, *self._end_all(ends[0].why)), fact.at)
+        if trial.pause is not None:
             return ()
         policy, stop, pause = self.config.policy, False, None
         try:

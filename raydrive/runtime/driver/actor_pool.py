@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ray.exceptions import (
@@ -24,6 +26,7 @@ from raydrive.core.records import Close, Ended, Fact, Finish, Launch, Lost, Stop
 from raydrive.core.sweep.state import Trial
 from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
 from raydrive.runtime.driver.actor_factory import TrialActorFactory
+from raydrive.runtime.driver.actor_slots import Slot, pairs
 from raydrive.runtime.ray_cluster.connection import starting_now, why_waiting
 from raydrive.runtime.trial_events import to_facts
 
@@ -38,19 +41,7 @@ STARTING_S = 20.0
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it began"
-
-
-class _Slot:
-    """A trial actor: starting until it has its reservation, then idle or busy."""
-
-    def __init__(self, actor: Any) -> None:
-        self.actor = actor
-        self.asked_at = time.monotonic()
-        self.launch: Launch | None = None
-        self.killed = ""
-        """Why the actor was killed on purpose."""
-        self.lost = ""
-        """Why its attempt is lost, where the actor was killed for that."""
+OUTDATED = "an edit changed what trials run with"
 
 
 class ActorPool:
@@ -80,9 +71,9 @@ class ActorPool:
         self._epoch = epoch
         self._post = post
         self._record = record
-        self._starting: list[_Slot] = []
-        self._idle: list[_Slot] = []
-        self._busy: dict[int, _Slot] = {}
+        self._starting: list[Slot] = []
+        self._idle: list[Slot] = []
+        self._busy: dict[int, Slot] = {}
         self._waiting: dict[int, tuple[Launch, float]] = {}  # by trial, with since when; the oldest first
         self._delayed: dict[int, tuple[Launch, asyncio.TimerHandle]] = {}
         self._needed = config.limits.max_concurrent_runs
@@ -148,30 +139,36 @@ class ActorPool:
         """Brings waiting attempts and idle actors together, and has as many actors started as are missing."""
         if self._closed:
             return
-        while self._waiting and self._idle:
-            launch, _ = self._waiting.pop(next(iter(self._waiting)))
-            slot = self._idle.pop()
+        for launch, slot in pairs([launch for launch, _ in self._waiting.values()], self._idle):
+            del self._waiting[launch.trial]
+            self._idle.remove(slot)
             slot.launch = launch
             self._busy[launch.trial] = slot
             self._spawn(self._attend(slot, launch))
-        while len(self._starting) < len(self._waiting):
-            self._await(self._factory.make(self._epoch))
+        wanted = Counter(launch.memory for launch, _ in self._waiting.values())
+        if wanted:  # what is idle reserves another amount: it holds what the others wait for
+            for slot in self._idle:
+                self._kill(slot, "another amount of memory is needed")
+            self._idle.clear()
+        for memory in (wanted - Counter(slot.memory for slot in self._starting)).elements():
+            self._await(self._factory.make(self._epoch, memory=memory), memory)
 
-    def _await(self, actor: Any) -> None:
+    def _await(self, actor: Any, memory: float | None = None) -> None:
         """Takes an actor that was asked for; it has work when it has its reservation."""
-        slot = _Slot(actor)
+        slot = Slot(actor, self._factory, memory)
         self._starting.append(slot)
         self._spawn(self._start(slot))
 
-    async def _start(self, slot: _Slot) -> None:
+    async def _start(self, slot: Slot) -> None:
         """Waits until a new actor has its reservation; if it cannot start, the attempt that waited longest is lost."""
         try:
             await until_known(lambda: slot.actor.ping.remote())
         except RayError as error:
             wanted = self._started(slot)
             self._kill(slot, "it could not start")
-            if wanted and self._waiting:
-                launch, _ = self._waiting.pop(next(iter(self._waiting)))
+            first = next((trial for trial, (one, _) in self._waiting.items() if one.memory == slot.memory), None)
+            if wanted and first is not None:
+                launch, _ = self._waiting.pop(first)
                 why = f"its actor could not start: {reason(error)}"
                 self._post([Lost(time.time(), launch.trial, launch.attempt, why)])
             self._serve()
@@ -179,17 +176,20 @@ class ActorPool:
             if self._started(slot):
                 self._make_idle(slot)
 
-    def _started(self, slot: _Slot) -> bool:
+    def _started(self, slot: Slot) -> bool:
         """Takes a slot from the starting ones; False when it was killed meanwhile."""
         if slot in self._starting:
             self._starting.remove(slot)
         return not slot.killed
 
-    def _make_idle(self, slot: _Slot) -> None:
+    def _make_idle(self, slot: Slot) -> None:
         """Has an actor without work take the next attempt, or keeps it, or kills it when no more can come."""
         slot.launch = None
         if self._closed:
             self._kill(slot, "the run is over")
+        elif slot.outdated:
+            self._kill(slot, OUTDATED)
+            self._serve()
         if slot.killed or self._let_go:
             return
         self._idle.append(slot)
@@ -205,6 +205,23 @@ class ActorPool:
         for slot in [*self._starting[::-1], *self._idle][: max(0, spare)]:
             self._kill(slot, "nothing left to do")
             (self._idle if slot in self._idle else self._starting).remove(slot)
+
+    def reconfigure(self, config: RunConfig, generation: int) -> None:
+        """Later attempts run in actors of an edited configuration; those that train go on to the end of their attempt.
+
+        Args:
+            config: The configuration of the run from now on.
+            generation: Revision of the edit.
+        """
+        self._config = config
+        self._factory = self._factory.after_edit(config.to_json(), generation)
+        for slot in [*self._starting, *self._idle]:
+            self._kill(slot, OUTDATED)
+        self._starting.clear()
+        self._idle.clear()
+        for slot in self._busy.values():
+            slot.outdated = True
+        self._serve()
 
     def kill_all(self) -> None:
         """Kills every actor; their guards end the process trees."""
@@ -232,12 +249,15 @@ class ActorPool:
         starting = self._starting_now() if late else 0
         late = late[starting:]  # the oldest ones get the actors that start
         held = len(self._idle) + len(self._busy) + starting
-        why = why_waiting(self._config.trial.resources, held=held) if late else ""
+        resources = self._config.trial.resources
+        needs = {number: self._waiting[number][0].memory for number in late}
+        sized = {one: resources if one is None else replace(resources, memory=one) for one in set(needs.values())}
+        why = {one: why_waiting(each, held=held) for one, each in sized.items()}
         delayed = {
             number: f"lost again and again; it is started again in {(launch.not_before or now) - now:.0f} s"
             for number, (launch, _) in self._delayed.items()
         }
-        return {**dict.fromkeys(late, why), **delayed}
+        return {**{number: why[one] for number, one in needs.items()}, **delayed}
 
     def _starting_now(self) -> int:
         """How many actors have their reservation and are not there yet: an attempt that waits for one needs no room."""
@@ -258,11 +278,11 @@ class ActorPool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _kill(self, slot: _Slot, why: str) -> None:
+    def _kill(self, slot: Slot, why: str) -> None:
         if self._let_go:
             return
         slot.killed = slot.killed or why
-        self._factory.kill(slot.actor)
+        slot.factory.kill(slot.actor)
 
     # ------------------------------------------------------------------ taking over
 
@@ -280,7 +300,11 @@ class ActorPool:
 
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         known = {trial.actor for trial in trials}
-        slots = {name: _Slot(actor) for name, actor in self._factory.find_existing().items()}
+        memory = {trial.actor: trial.memory for trial in trials}
+        existing = self._factory.find_existing()
+        slots = {name: Slot(actor, self._factory, memory.get(name)) for name, actor in existing.items()}
+        for name, slot in slots.items():
+            slot.outdated = not self._factory.is_current(name)
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))
@@ -306,7 +330,7 @@ class ActorPool:
     def _lost(self, trial: Trial) -> None:
         self._post([Lost(time.time(), trial.number, trial.attempt, "its actor did not outlive the driver before this")])
 
-    async def _recover(self, slot: _Slot, trial: Trial) -> None:
+    async def _recover(self, slot: Slot, trial: Trial) -> None:
         """Adopts the actor that trains a trial, however long its node takes to answer or to be declared dead."""
         try:
             call = until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
@@ -318,7 +342,7 @@ class ActorPool:
         if not self._join(slot, state, [trial]):
             self._lost(trial)
 
-    async def _adopt_unknown(self, slot: _Slot, trials: Sequence[Trial]) -> None:
+    async def _adopt_unknown(self, slot: Slot, trials: Sequence[Trial]) -> None:
         """Adopts an actor of which nothing is recorded: idle, still starting, or just begun."""
         try:
             state = await until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
@@ -330,7 +354,7 @@ class ActorPool:
             if self._started(slot):
                 self._join(slot, state, trials)
 
-    def _join(self, slot: _Slot, state: tuple[int, int] | None, trials: Sequence[Trial]) -> bool:
+    def _join(self, slot: Slot, state: tuple[int, int] | None, trials: Sequence[Trial]) -> bool:
         """Goes on with what an adopted actor does; False when that is none of ``trials``."""
         if slot.killed:
             return False
@@ -342,7 +366,7 @@ class ActorPool:
             self._kill(slot, "what it ran is over")
             return False
         self._forget(trial.number)
-        slot.launch = Launch(trial.number, trial.attempt, trial.params)
+        slot.launch, slot.memory = Launch(trial.number, trial.attempt, trial.params), trial.memory
         self._busy[trial.number] = slot
         self._spawn(self._attend(slot, slot.launch))
         if trial.stop_by:
@@ -351,7 +375,7 @@ class ActorPool:
 
     # ------------------------------------------------------------------ one attempt
 
-    async def _attend(self, slot: _Slot, launch: Launch) -> None:
+    async def _attend(self, slot: Slot, launch: Launch) -> None:
         """Waits for the end of an attempt; then its slot is free for the next one."""
         payload = (launch.trial, launch.attempt, dict(launch.params), launch.resume_from, launch.interval)
         known = (launch.recorded, launch.first_step, launch.last_step)
@@ -364,7 +388,9 @@ class ActorPool:
                 self._kill(slot, "trials cannot begin there")
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
-            elif not self._factory.is_whole(slot.actor):
+            elif slot.outdated:
+                self._kill(slot, OUTDATED)
+            elif not slot.factory.is_whole(slot.actor):
                 self._kill(slot, "its trial has given the reservation back")
         except StaleEpochError:  # a newer driver has it: not ours to judge any more
             self.detach()
@@ -382,7 +408,7 @@ class ActorPool:
             del self._busy[launch.trial]
         self._make_idle(slot)
 
-    def _death(self, slot: _Slot, launch: Launch, error: Exception) -> Fact:
+    def _death(self, slot: Slot, launch: Launch, error: Exception) -> Fact:
         now = time.time()
         if slot.lost:
             return Lost(now, launch.trial, launch.attempt, slot.lost)
@@ -394,7 +420,7 @@ class ActorPool:
         kind = "died" if isinstance(error, ActorDiedError | OutOfMemoryError) else "failed"
         return Lost(now, launch.trial, launch.attempt, f"its actor {kind}: {reason(error)}")
 
-    async def _stop(self, slot: _Slot, stop: Stop) -> None:
+    async def _stop(self, slot: Slot, stop: Stop) -> None:
         grace_s = self._config.trial.grace_s
         launch = slot.launch
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -31,13 +32,14 @@ class PlacementGroups:
         self._held: list[tuple[Any, PlacementGroup]] = []
         """Each first actor of a trial, with its group."""
 
-    def reserve(self, name: str) -> PlacementGroup:
+    def reserve(self, name: str, memory: float | None = None) -> PlacementGroup:
         """Asks Ray for a group; returns at once.
 
         Args:
             name: Name of the trial's first actor.
+            memory: Bytes on each node; None = those of the run's resources.
         """
-        needs = self._resources
+        needs = self._resources if memory is None else replace(self._resources, memory=memory)
         # Ray takes no empty bundle: what reserves nothing is still placed.
         bundle = demand(needs) or {"CPU": 0.001}
         bundles = [bundle] * needs.nodes

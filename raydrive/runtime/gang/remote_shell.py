@@ -43,6 +43,9 @@ NO_MPIRUN = (
 STOPPED = 128 + signal.SIGTERM
 _CANNOT_START = 127
 _NAME = "raydrive-mpi-"
+_IN = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
+_SHARED = "OMPI_MCA_btl_sm_backing_directory", "OMPI_MCA_btl_vader_backing_directory"
+"""Where a node's ranks share memory (Open MPI 5, 4): by default two Ray nodes on one machine use the same files."""
 _RETRY_S = 0.1
 _LOOK_S = 0.02
 _UNREACHABLE_S = 60.0
@@ -91,7 +94,7 @@ def launch(order: Mapping[str, Any], command: Sequence[str]) -> int:
                 return _tell(f"cannot reach its node {node}: {error}", _CANNOT_START)
             held.enter_context(connection)
             hosts.append(host)
-        folder = held.enter_context(tempfile.TemporaryDirectory(prefix=_NAME, dir="/tmp"))
+        folder = held.enter_context(tempfile.TemporaryDirectory(prefix=_NAME, dir=_IN))
         started.append(_start(_mpirun(order, folder), {**_environment(command, folder), **_parameters(folder)}))
         code = _wait(started[0], events)
     if code not in (0, STOPPED) and (why := _why(hosts, order["slots"])):
@@ -134,9 +137,10 @@ def _parameters(folder: str) -> dict[str, str]:
 
 def _environment(command: Sequence[str], folder: str) -> dict[str, str]:
     """The variables of this node's ranks; writes what they run, in the folder in which this process was started."""
-    _write(f"{folder}/command", f"cd {shlex.quote(os.getcwd())} || exit\nexec {shlex.join(command)}\n")
-    env = {name: value for name, value in os.environ.items() if not _OUTER.match(name)}
-    return {**env, COMMAND: f"{folder}/command"}
+    shared = "".join(f'export {name}="${{{name}:-{folder}}}"\n' for name in _SHARED)
+    _write(f"{folder}/command", f"cd {shlex.quote(os.getcwd())} || exit\n{shared}exec {shlex.join(command)}\n")
+    kept = {name: value for name, value in os.environ.items() if not _OUTER.match(name)}
+    return {**kept, COMMAND: f"{folder}/command"}
 
 
 def _start(command: Sequence[str], env: Mapping[str, str], **streams: Any) -> subprocess.Popen[bytes]:
@@ -249,7 +253,7 @@ def serve(order: Mapping[str, Any], command: Sequence[str]) -> int:
     """
     events: SimpleQueue[bool] = SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: events.put(True))
-    with tempfile.TemporaryDirectory(prefix=_NAME, dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix=_NAME, dir=_IN) as folder:
         server = _Server(order["token"], _environment(command, folder), events)
         try:
             listener = _listen(order["port"])
@@ -339,10 +343,8 @@ class _Server:
             while data := os.read(pipe.fileno(), 1 << 16):
                 send(kind, data)
 
-        copies = [
-            threading.Thread(target=copy, args=one, daemon=True)
-            for one in ((b"O", process.stdout), (b"E", process.stderr))
-        ]
+        pairs = ((b"O", process.stdout), (b"E", process.stderr))
+        copies = [threading.Thread(target=copy, args=one, daemon=True) for one in pairs]
         for one in copies:
             one.start()
         code = process.wait()

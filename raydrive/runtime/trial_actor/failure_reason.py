@@ -7,6 +7,7 @@ import re
 import signal
 
 from raydrive import wire
+from raydrive.core.out_of_memory.recognition import BY_KERNEL, LINES, marked
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.fork_client import Exit
 
@@ -33,7 +34,8 @@ def why_ended(exit_: Exit, prepared: Prepared, submit_dir: str = "") -> str:
         prepared.note(where)
         words = f"{words}. {where}"
     if exit_.oom and exit_.code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # itself, or below a shell
-        return "out of memory: the kernel killed it"
+        return BY_KERNEL
+    words = marked(words, prepared.last_lines(exit_.failed_rank or 0, LINES))
     # A process of its tree, or another one of the node: what the script itself says of its end is not hidden.
     return f"{words} (meanwhile the kernel killed a process for want of memory)" if exit_.oom else words
 

@@ -98,6 +98,13 @@ class NodeSetup:
             loop.run_in_executor(None, temporary_folder.sweep),
         )
         spec = self._config.trial
+        if spec.environment is not None and not spec.python:
+            # Runs that build nothing do not wait for it.
+            from raydrive.runtime.environments import build  # lazy: raydrive.runtime.environments.build, 0.01 s
+
+            python = await loop.run_in_executor(None, build.built_python, spec.environment, spec.environment_variables)
+            spec = dataclasses.replace(spec, python=python)
+            self.files.use_python(python)
         if spec.fetched:
             spec = dataclasses.replace(spec, inputs=await loop.run_in_executor(None, self.files.inputs))
         return spec, {**self._variables, **self.files.environment(self._secrets)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from raydrive import ranks, variables, wire
@@ -14,11 +16,18 @@ from raydrive.core.config.trial_spec import TrialConfig, TrialSpec
 from raydrive.runtime.fork_server.job_order import RankOrder
 from raydrive.runtime.gang import mpi
 from raydrive.runtime.gang.rank_variables import Meeting, node_variables, outer_ranks, process_variables
+from raydrive.runtime.gpus import nvml
+from raydrive.runtime.gpus.limits import limit_variables
+from raydrive.runtime.gpus.visible import gpus_of
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import Resumed
 from raydrive.runtime.trial_actor.fork_client import Job
 from raydrive.runtime.trial_actor.node_setup import ReadyNode
+from raydrive.runtime.trial_actor.script_environment import tracker_variables
+
+_THROW_AWAY = Path(__file__).parents[1] / "environments" / "throwaway.py"
+"""Runs a command in an environment that is thrown away; the trials' Python runs it, so it is not imported."""
 
 
 def training_job(
@@ -70,8 +79,11 @@ def training_job(
     if left_out:
         prepared.note(f"too long for a variable: {', '.join(left_out[:3])}; Run.get_context().params has the value")
     argv = trial_argv(spec, params, outputs, python=spec.python or sys.executable)
+    if spec.throw_away:
+        python = shutil.which("python", path=env.get("PATH")) or sys.executable
+        argv = (python, str(_THROW_AWAY), *argv)
     if resumed is not None and spec.resume_argument:
-        argv = with_resume_argument(argv, str(resumed.path))
+        argv = with_resume_argument(argv, str(resumed.path), spec.style)
     if spec.distribution == "mpi":
         argv, order = mpi.node_process(argv, spec.resources, meeting, prepared.node_rank)
         env.update(order)
@@ -84,9 +96,9 @@ def _ranks(spec: TrialSpec, meeting: Meeting | None, prepared: Prepared, env: di
     """The processes on this node; of a single one the variables go into ``env``."""
     if meeting is None or spec.distribution == "mpi":
         return ()
-    gpus, node, several = env.get("CUDA_VISIBLE_DEVICES", ""), prepared.node_rank, spec.resources.processes_per_node
+    gpus, node, several = gpus_of(env), prepared.node_rank, spec.resources.processes_per_node
     own = [
-        process_variables(spec.resources, meeting, node, index, distribution=spec.distribution, gpus=gpus)
+        process_variables(spec.resources, meeting, node, index, distribution=spec.distribution, gpus=gpus, env=env)
         for index in range(several)
     ]
     if several == 1:
@@ -116,6 +128,7 @@ def _environment(
         from raydrive.runtime.ray_in_trials import cluster_access  # lazy: ray, 0.4 s
 
         env = {**cluster_access.job_variables(str(prepared.cwd)), **env}
+    env |= tracker_variables(env, spec.track, run_id, current.trial, str(prepared.outputs))
     env |= wire.trial_environment(
         channel=node.channel.path,
         run_id=run_id,
@@ -132,4 +145,8 @@ def _environment(
         large_dir=str(prepared.scratch),
         outer_ranks=ranks.outer_ranks(env) if meeting is None else outer_ranks(env, spec.distribution),
     )
+    if spec.resources.gpu_memory or spec.resources.share:
+        driver = nvml.opened()
+        total_bytes = driver.total_bytes if driver is not None else lambda _: 0
+        env |= limit_variables(spec.resources, env, total_bytes, prepared.note)
     return env

@@ -1,4 +1,5 @@
 // A trial's page.
+import { trialButtons } from "./control.js";
 import { el, fill, num, clock, when, bytes, esc, copy, css } from "./util.js";
 import { layout, plot, stateColour } from "./chart.js";
 import { points } from "./metrics.js";
@@ -7,14 +8,14 @@ function pairs(rows) {
   return el("dl", { class: "pairs" }, rows.filter(([, v]) => v !== null && v !== undefined && v !== "").map(([k, v]) => [el("dt", {}, k), el("dd", {}, v instanceof Node ? v : num(v))]));
 }
 
-function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, nodes, processes_per_node: processes }) {
+function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, gpu_memory: share, nodes, processes_per_node: processes }) {
   const more = Object.entries(custom || {}).map(([name, amount]) => `${num(amount)} ${name}`);
-  return [`${num(cpus)} CPU`, `${num(gpus)} GPU`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ")
+  return [`${num(cpus)} CPU`, `${num(gpus)} GPU${share ? ` (${bytes(share)} of its memory)` : ""}`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ")
     + (nodes > 1 ? ` on each of ${nodes} nodes` : "") + (processes > 1 ? ` for ${processes} processes` : "");
 }
 
 const MOST_CHARTS = 24;
-const goesOn = (t) => t.state === "Running" || t.state === "Queued";
+const goesOn = (t) => t.state === "Running" || t.state === "Queued" || t.state === "Paused";
 
 // What the model expected, in words: its logarithm is for the search, not for people.
 const inWords = (key, value) => key === "log_expected_improvement" && typeof value === "number"
@@ -61,11 +62,13 @@ export class TrialPage {
         ])),
         el("div", { class: "card" }, el("h3", {}, "Where and when"), pairs([
           ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", detail?.ranks?.length ? null : t.node], ["GPU", t.gpus],
+          ["GPU use", detail?.usage?.gpu_percent === undefined ? null : `${num(detail.usage.gpu_percent)} % on average`],
+          ["GPU memory", detail?.usage?.gpu_memory_bytes === undefined ? null : `${bytes(detail.usage.gpu_memory_bytes)} at most`],
           ["reserved", reserved(run.config.trial.resources)], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
         el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
       el("div", { class: "card" }, el("h3", {}, "Metrics"), charts), this.ofRanks(t, detail), this.places(t, detail),
       this.command(detail), this.attempts(t), this.verdicts(t, detail), log, this.earlier(detail), this.files(detail),
-      this.cancel(t));
+      trialButtons(this.source, t));
     if (place !== undefined && this.logCard) this.logCard.area.scrollTop = place;
     this.metrics(charts, t, detail);
   }
@@ -77,7 +80,7 @@ export class TrialPage {
 
   reason(t) {
     const origins = { random: "drawn at random from the search space", sobol: "the next point of a Sobol sequence", grid: "the next point of the grid",
-      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "goes on with a trial of an earlier run" };
+      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "goes on with a trial of an earlier run", given: "given by a user" };
     const rows = [["origin", `${t.origin || "unknown"}${origins[t.origin] ? `: ${origins[t.origin]}` : ""}`]];
     const continued = this.store.head.lineage?.continued[t.number];
     if (continued) rows.push(["goes on with", continued.text], ["note", continued.note]);
@@ -223,15 +226,5 @@ export class TrialPage {
     });
     return el("div", { class: "card" }, el("h3", {}, "Outputs and checkpoints"), el("p", { class: "hint" }, "In ", el("code", {}, detail.folder)), detail.files_note ? el("p", { class: "hint" }, detail.files_note) : null,
       files.length + made.length ? el("ul", { class: "files" }, made, files) : el("p", { class: "hint" }, "None."));
-  }
-
-  cancel(t) {
-    if (!this.source.mayCancel || !["Running", "Queued"].includes(t.state)) return null;
-    const button = el("button", { class: "danger", onclick: async () => {
-      if (!confirm(`End trial ${t.number}?`)) return;
-      button.disabled = true;
-      try { await this.source.cancel(t.number); button.textContent = "Being ended …"; } catch (error) { button.textContent = error.message; }
-    } }, "Cancel this trial");
-    return button;
   }
 }

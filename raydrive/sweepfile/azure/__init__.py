@@ -1,1 +1,1 @@
-"""Forms of Azure ML's sweep files that are read as others."""
+"""Keys of Azure ML's sweep files that mean more than their value: environments, and forms of the 2021 preview."""

@@ -20,7 +20,6 @@ _AZURE: Mapping[str, str] = {
     "services": "ignored: nothing is opened into trials; see `raydrive logs RUN TRIAL -f`",
     "properties": "ignored: keep what you want to find again in tags",
     "name": "used as the display name: runs are numbered by raydrive",
-    "trial.environment": "ignored: trials use the Python that raydrive runs in, or raydrive.python",
     "trial.resources": _MACHINES,
     "resources": _MACHINES,
 }

@@ -36,6 +36,14 @@ def test_ranks_talk_by_mpi_and_make_one_curve(found: dict[str, Any], name: str, 
     assert {(one["RANK"], one["WORLD_SIZE"], one["RAYDRIVE_MPI_ORDER"]) for one in ranks} == {(None, None, None)}
 
 
+def test_the_ranks_of_a_node_share_memory_with_no_other_nodes(found: dict[str, Any]) -> None:
+    """The names of its files tell local ranks, not nodes: of two nodes on one machine they would be the same."""
+    ranks = [found["two_nodes"]["variables"][f"rank-{rank}.json"] for rank in range(4)]
+    for name in ("OMPI_MCA_btl_sm_backing_directory", "OMPI_MCA_btl_vader_backing_directory"):
+        first, second, third, fourth = (one[name] for one in ranks)
+        assert first == second != third == fourth
+
+
 def test_the_rank_that_fails_is_the_reason(found: dict[str, Any]) -> None:
     assert found["fails"]["why"][0].startswith("exit code 1: rank 3 on ")
     assert found["fails"]["why"][0].endswith(": ValueError: rank three is ill")

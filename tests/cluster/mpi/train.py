@@ -13,6 +13,7 @@ from raydrive import Run
 NAMES = (
     *("RANK", "WORLD_SIZE", "LOCAL_RANK", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "NODE_RANK"),
     *("MASTER_ADDR", "AZ_BATCH_MASTER_NODE", "AZUREML_NODE_COUNT", "RAYDRIVE_MPI_ORDER"),
+    *("OMPI_MCA_btl_sm_backing_directory", "OMPI_MCA_btl_vader_backing_directory"),
 )
 
 parser = argparse.ArgumentParser()

@@ -320,7 +320,9 @@ def test_nni(here: Path) -> None:
     limits = config.limits
     assert (limits.max_total_runs, limits.max_concurrent_runs, limits.max_duration_s) == (10, 2, 7200)
     assert config.policy.delay_evaluation == 4
-    assert "nni.get_next_parameter" in report
+    assert config.trial.command == "python3 model.py"
+    assert set(config.trial.unused_ok) == set(space)
+    assert "get_next_parameter() returns the hyperparameters" in report
 
 
 def test_hydra(here: Path) -> None:
@@ -329,7 +331,8 @@ def test_hydra(here: Path) -> None:
     config, space = submission.config, expressions(submission)
     assert config.trial.command == (
         "python app.py model.lr=${{search_space.model_lr}} layers=${{search_space.layers}} name=${{search_space.name}} "
-        "width=${{search_space.width}} epochs=3"
+        "width=${{search_space.width}} epochs=3 "
+        "'+hydra.callbacks.raydrive={_target_: raydrive_trackers.hydra_callback.LogReturnValue}'"
     )
     assert math.exp(space["model_lr"]["min_value"]) == pytest.approx(1e-3, rel=1e-12)
     assert (space["layers"]["values"], space["name"]["values"], space["width"]["values"]) == (
@@ -338,6 +341,17 @@ def test_hydra(here: Path) -> None:
     assert (config.limits.max_total_runs, config.limits.max_concurrent_runs) == (20, 2)
     assert config.metric.goal.value == "maximize"
     assert "'value'" in report
+
+
+def test_hydra_takes_the_program_that_names_the_configuration(here: Path) -> None:
+    (here / "conf").mkdir()
+    for name, config in (("one", "theirs"), ("two", "others")):
+        (here / f"{name}.py").write_text(
+            f"import hydra\n@hydra.main(config_path='.', config_name='{config}')\ndef f(cfg): ...\n"
+        )
+    submission, _ = carried(here, HYDRA.replace("range(1, 4)", "range(-1.0, 1.0, step=0.5)"))
+    assert submission.config.trial.command.startswith("python one.py ")
+    assert expressions(submission)["layers"]["values"] == [-1.0, -0.5, 0.0, 0.5]
 
 
 def test_hydra_without_a_program(here: Path) -> None:

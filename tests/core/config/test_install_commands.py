@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from raydrive.core.config.install_commands import check_installing, installs
+from raydrive.core.config.install_commands import check_installing, installs, throws_away
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,34 @@ def test_what_changes_the_environment_is_found(command: str, found: str) -> None
     assert installs(command) == found
 
 
-def test_it_is_refused_unless_another_python_or_a_word_allows_it() -> None:
+def test_what_pip_installs_is_thrown_away_unless_the_user_allows_it_to_stay() -> None:
     line = "pip install torch && python train.py"
+    for python in ("", "/venv/bin/python"):
+        problem, warning = check_installing(line, python=python, allowed=False, where="trial.command")
+        assert problem is None
+        assert warning.startswith("'pip install torch' is done by each trial anew, in an environment that is thrown")
+        assert throws_away(line, allowed=False)
+        problem, warning = check_installing(line, python=python, allowed=True, where="trial.command")
+        assert problem is None
+        assert f"changes {python or 'the Python that raydrive runs in'}" in warning
+        assert not throws_away(line, allowed=True)
+    assert check_installing("python train.py", python="", allowed=False, where="") == (None, "")
+    assert not throws_away("python train.py", allowed=False)
+
+
+def test_what_conda_installs_is_refused_unless_another_python_or_a_word_allows_it() -> None:
+    line = "conda install -y torch && python train.py"
     problem, warning = check_installing(line, python="", allowed=False, where="trial.command", keys="raydrive.")
     assert problem is not None
     assert not warning
-    assert str(problem).startswith("trial.command: found 'pip install torch'; allowed: no installation")
+    assert str(problem).startswith("trial.command: found 'conda install -y torch'; allowed: no installation")
     assert "raydrive.python" in str(problem)
     assert "raydrive.allow_pip_install" in str(problem)
     for python, allowed in (("/venv/bin/python", False), ("", True)):
         problem, warning = check_installing(line, python=python, allowed=allowed, where="trial.command")
         assert problem is None
         assert f"changes {python or 'the Python that raydrive runs in'}" in warning
-    assert check_installing("python train.py", python="", allowed=False, where="") == (None, "")
+    assert not throws_away(line, allowed=False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from raydrive.api.config import HyperDriveConfig, ScriptRunConfig
-from raydrive.core.config.command_line import substitute, trial_argv
+from raydrive.core.config.command_line import substitute, trial_argv, with_resume_argument
 from raydrive.core.config.option_words import OptionStyle, option_words, override_words
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError
@@ -222,3 +222,67 @@ def test_keys_that_cannot_be_options_are_refused(tmp_path: Path) -> None:
 def test_a_wrong_word_for_flags_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="flags: found 'yes'; allowed: True or False, or 'both'"):
         ScriptRunConfig(tmp_path, command="x", flags="yes")
+
+
+@pytest.mark.parametrize(
+    ("style", "words"),
+    [
+        ("argparse", ("--lr", "0.1", "--nesterov", "True")),
+        ("absl", ("--lr=0.1", "--nesterov=True")),
+        ("hydra", ("lr=0.1", "nesterov=true")),
+    ],
+)
+def test_a_style_makes_options_of_a_script_and_of_all_parameters_of_a_command(
+    style: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(ARGPARSE)
+    params = {"nesterov": True, "lr": 0.1, "optimizer": SGD}
+    command = "python train.py ${{search_space}} --o '${{search_space.optimizer}}'"
+    for config in (
+        config_of(tmp_path, command=command, style=style),
+        from_yaml(tmp_path, command, f"{{style: {style}}}"),
+    ):
+        line = trial_argv(RunConfig.from_json(json.loads(json.dumps(config.to_json()))).trial, params)
+        assert line[2:-2] == words
+        assert line[-2] == "--o"
+    script = config_of(tmp_path, script="train.py", style=style).trial
+    assert trial_argv(script, {"nesterov": True, "lr": 0.1})[2:] == words
+
+
+def test_a_style_reaches_hydra_with_the_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(HYDRA)
+    for name, text in HYDRA_FILES.items():
+        (tmp_path / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "conf" / name).write_text(text)
+    argv = trial_argv(config_of(tmp_path, script="train.py", style="hydra").trial, GIVEN[0][0])
+    found = printed(with_resume_argument(argv, "/a b/ck", "hydra"), tmp_path)
+    assert found["resume_from"] == "/a b/ck"
+    assert found["optimizer"] == {"name": "adam", "beta1": 0.897}
+    assert printed(with_resume_argument(argv, "/a/ck", "hydra"), tmp_path)["resume_from"] == "/a/ck"
+
+
+def test_all_parameters_of_a_command_are_those_that_it_does_not_name() -> None:
+    params = {"lr": 0.1, "--b": 2, "amp": "--amp -v", "note": "a b"}
+
+    def line(command: str, **options: Any) -> str:
+        return substitute(command, search_space=params, inputs={}, outputs={}, flags=("amp",), **options)
+
+    assert line("run ${{search_space}} end") == "run --b 2 --lr 0.1 --note 'a b' --amp -v end"
+    assert line("run --rate ${{search_space.lr}} ${{ search_space }}").startswith("run --rate 0.1 --b 2 --note")
+    assert line("run ${{search_space}}", style=OptionStyle(form="absl")) == "run --b=2 --lr=0.1 '--note=a b' --amp -v"
+    with pytest.raises(ConfigError, match="a word of its own"):
+        line("run '${{search_space}}'")
+
+
+def test_absl_has_negative_flags_without_a_dash() -> None:
+    style = OptionStyle(flags="both", form="absl", flatten=True)
+    assert option_words("nesterov", False, style) == ["--nonesterov"]
+    assert option_words("o", ADAM, style) == ["--o=adam", "--beta1=0.897"]
+
+
+def test_styles_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ARGPARSE)
+    with pytest.raises(ConfigError, match="argparse, absl, hydra"):
+        config_of(tmp_path, script="train.py", style="click")
+    with pytest.raises(ConfigError, match="given with style hydra"):
+        config_of(tmp_path, script="train.py", style="hydra", flags=True)

@@ -41,7 +41,7 @@ from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.summary import row, summarize
+from raydrive.core.views.summary import notices, row, summarize
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.testing.memory import Memory
@@ -188,7 +188,7 @@ def test_a_paused_trial_goes_on_from_its_checkpoint(court: Make) -> None:
         Launch(0, 2, {"lr": 0.5}, "2", 2, why="above 0.5"),
     )
     one.begin(0)
-    end = Close(2, CANCELED, "paused at interval 2: nothing lets it go on", "policy")
+    end = Close(2, CANCELED, "paused at interval 2: nothing lets it go on", by="policy")
     assert one.end(0, 0) == (
         Close(0, COMPLETED, "ended by itself after 2 intervals"),
         end,
@@ -237,7 +237,7 @@ def test_an_attempt_that_ends_before_its_checkpoint_starts_again_and_pauses_then
 def test_a_user_ends_a_paused_trial(court: Make) -> None:
     one = court()
     one.pause(one.suggest(), 0.1, 0.2)
-    assert one.tell(Cancelled(one.at(), 0, "cancelled by ann")) == (Close(0, CANCELED, "cancelled by ann", "user"),)
+    assert one.tell(Cancelled(one.at(), 0, "cancelled by ann")) == (Close(0, CANCELED, "cancelled by ann", by="user"),)
     assert (one.sweep.trials[0].stop_by, one.sweep.paused_trials) == ("user", ())
     assert not one.sweep.accepts(Cancelled(one.at(), 0, "again"))
 
@@ -258,7 +258,7 @@ def test_a_run_that_ends_ends_its_paused_trials(court: Make) -> None:
     why = "cancelled by ann"
     assert one.tell(Cancelled(one.at(), None, why)) == (
         Stop(busy, 1, why, "run"),
-        Close(0, CANCELED, f"paused at interval 2: {why}", "run"),
+        Close(0, CANCELED, f"paused at interval 2: {why}", by="run"),
     )
     assert one.end(busy) == (Close(busy, CANCELED, why), Finish(CANCELED, why))
 
@@ -290,6 +290,18 @@ def test_a_script_that_saves_no_checkpoint_may_start_again(court: Make) -> None:
     one.begin(1)
     one.tell(Reported(one.at(), 1, 2, 99, 1, 0.1))  # it logs again what it has logged
     assert list(one.sweep.curves.values(1)) == [0.1, 0.7]
+
+
+def test_that_a_pause_waits_for_a_first_checkpoint_is_told(court: Make) -> None:
+    one = court()
+    trial = one.suggest()
+    one.report(trial, 0.1, 0.2, 0.3)
+    assert notices(one.sweep) == []  # it may be on its way
+    one.report(trial, 0.4)
+    (told,) = notices(one.sweep)
+    assert told.startswith("trial 0 is to pause since interval 2 and trains on: no trial has saved a checkpoint yet")
+    one.save(trial, 1)
+    assert notices(one.sweep) == []
 
 
 def test_paused_trials_have_a_place_in_tables(court: Make) -> None:

@@ -80,7 +80,7 @@ class Actor:
 def factory_of(run: Callable[..., Any]) -> Any:
     """Stands for the factory of trial actors whose ``run`` is this."""
     return SimpleNamespace(
-        take_first=lambda: None, make=lambda epoch: Actor(run), find_existing=dict, kill=lambda actor: None
+        take_first=lambda: None, make=lambda epoch, memory=None: Actor(run), find_existing=dict, kill=lambda actor: None
     )
 
 
@@ -189,6 +189,37 @@ def test_an_attempt_that_the_driver_gives_up_is_lost_when_its_actor_is_gone() ->
     (fact,) = asyncio.run(main())
     assert isinstance(fact, Lost)
     assert fact.why == "its trial actor sent an event of an unknown kind"
+
+
+def test_an_attempt_gets_an_actor_with_the_memory_that_it_needs() -> None:
+    """Three attempts after one another: the second needs more, so the idle actor of the first gives its memory back."""
+
+    async def main() -> tuple[list[float | None], int, int]:
+        made: list[float | None] = []
+        killed: list[Any] = []
+        ends: asyncio.Queue[int] = asyncio.Queue()
+
+        async def record(facts: Sequence[Fact]) -> None:
+            ends.put_nowait(facts[0].trial)  # type: ignore[union-attr, arg-type]
+
+        async def run(epoch: int, trial: int, *arguments: Any) -> list[Any]:
+            return [("ended", 1.0, 0)]
+
+        factory = factory_of(run)
+        factory.make = lambda epoch, memory=None: made.append(memory) or Actor(run)
+        factory.kill, factory.is_whole = killed.append, lambda actor: True
+        pool = ActorPool(function_config(max_concurrent_runs=1), factory, None, 1, lambda facts: None, record)
+        for number, memory in enumerate((None, 8e9, 8e9, None)):
+            pool.launch(Launch(number, 1, {}, memory=memory))
+            assert await asyncio.wait_for(ends.get(), 10) == number
+            await asyncio.sleep(0.01)  # until its actor is idle
+        before = len(killed)
+        pool.kill_all()
+        return made, before, len(killed)
+
+    made, before, after = asyncio.run(main())
+    assert made == [None, 8e9, None]  # the third attempt has the actor of the second
+    assert (before, after) == (2, 3)
 
 
 def test_an_attempt_that_a_newer_driver_has_is_not_judged() -> None:

@@ -13,9 +13,11 @@ from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.compat.azureml._launchers import launch_of
 from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.core.dataset import values_of
+from raydrive.compat.azureml.core.runconfig import RunConfiguration
 from raydrive.compat.azureml.wants import ENVIRONMENT, LAUNCHER, RUN_CONFIGURATION
 from raydrive.core.argument_checks import NOTHING, checks_arguments
 from raydrive.core.config.trial_spec import Resources, TrialSpec
+from raydrive.settings.nearest import nearest_settings
 from raydrive.sweepfile.site_settings import here
 
 
@@ -71,7 +73,7 @@ class ScriptRunConfig(Native):
             **getattr(run_config, "environment_variables", {}),
             **(own.environment_variables or {}),
         }
-        self.run_config = run_config
+        self.run_config = run_config or RunConfiguration()
         self.environment = environment
         self.compute_target = compute_target
         super().__init__(
@@ -82,22 +84,36 @@ class ScriptRunConfig(Native):
             environment_variables={name: str(value) for name, value in variables.items()},
             max_run_duration_seconds=max_run_duration_seconds,
             python=own.python,
+            environment_file=_placed(own.environment_file),
+            environments=own.environments if own.environment_file else None,
             allow_pip_install=bool(own.allow_pip_install),
             preload=own.preload or (),
             secrets=own.secrets,
             flags="both" if own.flags == "both" else bool(own.flags),
             flatten=bool(own.flatten),
+            style=own.style or "argparse",
         )
-        if environment is not None:
+        can_build = getattr(environment, "to_build", None)
+        if can_build and own.environments and not own.python and not own.environment_file:
+            self.to_build = can_build(own.environments)
+        if environment is not None and self.to_build is None:
             note(
                 f'environment {environment.name!r}: trials use the Python that raydrive runs in, or python = "..." '
-                "of raydrive.toml; nothing is installed"
+                'of raydrive.toml, or what environments = "uv" builds; nothing is installed'
             )
         self.launch = launch_of(distributed_job_config, run_config)
+        self._first = self.run_config.environment
 
     def to_spec(self, resources: Resources) -> TrialSpec:
         """Returns the script as what a trial runs: arguments as text, data as inputs."""
         reserved, distribution = self.launch.on(resources)
+        later = self.run_config.environment
+        if later is not self._first:  # config.run_config.environment = ...
+            own, can_build = here()[0], getattr(later, "to_build", None)
+            if can_build and own.environments and not own.python and not own.environment_file:
+                self.to_build = can_build(own.environments)
+            variables = {name: str(value) for name, value in getattr(later, "environment_variables", {}).items()}
+            self.environment_variables = {**variables, **self.environment_variables}
         spec = dataclasses.replace(super().to_spec(reserved), distribution=distribution)
         inputs: dict[str, str] = {}
         fetched: dict[str, str] = {}
@@ -106,6 +122,12 @@ class ScriptRunConfig(Native):
         elif not isinstance(self.command, str):
             spec = dataclasses.replace(spec, command=" ".join(values_of(list(self.command or ()), inputs, fetched)))
         return dataclasses.replace(spec, inputs=inputs, fetched=fetched)
+
+
+def _placed(file: str | None) -> str | None:
+    """A path that stands in raydrive.toml, absolute."""
+    settings = nearest_settings()
+    return file if file is None or settings is None else str(settings.parent / os.path.expanduser(file))
 
 
 __getattr__ = complete(__name__)

@@ -49,7 +49,6 @@ class Workspace(Native):
         self.resource_group = resource_group
         self.name = workspace_name
         self.location = "ray"
-        self.compute_targets = _Targets(self)
         self.environments: dict[str, Environment] = {}
         self.tags: dict[str, str] = {}
         self.sku = "Basic"
@@ -90,6 +89,11 @@ class Workspace(Native):
             NotHereError: Always.
         """
         raise NotHereError("trials log to raydrive by themselves; leave mlflow.set_tracking_uri(...) out")
+
+    @property
+    def compute_targets(self) -> _Targets:
+        """Compute targets by name: those that this process has created, and every other name that is asked for."""
+        return _Targets(self)
 
     @property
     def datasets(self) -> Datasets:
@@ -143,8 +147,8 @@ class Workspace(Native):
     @staticmethod
     def list(*args: Any, **kwargs: Any) -> Any:
         """Returns the workspace of raydrive.toml by its name."""
-        made = Workspace()
-        return {made.name: [made]}
+        ours = Workspace()
+        return {ours.name: [ours]}
 
     def delete(self, *args: Any, **kwargs: Any) -> None:
         """Does nothing: runs stay in the storage.
@@ -159,10 +163,10 @@ class Workspace(Native):
 
 
 class _Targets(dict[str, ComputeTarget]):
-    """Every name is a compute target."""
+    """Every name is a compute target; those that were created can be listed."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
+        super().__init__({target.name: target for target in ComputeTarget.list(workspace)})
         self._workspace = workspace
 
     def __contains__(self, name: object) -> bool:

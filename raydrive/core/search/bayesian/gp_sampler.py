@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates,
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.kernel import Layout
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
+from raydrive.core.search.bayesian.regret_bound import LEAST, LowerBound, beta, least_upper
 from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
 from raydrive.core.search.bayesian.training_data import TrainingData
-from raydrive.core.search.trial_record import TrialRecord
+from raydrive.core.search.trial_record import GAIN, TrialRecord
 from raydrive.core.space.search_space import Space
 
 _FIRST = 8
@@ -112,6 +113,7 @@ class GpSampler(ModelSampler):
     def _propose(self, experience: TrainingData, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         f, effort = self._features, self._options.effort
         posterior, chosen, scale = self._process(experience)
+        gain = self._gain(posterior, chosen, scale) if self.bounds_gain and len(chosen.values) >= LEAST else {}
         score = self._score(posterior, chosen, rng)
         free = free_rows(f, np.vstack([experience.rows, experience.open_rows]), experience.open_rows)
         order = np.argsort(posterior.data.values, kind="stable")
@@ -127,8 +129,24 @@ class GpSampler(ModelSampler):
         for row, value in zip(rows, scores, strict=True):
             params = f.params(row)
             if self._new(params):
-                return params, self._details(posterior, scale, f.features(row[None, :]), float(value))
+                return params, {**self._details(posterior, scale, f.features(row[None, :]), float(value)), **gain}
         return None
+
+    def _gain(
+        self, posterior: gaussian_process.Posterior, experience: TrainingData, scale: TargetTransform
+    ) -> dict[str, float]:
+        """A bound of what any other configuration gains; see ``regret_bound``. Random numbers are of its own."""
+        f, rng = self._features, np.random.default_rng((self._seed, len(experience.values), 1))
+        lower = LowerBound(posterior, math.sqrt(beta(posterior.data.layout.dimensions, len(posterior.data.values))))
+        if self._space.size is not None and self._space.size <= _WHOLE:
+            found = lower(f.features(self._everything()))
+        else:
+            order = np.argsort(posterior.data.values, kind="stable")
+            pool = candidates(f, experience.rows[order[:8]], rng, self._options.effort)
+            found = maximise(f, lower, pool, lambda rows: np.ones(len(rows), bool), rng, self._options.effort)[1]
+        upper = least_upper(posterior, lower.root_beta)
+        best = max(float(found.max(initial=-math.inf)), float(lower(posterior.data.features).max()))
+        return {GAIN: max(0.0, scale.back(upper) - scale.back(-best))}
 
     def _details(
         self, posterior: gaussian_process.Posterior, scale: TargetTransform, features: Array, score: float
@@ -160,14 +178,10 @@ class GpSampler(ModelSampler):
         others = np.setdiff1d(rest, near)
         some = others[np.random.default_rng((self._seed, n // 16)).permutation(len(others))[: m // 3]]
         keep = np.sort(np.concatenate([best, near, some]))
-        return replace(
-            experience, rows=experience.rows[keep], values=experience.values[keep], noise=experience.noise[keep]
-        )
+        return experience.taken(keep)
 
     def _data(self, experience: TrainingData, count: int) -> tuple[gaussian_process.Data, TargetTransform]:
-        first = replace(
-            experience, rows=experience.rows[:count], values=experience.values[:count], noise=experience.noise[:count]
-        )
+        first = experience.taken(slice(count))
         scale = target_transform(first.values, self._options.log_offset)
         return data_of(first, self._features, self._layout, scale), scale
 

@@ -78,6 +78,12 @@ class ModelSampler(Beginning, ABC):
         before: Trials of earlier runs.
     """
 
+    bounds_gain = False
+    """Whether a proposal of the model is to tell what any other configuration could gain, as ``GAIN`` in its details.
+
+    Only the Gaussian process can.
+    """
+
     def __init__(
         self,
         space: Space,

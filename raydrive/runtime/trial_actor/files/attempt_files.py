@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -126,11 +127,12 @@ class Prepared:
         if self.uploader is not None:
             self.uploader.rewind(start)
 
-    def last_words(self, process: int = 0) -> str:
-        """Returns the last line of a log that says something: of a Python traceback, the exception.
+    def last_lines(self, process: int = 0, most: int = 1) -> list[str]:
+        """Returns the last lines of a log that say something, in order; none where it cannot be read.
 
         Args:
             process: Index of the process on this node.
+            most: So many at most.
         """
         log = self.more_logs[process - 1].path if process else self.log
         try:
@@ -139,8 +141,16 @@ class Prepared:
                 file.seek(max(0, file.tell() - TAIL_BYTES))
                 lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
         except (OSError, RefusedFileError):
-            return ""
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+            return []
+        return [line.strip() for line in lines if line.strip()][-most:]
+
+    def last_words(self, process: int = 0) -> str:
+        """Returns the last line of a log that says something: of a Python traceback, the exception.
+
+        Args:
+            process: Index of the process on this node.
+        """
+        return "".join(self.last_lines(process))
 
     def note(self, text: str) -> None:
         """Adds a line of ours to the trial's log."""
@@ -216,6 +226,10 @@ class TrialFiles:
     def to_remove(self) -> list[str]:
         """Paths that the process that ends last removes."""
         return [self.temporary.path, *([str(self.link)] if self.link else [])]
+
+    def use_python(self, python: str) -> None:
+        """Has trials use the interpreter that was built for them, an absolute path."""
+        self._spec = dataclasses.replace(self._spec, python=python)
 
     def environment(self, secrets: Mapping[str, str]) -> dict[str, str]:
         """Returns what training processes inherit from this node.

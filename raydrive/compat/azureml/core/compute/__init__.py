@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from raydrive.compat.azure_notices import note
-from raydrive.compat.azureml._names import complete
+from raydrive.compat.azureml._names import complete, stand_in
+from raydrive.compat.callers import makes_what_is_missing
 from raydrive.core.argument_checks import checks_arguments
+
+_MAKERS = ("create", "provisioning_configuration")
+created: set[str] = set()
+"""Names of the compute targets that this process has created."""
 
 
 @checks_arguments()
@@ -16,9 +21,19 @@ class ComputeTarget:
     Args:
         workspace: Not looked at.
         name: The name.
+
+    Raises:
+        ComputeTargetException: If this process has not created it and the calling code creates it where that is caught.
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Returns an ``AmlCompute``, as the SDK does for a cluster."""
+        return object.__new__(AmlCompute if cls is ComputeTarget else cls)
+
     def __init__(self, workspace: Any, name: str) -> None:
+        missing = stand_in("azureml.exceptions", "ComputeTargetException")
+        if name not in created and makes_what_is_missing(missing, _MAKERS):
+            raise missing(f"ComputeTargetNotFound: {name}")
         self.workspace = workspace
         self.name = name
         self.type = "ray"
@@ -29,7 +44,8 @@ class ComputeTarget:
 
     @staticmethod
     def create(workspace: Any, name: str, provisioning_configuration: Any) -> ComputeTarget:
-        """Returns the target; nothing is created."""
+        """Returns the target, whose name is known in this process from now on; nothing is created."""
+        created.add(name)
         return ComputeTarget(workspace, name)
 
     def wait_for_completion(self, show_output: bool = False, **kwargs: Any) -> None:
@@ -40,12 +56,13 @@ class ComputeTarget:
         return _Status()
 
     def delete(self) -> None:
-        """Does nothing."""
+        """Forgets the name."""
+        created.discard(self.name)
 
     @staticmethod
     def list(workspace: Any, *args: Any, **kwargs: Any) -> Any:
-        """Returns no targets: machines belong to the Ray cluster."""
-        return []
+        """Returns the targets that this process has created, or one that stands for the Ray cluster."""
+        return [ComputeTarget(workspace, name) for name in sorted(created) or ["ray"]]
 
     @property
     def provisioning_state(self) -> str:

@@ -33,6 +33,18 @@ def bytes_of(value: object) -> float | int | None:
     return found
 
 
+def amount_text(amount: float) -> str:
+    """Returns an amount as people write it, with three digits that count.
+
+    >>> amount_text(8 * 2**30), amount_text(1.5 * 2**20), amount_text(100)
+    ('8 GiB', '1.5 MiB', '100 bytes')
+    """
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB")):
+        if amount >= 1024**power:
+            return f"{amount / 1024**power:.3g} {unit}"
+    return f"{amount:g} bytes"
+
+
 def _number(text: str) -> float | int | None:
     for plain in (int, float):
         try:

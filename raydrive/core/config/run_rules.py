@@ -1,0 +1,119 @@
+"""Rules of a run beside its limits: what ends it, trials out of memory, whom it tells, how often it repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from raydrive.core.config import given_points
+from raydrive.core.config.given_points import GivenPoints, given_points_of
+from raydrive.core.config.resource_dict import amounts_of
+from raydrive.core.config.trial_spec import Resources
+from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.finish import rules as finish_rules
+from raydrive.core.finish.budgets import misfits
+from raydrive.core.finish.rules import FinishWhen, finish_when_of
+from raydrive.core.notices import rules as notify_rules
+from raydrive.core.notices.rules import Notify, notify_of
+from raydrive.core.out_of_memory import rules as oom_rules
+from raydrive.core.out_of_memory.rules import OnOom, on_oom_of
+from raydrive.core.repeats import rules as repeats_rules
+from raydrive.core.repeats.rules import Repeats, repeats_of
+from raydrive.core.search.protocol import SamplingSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRules:
+    """Rules of a run, each None where it is not given."""
+
+    finish_when: FinishWhen | None = None
+    """What ends the run before its trials are used up."""
+    on_oom: OnOom | None = None
+    """What becomes of a trial that runs out of memory; None = it has failed, as for any other reason."""
+    points: GivenPoints | None = None
+    """Configurations that are tried first."""
+    notify: Notify | None = None
+    """Whom the run tells of its end and of new bests."""
+    repeats: Repeats | None = None
+    """How often a configuration is tried; None = once."""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) is not None for name in PARTS)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Parameters that trials get beside those of the search space."""
+        return () if self.repeats is None else (self.repeats.parameter,)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the rules that are given, as a sweep file has them below ``raydrive``."""
+        return {name: part.to_json() for name in PARTS if (part := getattr(self, name)) is not None}
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], where: str = "") -> RunRules:
+        """Returns the rules that mappings stand for.
+
+        Args:
+            given: Mappings or objects by name; those that are None are left out.
+            where: Path before the names, for errors.
+
+        Raises:
+            ConfigError: If something of them cannot be used; all problems at once.
+        """
+        parts, problems = dict[str, Any](), list[Problem]()
+        for name, read in PARTS.items():
+            try:
+                parts[name] = read(given.get(name), f"{where}{name}")
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+        return cls(**parts)
+
+
+PARTS: Mapping[str, Any] = {
+    "finish_when": finish_when_of,
+    "on_oom": on_oom_of,
+    "notify": notify_of,
+    "repeats": repeats_of,
+    "points": given_points_of,
+}
+"""Each rule with what reads it."""
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+    "finish_when": finish_rules.SCHEMA,
+    "on_oom": oom_rules.SCHEMA,
+    "notify": notify_rules.SCHEMA,
+    "repeats": repeats_rules.SCHEMA,
+    "points": given_points.SCHEMA,
+}
+"""Each rule as JSON Schema."""
+NO_RULES = RunRules()
+
+
+def shared_rules(rules: RunRules) -> dict[str, Any]:
+    """Returns the rules as they may be shown: without what may hold a secret."""
+    raw = rules.to_json()
+    return {**raw, **({"notify": notify_rules.shared(raw["notify"])} if "notify" in raw else {})}
+
+
+def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources, most: int) -> list[Problem]:
+    """Returns what of the rules does not fit the rest of a configuration.
+
+    Args:
+        given: The rules.
+        sampling: How the run samples.
+        resources: What one trial reserves.
+        most: New trials in all.
+    """
+    problems = []
+    if given.finish_when is not None:
+        kind = " ".join(filter(None, (sampling.name or type(sampling).__name__, getattr(sampling, "algorithm", ""))))
+        problems += misfits(given.finish_when, amounts_of(resources), kind)
+    if given.on_oom is not None:
+        problems += oom_rules.misfits(given.on_oom, resources.memory)
+    if given.points is not None:
+        problems += given_points.misfits(given.points, sampling.space, most)
+    if given.repeats is not None:
+        problems += repeats_rules.misfits(given.repeats, sampling.space.expressions)
+    return problems

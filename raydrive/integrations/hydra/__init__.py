@@ -1,0 +1,1 @@
+"""Hydra's sweeper: `hydra/sweeper=raydrive`; the plugin that Hydra finds stands in `hydra_plugins`."""

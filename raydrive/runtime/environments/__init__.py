@@ -1,0 +1,1 @@
+"""Python environments of trials: built once per node, or thrown away with their trial."""

@@ -1,0 +1,1 @@
+"""A sweep file drafted from a training script: ``raydrive init``."""

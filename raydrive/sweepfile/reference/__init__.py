@@ -1,0 +1,1 @@
+"""What each key of a sweep file means, for people: ``raydrive explain`` and the documentation's reference."""
