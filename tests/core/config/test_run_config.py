@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.config.run_config import FORMAT_WITH_OBJECTIVE, Limits, RunConfig
+from raydrive.core.config.run_config import FORMAT_WITH_OBJECTIVE, FORMAT_WITH_RULES, Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
@@ -81,7 +81,7 @@ def test_json_gives_back_an_equal_configuration(config: RunConfig) -> None:
 
 def test_unknown_formats_are_refused() -> None:
     raw = config_of().to_json()
-    for format_ in (FORMAT_WITH_OBJECTIVE + 1, None, "1"):
+    for format_ in (FORMAT_WITH_RULES + 1, None, "1"):
         with pytest.raises(ConfigError, match=r"format: found .*Use the raydrive that wrote the run"):
             RunConfig.from_json({**raw, "format": format_})
 
