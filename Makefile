@@ -69,6 +69,7 @@ chaos: $(VENV)/installed-test ## Kill drivers, trials, nodes and storage at rand
 	$(BIN)/python tests/chaos/loop.py --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/loop.py --gangs --nodes 4 --seeds 20 --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/loop.py --halving --seeds 30 --first $(or $(FIRST),1) --record chaos.jsonl
+	$(BIN)/python tests/chaos/loop.py --edits --seeds 30 --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/takeover.py
 
 fuzz: $(VENV)/installed-test ## Damage files, configurations, calls and messages at random and look what is told (ten minutes)

@@ -42,6 +42,11 @@ class PrimaryMetricGoal(enum.Enum):
     MINIMIZE = "minimize"
 
     @classmethod
+    def _missing_(cls, value: object) -> PrimaryMetricGoal | None:
+        """The SDK's values have capital letters: ``PrimaryMetricGoal("MAXIMIZE")``."""
+        return next((one for one in cls if isinstance(value, str) and one.value == value.casefold()), None)
+
+    @classmethod
     def from_str(cls, text: str) -> PrimaryMetricGoal:
         """Returns the goal named ``maximize`` or ``minimize`` in any case.
 

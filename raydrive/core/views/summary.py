@@ -184,12 +184,26 @@ def _while_open(trial: Trial) -> str:
 def notices(sweep: Sweep, most: int = 3) -> list[str]:
     """Returns which trials were lost more than once, where, and why: the nodes may be to blame.
 
+    Before them: that a trial is to pause and waits for a checkpoint, in a run in which none has been saved.
+
     Args:
         sweep: The run.
         most: So many at most, those first that were lost most often.
     """
     lost = sorted((trial for trial in sweep.trials if trial.losses > 1), key=lambda trial: -trial.losses)
-    return [f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most]]
+    return [*_no_checkpoint(sweep), *(f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most])]
+
+
+def _no_checkpoint(sweep: Sweep) -> list[str]:
+    """A notice as long as a trial trains on beyond the interval of its pause, and nothing was ever saved."""
+    for trial in sweep.open_trials:
+        pause = trial.pause
+        if pause is None or trial.stop_by or sweep.curves.length(trial.number) < 2 * pause.interval:
+            continue
+        if not any(one.checkpoint for one in sweep.trials):
+            text = "trains on: no trial has saved a checkpoint yet (run.save_checkpoint(folder))"
+            return [f"trial {trial.number} is to pause since interval {pause.interval} and {text}"]
+    return []
 
 
 def trial_notices(sweep: Sweep, most: int = 10) -> list[str]:
