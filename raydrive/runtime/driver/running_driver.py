@@ -22,7 +22,7 @@ from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.decision_loop import Batch, DecisionLoop
 from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.driven_parts import EpochWriter, Pool
-from raydrive.runtime.driver.dropped_checkpoints import DroppedCheckpoints
+from raydrive.runtime.driver.followers.dropped_checkpoints import DroppedCheckpoints
 from raydrive.runtime.driver.followers.followers import Followers
 from raydrive.runtime.driver.heartbeats import Heartbeats
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
