@@ -209,6 +209,10 @@ class Launch:
     """Bytes of memory that it reserves; None = those of the run's resources."""
     why: str = ""
     """Why a policy lets a paused trial go on; empty for every other launch."""
+    source: int | None = None
+    """The trial whose checkpoint ``resume_from`` is; None = its own."""
+    source_interval: int | None = None
+    """Intervals that the checkpoint of another trial holds, as that one counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +238,7 @@ class Pause:
     attempt: int
     why: str
     by: str = ""
-    """What pauses it: ``policy``, ``sampler`` or ``user``."""
+    """What pauses it: ``policy``, ``sampler``, ``user``, or of a population ``population``, ``exploit``, ``schedule``."""
     interval: int = 0
     """The interval that a checkpoint has to hold before the attempt ends."""
 
@@ -482,7 +486,7 @@ def _classes(text: str, name: str) -> frozenset[type]:
 
 _TEXTS = frozenset({tuple})
 """The class of a field that holds texts, in a list in JSON."""
-_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "until"})
+_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "until", "source", "source_interval"})
 """Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())
 _NOTHING: dict[str, Any] = {}

@@ -160,6 +160,8 @@ class OwnKeys(Section):
     """What ends the run before its trials are used up."""
     on_oom: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["on_oom"]))] = None
     """What becomes of a trial that runs out of memory."""
+    population: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["population"]))] = None
+    """Population based training: trials go on from checkpoints of better ones, with other hyperparameters."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None

@@ -14,6 +14,8 @@ from raydrive.core.finish.rules import FinishWhen, finish_when_of
 from raydrive.core.finish.spending import misfits
 from raydrive.core.out_of_memory import rules as oom_rules
 from raydrive.core.out_of_memory.rules import OnOom, on_oom_of
+from raydrive.core.population import rules as population_rules
+from raydrive.core.population.rules import Population, population_of
 from raydrive.core.search.protocol import SamplingSpec
 
 
@@ -25,6 +27,8 @@ class RunRules:
     """What ends the run before its trials are used up."""
     on_oom: OnOom | None = None
     """What becomes of a trial that runs out of memory; None = it has failed, as for any other reason."""
+    population: Population | None = None
+    """How trials take over each other's training; None = each trains with what it began with."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) is not None for name in PARTS)
@@ -55,9 +59,13 @@ class RunRules:
         return cls(**parts)
 
 
-PARTS: Mapping[str, Any] = {"finish_when": finish_when_of, "on_oom": on_oom_of}
+PARTS: Mapping[str, Any] = {"finish_when": finish_when_of, "on_oom": on_oom_of, "population": population_of}
 """Each rule with what reads it."""
-SCHEMAS: Mapping[str, Mapping[str, Any]] = {"finish_when": rules.SCHEMA, "on_oom": oom_rules.SCHEMA}
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+    "finish_when": rules.SCHEMA,
+    "on_oom": oom_rules.SCHEMA,
+    "population": population_rules.SCHEMA,
+}
 """Each rule as JSON Schema."""
 NO_RULES = RunRules()
 

@@ -78,7 +78,8 @@ def launch(trial: Trial, not_before: float | None = None, memory: float | None =
     recorded, first, last = trial.steps or (None, None, None)
     number, attempt, params = trial.number, trial.attempt + 1, trial.params
     memory = trial.memory if memory is None else memory
-    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, recorded, first, last, memory, why)
+    known = (recorded, first, last, memory, why, trial.checkpoint_of)
+    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, *known)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:

@@ -43,6 +43,7 @@ from raydrive.core.records import (
     Ticked,
 )
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
+from raydrive.core.sweep.members import Members
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
@@ -77,7 +78,7 @@ class Sweep(ReadableSweep):
     """
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
-        needs = needs_of(config.policy, config.sampling) if lean else None
+        needs = needs_of(config.policy, config.sampling) if lean and not config.rules.population else None
         self.config = config
         self.warm_start = warm_start
         self.limits = config.limits
@@ -86,6 +87,8 @@ class Sweep(ReadableSweep):
         warm_start.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
         self._pauses = Pauses(config, self._state, self.curves)
+        population = config.rules.population
+        self._members = None if population is None else Members(config, self._state, self.curves, self._pauses)
         self.history = History(self._state.trials, self.curves, config.metric.value)
 
     # ------------------------------------------------------------------ the door
@@ -181,7 +184,7 @@ class Sweep(ReadableSweep):
                 self._fold_end(fact)
             case Checkpointed():
                 trial = state.trials[fact.trial]
-                trial.checkpoint, trial.checkpoint_interval = fact.name, fact.interval
+                trial.checkpoint, trial.checkpoint_interval, trial.checkpoint_of = fact.name, fact.interval, None
                 state.checkpointed = True
             case Noted():
                 state.trials[fact.trial].note(fact)
@@ -255,6 +258,8 @@ class Sweep(ReadableSweep):
                 trial = state.trials[decision.trial]
                 if decision.trial in state.paused:
                     self._pauses.fold_launch(trial)
+                if self._members is not None:
+                    self._members.fold_launch(trial, decision, at)
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
                 trial.launched_with, trial.valued_at, trial.memory = self._progress(trial), None, decision.memory
@@ -277,6 +282,8 @@ class Sweep(ReadableSweep):
         trial = self._pauses.fold_close(decision)
         if not state.ending:
             state.ending = self._pauses.refusal(trial, decision)
+            if self._members is not None:
+                state.ending = self._members.refusal(trial, decision)
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
         self.curves.close(trial.number)
@@ -335,6 +342,8 @@ class Sweep(ReadableSweep):
         """Yields which paused trials go on, and which never will."""
         if not self._state.paused:
             return
+        if self._members is not None:
+            yield from self._members.go_on(lambda: self._room > 0, new_ones=self._may_begin)
         yield from self._pauses.promotions(lambda: self._room > 0, self._least)
         if not self._state.ending:
             yield from self._pauses.hopeless(self._least)
@@ -359,6 +368,9 @@ class Sweep(ReadableSweep):
             return self._folded((*ends, *stop_all(state, ends[0].why)), fact.at)
         if trial.pause is not None:
             return ()
+        if self._members is not None:
+            crowded = self._may_begin and self._room <= 0
+            return self._folded(self._members.after_report(fact, trial, crowded=crowded), fact.at)
         policy, stop, pause = self.config.policy, False, None
         try:
             verdict = policy.judge(fact.trial, fact.interval, self.curves)
