@@ -182,7 +182,7 @@ TUNING: dict[str, ArgumentRule] = {
     "preload": TEXT_LIST,
     "tags": TEXTS | NOTHING,
     "space": SPACE_DICT | NOTHING,
-    **dict.fromkeys(("finish_when", "on_oom"), ANYTHING),  # looked at by run_rules, as those of a sweep file
+    **dict.fromkeys(("finish_when", "on_oom", "population"), ANYTHING),  # looked at by run_rules, as those of a sweep file
 }
 """Of ``HyperDriveConfig``."""
 CALL: dict[str, ArgumentRule] = {

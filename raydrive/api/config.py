@@ -46,7 +46,9 @@ from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.finish.rules import FinishWhen
 from raydrive.core.out_of_memory.rules import OnOom
+from raydrive.core.population.rules import Population
 from raydrive.core.search.protocol import SamplingSpec
+from raydrive.settings.schedule_file import with_schedule
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
 
@@ -246,6 +248,8 @@ class HyperDriveConfig:
         finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
             ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
         on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
+        population: Population based training (``docs/population.md``): trials that are behind go on from checkpoints of
+            better ones, with other hyperparameters: ``{"every": 5, "quantile": 0.25}``.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -287,8 +291,9 @@ class HyperDriveConfig:
         space: Mapping[str, Any] | None = None,
         finish_when: FinishWhen | Mapping[str, Any] | None = None,
         on_oom: OnOom | Mapping[str, Any] | None = None,
+        population: Population | Mapping[str, Any] | None = None,
     ) -> None:
-        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom})
+        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom, "population": with_schedule(population)})
         sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
         failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
         failures |= {"first_failures": first_failures, "strict": int(strict)}

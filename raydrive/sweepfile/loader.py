@@ -36,6 +36,7 @@ from raydrive.settings.keys import OwnKeys, ResourceKeys
 from raydrive.settings.nearest import RunPlace
 from raydrive.settings.problems import in_order
 from raydrive.settings.reader import read_site, read_text, with_texts
+from raydrive.settings.schedule_file import with_schedule
 from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
@@ -240,7 +241,8 @@ class _Reader:
     def _rules(self, settings: Mapping[str, Any]) -> RunRules:
         """What ends the run early, and the like."""
         try:
-            return RunRules.of(settings, "raydrive.")
+            population = with_schedule(settings.get("population"), self.base, "raydrive.population")
+            return RunRules.of({**settings, "population": population}, "raydrive.")
         except ConfigError as error:
             self._take(error)
             return RunRules()

@@ -78,6 +78,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "reports": sweep.reports,
         "wanted": (sweep.free_slots, sweep.may_continue),
         "due_at": sweep.due_at,
+        "changes": _plain(sweep.changes),
         "clock": (sweep.started_at, sweep.last_at, sweep.elapsed_s(sweep.last_at + 1000.0)),
     }
 

@@ -210,9 +210,7 @@ def misfits(given: Population | None, space: Space, total: int, *, stops: bool, 
     return problems
 
 
-def _mapping(
-    given: object, where: str, allowed: str, keys: Sequence[str], problems: list[Problem]
-) -> dict[str, Any]:
+def _mapping(given: object, where: str, allowed: str, keys: Sequence[str], problems: list[Problem]) -> dict[str, Any]:
     """A mapping of known keys; what is wrong with it goes into ``problems``."""
     if not isinstance(given, Mapping):
         problems.append(Problem(where, show(given), allowed))

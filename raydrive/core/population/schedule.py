@@ -6,7 +6,7 @@ whose checkpoints it went on from, up to these, and then its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ class Stretch:
 
 
 def stretches(
-    trial: int, interval: int, changes: Mapping[int, Sequence[Change]], first: Mapping[int, Params]
+    trial: int, interval: int, changes: Mapping[int, Sequence[Change]], first: Callable[[int], Params]
 ) -> list[Stretch]:
     """Returns what a trial was trained with up to an interval, sources followed back to the beginning.
 
@@ -89,19 +89,19 @@ def stretches(
         trial: Its number.
         interval: As its curve counts them.
         changes: The changes of each trial, oldest first.
-        first: The hyperparameters that each trial began with.
+        first: Returns the hyperparameters that a trial began with.
     """
     return _stretches(trial, interval, changes, first, _ALL)[0]
 
 
 def _stretches(
-    trial: int, interval: int, changes: Mapping[int, Sequence[Change]], first: Mapping[int, Params], before: int
+    trial: int, interval: int, changes: Mapping[int, Sequence[Change]], first: Callable[[int], Params], before: int
 ) -> tuple[list[Stretch], int]:
     """The same, and the length of that training, of changes with a number below ``before``."""
     past = [one for one in changes.get(trial, ()) if one.interval <= interval and one.number < before]
     taken = next((place for place in reversed(range(len(past))) if past[place].source is not None), None)
     if taken is None:
-        found, length, counted = [Stretch(0, first[trial], trial, "")], 0, 0
+        found, length, counted = [Stretch(0, first(trial), trial, "")], 0, 0
     else:
         one = past[taken]
         source = one.source if one.source is not None else trial
@@ -154,7 +154,9 @@ def settings_of(given: object, where: str = "schedule") -> tuple[Setting, ...]:
         found.append(Setting(interval, dict(one["params"])))
     intervals = [one.interval for one in found]
     if not problems and (intervals[0] != 0 or sorted(set(intervals)) != intervals):
-        problems.append(Problem(where, f"intervals {show(intervals)}", "intervals from 0 on, each above the one before"))
+        problems.append(
+            Problem(where, f"intervals {show(intervals)}", "intervals from 0 on, each above the one before")
+        )
     if problems:
         raise ConfigError(problems)
     return tuple(found)

@@ -9,14 +9,14 @@ compared when it goes on. A schedule is the same without a comparison: a trial p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.lazy_numpy import np
 from raydrive.core.population.exploration import explored
 from raydrive.core.population.rules import Population
-from raydrive.core.population.schedule import Change, Stretch, stretches
+from raydrive.core.population.schedule import Change
 from raydrive.core.population.standing import Standing, standing
 from raydrive.core.records import (
     BY_PAUSE,
@@ -31,6 +31,7 @@ from raydrive.core.records import (
     Reported,
     Stop,
 )
+from raydrive.core.sweep.lineage import Lineage
 from raydrive.core.sweep.next_attempt import launch
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.pauses import Pauses
@@ -42,23 +43,6 @@ WAITS_S = 30.0
 """A launched trial that has not begun for so long waits for a place."""
 STREAM = 1_711_09846
 """Tells the random numbers of changes from those of samplers; the number of the paper."""
-
-
-@dataclass(slots=True)
-class Lineage:
-    """What hyperparameters the trials of a run have had, and whose training they went on with."""
-
-    first: dict[int, Params] = field(default_factory=dict)
-    """The first ones of each trial that has changed."""
-    changes: dict[int, list[Change]] = field(default_factory=dict)
-    """By trial, oldest first."""
-    count: int = 0
-    """Number of changes in the run."""
-
-    def of(self, trial: Trial, interval: int) -> list[Stretch]:
-        """Returns what a trial was trained with up to an interval, sources followed back to the beginning."""
-        first = {**dict.fromkeys([trial.number], plain_params(trial.params)), **self.first}
-        return stretches(trial.number, interval, self.changes, first)
 
 
 class Members:
@@ -136,8 +120,10 @@ class Members:
         )
 
     def _standing(self, trial: Trial, interval: int) -> Standing:
-        members = (one.number for one in self._state.trials if one.state not in (FAILED, CANCELED))
-        return standing(trial.number, interval, members, self._curves, self._rules.quantile)
+        counts = (one for one in self._state.trials if one.state not in (FAILED, CANCELED) and one is not trial)
+        every, quantile = self._rules.every, self._rules.quantile
+        others = (one.number for one in counts)
+        return standing(trial.number, interval, others, self._curves, every=every, quantile=quantile)
 
     def _sources(self, found: Standing) -> Sequence[Trial]:
         """Better members that have a checkpoint of their own: what they have trained is in it."""
@@ -174,7 +160,7 @@ class Members:
 
     def _rank_text(self, found: Standing) -> str:
         metric = self._config.metric.name
-        return f"{metric} {found.value:.4g} at interval {found.interval} is {found.rank} of {found.count}"
+        return f"{metric} {found.value:.4g} at interval {found.interval} is {found.rank} of {found.compared}"
 
     def _value_text(self, trial: int, interval: int) -> str:
         values = self._curves.values(trial)
@@ -190,10 +176,8 @@ class Members:
             trial.checkpoint_interval = decision.interval
         if not decision.why or (decision.source is None and dict(decision.params) == dict(before)):
             return
-        lineage, number = self.lineage, trial.number
-        lineage.first.setdefault(number, before)
         change = Change(
-            number=lineage.count,
+            number=self.lineage.count,
             at=at,
             attempt=decision.attempt,
             interval=decision.interval,
@@ -203,8 +187,7 @@ class Members:
             stepped=decision.recorded is not None,
             why=decision.why,
         )
-        lineage.changes.setdefault(number, []).append(change)
-        lineage.count += 1
+        self.lineage.add(trial.number, before, change)
         trial.params = decision.params
 
     def refusal(self, trial: Trial, decision: Close) -> RunEnding | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.finish.progress import Progress
+from raydrive.core.population.schedule import Change, Stretch
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
+from raydrive.core.sweep.lineage import Lineage
 from raydrive.core.sweep.missing_metric import any_logged
 from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
@@ -24,6 +26,7 @@ class ReadableSweep:
     """The trials as samplers see them."""
     _state: State
     _keeps_best: bool
+    _lineage: Lineage | None = None
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -64,6 +67,22 @@ class ReadableSweep:
     def progress(self) -> Progress:
         """How far the run is by the rules that end it; not to be changed."""
         return self._state.progress
+
+    @property
+    def changes(self) -> Mapping[int, Sequence[Change]]:
+        """Changes of hyperparameters in training, by trial, oldest first; empty without a population."""
+        return self._lineage.changes if self._lineage is not None else {}
+
+    def trained_with(self, trial: int, interval: int | None = None) -> list[Stretch]:
+        """Returns what a trial was trained with up to an interval, trials whose training it took over followed back.
+
+        Args:
+            trial: An existing trial.
+            interval: As its curve counts them; None = all that it has.
+        """
+        upto = self.curves.length(trial) if interval is None else interval
+        lineage = self._lineage or Lineage()
+        return lineage.of(self._state.trials, trial, upto)
 
     @property
     def exhausted(self) -> bool:

@@ -89,6 +89,7 @@ class Sweep(ReadableSweep):
         self._pauses = Pauses(config, self._state, self.curves)
         population = config.rules.population
         self._members = None if population is None else Members(config, self._state, self.curves, self._pauses)
+        self._lineage = None if self._members is None else self._members.lineage
         self.history = History(self._state.trials, self.curves, config.metric.value)
 
     # ------------------------------------------------------------------ the door

@@ -24,6 +24,7 @@ from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.decision_loop import Batch, DecisionLoop, TrialRunner, Writer
 from raydrive.runtime.driver.ack_pacing import AckPacer
+from raydrive.runtime.driver.checkpoint_pins import CheckpointPins, needed
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
@@ -126,6 +127,7 @@ class RunningDriver:
         self._over = over
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
         self._ack_pacer = AckPacer()
+        self._pins = CheckpointPins(layout)
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking = False
@@ -264,12 +266,21 @@ class RunningDriver:
             batch = decision_loop.judge(facts)
         if batch.lines:
             await self._write(batch)
+            await self._pin()  # before anything is acknowledged: until then no trial actor deletes a checkpoint
         received.acknowledge()
         decision_loop.act(batch)
         if batch.decisions:
             self._pool.trim(self._still_needed())
         if not decision_loop.sampler.cheap:
             self._ask()
+
+    async def _pin(self) -> None:
+        wanted = needed(self.sweep)
+        if wanted != self._pins.known:
+            try:
+                await self._in_journal_thread(self._pins.update, wanted)
+            except StorageError as error:
+                self._last_trouble = f"storage: {error}"
 
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""

@@ -220,7 +220,9 @@ def play(history: RunHistory, policy: Policy) -> Played:
         strict=0,
         max_attempts=1,
     )
-    sweep = Sweep(replace(history.config, policy=policy, limits=limits), history.warm_start)
+    # The curves are what came of a population; another one would have trained something else.
+    rules = replace(history.config.rules, population=None)
+    sweep = Sweep(replace(history.config, policy=policy, limits=limits, rules=rules), history.warm_start)
     waits = _waits(history)
     values = history.sweep.curves.values
     runner = SimulatedRunner(lambda number, _: zip(waits[number], values(number), strict=False))
