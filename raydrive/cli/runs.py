@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from raydrive.api.display.text import best_interval_text
-from raydrive.cli.console import EXIT_INTERRUPTED, PARAMS, Format, emit_json, emit_one, only_data, resolve, say, silence
+from raydrive.cli.console import EXIT_INTERRUPTED, PARAMS, Format, emit, emit_json, emit_one, only_data, resolve, say, silence
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.records import CANCELED, FAILED
 
@@ -68,6 +68,25 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         PARAMS: dict(child.params),
     }
     emit_one({**row, "files": _file_names(child)} if output is Format.JSON else row, output)
+
+
+def print_schedule(run: HyperDriveRun, output: Format) -> None:
+    """Prints what the best trial was trained with up to its best interval, as ``population.schedule`` takes it."""
+    from raydrive.core.views.population import schedule_of  # lazy: raydrive.core.views.population, 0.05 s
+
+    found = run.sweep.best
+    if found is None:
+        return
+    row = {"run": run.id, **schedule_of(run.sweep, found.trial, found.interval)}
+    if output is Format.JSON:
+        emit_json(row)
+    elif output is Format.CSV:
+        rows = [{"interval": one["interval"], PARAMS: one["params"]} for one in row["schedule"]]
+        emit(rows, output, name="schedule", columns=["interval", PARAMS])
+    else:
+        from raydrive.settings.schedule_file import schedule_text  # lazy: raydrive.settings, 0.1 s
+
+        print(schedule_text(row), end="")
 
 
 def _file_names(child: Run) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,3 +34,13 @@ def with_schedule(given: Any, base: Path | None = None, where: str = "population
     if problems:
         raise ConfigError(problems)
     return {**given, "schedule": settings_of(root.plain(), f"{where}.schedule")}
+
+
+def schedule_text(row: Mapping[str, Any]) -> str:
+    """Returns a schedule as YAML, in the form that ``with_schedule`` reads."""
+    from ruamel.yaml import YAML  # lazy: ruamel, 0.008 s
+
+    writer, out = YAML(), io.StringIO()
+    writer.default_flow_style, writer.width = False, 120
+    writer.dump(json.loads(json.dumps(dict(row))), out)
+    return out.getvalue()

@@ -31,7 +31,7 @@ from raydrive.core.records import (
     Reported,
     Stop,
 )
-from raydrive.core.sweep.lineage import Lineage
+from raydrive.core.population.lineage import Lineage
 from raydrive.core.sweep.next_attempt import launch
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.pauses import Pauses

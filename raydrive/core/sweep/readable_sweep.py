@@ -9,8 +9,9 @@ from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.finish.progress import Progress
 from raydrive.core.population.schedule import Change, Stretch
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
-from raydrive.core.sweep.lineage import Lineage
+from raydrive.core.population.lineage import Lineage
 from raydrive.core.sweep.missing_metric import any_logged
+from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
 
@@ -82,7 +83,7 @@ class ReadableSweep:
         """
         upto = self.curves.length(trial) if interval is None else interval
         lineage = self._lineage or Lineage()
-        return lineage.of(self._state.trials, trial, upto)
+        return lineage.of(trial, upto, lambda one: plain_params(self._state.trials[one].params))
 
     @property
     def exhausted(self) -> bool:

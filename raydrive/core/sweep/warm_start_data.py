@@ -26,7 +26,7 @@ from raydrive.core.search.protocol import BoundsGain, Sampler
 from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.expressions import Choice, Expression
 from raydrive.core.space.search_space import Space
-from raydrive.core.sweep.scheduled_start import ScheduledStart
+from raydrive.core.search.scheduled_start import ScheduledStart
 
 FORMAT = 1
 RESUMED = "resumed"

@@ -12,6 +12,7 @@ from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, R
 from raydrive.core.sweep.state import Best, Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_filter import best_by
+from raydrive.core.views.population import changes_json
 from raydrive.core.views.savings import Saving, saving
 
 _SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
@@ -46,6 +47,8 @@ class Row:
     nodes: tuple[str, ...]
     """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int
+    changes: list[dict[str, Any]] | None
+    """Changes of its hyperparameters in training, as JSON; None in a run without a population."""
     notes: tuple[str, ...]
     """Notices that its user must not miss."""
 
@@ -168,6 +171,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         gpus=trial.gpus,
         nodes=trial.nodes,
         losses=trial.losses,
+        changes=changes_json(sweep, trial.number) if sweep.config.rules.population is not None else None,
         notes=trial.notes,
     )
 
@@ -269,4 +273,6 @@ def row_json(item: Row) -> dict[str, Any]:
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
     out.update(nodes=list(item.nodes), notes=list(item.notes))
+    if item.changes is not None:
+        out["changes"] = item.changes
     return out

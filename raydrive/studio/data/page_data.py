@@ -17,6 +17,7 @@ from raydrive.core.records import RUNNING
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 from raydrive.core.views.end_rules import rule_states
 from raydrive.core.views.status import RunStatus
+from raydrive.core.views.population import population_json
 from raydrive.core.views.summary import Summary, best_notice, seconds_of
 from raydrive.core.views.trouble import metric_notice, trouble_of
 from raydrive.storage.folder.base import redact
@@ -63,6 +64,8 @@ class Documents:
             self._flat, self._generation = [], self.history.generation
         for trial in self.history.sweep.trials[len(self._flat) :]:
             self._flat.append(flat(trial.params))
+        for number in self.history.sweep.changes:  # these train with other ones than they began with
+            self._flat[number] = flat(self.history.sweep.trials[number].params)
         return self._flat
 
     def columns(self) -> list[AxisSpec]:
@@ -106,6 +109,7 @@ class Documents:
             "policy": policy_line(history.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
             "finish_when": [state.to_json() for state in rule_states(sweep, now)],
+            "population": detail_value(population_json(sweep)),
             "trouble": history.trouble,
             "notices": [*history.journal.notices, *self._torn(stands)],
             "missing_metric": metric_notice(sweep),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from raydrive.core.population.schedule import Change, Stretch, stretches
 from raydrive.core.records import Params
-from raydrive.core.sweep.packed_params import plain_params
-from raydrive.core.sweep.state import Trial
 
 
 @dataclass(slots=True)
@@ -34,14 +32,12 @@ class Lineage:
         self.changes.setdefault(trial, []).append(change)
         self.count += 1
 
-    def of(self, trials: Sequence[Trial], trial: int, interval: int) -> list[Stretch]:
+    def of(self, trial: int, interval: int, params: Callable[[int], Params]) -> list[Stretch]:
         """Returns what a trial was trained with up to an interval, sources followed back to the beginning.
 
         Args:
-            trials: The run's.
-            trial: Number of one of them.
+            trial: Number of the trial.
             interval: As its curve counts them.
+            params: Returns the present hyperparameters of a trial.
         """
-        return stretches(
-            trial, interval, self.changes, lambda one: self.first.get(one) or plain_params(trials[one].params)
-        )
+        return stretches(trial, interval, self.changes, lambda one: self.first.get(one) or params(one))
