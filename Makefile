@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 INTEGRATIONS := .venv-integrations
+DOCS := .venv-docs
 CODE_SERVER := .code-server
 # The first interpreter on PATH that raydrive supports; `make PYTHON=/path/to/python3.12 demo` chooses another.
 PYTHON ?= $(shell for p in python3 python python3.13 python3.12 python3.11 python3.10; do \
@@ -48,7 +49,8 @@ check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	MYPYPATH=.:raydrive/shims $(BIN)/mypy --explicit-package-bases \
-		$$(find raydrive/shims/azureml raydrive/shims/raydrive_azureml raydrive/shims/raydrive_mlflow -name '*.py')
+		$$(find raydrive/shims/azureml raydrive/shims/raydrive_azureml raydrive/shims/raydrive_mlflow \
+		raydrive/shims/raydrive_trackers raydrive/shims/wandb raydrive/shims/nni -name '*.py')
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (20 minutes; TIMES=3 for three times)
@@ -66,6 +68,7 @@ bench-quick: $(VENV)/installed-test ## Name the ratios that got worse (two minut
 chaos: $(VENV)/installed-test ## Kill drivers, trials, nodes and storage at random and look what is lost (half an hour)
 	$(BIN)/python tests/chaos/loop.py --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/loop.py --gangs --nodes 4 --seeds 20 --first $(or $(FIRST),1) --record chaos.jsonl
+	$(BIN)/python tests/chaos/loop.py --halving --seeds 30 --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/takeover.py
 
 fuzz: $(VENV)/installed-test ## Damage files, configurations, calls and messages at random and look what is told (ten minutes)
@@ -75,11 +78,11 @@ quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation 
 	$(BIN)/python benchmarks/quality.py --seeds 10
 
 integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
-	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/test_examples.py \
+	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/trackers tests/test_examples.py \
 		tests/cluster/test_ray_in_trials.py
 
-docs: $(VENV)/installed-test ## Check README and docs: links resolve, layers and limits are as written
-	$(BIN)/python -m pytest -q tests/test_house.py tests/test_examples.py
+docs: $(DOCS)/installed ## Build the site of the documentation into build/docs/html: offline, warnings are errors (two minutes)
+	$(DOCS)/bin/python docs/site/build.py
 
 screenshots: $(VENV)/installed-test browser ## Make the pictures of docs/studio.md again
 	$(BIN)/python docs/screenshots.py
@@ -90,7 +93,7 @@ vscode: $(VENV)/installed-test browser $(CODE_SERVER)/installed ## Look at a not
 venv: $(VENV)/installed-test ## Make .venv with raydrive (editable) and the test tools
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) .venv-scripts $(PEERS) $(INTEGRATIONS) $(CODE_SERVER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-scripts $(PEERS) $(INTEGRATIONS) $(DOCS) $(CODE_SERVER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are written last and depend on pyproject.toml: an interrupted or outdated environment is completed.
@@ -118,8 +121,14 @@ $(INTEGRATIONS)/installed: pyproject.toml | $(BIN)/python
 	@echo "Installing the libraries of the callbacks into $(INTEGRATIONS) (3 GB, a few minutes) ..."
 	@$(BIN)/python -m venv $(INTEGRATIONS)
 	@$(INTEGRATIONS)/bin/python -m pip install --quiet $(TORCH)
-	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train]' \
-		xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
+	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train,wandb]' \
+		mlflow xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
+	@touch $@
+
+$(DOCS)/installed: pyproject.toml | $(BIN)/python
+	@echo "Installing Sphinx into $(DOCS) (a few minutes the first time) ..."
+	@$(BIN)/python -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
 
 $(CODE_SERVER)/installed: tests/vscode/install.sh

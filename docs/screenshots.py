@@ -18,6 +18,7 @@ sys.path[:0] = [str(ROOT / "tests" / "studio"), str(ROOT)]
 from recorded import SPACE, by_hand, config, create, learning, record, retried, warm_started, write  # noqa: E402
 
 from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy  # noqa: E402
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy  # noqa: E402
 from raydrive.core.records import Started, dump  # noqa: E402
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling  # noqa: E402
 from raydrive.storage.run_layout import RunLayout  # noqa: E402
@@ -53,6 +54,16 @@ def runs(storage: Path) -> dict[str, RunLayout]:
             storage,
             config(1000, policy=MedianStoppingPolicy(delay_evaluation=10), concurrent=16, experiment="thousand"),
             learning(100),
+        ),
+        "halving": record(
+            storage,
+            config(
+                27,
+                policy=SuccessiveHalvingPolicy(min_intervals=1, max_intervals=27),
+                experiment="digits-halving",
+                concurrent=4,
+            ),
+            learning(27),
         ),
         "one": record(storage, config(1, experiment="one")),
         "empty": empty,
@@ -128,6 +139,9 @@ def main() -> None:
         shoot(browser, pages["run"], "brushed", parts=upper, brush=True)
         shoot(browser, pages["thousand"], "thousand", parts=upper)
         shoot(browser, pages["thousand"], "thousand-dark", parts=upper, dark=True)
+        curves, timeline = "section.card:has(#chart-metrics)", "section.card:has(#chart-timeline)"
+        shoot(browser, pages["halving"], "halving-curves", parts=(curves, curves))
+        shoot(browser, pages["halving"], "halving", parts=(timeline, timeline))
         lineage = "section.card:has(#lineage)"
         shoot(browser, pages["warm"], "lineage", parts=(lineage, lineage))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from raydrive.api.workspace import Experiment, Workspace
     from raydrive.context import Run
     from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
+    from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
     from raydrive.core.early_stopping.policies import (
         BanditPolicy,
         MedianStoppingPolicy,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from raydrive.core.search.grid_search import GridParameterSampling
     from raydrive.core.search.protocol import SamplingSpec
     from raydrive.core.search.random_search import RandomParameterSampling
-    from raydrive.core.search.trial_record import Suggestion
+    from raydrive.core.search.trial_record import Continuation, Suggestion
     from raydrive.core.space.search_space import (
         choice,
         int_range,
@@ -94,9 +95,10 @@ _HOMES = {
         "NoTerminationPolicy",
         "TruncationSelectionPolicy",
     ),
+    "raydrive.core.early_stopping.halving_policy": ("SuccessiveHalvingPolicy",),
     "raydrive.core.early_stopping.verdict": ("Verdict",),
     "raydrive.core.search.protocol": ("SamplingSpec",),
-    "raydrive.core.search.trial_record": ("Suggestion",),
+    "raydrive.core.search.trial_record": ("Continuation", "Suggestion"),
     "raydrive.integrations.search_cv.search": ("RaydriveGridSearchCV", "RaydriveSearchCV"),
     "raydrive.studio.notebook.widget": ("RunDetails",),
     "raydrive.core.search.grid_search": ("GridParameterSampling",),
@@ -109,6 +111,7 @@ __all__ = [
     "BayesianParameterSampling",
     "ClusterError",
     "ConfigError",
+    "Continuation",
     "Experiment",
     "GridParameterSampling",
     "HyperDriveConfig",
@@ -128,6 +131,7 @@ __all__ = [
     "SamplingSpec",
     "ScriptRunConfig",
     "StorageError",
+    "SuccessiveHalvingPolicy",
     "Suggestion",
     "TrialError",
     "TruncationSelectionPolicy",

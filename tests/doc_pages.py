@@ -1,8 +1,8 @@
 """Runs the blocks of a documentation page, in a folder of its own, and compares what is printed with what it shows.
 
-A block of code whose first line is a comment with a file's name is written as that file. A ``console`` block is run: each
-line that begins with ``$`` is a command of ``sh``, the lines behind it are what it prints. Lines are compared without
-their numbers, ids and times, since those change from run to run; a line ``...`` stands for any number of lines.
+A block of code whose first line is a comment with a file's name is written as that file. A ``console`` block is run:
+each line that begins with ``$`` is a command of ``sh``, the lines behind it are what it prints. Lines are compared
+without their numbers, ids and times, which change from run to run; a line ``...`` stands for any number of lines.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def blocks(page: Path) -> list[Block]:
     """Returns the fenced blocks of a page."""
     text = page.read_text()
     return [
-        Block(found["language"], found["body"], text.count("\n", 0, found.start()) + 1) for found in FENCE.finditer(text)
+        Block(found["language"], found["body"], text.count("\n", 0, found.start()) + 1)
+        for found in FENCE.finditer(text)
     ]
 
 

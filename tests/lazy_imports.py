@@ -21,6 +21,7 @@ OPTIONAL = {
     "cmaes",
     "tensorboardX",
     "mlflow",
+    "wandb",
     "pandas",
     "nbclient",
     "nbformat",

@@ -90,10 +90,10 @@ def test_commands_of_the_pages_exist_with_their_options(page: Path) -> None:
     assert wrong == []
 
 
-def test_the_sweep_of_the_readme_is_a_valid_one(tmp_path: Path) -> None:
+def test_the_sweep_of_the_overview_is_a_valid_one(tmp_path: Path) -> None:
     from raydrive.sweepfile.loader import load_sweep
 
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs" / "overview.md").read_text()
     block = re.search(r"\n((?: {4}.*\n)* {4}type: sweep\n(?: {4}.*\n)+)", text)
     assert block is not None
     sweep = "\n".join(line[4:] for line in block[1].splitlines())

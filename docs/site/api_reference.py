@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 
 import raydrive
 
@@ -10,12 +12,12 @@ PARTS: dict[str, tuple[str, ...]] = {
     "Runs": ("tune", "Workspace", "Experiment", "HyperDriveConfig", "ScriptRunConfig", "Resources", "PrimaryMetricGoal",
              "HyperDriveRun", "RunDetails"),
     "Inside a trial": ("Run",),
-    "Parameter expressions": ("choice", "randint", "int_range", "uniform", "quniform", "log_range", "log_int", "loguniform",
-                              "qloguniform", "normal", "qnormal", "lognormal", "qlognormal"),
+    "Parameter expressions": ("choice", "randint", "int_range", "uniform", "quniform", "log_range", "log_int",
+                              "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal"),
     "Sampling": ("RandomParameterSampling", "GridParameterSampling", "BayesianParameterSampling", "SamplingSpec",
-                 "Suggestion"),
-    "Early termination": ("BanditPolicy", "MedianStoppingPolicy", "TruncationSelectionPolicy", "NoTerminationPolicy",
-                          "Verdict"),
+                 "Suggestion", "Continuation"),
+    "Early termination": ("BanditPolicy", "MedianStoppingPolicy", "TruncationSelectionPolicy", "SuccessiveHalvingPolicy",
+                          "NoTerminationPolicy", "Verdict"),
     "Searches inside scikit-learn": ("RaydriveSearchCV", "RaydriveGridSearchCV"),
     "Errors": ("RaydriveError", "ConfigError", "StorageError", "RunNotFoundError", "JournalError", "ClusterError",
                "TrialError"),
@@ -45,14 +47,25 @@ def _directive(name: str) -> list[str]:
     if not inspect.isclass(value):
         return ["```{eval-rst}", f".. autofunction:: raydrive.{name}", "```"]
     # What scikit-learn's searches inherit is described there.
-    inherited = [] if name.startswith("Raydrive") or issubclass(value, BaseException | str) else ["   :inherited-members:"]
+    inherited = (
+        [] if name.startswith("Raydrive") or issubclass(value, BaseException | str) else ["   :inherited-members:"]
+    )
     return ["```{eval-rst}", f".. autoclass:: raydrive.{name}", "   :members:", *inherited, "```"]
 
 
 def callbacks_reference() -> str:
-    """Returns the public names of the callbacks' modules."""
+    """Returns the public classes of the callbacks' modules."""
     lines = []
-    for name in CALLBACKS:
-        lines += [f"## raydrive.integrations.{name}", "", "```{eval-rst}", f".. automodule:: raydrive.integrations.{name}"]
-        lines += ["   :members:", "```", ""]
+    for module in CALLBACKS:
+        lines += ["", f"## raydrive.integrations.{module}", ""]
+        for name in _public_names(module):
+            lines += [f"### {module}: {name}", "", "```{eval-rst}"]
+            lines += [f".. autoclass:: raydrive.integrations.{module}.{name}", "   :members:", "```", ""]
     return "\n".join(lines)
+
+
+def _public_names(module: str) -> list[str]:
+    """The classes that a callback's source defines, without importing the library that it is for."""
+    source = Path(raydrive.__file__).parent / "integrations" / f"{module}.py"
+    tree = ast.parse(source.read_text())
+    return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]

@@ -16,11 +16,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
-from api_reference import api_reference, callbacks_reference
-from cli_reference import cli_reference
-from links import DOCS, ROOT, rewritten, shown, site_path
-from messages import errors_reference
-from sweep_reference import expressions_reference, policies_reference, sweep_reference
+from api_reference import api_reference, callbacks_reference  # noqa: E402
+from cli_reference import cli_reference  # noqa: E402
+from links import DOCS, ROOT, rewritten, shown, site_path  # noqa: E402
+from messages import errors_reference  # noqa: E402
+from sweep_reference import expressions_reference, policies_reference, sweep_reference  # noqa: E402
 
 GENERATED = {
     "command line": cli_reference,
@@ -78,12 +78,13 @@ def _pictures(text: str, page: Path) -> str:
 
 
 def _contents(page: Path) -> str:
-    """The tree of contents that an index page stands for: a part for each of its headings, in the order of its links."""
+    """The tree of contents that an index page stands for: a part for each heading, in the order of its links."""
     if page.name != "README.md":
         return ""
     trees, seen = [], set()
     parts = re.split(r"(?m)^## +(.*)$", page.read_text())
-    for title, body in zip(["", *parts[1::2]], parts[0::2], strict=True):
+    titled = list(zip(["", *parts[1::2]], parts[0::2], strict=True))
+    for title, body in titled[1:] or titled:  # what is linked above the first heading stands below one, too
         entries = []
         for target in re.findall(r"\]\(([^)#\s]+\.md)\)", body):
             path = (page.parent / target).resolve()

@@ -18,7 +18,9 @@ def cli_reference() -> str:
     for name, command in commands.items():
         groups.setdefault(getattr(command, "rich_help_panel", None) or "Commands", []).append(name)
     lines = ["| group | commands |", "|---|---|"]
-    lines += [f"| {group} | {', '.join(f'[{one}](#raydrive-{one})' for one in names)} |" for group, names in groups.items()]
+    lines += [
+        f"| {group} | {', '.join(f'[{one}](#raydrive-{one})' for one in names)} |" for group, names in groups.items()
+    ]
     for group, names in groups.items():
         lines += ["", f"## {group}", ""]
         for name in names:
@@ -31,7 +33,16 @@ def _command(name: str, command: Any) -> list[str]:
     options = [one for one in command.params if one.param_type_name == "option" and not one.hidden]
     usage = " ".join(_usage(one) for one in arguments)
     text = inspect.cleandoc(command.help or "").partition("\f")[0]
-    lines = [f"### raydrive {name}", "", *text.splitlines(), "", "```text", f"raydrive {name} [OPTIONS] {usage}".rstrip(), "```", ""]
+    lines = [
+        f"### raydrive {name}",
+        "",
+        *text.splitlines(),
+        "",
+        "```text",
+        f"raydrive {name} [OPTIONS] {usage}".rstrip(),
+        "```",
+        "",
+    ]
     if arguments:
         lines += ["| argument | meaning |", "|---|---|"]
         lines += [f"| `{one.metavar or one.name.upper()}` | {_meaning(one)} |" for one in arguments]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import metadata
 
 # The package of this tree, for its docstrings: the environment need not have it installed.
@@ -26,7 +25,17 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 # Callbacks are described without their libraries, which are large.
-autodoc_mock_imports = ["keras", "lightning", "pytorch_lightning", "xgboost", "transformers", "accelerate", "catboost"]
+autodoc_mock_imports = [
+    "keras",
+    "lightgbm",
+    "lightning",
+    "pytorch_lightning",
+    "xgboost",
+    "transformers",
+    "accelerate",
+    "catboost",
+    "ray.train",
+]
 
 html_theme = "furo"
 html_title = f"raydrive {release}"

@@ -1,6 +1,6 @@
 """Where a file of the repository stands on the site, and links rewritten accordingly.
 
-Pages are written for two readers: on a code host links lead to files of the repository, on the site to pages of it. What
+Pages are written for two readers: on a code host links lead to files of the repository, on the site to its pages. What
 lies outside ``docs`` and is linked from a page becomes a page that shows it.
 """
 
@@ -18,13 +18,23 @@ LANGUAGES = {".py": "python", ".sh": "bash", ".yml": "yaml", ".yaml": "yaml", ".
 """How files are highlighted."""
 
 
+def is_shown(path: Path) -> bool:
+    """Returns whether a file needs a page that shows it: it is no page and no picture of ``docs``.
+
+    Args:
+        path: Absolute path below the root of the repository.
+    """
+    inside = path.is_relative_to(DOCS) and (path.is_dir() or path.suffix == ".md" or "images" in path.parts)
+    return not inside
+
+
 def site_path(path: Path) -> Path:
     """Returns where a file or folder of the repository stands on the site, relative to its root.
 
     Args:
         path: Absolute path below the root of the repository.
     """
-    if path.is_relative_to(DOCS):
+    if not is_shown(path):
         inside = path.relative_to(DOCS)
         if path.is_dir():
             return inside / "index.md"
@@ -54,15 +64,27 @@ def rewritten(text: str, page: Path, here: Path, linked: set[Path]) -> str:
         path = Path(os.path.normpath(page.parent / target))
         if not path.is_relative_to(ROOT) or not path.exists():
             return found[0]
-        if not path.is_relative_to(DOCS):
+        if is_shown(path):
             linked.add(path)
         there = os.path.relpath(site_path(path), here.parent)
+        if found[1] == f"[{path.name}](" and path.suffix == ".md":
+            return f"[{title_of(path)}]({there}{f'#{anchor}' if anchor else ''})"
         return f"{found[1]}{there}{f'#{anchor}' if anchor else ''}{found[3]}"
 
     fenced = re.split(r"(?ms)(^(`{3,}|~{3,})[^\n]*\n.*?^\2[ \t]*$)", text)
     # `re.split` with two groups: text, block, fence, text, ...
     parts = [LINK.sub(link, part) if number % 3 == 0 else part for number, part in enumerate(fenced) if number % 3 != 2]
     return "".join(parts)
+
+
+def title_of(page: Path) -> str:
+    """Returns the first heading of a page: what its links are called on the site.
+
+    Args:
+        page: The page in the repository.
+    """
+    found = re.search(r"(?m)^# +(.+)$", page.read_text())
+    return found[1] if found else page.name
 
 
 def shown(path: Path) -> str:

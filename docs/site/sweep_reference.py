@@ -7,11 +7,18 @@ from raydrive.sweepfile.reference.key_reference import SAME_AS, KeyReference, ke
 FORMS = ("early_termination.", "search_space.")
 """Beginnings of what has a page part of its own."""
 
+FIRST = (
+    *("trial", "search_space", "objective", "sampling_algorithm", "early_termination", "limits", "raydrive"),
+    *("inputs", "outputs", "experiment_name"),
+)
+"""Sections that most files have, before the others."""
+
 
 def sweep_reference() -> str:
     """Returns each key: its text and a table with type, default and Azure's equivalent, then an example."""
     entries = [one for one in key_reference().values() if not one.key.startswith(FORMS)]
-    sections = list(dict.fromkeys(one.key.partition(".")[0] for one in entries))
+    known = dict.fromkeys(one.key.partition(".")[0] for one in entries)
+    sections = [*FIRST, *(one for one in known if one not in FIRST)]
     lines: list[str] = []
     for section in sections:
         lines += ["", f"## {section}", ""]

@@ -29,8 +29,9 @@ from raydrive.core.argument_checks import (
 from raydrive.core.config.confidential import ALLOWED, source_problems
 from raydrive.core.config.option_words import FORMS
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import PrimaryMetricGoal, Resources
-from raydrive.core.errors import HIDDEN, Problem, show
+from raydrive.core.errors import HIDDEN, ConfigError, Problem, show
 from raydrive.core.objective import ALLOWED as ALLOWED_OBJECTIVE
 from raydrive.core.objective import is_objective
 
@@ -82,7 +83,8 @@ DISTRIBUTION_DICT = kind(
 )
 SPACE_DICT = kind("a dict of parameter expressions by name", lambda value: isinstance(value, Mapping))
 SAMPLING_NAME = kind("a name: random, sobol, grid, bayesian, tpe", lambda value: isinstance(value, str))
-POLICY_NAME = kind("a name: bandit, median_stopping, truncation_selection", lambda value: isinstance(value, str))
+POLICIES = "bandit, median_stopping, truncation_selection, successive_halving"
+POLICY_NAME = kind(f"a name: {POLICIES}", lambda value: isinstance(value, str))
 SEED = whole(0)
 OBJECTIVE = kind(ALLOWED_OBJECTIVE, is_objective)
 METRICS = TEXT | TEXT_LIST | instance((PrintedMetrics, Mapping), "{'pattern': ...} or {'format': 'json'}")
@@ -158,7 +160,18 @@ SCRIPT: dict[str, ArgumentRule] = {
     "unused_ok": TEXT_LIST,
 }
 """Of ``ScriptRunConfig``."""
+
+
+def _tracking(value: Any, where: str) -> list[Problem]:
+    try:
+        tracking_of(value, where)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
 TUNING: dict[str, ArgumentRule] = {
+    "track": ArgumentRule("a mapping of mlflow, wandb or tensorboard to their places", _tracking) | NOTHING,
     "hyperparameter_sampling": SAMPLING | SAMPLING_NAME | SAMPLING_DICT,
     "primary_metric_goal": GOAL,
     "primary_metric_value": OBJECTIVE,
@@ -182,7 +195,9 @@ TUNING: dict[str, ArgumentRule] = {
     "preload": TEXT_LIST,
     "tags": TEXTS | NOTHING,
     "space": SPACE_DICT | NOTHING,
-    **dict.fromkeys(("finish_when", "on_oom", "population"), ANYTHING),  # looked at by run_rules, as those of a sweep file
+    **dict.fromkeys(
+        ("finish_when", "on_oom", "notify", "repeats", "points", "population"), ANYTHING
+    ),  # looked at by run_rules, as those of a sweep file
 }
 """Of ``HyperDriveConfig``."""
 CALL: dict[str, ArgumentRule] = {

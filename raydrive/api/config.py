@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.argument_types import SCRIPT, TUNING
-from raydrive.api.named_parts import named_policy, named_sampling
+from raydrive.api.named_parts import made_parts
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
 from raydrive.api.submit.command_program import script_problem
@@ -34,23 +34,25 @@ from raydrive.core.config.argument_values import (
 )
 from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
-from raydrive.core.config.distribution import distributed
 from raydrive.core.config.install_commands import check_installing, throws_away
 from raydrive.core.config.option_words import FORMS, format_value
-from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits, RunConfig
-from raydrive.core.config.run_rules import RunRules
+from raydrive.core.config.run_rules import PARTS, RunRules, shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.finish.rules import FinishWhen
+from raydrive.core.notices.rules import Notify
 from raydrive.core.out_of_memory.rules import OnOom
 from raydrive.core.population.rules import Population
+from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.settings.schedule_file import with_schedule
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
+from raydrive.trackers.places import with_absolute_paths
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
@@ -239,6 +241,8 @@ class HyperDriveConfig:
             trials. ``HyperDriveRun`` objects, or texts: an id, a unique prefix, ``last``, a run's folder.
         resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
+        track: Trackers that follow the run live, and get it whole also where they are away for a while:
+            ``{"mlflow": URI, "wandb": {"project": NAME}, "tensorboard": DIR}``; ``docs/trackers.md``.
         preload: Modules that function trials are forked with.
         keep: Patterns of files that are kept with the trial, as those of ``ScriptRunConfig``, in addition to them.
         tags: Free text by name, kept with the run.
@@ -248,8 +252,12 @@ class HyperDriveConfig:
         finish_when: What ends the run before its trials are used up, as in a sweep file (``docs/run-rules.md``):
             ``{"target": 0.97, "no_improvement": 20, "budget": {"gpu_hours": 200}}``.
         on_oom: What becomes of a trial that runs out of memory: ``{"memory": "x1.5", "up_to": "64GiB"}``.
-        population: Population based training (``docs/population.md``): trials that are behind go on from checkpoints of
-            better ones, with other hyperparameters: ``{"every": 5, "quantile": 0.25}``.
+        points: Configurations to try first, whatever the sampling; they count in the limit of trials.
+        notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
+        repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
+
+        population: Trials that are behind go on from checkpoints of better ones, with other hyperparameters
+            (``docs/population.md``): ``{"every": 5, "quantile": 0.25}``.
 
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
@@ -284,6 +292,7 @@ class HyperDriveConfig:
         resume_argument: bool | None = None,
         resume_from: RunLike | Sequence[RunLike] | None = None,
         resume_child_runs: ChildLike | Sequence[ChildLike] | None = None,
+        track: Mapping[str, Any] | None = None,
         preload: Sequence[str] = (),
         keep: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
@@ -291,33 +300,31 @@ class HyperDriveConfig:
         space: Mapping[str, Any] | None = None,
         finish_when: FinishWhen | Mapping[str, Any] | None = None,
         on_oom: OnOom | Mapping[str, Any] | None = None,
+        notify: Notify | Mapping[str, Any] | None = None,
+        repeats: Repeats | Mapping[str, Any] | None = None,
+        points: Sequence[Mapping[str, Any]] | None = None,
         population: Population | Mapping[str, Any] | None = None,
     ) -> None:
-        rules = RunRules.of({"finish_when": finish_when, "on_oom": on_oom, "population": with_schedule(population)})
-        sampling, stops, (reserved, kind) = _made(hyperparameter_sampling, space, policy, (resources, distribution))
-        failures: dict[str, Any] = {"max_attempts": max_attempts, "max_losses": max_losses}
-        failures |= {"first_failures": first_failures, "strict": int(strict)}
-        own: dict[str, Any] = {"ray_in_trials": ray_in_trials, "log_limit": log_limit}
-        own |= {"keep_checkpoints": keep_checkpoints, "storage_patience_s": storage_patience_s}
+        given = dict(locals())  # by name: most arguments are fields of the configuration under the same name
+        made = made_parts(hyperparameter_sampling, space, policy, (resources, distribution))
+        sampling, stops, (reserved, kind) = made
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
             experiment="default",
             trial=dataclasses.replace(
                 self._trial_spec(reserved, kind, sampling, keep, metric_from_stdout),
-                grace_s=grace_s,
-                reuse_actors=reuse_actors,
-                reuse_processes=reuse_processes,
-                **own,
+                **{name: given[name] for name in _OF_TRIALS},
+                track=with_absolute_paths(tracking_of(track)),
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
-            limits=_limits(*(max_total_runs, max_concurrent_runs, max_duration_minutes, run_config), **failures),
+            limits=_limits(given, run_config),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=sampling,
             policy=stops,
             seed=_seed(seed, sampling),
             tags=dict(tags or {}),
-            rules=rules,
+            rules=RunRules.of({**{name: given[name] for name in PARTS}, "population": with_schedule(population)}),
         )
         self._check()
 
@@ -340,7 +347,7 @@ class HyperDriveConfig:
             "distribution": config.trial.distribution or None,
             "primary_metric_value": config.metric.value,
             "tags": config.tags,
-            **config.rules.to_json(),
+            **shared_rules(config.rules),
         }
         texts = told(type(self).__init__, options)
         texts["run_config"] = repr(target) if isinstance(target, ScriptRunConfig) else name_of(target)
@@ -352,7 +359,11 @@ class HyperDriveConfig:
         problems = long_names(self.config.metric.name, space)
         problems += too_long(spec.python, LONGEST_PATH, "python")
         if spec.kind == "command":
-            known = {"search_space": space.expressions, "inputs": spec.inputs, "outputs": spec.outputs}
+            known = {
+                "search_space": {**space.expressions, **dict.fromkeys(self.config.rules.parameters)},
+                "inputs": spec.inputs,
+                "outputs": spec.outputs,
+            }
             problems += [problem for _, problem in check_references(spec.command, **known, where="command")]
         if spec.kind != "function":
             problems += [*unpassable(space), *unflattenable(space, spec.command, flatten=spec.flatten)]
@@ -364,7 +375,7 @@ class HyperDriveConfig:
         """What is wrong with parameters that the command does not pass on."""
         if not isinstance(self.run_config, ScriptRunConfig):
             return []
-        names = list(self.config.sampling.space.expressions)
+        names = [*self.config.sampling.space.expressions, *self.config.rules.parameters]
         return unused_parameters(spec, names, self.run_config.source_directory, yaml=False)
 
     def _check(self) -> None:
@@ -412,44 +423,24 @@ class HyperDriveConfig:
         )
 
 
-def _limits(total: int, abreast: int | None, minutes: float | None, target: object, **further: Any) -> Limits:
+_OF_TRIALS = (
+    *("grace_s", "reuse_actors", "reuse_processes", "ray_in_trials", "log_limit", "keep_checkpoints"),
+    "storage_patience_s",
+)
+"""Arguments that are fields of ``TrialSpec``."""
+
+
+def _limits(given: Mapping[str, Any], target: object) -> Limits:
+    """The limits among the arguments of a configuration."""
+    minutes = given["max_duration_minutes"]
     return Limits(
-        max_total_runs=total,
-        max_concurrent_runs=abreast or total,
+        max_total_runs=given["max_total_runs"],
+        max_concurrent_runs=given["max_concurrent_runs"] or given["max_total_runs"],
         max_duration_s=None if minutes is None else minutes * 60.0,
         trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
-        **further,
+        strict=int(given["strict"]),
+        **{name: given[name] for name in ("max_attempts", "max_losses", "first_failures")},
     )
-
-
-def _made(
-    sampling: SamplingSpec | str | Mapping[str, Any],
-    space: Mapping[str, Any] | None,
-    policy: Policy | str | Mapping[str, Any] | None,
-    reserved: tuple[Resources | Mapping[str, Any] | None, str | Mapping[str, Any] | None],
-) -> tuple[SamplingSpec, Policy, tuple[Resources, str]]:
-    """Sampling, policy, and resources with their distribution as objects, whatever they were given as.
-
-    Raises:
-        ConfigError: With everything that is wrong with the three.
-    """
-    made, problems = list[Any](), list[Problem]()
-    parts: tuple[Callable[[], Any], ...] = (
-        lambda: named_sampling(sampling, space, "hyperparameter_sampling"),
-        lambda: named_policy(policy),
-        lambda: distributed(resources_of(reserved[0]), reserved[1]),
-    )
-    if space is not None and not isinstance(sampling, str | Mapping):
-        allowed = "nothing: the sampling has a space of its own"
-        problems.append(Problem("space", "a search space", allowed, "Leave it out."))
-    for part in parts:
-        try:
-            made.append(part())
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    return made[0], made[1], made[2]
 
 
 def _source(source: str) -> str:

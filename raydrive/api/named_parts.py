@@ -7,10 +7,13 @@ Classes of users are not imported here: a submission is checked as a whole by bu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from raydrive.api.spellings import OF_TUNING
+from raydrive.core.config.distribution import distributed
+from raydrive.core.config.resource_dict import resources_of
+from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json, policy_keys
 from raydrive.core.early_stopping.policy_record import RecordedPolicy
 from raydrive.core.errors import ConfigError, Problem, show
@@ -104,3 +107,39 @@ def named_sampling(
         record = user_sampling(options, parse_space(spaces[0])).raw
         return RecordedSampling({**record, "seed": seed})
     return sampling_of(options if isinstance(given, Mapping) else given, spaces[0], where)
+
+
+def made_parts(
+    sampling: SamplingSpec | str | Mapping[str, Any],
+    space: Mapping[str, Any] | None,
+    policy: Policy | str | Mapping[str, Any] | None,
+    reserved: tuple[Resources | Mapping[str, Any] | None, str | Mapping[str, Any] | None],
+) -> tuple[SamplingSpec, Policy, tuple[Resources, str]]:
+    """Returns sampling, policy, and resources with their distribution as objects, whatever they were given as.
+
+    Args:
+        sampling: How the run samples; with ``space`` a name, or a mapping as in a sweep file.
+        space: The search space, where the sampling has none.
+        policy: Early termination; None = none.
+        reserved: What a trial reserves, and how its processes find each other.
+
+    Raises:
+        ConfigError: With everything that is wrong with the three.
+    """
+    made, problems = list[Any](), list[Problem]()
+    parts: tuple[Callable[[], Any], ...] = (
+        lambda: named_sampling(sampling, space, "hyperparameter_sampling"),
+        lambda: named_policy(policy),
+        lambda: distributed(resources_of(reserved[0]), reserved[1]),
+    )
+    if space is not None and not isinstance(sampling, str | Mapping):
+        allowed = "nothing: the sampling has a space of its own"
+        problems.append(Problem("space", "a search space", allowed, "Leave it out."))
+    for part in parts:
+        try:
+            made.append(part())
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return made[0], made[1], made[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,9 +15,27 @@ from raydrive.core.records import FAILED
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.status import DAMAGED, NOT_RESPONDING
 from raydrive.core.views.summary import INTERRUPTED, Summary
-from raydrive.runtime.driver_client import call_driver
+from raydrive.runtime.driver_client import call_driver, is_ours
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import POLL_S, RunReader
+from raydrive.trackers.places import await_delivery
+
+NOTICES_S = 35.0
+"""So long the end of a run waits for notices of it: a little more than its driver does."""
+
+
+def await_notices(run: RunReader) -> None:
+    """Returns when a run that is over has told whom it was to tell: its driver may end with this process.
+
+    Waits no longer than deliveries may take, and not for a driver that is gone.
+    """
+    until = time.monotonic() + NOTICES_S
+    while run.config.rules.notify is not None and run.sweep.finished and time.monotonic() < until:
+        beat = run.last_heartbeat()
+        if (beat.state == run.sweep.finished.state and not beat.telling) or beat.age_s(time.time()) > 2 * NOTICES_S:
+            return
+        time.sleep(0.1)
+        run.refresh()
 
 
 @checks_arguments(interval_s=above(0, "a number of seconds above 0"))
@@ -35,7 +54,7 @@ class RecordedRun:
 
     @property
     def config(self) -> RunConfig:
-        """The frozen configuration."""
+        """The configuration, as edits of the run left it."""
         return self.reader.config
 
     @property
@@ -130,6 +149,8 @@ class RecordedRun:
         else:
             for _ in self.watch():
                 pass
+        await_notices(self.reader)
+        self.wait_for_trackers()
         status = self.get_status()
         if status == FAILED and raise_on_error:
             raise RaydriveError(f"run {self.id} failed: {self.why}")
@@ -144,6 +165,19 @@ class RecordedRun:
             )
             raise RaydriveError(f"run {self.id} {now}. {trouble} Go on with it: raydrive resume {self.id}")
         return self.get_details()
+
+    def wait_for_trackers(self, limit_s: float = 20.0) -> None:
+        """Waits until trackers were told of the end of a run whose driver ends with this process.
+
+        Args:
+            limit_s: Longest time to wait, in seconds.
+
+        Raises:
+            StorageError: If the run cannot be read.
+        """
+        track = self.config.trial.track
+        if track and self.sweep.finished is not None and is_ours(self.layout):
+            await_delivery(self.layout, track, self.reader.entries, limit_s)
 
     def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:
         """Yields the summary again and again until the run is over or its driver is gone.

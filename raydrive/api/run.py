@@ -1,7 +1,8 @@
 """``HyperDriveRun`` and its trials, ``Run``, as their user sees them.
 
-They read storage only, through ``RunReader``. Two things reach the driver: ``cancel``, and the question for a heartbeat
-where the one in storage is old and this process has started the driver (on a full disk it lives and cannot write one).
+They read storage only, through ``RunReader``. What reaches the driver: ``cancel``, the methods that change a run
+(``steering``), and the question for a heartbeat where the one in storage is old and this process has started the driver
+(on a full disk it lives and cannot write one).
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from raydrive.api.plot_methods import PlotMethods
 from raydrive.api.recorded_run import RecordedRun
 from raydrive.api.resume_method import ResumeMethod
 from raydrive.api.table_methods import Tables, once_or_list, own_metrics
+from raydrive.api.user_requests.request_methods import RequestMethods
 from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.sweep.state import Trial, losses_text
+from raydrive.core.views.configurations import best_repeated
 from raydrive.core.views.status import NOT_RESPONDING, is_interrupted
 from raydrive.core.views.summary import INTERRUPTED, best_among, state_of, value_by
 from raydrive.runtime.driver_client import view_own_driver
@@ -34,7 +37,7 @@ _ENDED_BADLY = (FAILED, CANCELED)
 
 
 @checks_arguments(layout=LAYOUT, uri=PATH)
-class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, Tables):
+class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tables):
     """One tuning job, running or over.
 
     Made by ``Experiment.submit``, ``Workspace.get_run`` and ``HyperDriveRun.open``.
@@ -99,6 +102,7 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, Tables):
     ) -> Run | None:
         """Returns the trial with the best value over everything it logged; ties go to the first that achieved it.
 
+        Where configurations are tried several times, that of the best mean counts, and its best trial is returned.
         Where the objective is another value (``last``, ``mean_last_5``), that counts; ties go to the lower number.
 
         Args:
@@ -114,7 +118,8 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, Tables):
         self.refresh()
         metric, found = self.config.metric, list[tuple[float, Run]]()
         for run in [*(self._parents() if include_resume_from_runs else ()), self]:
-            number = best_among(run.sweep, metric, left_out)
+            number = best_repeated(run.sweep) if run is self else None
+            number = best_among(run.sweep, metric, left_out) if number is None else number
             value = None if number is None else value_by(run.sweep, number, metric)
             if number is not None and value is not None:
                 found.append((value, Run(run, number)))

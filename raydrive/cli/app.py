@@ -16,10 +16,14 @@ from typing import Annotated
 import typer
 
 from raydrive import __version__
-from raydrive.cli import azure, compare, control, explain, init, studio, submit, validate
+from raydrive.cli import azure, compare, control, studio, submit, track, validate
 from raydrive.cli import show as show_commands
-from raydrive.cli.command_groups import place_of
 from raydrive.cli.console import EXIT_INTERRUPTED, say
+from raydrive.cli.help import explain, init
+from raydrive.cli.help.command_groups import place_of
+from raydrive.cli.help.more import say_more
+from raydrive.cli.top import command as top
+from raydrive.cli.user_requests import register as user_requests
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, brief, show
 from raydrive.storage.folder.current import current_folder
 
@@ -35,11 +39,14 @@ validate.register(app)
 show_commands.register(app)
 compare.register(app)
 control.register(app)
+user_requests.register(app)
+top.register(app)
 studio.register(app)
 azure.register(app)
 explain.register(app)
 init.register(app)
-app.registered_commands.sort(key=lambda one: place_of(one.name or getattr(one.callback, "__name__", "")))
+track.register(app)
+app.registered_commands.sort(key=lambda one: place_of(str(one.name or getattr(one.callback, "__name__", ""))))
 
 
 def _print_version(wanted: bool) -> None:
@@ -95,9 +102,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         say(f"{count} problem{'s' * (count != 1)}:" if count > 1 else "1 problem:")
         for line in error.lines():
             say(f"  {line}")
+        say_more(error)
         return error.exit_code
     except RaydriveError as error:
         say(f"Error: {brief(str(error))}")
+        say_more(error)
         return error.exit_code
     except KeyboardInterrupt:
         say("Interrupted.")

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from raydrive.cli.command_groups import group_of
 from raydrive.cli.console import command, say, unbroken
+from raydrive.cli.help.command_groups import group_of
 from raydrive.cli.submit import WithOption
 from raydrive.core.errors import ConfigError, Problem, RaydriveError
 from raydrive.storage.folder.current import absolute, current_folder

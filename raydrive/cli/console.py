@@ -17,8 +17,8 @@ import typer
 
 from raydrive.api.display.text import one_line
 from raydrive.api.display.unbroken_stream import Unbroken
-from raydrive.cli.command_groups import group_of
 from raydrive.cli.completion import run_ids, trial_numbers
+from raydrive.cli.help.command_groups import group_of
 from raydrive.core.errors import brief
 from raydrive.core.views.json_output import SCHEMA_VERSION, finite
 

@@ -9,7 +9,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from raydrive.api.display.text import best_interval_text
-from raydrive.cli.console import EXIT_INTERRUPTED, PARAMS, Format, emit, emit_json, emit_one, only_data, resolve, say, silence
+from raydrive.cli.console import (
+    EXIT_INTERRUPTED,
+    PARAMS,
+    Format,
+    emit,
+    emit_json,
+    emit_one,
+    only_data,
+    resolve,
+    say,
+    silence,
+)
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.records import CANCELED, FAILED
 
@@ -60,8 +71,10 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "status": child.get_status(),
         "metric": run.config.metric.name,
         "objective": run.config.metric.value,
-        "value": found.value,
-        "interval": found.interval,
+        "value": found.value if child.number == found.trial else run.sweep.curves.objective(child.number),
+        "interval": found.interval
+        if child.number == found.trial
+        else run.sweep.curves.objective_interval(child.number),
         "artifacts": f"{child.uri}/outputs",
         "command": line,
         "notice": "; ".join(filter(None, [best_interval_text(run.reader), *child.notes])),
@@ -101,11 +114,14 @@ def _file_names(child: Run) -> list[str]:
 def attend(run: HyperDriveRun, output: Format) -> int:
     """Follows a run to its end, prints its best trial, and returns the exit code."""
     from raydrive.api.display.console import follow  # lazy: rich, 0.08 s
+    from raydrive.api.recorded_run import await_notices  # lazy: raydrive.api.recorded_run, 0.05 s
 
     interrupt_on_signals()
     try:
         with only_data():
             follow(run.reader)
+            await_notices(run.reader)
+            run.wait_for_trackers()
     except KeyboardInterrupt:
         if not _is_over_after_interrupt(run):
             return EXIT_INTERRUPTED

@@ -141,8 +141,23 @@ def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
     if found is not None:
         first.insert(0, f"{sentence(found.text)} Its log: raydrive logs {run.id} {found.trial}")
     of_record = run.reader.notices(state)
+    if (repeated := _best_configuration(run)) is not None:
+        first.append(repeated)
     last = [best_interval_text(run.reader), *notices(run.sweep), *trial_notices(run.sweep), *of_record, beat.notice]
     return [text for text in [*first, *last] if text]
+
+
+def _best_configuration(run: HyperDriveRun) -> str | None:
+    """What is known of the best configuration, where each is tried several times."""
+    if run.config.rules.repeats is None:
+        return None
+    from raydrive.core.views.configurations import (  # lazy: raydrive.core.views.configurations, 0.06 s
+        best_configuration,
+        configuration_text,
+    )
+
+    found = best_configuration(run.sweep)
+    return None if found is None else f"best configuration: {configuration_text(found)}"
 
 
 def _saved(saving: Saving) -> dict[str, float | None]:
@@ -199,6 +214,9 @@ def trials(
     by: Annotated[str, typer.Option("--sort", help="best or number.")] = "best",
     top: Annotated[int, typer.Option(help="So many at most; 0 = all.", min=0)] = 0,
     output: OutputOption = Format.TABLE,
+    grouped: Annotated[
+        bool, typer.Option("--by-configuration", help="A row per configuration, where each is tried several times.")
+    ] = False,
 ) -> int:
     """List the trials of a run: parameters, metric, and why each ended.
 
@@ -209,6 +227,8 @@ def trials(
     if by not in ("best", "number"):
         raise typer.BadParameter(f"found {by!r}; allowed: best, number", param_hint="--sort")
     run = open_run(run_name, storage)
+    if grouped:
+        return _configurations(run, by, top, output)
     rows: list[dict[str, Any]] = [
         {**{key: value for key, value in row.items() if not key.startswith("param_")}, PARAMS: dict(trial.params)}
         for row, trial in zip(run.rows(), run.sweep.trials, strict=True)
@@ -221,6 +241,23 @@ def trials(
     if output is not Format.TABLE:
         columns += ["attempt", "node", "gpus", "losses"]
     emit(rows, output, name="trials", columns=columns)
+    return 0
+
+
+def _configurations(run: HyperDriveRun, by: str, top: int, output: Format) -> int:
+    """Lists configurations, each with what its trials say of it together."""
+    from raydrive.core.views.configurations import configurations  # lazy: raydrive.core.views.configurations, 0.06 s
+
+    if run.config.rules.repeats is None:
+        raise typer.BadParameter(
+            "this run tries each configuration once: its sweep file has no raydrive.repeats",
+            param_hint="--by-configuration",
+        )
+    rows = [one.to_json() for one in configurations(run.sweep)]
+    rows = rows if by == "best" else sorted(rows, key=lambda row: row["configuration"])
+    rows = [{**row, PARAMS: row.pop("params")} for row in (rows[:top] if top else rows)]
+    columns = ["configuration", "values", "mean", "standard_error", "running", "contends", PARAMS, "trials"]
+    emit(rows, output, name="configurations", columns=columns)
     return 0
 
 

@@ -95,7 +95,11 @@ def studio(
         str | None,
         typer.Option(help="Ask every viewer for this token.", show_default=False),
     ] = None,
-    allow_cancel: Annotated[bool, typer.Option("--allow-cancel", help="Let viewers end runs and trials.")] = False,
+    allow_control: Annotated[
+        bool,
+        typer.Option("--allow-control", help="Let viewers change runs: pause, edit, cancel; stop and retry trials."),
+    ] = False,
+    allow_cancel: Annotated[bool, typer.Option("--allow-cancel", hidden=True, help="As --allow-control.")] = False,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> int:
     """Watch runs live in a browser, on this machine or through a port-forward.
@@ -105,6 +109,8 @@ def studio(
     from raydrive.storage.run_layout import find_run  # lazy: raydrive.storage.run_layout, 0.009 s
     from raydrive.studio.web.server import ServerSettings, serve  # lazy: aiohttp, 0.2 s
 
+    if allow_cancel:
+        say("--allow-cancel is now --allow-control, which lets viewers pause and edit runs, too.")
     place = _storage(storage)
     path = ""
     if run_name is not None:
@@ -115,7 +121,7 @@ def studio(
         host=host,
         port=port,
         token=resolve(token, "RAYDRIVE_STUDIO_TOKEN", "--token") or "",
-        allow_cancel=allow_cancel,
+        allow_control=allow_control or allow_cancel,
     )
     return serve(settings, path, open_browser=browser, say=say)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from raydrive.cli.completion import run_ids
 from raydrive.cli.console import (
     PARAMS,
     AddressOption,
@@ -25,7 +26,7 @@ from raydrive.cli.console import (
     resolve,
     say,
 )
-from raydrive.cli.runs import attend, workspace
+from raydrive.cli.runs import attend, open_run, workspace
 from raydrive.core.errors import ConfigError
 from raydrive.core.records import QUEUED
 
@@ -90,6 +91,11 @@ def submit(
     from_stdout: Annotated[
         bool, typer.Option("--metric-from-stdout", help="Find the primary metric in what trials print, by its name.")
     ] = False,
+    from_run: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Try the best configurations of this run first.", autocompletion=run_ids),
+    ] = None,
+    best: Annotated[int, typer.Option(metavar="N", help="With --from-run: so many.", min=1)] = 1,
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print sampled configurations and their exact commands, run nothing.")
@@ -101,6 +107,8 @@ def submit(
     flags += ["raydrive.metrics={format: auto}"] if from_stdout else []
     loaded = load(config, [*(changes or ()), *flags], site or (), node)
     where, target = place_of(loaded, storage, address)
+    if from_run is not None:
+        loaded = _with_best_of(loaded, from_run, best, where)
     if dry_run:
         _dry_run(loaded, where, target, output)
         return 0
@@ -179,6 +187,19 @@ def resume(
         _print_run(run, output)
         return 0
     return attend(run, output)
+
+
+def _with_best_of(loaded: Loaded, name: str, most: int, storage: str) -> Loaded:
+    """A sweep whose first configurations are the best ones of another run, before those that its file gives."""
+    from raydrive.api.user_requests.points import points_of_run  # lazy: raydrive.api.user_requests.points, 0.06 s
+    from raydrive.core.config.given_points import GivenPoints  # lazy: raydrive.core.config.given_points, 0.01 s
+
+    config = loaded.submission.config
+    found = points_of_run(open_run(name, storage).reader, most, config.sampling.space)
+    own = config.rules.points.points if config.rules.points else ()
+    points = GivenPoints((*(point["params"] for point in found), *own))
+    config = dataclasses.replace(config, rules=dataclasses.replace(config.rules, points=points))
+    return dataclasses.replace(loaded, submission=dataclasses.replace(loaded.submission, config=config))
 
 
 @contextlib.contextmanager
@@ -279,11 +300,15 @@ def _dry_run(loaded: Loaded, storage: str, address: str | None, output: Format) 
     history: list[TrialRecord] = []
     rows: list[dict[str, Any]] = []
     count = min(DRY_RUNS, config.limits.max_total_runs)
+    given = list(config.rules.points.points) if config.rules.points else []
     for number in range(count):
-        suggestion = sampler.ask(number, history)
-        if not isinstance(suggestion, Suggestion):  # nothing is left
+        suggestion = None if given and number >= len(sources) else sampler.ask(number, history)
+        if suggestion is None and given:
+            params = given.pop(0)
+        elif isinstance(suggestion, Suggestion):
+            params = suggestion.params
+        else:  # nothing is left
             break
-        params = suggestion.params
         history.append(TrialRecord(number=number, params=params, value=None, state=QUEUED, curve=(), stopped=False))
         argv = trial_argv(config.trial, params, python=config.trial.python or "python")
         if config.trial.resume_argument and any(sources[number : number + 1]):

@@ -269,6 +269,8 @@ def _own(config: RunConfig) -> dict[str, Any]:
         out["flags"] = {"on": True}.get(spec.flag_style, spec.flag_style)
     if spec.flatten:
         out["flatten"] = True
+    if spec.track:
+        out["track"] = {name: dict(settings) for name, settings in spec.track.items()}
     if spec.style:
         out["style"] = spec.style
     if spec.unused_ok:

@@ -24,7 +24,7 @@ def executed(nbclient: Any, notebook: Any, folder: Path, allow_installs: bool) -
     Returns:
         Why it failed, empty where it did not, and a sentence for each cell that only Azure's service could do.
     """
-    own = [_hidden(notebook, f"{_OURS}install()"), _hidden(notebook, f"{_OURS}end_of_notebook()")]
+    own = [_hidden(notebook, f"{_OURS}install()\nimport azureml.core"), _hidden(notebook, f"{_OURS}end_of_notebook()")]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

@@ -13,8 +13,17 @@ from dataclasses import MISSING, dataclass, field, fields
 from json.scanner import make_scanner
 from typing import Any, cast
 
+from raydrive.core.decisions import BY_PAUSE as BY_PAUSE
+from raydrive.core.decisions import INFEASIBLE as INFEASIBLE
+from raydrive.core.decisions import Close as Close
+from raydrive.core.decisions import EndRun as EndRun
+from raydrive.core.decisions import Finish as Finish
+from raydrive.core.decisions import Launch as Launch
+from raydrive.core.decisions import Pause as Pause
+from raydrive.core.decisions import Stop as Stop
 from raydrive.core.errors import JournalError
 from raydrive.core.json_values import MARKS, decoded, encoded
+from raydrive.core.user_facts import USER_FACTS, UserFact
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Params = Mapping[str, Any]
@@ -25,9 +34,6 @@ QUEUED, RUNNING, COMPLETED, CANCELED, FAILED = "Queued", "Running", "Completed",
 PAUSED = "Paused"
 """No attempt is under way, nothing is reserved, and the trial may go on later from its checkpoint."""
 TERMINAL = frozenset({COMPLETED, CANCELED, FAILED})
-BY_PAUSE = "pause"
-"""``Stop.by`` of a stop that carries out a ``Pause``: the trial is not over."""
-INFEASIBLE = "infeasible"
 OUTPUTS, METRICS = "outputs", "metrics"
 """What a ``Noted`` is about that names files missing from the storage."""
 
@@ -186,96 +192,6 @@ class Estimated:
     """Number of trials that it was estimated after."""
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Start an attempt of a trial."""
-
-    trial: int
-    attempt: int
-    params: Params
-    resume_from: str | None = None
-    """Name of the checkpoint to go on from."""
-    interval: int = 0
-    """Intervals already recorded up to that checkpoint; the attempt's next one is this plus 1."""
-    not_before: float | None = None
-    """When to start it, seconds since the epoch: later than now after losses without progress in between."""
-    recorded: int | None = None
-    """Intervals that earlier attempts recorded, where each had a step and they grew: the attempt is aligned by that."""
-    first_step: float | None = None
-    """The step of the first of them."""
-    last_step: float | None = None
-    """The step of the last of them."""
-    memory: float | None = None
-    """Bytes of memory that it reserves; None = those of the run's resources."""
-    why: str = ""
-    """Why a policy lets a paused trial go on; empty for every other launch."""
-    source: int | None = None
-    """The trial whose checkpoint ``resume_from`` is; None = its own."""
-    source_interval: int | None = None
-    """Intervals that the checkpoint of another trial holds, as that one counts them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End the running attempt of a trial now."""
-
-    trial: int
-    attempt: int
-    why: str
-    by: str = ""
-    """What ends it: ``policy``, ``timeout``, ``user``, ``run`` when the whole run is ending, or ``pause``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """End the running attempt of a trial as soon as what it has trained is in a checkpoint; it may go on later.
-
-    A ``Stop`` by ``pause`` carries it out: in the same entry where a checkpoint of ``interval`` or later is there, else
-    with the next ``Checkpointed`` of one. Once the attempt is over the trial is ``PAUSED``.
-    """
-
-    trial: int
-    attempt: int
-    why: str
-    by: str = ""
-    """What pauses it: ``policy``, ``sampler``, ``user``, or of a population ``population``, ``exploit``, ``schedule``."""
-    interval: int = 0
-    """The interval that a checkpoint has to hold before the attempt ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The trial is over."""
-
-    trial: int
-    state: str
-    why: str
-    by: str = ""
-    """What ended a trial that was paused, as ``Stop.by``; empty for every other trial."""
-    outcome: str = ""
-    """``INFEASIBLE``: the configuration cannot be trained here, which is no failure of the run. Else empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndRun:
-    """Start no more trials and end those that run, for a rule of the run's own; ``Finish`` follows."""
-
-    state: str
-    why: str
-    rule: str = ""
-    """Name of the rule, as in ``finish_when``."""
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-    """The numbers that it was judged by, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The run is over."""
-
-    state: str
-    why: str
-
-
 Fact = (
     Started
     | Suggested
@@ -289,18 +205,14 @@ Fact = (
     | Cancelled
     | Ticked
     | Estimated
+    | UserFact
 )
 Decision = Launch | Stop | Pause | Close | Finish | EndRun
 Record = Fact | Decision
 Entry = tuple[Fact, tuple[Decision, ...]]
 
-_FACTS = {
-    c.__name__: c
-    for c in (
-        *(Started, Suggested, Resumed, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked),
-        Estimated,
-    )
-}
+_OWN = (Started, Suggested, Resumed, Began, Reported, Checkpointed, Noted, Ended, Lost, Cancelled, Ticked, Estimated)
+_FACTS: dict[str, type[Any]] = {c.__name__: c for c in (*_OWN, *USER_FACTS)}
 _DECISIONS = {c.__name__: c for c in (Launch, Stop, Pause, Close, Finish, EndRun)}
 _KINDS: dict[str, type[Any]] = {**_FACTS, **_DECISIONS}
 _FIELDS = {name: tuple(f.name for f in fields(kind)) for name, kind in _KINDS.items()}
@@ -315,7 +227,7 @@ def to_json(record: Record) -> dict[str, Any]:
         value = getattr(record, key)
         if value.__class__ is tuple:  # texts
             value = list(value) or None
-        if value is None or value == "" or (value == {} and key not in _MAY_BE_NONE[name]):
+        if value is None or value == "" or value is False or (value == {} and key not in _MAY_BE_NONE[name]):
             continue
         out[key] = value if value.__class__ is str else encoded(value)
     return out
@@ -466,6 +378,8 @@ def _reading() -> dict[str, tuple[type[Any], tuple[tuple[str, Any, frozenset[typ
                 default = None
             elif text == "str" or text.startswith("Sequence"):
                 default = "" if text == "str" else ()
+            elif text == "bool":
+                default = False
             keys.append((spec.name, default, _classes(text, spec.name)))
         table[name] = (kind, tuple(keys))
     return table
@@ -477,6 +391,8 @@ def _classes(text: str, name: str) -> frozenset[type]:
         return frozenset({int, float, str, bool, list, dict, type(None)})
     if text.startswith("Sequence"):
         return _TEXTS
+    if text == "bool":
+        return frozenset({bool})
     found: set[type] = {type(None)} if "None" in text else set()
     for word, classes in (("Mapping", {dict}), ("Params", {dict}), ("float", {float, int, bool})):
         if text.startswith(word):
@@ -486,7 +402,7 @@ def _classes(text: str, name: str) -> frozenset[type]:
 
 _TEXTS = frozenset({tuple})
 """The class of a field that holds texts, in a list in JSON."""
-_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "until", "source", "source_interval"})
+_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "revision", "until", "source", "source_interval"})
 """Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())
 _NOTHING: dict[str, Any] = {}

@@ -13,11 +13,14 @@ from typing import Protocol
 
 from raydrive.core import records
 from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
-from raydrive.core.search.protocol import Sampler
-from raydrive.core.search.trial_record import GAIN, Continuation, Suggestion, TrialRecord
+from raydrive.core.search.protocol import PatientSampler
+from raydrive.core.search.trial_record import GAIN, Continuation, Later, Suggestion, TrialRecord
+from raydrive.core.sweep.edits import sampler_now
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.sweep.user_changes import GIVEN
+from raydrive.core.user_facts import Edited
 
-Answer = Suggestion | Continuation | None
+Answer = Suggestion | Continuation | Later | None
 """What a sampler answers; None: nothing is left to try."""
 
 
@@ -72,7 +75,12 @@ class DecisionLoop:
     """
 
     def __init__(
-        self, sweep: Sweep, sampler: Sampler, runner: TrialRunner, writer: Writer | None, now: Callable[[], float]
+        self,
+        sweep: Sweep,
+        sampler: PatientSampler,
+        runner: TrialRunner,
+        writer: Writer | None,
+        now: Callable[[], float],
     ) -> None:
         self.sweep = sweep
         self.sampler = sampler
@@ -80,21 +88,53 @@ class DecisionLoop:
         self.writer = writer
         self._now = now
 
-    def judge(self, facts: Iterable[Fact]) -> Batch:
-        """Folds facts, asks a cheap sampler for what the judge then wants, and returns what to write and do."""
+    def judge(self, facts: Iterable[Fact], *, more: bool = False) -> Batch:
+        """Folds facts, asks a cheap sampler for what the judge then wants, and returns what to write and do.
+
+        Args:
+            facts: What happened.
+            more: Whether further facts have happened already: they are judged first, and may be an edit of the space.
+        """
         batch = Batch()
         for fact in facts:
             self._judge_one(fact, batch)
-        if self.sampler.cheap:
-            while self.wants_answer:
-                for fact in self.suggested(*self.question(self.sweep.history)()):
-                    self._judge_one(fact, batch)
+            if isinstance(fact, Edited) and "sampling" in fact.patch:
+                self.sampler = self.made_sampler()
+        while not more and (answer := self._next()):
+            for fact in answer:
+                self._judge_one(fact, batch)
         return batch
+
+    def _next(self) -> tuple[Fact, ...]:
+        """What is to be trained now, by a user or a cheap sampler; empty when nothing is."""
+        if self.sweep.free_slots and (given := self.given()) is not None:
+            return (given,)
+        return self._asked() if self.sampler.cheap else ()
+
+    def _asked(self) -> tuple[Fact, ...]:
+        return self.suggested(*self.question(self.sweep.history)()) if self.wants_answer else ()
+
+    def made_sampler(self) -> PatientSampler:
+        """Returns a sampler for the configuration of the run as it is now.
+
+        Raises:
+            UserCodeError: If a sampling of the user's cannot build it.
+        """
+        return sampler_now(self.sweep.config, self.sweep.warm_start, edits=self.sweep.steering.resampled)
+
+    def given(self) -> Suggested | None:
+        """Returns the next trial as a fact, where a user gave its configuration."""
+        given = self.sweep.next_given
+        if given is None:
+            return None
+        params = {**given.params, **dict.fromkeys(self.sweep.config.rules.parameters, 0)}
+        return Suggested(self._now(), len(self.sweep.trials), params, GIVEN, given.details)
 
     @property
     def wants_answer(self) -> bool:
         """Whether the sampler is to be asked what to train now."""
-        return self.sweep.free_slots > 0 or self.sweep.may_continue
+        sweep = self.sweep
+        return (sweep.free_slots > 0 and sweep.next_given is None) or sweep.may_continue
 
     def question(self, history: Sequence[TrialRecord]) -> Callable[[], tuple[int, Answer]]:
         """Returns what asks the sampler, in any thread, and returns the number of the next trial and the answer.
@@ -110,7 +150,12 @@ class DecisionLoop:
         return lambda: (number, go_on(history))
 
     def suggested(self, number: int, answer: Answer) -> tuple[Fact, ...]:
-        """Returns what a sampler answered, as facts; what its model expects of further trials comes first."""
+        """Returns what a sampler answered, as facts; what its model expects of further trials comes first.
+
+        None where it waits for a trial that runs.
+        """
+        if isinstance(answer, Later):
+            return ()
         now = self._now()
         if answer is None:
             return (Suggested(now, number, None),)
@@ -165,8 +210,8 @@ class DecisionLoop:
             StorageError: If the journal cannot be written.
         """
         self._step(facts)
-        while self.wants_answer:
-            self._step(self.suggested(*self.question(self.sweep.history)()))
+        while facts := (self._next() or self._asked()):
+            self._step(facts)
 
     def _step(self, facts: Iterable[Fact]) -> None:
         batch = self.judge(facts)

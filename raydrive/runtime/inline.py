@@ -170,7 +170,7 @@ class InlineRunner:
         files.parent.mkdir(parents=True)
         (folder / STAGED / f"{name}{wire.SAVED}").rename(files)
         kept = {(each.source, each.resume_from) for each in self._queue}  # other trials go on from them
-        for old in numbers[: -self._config.trial.keep_checkpoints]:
+        for old in numbers[: max(0, len(numbers) + 1 - self._config.trial.keep_checkpoints)]:
             if (int(folder.name), str(old)) not in kept:
                 shutil.rmtree(root / f"{old:05d}")
         return str(number)

@@ -52,8 +52,11 @@ class DriverActor:
     def __init__(
         self, uri: str, limits: Mapping[str, Any] | None = None, secrets: Mapping[str, str] | None = None
     ) -> None:
+        from raydrive.core.notices.rules import WEBHOOK  # lazy: raydrive.core.notices.rules, 0.005 s
         from raydrive.runtime.driver import actor_factory  # lazy: ray, 0.4 s
 
+        own = dict(secrets or {})
+        webhook, secrets = own.pop(WEBHOOK, ""), own
         # The first trial actor starts while this one imports its work.
         factory = actor_factory.prestart_first_actor(uri, TrialActor, secrets)
 
@@ -61,7 +64,7 @@ class DriverActor:
 
         host = own_actor.OwnActor()
         pools = pool_factory.PoolFactory(uri, TrialActor, host.handle, factory, secrets)
-        self._work = driver.Driver(uri, limits, pools, host)
+        self._work = driver.Driver(uri, limits, pools, host, secrets, webhook)
         gc.freeze()
 
     async def start(self) -> int:
@@ -75,6 +78,10 @@ class DriverActor:
     async def cancel(self, trial: int | None, why: str) -> bool:
         """Ends one trial, or the whole run."""
         return await self._work.cancel(trial, why)
+
+    async def steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Records what a user asks for."""
+        return await self._work.steer(request)
 
     async def interrupt(self, grace_s: float | None = None) -> None:
         """Ends the training processes but not the run."""

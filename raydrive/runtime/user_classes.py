@@ -12,7 +12,7 @@ import importlib
 import pickle
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -208,12 +208,33 @@ def with_classes(config: RunConfig, layout: RunLayout, cache: Path) -> RunConfig
         UserCodeError: If a class cannot be loaded, or does not take the recorded parameters.
         StorageError: If the run's code cannot be read.
     """
-    if not needs_classes(config):
-        return config
+    return class_filler(config, layout, cache)(config) if needs_classes(config) else config
+
+
+def class_filler(config: RunConfig, layout: RunLayout, cache: Path) -> Callable[[RunConfig], RunConfig]:
+    """Returns what puts the objects of a run's own classes in the place of their records. Executes the run's code.
+
+    Args:
+        config: The recorded configuration of the run.
+        layout: The run.
+        cache: As for ``run_classes``.
+
+    Raises:
+        UserCodeError: If its code cannot be loaded; what is returned raises it for records that a class does not take.
+        StorageError: If the run's code cannot be read.
+    """
+
+    def filled_in(recorded: RunConfig) -> RunConfig:
+        try:
+            return classes.filled_in(recorded)
+        except ConfigError as error:
+            raise UserCodeError(f"the run's own classes cannot be loaded: {'; '.join(error.lines())}") from error
+
     try:
-        return run_classes(config, layout, cache).filled_in(config)
+        classes = run_classes(config, layout, cache)
     except ConfigError as error:
         raise UserCodeError(f"the run's own classes cannot be loaded: {'; '.join(error.lines())}") from error
+    return filled_in
 
 
 def record_failure(layout: RunLayout, error: RaydriveError) -> None:

@@ -27,11 +27,16 @@ def refusal(allowed: str, fix: str = "") -> PydanticCustomError:
     return PydanticCustomError("raydrive", "{allowed}", {"allowed": allowed, "fix": fix})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Check(BeforeValidator):
-    """A check that says in JSON Schema what it accepts."""
+    """A check that says in JSON Schema what it accepts.
 
-    accepts: dict[str, Any] = field(default_factory=dict, compare=False)
+    Each is equal to itself only: ``typing`` takes equal annotations for one, and a function may be in several checks.
+    """
+
+    accepts: dict[str, Any] = field(default_factory=dict)
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
         return dict(self.accepts)

@@ -13,8 +13,10 @@ from raydrive.core.byte_amounts import ALLOWED, bytes_of
 from raydrive.core.config.option_words import FORMS
 from raydrive.core.config.run_rules import SCHEMAS
 from raydrive.core.config.stdout_metrics import pattern_problem
+from raydrive.core.config.tracker_settings import TRACKERS, tracking_of
 from raydrive.core.config.trial_environment import TOOLS
 from raydrive.core.config.trial_spec import LEAST_LOG_LIMIT, RAY_IN_TRIALS, STRATEGIES
+from raydrive.core.errors import ConfigError
 from raydrive.settings.fields import (
     Amount,
     Check,
@@ -94,6 +96,36 @@ def _flags(value: Any) -> str:
     return {"true": "on", "false": ""}.get(word, word)
 
 
+def _track(value: Any) -> Any:
+    """Trackers by name, each with its settings."""
+    try:
+        return tracking_of(value)
+    except ConfigError as error:
+        first = error.problems[0]
+        raise refusal(first.allowed, f"{first.where}: found {first.found}. {first.fix}".strip()) from None
+
+
+TRACK_SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        name: {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": [settings[0]],
+                    "properties": {key: {"type": "string"} for key in settings},
+                },
+            ]
+        }
+        for name, settings in TRACKERS.items()
+    },
+}
+"""What ``track`` accepts, as JSON Schema."""
+
+
 class ResourceKeys(Section):
     """``raydrive.resources``: what a trial reserves on the cluster."""
 
@@ -141,6 +173,8 @@ class OwnKeys(Section):
     environment_file: Text | None = None
     """A conda or requirements file instead of ``trial.environment``."""
     allow_pip_install: bool | None = None
+    track: Annotated[dict[str, Any], Check(_track, accepts=TRACK_SCHEMA)] | None = None
+    """Trackers that follow the run live."""
     preload: list[Text] | None = None
     grace_s: Amount | None = None
     reuse_actors: bool | None = None
@@ -160,6 +194,12 @@ class OwnKeys(Section):
     """What ends the run before its trials are used up."""
     on_oom: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["on_oom"]))] = None
     """What becomes of a trial that runs out of memory."""
+    points: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["points"]))] = None
+    """Configurations to try first."""
+    notify: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["notify"]))] = None
+    """Whom the run tells of its end and of new bests."""
+    repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None
+    """How often a configuration is tried, with different seeds."""
     population: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["population"]))] = None
     """Population based training: trials go on from checkpoints of better ones, with other hyperparameters."""
     storage_patience_s: Seconds | None = None

@@ -399,6 +399,20 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto
     return gone
 
 
+def remove_all(layout: RunLayout, trial: int) -> None:
+    """Deletes all checkpoints of a trial that is over.
+
+    Args:
+        layout: The run.
+        trial: Number of the trial.
+
+    Raises:
+        StorageError: If the storage cannot be read or written.
+    """
+    for _, folder in _folders(layout, trial):
+        _remove(folder)
+
+
 def _remove(folder: Folder) -> None:
     folder.delete(MANIFEST)  # first: a reader must never see a manifest of files that are being deleted
     folder.delete_tree()

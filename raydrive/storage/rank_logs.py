@@ -233,8 +233,8 @@ def last_rank_logs(layout: RunLayout, trial: int, attempt: int, most: int, log_l
     return _text(logs)
 
 
-def last_lines(layout: RunLayout, trial: int, attempt: int) -> list[str]:
-    """Returns the last lines of an attempt's log, ``TAIL_LINES`` at most; where it has several, of all of them.
+def last_lines(layout: RunLayout, trial: int, attempt: int, most: int = TAIL_LINES) -> list[str]:
+    """Returns the last lines of an attempt's log, so many at most; where it has several, of all of them.
 
     Raises:
         StorageError: If a log cannot be read.
@@ -243,7 +243,7 @@ def last_lines(layout: RunLayout, trial: int, attempt: int) -> list[str]:
         text = last_rank_logs(layout, trial, attempt, TAIL_BYTES)
     else:
         text = read_log(layout, trial, attempt, -TAIL_BYTES)[0].decode("utf-8", "replace")
-    return text.strip().splitlines()[-TAIL_LINES:]
+    return text.strip().splitlines()[-most:]
 
 
 def _text(logs: RankLogs) -> str:

@@ -38,6 +38,7 @@ from raydrive.storage.folder.open import open_folder
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RUN_ID = re.compile(r".+-(\d{8}-\d{6})-[0-9a-f]{4,}")
 _CONFIG, _DRIVER, _HERITAGE, _CLASSES = "config.json", "driver.json", "heritage.jsonl", "classes.json"
+_TRACKERS = "trackers"
 LONGEST_EXPERIMENT = 100
 """Characters of an experiment's name; a run's id is longer by date, time and a number, and has to be a file's name."""
 LOG_NAME = "log.txt"
@@ -281,6 +282,22 @@ class RunLayout:
         """
         # Empty: a store that shows a blob before its content (``arrow.py``); the next moment it has some.
         return self.folder.read_or_none(_DRIVER) or self.folder.read_or_none(_DRIVER) or None
+
+    def write_tracker(self, name: str, data: bytes) -> None:
+        """Overwrites how far a tracker was told of the run.
+
+        Raises:
+            StorageError: If it cannot be written.
+        """
+        self.folder.child(_TRACKERS).write_whole(f"{name}.json", data, durable=False)
+
+    def read_tracker(self, name: str) -> bytes | None:
+        """Returns how far a tracker was told of the run, None if it never was.
+
+        Raises:
+            StorageError: If it cannot be read.
+        """
+        return self.folder.child(_TRACKERS).read_or_none(f"{name}.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class RunReader:
 
     def __init__(self, layout: RunLayout) -> None:
         self.layout = layout
-        self.config, self.warm_start = read_given(layout)
+        self.given, self.warm_start = read_given(layout)
+        """``given`` is the configuration that the run was submitted with."""
         self.generation = 0
         """Raised when entries that were read turned out not to count: all that was made of them is void."""
         self.ask_driver: Callable[[RunLayout], Heartbeat] | None = None
@@ -94,6 +95,11 @@ class RunReader:
         return self.layout.uri
 
     @property
+    def config(self) -> RunConfig:
+        """The configuration of the run as its edits left it."""
+        return self.sweep.config
+
+    @property
     def lineage(self) -> Lineage:
         """The earlier runs it was warm-started from, and the trials of theirs that go on here."""
         return self.config.lineage
@@ -106,7 +112,7 @@ class RunReader:
 
     def begin(self) -> None:
         """Forgets all that was folded; for subclasses that fold more than the sweep."""
-        self.sweep = Sweep(self.config, self.warm_start)
+        self.sweep = Sweep(self.given, self.warm_start)
         """The run as far as its journal has been read."""
 
     def fold(self) -> None:
@@ -142,6 +148,11 @@ class RunReader:
                 self.generation += 1
                 self._begin()
         return (self.generation, self.entries, self.damage) != before
+
+    def begin_anew(self) -> None:
+        """Forgets all that was read; the next ``refresh`` reads it again."""
+        self.generation += 1
+        self._begin()
 
     def _read_on(self) -> None:
         if self._nonsense:
@@ -186,8 +197,7 @@ class RunReader:
             StorageError: If the storage cannot be read or written.
         """
         cut(self.layout, entries)
-        self.generation += 1
-        self._begin()
+        self.begin_anew()
         self.refresh()
 
     # ------------------------------------------------------------------ how it goes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from raydrive.core.config.install_commands import throws_away
@@ -15,6 +16,7 @@ from raydrive.core.space.search_space import Space
 from raydrive.settings.keys import MetricKeys, OwnKeys
 from raydrive.sweepfile.inputs_outputs import DataMapping, Inputs, Outputs
 from raydrive.sweepfile.schema import ObjectiveKeys, SweepKeys
+from raydrive.trackers.places import with_absolute_paths
 
 DEFAULT_TIMEOUT_S = 5_184_000.0
 """60 days, v2's documented default of ``limits.timeout``."""
@@ -31,16 +33,17 @@ def metric_of(keys: ObjectiveKeys) -> Metric:
     return Metric(name=keys.primary_metric, goal=PrimaryMetricGoal.from_str(keys.goal), value=keys.value or BEST)
 
 
-def limits_of(keys: SweepKeys, own: OwnKeys, space: Space) -> Limits:
+def limits_of(keys: SweepKeys, own: OwnKeys, space: Space, times: int = 1) -> Limits:
     """Returns the limits, with those below ``raydrive``.
 
     Args:
         keys: The file.
         own: Its settings below ``raydrive``.
         space: The search space, whose size is the limit of a grid that names none.
+        times: How often a configuration may be tried.
     """
     given = keys.limits
-    total = (given.max_total_trials if given else None) or space.size or 0
+    total = (given.max_total_trials if given else None) or (space.size or 0) * times
     return Limits(
         max_total_runs=total,
         max_concurrent_runs=(given.max_concurrent_trials if given else None) or total,
@@ -57,6 +60,7 @@ def trial_of(
     inputs: Inputs,
     outputs: Outputs,
     mapping: DataMapping,
+    base: Path,
     environment: TrialEnvironment | None = None,
 ) -> TrialSpec:
     """Returns what a trial runs; not what it reserves.
@@ -67,6 +71,7 @@ def trial_of(
         inputs: What ``${{inputs.x}}`` stand for.
         outputs: What ``${{outputs.x}}`` stand for.
         mapping: What names of data stand for.
+        base: Folder that relative paths start from.
         environment: What is built on each node; None = nothing.
     """
     variables = {**(keys.trial.environment_variables or {}), **(own.environment_variables or {})}
@@ -88,6 +93,7 @@ def trial_of(
         flag_style=own.flags or "",
         flatten=own.flatten or False,
         style=own.style or "",
+        track=with_absolute_paths(own.track or {}, base),
         unused_ok=tuple(own.unused_ok or ()),
         metrics=_printed(own.metrics),
         **_given(

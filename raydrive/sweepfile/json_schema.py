@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from raydrive.core.early_stopping.halving_policy import MODES
 from raydrive.core.early_stopping.policies import policy_keys
 from raydrive.core.space.expressions import field_names
 from raydrive.core.space.parsing import EXPRESSIONS, LOG_RANGE
@@ -89,9 +90,16 @@ def _short(given: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+_POLICY_VALUES: dict[str, dict[str, Any]] = {"mode": {"enum": list(MODES)}, "restart": {"type": "boolean"}}
+"""Values of keys of policies that are no numbers."""
+
+
 def _early_termination() -> dict[str, Any]:
     kinds = policy_keys()
-    forms = [_form(name, {key: _NUMBER for key in keys}, required) for name, (keys, required) in kinds.items()]
+    forms = [
+        _form(name, {key: _POLICY_VALUES.get(key, _NUMBER) for key in keys}, required)
+        for name, (keys, required) in kinds.items()
+    ]
     known = [*kinds, "default", "no_termination"]
     names = [{"enum": list(kinds)}, *({"type": "string", "pattern": any_case(name)} for name in known)]
     return {"anyOf": [*forms, *names, *_user_forms(POLICIES), {"type": "null"}], "default": None}

@@ -47,6 +47,7 @@ from raydrive.sweepfile.checks.lengths import long_texts
 from raydrive.sweepfile.checks.warnings_for_users import azure_notes, installing, unused_notes, yaml11_notes
 from raydrive.sweepfile.config_parts import limits_of, metric_of, tags_of, trial_of
 from raydrive.sweepfile.earlier_runs import read_children, read_parents
+from raydrive.sweepfile.edits.points import with_points
 from raydrive.sweepfile.inputs_outputs import (
     DataMapping,
     check_script,
@@ -65,8 +66,11 @@ from raydrive.sweepfile.spellings import with_canonical_limits
 from raydrive.sweepfile.user_types import masked, places
 from raydrive.sweepfile.variables import confidential_notes, read_sources
 
-_OPTIONS = ("type", "rule", "algorithm", "initial_points", "points_to_evaluate")
+_NUMBERS = ("initial_points", "max_intervals", "min_intervals")
+_OPTIONS = ("type", "rule", "algorithm", "points_to_evaluate", "fidelity", *_NUMBERS)
 """Keys of ``sampling_algorithm`` that the sampling itself checks."""
+OWN_SEEDS = "raydrive.repeats"
+"""Where a file has the parameter that trials get beside those of its search space."""
 _EXPONENTS = {10: 2.302585093, 2: 0.693147181}
 
 
@@ -171,7 +175,7 @@ class _Reader:
         given = self._mapping("raydrive").get("resume_child_runs")
         children = read_children(given, self.root, self.base, self.problems)
         reserved, distribution = self._reserved(keys)
-        rules = self._rules(self._mapping("raydrive"))
+        rules = self._rules(self._mapping("raydrive"), None if sampling is None else sampling.space)
         if keys is None or self.problems or sampling is None:
             return None
         own = keys.raydrive or OwnKeys()
@@ -183,9 +187,9 @@ class _Reader:
                 metric=metric_of(keys.objective),
                 sampling=sampling,
                 policy=policy,
-                limits=limits_of(keys, own, sampling.space),
+                limits=limits_of(keys, own, sampling.space, rules.repeats.max if rules.repeats is not None else 1),
                 trial=replace(
-                    trial_of(keys, own, inputs, outputs, mapping, environment),
+                    trial_of(keys, own, inputs, outputs, mapping, self.base, environment),
                     resources=reserved,
                     distribution=distribution,
                     secrets=secrets,
@@ -199,10 +203,7 @@ class _Reader:
             return None
         if self._reaches_nothing(config.trial, sampling.space, source):
             return None
-        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
-        self.notes += [*unused_notes(config.trial, sampling.space.expressions), *yaml11_notes(self.root)]
-        self.notes += quoted_notes(keys.trial.command, sampling.space)
-        notes = tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
+        notes = self._notes(config)
         submission = Submission(
             config=config,
             source_directory=source,
@@ -213,6 +214,15 @@ class _Reader:
         )
         place = RunPlace(storage=own.storage, address=own.address, plain_ray=own.plain_ray)
         return Loaded(submission=submission, settings=place, warnings=notes)
+
+    def _notes(self, config: RunConfig) -> tuple[str, ...]:
+        """What a user should know, each with its place."""
+        space = config.sampling.space
+        self.notes += [*azure_notes(self.raw), *data_warnings(self.raw), *confidential_notes(self.root)]
+        names = {**space.expressions, **_seeds(self.raw)}
+        self.notes += [*unused_notes(config.trial, names), *yaml11_notes(self.root)]
+        self.notes += quoted_notes(config.trial.command, space)
+        return tuple(f"{self.root.locate(where)}: {where}: {note}" for where, note in self.notes)
 
     def _source(self) -> Path | None:
         code = _dig(self.raw, "trial.code")
@@ -238,11 +248,12 @@ class _Reader:
             self._take(error, _RESERVED)
             return Resources(), ""
 
-    def _rules(self, settings: Mapping[str, Any]) -> RunRules:
+    def _rules(self, settings: Mapping[str, Any], space: Space | None) -> RunRules:
         """What ends the run early, and the like."""
         try:
-            population = with_schedule(settings.get("population"), self.base, "raydrive.population")
-            return RunRules.of({**settings, "population": population}, "raydrive.")
+            given = with_points(settings, self.raw.get("sampling_algorithm"), space, self.base)
+            population = with_schedule(given.get("population"), self.base, "raydrive.population")
+            return RunRules.of({**given, "population": population}, "raydrive.")
         except ConfigError as error:
             self._take(error)
             return RunRules()
@@ -284,8 +295,7 @@ class _Reader:
         options = {key: value for key, value in options.items() if key in _OPTIONS}
         if options.get("rule") is not None:
             options["rule"] = rule
-        if "initial_points" in options:
-            options["initial_points"] = from_text(options["initial_points"])
+        options.update({key: from_text(options[key]) for key in _NUMBERS if key in options})
         try:
             return sampling_of({"type": "random", **options}, space, "sampling_algorithm")
         except ConfigError as error:
@@ -323,7 +333,7 @@ class _Reader:
         if not isinstance(command, str):
             return
         given = self._mapping("inputs"), self._mapping("outputs")
-        known = self._mapping("search_space"), {**given[0], **inputs}, {**given[1], **outputs}
+        known = {**self._mapping("search_space"), **_seeds(self.raw)}, {**given[0], **inputs}, {**given[1], **outputs}
         found = check_references(command, search_space=known[0], inputs=known[1], outputs=known[2])
         wrong, note = installing(command, self._mapping("raydrive"))
         self.problems += [replace(wrong, place=self.root.locate(wrong.where))] if wrong else []
@@ -334,8 +344,8 @@ class _Reader:
         node = self.root.get("trial.command")
         in_file = references(node.raw) if node is not None else ()
         for reference, problem in found:
-            if (
-                reference.scope not in OF_PARAMETERS or known[0]
+            if reference.scope not in OF_PARAMETERS or self._mapping(
+                "search_space"
             ):  # without a search space there is one problem, not many
                 place = self._place_of(reference, order, in_file)
                 self.problems.append(replace(problem, place=place))
@@ -343,9 +353,10 @@ class _Reader:
     def _reaches_nothing(self, spec: TrialSpec, space: Space, source: Path | None) -> bool:
         """Notes parameters that cannot reach the script; whether there are any."""
         found = unflattenable(space, spec.command, flatten=spec.flatten)
-        found += unused_parameters(spec, list(space.expressions), source, yaml=True)
+        found += unused_parameters(spec, [*space.expressions, *_seeds(self.raw)], source, yaml=True)
         if found:
-            self._take(ConfigError(found))
+            own = {f"search_space.{name}": f"{OWN_SEEDS}.parameter" for name in _seeds(self.raw)}
+            self._take(ConfigError(found), own)
         return bool(found)
 
     def _place_of(self, reference: Reference, order: Mapping[int, int], in_file: Sequence[Reference]) -> str:
@@ -410,6 +421,13 @@ _PATHS = {
 """Names of the configuration as a sweep file has them."""
 _RESERVED = {f"resources.{name}": f"raydrive.resources.{name}" for name in ResourceKeys.model_fields}
 """The same for what a trial reserves; Azure ML has ``resources`` of its own."""
+
+
+def _seeds(raw: Mapping[str, Any]) -> dict[str, None]:
+    """The parameter by which repeats of a configuration differ, where there are some."""
+    repeats = _dig(raw, OWN_SEEDS)
+    name = repeats.get("parameter", "seed") if isinstance(repeats, dict) else None
+    return {name: None} if isinstance(name, str) else {}
 
 
 def _dig(raw: Mapping[str, Any], where: str) -> Any:

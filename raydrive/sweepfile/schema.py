@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from raydrive.core.config.given_points import SCHEMA as POINTS
 from raydrive.core.config.trial_spec import DISTRIBUTIONS
 from raydrive.core.errors import did_you_mean
 from raydrive.core.objective import ALLOWED, NAMES, PATTERN, is_objective
@@ -105,6 +106,12 @@ class SamplingKeys(Section):
     """``gp`` or ``tpe``, of ``bayesian``."""
     initial_points: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 1})] = None
     points_to_evaluate: Annotated[Any, _checked_later({"type": "array", "items": {"type": "object"}})] = None
+    points: Annotated[Any, _checked_later(dict(POINTS))] = None
+    """Configurations to try first, whatever the type; the same as raydrive.points."""
+    fidelity: Annotated[Any, _checked_later({"type": "string"})] = None
+    """``intervals``, of ``bayesian``: trials pause, and the model chooses which of them goes on."""
+    max_intervals: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 2})] = None
+    min_intervals: Annotated[Any, _checked_later({"type": ["integer", "string"], "minimum": 1})] = None
     logbase: Any = None
 
 
@@ -153,6 +160,8 @@ def _sampling(value: Any) -> Any:
     """``sampling_algorithm: grid`` is short for an object; ``sobol`` and ``tpe`` are short for an option."""
     if isinstance(value, str):
         value = {"type": value}
+    if isinstance(value, dict) and value.keys() == {"points"}:
+        value = {"type": "random", **value}
     found = split_name(value.get("type")) if isinstance(value, dict) else None
     return value if found is None else {**value, **found[1], "type": found[0]}
 

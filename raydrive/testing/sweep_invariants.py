@@ -40,6 +40,7 @@ from raydrive.core.records import (
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData
+from raydrive.core.user_facts import Edited, Retried, RunPaused, StopAsked
 
 SENDERS = frozenset({"policy", "timeout", "user", "run", BY_PAUSE})
 
@@ -76,6 +77,8 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "exhausted": sweep.exhausted,
         "epoch": sweep.epoch,
         "reports": sweep.reports,
+        "steering": repr(sweep.steering),
+        "config": repr(sweep.config.to_json()),
         "wanted": (sweep.free_slots, sweep.may_continue),
         "due_at": sweep.due_at,
         "changes": _plain(sweep.changes),
@@ -121,28 +124,34 @@ def check_journal(config: RunConfig, lines: Iterable[str | bytes], warm_start: W
 
 def _wrong_with_run(sweep: Sweep) -> list[str]:
     numbers = [trial.number for trial in sweep.open_trials]
+    steering = sweep.steering
+    edited = steering.revision > 0  # limits may have been lowered below what there is
     limits, total, paused = sweep.limits, len(sweep.trials), len(sweep.paused_trials)
     rules = {
         f"{len(numbers)} trials are open, {limits.max_concurrent_runs} are allowed": (
-            len(numbers) <= max(limits.max_concurrent_runs, sweep.config.limits.max_concurrent_runs)
+            edited or len(numbers) <= max(limits.max_concurrent_runs, sweep.config.limits.max_concurrent_runs)
         ),
         f"{total} trials, {limits.max_total_runs} are allowed": (
-            total <= max(limits.max_total_runs, sweep.config.limits.max_total_runs)
+            edited or total <= max(limits.max_total_runs, sweep.config.limits.max_total_runs)
         ),
         f"open trials are out of order: {numbers}": numbers == sorted(numbers),
         f"{sweep.count} closed, {len(numbers)} open and {paused} paused trials are not {total}": (
             sum(sweep.count.values()) + len(numbers) + paused == total
         ),
         "over, with open trials": not (sweep.finished and numbers),
-        "ending or over, with paused trials": not (paused and (sweep.finished or sweep.ending)),
+        "ending or over, with paused trials": not (paused > len(steering.retries) and (sweep.finished or sweep.ending)),
+        "a trial is to be tried again, and is not paused": {*steering.retries}
+        <= {t.number for t in sweep.paused_trials},
         "over in a state that is none": sweep.finished is None or sweep.finished.state in TERMINAL,
         "over without a reason": sweep.finished is None or bool(sweep.finished.why),
         "ending without a reason": sweep.ending is None or bool(sweep.ending.why),
         "ending, and an open trial was not stopped": not sweep.ending or all(t.stop_by for t in sweep.open_trials),
         "wants trials it must not launch": 0 <= sweep.free_slots <= max(0, limits.max_concurrent_runs - len(numbers)),
-        "wants trials though it ends": not (sweep.free_slots and (sweep.ending or sweep.finished or sweep.exhausted)),
+        "wants trials though it ends": not (sweep.free_slots and (sweep.ending or sweep.finished)),
+        "wants trials of a space without any": not (sweep.free_slots and sweep.exhausted and not steering.given),
+        "wants trials though it pauses": not (sweep.free_slots and steering.paused),
         "neither over, nor anything open, nor anything wanted": bool(
-            not sweep.epoch or sweep.finished or numbers or sweep.free_slots or sweep.may_continue
+            not sweep.epoch or sweep.finished or numbers or sweep.free_slots or sweep.may_continue or steering.paused
         ),
     }
     return [text for text, holds in rules.items() if not holds]
@@ -169,6 +178,8 @@ def _wrong_with_best(sweep: Sweep) -> list[str]:
 
 def _wrong_with_trial(sweep: Sweep, number: int, trial: Trial) -> list[str]:
     is_open = any(other is trial for other in (*sweep.open_trials, *sweep.paused_trials))
+    again = any(isinstance(one.fact, Retried) and one.fact.trial == number for one in sweep.steering.log)
+    waits = number in sweep.steering.retries
     ends = trial.failures + trial.losses + trial.ooms + trial.pauses
     between = trial.state in TERMINAL or trial.state == PAUSED
     rules = {
@@ -176,11 +187,11 @@ def _wrong_with_trial(sweep: Sweep, number: int, trial: Trial) -> list[str]:
         f"is {trial.state}, but listed as {'open' if is_open else 'closed'}": trial.open == is_open,
         f"is in the unknown state {trial.state}": trial.state in TERMINAL | {RUNNING, PAUSED, records.QUEUED},
         "is paused without a reason, or an attempt of it is under way": trial.state != PAUSED
-        or (trial.why != "" and trial.pause is not None and not trial.stop_by and trial.launch is None),
+        or (trial.why != "" and (waits or trial.pause is not None) and not trial.stop_by and trial.launch is None),
         f"is {trial.state}, but listed otherwise": (trial.state == PAUSED)
         == any(other is trial for other in sweep.paused_trials),
         f"failed {trial.failures}, was lost {trial.losses} and paused {trial.pauses} times, attempt {trial.attempt}": (
-            ends <= trial.attempt if between else ends == trial.attempt - 1
+            ends <= trial.attempt if again or between else ends == trial.attempt - 1
         ),
         "is closed without a time or a reason": trial.open or (trial.ended_at is not None and trial.why != ""),
         "is open with an end": not trial.open or trial.ended_at is None,
@@ -197,7 +208,8 @@ def _wrong_with_trial(sweep: Sweep, number: int, trial: Trial) -> list[str]:
 def _wrong_with_decisions(sweep: Sweep, fact: Fact, decisions: tuple[Decision, ...]) -> list[str]:
     """What is wrong with decisions, given the sweep before their fact."""
     wrong = []
-    ending = sweep.ending is not None and not (isinstance(fact, records.Started) and fact.limits)
+    reopens = isinstance(fact, records.Started) and (fact.limits or sweep.steering.reopens)
+    ending = sweep.ending is not None and not reopens
     closed = set()
     for place, decision in enumerate(decisions):
         match decision:
@@ -207,18 +219,21 @@ def _wrong_with_decisions(sweep: Sweep, fact: Fact, decisions: tuple[Decision, .
                 again = isinstance(fact, Ended | Lost) and known is not None and decision.attempt == known.attempt + 1
                 chosen = isinstance(fact, Resumed) and decision.trial == fact.trial
                 pauses = known is not None and (known.state == PAUSED or known.stop_by == BY_PAUSE)
+                pauses = pauses or (isinstance(fact, Retried) and decision.trial == fact.trial)
                 promoted = pauses and bool(decision.why)
                 if not (first or again or chosen or promoted):
                     wrong.append(f"{decision} does not follow from a suggestion or the end of an attempt")
-                if ending or (known is not None and known.stop_by not in ("", BY_PAUSE)):
+                is_over = known is not None and known.open and known.stop_by not in ("", BY_PAUSE)
+                if ending or is_over:
                     wrong.append(f"{decision} while the run or the trial is ending")
             case Stop():
                 known = sweep.trials[decision.trial]
-                ends_again = known.stop_by == BY_PAUSE and decision.by in ("user", "run")
-                stopped = known.stop_by and not ends_again
+                by_user = decision.by == "policy" and isinstance(fact, StopAsked)
+                ends_again = known.stop_by == BY_PAUSE and (by_user or decision.by in ("user", "run"))
+                stopped = bool(known.stop_by and not ends_again)
                 if not known.open or stopped or known.attempt != decision.attempt or not decision.why:
                     wrong.append(f"{decision} of a trial that is over or stopped already, or without a reason")
-                if decision.by == BY_PAUSE and not isinstance(fact, Reported | Checkpointed):
+                if decision.by == BY_PAUSE and not isinstance(fact, Reported | Checkpointed | RunPaused | Edited):
                     wrong.append(f"{decision} does not follow from a report or a checkpoint")
             case Pause():
                 known = sweep.trials[decision.trial]

@@ -18,6 +18,7 @@ from raydrive import (
     RandomParameterSampling,
     Resources,
     ScriptRunConfig,
+    SuccessiveHalvingPolicy,
     TruncationSelectionPolicy,
     Workspace,
     uniform,
@@ -53,6 +54,7 @@ def problems_of(**options: Any) -> list[str]:
         ("MedianStoppingPolicy", MedianStoppingPolicy()),
         ({"type": "bandit", "slack_factor": 0.1, "delay_evaluation": 5}, BanditPolicy(1, 0.1, None, 5)),
         ({"type": "truncation_selection", "truncation_percentage": 20}, TruncationSelectionPolicy(20)),
+        ({"type": "successive_halving", "max_intervals": 48}, SuccessiveHalvingPolicy(max_intervals=48)),
         (BanditPolicy(slack_amount=0.2), BanditPolicy(slack_amount=0.2)),
         ("none", NoTerminationPolicy()),
         (None, NoTerminationPolicy()),
@@ -134,7 +136,8 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
     [
         (
             {"policy": "median_stoping"},
-            "policy.type: found 'median_stoping'; allowed: bandit, median_stopping, truncation_selection, none. "
+            "policy.type: found 'median_stoping'; allowed: bandit, median_stopping, truncation_selection, "
+            "successive_halving, none. "
             "Did you mean 'median_stopping'?",
         ),
         (

@@ -1,6 +1,6 @@
 """The chaos loop: runs under faults at random instants, each judged afterwards from its storage alone.
 
-    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl] [--gangs]
+    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl] [--gangs | --halving]
 
 One Ray cluster of several raylets serves all seeds. A seed gives the faults and their instants; what they hit depends
 on the timing of the machine, so that a seed that finds something is not bound to find it again.
@@ -34,6 +34,7 @@ from raydrive import (
     RandomParameterSampling,
     Resources,
     Run,
+    SuccessiveHalvingPolicy,
     Workspace,
     uniform,
 )
@@ -54,6 +55,7 @@ KINDS = (
 def train(params: dict[str, Any]) -> None:
     """Logs a curve, and goes on from its checkpoint where it was killed."""
     run = Run.get_context()
+    run.tag("raylet", os.environ.get("RAY_RAYLET_PID", ""))
     begin = 0
     if run.resume_from is not None:
         begin = json.loads((Path(run.resume_from) / "state.json").read_text())["interval"]
@@ -88,15 +90,16 @@ def train_part(params: dict[str, Any]) -> None:
             run.save_checkpoint(folder, sharded=True)
 
 
-def submit(storage: str, seed: int, gangs: bool = False) -> HyperDriveRun:
+def submit(storage: str, seed: int, gangs: bool = False, halving: bool = False) -> HyperDriveRun:
     """Starts a run that takes some ten seconds when nothing happens to it."""
+    promotes = SuccessiveHalvingPolicy(min_intervals=2, max_intervals=INTERVALS, reduction_factor=2)
     config = HyperDriveConfig(
         RandomParameterSampling({"x": uniform(0, 1)}),
         "score",
         "maximize",
         TRIALS,
         AT_A_TIME,
-        policy=MedianStoppingPolicy(delay_evaluation=6),
+        policy=promotes if halving else MedianStoppingPolicy(delay_evaluation=6),
         run_config=train_part if gangs else train,
         seed=seed,
         max_attempts=3,
@@ -279,12 +282,12 @@ def groups_left() -> list[str]:
 
 
 def one_seed(
-    raylets: Raylets, folder: Path, storage: Path, seed: int, gangs: bool = False
+    raylets: Raylets, folder: Path, storage: Path, seed: int, gangs: bool = False, halving: bool = False
 ) -> tuple[list[str], dict[str, Any]]:
     """Does one run under faults; returns what is wrong afterwards, and what happened."""
     began = time.monotonic()
     raylets.restore()
-    run = submit(str(storage), seed, gangs)
+    run = submit(str(storage), seed, gangs, halving)
     chaos = Chaos(raylets, folder, run, seed, gangs)
     chaos.go()
     wrong = []
@@ -310,6 +313,8 @@ def one_seed(
             wrong.append(f"trial {trial.number}: its curve is not what was logged: {values}")
         if trial.state == "Completed" and len(values) != INTERVALS:
             wrong.append(f"trial {trial.number}: Completed with {len(values)} of {INTERVALS} intervals")
+    if halving:
+        wrong += wrong_with_halving(run)
     if len(sweep.trials) != TRIALS:
         wrong.append(f"{len(sweep.trials)} trials instead of {TRIALS}")
     summary = {
@@ -320,12 +325,29 @@ def one_seed(
         "attempts": sum(trial.attempt for trial in sweep.trials),
         "losses": sum(trial.losses for trial in sweep.trials),
         "failures": sum(trial.failures for trial in sweep.trials),
+        "pauses": sum(trial.pauses for trial in sweep.trials),
         "states": dict(sweep.count),
         "reports": sweep.reports,
         "acknowledged": len(set(acks)),
         "wrong": wrong,
     }
     return wrong, summary
+
+
+def wrong_with_halving(run: HyperDriveRun) -> list[str]:
+    """What is wrong with a run that pauses and promotes: who trains to the end, who does not, and what is told."""
+    sweep = run.sweep
+    completed = [trial for trial in sweep.trials if trial.state == "Completed"]
+    wrong = [] if completed else ["no trial was trained to its end"]
+    wrong += [f"trial {trial.number} is Paused in a run that is over" for trial in sweep.paused_trials]
+    for trial in sweep.trials:
+        if trial.state == "Canceled" and "successive halving" not in trial.why:
+            wrong.append(f"trial {trial.number} is canceled: {trial.why}")
+        if trial.pauses and trial.state == "Completed" and trial.attempt <= trial.pauses:
+            wrong.append(f"trial {trial.number} went on without a further attempt")
+    if not any(trial.pauses for trial in sweep.trials):
+        wrong.append("no trial was paused")
+    return wrong
 
 
 def say(row: dict[str, Any], record: Path | None) -> None:
@@ -345,6 +367,7 @@ def main() -> int:
     parser.add_argument("--refusal", action="store_true", help="submit to nodes that share no storage first")
     parser.add_argument("--record", type=Path, help="append one JSON line per seed")
     parser.add_argument("--gangs", action="store_true", help="trials over two nodes with two processes each")
+    parser.add_argument("--halving", action="store_true", help="trials that pause and are promoted")
     parser.add_argument("--keep", action="store_true", help="keep the files")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster is taken down in any case
@@ -359,7 +382,7 @@ def main() -> int:
             bad += bool(wrong)
             say({"refusal": wrong}, options.record)
         for seed in range(options.first, options.first + options.seeds):
-            wrong, summary = one_seed(raylets, folder, storage, seed, options.gangs)
+            wrong, summary = one_seed(raylets, folder, storage, seed, options.gangs, options.halving)
             faults.update(summary["faults"])
             bad += bool(wrong)
             say(summary, options.record)

@@ -92,6 +92,8 @@ COMMANDS: list[tuple[str, list[str]]] = [
     ("validate", ["validate", "sweep.yml"]),
     ("compare", ["compare", *RUNS]),
     ("doctor", ["doctor"]),
+    ("explain", ["explain"]),
+    ("explain", ["explain", "limits.timeout"]),
 ]
 ON_A_CLUSTER = {"submit", "resume"}
 """Commands that print the best trial when the run is over; what they print is what ``best`` prints."""

@@ -1,4 +1,4 @@
-"""What people copy from the README runs as it stands there (with fewer trials)."""
+"""What people copy from docs/overview.md runs as it stands there (with fewer trials)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "overview.md").read_text(), flags=re.DOTALL)
 
 
 @pytest.mark.ray
@@ -19,7 +19,7 @@ def test_python_of_the_readme(text: str, cluster: str, storage: str, monkeypatch
     monkeypatch.setenv("RAYDRIVE_STORAGE", storage)
     assert "max_total_runs=20" in text
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(text.replace("max_total_runs=20", "max_total_runs=3"), "README.md", "exec"), names)
+    exec(compile(text.replace("max_total_runs=20", "max_total_runs=3"), "overview.md", "exec"), names)
     run = names["run"]
     assert run.get_status() == "Completed"
     assert len(list(run.get_children())) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -198,6 +199,7 @@ def test_variables_commands_and_old_names(here: Path) -> None:
     target = ComputeTarget.create(None, "gpu", AmlCompute.provisioning_configuration(vm_size="STANDARD_NC6"))
     target.wait_for_completion(show_output=True)
     assert target.get_status().serialize()["provisioningState"] == "Succeeded"
+    target.delete()
 
 
 def test_what_has_no_meaning_here_says_what_to_do(here: Path) -> None:
@@ -348,7 +350,8 @@ def test_a_compute_target_is_missing_once_where_the_code_makes_it_then(tmp_path:
         assert type(space["target"]) is AmlCompute
     assert "made-where-missing" in [target.name for target in ComputeTarget.list(None)]
     space["target"].delete()
-    assert "made-where-missing" not in [target.name for target in ComputeTarget.list(None)]
+    assert [target.name for target in ComputeTarget.list(None)] == ["ray"]
+    assert list(Workspace().compute_targets) == ["ray"]
 
 
 def test_a_compute_target_is_there_where_the_code_does_not_make_it(tmp_path: Path) -> None:
@@ -432,3 +435,68 @@ def test_packages_of_an_environment_are_built_where_the_site_says_so(here: Path)
     ]
     (here / "raydrive.toml").write_text(f'environment_file = "packages.txt"\n{settings}')
     assert requirements(ScriptRunConfig(".", "train.py", environment=of_file)) == ["numpy"]
+
+
+def test_files_and_names_of_a_trial_that_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from raydrive.compat.azureml.core import Run
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(Path(__file__).parents[1] / "formats" / "0.1.0", tmp_path / "storage")
+    monkeypatch.setenv("RAYDRIVE_STORAGE", str(tmp_path / "storage"))
+    workspace = Workspace.from_config()
+    found = next(run for run in workspace.runs() if run.get_best_run_by_primary_metric())
+    best = Run.get(workspace, found.get_best_run_by_primary_metric().id)
+    log, text = "attempt-1/log.txt", "what it printed\n"
+    home = Path(found.layout.trial(best.number).local_path, "attempt-1")
+    home.mkdir(parents=True)
+    (home / "log.txt").write_text(text)
+    for name in (log, f"/{log}", f"./{log}"):
+        assert Path(best.download_file(name, "copy.txt")).read_text() == text
+    for name in ("azureml-logs/70_driver_log.txt", "user_logs/std_log.txt", "logs/azureml/driver.txt"):
+        assert Path(best.download_file(name)).name == Path(name).name
+        assert Path(name).name in [path.name for path in tmp_path.iterdir()]
+    assert len(best.download_files("/attempt-", "below")) == len(best.get_all_logs("all")) >= 1
+    assert best.get_details_with_logs()["logFiles"] == {"log.txt": text}
+    assert (best.name, best.display_name, best.get_tags()) == (best.id, best.id, dict(found.tags))
+    assert list(best.get_children()) == []
+
+
+def test_an_environment_is_saved_loaded_and_given_later(here: Path) -> None:
+    settings = (here / "raydrive.toml").read_text()
+    (here / "raydrive.toml").write_text(f'environments = "uv"\n{settings}')
+    made = Environment("made")
+    packages = made.python.conda_dependencies
+    packages.set_python_version("3.9")
+    packages.add_channel("conda-forge")
+    packages.add_conda_package("scipy=1.7")
+    packages.add_conda_package("numpy")
+    packages.set_pip_requirements(["lightgbm", "xgboost==1.5"])
+    packages.remove_pip_package("XGBoost")
+    packages.remove_conda_package("numpy")
+    packages.set_pip_index_url("https://packages.example/simple")
+    made.environment_variables["LEVEL"] = 3
+    made.save_to_directory("saved")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        made.save_to_directory("saved")
+    loaded = Environment.load_from_directory("saved")
+    assert loaded.name == "saved"
+    script = ScriptRunConfig(".", "train.py")
+    script.run_config.target = "cpu"
+    script.run_config.environment = made
+    spec = config(script, {"x": choice(1)}).config.trial
+    assert spec.environment is not None
+    assert spec.environment.python == "3.9"
+    assert spec.environment.requirements.splitlines() == [
+        "scipy==1.7.*", "--index-url https://packages.example/simple", "lightgbm"
+    ]  # fmt: skip
+    assert loaded.to_build("uv") == spec.environment
+    assert spec.environment_variables["LEVEL"] == "3"
+    assert packages.as_dict()["channels"] == ["conda-forge"]
+    assert packages.get_python_version() == "3.9"
+
+
+def test_names_of_models_and_experiments(here: Path) -> None:
+    assert Model.Framework.SCIKITLEARN == "ScikitLearn"
+    experiment = Experiment(Workspace(), "e")
+    experiment.set_tags({"a": "b"})
+    assert experiment.id == "e"

@@ -35,6 +35,7 @@ from raydrive.core.records import (
     Suggested,
     Ticked,
 )
+from raydrive.core.user_facts import USER_FACTS
 
 FACTS: tuple[type[Any], ...] = (
     Started,
@@ -48,6 +49,7 @@ FACTS: tuple[type[Any], ...] = (
     Lost,
     Cancelled,
     Ticked,
+    *USER_FACTS,
     Estimated,
 )
 DECISIONS: tuple[type[Any], ...] = (Launch, Stop, Pause, Close, Finish, EndRun)
@@ -64,6 +66,7 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "float | None": st.none() | numbers,
     "int": st.integers(0, 2**40),
     "int | None": st.none() | st.integers(-64, 300),
+    "bool": st.booleans(),
     "str": st.text(max_size=12),
     "str | None": st.none() | st.text(min_size=1, max_size=12),
     "Params": mappings,

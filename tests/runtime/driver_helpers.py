@@ -29,8 +29,11 @@ class FakePool:
         epoch: int,
         post: Callable[[Sequence[Fact]], Any],
         record: Callable[[Sequence[Fact]], Awaitable[None]],
+        generation: int = 0,
     ) -> None:
         self.epoch = epoch
+        self.generation = generation
+        """Revision of the edit that its trials run with."""
         self.post = post
         self.record = record
         self.launched: list[Launch] = []
@@ -60,6 +63,10 @@ class FakePool:
 
     def trim(self, needed: int) -> None:
         self.needed.append(needed)
+
+    def reconfigure(self, config: RunConfig, generation: int) -> None:
+        self.generation = generation
+        self.calls.append(f"reconfigure {config.trial.resources.cpus:g}")
 
     def renew(self) -> None:
         self.calls.append("renew")

@@ -14,12 +14,14 @@ from raydrive import context, wire
 from raydrive.context import Run
 from raydrive.core import records
 from raydrive.core.config.run_config import RunConfig
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import StorageError
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Ended
 from raydrive.runtime.inline import TrialStopped, run_inline
 from raydrive.testing.memory import Memory
 from raydrive.testing.runners import RunnerContract, RunResult, Train, function_config
+from raydrive.testing.sweep_invariants import check_journal
 
 
 class TestInlineRunner(RunnerContract):
@@ -254,3 +256,30 @@ def test_what_is_logged_is_checked_and_counted_as_by_a_trial_actor(capfd: pytest
     ]
     assert len(sweep.trials[0].notes) == 3
     assert "logged again for step 1" in capfd.readouterr().err
+
+
+def test_a_function_that_pauses_goes_on_from_the_folder_it_saved(tmp_path: Path) -> None:
+    def train(params: dict[str, Any]) -> None:
+        run, folder = Run.get_context(), tmp_path / "mine"
+        folder.mkdir(exist_ok=True)
+        begin = int((Path(run.resume_from) / "epoch").read_text()) if run.resume_from else 0
+        began.append((params["x"], begin))
+        for epoch in range(begin + 1, 10):
+            (folder / "epoch").write_text(str(epoch))
+            run.report({"score": params["x"] * epoch}, checkpoint=folder)
+
+    began: list[tuple[float, int]] = []
+    memory = Memory()
+    policy = SuccessiveHalvingPolicy(min_intervals=1, max_intervals=9)
+    config = function_config(tuple(1.0 - n / 10 for n in range(9)), policy=policy)
+    sweep = run_inline(config, train, memory, files=tmp_path / "files")
+    check_journal(config, memory.lines)
+    back = [begin for _, begin in began if begin]
+    assert back
+    assert sum(trial.pauses for trial in sweep.trials) > len(back)
+    for trial in sweep.trials:
+        length = sweep.curves.length(trial.number)
+        assert list(sweep.curves.values(trial.number)) == [trial.params["x"] * k for k in range(1, length + 1)]
+    assert COMPLETED in {trial.state for trial in sweep.trials}
+    kept = [len(list(folder.glob("checkpoints/*"))) for folder in (tmp_path / "files").iterdir()]
+    assert set(kept) == {config.trial.keep_checkpoints}

@@ -67,7 +67,7 @@ def a_run(tmp_path: Path, policy: Any, sampling: dict[str, Any] | None = None) -
 def test_a_driver_has_the_real_classes(tmp_path: Path) -> None:
     policy = RecordedPolicy({"type": "classes_of_a_run:Mine", "n": 3})
     layout = a_run(tmp_path, policy, {"type": "classes_of_a_run:Any", "seed": None})
-    config, _, sampler = read_runnable(layout)
+    config, _, sampler, _ = read_runnable(layout)
     assert config.policy.n == 3  # type: ignore[attr-defined]
     assert isinstance(sampler, CheckedSampler)
     assert sampler.ask(0, []) is not None

@@ -66,6 +66,7 @@ EXAMPLES = {
     "flatten": "flatten = true",
     "style": 'style = "absl"',
     "unused_ok": "unused_ok = []",
+    "track": 'track = {mlflow = {uri = "http://localhost:5000"}}',
     "environment_variables": "environment_variables = {OMP_NUM_THREADS = 4}",
     "secrets": 'secrets = {TOKEN = "env:HOME"}',
     "input_mapping": 'input_mapping = {"azureml:iris" = "/data/iris"}',

@@ -99,6 +99,7 @@ def test_what_the_reader_takes_the_schema_takes(keys: dict[str, Any]) -> None:
         {"search_space__lr": {"type": "uniform", "min_value": 0}},
         {"search_space__lr": {"type": "unifrom", "min_value": 0, "max_value": 1}},
         {"early_termination": {"type": "truncation_selection"}},
+        {"early_termination": {"type": "successive_halving", "mode": "half"}},
         {"early_termination": {"type": "bandit", "slack": 0.1}},
         {"trial": {}},
         {"raydrive": {"resources": {"gpu": 1}}},

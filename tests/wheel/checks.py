@@ -33,6 +33,7 @@ MODULES_OF_EXTRAS = (
     "nbclient",
     "nbformat",
     "ipykernel",
+    "textual",
     *("accelerate", "catboost", "keras", "lightgbm", "lightning", "pytorch_lightning", "transformers", "xgboost"),
     *("fsspec", "pandas", "hydra", "omegaconf"),
     "pytest",

@@ -15,6 +15,7 @@ from rich.text import Text
 from raydrive.api.display.text import clock, counts_text, ids_text, number, one_line, params_text, value_text
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING
 from raydrive.core.sweep.state import Trial
+from raydrive.core.views.end_rules import rule_states
 from raydrive.core.views.heartbeat import Heartbeat
 from raydrive.core.views.status import is_interrupted
 from raydrive.core.views.summary import Summary, ranked, seconds_of
@@ -30,6 +31,8 @@ WHY_LINES = 2
 FAILURE_LINES = 6
 """Lines that the reason of a failed trial gets at most; the same reason of another one is told by that one's number."""
 GAP = "  "
+MOST_RULES = 3
+"""So many rules that end the run are shown, of a run that has some."""
 HEADER_MIN = 8
 """Names of parameters are cut to this many columns before a parameter is left out."""
 VALUE_MAX = 28
@@ -137,6 +140,8 @@ class LiveView:
             best.append(f" · trial {summary.best.trial}, interval {summary.best.interval}")
             best.append(f" · {params_text(params)}", style="dim")
             lines.append(best)
+        for rule in rule_states(self._run.sweep, time.time())[:MOST_RULES]:
+            lines.append(Text(one_line(rule.text), style="dim"))
         return [*lines, Text()]
 
     def _running(self, trials: Sequence[Trial], width: int, room: int, title: str) -> list[Text]:

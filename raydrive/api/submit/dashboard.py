@@ -67,7 +67,7 @@ def launch_by_job(
             code.write(Path(folder))
         if checked.classes:
             (Path(folder) / CLASSES).write_bytes(checked.classes)
-        return _ask(address, request, Path(folder))
+        return str(ask(address, request, Path(folder))["uri"])
 
 
 def resume_by_job(
@@ -89,19 +89,31 @@ def resume_by_job(
     """
     with tempfile.TemporaryDirectory(prefix="raydrive-job-") as folder:
         request = {"resume": uri, "limits": dict(limits), "force": force, "plain_ray": plain_ray}
-        _ask(address, request, Path(folder))
+        ask(address, request, Path(folder))
 
 
-def _ask(address: str, request: Mapping[str, Any], bundle: Path) -> str:
+def ask(address: str, request: Mapping[str, Any], bundle: Path) -> dict[str, Any]:
+    """Returns the answer of a job that does what is asked for on the cluster behind a dashboard.
+
+    Args:
+        address: The dashboard's.
+        request: What to do, as ``dashboard_job`` reads it.
+        bundle: The job's folder, with what else it needs.
+
+    Raises:
+        ConfigError: If the cluster refuses the request.
+        ClusterError: If the dashboard cannot be reached, or the job fails.
+        StorageError: If the cluster cannot use the storage.
+    """
     (bundle / REQUEST).write_text(json.dumps(request))
-    name = request.get("resume") or request["config"]["experiment"]
+    name = request.get("resume") or request.get("steer") or request["config"]["experiment"]
     printed = run_job(address, f"python -m {JOB}", bundle, timeout_s=TIMEOUT_S, metadata={"raydrive": str(name)})
     lines = [line.removeprefix(ANSWER) for line in printed.splitlines() if line.startswith(ANSWER)]
     if not lines:
         raise ClusterError(f"the Ray job at {address} ended without an answer: is another raydrive installed there?")
-    answer = json.loads(lines[-1])
+    answer: dict[str, Any] = json.loads(lines[-1])
     if "uri" in answer:
-        return str(answer["uri"])
+        return answer
     if answer["kind"] == "ConfigError":
         raise ConfigError([Problem(**problem) for problem in answer["problems"]])
     raise KINDS.get(answer["kind"], RaydriveError)(answer["text"])

@@ -1,4 +1,4 @@
-"""The job on the other side of a dashboard: starts or resumes the run that ``dashboard`` asks for, and ends.
+"""The job on the other side of a dashboard: starts, resumes or steers the run that ``dashboard`` asks for, and ends.
 
 ``python -m raydrive.api.submit.dashboard_job`` runs on the cluster's head, in a working directory with
 ``request.json``, the packed code, and the user's classes that travel by value. All is stored as it came: the code is
@@ -20,6 +20,8 @@ from raydrive.api.submit.packaging import read_packed
 from raydrive.api.submit.submission import ChildReference, RunReference, Submission
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, RaydriveError, StorageError
+from raydrive.runtime.driver_client import call_driver
+from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import RunReader
 
 
@@ -27,7 +29,8 @@ def main() -> None:
     """Starts the driver that ``request.json`` asks for, and prints where its run is kept, or what was wrong."""
     request = json.loads(Path(REQUEST).read_text())
     try:
-        answer: dict[str, Any] = {"uri": _resume(request) if "resume" in request else _launch(request)}
+        answer: dict[str, Any] = _steer(request) if "steer" in request else {}
+        answer = answer or {"uri": _resume(request) if "resume" in request else _launch(request)}
     except ConfigError as error:
         problems = [dataclasses.asdict(problem) for problem in error.problems]
         answer = {"kind": "ConfigError", "problems": problems}
@@ -78,6 +81,12 @@ def _resume(request: Mapping[str, Any]) -> str:
     plain_ray = request.get("plain_ray")
     resume(run, address="auto", plain_ray=plain_ray, limits=request["limits"], force=request["force"])
     return run.uri
+
+
+def _steer(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Brings a request to the driver of a run; returns its answer."""
+    uri = request["steer"]
+    return {"uri": uri, "answer": call_driver(RunLayout.open(uri), "steer", request["request"])}
 
 
 if __name__ == "__main__":

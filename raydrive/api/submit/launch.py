@@ -14,7 +14,7 @@ from typing import Any
 from raydrive.api.submit.dashboard import launch_by_job, resume_by_job
 from raydrive.api.submit.extension import changed_limits, check_extension
 from raydrive.api.submit.preflight import Checked, check_submission
-from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
+from raydrive.api.submit.secret_values import read_secrets, refuse_by_job, secret_sources
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.user_classes import mend
 from raydrive.api.submit.warm_start import WarmStartPlan, copy_warm_start
@@ -94,7 +94,7 @@ def _stored(checked: Checked, storage: str) -> RunLayout:
     )
     if checked.plan.lineage:
         config = dataclasses.replace(config, lineage=_inherit(checked.plan, layout))
-    private = bool(config.trial.environment_variables)
+    private = bool(config.trial.environment_variables) or config.rules.notify is not None
     layout.write_config(json.dumps(config.to_json(), indent=1).encode(), private=private)
     return layout
 
@@ -178,10 +178,10 @@ def resume(
     if classes is not None:
         mend(run.layout, run.config, classes)
     if dashboard := dashboard_of(address):
-        refuse_by_job(run.config.trial.secrets)
+        refuse_by_job(secret_sources(run.config))
         resume_by_job(run.uri, address=dashboard, limits=changed, force=force, plain_ray=plain_ray)
     else:
-        secrets = read_secrets(run.config.trial.secrets)
+        secrets = read_secrets(secret_sources(run.config))
         connection = ray_connection.connect(address, plain_ray=plain_ray)
         ray_connection.check_feasible(run.config.trial.resources, may_grow=ray_connection.autoscaling())
         probe_storage(run.layout.uri, run.config.trial.resources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import sys
@@ -13,11 +14,12 @@ from pathlib import Path
 from raydrive.api.submit.command_program import program_problem, script_problem
 from raydrive.api.submit.machine import machine_problems
 from raydrive.api.submit.packaging import PackedCode, pack
-from raydrive.api.submit.secret_values import read_secrets, refuse_by_job
+from raydrive.api.submit.secret_values import read_secrets, refuse_by_job, secret_sources
 from raydrive.api.submit.submission import Submission
 from raydrive.api.submit.user_classes import with_records
 from raydrive.api.submit.warm_start import NONE, WarmStartPlan, plan_warm_start
 from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.tracker_settings import LIBRARIES, Tracking
 from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
 from raydrive.storage.check_storage import check_usable
@@ -73,14 +75,16 @@ def check_submission(submission: Submission, *, storage: str, address: str | Non
         check_experiment(submission.config.experiment)
     with collected():
         if by_job:
-            refuse_by_job(spec.secrets)
+            refuse_by_job(secret_sources(submission.config))
             _refuse_local(storage)
         else:
-            secrets = read_secrets(spec.secrets)
+            secrets = read_secrets(secret_sources(submission.config))
     problems += _command_problems(submission, address)
     if _on_this_machine(address):
         where = "raydrive.resources" if submission.places else "resources"
         problems += machine_problems(spec.resources, where, submission.places)
+    if _on_this_machine(address):
+        problems += _tracker_problems(spec.track)
     if spec.python and _on_this_machine(address):
         problems += _python_problems(spec.python, source)
     with collected():
@@ -135,6 +139,15 @@ def _on_this_machine(address: str | None) -> bool:
     ray = sys.modules.get("ray")
     joined = ray is not None and ray.is_initialized()
     return not joined and (address or os.environ.get("RAY_ADDRESS") or "local") == "local"
+
+
+def _tracker_problems(track: Tracking) -> list[Problem]:
+    """Trackers whose libraries are not installed here."""
+    return [
+        Problem(f"track.{name}", f"no module {module!r}", "an installed one", f"pip install 'raydrive[{name}]'")
+        for name, module in LIBRARIES.items()
+        if name in track and importlib.util.find_spec(module) is None
+    ]
 
 
 def _python_problems(python: str, source: Path | None) -> list[Problem]:

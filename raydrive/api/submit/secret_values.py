@@ -6,10 +6,19 @@ import os
 from collections.abc import Mapping
 
 from raydrive.core.argument_checks import unusable
+from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import ConfigError, Problem
+from raydrive.core.notices.rules import WEBHOOK
 
 MOST_BYTES = 65_536
 """Bytes of all secrets of a run. More would reach Ray's object store, which may write to disk."""
+
+
+def secret_sources(config: RunConfig) -> dict[str, str]:
+    """Returns where the values of a run's secrets are read: those of its trials, and that of its webhook."""
+    notify = config.rules.notify
+    webhook = {} if notify is None or not notify.source else {WEBHOOK: notify.source}
+    return {**config.trial.secrets, **webhook}
 
 
 def read_secrets(sources: Mapping[str, str], where: str = "secrets") -> dict[str, str]:

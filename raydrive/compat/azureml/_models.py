@@ -37,6 +37,12 @@ class Model:
         NotHereError: If there is none of this name.
     """
 
+    class Framework:
+        """Names of frameworks, which are not looked at."""
+
+        CUSTOM, TENSORFLOW, SCIKITLEARN = "Custom", "TensorFlow", "ScikitLearn"
+        ONNX, TFKERAS, MULTI = "Onnx", "TfKeras", "Multi"
+
     def __init__(self, workspace: Any, name: str, version: int | None = None, **kwargs: Any) -> None:
         if name is None:
             raise ConfigError(Problem("name", "nothing", "the name of a model"))
@@ -79,6 +85,10 @@ class Model:
             numbers = sorted((int(item.name) for item in root.child(each).list() if item.name.isdigit()), reverse=True)
             found += [Model(workspace, each, number) for number in (numbers[:1] if latest else numbers)]
         return found
+
+    def serialize(self) -> dict[str, Any]:
+        """Returns its name, version and id."""
+        return {"name": self.name, "version": self.version, "id": self.id}
 
     def delete(self) -> None:
         """Removes this version's files.

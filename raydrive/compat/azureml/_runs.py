@@ -22,6 +22,7 @@ from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.compat.azureml._interactive import InteractiveRun
 from raydrive.compat.azureml._models import Model, keep
 from raydrive.compat.azureml._names import with_methods_of
+from raydrive.compat.azureml._trial_names import TrialNames
 from raydrive.compat.azureml.wants import EXPERIMENT, NAME, TAGS, WORKSPACE
 from raydrive.compat.single_run import with_end
 from raydrive.context import Run as TrainingRun
@@ -115,6 +116,16 @@ class Experiment(NativeExperiment):
     def list(workspace: Any, *args: Any, **kwargs: Any) -> Any:
         """Returns the experiments of a workspace."""
         return [Experiment(workspace, name) for name in workspace.experiments()]
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Does nothing: tags belong to runs, ``submit(config, tags=...)``."""
+
+    tag = set_tags
 
     def __str__(self) -> str:
         return self.name
@@ -254,7 +265,7 @@ class AnyCase(dict[str, Any]):
     model_path=PATH | NOTHING,
     tags=ANYTHING,
 )
-class Run(Child):
+class Run(TrialNames):
     """A trial.
 
     Args:

@@ -17,6 +17,8 @@ from raydrive.compat.other_tools.sweep_parts import (
 )
 from raydrive.settings.yaml_source import core_value
 
+CALLBACK = "+hydra.callbacks.raydrive={_target_: raydrive_trackers.hydra_callback.LogReturnValue}"
+"""Logs what a program returns; trials find the module."""
 _CALL = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
 
 
@@ -46,11 +48,11 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     fixed = [f"{name}={value}" for name, value in constants.items()]
     swept_ones = [f"{name}={swept(flat(name))}" for name in params if flat(str(name)) in carried.space]
     program = _program(carried)
-    command = " ".join(["python", program.name, *swept_ones, *fixed])
+    command = " ".join(["python", program.name, *swept_ones, *fixed, f"'{CALLBACK}'"])
     carried.sweep["trial"] = {"code": carried.relative(program.parent), "command": command}
     carried.report.append(
-        "objective.primary_metric is 'value': a Hydra program returns what the sweeper optimises; log it, "
-        "raydrive.Run.get_context().log('value', it), or name the metric that the program logs."
+        "objective.primary_metric is 'value': what the program returns, which a callback of Hydra's logs (Hydra 1.1 or "
+        "later). Where the program logs the metric itself, name that one."
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from raydrive.compat.other_tools.sweep_parts import Carried, plain_logarithmic, swept, whole_numbers
+from raydrive.compat.other_tools.sweep_parts import Carried, plain_logarithmic, whole_numbers
 from raydrive.core.errors import ConfigError
 from raydrive.settings.reader import read_text
 
@@ -39,12 +39,12 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     command = raw.get("trialCommand") or trial.get("command")
     if not command:
         carried.wrong("trialCommand", command, "the command of a trial")
-    passed = " ".join(f"--{each} {swept(each)}" for each in carried.space)
     code = raw.get("trialCodeDirectory") or trial.get("codeDir") or "."
     carried.sweep["trial"] = {
         "code": carried.relative(carried.source.absolute().parent / str(code)),
-        "command": f"{command} {passed}",
+        "command": str(command),
     }
+    carried.own["unused_ok"] = list(carried.space)
     limits = {
         "max_total_trials": raw.get("maxTrialNumber") or raw.get("maxTrialNum") or 100,
         "max_concurrent_trials": raw.get("trialConcurrency"),
@@ -56,8 +56,8 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         carried.own["resources"] = {"gpus": gpus}
     _policy(carried.mapping(raw.get("assessor"), "assessor"), carried)
     carried.report.append(
-        "nni.get_next_parameter() is not answered: hyperparameters are arguments behind the command; nni.report_* "
-        "is raydrive.Run.get_context().log('default', value), or set objective.primary_metric to what the script logs."
+        "Trials find a module nni: get_next_parameter() returns the hyperparameters, and what report_* gets is the "
+        "metric 'default'."
     )
     carried.left_out(raw, _KNOWN)
 

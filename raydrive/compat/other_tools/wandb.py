@@ -60,8 +60,8 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     _limits(raw, method, carried)
     _policy(raw.get("early_terminate"), carried)
     carried.report.append(
-        "Values that the script gives to wandb.log do not reach raydrive: log them with MLflow or raydrive.Run too, or "
-        "print them and set raydrive.metrics."
+        "Trials find a module wandb: wandb.config has the hyperparameters, numbers of wandb.log are metrics. An "
+        "installed wandb gets them too, offline unless WANDB_API_KEY is set."
     )
     carried.left_out(raw, _KNOWN)
 

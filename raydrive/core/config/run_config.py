@@ -20,8 +20,8 @@ from raydrive.core.early_stopping.policy_record import policy_record, recorded_p
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.json_values import json_of
 from raydrive.core.numbers import is_number
-from raydrive.core.population.rules import misfits as population_misfits
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
+from raydrive.core.population.rules import misfits as population_misfits
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.expressions import has_tuple
@@ -91,13 +91,16 @@ class RunConfig:
     def __post_init__(self) -> None:
         variables = _check_variables(self.trial.environment_variables)
         problems = [*_check_limits(self.limits), *_check_names(self), *variables]
-        problems += rule_problems(self.rules, self.sampling, self.trial.resources)
+        total = self.limits.max_total_runs
+        most = total - len(self.lineage.continued) if isinstance(total, int) else 1
+        problems += rule_problems(self.rules, self.sampling, self.trial.resources, most)
         problems += population_misfits(
             self.rules.population,
             self.sampling.space,
-            self.limits.max_total_runs,
+            total,
             stops=not isinstance(self.policy, NoTerminationPolicy),
             chooses=bool(getattr(self.sampling, "continues", False)),
+            repeats=self.rules.repeats is not None,
         )
         if problems:
             raise ConfigError(problems)

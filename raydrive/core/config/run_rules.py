@@ -1,4 +1,4 @@
-"""Rules of a run beside its limits: what ends it early, what becomes of trials out of memory, whom it tells, repeats."""
+"""Rules of a run beside its limits: what ends it, trials out of memory, whom it tells, how often it repeats."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from raydrive.core.config import given_points
+from raydrive.core.config.given_points import GivenPoints, given_points_of
 from raydrive.core.config.resource_dict import amounts_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.errors import ConfigError, Problem
-from raydrive.core.finish import rules
+from raydrive.core.finish import rules as finish_rules
+from raydrive.core.finish.budgets import misfits
 from raydrive.core.finish.rules import FinishWhen, finish_when_of
-from raydrive.core.finish.spending import misfits
+from raydrive.core.notices import rules as notify_rules
+from raydrive.core.notices.rules import Notify, notify_of
 from raydrive.core.out_of_memory import rules as oom_rules
 from raydrive.core.out_of_memory.rules import OnOom, on_oom_of
 from raydrive.core.population import rules as population_rules
 from raydrive.core.population.rules import Population, population_of
+from raydrive.core.repeats import rules as repeats_rules
+from raydrive.core.repeats.rules import Repeats, repeats_of
 from raydrive.core.search.protocol import SamplingSpec
 
 
@@ -27,11 +33,22 @@ class RunRules:
     """What ends the run before its trials are used up."""
     on_oom: OnOom | None = None
     """What becomes of a trial that runs out of memory; None = it has failed, as for any other reason."""
+    points: GivenPoints | None = None
+    """Configurations that are tried first."""
+    notify: Notify | None = None
+    """Whom the run tells of its end and of new bests."""
+    repeats: Repeats | None = None
+    """How often a configuration is tried; None = once."""
     population: Population | None = None
     """How trials take over each other's training; None = each trains with what it began with."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) is not None for name in PARTS)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Parameters that trials get beside those of the search space."""
+        return () if self.repeats is None else (self.repeats.parameter,)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the rules that are given, as a sweep file has them below ``raydrive``."""
@@ -59,24 +76,41 @@ class RunRules:
         return cls(**parts)
 
 
-PARTS: Mapping[str, Any] = {"finish_when": finish_when_of, "on_oom": on_oom_of, "population": population_of}
+PARTS: Mapping[str, Any] = {
+    "finish_when": finish_when_of,
+    "on_oom": on_oom_of,
+    "notify": notify_of,
+    "repeats": repeats_of,
+    "points": given_points_of,
+    "population": population_of,
+}
 """Each rule with what reads it."""
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
-    "finish_when": rules.SCHEMA,
+    "finish_when": finish_rules.SCHEMA,
     "on_oom": oom_rules.SCHEMA,
+    "notify": notify_rules.SCHEMA,
+    "repeats": repeats_rules.SCHEMA,
+    "points": given_points.SCHEMA,
     "population": population_rules.SCHEMA,
 }
 """Each rule as JSON Schema."""
 NO_RULES = RunRules()
 
 
-def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources) -> list[Problem]:
+def shared_rules(rules: RunRules) -> dict[str, Any]:
+    """Returns the rules as they may be shown: without what may hold a secret."""
+    raw = rules.to_json()
+    return {**raw, **({"notify": notify_rules.shared(raw["notify"])} if "notify" in raw else {})}
+
+
+def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources, most: int) -> list[Problem]:
     """Returns what of the rules does not fit the rest of a configuration.
 
     Args:
         given: The rules.
         sampling: How the run samples.
         resources: What one trial reserves.
+        most: New trials in all.
     """
     problems = []
     if given.finish_when is not None:
@@ -84,4 +118,8 @@ def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources)
         problems += misfits(given.finish_when, amounts_of(resources), kind)
     if given.on_oom is not None:
         problems += oom_rules.misfits(given.on_oom, resources.memory)
+    if given.points is not None:
+        problems += given_points.misfits(given.points, sampling.space, most)
+    if given.repeats is not None:
+        problems += repeats_rules.misfits(given.repeats, sampling.space.expressions)
     return problems

@@ -13,6 +13,7 @@ from typing import Any
 
 from raydrive.core.config.option_words import FORMS, OptionStyle
 from raydrive.core.config.stdout_metrics import PrintedMetrics
+from raydrive.core.config.tracker_settings import Tracking
 from raydrive.core.config.trial_environment import TrialEnvironment
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.numbers import is_number
@@ -222,6 +223,9 @@ class TrialSpec:
     """Patterns, as in .gitignore, of files in the working directory that are kept beside ``outputs`` and ``logs``."""
     metrics: PrintedMetrics | None = None
     """How metrics are found in what the script prints; None = it logs them."""
+
+    track: Tracking = field(default_factory=dict)
+    """Trackers that follow the run, with their settings; see ``tracker_settings.py``."""
 
     @property
     def option_style(self) -> OptionStyle:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from raydrive.core.early_stopping.comparisons import Rank, RunningMedian
 from raydrive.core.early_stopping.incumbents import Incumbents
 from raydrive.core.early_stopping.retention import ClosedCurve, PolicyNeeds
-from raydrive.core.early_stopping.trial_curve import MARK, WORST, Curve
+from raydrive.core.early_stopping.trial_curve import MARK, WORST, Curve, mean_until, top_until
 from raydrive.core.early_stopping.verdict import trial_name
 from raydrive.core.lazy_numpy import np
 from raydrive.core.numbers import as_float
@@ -139,7 +139,7 @@ class Curves:
         if interval in self._bests:
             insort(self._bests[interval], curve.top)
         if interval in self._means:
-            insort(self._means[interval], self._mean_until(curve, interval))
+            insort(self._means[interval], mean_until(curve, interval, self._score))
         if self._results is not None:
             self._results.touch(trial)
         return True
@@ -164,6 +164,15 @@ class Curves:
             self._results.forget(trial)
         self._over[trial] = over
         del self._curves[trial]
+
+    @property
+    def dropped(self) -> bool:
+        """Whether values of trials that are over were given up."""
+        return bool(self._over)
+
+    def keep_values(self) -> None:
+        """Keeps the values of trials that are closed from now on."""
+        self._needs = None
 
     def _complete_columns(self, needs: PolicyNeeds, length: int) -> None:
         """Makes the columns that will be asked for at intervals of a trial whose values go."""
@@ -351,7 +360,7 @@ class Curves:
             return over.top if over is not None else None
         if k >= curve.top_at:
             return curve.values[curve.top_at - 1] if curve.top_at else None
-        top = self._top_until(curve, k)
+        top = top_until(curve, k, self._score)
         if top == WORST:
             return None
         return top if self.maximize else -top
@@ -403,9 +412,14 @@ class Curves:
             column = self._bests[k] = self._asked_column(k, means=False)
         if k in self._unsorted:
             self._sort(k)
-        top = self._top_until(curve, k)
+        top = top_until(curve, k, self._score)
         worse = bisect_left(column, top)
         return Rank(len(column), worse, bisect_right(column, top, worse) - worse)
+
+    def top_of(self, k: int, place: int) -> float | None:
+        """Returns the best over 1..k of the trial at a place, from 1; None: not finite. To be asked after ``rank``."""
+        score = self._bests[k][-place]
+        return None if score == WORST else score if self.maximize else -score
 
     def _score(self, value: float) -> float:
         if not math.isfinite(value):
@@ -422,23 +436,5 @@ class Curves:
 
     def _column(self, k: int, means: bool) -> array[float]:
         """Sorts what the trials have at interval k: once, when first asked; ``add`` keeps it up after that."""
-        until = self._mean_until if means else self._top_until
-        return array("d", sorted(until(curve, k) for curve in self._curves.values() if len(curve.values) >= k))
-
-    def _top_until(self, curve: Curve, k: int) -> float:
-        if k >= curve.top_at:
-            return curve.top
-        start = k // MARK * MARK
-        top = curve.marks[start // MARK * 2 - 2] if start and curve.marks is not None else WORST
-        return max(top, max(map(self._score, curve.values[start:k]), default=WORST))
-
-    def _mean_until(self, curve: Curve, k: int) -> float:
-        if k == len(curve.values):
-            total = curve.total
-        else:
-            start = k // MARK * MARK
-            total = curve.marks[start // MARK * 2 - 1] if start and curve.marks is not None else 0.0
-            for value in curve.values[start:k]:  # in this order, to the same bit as when it was the last interval
-                total += self._score(value)
-        # A mean is never better than the best; rounding makes it so: (0.1 + 0.1 + 0.1) / 3 > 0.1.
-        return min(total / k, self._top_until(curve, k))
+        until, score = (mean_until if means else top_until), self._score
+        return array("d", sorted(until(curve, k, score) for curve in self._curves.values() if len(curve.values) >= k))

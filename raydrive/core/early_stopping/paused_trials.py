@@ -62,7 +62,9 @@ class PausedTrials:
         insort(self._ordered.setdefault(level, []), (-score, trial))
 
     def discard(self, trial: int) -> None:
-        """Takes a trial out that goes on or is over."""
+        """Takes a trial out that goes on or is over; one that is not there is no error."""
+        if trial not in self._keys:
+            return
         level, key = self._keys.pop(trial)
         found = self._ordered[level]
         del found[bisect_left(found, key)]

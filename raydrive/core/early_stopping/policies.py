@@ -22,6 +22,8 @@ from numbers import Integral
 from typing import Any, ClassVar, Protocol
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
+from raydrive.core.early_stopping.policy_problems import interval_problems, is_whole, refuse, slack_problems
 from raydrive.core.early_stopping.retention import PolicyNeeds
 from raydrive.core.early_stopping.verdict import Verdict, bandit_why, median_why, truncation_why
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
@@ -58,7 +60,8 @@ class Policy(Protocol):
 class BanditPolicy:
     """Stops a trial whose best is not within a slack of the best of all trials.
 
-    With ``best`` the best value over intervals 1..k of all trials, the trial is stopped when its own best over 1..k is
+    With ``best`` the best value over intervals 1..k of all trials, the trial is stopped when its own best over 1..k
+    is::
 
         maximise, factor f:  below  best - |best|*f/(1+f)      for best >= 0 that is best/(1+f), as documented
         maximise, amount a:  below  best - a
@@ -87,7 +90,7 @@ class BanditPolicy:
     TYPE: ClassVar[str] = "bandit"
 
     def __post_init__(self) -> None:
-        _refuse([*_slack_problems(self.slack_factor, self.slack_amount), *_interval_problems(self)])
+        refuse([*slack_problems(self.slack_factor, self.slack_amount), *interval_problems(self)])
 
     def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
         """Compares the trial's best with the best of all; see ``Policy.judge``."""
@@ -147,7 +150,7 @@ class MedianStoppingPolicy:
     TYPE: ClassVar[str] = "median_stopping"
 
     def __post_init__(self) -> None:
-        _refuse(_interval_problems(self))
+        refuse(interval_problems(self))
 
     def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
         """Compares the trial's best with the median of the running means; see ``Policy.judge``."""
@@ -195,11 +198,11 @@ class TruncationSelectionPolicy:
     TYPE: ClassVar[str] = "truncation_selection"
 
     def __post_init__(self) -> None:
-        problems = _interval_problems(self)
-        if not _is_whole(self.truncation_percentage) or not 1 <= self.truncation_percentage <= 99:
+        problems = interval_problems(self)
+        if not is_whole(self.truncation_percentage) or not 1 <= self.truncation_percentage <= 99:
             found = show(self.truncation_percentage)
             problems.insert(0, Problem("policy.truncation_percentage", found, "a whole number from 1 to 99"))
-        _refuse(problems)
+        refuse(problems)
 
     def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
         """Ranks the trial's best among all; see ``Policy.judge``."""
@@ -240,10 +243,9 @@ class NoTerminationPolicy:
         return _to_json(self)
 
 
-_Known = BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | NoTerminationPolicy
-_TYPES: dict[str, type[_Known]] = {
-    kind.TYPE: kind for kind in (BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy, NoTerminationPolicy)
-}
+_Known = BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | SuccessiveHalvingPolicy | NoTerminationPolicy
+_KINDS = (BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy, SuccessiveHalvingPolicy, NoTerminationPolicy)
+_TYPES: dict[str, type[_Known]] = {kind.TYPE: kind for kind in _KINDS}
 # Without case and underscores: MedianStopping and median_stopping are the same; "Default" is HyperDrive's "none".
 _ALIASES = {**{name.replace("_", ""): name for name in _TYPES}, "default": "none", "notermination": "none"}
 
@@ -350,38 +352,6 @@ def _to_json(policy: _Known) -> dict[str, Any]:
         if value is not None:
             out[name] = int(value) if isinstance(value, Integral) else float(value)  # numpy's numbers are not JSON
     return out
-
-
-def _refuse(problems: list[Problem]) -> None:
-    if problems:
-        raise ConfigError(problems)
-
-
-def _is_whole(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Integral)
-
-
-def _interval_problems(policy: _Known) -> list[Problem]:
-    problems = []
-    for name, least in (("evaluation_interval", 1), ("delay_evaluation", 0)):
-        value = getattr(policy, name)
-        if not _is_whole(value) or value < least:
-            problems.append(Problem(f"policy.{name}", show(value), f"a whole number of {least} or more"))
-    return problems
-
-
-def _slack_problems(factor: object, amount: object) -> list[Problem]:
-    given = [(name, slack) for name, slack in (("slack_factor", factor), ("slack_amount", amount)) if slack is not None]
-    problems = []
-    if len(given) != 1:
-        found = ", ".join(f"{name}={show(slack)}" for name, slack in given) or "neither slack_factor nor slack_amount"
-        fix = "Leave one of them out." if given else "Add slack_factor: 0.1, or slack_amount in units of the metric."
-        problems.append(Problem("policy", found, "exactly one of slack_factor and slack_amount", fix))
-    for name, slack in given:
-        if not is_real(slack) or slack < 0:  # type: ignore[operator]
-            allowed = "a finite number of 0 (no slack) or more"
-            problems.append(Problem(f"policy.{name}", show(slack), allowed))
-    return problems
 
 
 def _worse(own: float, cut: float, scale: float, maximize: bool) -> bool:

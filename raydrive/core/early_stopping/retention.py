@@ -6,6 +6,8 @@ policy and sampler alone, and a run may have a hundred thousand trials that are 
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -21,9 +23,13 @@ class PolicyNeeds:
     """At multiples of this interval, 1 or more."""
     first: int = 0
     """At no interval before this one."""
+    at: tuple[int, ...] | None = None
+    """At these intervals only, ascending; None: as ``every`` and ``first`` tell."""
 
-    def between(self, done: int, end: int) -> range:
+    def between(self, done: int, end: int) -> Sequence[int]:
         """Returns the intervals after ``done``, ``end`` included, at which the policy asks."""
+        if self.at is not None:
+            return self.at[bisect_right(self.at, done) : bisect_right(self.at, end)]
         begin = max(done + 1, self.first)
         return range(-(-begin // self.every) * self.every, end + 1, self.every)
 

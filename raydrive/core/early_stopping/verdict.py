@@ -91,6 +91,47 @@ def truncation_why(own: float | None, k: int, rank: int, n: int, worst: int, per
     )
 
 
+def halving_why(
+    mode: str,
+    own: float | None,
+    k: int,
+    rung: str,
+    place: int,
+    n: int,
+    best: int,
+    cut: float | None,
+    factor: int,
+    goes_on: bool,
+) -> str:
+    """Returns the reason of a verdict of successive halving: the rung, and where the trial stands there.
+
+    Args:
+        mode: ``promote`` or ``stop``.
+        own: Best of the trial over intervals 1..k, None without a finite value.
+        k: The interval of the rung.
+        rung: What the rung is called.
+        place: Of the trial among those at the rung, 1 for the best.
+        n: How many those are.
+        best: How many of them go on.
+        cut: The value of the last one that goes on; None where none does, or it is not finite.
+        factor: The reduction factor.
+        goes_on: Whether the trial does.
+    """
+    head = f"successive halving: {rung} at interval {k}: "
+    if own is None:
+        return f"{head}no finite value"
+    own_text, cut_text, _ = _tell_apart(own, own if cut is None else cut, own)
+    formula = f"floor({n}/{factor})" if mode == "promote" else f"ceil({n}/{factor})"
+    if mode == "stop" and n < factor:
+        return f"{head}best {own_text} ranks {place} of {n}, and fewer than {factor} have reached it"
+    from_text = "" if cut is None else f", which begin at {cut_text}"
+    among = f"{'' if goes_on else 'not '}among the best {best} = {formula}" if best != 1 or n >= factor else "the best"
+    if not goes_on and not best:
+        among = f"and none goes on before {factor} have reached it"
+        from_text = ""
+    return f"{head}best {own_text} is at place {place} of {n}, {among}{from_text}"
+
+
 def trial_name(trial: int) -> str:
     """Returns ``trial 3``; trials of earlier runs have negative numbers."""
     return f"trial {trial}" if trial >= 0 else f"trial {trial} of an earlier run"

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from raydrive.core.finish.budgets import HOUR_S, Amounts, Line
 from raydrive.core.finish.rules import NoImprovement
-from raydrive.core.finish.spending import HOUR_S, Amounts, Line
 
 GAINS = 5
 """So many bounds in a row must be small: a model may be too sure of itself for a while."""

@@ -170,7 +170,9 @@ def _perturb(given: object, where: str, problems: list[Problem]) -> Perturb:
     return Perturb(factors=tuple(map(float, factors)), resample=float(resample), parameters=tuple(names))
 
 
-def misfits(given: Population | None, space: Space, total: int, *, stops: bool, chooses: bool) -> list[Problem]:
+def misfits(
+    given: Population | None, space: Space, total: int, *, stops: bool, chooses: bool, repeats: bool = False
+) -> list[Problem]:
     """Returns what of a population does not fit the rest of a configuration.
 
     Args:
@@ -179,6 +181,7 @@ def misfits(given: Population | None, space: Space, total: int, *, stops: bool, 
         total: The run's ``max_total_runs``.
         stops: Whether the run has a policy that stops or pauses trials.
         chooses: Whether the sampling chooses which paused trial goes on.
+        repeats: Whether configurations are tried several times.
     """
     if given is None:
         return []
@@ -190,6 +193,9 @@ def misfits(given: Population | None, space: Space, total: int, *, stops: bool, 
     if chooses:
         fix = "Take random sampling for the first values of the members."
         problems.append(Problem("population", "given with a sampling that pauses trials", "one of the two", fix))
+    if repeats and not given.schedule:
+        fix = "A member's hyperparameters change in training: no two trials have the same."
+        problems.append(Problem("population", "given with repeats", "one of the two", fix))
     for place, one in enumerate(given.schedule):
         for name in one.params:
             if name not in space.expressions:

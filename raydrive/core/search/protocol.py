@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from raydrive.core.call_text import call_text, mapping_text, told
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Later, Suggestion, TrialRecord
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import constructor_arguments, type_name
 
@@ -44,6 +44,19 @@ class Sampler(Protocol):
             number: From 0.
             history: ``history[i]`` is trial i, for all trials below ``number``; later ones are not looked at.
         """
+        ...
+
+
+class PatientSampler(Protocol):
+    """What a run asks: a ``Sampler``, or one that may wait for trials that run."""
+
+    @property
+    def cheap(self) -> bool:
+        """As that of ``Sampler``."""
+        ...
+
+    def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | Later | None:
+        """Returns what ``Sampler.ask`` does, or ``LATER``: it is asked again when a trial has ended."""
         ...
 
 

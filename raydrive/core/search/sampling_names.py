@@ -22,7 +22,9 @@ _SHORT: dict[str, tuple[str, dict[str, str]]] = {
 OPTIONS: dict[str, tuple[str, ...]] = {
     "random": ("seed", "rule"),
     "grid": (),
-    "bayesian": ("seed", "points_to_evaluate", "algorithm", "initial_points"),
+    "bayesian": (
+        "seed", "points_to_evaluate", "algorithm", "initial_points", "fidelity", "max_intervals", "min_intervals",
+    ),
 }
 """The options of each type; a table, because importing the class of a model brings scipy along."""
 

@@ -29,6 +29,12 @@ class TrialRecord:
     """Whether a policy ended it."""
     objective: str = "best"
     """What of ``curve`` is ``value``: ``best``, ``last``, ``min``, ``max`` or ``mean_last_N``."""
+    until: int | None = None
+    """The interval at which it pauses; None: it trains to its end."""
+    noise: float | None = None
+    """Standard error of ``value``, where it is the mean of several trials; None = of one trial, or not known."""
+    outside: bool = False
+    """Whether its configuration is no point of the search space, which an edit of the run has changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +62,11 @@ class Continuation:
     """What chose it, as ``Suggestion.origin``."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Numbers behind the choice, as JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """There is nothing to try now; a sampler may be asked again when a trial that runs has ended."""
+
+
+LATER = Later()

@@ -31,16 +31,21 @@ class TriedConfigs:
         end = min(number, len(history))
         known = len(self._order)
         probes = {0, known // 2, known - 1} if known else set()
-        if known > end or any(self.space.key(history[i].params) != self._order[i] for i in probes):
+        if known > end or any(self._key(history[i]) != self._order[i] for i in probes):
             self._order.clear()
             self.keys.clear()
             self.restarts += 1
             known = 0
         for i in range(known, end):
-            key = self.space.key(history[i].params)
+            key = self._key(history[i])
             self._order.append(key)
-            self.keys.add(key)
+            if key is not None:
+                self.keys.add(key)
         self.lag = number - end
+
+    def _key(self, trial: TrialRecord) -> Hashable:
+        """Names the configuration of a trial; None for one outside the space, which takes no place in it."""
+        return None if trial.outside else self.space.key(trial.params)
 
 
 class Cursor:

@@ -2,8 +2,8 @@
 
 ``Sweep`` folds what is decided here. A member that is to take over is stopped by a pause that waits for no checkpoint,
 for its own training is given up; the ``Launch`` that follows has the new hyperparameters, the checkpoint, and the trial
-whose checkpoint that is. Where members wait for a place, one that has trained ``every`` intervals pauses for them and is
-compared when it goes on. A schedule is the same without a comparison: a trial pauses where its hyperparameters change.
+whose checkpoint that is. Where members wait for a place, one that has trained ``every`` intervals pauses for them, and
+is compared when it goes on. A schedule is the same without a comparison: a trial pauses where its hyperparameters change.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.lazy_numpy import np
 from raydrive.core.population.exploration import explored
+from raydrive.core.population.lineage import Lineage
 from raydrive.core.population.rules import Population
 from raydrive.core.population.schedule import Change
 from raydrive.core.population.standing import Standing, standing
@@ -31,14 +32,13 @@ from raydrive.core.records import (
     Reported,
     Stop,
 )
-from raydrive.core.population.lineage import Lineage
 from raydrive.core.sweep.next_attempt import launch
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.pauses import Pauses
 from raydrive.core.sweep.state import RunEnding, State, Trial
 
 TURN, TAKEOVER, SETTING = "population", "exploit", "schedule"
-"""``Pause.by``: for members that wait for a place; to go on from another member's checkpoint; at a schedule's change."""
+"""``Pause.by``: for members that wait for a place; to go on from another's checkpoint; at a schedule's change."""
 WAITS_S = 30.0
 """A launched trial that has not begun for so long waits for a place."""
 STREAM = 1_711_09846
@@ -49,55 +49,52 @@ class Members:
     """The population of a sweep.
 
     Args:
-        config: The run's, which has a population.
         state: The sweep's; read only.
         curves: The sweep's.
-        pauses: The sweep's.
     """
 
-    def __init__(self, config: RunConfig, state: State, curves: Curves, pauses: Pauses) -> None:
-        self._config = config
+    def __init__(self, state: State, curves: Curves) -> None:
         self._state = state
         self._curves = curves
-        self._pauses = pauses
         self.lineage = Lineage()
-
-    @property
-    def _rules(self) -> Population:
-        return self._config.rules.population or Population()
 
     # ------------------------------------------------------------------ deciding
 
-    def after_report(self, fact: Reported, trial: Trial, *, crowded: bool) -> Iterator[Pause | Stop]:
+    def after_report(
+        self, fact: Reported, trial: Trial, config: RunConfig, pauses: Pauses, full: bool
+    ) -> Iterator[Pause | Stop]:
         """Yields what follows for a member from an interval that it has just logged.
 
         Args:
             fact: The report.
             trial: Its trial, running and neither pausing nor stopped.
-            crowded: Whether new trials may begin, and have no place.
+            config: The run's.
+            pauses: The sweep's.
+            full: Whether new trials may begin, and have no place.
         """
-        rules, interval = self._rules, fact.interval
+        rules, interval = rules_of(config), fact.interval
         if rules.schedule:
             if any(one.interval == interval for one in rules.schedule):
-                yield from self._pauses.begin(trial, interval, f"its schedule changes at interval {interval}", SETTING)
+                yield from pauses.begin(trial, interval, f"its schedule changes at interval {interval}", SETTING)
             return
         if interval % rules.every or (rules.max_intervals is not None and interval >= rules.max_intervals):
             return
         behind = self._behind(interval, fact.at)
-        if behind or crowded:
+        if behind or full:
             why = f"trained to interval {interval}; trials that are behind have its place"
-            yield from self._pauses.begin(trial, interval, why, TURN)
+            yield from pauses.begin(trial, interval, why, TURN)
             return
-        found = self._standing(trial, interval)
+        found = self._standing(trial, interval, rules)
         if found.is_worst and self._sources(found):
-            why = f"{self._rank_text(found)}: it goes on from the checkpoint of a better member"
+            why = f"{_rank_text(found, config)}: it goes on from the checkpoint of a better member"
             yield Pause(trial.number, trial.attempt, why, TAKEOVER, interval)
             yield Stop(trial.number, trial.attempt, why, BY_PAUSE)
 
-    def go_on(self, may_launch: Callable[[], bool], *, new_ones: bool) -> Iterator[Launch]:
+    def go_on(self, config: RunConfig, may_launch: Callable[[], bool], *, new_ones: bool) -> Iterator[Launch]:
         """Yields the members that go on, those first that have trained least; new trials go before them all.
 
         Args:
+            config: The run's.
             may_launch: Returns whether there is room for one more, with the launches so far folded.
             new_ones: Whether new trials may begin.
         """
@@ -105,7 +102,8 @@ class Members:
             paused = [one for one in self._state.paused.values() if self._is_own(one)]
             if not paused:
                 return
-            yield self._launch(min(paused, key=lambda one: (self._curves.length(one.number), one.number)))
+            least = min(paused, key=lambda one: (self._curves.length(one.number), one.number))
+            yield self._launch(least, config)
 
     @staticmethod
     def _is_own(trial: Trial) -> bool:
@@ -119,36 +117,35 @@ class Members:
             for one in state.open.values()
         )
 
-    def _standing(self, trial: Trial, interval: int) -> Standing:
+    def _standing(self, trial: Trial, interval: int, rules: Population) -> Standing:
         counts = (one for one in self._state.trials if one.state not in (FAILED, CANCELED) and one is not trial)
-        every, quantile = self._rules.every, self._rules.quantile
-        others = (one.number for one in counts)
-        return standing(trial.number, interval, others, self._curves, every=every, quantile=quantile)
+        others, every = (one.number for one in counts), rules.every
+        return standing(trial.number, interval, others, self._curves, every=every, quantile=rules.quantile)
 
     def _sources(self, found: Standing) -> Sequence[Trial]:
         """Better members that have a checkpoint of their own: what they have trained is in it."""
         trials = (self._state.trials[one] for one in found.better)
         return [one for one in trials if one.checkpoint is not None and one.checkpoint_of is None]
 
-    def _launch(self, trial: Trial) -> Launch:
+    def _launch(self, trial: Trial, config: RunConfig) -> Launch:
         interval, pause = self._curves.length(trial.number), trial.pause
-        by, rules = (TURN if pause is None else pause.by), self._rules
+        by, rules = (TURN if pause is None else pause.by), rules_of(config)
         if by == SETTING:
             last = [one for one in rules.schedule if one.interval <= interval][-1]
             why = f"its schedule from interval {last.interval} on"
             return replace(launch(trial, why=why), params={**plain_params(trial.params), **last.params})
-        found = self._standing(trial, interval)
+        found = self._standing(trial, interval, rules)
         sources = self._sources(found) if by == TAKEOVER or found.is_worst else ()
         if not sources:
-            why = "no member is better any more" if by == TAKEOVER else self._rank_text(found)
+            why = "no member is better any more" if by == TAKEOVER else _rank_text(found, config)
             return launch(trial, why=why)
         changes = self.lineage.changes.get(trial.number, ())
-        rng = np.random.default_rng((self._config.seed, trial.number, 1 + len(changes), STREAM))
+        rng = np.random.default_rng((config.seed, trial.number, 1 + len(changes), STREAM))
         source = sources[int(rng.integers(len(sources)))]
         before = plain_params(source.params)
-        params = explored(before, self._config.sampling.space, rules.perturb, rng)
+        params = explored(before, config.sampling.space, rules.perturb, rng)
         value = f"trial {source.number}, {self._value_text(source.number, interval)}"
-        why = f"{self._rank_text(found)}: goes on from {value}{_changes_text(before, params)}"
+        why = f"{_rank_text(found, config)}: goes on from {value}{_changes_text(before, params)}"
         return replace(
             launch(trial, why=why),
             params=params,
@@ -158,10 +155,6 @@ class Members:
             source_interval=source.checkpoint_interval,
         )
 
-    def _rank_text(self, found: Standing) -> str:
-        metric = self._config.metric.name
-        return f"{metric} {found.value:.4g} at interval {found.interval} is {found.rank} of {found.compared}"
-
     def _value_text(self, trial: int, interval: int) -> str:
         values = self._curves.values(trial)
         return f"{values[min(interval, len(values)) - 1]:.4g}"
@@ -170,11 +163,12 @@ class Members:
 
     def fold_launch(self, trial: Trial, decision: Launch, at: float) -> None:
         """Notes a change of hyperparameters or training; every launch of a trial comes here."""
-        before = plain_params(trial.params)
+        before, known = plain_params(trial.params), (trial.checkpoint_of, trial.checkpoint)
         if decision.source is not None:
             trial.checkpoint, trial.checkpoint_of = decision.resume_from, decision.source
             trial.checkpoint_interval = decision.interval
-        if not decision.why or (decision.source is None and dict(decision.params) == dict(before)):
+        same = decision.source is None or (decision.source, decision.resume_from) == known
+        if not decision.why or (same and dict(decision.params) == dict(before)):
             return
         change = Change(
             number=self.lineage.count,
@@ -190,12 +184,12 @@ class Members:
         self.lineage.add(trial.number, before, change)
         trial.params = decision.params
 
-    def refusal(self, trial: Trial, decision: Close) -> RunEnding | None:
+    def refusal(self, trial: Trial, decision: Close, config: RunConfig) -> RunEnding | None:
         """Returns the end of a run whose training saves no checkpoint that another member could go on from.
 
         Known for certain when a trial has trained to its end.
         """
-        rules, length = self._rules, self._curves.length(trial.number)
+        rules, length = rules_of(config), self._curves.length(trial.number)
         first = rules.every if not rules.schedule else min((one.interval for one in rules.schedule[1:]), default=length)
         if decision.state != COMPLETED or self._state.checkpointed or length <= first:
             return None
@@ -207,6 +201,16 @@ class Members:
             f"{what}, and no trial has saved one: trial {trial.number} trained to its end. Save one in training, "
             "run.save_checkpoint(folder), and go on from run.resume_from; or leave population out",
         )
+
+
+def rules_of(config: RunConfig) -> Population:
+    """Returns the population of a configuration that has one."""
+    return config.rules.population or Population()
+
+
+def _rank_text(found: Standing, config: RunConfig) -> str:
+    metric = config.metric.name
+    return f"{metric} {found.value:.4g} at interval {found.interval} is {found.rank} of {found.compared}"
 
 
 def _changes_text(before: Params, after: Params) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from raydrive.core.byte_amounts import amount_text
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.out_of_memory.recognition import HOST
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, INFEASIBLE, Close, Ended, Finish, Launch, Lost
 from raydrive.core.sweep.missing_metric import missing_text
-from raydrive.core.sweep.state import State, Trial, backoff_s, end_text, failure_text, losses_text
+from raydrive.core.sweep.packed_params import plain_params
+from raydrive.core.sweep.state import State, Trial, backoff_s, losses_text
 
 
 def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, config: RunConfig) -> Launch | Close:
@@ -30,7 +31,7 @@ def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, config:
         return Close(fact.trial, FAILED, trial.why_with(missing_text(config.metric.name, trial.logged)))
     if trial.oom:
         return after_oom(fact.error, trial, config)
-    if trial.failures < limits.max_attempts:
+    if trial.failures - trial.forgiven[0] < limits.max_attempts:
         return launch(trial)
     return Close(fact.trial, FAILED, trial.why_with(failure_text(fact, trial)))
 
@@ -59,27 +60,33 @@ def after_loss(fact: Lost, trial: Trial, limits: Limits, config: RunConfig) -> L
         return Close(fact.trial, CANCELED, trial.why)
     if trial.oom:
         return after_oom(fact.why, trial, config)
-    if limits.max_losses is not None and trial.losses > limits.max_losses:
+    if limits.max_losses is not None and trial.losses - trial.forgiven[1] > limits.max_losses:
         return Close(fact.trial, FAILED, f"{losses_text(trial)}; max_losses is {limits.max_losses}")
     not_before = trial.launched_at + backoff_s(trial.losses_without_progress)
     return launch(trial, not_before if not_before > fact.at else None)
 
 
-def launch(trial: Trial, not_before: float | None = None, memory: float | None = None, why: str = "") -> Launch:
-    """Returns the decision to start the next attempt of a trial.
+def launch(
+    trial: Trial, not_before: float | None = None, memory: float | None = None, *, fresh: bool = False, why: str = ""
+) -> Launch:
+    """Returns the decision to start the next attempt of a trial, at a time or at once.
 
     Args:
         trial: The trial.
-        not_before: When, seconds since the epoch; None = at once.
-        memory: Bytes that it reserves; None = as before.
-        why: Why a paused trial goes on.
+        not_before: When, in seconds since the epoch; None = at once.
+        memory: Bytes of memory that it reserves; None = as many as before.
+        fresh: Whether it begins at the start, even where it has a checkpoint.
+        why: Why it goes on, where it was paused.
     """
+    memory = trial.memory if memory is None else memory
+    number, attempt, params = trial.number, trial.attempt + 1, plain_params(trial.params)
+    if fresh:
+        return Launch(number, attempt, params, None, 0, not_before, memory=memory, why=why)
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
-    number, attempt, params = trial.number, trial.attempt + 1, trial.params
-    memory = trial.memory if memory is None else memory
-    known = (recorded, first, last, memory, why, trial.checkpoint_of)
-    return Launch(number, attempt, params, trial.checkpoint, interval, not_before, *known)
+    known = (not_before, recorded, first, last)
+    more = {"memory": memory, "why": why, "source": trial.checkpoint_of}
+    return Launch(number, attempt, params, trial.checkpoint, interval, *known, **more)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:
@@ -94,3 +101,34 @@ def finish(state: State, limits: Limits) -> Iterator[Finish]:
             yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
         else:
             yield Finish(COMPLETED, f"max_total_runs of {limits.max_total_runs} reached")
+
+
+def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
+    """Returns why a trial is completed.
+
+    Args:
+        intervals: How many it has.
+        start: How many of them it brought from an earlier run.
+        details: Of its suggestion: which trial of which run that was.
+    """
+    count = f"{intervals} interval{'s' * (intervals != 1)}"
+    if not start:
+        return f"ended by itself after {count}"
+    earlier = f"{details.get('run')}_{details.get('trial')}"
+    if intervals == start:
+        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
+    return f"ended by itself after {count}, {start} of them in {earlier}"
+
+
+def failure_text(fact: Ended, trial: Trial) -> str:
+    """Returns why an attempt failed, in one sentence."""
+    code = fact.exit_code
+    if code is None:
+        head = "could not be started"
+    elif code < 0:
+        head = f"killed by signal {-code}"
+    else:
+        head = f"exit code {code}"
+    again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
+    last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
+    return f"{head}{again}: {last}" if last else f"{head}{again}"

@@ -41,6 +41,14 @@ class Pauses:
         self._curves = curves
         self.trials = PausedTrials(curves, getattr(policy, "level", None))
 
+    def under(self, config: RunConfig) -> Pauses:
+        """Returns the same paused trials under another policy."""
+        edited = Pauses(config, self._state, self._curves)
+        for trial in self._state.paused.values():
+            if not goes_on_by_itself(trial):
+                edited.trials.add(trial.number)
+        return edited
+
     # ------------------------------------------------------------------ an attempt that is to pause
 
     def begin(self, trial: Trial, interval: int, why: str, by: str) -> Iterator[Pause | Stop]:
@@ -65,6 +73,15 @@ class Pauses:
         pause = trial.pause
         if pause is not None and not trial.stop_by and _is_saved(trial, pause.interval):
             yield Stop(trial.number, trial.attempt, pause.why, BY_PAUSE)
+
+    def now(self, why: str) -> Iterator[Pause | Stop]:
+        """Yields what pauses all open trials at once, from their last checkpoints on: a user asked for it."""
+        for trial in tuple(self._state.open.values()):
+            if trial.stop_by:
+                continue
+            if trial.pause is None:
+                yield Pause(trial.number, trial.attempt, why, "user", self._length(trial))
+            yield Stop(trial.number, trial.attempt, why, BY_PAUSE)
 
     # ------------------------------------------------------------------ which of them goes on
 
@@ -131,14 +148,16 @@ class Pauses:
         del state.open[trial.number]
         state.paused[trial.number] = trial
         trial.pause_now()
-        self.trials.add(trial.number)
+        if not goes_on_by_itself(trial):
+            self.trials.add(trial.number)
 
     def fold_launch(self, trial: Trial) -> None:
         """A paused trial goes on."""
         state = self._state
         state.open[trial.number] = state.paused.pop(trial.number)
         trial.pause, trial.why = None, ""
-        self.trials.discard(trial.number)
+        if trial.number in self.trials:
+            self.trials.discard(trial.number)
 
     def fold_close(self, decision: Close) -> Trial:
         """Returns the trial that is over, taken from where it stood."""
@@ -146,7 +165,8 @@ class Pauses:
         trial = state.open.pop(decision.trial, None)
         if trial is None:
             trial = state.paused.pop(decision.trial)
-            self.trials.discard(trial.number)
+            if trial.number in self.trials:
+                self.trials.discard(trial.number)
             trial.stop_by = decision.by
         return trial
 
@@ -165,6 +185,11 @@ class Pauses:
             "run.save_checkpoint(folder), and go on from run.resume_from; or take mode: stop, which pauses nothing; or "
             "restart: true, with which a trial that goes on starts again from the beginning",
         )
+
+
+def goes_on_by_itself(trial: Trial) -> bool:
+    """Whether no policy and no sampler decides about a paused trial: a user paused it, or has it tried again."""
+    return trial.pause is None or trial.pause.by == "user"
 
 
 def _is_saved(trial: Trial, interval: int) -> bool:

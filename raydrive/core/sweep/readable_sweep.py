@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.finish.progress import Progress
+from raydrive.core.population.lineage import Lineage
 from raydrive.core.population.schedule import Change, Stretch
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
-from raydrive.core.population.lineage import Lineage
+from raydrive.core.sweep.members import Members
 from raydrive.core.sweep.missing_metric import any_logged
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
+from raydrive.core.sweep.user_changes import Given, Steering
 
 
 class ReadableSweep:
@@ -25,9 +27,11 @@ class ReadableSweep:
     curves: Curves
     history: History
     """The trials as samplers see them."""
+    steering: Steering
+    """What users did to the run."""
     _state: State
     _keeps_best: bool
-    _lineage: Lineage | None = None
+    _members: Members | None = None
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -43,6 +47,11 @@ class ReadableSweep:
     def paused_trials(self) -> tuple[Trial, ...]:
         """Trials that are paused, by number."""
         return tuple(sorted(self._state.paused.values(), key=_number))
+
+    @property
+    def paused_count(self) -> int:
+        """How many trials are paused."""
+        return len(self._state.paused)
 
     @property
     def best(self) -> Best | None:
@@ -72,7 +81,7 @@ class ReadableSweep:
     @property
     def changes(self) -> Mapping[int, Sequence[Change]]:
         """Changes of hyperparameters in training, by trial, oldest first; empty without a population."""
-        return self._lineage.changes if self._lineage is not None else {}
+        return self._members.lineage.changes if self._members is not None else {}
 
     def trained_with(self, trial: int, interval: int | None = None) -> list[Stretch]:
         """Returns what a trial was trained with up to an interval, trials whose training it took over followed back.
@@ -82,7 +91,7 @@ class ReadableSweep:
             interval: As its curve counts them; None = all that it has.
         """
         upto = self.curves.length(trial) if interval is None else interval
-        lineage = self._lineage or Lineage()
+        lineage = self._members.lineage if self._members is not None else Lineage()
         return lineage.of(trial, upto, lambda one: plain_params(self._state.trials[one].params))
 
     @property
@@ -133,9 +142,15 @@ class ReadableSweep:
     @property
     def free_slots(self) -> int:
         """How many further configurations could be launched now."""
-        if self._state.exhausted:
+        if self._state.exhausted and not self.steering.given:
             return 0
         return max(0, min(self._room, self.limits.max_total_runs - len(self._state.trials)))
+
+    @property
+    def next_given(self) -> Given | None:
+        """The configuration that a user gave and that comes next; None where the sampler is to be asked."""
+        given = self.steering.given
+        return given[0] if given and len(self._state.trials) >= len(self.config.lineage.continued) else None
 
     @property
     def may_continue(self) -> bool:
@@ -152,7 +167,7 @@ class ReadableSweep:
     def _room(self) -> int:
         """How many attempts could be launched now; below 0 where a resume has lowered the limit."""
         state = self._state
-        if state.ending or state.finished or not state.epoch:
+        if state.ending or state.finished or self.steering.paused or not state.epoch:
             return 0
         return self.limits.max_concurrent_runs - len(state.open)
 
@@ -160,7 +175,8 @@ class ReadableSweep:
     def _may_begin(self) -> bool:
         """Whether new trials can come, now or later."""
         state = self._state
-        return not (state.ending or state.exhausted) and len(state.trials) < self.limits.max_total_runs
+        more = not state.exhausted or bool(self.steering.given)
+        return more and not state.ending and len(state.trials) < self.limits.max_total_runs
 
     @property
     def due_at(self) -> float | None:

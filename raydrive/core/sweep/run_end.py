@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from raydrive.core.config.resource_dict import amounts_of
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.finish.budgets import lines_of
 from raydrive.core.finish.progress import GAINS, Progress, due_s, improves, reaches
-from raydrive.core.finish.spending import lines_of
 from raydrive.core.out_of_memory.recognition import HOST, kind_of
 from raydrive.core.records import COMPLETED, Ended, EndRun, Estimated, Fact, Lost, Reported, Ticked
 from raydrive.core.sweep.state import State, Trial
@@ -126,7 +126,8 @@ def _by_gain(state: State, rules: FinishWhen) -> Iterator[EndRun]:
     limit, gain = rules.expected_gain_below, state.progress.gain
     if limit is None or gain is None or gain >= limit:
         return
-    why = f"expected gain below {limit:g}: by the last {GAINS} bounds of the model no other configuration is better by more than {gain:.3g}"
+    bounds = f"the last {GAINS} bounds of the model"
+    why = f"expected gain below {limit:g}: by {bounds} no other configuration is better by more than {gain:.3g}"
     yield EndRun(COMPLETED, why, "expected_gain_below", {"gain": gain, "limit": limit})
 
 

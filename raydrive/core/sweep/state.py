@@ -26,7 +26,6 @@ from raydrive.core.records import (
     TERMINAL,
     Began,
     Close,
-    Ended,
     Finish,
     Launch,
     Noted,
@@ -64,6 +63,8 @@ class Trial:
     attempt: int = 0
     failures: int = 0
     losses: int = 0
+    forgiven: tuple[int, int] = (0, 0)
+    """Failures and losses of attempts before it was tried again by a user, which no limit counts any more."""
     losses_without_progress: int = 0
     """Losses in a row without a new interval or checkpoint in between."""
     lost_on: tuple[str, ...] = ()
@@ -237,15 +238,15 @@ class Counts:
         """All of them."""
         return self.completed + self.canceled + self.failed
 
-    def add(self, state: str, has_metric: bool) -> None:
-        """Counts a trial that was just closed."""
+    def add(self, state: str, has_metric: bool, by: int = 1) -> None:
+        """Counts a trial that was just closed; with -1 one that is open again."""
         if state == COMPLETED:
-            self.completed += 1
+            self.completed += by
         elif state == CANCELED:
-            self.canceled += 1
+            self.canceled += by
         else:
-            self.failed += 1
-        self.without_metric += not has_metric
+            self.failed += by
+        self.without_metric += by * (not has_metric)
 
 
 class History(Sequence[TrialRecord]):
@@ -286,13 +287,14 @@ class History(Sequence[TrialRecord]):
             curve=() if values_dropped else self._curves.values(trial.number),
             stopped=trial.stop_by == "policy",
             objective=self._objective,
+            until=trial.until,
         )
 
     def frozen(self) -> tuple[TrialRecord, ...]:
         """Returns a copy that another thread may read while the run goes on.
 
-        Closed trials never change again and are copied once, so that a question late in a long run costs no more than
-        the list of its trials.
+        Closed trials change only when they are tried again, and are copied once, so that a question late in a long run
+        costs no more than the list of its trials.
         """
         self._pending.extend(range(len(self._copies), len(self._trials)))
         unsettled = []
@@ -305,6 +307,11 @@ class History(Sequence[TrialRecord]):
             self._copies[number : number + 1] = [seen]
         self._pending = unsettled
         return tuple(self._copies)
+
+    def reopen(self, number: int) -> None:
+        """A trial that was over is open again."""
+        if number < len(self._copies) and number not in self._pending:
+            self._pending.append(number)
 
 
 @dataclass(slots=True)
@@ -382,39 +389,8 @@ class State:
 
 def stop_all(state: State, why: str) -> tuple[Stop, ...]:
     """Returns the decisions that end all open trials which nothing ends yet, because the run is ending."""
-    going = (one for one in state.open.values() if one.stop_by in ("", BY_PAUSE))
-    return tuple(Stop(one.number, one.attempt, why, "run") for one in going)
-
-
-def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
-    """Returns why a trial is completed.
-
-    Args:
-        intervals: How many it has.
-        start: How many of them it brought from an earlier run.
-        details: Of its suggestion: which trial of which run that was.
-    """
-    count = f"{intervals} interval{'s' * (intervals != 1)}"
-    if not start:
-        return f"ended by itself after {count}"
-    earlier = f"{details.get('run')}_{details.get('trial')}"
-    if intervals == start:
-        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
-    return f"ended by itself after {count}, {start} of them in {earlier}"
-
-
-def failure_text(fact: Ended, trial: Trial) -> str:
-    """Returns why an attempt failed, in one sentence."""
-    code = fact.exit_code
-    if code is None:
-        head = "could not be started"
-    elif code < 0:
-        head = f"killed by signal {-code}"
-    else:
-        head = f"exit code {code}"
-    again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
-    last = fact.error.strip().splitlines()[-1] if fact.error.strip() else ""
-    return f"{head}{again}: {last}" if last else f"{head}{again}"
+    ends = [one for _, one in sorted(state.open.items()) if one.stop_by in ("", BY_PAUSE)]
+    return tuple(Stop(one.number, one.attempt, why, "run") for one in ends)
 
 
 BACKOFF_S = 2.0

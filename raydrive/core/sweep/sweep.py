@@ -8,7 +8,7 @@ thread or Ray in here: time arrives as ``fact.at``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from raydrive.core.config.run_config import RunConfig
@@ -43,6 +43,7 @@ from raydrive.core.records import (
     Ticked,
 )
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
+from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.members import Members
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
@@ -61,8 +62,10 @@ from raydrive.core.sweep.state import (
     duration_text,
     stop_all,
 )
+from raydrive.core.sweep.user_changes import Given, Logged, Steering
 from raydrive.core.sweep.warm_start_data import EMPTY, FIRST_CHECKPOINT, WarmStartData
 from raydrive.core.user_classes import failure, is_own
+from raydrive.core.user_facts import USER_FACTS, Edited, Retried, UserFact
 
 
 class Sweep(ReadableSweep):
@@ -78,8 +81,16 @@ class Sweep(ReadableSweep):
     """
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
-        needs = needs_of(config.policy, config.sampling) if lean and not config.rules.population else None
+        needs = needs_of(config.policy, config.sampling) if lean and config.rules.population is None else None
+        self.given = config
+        """The configuration that the run was submitted with; ``config`` is what its edits made of it."""
         self.config = config
+        self.runnable: Callable[[RunConfig], RunConfig] = lambda edited: edited
+        """Gives an edited configuration the user's classes that it names; only a driver loads them."""
+        self.outgrown = False
+        """Whether more is asked of trials that are over than was kept: the journal has to be folded anew, not lean."""
+        points = config.rules.points
+        self.steering = Steering([Given(params) for params in (points.points if points else ())])
         self.warm_start = warm_start
         self.limits = config.limits
         self.curves = Curves(config.metric.maximize, needs, config.metric.objective)
@@ -87,9 +98,7 @@ class Sweep(ReadableSweep):
         warm_start.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
         self._pauses = Pauses(config, self._state, self.curves)
-        population = config.rules.population
-        self._members = None if population is None else Members(config, self._state, self.curves, self._pauses)
-        self._lineage = None if self._members is None else self._members.lineage
+        self._members = None if config.rules.population is None else Members(self._state, self.curves)
         self.history = History(self._state.trials, self.curves, config.metric.value)
 
     # ------------------------------------------------------------------ the door
@@ -103,6 +112,8 @@ class Sweep(ReadableSweep):
         if type(fact) is Reported:  # nearly every fact is one
             trial = state.open.get(fact.trial)
             return trial is not None and fact.attempt == trial.attempt and fact.seq > trial.seq
+        if isinstance(fact, USER_FACTS):
+            return self.steering.accepts(fact, state)
         match fact:
             case Started():
                 return fact.epoch > state.epoch
@@ -176,6 +187,7 @@ class Sweep(ReadableSweep):
                     trial.until = fact.until
                     state.trials.append(trial)
                     state.open[trial.number] = trial
+                    self.steering.took(fact)
                     self._fold_continued(trial)
             case Resumed():
                 state.trials[fact.trial].until = fact.until
@@ -199,9 +211,25 @@ class Sweep(ReadableSweep):
                 limit_s = self.limits.max_duration_s
                 if limit_s is not None and not state.ending and fact.at >= state.clock.due_at(limit_s):
                     state.ending = RunEnding(COMPLETED, f"max_duration of {duration_text(limit_s)} reached")
+            case _ if isinstance(fact, USER_FACTS):
+                self._fold_user_fact(fact)
         # A tick from which nothing follows is not recorded, so no tick may move the clock.
         if not isinstance(fact, Ticked):
             state.clock.last_at = max(state.clock.last_at, fact.at)
+
+    def _fold_user_fact(self, fact: UserFact) -> None:
+        self.steering.fold(fact, self._state, self.curves)
+        if isinstance(fact, Edited):
+            before = replace(self.config, limits=self.limits)
+            self.steering.log.append(Logged(fact, parts_of(before, fact.patch)))
+            self.config = self.runnable(edited(before, fact.patch))
+            self.limits = self.config.limits
+            self._pauses = self._pauses.under(self.config)
+        if isinstance(fact, Retried):
+            self.history.reopen(fact.trial)
+        if isinstance(fact, Retried) or (isinstance(fact, Edited) and fact.patch.keys() & {"policy", "sampling"}):
+            self.curves.keep_values()
+            self.outgrown = self.outgrown or self.curves.dropped
 
     def _fold_continued(self, trial: Trial) -> None:
         """A trial that goes on with one of an earlier run has its curve up to there, and a copy of its checkpoint."""
@@ -219,15 +247,18 @@ class Sweep(ReadableSweep):
         state.clock.start(fact.at)
         if fact.limits:
             self.limits = replace(self.limits, **fact.limits)
+        if fact.limits or self.steering.reopens:
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
             state.progress.since = 0
+            self.steering.reopens = False
 
     def _fold_end(self, fact: Ended | Lost) -> None:
         trial = self._state.trials[fact.trial]
-        fold_oom(fact, trial, self.config)
         pauses = trial.stop_by == BY_PAUSE
-        if isinstance(fact, Lost) and not pauses and not trial.oom:  # one that was to pause has lost nothing
+        if not pauses:
+            fold_oom(fact, trial, self.config)
+        if isinstance(fact, Lost) and not (pauses or trial.oom):  # one that was to pause has lost nothing
             trial.losses += 1
             trial.lost_why = fact.why
             progress = self._progress(trial) != trial.launched_with
@@ -259,6 +290,7 @@ class Sweep(ReadableSweep):
                 trial = state.trials[decision.trial]
                 if decision.trial in state.paused:
                     self._pauses.fold_launch(trial)
+                    self.steering.retries.pop(decision.trial, None)
                 if self._members is not None:
                     self._members.fold_launch(trial, decision, at)
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
@@ -281,10 +313,11 @@ class Sweep(ReadableSweep):
     def _fold_close(self, decision: Close, at: float) -> None:
         state = self._state
         trial = self._pauses.fold_close(decision)
+        self.steering.retries.pop(decision.trial, None)
         if not state.ending:
             state.ending = self._pauses.refusal(trial, decision)
-            if self._members is not None:
-                state.ending = self._members.refusal(trial, decision)
+        if not state.ending and self._members is not None:
+            state.ending = self._members.refusal(trial, decision, self.config)
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
         self.curves.close(trial.number)
@@ -322,17 +355,23 @@ class Sweep(ReadableSweep):
                 yield self._cancel(state.trials[fact.trial], fact.why)
             case Ticked():
                 yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
+            case _ if isinstance(fact, USER_FACTS):
+                yield from self.steering.answer(fact, state, self.config, self.curves, self._pauses)
         yield from ends_by(fact, state, self.config, self.curves)
         yield from self._go_on()
         if state.ending and not state.finished:
-            yield from stop_all(state, state.ending.why)
-            yield from self._pauses.close_all(state.ending.why, "run")
-        if state.open or state.finished:
+            yield from self._end_all(state.ending.why)
+        if state.open or state.finished or self.steering.waits(state, self.limits.max_total_runs):
             return
         if state.paused and not (self._may_begin or self.may_continue):
             yield from self._pauses.close_all(NEVER_PROMOTED, "policy")
         if not state.paused:
             yield from finish(state, self.limits)
+
+    def _end_all(self, why: str) -> Iterator[Decision]:
+        """Yields what ends all trials of a run that is ending."""
+        yield from stop_all(self._state, why)
+        yield from self._pauses.close_all(why, "run")
 
     def _cancel(self, trial: Trial, why: str) -> Stop | Close:
         if trial.state == PAUSED:
@@ -341,13 +380,18 @@ class Sweep(ReadableSweep):
 
     def _go_on(self) -> Iterator[Decision]:
         """Yields which paused trials go on, and which never will."""
-        if not self._state.paused:
+        if self._state.finished:
             return
-        if self._members is not None:
-            yield from self._members.go_on(lambda: self._room > 0, new_ones=self._may_begin)
-        yield from self._pauses.promotions(lambda: self._room > 0, self._least)
-        if not self._state.ending:
-            yield from self._pauses.hopeless(self._least)
+        if self._state.paused:
+            yield from self.steering.next_launches(self._state, lambda: self._room > 0)
+        if self._state.paused and self._members is not None:
+            yield from self._members.go_on(self.config, lambda: self._room > 0, new_ones=self._may_begin)
+        before = -1
+        while len(self._state.paused) != before:  # with those closed that keep a level open, another one may go on
+            before = len(self._state.paused)
+            if before and not self._state.ending:
+                yield from self._pauses.promotions(lambda: self._room > 0, self._least)
+                yield from self._pauses.hopeless(self._least)
 
     def _least(self) -> float:
         return self._pauses.least(new_ones=self._may_begin)
@@ -366,12 +410,12 @@ class Sweep(ReadableSweep):
         if not fold_report(fact, state, self.curves) or trial.stop_by:
             return ()
         if ends := ends_by_report(fact, state, self.config, self.curves):
-            return self._folded((*ends, *stop_all(state, ends[0].why)), fact.at)
+            return self._folded((*ends, *self._end_all(ends[0].why)), fact.at)
         if trial.pause is not None:
             return ()
         if self._members is not None:
-            crowded = self._may_begin and self._room <= 0
-            return self._folded(self._members.after_report(fact, trial, crowded=crowded), fact.at)
+            full = self._may_begin and self._room <= 0
+            return self._folded(self._members.after_report(fact, trial, self.config, self._pauses, full), fact.at)
         policy, stop, pause = self.config.policy, False, None
         try:
             verdict = policy.judge(fact.trial, fact.interval, self.curves)

@@ -22,11 +22,12 @@ from raydrive.core.json_values import decoded, encoded
 from raydrive.core.objective import BEST, Objective
 from raydrive.core.records import CANCELED, Params
 from raydrive.core.search.checked_sampler import building
-from raydrive.core.search.protocol import BoundsGain, Sampler
+from raydrive.core.search.protocol import BoundsGain, PatientSampler, Sampler
+from raydrive.core.search.repeated import RepeatedSampler
+from raydrive.core.search.scheduled_start import ScheduledStart
 from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.expressions import Choice, Expression
 from raydrive.core.space.search_space import Space
-from raydrive.core.search.scheduled_start import ScheduledStart
 
 FORMAT = 1
 RESUMED = "resumed"
@@ -149,12 +150,20 @@ def _curve(numbers: Sequence[float | str]) -> array[float]:
 # --- sampling --------------------------------------------------------------------------------------------------------
 
 
-def sampler_of(config: RunConfig, warm_start: WarmStartData = EMPTY) -> Sampler:
+def sampler_of(config: RunConfig, warm_start: WarmStartData = EMPTY) -> PatientSampler:
     """Returns the sampler of a run: trials that go on come first, and a sampler that learns has the ancestors.
 
     Raises:
         UserCodeError: If a sampling of the user's cannot build it.
     """
+    sampler, repeats = _sampler_of(config, warm_start), config.rules.repeats
+    if repeats is None:
+        return sampler
+    return RepeatedSampler(sampler, repeats, config.metric.maximize, len(config.lineage.continued))
+
+
+def _sampler_of(config: RunConfig, warm_start: WarmStartData) -> Sampler:
+    """The sampler of a run, each of whose configurations is tried once."""
     build: Any = building(config.sampling)
     maximize = config.metric.maximize
     before = warm_start.seen(maximize, config.metric.value) if config.sampling.learns else []

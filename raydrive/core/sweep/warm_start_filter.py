@@ -8,7 +8,7 @@ from collections.abc import Container
 
 from raydrive.core.config.lineage import Parent
 from raydrive.core.config.trial_spec import Metric
-from raydrive.core.records import CANCELED, FAILED, Params
+from raydrive.core.records import CANCELED, FAILED, PAUSED, Params
 from raydrive.core.space.search_space import Space
 from raydrive.core.sweep.state import Best
 from raydrive.core.sweep.sweep import Sweep
@@ -79,7 +79,8 @@ def prior_trials_of(
             continue
         kept = {name: params[name] for name in space.expressions if name in params}
         state_then = CANCELED if trial.open else trial.state
-        stopped, learned = trial.stop_by == "policy", learns and not why
+        stopped = trial.stop_by == "policy" or trial.state == PAUSED
+        learned = learns and not why
         prior_trials.append(PriorTrial(place, trial.number, kept, state_then, curve, stopped, learned))
     best = best_by(sweep, metric or sweep.config.metric)
     parent = Parent(

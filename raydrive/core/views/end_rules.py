@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.config.resource_dict import amounts_of
+from raydrive.core.finish.budgets import HOUR_S, Amounts, Line, lines_of
 from raydrive.core.finish.forecast import Outlook, rest_s
-from raydrive.core.finish.spending import HOUR_S, Amounts, Line, lines_of
 from raydrive.core.sweep.run_end import WORDS, hours_of
 from raydrive.core.sweep.sweep import Sweep
 

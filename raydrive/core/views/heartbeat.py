@@ -44,6 +44,8 @@ class Heartbeat:
     """What keeps the driver from going on."""
     notice: str = ""
     """What its user must not miss."""
+    telling: bool = False
+    """Whether notices of the run's end are still on their way."""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Heartbeat:
@@ -52,6 +54,7 @@ class Heartbeat:
         known: dict[str, Any] = {name: _text(found.get(name)) for name in _TEXTS}
         known |= {name: _count(found.get(name)) for name in _COUNTS}
         known["waiting"] = {str(k): _text(v) for k, v in waiting.items()} if isinstance(waiting, dict) else {}
+        known["telling"] = found.get("telling") is True
         return cls(at=_seconds(found.get("at")), **known)
 
     def __bool__(self) -> bool:

@@ -89,7 +89,7 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
     at = sweep.last_at if sweep.finished else now
     running = sum(trial.state == RUNNING for trial in sweep.open_trials)
     counts = {QUEUED: len(sweep.open_trials) - running, RUNNING: running, **sweep.count}
-    counts[PAUSED] = len(sweep.paused_trials)
+    counts[PAUSED] = sweep.paused_count
     if interrupted:
         counts |= {QUEUED: 0, RUNNING: 0, INTERRUPTED: len(sweep.open_trials)}
     finished = sweep.finished

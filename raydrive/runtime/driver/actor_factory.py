@@ -22,6 +22,9 @@ from raydrive.storage.run_layout import RunLayout
 if TYPE_CHECKING:
     from raydrive.runtime.gang.placement_groups import PlacementGroups
 
+_GENERATION = "edit"
+"""Begins the label of an actor that was made after an edit, before its revision."""
+
 
 class TrialActorFactory:
     """Makes and finds the trial actors of one run.
@@ -32,6 +35,7 @@ class TrialActorFactory:
         driver: Handle of the driver, for the reports.
         actor: The class of the trial actors.
         secrets: Values of the trials' secrets by name.
+        generation: Revision of the last edit that changed what actors are made with; 0 before the first.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class TrialActorFactory:
         driver: Any,
         actor: type[Any],
         secrets: Mapping[str, str] | None = None,
+        generation: int = 0,
     ) -> None:
         layout = RunLayout.open(uri)
         self.may_exist = True
@@ -48,7 +53,9 @@ class TrialActorFactory:
         self._made: set[str] = set()
         self._first: Any = None
         self._prefix = f"raydrive:{layout.key}:slot:"
+        self.generation = generation
         self._args = (uri, layout.run_id, config, driver, dict(secrets or {}))
+        self._actor = actor
         self._class = ray.remote(actor)
         spec = TrialConfig.from_json(config).trial
         resources = spec.resources
@@ -80,7 +87,8 @@ class TrialActorFactory:
         Raises:
             ValueError: If there is one of that label.
         """
-        name = f"{self._prefix}{label or f'{epoch}-{len(self._made) + 1}'}"
+        of = f"{_GENERATION}{self.generation}-" if self.generation else ""
+        name = f"{self._prefix}{of}{label or f'{epoch}-{len(self._made) + 1}'}"
         self._made.add(name)
         options = self._options
         if memory is not None and not self._hands_on:
@@ -100,6 +108,22 @@ class TrialActorFactory:
             ray.kill(actor, no_restart=True)
         if self._groups is not None:
             self._groups.remove(actor)
+
+    def is_current(self, name: str) -> bool:
+        """Whether an actor of this name was made with the configuration that the run has now."""
+        label = name.removeprefix(self._prefix)
+        made = label.removeprefix(_GENERATION).partition("-")[0] if label.startswith(_GENERATION) else "0"
+        return made == str(self.generation)
+
+    def after_edit(self, config: Mapping[str, Any], generation: int) -> TrialActorFactory:
+        """Returns a factory of actors for an edited configuration.
+
+        Args:
+            config: The configuration as JSON.
+            generation: Revision of the edit.
+        """
+        uri, _, _, driver, secrets = self._args
+        return TrialActorFactory(uri, config, driver, self._actor, secrets, generation)
 
     def placed(self, actors: Iterable[Any]) -> int | None:
         """Returns how many of these actors have all of their nodes; None where a trial has one node."""

@@ -26,6 +26,7 @@ from raydrive.core.records import Close, Ended, Fact, Finish, Launch, Lost, Stop
 from raydrive.core.sweep.state import Trial
 from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
 from raydrive.runtime.driver.actor_factory import TrialActorFactory
+from raydrive.runtime.driver.actor_slots import Slot, pairs
 from raydrive.runtime.ray_cluster.connection import starting_now, why_waiting
 from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.checkpoints import name_of
@@ -41,32 +42,7 @@ STARTING_S = 20.0
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it began"
-
-
-class _Slot:
-    """A trial actor: starting until it has its reservation, then idle or busy."""
-
-    def __init__(self, actor: Any, memory: float | None = None) -> None:
-        self.actor = actor
-        self.memory = memory
-        """Bytes of memory that it reserves; None = those of the run's resources."""
-        self.asked_at = time.monotonic()
-        self.launch: Launch | None = None
-        self.killed = ""
-        """Why the actor was killed on purpose."""
-        self.lost = ""
-        """Why its attempt is lost, where the actor was killed for that."""
-
-
-def pairs(waiting: Sequence[Launch], idle: Sequence[_Slot]) -> list[tuple[Launch, _Slot]]:
-    """Returns which attempts take which idle actors: the first one first, an actor with the memory that it needs."""
-    free, found = list(idle), []
-    for launch in waiting:
-        slot = next((one for one in reversed(free) if one.memory == launch.memory), None)
-        if slot is not None:
-            free.remove(slot)
-            found.append((launch, slot))
-    return found
+OUTDATED = "an edit changed what trials run with"
 
 
 class ActorPool:
@@ -96,9 +72,9 @@ class ActorPool:
         self._epoch = epoch
         self._post = post
         self._record = record
-        self._starting: list[_Slot] = []
-        self._idle: list[_Slot] = []
-        self._busy: dict[int, _Slot] = {}
+        self._starting: list[Slot] = []
+        self._idle: list[Slot] = []
+        self._busy: dict[int, Slot] = {}
         self._waiting: dict[int, tuple[Launch, float]] = {}  # by trial, with since when; the oldest first
         self._delayed: dict[int, tuple[Launch, asyncio.TimerHandle]] = {}
         self._needed = config.limits.max_concurrent_runs
@@ -180,11 +156,11 @@ class ActorPool:
 
     def _await(self, actor: Any, memory: float | None = None) -> None:
         """Takes an actor that was asked for; it has work when it has its reservation."""
-        slot = _Slot(actor, memory)
+        slot = Slot(actor, self._factory, memory)
         self._starting.append(slot)
         self._spawn(self._start(slot))
 
-    async def _start(self, slot: _Slot) -> None:
+    async def _start(self, slot: Slot) -> None:
         """Waits until a new actor has its reservation; if it cannot start, the attempt that waited longest is lost."""
         try:
             await until_known(lambda: slot.actor.ping.remote())
@@ -201,17 +177,20 @@ class ActorPool:
             if self._started(slot):
                 self._make_idle(slot)
 
-    def _started(self, slot: _Slot) -> bool:
+    def _started(self, slot: Slot) -> bool:
         """Takes a slot from the starting ones; False when it was killed meanwhile."""
         if slot in self._starting:
             self._starting.remove(slot)
         return not slot.killed
 
-    def _make_idle(self, slot: _Slot) -> None:
+    def _make_idle(self, slot: Slot) -> None:
         """Has an actor without work take the next attempt, or keeps it, or kills it when no more can come."""
         slot.launch = None
         if self._closed:
             self._kill(slot, "the run is over")
+        elif slot.outdated:
+            self._kill(slot, OUTDATED)
+            self._serve()
         if slot.killed or self._let_go:
             return
         self._idle.append(slot)
@@ -227,6 +206,23 @@ class ActorPool:
         for slot in [*self._starting[::-1], *self._idle][: max(0, spare)]:
             self._kill(slot, "nothing left to do")
             (self._idle if slot in self._idle else self._starting).remove(slot)
+
+    def reconfigure(self, config: RunConfig, generation: int) -> None:
+        """Later attempts run in actors of an edited configuration; those that train go on to the end of their attempt.
+
+        Args:
+            config: The configuration of the run from now on.
+            generation: Revision of the edit.
+        """
+        self._config = config
+        self._factory = self._factory.after_edit(config.to_json(), generation)
+        for slot in [*self._starting, *self._idle]:
+            self._kill(slot, OUTDATED)
+        self._starting.clear()
+        self._idle.clear()
+        for slot in self._busy.values():
+            slot.outdated = True
+        self._serve()
 
     def kill_all(self) -> None:
         """Kills every actor; their guards end the process trees."""
@@ -283,11 +279,11 @@ class ActorPool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _kill(self, slot: _Slot, why: str) -> None:
+    def _kill(self, slot: Slot, why: str) -> None:
         if self._let_go:
             return
         slot.killed = slot.killed or why
-        self._factory.kill(slot.actor)
+        slot.factory.kill(slot.actor)
 
     # ------------------------------------------------------------------ taking over
 
@@ -306,7 +302,10 @@ class ActorPool:
     async def _take_over(self, trials: Sequence[Trial]) -> None:
         known = {trial.actor for trial in trials}
         memory = {trial.actor: trial.memory for trial in trials}
-        slots = {name: _Slot(actor, memory.get(name)) for name, actor in self._factory.find_existing().items()}
+        existing = self._factory.find_existing()
+        slots = {name: Slot(actor, self._factory, memory.get(name)) for name, actor in existing.items()}
+        for name, slot in slots.items():
+            slot.outdated = not self._factory.is_current(name)
         training = [trial for trial in trials if trial.actor in slots]
         for trial in training:
             self._spawn(self._recover(slots[trial.actor], trial))
@@ -332,7 +331,7 @@ class ActorPool:
     def _lost(self, trial: Trial) -> None:
         self._post([Lost(time.time(), trial.number, trial.attempt, "its actor did not outlive the driver before this")])
 
-    async def _recover(self, slot: _Slot, trial: Trial) -> None:
+    async def _recover(self, slot: Slot, trial: Trial) -> None:
         """Adopts the actor that trains a trial, however long its node takes to answer or to be declared dead."""
         try:
             call = until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
@@ -344,7 +343,7 @@ class ActorPool:
         if not self._join(slot, state, [trial]):
             self._lost(trial)
 
-    async def _adopt_unknown(self, slot: _Slot, trials: Sequence[Trial]) -> None:
+    async def _adopt_unknown(self, slot: Slot, trials: Sequence[Trial]) -> None:
         """Adopts an actor of which nothing is recorded: idle, still starting, or just begun."""
         try:
             state = await until_known(lambda: slot.actor.adopt.remote(self._epoch, self._driver))
@@ -356,7 +355,7 @@ class ActorPool:
             if self._started(slot):
                 self._join(slot, state, trials)
 
-    def _join(self, slot: _Slot, state: tuple[int, int] | None, trials: Sequence[Trial]) -> bool:
+    def _join(self, slot: Slot, state: tuple[int, int] | None, trials: Sequence[Trial]) -> bool:
         """Goes on with what an adopted actor does; False when that is none of ``trials``."""
         if slot.killed:
             return False
@@ -377,7 +376,7 @@ class ActorPool:
 
     # ------------------------------------------------------------------ one attempt
 
-    async def _attend(self, slot: _Slot, launch: Launch) -> None:
+    async def _attend(self, slot: Slot, launch: Launch) -> None:
         """Waits for the end of an attempt; then its slot is free for the next one."""
         resume_from = name_of(launch.source, launch.resume_from)
         payload = (launch.trial, launch.attempt, dict(launch.params), resume_from, launch.interval)
@@ -391,7 +390,9 @@ class ActorPool:
                 self._kill(slot, "trials cannot begin there")
             elif not self._config.trial.reuse_actors:
                 self._kill(slot, "actors are not reused")
-            elif not self._factory.is_whole(slot.actor):
+            elif slot.outdated:
+                self._kill(slot, OUTDATED)
+            elif not slot.factory.is_whole(slot.actor):
                 self._kill(slot, "its trial has given the reservation back")
         except StaleEpochError:  # a newer driver has it: not ours to judge any more
             self.detach()
@@ -409,7 +410,7 @@ class ActorPool:
             del self._busy[launch.trial]
         self._make_idle(slot)
 
-    def _death(self, slot: _Slot, launch: Launch, error: Exception) -> Fact:
+    def _death(self, slot: Slot, launch: Launch, error: Exception) -> Fact:
         now = time.time()
         if slot.lost:
             return Lost(now, launch.trial, launch.attempt, slot.lost)
@@ -421,7 +422,7 @@ class ActorPool:
         kind = "died" if isinstance(error, ActorDiedError | OutOfMemoryError) else "failed"
         return Lost(now, launch.trial, launch.attempt, f"its actor {kind}: {reason(error)}")
 
-    async def _stop(self, slot: _Slot, stop: Stop) -> None:
+    async def _stop(self, slot: Slot, stop: Stop) -> None:
         grace_s = self._config.trial.grace_s
         launch = slot.launch
         try:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import DamagedJournalError, JournalError, StaleEpochError, StorageError
 from raydrive.core.records import Fact
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.status import missing
 from raydrive.runtime.decision_loop import DecisionLoop
+from raydrive.runtime.driver.driven_parts import Pool
+from raydrive.runtime.driver.followers.followers import Followers
 from raydrive.runtime.driver.mailbox import Mailbox
 from raydrive.runtime.driver.own_actor import Host
-from raydrive.runtime.driver.running_driver import Pool, RunningDriver
+from raydrive.runtime.driver.running_driver import RunningDriver
 from raydrive.runtime.driver.user_classes import read_runnable
+from raydrive.runtime.driver.user_requests import folded_anew, trial_generation
 from raydrive.runtime.ray_cluster.connection import versions
 from raydrive.runtime.trial_events import WireEvent
 from raydrive.storage.journal.writer import JournalReader, JournalWriter
@@ -33,6 +38,7 @@ class Pools(Protocol):
         epoch: int,
         post: Callable[[Sequence[Fact]], Any],
         record: Callable[[Sequence[Fact]], Awaitable[None]],
+        generation: int = 0,
     ) -> Pool:
         """Returns the runner."""
 
@@ -48,14 +54,26 @@ class Driver:
         limits: Limits that a resume changes.
         pools: Makes the runner.
         host: The actor that this is.
+        secrets: Values of secrets by name, for the run's trackers.
+        webhook: Address of the run's webhook, where its configuration names only where that is read.
     """
 
-    def __init__(self, uri: str, limits: Mapping[str, Any] | None, pools: Pools, host: Host) -> None:
+    def __init__(
+        self,
+        uri: str,
+        limits: Mapping[str, Any] | None,
+        pools: Pools,
+        host: Host,
+        secrets: Mapping[str, str] = MappingProxyType({}),
+        webhook: str = "",
+    ) -> None:
+        self._secrets = secrets
         self._layout = RunLayout.open(uri)
         self._uri = uri
         self._limits = dict(limits or {})
         self._pools = pools
         self._host = host
+        self._webhook = webhook
         self._running: RunningDriver | None = None
         """None until the journal is replayed; all that needs it asks ``_started`` or ``_in_charge``."""
         self._starting = asyncio.Lock()
@@ -139,6 +157,15 @@ class Driver:
         """
         return (await self._in_charge()).cancel(trial, why)
 
+    async def steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Records what a user asks for; returns what was recorded, and when it takes effect.
+
+        Raises:
+            ConfigError: If it cannot be done.
+            RaydriveError: If the run has changed meanwhile.
+        """
+        return await (await self._in_charge()).steering.steer(request)
+
     async def interrupt(self, grace_s: float | None = None) -> None:
         """Ends the training processes but not the run: ``raydrive resume`` goes on with it.
 
@@ -171,16 +198,24 @@ class Driver:
 
     def _take_charge(self) -> RunningDriver:
         try:
-            config, warm_start, sampler = read_runnable(self._layout)
+            config, warm_start, sampler, runnable = read_runnable(self._layout)
             writer = JournalWriter.open(self._layout.journal)
-            sweep, entries = self._replayed(Sweep(config, warm_start, lean=True))
+            lean = Sweep(config, warm_start, lean=True)
+            lean.runnable = runnable
+            sweep, entries = self._replayed(lean)
         except BaseException:
             self._pools.discard()
             raise
         mailbox = Mailbox()
-        pool = self._pools.make(config, writer.epoch, mailbox.post, mailbox.record)
+        config = effective(sweep)
+        pool = self._pools.make(config, writer.epoch, mailbox.post, mailbox.record, trial_generation(sweep))
         decision_loop = DecisionLoop(sweep, sampler, pool, writer, time.time)
-        return RunningDriver(self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over)
+        if sweep.steering.resampled:
+            decision_loop.sampler = decision_loop.made_sampler()
+        followers = Followers.of(self._layout, self._uri, sweep, config, self._secrets, self._webhook)
+        return RunningDriver(
+            self._layout, decision_loop, pool, writer, mailbox, self._host, entries, self._over, followers
+        )
 
     def _replayed(self, sweep: Sweep) -> tuple[Sweep, int]:
         """Folds the journal into an empty sweep; returns it, and how many entries the journal has.
@@ -193,4 +228,4 @@ class Driver:
         lost = missing(read_heartbeat(self._layout).entries, reader.entries)
         if lost:
             raise DamagedJournalError(lost)
-        return sweep, reader.entries
+        return folded_anew(self._layout, sweep) if sweep.outgrown else sweep, reader.entries

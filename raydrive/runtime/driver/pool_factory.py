@@ -45,6 +45,7 @@ class PoolFactory:
         epoch: int,
         post: Callable[[Sequence[Fact]], Any],
         record: Callable[[Sequence[Fact]], Awaitable[None]],
+        generation: int = 0,
     ) -> ActorPool:
         """Returns the pool.
 
@@ -53,9 +54,13 @@ class PoolFactory:
             epoch: The driver's epoch.
             post: Takes facts.
             record: Takes facts, and returns once they are recorded.
+            generation: Revision of the last edit that changed what trial actors are made with; 0 before the first.
         """
+        if generation:  # the first actor was asked for before the journal was read
+            self.discard()
+            self._factory = None
         factory = self._factory or TrialActorFactory(
-            self._uri, config.to_json(), self._driver, self._actor, self._secrets
+            self._uri, config.to_json(), self._driver, self._actor, self._secrets, generation
         )
         return self.pool_class(config, factory, self._driver, epoch, post, record)
 

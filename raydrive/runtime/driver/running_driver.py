@@ -9,84 +9,46 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
-from raydrive.core.records import RUNNING, Cancelled, Ended, Lost, Started, Ticked
-from raydrive.core.sweep.state import Trial
+from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.heartbeat import dump_heartbeat
+from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.summary import INTERRUPTED
-from raydrive.runtime.decision_loop import Batch, DecisionLoop, TrialRunner, Writer
+from raydrive.runtime.decision_loop import Batch, DecisionLoop
 from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.checkpoint_pins import CheckpointPins, needed
+from raydrive.runtime.driver.driven_parts import EpochWriter, Pool
+from raydrive.runtime.driver.dropped_checkpoints import DroppedCheckpoints
+from raydrive.runtime.driver.followers.followers import Followers
+from raydrive.runtime.driver.heartbeats import Heartbeats
 from raydrive.runtime.driver.journal_compactor import JournalCompactor
 from raydrive.runtime.driver.mailbox import Mailbox, Received
 from raydrive.runtime.driver.own_actor import Host
 from raydrive.runtime.driver.user_classes import why_it_failed
 from raydrive.runtime.driver.user_code_watch import UserCodeWatch
+from raydrive.runtime.driver.user_requests import (
+    PROPOSALS,
+    Proposals,
+    Steering,
+    asks_for_more,
+    changes_trials,
+    folded_anew,
+    parts,
+    trial_generation,
+)
 from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.folder.open import open_folder
-from raydrive.storage.journal.segments import Position
 from raydrive.storage.run_layout import RunLayout
 
 TICK_S = 0.5
 HEARTBEAT_S = 2.0
 LINGER_S = 2.0
 """Seconds that a driver whose run is over still answers before it ends itself."""
-
-
-class Pool(TrialRunner, Protocol):
-    """The runner of a driver: attempts in actors that another driver may have left, and that the next one may take."""
-
-    def adopt(self, trials: Sequence[Trial]) -> None:
-        """Takes over the actors of an earlier driver; returns at once."""
-
-    def trim(self, needed: int) -> None:
-        """Ends actors beyond those that have work and ``needed``."""
-
-    def renew(self) -> None:
-        """Renews the leases of the actors."""
-
-    def waiting(self) -> dict[int, str]:
-        """Returns why attempts wait for room, by trial."""
-
-    def lose(self, trial: int, attempt: int, why: str) -> None:
-        """Ends the actor of an attempt, which is then lost."""
-
-    def interrupt(self, grace_s: float) -> list[Any]:
-        """Ends the training processes and starts no more; returns what to wait for."""
-
-    def kill_all(self) -> None:
-        """Ends every actor."""
-
-    def detach(self) -> None:
-        """Leaves the actors to a newer driver."""
-
-
-class EpochWriter(Writer, Protocol):
-    """The journal of a run, of which this driver has claimed an epoch."""
-
-    @property
-    def epoch(self) -> int:
-        """The epoch."""
-
-    @property
-    def settled(self) -> Position | None:
-        """Up to where the journal can be compacted."""
-
-    def check(self) -> None:
-        """Looks whether the epoch is still the newest.
-
-        Raises:
-            JournalError: If a newer driver has taken over.
-            StorageError: If that cannot be found out.
-        """
 
 
 class RunningDriver:
@@ -101,6 +63,7 @@ class RunningDriver:
         host: The actor that this is.
         entries: How many entries the journal has.
         over: Set when the run is over or this driver is not in charge of it any more.
+        followers: What tells of the run elsewhere.
     """
 
     def __init__(
@@ -113,6 +76,7 @@ class RunningDriver:
         host: Host,
         entries: int,
         over: asyncio.Event,
+        followers: Followers,
     ) -> None:
         self.epoch = writer.epoch
         self.superseded = ""
@@ -126,24 +90,23 @@ class RunningDriver:
         self._entries = entries
         self._over = over
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
+        self._followers = followers
         self._ack_pacer = AckPacer()
         self._pins = CheckpointPins(layout)
+        self._dropped = DroppedCheckpoints(layout)
+        self.steering = Steering(mailbox, lambda: self.sweep)
+        """Takes what users ask for."""
         self._journal_thread = ThreadPoolExecutor(1, "raydrive-journal")
         self._sampler_thread = ThreadPoolExecutor(1, "raydrive-sampler")
         self._asking = False
+        self._proposals = Proposals(decision_loop)
         self._interrupted = False
         self._state = RUNNING
         """Of a run that is not over, for the heartbeat."""
-        self._heartbeats = asyncio.Lock()
-        self._writing_heartbeat = threading.Lock()
-        self._beaten: dict[str, Any] = {}
-        """The last heartbeat."""
-        self._held_up = ""
-        """What this driver waits for."""
         config = self.sweep.config
+        self._heartbeats = Heartbeats(layout, self.view, config.trial.lease_s)
         self._watch = UserCodeWatch(config.policy, config.sampling, self._tell_held_up)
         self._trouble = ""
-        self._last_trouble = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -160,13 +123,14 @@ class RunningDriver:
         """
         self._mailbox.post([Started(time.time(), self.epoch, versions, limits)])
         self._pool.adopt(self.sweep.open_trials)
-        self._beaten = self.view()
+        self._heartbeats.keep()
         self._watch.start()
+        self._followers.start()
         for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run()):
             self._spawn(work)
         # What waits for this driver looks at the heartbeat next, and would find its predecessor's.
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._heartbeat(), HEARTBEAT_S)
+            await asyncio.wait_for(self._heartbeats.write(), HEARTBEAT_S)
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
@@ -220,7 +184,8 @@ class RunningDriver:
         self._pool.kill_all()
         self._state = INTERRUPTED
         self._watch.stop()
-        await self._heartbeat()
+        await self._followers.interrupted(f"interrupted; raydrive resume {self._layout.run_id} goes on with it")
+        await self._heartbeats.write()
         self._over.set()
 
     def view(self) -> dict[str, Any]:
@@ -235,8 +200,9 @@ class RunningDriver:
             "pid": os.getpid(),
             "address": self._host.address,
             "waiting": {str(trial): why for trial, why in waiting.items()},
-            "trouble": self._trouble or self._compactor.trouble,
-            "notice": self._last_trouble,
+            "trouble": self._trouble or self._compactor.trouble or self._followers.trouble,
+            "notice": self._heartbeats.notice or self._followers.notice,
+            "telling": self._followers.telling,
         }
 
     # ------------------------------------------------------------------ the pump
@@ -262,17 +228,32 @@ class RunningDriver:
         facts, decision_loop = received.facts, self._decision_loop
         if self._interrupted:  # what was logged counts; that the trials end is no failure of theirs
             facts = [fact for fact in facts if not isinstance(fact, Ended | Lost | Ticked)]
-        with self._watch.during(self._note_held_up):
-            batch = decision_loop.judge(facts)
+        in_parts = list(parts(facts))
+        batches = [await self._judge_part(part, more=part is not in_parts[-1]) for part in in_parts]
+        received.acknowledge()
+        for batch in batches:
+            decision_loop.act(batch)
+            self._followers.after(batch.decisions)
+        if any(batch.decisions for batch in batches):
+            self._pool.trim(self._still_needed())
+            self._dropped.after(self.sweep, batches)
+        if not decision_loop.sampler.cheap:
+            self._ask()
+
+    async def _judge_part(self, facts: Sequence[Fact], *, more: bool) -> Batch:
+        """Judges facts and makes them durable; an edit or a retry is a part of its own."""
+        decision_loop = self._decision_loop
+        facts = [fact for fact in facts if not isinstance(fact, PROPOSALS) or self._proposals.is_current(fact)]
+        if asks_for_more(self.sweep, facts):
+            decision_loop.sweep = await self._in_journal_thread(folded_anew, self._layout, self.sweep)
+        with self._watch.during(self._heartbeats.note_held_up):
+            batch = decision_loop.judge(facts, more=more)
         if batch.lines:
             await self._write(batch)
             await self._pin()  # before anything is acknowledged: until then no trial actor deletes a checkpoint
-        received.acknowledge()
-        decision_loop.act(batch)
-        if batch.decisions:
-            self._pool.trim(self._still_needed())
-        if not decision_loop.sampler.cheap:
-            self._ask()
+        if changes_trials(facts):
+            self._pool.reconfigure(effective(self.sweep), trial_generation(self.sweep))
+        return batch
 
     async def _pin(self) -> None:
         wanted = needed(self.sweep)
@@ -285,10 +266,10 @@ class RunningDriver:
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""
         sweep = self.sweep
-        if sweep.ending or sweep.finished:
+        if sweep.ending or sweep.finished or sweep.steering.paused:
             return 0
         new = 0 if sweep.exhausted else sweep.limits.max_total_runs - len(sweep.trials)
-        return min(new + len(sweep.paused_trials), sweep.limits.max_concurrent_runs)
+        return min(new + sweep.paused_count, sweep.limits.max_concurrent_runs)
 
     async def _write(self, batch: Batch) -> None:
         """Writes until it is durable: storage that fails for a while holds decisions up, and loses nothing.
@@ -314,13 +295,13 @@ class RunningDriver:
             else:
                 if self._trouble:
                     away_s = time.time() - since
-                    self._last_trouble = f"the storage failed at {clock} for {away_s:.1f} s; nothing was lost"
+                    self._heartbeats.notice = f"the storage failed at {clock} for {away_s:.1f} s; nothing was lost"
                 self._trouble = ""
                 self._entries += len(batch.lines)
                 return
 
-    async def _in_journal_thread(self, work: Any, *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._journal_thread, work, *arguments)
+    async def _in_journal_thread(self, work: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._journal_thread, work, *arguments)
 
     def _ask(self) -> None:
         """Has an expensive sampler think in its own thread, one configuration at a time."""
@@ -330,14 +311,15 @@ class RunningDriver:
 
     async def _think(self) -> None:
         decision_loop, event_loop = self._decision_loop, asyncio.get_running_loop()
-        question = decision_loop.question(self.sweep.history.frozen())
+        sampler, question = decision_loop.sampler, decision_loop.question(self.sweep.history.frozen())
         try:
             number, answer = await event_loop.run_in_executor(self._sampler_thread, question)
         except Exception as error:
             await self._give_up(why_it_failed("the sampler failed", error))
             raise
         self._asking = False
-        self._mailbox.post(decision_loop.suggested(number, answer))
+        if facts := decision_loop.suggested(number, answer):  # without any, a later turn asks again
+            self._mailbox.post(self._proposals.made(facts, sampler))
 
     # ------------------------------------------------------------------ time
 
@@ -357,7 +339,7 @@ class RunningDriver:
             except StorageError:
                 pass  # the next write reports it
             if not self._over.is_set():
-                await self._heartbeat()
+                await self._heartbeats.write()
 
     async def _renew(self) -> None:
         """Keeps the trials' leases alive; apart from the heartbeat, which waits for a storage that hangs."""
@@ -365,37 +347,8 @@ class RunningDriver:
             await asyncio.sleep(self.sweep.config.trial.lease_s / 6)
             self._pool.renew()
 
-    async def _heartbeat(self) -> None:
-        async with self._heartbeats:  # the last one that is written is the last one that was made
-            self._beaten = self.view()
-            data = dump_heartbeat(self._beaten)
-            try:
-                await asyncio.get_running_loop().run_in_executor(None, self._write_heartbeat, data)
-            except StorageError as error:
-                self._last_trouble = f"storage: {error}"
-
-    def _write_heartbeat(self, data: bytes) -> None:
-        with self._writing_heartbeat:
-            self._layout.write_driver(data)
-
     def _tell_held_up(self, what: str) -> None:
-        """In the watch's thread: the event loop waits for a user's class, and cannot write a heartbeat."""
-        if not self._held_up:  # one sentence for one call: who follows the run gets it once
-            lease_s = self.sweep.config.trial.lease_s
-            self._held_up = (
-                f"{what}. The driver waits for it, and nothing is recorded or decided until then; trials keep what "
-                f"they log, and end after {lease_s:g} s without their driver."
-            )
-            print(f"raydrive: {self._held_up}", file=sys.stderr, flush=True)
-        # Of the time of the last one: how long nothing was heard of this driver is as true as before.
-        data = dump_heartbeat({**self._beaten, "trouble": self._held_up})
-        with self._writing_heartbeat, contextlib.suppress(StorageError):
-            if self._watch.is_at_work:
-                self._layout.write_driver(data)
-
-    def _note_held_up(self, took_s: float) -> None:
-        self._held_up = ""
-        self._last_trouble = f"a call of the run's policy or sampler took {took_s:.0f} s; the driver waited for it"
+        self._heartbeats.tell_held_up(what, lambda: self._watch.is_at_work)
 
     # ------------------------------------------------------------------ the end
 
@@ -412,18 +365,26 @@ class RunningDriver:
             # The trials are the new driver's. This process stays, idle: Ray would restart it, and it would take over.
             self.superseded = why
             self._pool.detach()
+            self._spawn(self._followers.finish_trackers())
         else:
             self._pool.kill_all()
             self._state = INTERRUPTED
-            await self._heartbeat()
+            await self._heartbeats.write()
+            await self._followers.interrupted(why)
         self._over.set()
 
     async def _close(self) -> None:
-        await self._heartbeat()
+        await self._heartbeats.write()
+        self._pool.kill_all()  # of a run that was over already when this driver began, too
+        if self._followers.telling:
+            await self._followers.deliver_notices()
+            await self._heartbeats.write()
         self._over.set()
         self._watch.stop()
-        self._pool.kill_all()  # of a run that was over already when this driver began, too
         await asyncio.get_running_loop().run_in_executor(None, self._remove_data)
+        await self._followers.finish_trackers()
+        if self._followers.trouble:
+            await self._heartbeats.write()
         await self._compactor.finish(LINGER_S)
         self._host.end()
 

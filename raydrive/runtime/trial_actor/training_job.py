@@ -21,6 +21,7 @@ from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import Resumed
 from raydrive.runtime.trial_actor.fork_client import Job
 from raydrive.runtime.trial_actor.node_setup import ReadyNode
+from raydrive.runtime.trial_actor.script_environment import tracker_variables
 
 _THROW_AWAY = Path(__file__).parents[1] / "environments" / "throwaway.py"
 """Runs a command in an environment that is thrown away; the trials' Python runs it, so it is not imported."""
@@ -124,6 +125,7 @@ def _environment(
         from raydrive.runtime.ray_in_trials import cluster_access  # lazy: ray, 0.4 s
 
         env = {**cluster_access.job_variables(str(prepared.cwd)), **env}
+    env |= tracker_variables(env, spec.track, run_id, current.trial, str(prepared.outputs))
     env |= wire.trial_environment(
         channel=node.channel.path,
         run_id=run_id,

@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.run_rules import shared_rules
 from raydrive.core.errors import HIDDEN, StorageError
 from raydrive.core.records import RUNNING
+from raydrive.core.user_requests.history import notices, paused_text, steps
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
+from raydrive.core.views.configurations import configurations
 from raydrive.core.views.end_rules import rule_states
-from raydrive.core.views.status import RunStatus
 from raydrive.core.views.population import population_json
+from raydrive.core.views.status import RunStatus
 from raydrive.core.views.summary import Summary, best_notice, seconds_of
 from raydrive.core.views.trouble import metric_notice, trouble_of
 from raydrive.storage.folder.base import redact
@@ -32,6 +35,10 @@ FORMAT = 1
 MOST_CURVE_POINTS = 250_000
 """Points of curves in one document; beyond that every curve is thinned, keeping its lowest and highest values."""
 MOST_RISES = 5000
+MOST_STEPS = 500
+"""So many of the latest things that users did are in a document."""
+MOST_CONFIGURATIONS = 100
+"""Configurations in the table of those that are tried several times, the best first."""
 FEWEST_PER_CURVE = 16
 MOST_PER_CURVE = 1000
 ROW = (
@@ -108,10 +115,14 @@ class Documents:
             "epochs": [list(one) for one in history.epochs],
             "policy": policy_line(history.config.policy, sweep.curves, longest),
             "saving": self._saving(summary, now),
+            "configurations": [one.to_json() for one in configurations(sweep)[:MOST_CONFIGURATIONS]],
             "finish_when": [state.to_json() for state in rule_states(sweep, now)],
+            "paused": paused_text(sweep),
+            "revision": sweep.steering.revision,
+            "steering": [step.to_json() for step in steps(sweep)[-MOST_STEPS:]],
             "population": detail_value(population_json(sweep)),
             "trouble": history.trouble,
-            "notices": [*history.journal.notices, *self._torn(stands)],
+            "notices": [*notices(sweep), *history.journal.notices, *self._torn(stands)],
             "missing_metric": metric_notice(sweep),
             "failing": self._failing(),
             "lineage": self._family,
@@ -251,6 +262,8 @@ def shared_config(config: RunConfig) -> dict[str, Any]:
     for one in (one for part in raw.get("lineage", {}).values() for one in part):
         one["uri"] = redact(one["uri"])
     raw["trial"]["environment_variables"] = dict.fromkeys(raw["trial"]["environment_variables"], HIDDEN)
+    if config.rules:
+        raw["rules"] = shared_rules(config.rules)
     return raw
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from raydrive.core.early_stopping.curves import Curves
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy, Policy, TruncationSelectionPolicy
 from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.user_classes import is_reference
@@ -29,19 +30,28 @@ def line_at(policy: Policy, interval: int, curves: Curves) -> float | None:
         return median.value if median is not None and math.isfinite(median.value) else None
     if isinstance(policy, TruncationSelectionPolicy):
         return _truncation_line(policy, interval, curves)
+    if isinstance(policy, SuccessiveHalvingPolicy) and interval in policy.rungs:
+        ordered = _ordered_bests(curves, interval)
+        best = policy.most(len(ordered))
+        return ordered[-best] if best and math.isfinite(ordered[-best]) else None
     return None
 
 
 def _truncation_line(policy: TruncationSelectionPolicy, interval: int, curves: Curves) -> float | None:
     """The best value among the worst floor(n*X/100): a trial that is no better than that is stopped (ties aside)."""
-    tops = [curves.best_until(trial, interval) for trial in curves.trials if curves.length(trial) >= interval]
-    worst = len(tops) * policy.truncation_percentage // 100
+    ordered = _ordered_bests(curves, interval)
+    worst = len(ordered) * policy.truncation_percentage // 100
     if not worst:
         return None
-    bad = -math.inf if curves.maximize else math.inf
-    ordered = sorted((bad if top is None else top for top in tops), reverse=not curves.maximize)
     line = ordered[worst - 1]
     return line if math.isfinite(line) else None
+
+
+def _ordered_bests(curves: Curves, interval: int) -> list[float]:
+    """The best value over intervals 1..k of each trial that has so many, the worst first."""
+    tops = [curves.best_until(trial, interval) for trial in curves.trials if curves.length(trial) >= interval]
+    bad = -math.inf if curves.maximize else math.inf
+    return sorted((bad if top is None else top for top in tops), reverse=not curves.maximize)
 
 
 def policy_line(policy: Policy, curves: Curves, longest: int) -> dict[str, Any]:
@@ -58,6 +68,8 @@ def policy_line(policy: Policy, curves: Curves, longest: int) -> dict[str, Any]:
     every = getattr(policy, "evaluation_interval", 1)
     first = max(every, getattr(policy, "delay_evaluation", 0))
     looked_at = [k for k in range(every, longest + 1, every) if k >= first]
+    if isinstance(policy, SuccessiveHalvingPolicy):
+        looked_at = [k for k in policy.rungs if k <= longest]
     step = max(1, math.ceil(len(looked_at) / MOST_POINTS))
     points = [(k, line_at(policy, k, curves)) for k in looked_at[::step]]
     kept = [(k, value) for k, value in points if value is not None]
@@ -72,6 +84,10 @@ def policy_text(policy: Policy) -> str:
         return ", ".join([raw["type"], *(f"{key} {value}" for key, value in given.items())])
     names = {"none": "no early termination", "median_stopping": "median stopping", "bandit": "bandit"}
     parts = [names.get(raw["type"], raw["type"].replace("_", " "))]
+    if isinstance(policy, SuccessiveHalvingPolicy):
+        rungs = ", ".join(map(str, policy.rungs[:4])) + (", ..." if len(policy.rungs) > 4 else "")
+        brackets = f", {policy.brackets} brackets" if policy.brackets > 1 else ""
+        parts.append(f"{policy.mode} 1 of {policy.reduction_factor} at {rungs}{brackets}")
     if "slack_factor" in raw:
         parts.append(f"slack factor {raw['slack_factor']:g}")
     if "slack_amount" in raw:

@@ -17,7 +17,7 @@ from raydrive.core.errors import NonsenseError, StorageError
 from raydrive.core.numbers import as_float
 from raydrive.core.rank_names import is_of_rank
 from raydrive.core.records import (
-    PAUSED,
+    BY_PAUSE,
     Began,
     Checkpointed,
     Close,
@@ -35,6 +35,7 @@ from raydrive.core.records import (
     Suggested,
 )
 from raydrive.core.sweep.bulk_replay import NONSENSE, why_nonsense
+from raydrive.core.user_facts import Retried, StopAsked
 from raydrive.core.views.portable_values import json_text
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import RunReader
@@ -60,6 +61,8 @@ class AttemptHistory:
     exit_code: int | None = None
     how: str = ""
     """How it ended, in words; empty while it runs."""
+    pause: str = ""
+    """Why it is being ended to go on later; empty where it is not."""
 
 
 @dataclass(slots=True)
@@ -188,15 +191,14 @@ class RunHistory(RunReader):
             case Ended() | Lost():
                 attempt = self._touch(fact.trial).tries[-1]
                 attempt.ended_at = fact.at
-                trial = self.sweep.trials[fact.trial]
-                if trial.state == PAUSED:
-                    attempt.how = f"paused: {trial.why}"
+                if attempt.pause:
+                    attempt.how = f"paused: {attempt.pause}"
                 elif isinstance(fact, Ended):
                     attempt.exit_code = fact.exit_code
-                    attempt.how = _ending(fact, trial.stop_by)
+                    attempt.how = _ending(fact, self.sweep.trials[fact.trial].stop_by)
                 else:
                     attempt.how = f"lost: {fact.why}"
-            case Noted() | Resumed():
+            case Noted() | Resumed() | Retried() | StopAsked():
                 self._touch(fact.trial)
             case Checkpointed():
                 self._touch(fact.trial).checkpoints.append((fact.name, fact.interval, fact.at))
@@ -232,6 +234,7 @@ class RunHistory(RunReader):
                 past.tries.append(AttemptHistory(decision.attempt, at, decision.resume_from))
             case Stop():
                 past = self._touch(decision.trial)
+                past.tries[-1].pause = decision.why if decision.by == BY_PAUSE else ""
                 if decision.by == "policy":
                     interval = self.sweep.curves.length(decision.trial)
                     line = line_at(self.config.policy, interval, self.sweep.curves)

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from raydrive.core.config.run_rules import NO_RULES
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json
 from raydrive.core.early_stopping.policy_record import RecordedPolicy, policy_record
 from raydrive.core.records import Params, Started
@@ -35,6 +36,7 @@ CHOICES: tuple[dict[str, Any], ...] = (
     *({"type": "bandit", "slack_factor": f, "delay_evaluation": 5} for f in (0.1, 0.2)),
     {"type": "median_stopping", "delay_evaluation": 5},
     {"type": "truncation_selection", "truncation_percentage": 20, "delay_evaluation": 5},
+    *({"type": "successive_halving", "mode": mode} for mode in ("promote", "stop")),
     *({"type": "bandit", "slack_factor": f, "delay_evaluation": 5} for f in (0.05, 0.5)),
     *({"type": "bandit", "slack_factor": f} for f in (0.05, 0.1, 0.2, 0.5)),
     *({"type": "median_stopping", "delay_evaluation": d} for d in (0, 10)),
@@ -44,7 +46,7 @@ CHOICES: tuple[dict[str, Any], ...] = (
 MOST_REPORTS_IN_ADVANCE = 150_000
 """A run with more reports is not played again for a report (about 15 microseconds a report and choice)."""
 MOST_REPORTS_FOR_ALL = 15_000
-FEW = 6
+FEW = 8
 TIE_S = 1e-6
 """Virtual seconds between two logs that were recorded at the same time, so that their order is kept."""
 
@@ -220,12 +222,14 @@ def play(history: RunHistory, policy: Policy) -> Played:
         strict=0,
         max_attempts=1,
     )
-    # The curves are what came of a population; another one would have trained something else.
-    rules = replace(history.config.rules, population=None)
-    sweep = Sweep(replace(history.config, policy=policy, limits=limits, rules=rules), history.warm_start)
+    config = replace(history.config, policy=policy, limits=limits, rules=NO_RULES)
+    sweep = Sweep(config, history.warm_start)
     waits = _waits(history)
     values = history.sweep.curves.values
-    runner = SimulatedRunner(lambda number, _: zip(waits[number], values(number), strict=False))
+    runner = SimulatedRunner(
+        lambda number, _: zip(waits[number], values(number), strict=False),
+        checkpoint_every=int(hasattr(policy, "promote")),  # as if each trial had saved one with each interval
+    )
     loop = DecisionLoop(sweep, _Recorded([trial.params for trial in trials]), runner, None, lambda: runner.now)
     loop.take([Started(0.0, 1)])
     for fact in runner.facts(lambda: sweep.due_at):

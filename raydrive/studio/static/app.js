@@ -5,6 +5,7 @@ import { openSource } from "./source.js";
 import { MetricsChart, BestChart } from "./metrics.js";
 import { ParallelChart } from "./parallel.js";
 import { Scatter2, Scatter3 } from "./scatter.js";
+import { runButtons } from "./control.js";
 import { Timeline } from "./timeline.js";
 import { Table } from "./table.js";
 import { TrialPage } from "./trial.js";
@@ -54,17 +55,22 @@ class Header {
         el("span", { class: "spring" }),
         this.source.live ? el("span", { class: `live ${this.connected ? "on" : ""}`, id: "live" }, run.over ? "final" : this.connected ? "live" : "reconnecting …") : null,
         this.source.live && this.source.base ? el("a", { href: "/" }, "All runs") : null,
-        this.source.mayCancel && !run.over ? el("button", { class: "danger", onclick: async (e) => {
-          if (!confirm("End this run and all its running trials?")) return;
-          e.target.disabled = true;
-          try { await this.source.cancel(null); } catch (error) { alert(error.message); }
-        } }, "Cancel run") : null,
+        ...runButtons(this.source, head),
         el("button", { id: "theme", title: "Light or dark", onclick: () => { remember("theme", order[(order.indexOf(now) + 1) % 3]); changeTheme(); } }, { auto: "◐ auto", light: "☀ light", dark: "☾ dark" }[now])),
       failing ? el("section", { class: "problem", id: "failing" },
         el("p", {}, `${failing.text[0].toUpperCase()}${failing.text.slice(1)} `, el("a", { href: `#/trial/${failing.trial}` }, `Trial ${failing.trial}`)),
         failing.log.length ? el("pre", { class: "log" }, failing.log.join("\n")) : el("p", { class: "hint" }, "It has printed nothing."),
         el("p", { class: "hint" }, "Look further: ", ...failing.commands.map((line) => el("code", {}, `${line}    `)))) : null,
       head.missing_metric ? el("p", { class: "problem", id: "missing-metric" }, head.missing_metric) : null,
+      head.paused ? el("p", { class: "problem", id: "paused" }, `${head.paused[0].toUpperCase()}${head.paused.slice(1)}.`) : null,
+      (head.configurations || []).length ? el("details", { class: "configurations", open: "" },
+        el("summary", {}, "Configurations, each tried several times"),
+        el("table", {}, el("thead", {}, el("tr", {}, ...["mean", "standard error", "values", "may be best", "trials", "parameters"].map((name) => el("th", { scope: "col" }, name)))),
+          el("tbody", {}, ...head.configurations.slice(0, 20).map((one) => el("tr", {},
+            el("td", {}, one.mean === null ? "–" : num(one.mean)), el("td", {}, one.standard_error === null ? "–" : num(one.standard_error)),
+            el("td", {}, String(one.values)), el("td", {}, one.contends ? "yes" : "no"),
+            el("td", {}, ...one.trials.map((trial) => el("a", { href: `#/trial/${trial}` }, `${trial} `))),
+            el("td", {}, Object.entries(one.params).map(([name, value]) => `${name}=${typeof value === "number" ? num(value) : JSON.stringify(value)}`).join(" "))))))) : null,
       ...(head.finish_when || []).map((rule) => el("p", { class: "hint finish-when" }, `Ends by ${rule.text}.`)),
       head.best_notice ? el("p", { class: "hint", id: "best-notice" }, `${head.best_notice[0].toUpperCase()}${head.best_notice.slice(1)}.`) : null,
       run.why ? el("p", { class: "why" }, run.state === "Running" ? `Ending: ${run.why}` : `Ended: ${run.why}`) : null,

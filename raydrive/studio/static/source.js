@@ -15,7 +15,7 @@ export class ReportSource {
 }
 
 export class LiveSource {
-  constructor(base, mayCancel) { this.base = base; this.live = true; this.mayCancel = mayCancel; this.connected = false; }
+  constructor(base, mayControl) { this.base = base; this.live = true; this.mayControl = mayControl; this.connected = false; }
 
   async get(path, options) {
     const answer = await fetch(`${this.base}${path}`, options);
@@ -44,9 +44,8 @@ export class LiveSource {
     try { return `${this.base}/trials/${number}/file?name=${encodeURIComponent(name)}`; } catch { return null; }
   }
   whatif(policy) { return this.get(`/whatif?policy=${encodeURIComponent(JSON.stringify(policy))}`); }
-  cancel(number) {
-    const path = number === null ? "/cancel" : `/cancel?trial=${number}`;
-    return this.get(path, { method: "POST", headers: { "X-Raydrive": "cancel" } });
+  control(request) {
+    return this.get("/control", { method: "POST", headers: { "X-Raydrive": "control", "Content-Type": "application/json" }, body: JSON.stringify(request) });
   }
 }
 
@@ -54,5 +53,5 @@ export function openSource() {
   const bundle = embedded("raydrive-report");
   if (bundle) return new ReportSource(bundle);
   const place = embedded("raydrive-live");
-  return new LiveSource(place.base, place.may_cancel);
+  return new LiveSource(place.base, place.may_control);
 }

@@ -1,9 +1,9 @@
 // Where and when each trial trained: a lane per node and GPU, a bar per attempt, or for each node of an attempt.
-import { el, esc, clock, css } from "./util.js";
+import { el, esc, clock, css, fill, when } from "./util.js";
 import { STATES } from "./store.js";
 import { Frame, layout, plot, empty, stateColour } from "./chart.js";
 
-const MOST_BARS = 3000;
+const MOST_BARS = 3000, MOST_STEPS = 100;
 
 export function lanes(trials, now) {
   const tries = [];
@@ -38,14 +38,29 @@ export class Timeline {
     this.store = store;
     this.plotNode = el("div", { class: "plot", id: "chart-timeline" });
     this.note = el("p", { class: "hint" });
-    this.node = el("div", {}, this.plotNode, this.note);
+    this.steps = el("ol", { class: "steps", id: "steps", hidden: true });
+    this.node = el("div", {}, this.plotNode, this.note, this.steps);
     this.frame = new Frame(this.plotNode, () => this.draw());
   }
 
   update() { this.frame.soil(); }
 
+  // What users changed, paused and noted: a line each, and a mark in the chart.
+  list(steps) {
+    this.steps.hidden = !steps.length;
+    fill(this.steps, steps.slice(-MOST_STEPS).map((one) => el("li", {}, el("span", { class: "hint" }, `${when(one.at)} ${one.by} `), el("strong", {}, one.what),
+      one.trial === null ? " " : el("a", { href: `#/trial/${one.trial}` }, ` trial ${one.trial} `), one.text)));
+  }
+
+  marks(steps, start, unit) {
+    const shapes = steps.map((one) => ({ type: "line", xref: "x", yref: "paper", x0: (one.at - start) / unit, x1: (one.at - start) / unit, y0: 0, y1: 1, line: { color: css("--faint"), width: 1, dash: "dot" } }));
+    const annotations = steps.map((one) => ({ xref: "x", yref: "paper", x: (one.at - start) / unit, y: 1, yanchor: "bottom", showarrow: false, text: esc(one.what, 12), hovertext: esc(one.text, 120), font: { size: 10 } }));
+    return { shapes, annotations };
+  }
+
   draw() {
     const { store } = this, { tries, rows } = lanes(store.trials, store.head.run.over ? store.head.run.last : store.head.now);
+    this.list(store.head.steering || []);
     if (!tries.length) return empty(this.plotNode, "No training process has begun yet.");
     const shown = tries.slice(-MOST_BARS), attempts = tries.filter((one) => one.rank === 0).length, start = store.head.run.started, busy = tries.reduce((sum, one) => sum + one.to - one.from, 0);
     const span = Math.max(...tries.map((one) => one.to)) - start, unit = span > 7200 ? [3600, "hours"] : span > 180 ? [60, "minutes"] : [1, "seconds"];
@@ -58,7 +73,7 @@ export class Timeline {
     const label = (row) => { const [node, gpus] = row.place.split("\u0000"); return esc(`${node || "node"}${gpus ? ` · GPU ${gpus}` : ""}`, 30); };
     const seen = new Set(), ticks = rows.map((row, i) => ({ row, i })).filter(({ row }) => !seen.has(row.place) && seen.add(row.place));
     this.plotNode.style.height = `${Math.max(140, Math.min(620, 84 + rows.length * 22))}px`;
-    plot(this.plotNode, traces, layout({ barmode: "overlay", bargap: 0, uirevision: "timeline", dragmode: "pan", margin: { l: 110, r: 36, t: 8, b: 40 },
+    plot(this.plotNode, traces, layout({ barmode: "overlay", bargap: 0, uirevision: "timeline", dragmode: "pan", margin: { l: 110, r: 36, t: (store.head.steering || []).length ? 22 : 8, b: 40 }, ...this.marks((store.head.steering || []).slice(-MOST_STEPS), start, unit[0]),
       xaxis: { title: { text: unit[1], standoff: 6 }, rangemode: "tozero" },
       yaxis: { tickvals: ticks.map(({ i }) => i), ticktext: ticks.map(({ row }) => label(row)), autorange: "reversed", zeroline: false } }), `which trial trained where and when: ${attempts} attempts in ${rows.length} lanes`);
     const share = rows.length && span > 0 ? ` Lanes were busy ${Math.round((100 * busy) / (rows.length * span))} % of the time.` : "";

@@ -1,4 +1,5 @@
 // A trial's page.
+import { trialButtons } from "./control.js";
 import { el, fill, num, clock, when, bytes, esc, copy, css } from "./util.js";
 import { layout, plot, stateColour } from "./chart.js";
 import { points } from "./metrics.js";
@@ -14,7 +15,7 @@ function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, n
 }
 
 const MOST_CHARTS = 24;
-const goesOn = (t) => t.state === "Running" || t.state === "Queued";
+const goesOn = (t) => t.state === "Running" || t.state === "Queued" || t.state === "Paused";
 
 // What the model expected, in words: its logarithm is for the search, not for people.
 const inWords = (key, value) => key === "log_expected_improvement" && typeof value === "number"
@@ -65,7 +66,7 @@ export class TrialPage {
         el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
       el("div", { class: "card" }, el("h3", {}, "Metrics"), charts), this.ofRanks(t, detail), this.places(t, detail),
       this.command(detail), this.attempts(t), this.verdicts(t, detail), log, this.earlier(detail), this.files(detail),
-      this.cancel(t));
+      trialButtons(this.source, t));
     if (place !== undefined && this.logCard) this.logCard.area.scrollTop = place;
     this.metrics(charts, t, detail);
   }
@@ -77,7 +78,7 @@ export class TrialPage {
 
   reason(t) {
     const origins = { random: "drawn at random from the search space", sobol: "the next point of a Sobol sequence", grid: "the next point of the grid",
-      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "goes on with a trial of an earlier run" };
+      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "goes on with a trial of an earlier run", given: "given by a user" };
     const rows = [["origin", `${t.origin || "unknown"}${origins[t.origin] ? `: ${origins[t.origin]}` : ""}`]];
     const continued = this.store.head.lineage?.continued[t.number];
     if (continued) rows.push(["goes on with", continued.text], ["note", continued.note]);
@@ -223,15 +224,5 @@ export class TrialPage {
     });
     return el("div", { class: "card" }, el("h3", {}, "Outputs and checkpoints"), el("p", { class: "hint" }, "In ", el("code", {}, detail.folder)), detail.files_note ? el("p", { class: "hint" }, detail.files_note) : null,
       files.length + made.length ? el("ul", { class: "files" }, made, files) : el("p", { class: "hint" }, "None."));
-  }
-
-  cancel(t) {
-    if (!this.source.mayCancel || !["Running", "Queued"].includes(t.state)) return null;
-    const button = el("button", { class: "danger", onclick: async () => {
-      if (!confirm(`End trial ${t.number}?`)) return;
-      button.disabled = true;
-      try { await this.source.cancel(t.number); button.textContent = "Being ended …"; } catch (error) { button.textContent = error.message; }
-    } }, "Cancel this trial");
-    return button;
   }
 }

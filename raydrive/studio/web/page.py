@@ -17,7 +17,7 @@ from raydrive.api.display.self_contained_html import UNPACK, as_data, csp, inlin
 
 MODULES = (
     "util.js", "store.js", "source.js", "chart.js", "metrics.js", "axiskeys.js", "parallel.js", "scatter.js",
-    "timeline.js", "table.js", "trial.js", "insight.js", "lineage.js", "schedules.js", "app.js",
+    "timeline.js", "table.js", "control.js", "trial.js", "insight.js", "lineage.js", "schedules.js", "app.js",
 )  # fmt: skip
 """In order: a module comes after those it imports."""
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./[a-z]+\.js";\n', re.MULTILINE)
@@ -54,19 +54,19 @@ def report_page(data: dict[str, Any], title: str, *, packed: bool = False) -> st
     return _page(title, csp([plotly, script], live=False), f"{held}\n{scripts}")
 
 
-def live_page(base: str, title: str, *, may_cancel: bool) -> tuple[str, str]:
+def live_page(base: str, title: str, *, may_control: bool) -> tuple[str, str]:
     """Returns a page that gets its data from a server, and its content-security policy.
 
     Args:
         base: Path of the run's data on the server.
         title: Text for the window's title until the page is drawn.
-        may_cancel: Whether it shows buttons that end trials.
+        may_control: Whether it shows buttons that change the run.
     """
     script = inline(bundle())
     scripts = f'<script src="/static/plotly.min.js"></script>\n<script type="module">{script}</script>'
     policy = csp([script], live=True)
     return _page(
-        title, policy, f"{_data('raydrive-live', {'base': base, 'may_cancel': may_cancel})}\n{scripts}"
+        title, policy, f"{_data('raydrive-live', {'base': base, 'may_control': may_control})}\n{scripts}"
     ), policy
 
 

@@ -1,7 +1,7 @@
 """The live studio: one page, its data, and a stream of changes that a browser resumes where it was cut off.
 
 It reads storage and nothing else, so it shows a run on this machine, on a bucket or on a dead cluster alike, and
-viewers cost the run nothing. The one exception is ``--allow-cancel``, which passes a request on to the run's driver.
+viewers cost the run nothing. The one exception is ``--allow-control``, which passes requests on to the run's driver.
 """
 
 from __future__ import annotations
@@ -26,8 +26,17 @@ from aiohttp import web
 from raydrive.api.display.self_contained_html import plotly_js
 from raydrive.core.early_stopping.policies import policy_from_json
 from raydrive.core.early_stopping.policy_record import policy_record
-from raydrive.core.errors import ConfigError, Problem, RaydriveError, RefusedFileError, RunNotFoundError, TrialError
+from raydrive.core.errors import (
+    ConfigError,
+    Problem,
+    RaydriveError,
+    RefusedFileError,
+    RunNotFoundError,
+    TrialError,
+    show,
+)
 from raydrive.storage.rank_logs import last_rank_logs
+from raydrive.storage.run_reader import RunReader
 from raydrive.storage.trial_files import read_log
 from raydrive.studio.web.compare_page import compare_page
 from raydrive.studio.web.download import send_file
@@ -57,7 +66,8 @@ class ServerSettings:
     """0 = any free one."""
     token: str = ""
     """Asked of every viewer; one is made up where the host is not this machine."""
-    allow_cancel: bool = False
+    allow_control: bool = False
+    """Whether viewers may change runs: pause, edit, cancel them, stop and retry trials, note something."""
 
     @property
     def local(self) -> bool:
@@ -92,8 +102,8 @@ def make_app(settings: ServerSettings) -> web.Application:
         (f"{run}/whatif", _whatif),
     ]
     app.add_routes([web.get(path, handler) for path, handler in routes])
-    if settings.allow_cancel:
-        app.add_routes([web.post(f"{run}/cancel", _cancel)])
+    if settings.allow_control:
+        app.add_routes([web.post(f"{run}/control", _control)])
     return app
 
 
@@ -135,8 +145,8 @@ async def _serve(settings: ServerSettings, path: str, open_browser: bool, say: C
     url = f"http://{shown}:{port}/{path}{f'?token={settings.token}' if settings.token else ''}"
     print(url, flush=True)
     say("Ctrl-C closes the studio; runs go on.")
-    if settings.allow_cancel:
-        say("Viewers may end runs and trials.")
+    if settings.allow_control:
+        say("Viewers may change runs: pause, edit and cancel them, stop and retry trials.")
     if open_browser and settings.local and sys.stdout.isatty():
         await asyncio.to_thread(webbrowser.open, url)
     try:
@@ -243,7 +253,7 @@ def _page(settings: ServerSettings) -> Handler:
     async def page(request: web.Request) -> web.Response:
         await _feed(request)
         title = f"{request.match_info['run']} · raydrive"
-        text, policy = live_page(request.path, title, may_cancel=settings.allow_cancel)
+        text, policy = live_page(request.path, title, may_control=settings.allow_control)
         headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
         return web.Response(text=text, content_type="text/html", headers=headers)
 
@@ -341,14 +351,20 @@ async def _whatif(request: web.Request) -> web.Response:
     )
 
 
-async def _cancel(request: web.Request) -> web.Response:
+async def _control(request: web.Request) -> web.Response:
     """Passes a request to the driver. The header keeps other sites' pages out: browsers ask before they send it."""
-    if request.headers.get("X-Raydrive") != "cancel":
+    if request.headers.get("X-Raydrive") != "control":
         raise web.HTTPForbidden(text="The header X-Raydrive is missing.\n")
-    from raydrive.api.run import HyperDriveRun  # lazy: raydrive.api.run, 0.009 s
+    from raydrive.api.user_requests.steer import cancel, steer, who  # lazy: raydrive.api.user_requests.steer, 0.06 s
 
     feed = await _feed(request)
-    number = _number(request.query["trial"], feed) if "trial" in request.query else None
-    run = await asyncio.to_thread(HyperDriveRun, feed.layout)
-    done = await asyncio.to_thread(run.cancel_trial, number, "canceled in the studio")
-    return _json({"canceled": done})
+    try:
+        asked = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(Problem("request", "no JSON", 'an object such as {"do": "pause"}')) from error
+    if not isinstance(asked, dict):
+        raise ConfigError(Problem("request", show(asked), 'an object such as {"do": "pause"}'))
+    run = await asyncio.to_thread(RunReader.open, feed.layout)
+    work = cancel if asked.get("do") == "cancel" else steer
+    answer = await asyncio.to_thread(work, run, {**asked, "by": f"studio, {who()}"})
+    return _json(answer.to_json())

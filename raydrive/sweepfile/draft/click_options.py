@@ -31,7 +31,9 @@ def _option(call: ast.Call) -> Option | None:
     flag, _, negative = flags[0].partition("/")
     named = [name for name in names if not name.startswith("-")]
     default = constant(keyword(call, "default"))
-    style = "both" if negative.strip().startswith("--no-") else "flag" if constant(keyword(call, "is_flag")) else "value"
+    style = (
+        "both" if negative.strip().startswith("--no-") else "flag" if constant(keyword(call, "is_flag")) else "value"
+    )
     kind = keyword(call, "type")
     choices: tuple[object, ...] = ()
     if isinstance(kind, ast.Call) and called(kind) == "Choice" and kind.args:

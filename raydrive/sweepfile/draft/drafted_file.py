@@ -54,8 +54,9 @@ def drafted_sweep(script: str, code: str, facts: ScriptFacts, metric: MetricGues
     """
     tuned = tuned_options(facts)
     named = {one.option.name for one in tuned}
+    library = f" ({facts.library})" if facts.library else ""
     lines = [
-        f"# Drafted by `raydrive init` from {script}{f' ({facts.library})' if facts.library else ''}. Read it and change it:",
+        f"# Drafted by `raydrive init` from {script}{library}. Read it and change it:",
         "# the bounds are guesses. `raydrive explain KEY` explains a key, `raydrive validate` checks the file.",
         "",
         f"experiment_name: {_scalar(Path(script).stem)}",
@@ -75,7 +76,7 @@ def drafted_sweep(script: str, code: str, facts: ScriptFacts, metric: MetricGues
     lines += [
         "sampling_algorithm: random        # or bayesian, sobol, grid, tpe",
         "",
-        "# A trial whose accuracy (or loss) is behind those of the others is stopped. Remove it to let every trial end.",
+        "# Stops a trial that is behind the others at the same interval. Remove it to let every trial end.",
         "early_termination: {type: median_stopping, delay_evaluation: 3}",
         "",
         f"limits: {{max_total_trials: {TRIALS}, max_concurrent_trials: {ABREAST}}}",

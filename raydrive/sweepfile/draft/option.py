@@ -23,8 +23,8 @@ class Option:
     choices: tuple[Any, ...] = ()
     required: bool = False
     style: str = "value"
-    """``value``: ``--x VALUE``; ``equals``: ``--x=VALUE``; ``flag``: ``--x`` or nothing; ``both``: ``--x`` or ``--no-x``;
-    ``inverse``: nothing or ``--x``, which means false; ``override``: Hydra's ``x=VALUE``."""
+    """``value``: ``--x VALUE``; ``equals``: ``--x=VALUE``; ``flag``: ``--x`` or nothing; ``both``: ``--x`` or
+    ``--no-x``; ``inverse``: nothing or ``--x``, which means false; ``override``: Hydra's ``x=VALUE``."""
     line: int = 0
 
 

@@ -1,4 +1,4 @@
-"""The options of a training script, read from its source: argparse, click, typer, absl and Hydra. Nothing is executed."""
+"""The options of a training script, read from its source: argparse, click, typer, absl, Hydra. Nothing is executed."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def _option(argument: ast.arg, given: ast.expr | None) -> Option | None:
     kind, call = _annotated(argument.annotation)
     if isinstance(given, ast.Call) and called(given) in ("Option", "Argument"):
         call, given = given, given.args[0] if given.args else None
-    if call is not None and called(call) == "Argument" or (call is None and given is None):
+    if (call is not None and called(call) == "Argument") or (call is None and given is None):
         return None  # a positional argument
     names = [constant(one) for one in call.args] if call is not None else []
     flags = [name for name in names if isinstance(name, str) and name.startswith("--")]

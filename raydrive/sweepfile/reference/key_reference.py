@@ -1,4 +1,4 @@
-"""The reference of the sweep file's keys: texts from ``keys.toml``, types and defaults from the models that check it."""
+"""The reference of a sweep file's keys: texts of ``keys.toml``, types and defaults of the models that check it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from raydrive.sweepfile.spellings import OF_LIMITS
 
 SAME_AS = {"resources": "trial.resources", "distribution": "trial.distribution"}
 """Sections that a file may have in two places; they are described in the second one."""
-NAMED = {"inputs": InputKeys, "outputs": OutputKeys}
+NAMED: dict[str, type[BaseModel]] = {"inputs": InputKeys, "outputs": OutputKeys}
 """Sections whose keys are names of the user's, with what each name has."""
 
 
@@ -45,7 +45,11 @@ class KeyReference:
     @property
     def in_azure(self) -> str:
         """What Azure ML has, as a sentence."""
-        known = {"same": "the same key", "ignored": "accepted from Azure's files, without effect here", "none": "no equivalent"}
+        known = {
+            "same": "the same key",
+            "ignored": "accepted from Azure's files, without effect here",
+            "none": "no equivalent",
+        }
         word, _, rest = self.azure.partition(";")
         return f"{known.get(word, word)};{rest}" if rest else known.get(self.azure, self.azure)
 
@@ -72,7 +76,8 @@ def find_keys(word: str) -> list[KeyReference]:
             (``gpus``, ``resources.gpus``).
     """
     known = key_reference()
-    path = described_at(word.strip().strip(".").replace("-", "_"))
+    given = word.strip().strip(".").replace("-", "_")
+    path = described_at(given) if described_at(given) in known else given
     parts = path.split(".")
     if path not in known and len(parts) > 1 and parts[0] in NAMED:
         path = ".".join([parts[0], "NAME", *parts[2:]]) if len(parts) > 2 else parts[0]
@@ -145,10 +150,23 @@ def _fields(model: type[BaseModel], above: str) -> Iterator[tuple[str, _Field]]:
         yield path, _Field(kind, field.is_required(), default)
         if inner is not None and path not in SAME_AS:
             yield from _fields(inner, f"{path}.NAME" if path in NAMED else path)
+        elif inner is None:
+            yield from _properties(node, path)
+
+
+def _properties(node: dict[str, Any], above: str) -> Iterator[tuple[str, _Field]]:
+    """Yields the keys of a mapping that the core checks: the model has only its JSON Schema."""
+    for form in (node, *node.get("anyOf", ())):
+        for name, inner in form.get("properties", {}).items():
+            path = f"{above}.{name}"
+            yield path, _Field(_type_of(inner), name in form.get("required", ()))
+            yield from _properties(inner, path)
 
 
 def _type_of(node: dict[str, Any]) -> str:
     """Returns what a part of the JSON Schema accepts, in words."""
+    if node.get("type") == "object" and "properties" in node:
+        return "a mapping"
     if "description" in node and "type" in node:
         return str(node["description"])
     if "enum" in node:
@@ -158,6 +176,10 @@ def _type_of(node: dict[str, Any]) -> str:
         named = [one for one in forms if "enum" in one or one.get("type") != "string" or len(forms) == 1]
         return " or ".join(dict.fromkeys(_type_of(one) for one in named or forms))
     kind = node.get("type")
+    if kind in ("number", "integer") and "exclusiveMinimum" in node:
+        return f"{'a whole number' if kind == 'integer' else 'a number'} above {node['exclusiveMinimum']}"
+    if kind in ("number", "integer") and "minimum" in node:
+        return f"{'a whole number' if kind == 'integer' else 'a number'} of {node['minimum']} or more"
     if kind == "array":
         return "a list"
     if kind == "object":
@@ -185,6 +207,13 @@ def _forms() -> Iterator[tuple[str, str]]:
         "evaluation_interval": "a whole number of 1 or more",
         "delay_evaluation": "a whole number of 0 or more",
         "truncation_percentage": "a whole number from 1 to 99",
+        "mode": "promote or stop",
+        "min_intervals": "a whole number of 1 or more",
+        "max_intervals": "a whole number above min_intervals",
+        "reduction_factor": "a whole number of 2 or more",
+        "brackets": "a whole number of 1 or more",
+        "restart": "true or false",
+        "max_paused": "a whole number of 1 or more",
     }
     for key in dict.fromkeys(key for keys, _ in kinds.values() for key in keys):
         yield f"early_termination.{key}", types.get(key, "a number of 0 or more")

@@ -320,7 +320,9 @@ def test_nni(here: Path) -> None:
     limits = config.limits
     assert (limits.max_total_runs, limits.max_concurrent_runs, limits.max_duration_s) == (10, 2, 7200)
     assert config.policy.delay_evaluation == 4
-    assert "nni.get_next_parameter" in report
+    assert config.trial.command == "python3 model.py"
+    assert set(config.trial.unused_ok) == set(space)
+    assert "get_next_parameter() returns the hyperparameters" in report
 
 
 def test_hydra(here: Path) -> None:
@@ -329,7 +331,8 @@ def test_hydra(here: Path) -> None:
     config, space = submission.config, expressions(submission)
     assert config.trial.command == (
         "python app.py model.lr=${{search_space.model_lr}} layers=${{search_space.layers}} name=${{search_space.name}} "
-        "width=${{search_space.width}} epochs=3"
+        "width=${{search_space.width}} epochs=3 "
+        "'+hydra.callbacks.raydrive={_target_: raydrive_trackers.hydra_callback.LogReturnValue}'"
     )
     assert math.exp(space["model_lr"]["min_value"]) == pytest.approx(1e-3, rel=1e-12)
     assert (space["layers"]["values"], space["name"]["values"], space["width"]["values"]) == (

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raydrive.core.errors import ConfigError
+from raydrive.core.finish.budgets import lines_of, misfits, weights_of
 from raydrive.core.finish.rules import Budget, Cost, FinishWhen, NoImprovement, finish_when_of
-from raydrive.core.finish.spending import lines_of, misfits, weights_of
 
 above_0 = st.floats(1e-6, 1e6)
 rules = st.builds(

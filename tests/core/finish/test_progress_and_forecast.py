@@ -9,10 +9,10 @@ import statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raydrive.core.finish.budgets import HOUR_S, Line
 from raydrive.core.finish.forecast import rest_s
 from raydrive.core.finish.progress import Progress, due_s, improves, reaches
 from raydrive.core.finish.rules import NoImprovement
-from raydrive.core.finish.spending import HOUR_S, Line
 
 values = st.lists(st.floats(-10, 10), max_size=40)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ def test_memory_grows_to_the_limit_and_then_no_further(rule: OnOom, reserved: fl
         given_up = more is None
         amounts += [] if more is None else [more]
     assert times <= rule.attempts
-    assert all(later > earlier for earlier, later in zip(amounts, amounts[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(amounts))
     assert rule.up_to is None or max(amounts[1:], default=0.0) <= rule.up_to
     assert rule.memory is None or times == rule.attempts or amounts[-1] == max(rule.up_to or 0, reserved)
 

@@ -30,27 +30,35 @@ from raydrive.core.space.search_space import (
     uniform,
 )
 
+FACTORS = st.sampled_from([(0.8, 1.2), (0.1, 10.0), (1.01,)])
 KEEP = Perturb(resample=0.0)
-SPACE = parse_space({
-    "lr": loguniform(-9.0, -2.0),
-    "momentum": uniform(0.0, 0.99),
-    "shift": uniform(-3.0, 2.0),
-    "units": quniform(16, 512, 16),
-    "steps": qloguniform(1.0, 6.0, 5),
-    "depth": int_range(1, 8),
-    "batch": log_int(8, 1024),
-    "seedling": randint(7),
-    "weight": normal(0.0, 1.0),
-    "scale": lognormal(0.0, 1.0),
-    "whole": qnormal(3.0, 4.0, 2),
-    "grain": qlognormal(1.0, 0.5, 0.5),
-    "size": choice(32, 64, 128),
-    "name": choice("relu", "tanh"),
-    "model": choice({"kind": "tree", "depth": int_range(1, 20)}, {"kind": "net", "rate": loguniform(-5.0, -1.0)}),
-})
+SPACE = parse_space(
+    {
+        "lr": loguniform(-9.0, -2.0),
+        "momentum": uniform(0.0, 0.99),
+        "shift": uniform(-3.0, 2.0),
+        "units": quniform(16, 512, 16),
+        "steps": qloguniform(1.0, 6.0, 5),
+        "depth": int_range(1, 8),
+        "batch": log_int(8, 1024),
+        "seedling": randint(7),
+        "weight": normal(0.0, 1.0),
+        "scale": lognormal(0.0, 1.0),
+        "whole": qnormal(3.0, 4.0, 2),
+        "grain": qlognormal(1.0, 0.5, 0.5),
+        "size": choice(32, 64, 128),
+        "name": choice("relu", "tanh"),
+        "model": choice({"kind": "tree", "depth": int_range(1, 20)}, {"kind": "net", "rate": loguniform(-5.0, -1.0)}),
+    }
+)
 
 
-@given(st.integers(0, 2**32), st.integers(0, 2**32), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([(0.8, 1.2), (0.1, 10.0), (1.01,)]))
+@given(
+    st.integers(0, 2**32),
+    st.integers(0, 2**32),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    FACTORS,
+)
 def test_what_comes_out_is_in_the_space(first: int, seed: int, resample: float, factors: tuple[float, ...]) -> None:
     perturb, params = Perturb(resample=resample, factors=factors), SPACE.sample(np.random.default_rng(first))
     for _ in range(5):

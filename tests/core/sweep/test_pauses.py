@@ -188,7 +188,7 @@ def test_a_paused_trial_goes_on_from_its_checkpoint(court: Make) -> None:
         Launch(0, 2, {"lr": 0.5}, "2", 2, why="above 0.5"),
     )
     one.begin(0)
-    end = Close(2, CANCELED, "paused at interval 2: nothing lets it go on", "policy")
+    end = Close(2, CANCELED, "paused at interval 2: nothing lets it go on", by="policy")
     assert one.end(0, 0) == (
         Close(0, COMPLETED, "ended by itself after 2 intervals"),
         end,
@@ -237,7 +237,7 @@ def test_an_attempt_that_ends_before_its_checkpoint_starts_again_and_pauses_then
 def test_a_user_ends_a_paused_trial(court: Make) -> None:
     one = court()
     one.pause(one.suggest(), 0.1, 0.2)
-    assert one.tell(Cancelled(one.at(), 0, "cancelled by ann")) == (Close(0, CANCELED, "cancelled by ann", "user"),)
+    assert one.tell(Cancelled(one.at(), 0, "cancelled by ann")) == (Close(0, CANCELED, "cancelled by ann", by="user"),)
     assert (one.sweep.trials[0].stop_by, one.sweep.paused_trials) == ("user", ())
     assert not one.sweep.accepts(Cancelled(one.at(), 0, "again"))
 
@@ -258,7 +258,7 @@ def test_a_run_that_ends_ends_its_paused_trials(court: Make) -> None:
     why = "cancelled by ann"
     assert one.tell(Cancelled(one.at(), None, why)) == (
         Stop(busy, 1, why, "run"),
-        Close(0, CANCELED, f"paused at interval 2: {why}", "run"),
+        Close(0, CANCELED, f"paused at interval 2: {why}", by="run"),
     )
     assert one.end(busy) == (Close(busy, CANCELED, why), Finish(CANCELED, why))
 

@@ -329,6 +329,7 @@ def test_a_restarted_driver_begins_by_itself_and_has_its_limits_from_the_journal
         await until(lambda: len(pools.made) == 1)
         assert pools.made[0].epoch == 2
         assert (await driver.view())["epoch"] == 2
+        await until(lambda: len(recorded(layout, Started)) == 2)
         assert [dict(fact.limits) for fact in recorded(layout, Started)] == [{"max_total_runs": 2}, {}]
         await driver.interrupt(0)
 

@@ -108,7 +108,7 @@ def test_axe_finds_nothing_on_a_live_run_s_page(
     window: Callable[..., Any], serve: Callable[..., Served], storage: Path, scheme: str
 ) -> None:
     layout = record(storage, config(10, experiment="study"), run_id="first-run")
-    page = window(f"{serve(storage, allow_cancel=True).url}/runs/study/{layout.run_id}", scheme)
+    page = window(f"{serve(storage, allow_control=True).url}/runs/study/{layout.run_id}", scheme)
     whole(page, DESKTOP[0])
     assert problems(page) == []
 

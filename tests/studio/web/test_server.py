@@ -15,7 +15,9 @@ from recorded import PARAMS, START, Served, Watched, by_hand, config, create, re
 
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.records import Started, dump
+from raydrive.core.views.heartbeat import dump_heartbeat
 from raydrive.storage.run_layout import RunLayout
+from raydrive.storage.run_reader import RunReader
 
 Serve = Callable[..., Served]
 RUN = "study-20261119-120000-00ab"
@@ -30,9 +32,9 @@ def growing(storage: Path) -> tuple[RunLayout, list[str]]:
     return create(storage, run_config, RUN), by_hand(run_config, trials)
 
 
-def get(served: Served, path: str, method: str = "GET", **headers: str) -> tuple[int, str, dict[str, str]]:
+def get(served: Served, path: str, method: str = "GET", body: str | None = None, **headers: str) -> tuple[int, str, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
-    connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    connection.request(method, path, body, headers={name.replace("_", "-"): value for name, value in headers.items()})
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
@@ -128,13 +130,14 @@ def test_answers_and_refusals(serve: Serve, storage: Path) -> None:
 def test_nothing_can_be_written_unless_allowed(serve: Serve, storage: Path) -> None:
     record(storage, config(3), run_id=RUN)
     served = serve(storage)
-    assert get(served, f"{PAGE}/cancel", "POST", X_Raydrive="cancel")[0] in (404, 405)
-    allowed = serve(storage, allow_cancel=True)
-    assert get(allowed, f"{PAGE}/cancel", "POST")[0] == 403, "another site's form has no such header"
-    unknown = get(allowed, f"{PAGE}/cancel?trial=x", "POST", X_Raydrive="cancel")
-    assert unknown[0] == 404, "a trial that is none must not end the whole run"
-    assert '"may_cancel":true' in get(allowed, PAGE)[1]
-    assert '"may_cancel":false' in get(served, PAGE)[1]
+    assert get(served, f"{PAGE}/control", "POST", X_Raydrive="control")[0] in (404, 405)
+    allowed = serve(storage, allow_control=True)
+    assert get(allowed, f"{PAGE}/control", "POST")[0] == 403, "another site's form has no such header"
+    for body in ('{"do": "cancel", "trial": "x"}', '{"do": "cancel", "trial": 99}', "[]", "{", '{"do": "nonsense"}'):
+        unknown = get(allowed, f"{PAGE}/control", "POST", body=body, X_Raydrive="control")
+        assert unknown[0] == 400, "a trial that is none must not end the whole run"
+    assert '"may_control":true' in get(allowed, PAGE)[1]
+    assert '"may_control":false' in get(served, PAGE)[1]
 
 
 def test_strangers_are_kept_out(serve: Serve, storage: Path) -> None:
@@ -211,25 +214,29 @@ def test_a_browser_comes_back_to_a_studio_that_was_restarted(
     assert page.evaluate("raydrive.store.trials.every(t => t.curve.length === t.intervals)")
 
 
-def test_a_button_ends_a_run_where_that_is_allowed(
-    serve: Serve, storage: Path, growing: Any, watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from raydrive.api.run import HyperDriveRun
-
-    asked: list[Any] = []
-    monkeypatch.setattr(HyperDriveRun, "cancel_trial", lambda run, number, why="": asked.append(number) or True)
+def test_buttons_change_a_run_where_that_is_allowed(serve: Serve, storage: Path, growing: Any, watched: Watched) -> None:
     layout, lines = growing
     write(layout, lines[:-4])
+    run = RunReader.open(layout)
+    layout.write_driver(dump_heartbeat({"state": "Interrupted", "epoch": run.sweep.epoch, "entries": 0}))
     watched.accept = True
+    watched.page.set_default_timeout(30_000)
     page = watched.open(f"{serve(storage).url}{PAGE}")
-    assert page.get_by_role("button", name="Cancel run").count() == 0
-    page = watched.open(f"{serve(storage, allow_cancel=True).url}{PAGE}")
-    page.get_by_role("button", name="Cancel run").click()
-    running = page.evaluate("raydrive.store.trials.find(t => ['Running', 'Queued'].includes(t.state)).number")
-    page.evaluate(f"location.hash = '#/trial/{running}'")
-    page.get_by_role("button", name="Cancel this trial").click()
-    page.get_by_text("Being ended").wait_for()
-    assert asked == [None, running]
+    assert page.get_by_role("button", name="Pause").count() == 0
+    page = watched.open(f"{serve(storage, allow_control=True).url}{PAGE}")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.locator("#paused").wait_for()
+    assert "nothing further is started" in page.locator("#paused").inner_text()
+    page.get_by_role("button", name="Unpause").click()
+    page.get_by_role("button", name="Pause now").wait_for()
+    over = page.evaluate("raydrive.store.trials.find(t => t.state === 'Completed').number")
+    page.evaluate(f"location.hash = '#/trial/{over}'")
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_function(f"raydrive.store.trials[{over}].state !== 'Completed'")
+    page.evaluate("location.hash = ''")
+    page.wait_for_function("document.querySelectorAll('#steps li').length === 3")
+    assert "retry" in page.locator("#steps").inner_text()
+    assert watched.errors == []
 
 
 def test_a_log_is_followed(serve: Serve, storage: Path, watched: Watched) -> None:

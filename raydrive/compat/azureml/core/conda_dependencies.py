@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from raydrive.api.argument_types import ARGUMENTS
 from raydrive.compat.azureml._names import complete
 from raydrive.core.argument_checks import checks_arguments
 
 
-@checks_arguments()
+@checks_arguments(pip_requirements=ARGUMENTS)
 class CondaDependencies:
     """Packages that a script needs."""
 
@@ -19,6 +21,7 @@ class CondaDependencies:
         self.python_version = ""
         self.pip_packages: list[str] = []
         self.conda_packages: list[str] = []
+        self.conda_channels: list[str] = []
 
     @staticmethod
     def create(
@@ -39,8 +42,51 @@ class CondaDependencies:
         """Keeps the version; trials use the Python of raydrive.toml."""
         self.python_version = version
 
+    def get_python_version(self) -> str:
+        """Returns the version that was set; empty = none."""
+        return self.python_version
+
     def add_channel(self, channel: str) -> None:
-        """Is kept nowhere: nothing is installed."""
+        """Adds a channel of conda."""
+        self.conda_channels.append(channel)
+
+    def remove_channel(self, channel: str) -> None:
+        """Removes a channel of conda."""
+        self.conda_channels = [one for one in self.conda_channels if one != channel]
+
+    def set_pip_requirements(self, pip_requirements: Iterable[str]) -> None:
+        """Replaces the packages of pip."""
+        self.pip_packages = list(pip_requirements)
+
+    def set_pip_option(self, pip_option: str) -> None:
+        """Adds an option of pip, such as ``--pre``."""
+        self.pip_packages.insert(0, pip_option)
+
+    def set_pip_index_url(self, index_url: str) -> None:
+        """Has pip look there."""
+        self.set_pip_option(index_url if index_url.startswith("-") else f"--index-url {index_url}")
+
+    def remove_pip_package(self, pip_package: str) -> None:
+        """Removes a package, whatever its version."""
+        self.pip_packages = [one for one in self.pip_packages if _name(one) != _name(pip_package)]
+
+    def remove_conda_package(self, conda_package: str) -> None:
+        """Removes a package, whatever its version."""
+        self.conda_packages = [one for one in self.conda_packages if _name(one) != _name(conda_package)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the packages as a conda file has them."""
+        version = [f"python={self.python_version}"] * bool(self.python_version)
+        listed = [*version, *self.conda_packages, *([{"pip": list(self.pip_packages)}] * bool(self.pip_packages))]
+        return {"channels": list(self.conda_channels), "dependencies": listed}
+
+    def save(self, path: str | None = None) -> str:
+        """Writes the packages as a conda file and returns its path.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        return self.save_to_file(".", path)
 
     def save_to_file(self, base_directory: str, conda_file_path: str | None = None) -> str:
         """Writes the packages as a conda file and returns its path.
@@ -56,7 +102,10 @@ class CondaDependencies:
     def serialize_to_string(self) -> str:
         """Returns the packages as the text of a conda file."""
         pip = "".join(f"  - {name}\n" for name in self.pip_packages)
-        return "dependencies:\n" + "".join(f"- {name}\n" for name in self.conda_packages) + "- pip:\n" * bool(pip) + pip
+        channels = "".join(f"- {name}\n" for name in self.conda_channels)
+        version = f"- python={self.python_version}\n" if self.python_version else ""
+        conda = version + "".join(f"- {name}\n" for name in self.conda_packages)
+        return "channels:\n" * bool(channels) + channels + "dependencies:\n" + conda + "- pip:\n" * bool(pip) + pip
 
     def add_pip_package(self, pip_package: str) -> None:
         """Adds a package."""
@@ -65,6 +114,10 @@ class CondaDependencies:
     def add_conda_package(self, conda_package: str) -> None:
         """Adds a package."""
         self.conda_packages.append(conda_package)
+
+
+def _name(package: str) -> str:
+    return re.split(r"[^\w.-]", package.strip(), maxsplit=1)[0].casefold()
 
 
 __getattr__ = complete(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,8 @@ from raydrive.core.argument_checks import PATH, checks_arguments
 from raydrive.core.config.trial_environment import TrialEnvironment
 from raydrive.settings.conda_files import environment_of
 from raydrive.storage.folder.current import current_folder
+
+_SAVED = "conda_dependencies.yml"
 
 
 @checks_arguments(file_path=PATH)
@@ -88,6 +91,35 @@ class Environment:
     def build(self, workspace: Any, *args: Any, **kwargs: Any) -> Environment:
         """Returns itself; nothing is built."""
         return self
+
+    def build_local(self, workspace: Any, *args: Any, **kwargs: Any) -> Environment:
+        """Returns itself; nothing is built."""
+        return self
+
+    def save_to_directory(self, path: str, overwrite: bool = False) -> None:
+        """Writes its packages as ``conda_dependencies.yml`` into a folder.
+
+        Args:
+            path: The folder, which is made.
+            overwrite: Whether a file that is there is replaced.
+
+        Raises:
+            FileExistsError: If there is one and it is not to be replaced.
+            OSError: If it cannot be written.
+        """
+        target = Path(path, _SAVED)
+        if target.exists() and not overwrite:
+            raise FileExistsError(f"{target} exists: overwrite=True replaces it")
+        if self.packages_file:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(Path(self.packages_file).read_text("utf-8"), "utf-8")
+        else:
+            self.python.conda_dependencies.save_to_file(path, _SAVED)
+
+    @staticmethod
+    def load_from_directory(path: str) -> Environment:
+        """Returns the environment that ``save_to_directory`` wrote."""
+        return Environment.from_conda_specification(os.path.basename(os.path.abspath(path)), os.path.join(path, _SAVED))
 
     def to_build(self, tool: str) -> TrialEnvironment | None:
         """Returns what is built of it on each node; None where it names no packages.

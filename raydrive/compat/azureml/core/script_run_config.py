@@ -13,6 +13,7 @@ from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.compat.azureml._launchers import launch_of
 from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml.core.dataset import values_of
+from raydrive.compat.azureml.core.runconfig import RunConfiguration
 from raydrive.compat.azureml.wants import ENVIRONMENT, LAUNCHER, RUN_CONFIGURATION
 from raydrive.core.argument_checks import NOTHING, checks_arguments
 from raydrive.core.config.trial_spec import Resources, TrialSpec
@@ -72,7 +73,7 @@ class ScriptRunConfig(Native):
             **getattr(run_config, "environment_variables", {}),
             **(own.environment_variables or {}),
         }
-        self.run_config = run_config
+        self.run_config = run_config or RunConfiguration()
         self.environment = environment
         self.compute_target = compute_target
         super().__init__(
@@ -101,10 +102,18 @@ class ScriptRunConfig(Native):
                 'of raydrive.toml, or what environments = "uv" builds; nothing is installed'
             )
         self.launch = launch_of(distributed_job_config, run_config)
+        self._first = self.run_config.environment
 
     def to_spec(self, resources: Resources) -> TrialSpec:
         """Returns the script as what a trial runs: arguments as text, data as inputs."""
         reserved, distribution = self.launch.on(resources)
+        later = self.run_config.environment
+        if later is not self._first:  # config.run_config.environment = ...
+            own, can_build = here()[0], getattr(later, "to_build", None)
+            if can_build and own.environments and not own.python and not own.environment_file:
+                self.to_build = can_build(own.environments)
+            variables = {name: str(value) for name, value in getattr(later, "environment_variables", {}).items()}
+            self.environment_variables = {**variables, **self.environment_variables}
         spec = dataclasses.replace(super().to_spec(reserved), distribution=distribution)
         inputs: dict[str, str] = {}
         fetched: dict[str, str] = {}

@@ -11,7 +11,7 @@ from raydrive.compat.azureml._accounts import Keyvault
 from raydrive.compat.azureml._models import Model
 from raydrive.compat.azureml._names import complete
 from raydrive.compat.azureml._runs import Experiment, Run
-from raydrive.compat.azureml.core.compute import ComputeTarget, created
+from raydrive.compat.azureml.core.compute import ComputeTarget
 from raydrive.compat.azureml.core.dataset import Datasets
 from raydrive.compat.azureml.core.datastore import Datastore, Datastores
 from raydrive.compat.azureml.core.environment import Environment
@@ -166,7 +166,7 @@ class _Targets(dict[str, ComputeTarget]):
     """Every name is a compute target; those that were created can be listed."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__({name: ComputeTarget(workspace, name) for name in sorted(created)})
+        super().__init__({target.name: target for target in ComputeTarget.list(workspace)})
         self._workspace = workspace
 
     def __contains__(self, name: object) -> bool:

@@ -26,11 +26,14 @@ from scipy.special import erfcx, log_ndtr
 from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.bayesian.gaussian_process import Posterior
+from raydrive.core.search.bayesian.kernel import squared_distances
 
 _C1 = 0.5 * math.log(2.0 * math.pi)
 _C2 = 0.5 * math.log(0.5 * math.pi)
 _FAR = -1e6
 """Below this, log h(z) is its asymptote to working precision."""
+_APART = 0.02
+"""Distance in feature space that proposals keep from open trials: two at once in one place answer one question."""
 _SCANNED = 16
 """Ordered values up to which a local search looks at all of them, not only at neighbours."""
 
@@ -162,6 +165,26 @@ def candidates(features: FeatureEncoder, incumbents: Array, rng: np.random.Gener
     if len(incumbents) and effort.near:
         rows = np.vstack([rows, _varied(features, incumbents, rng, effort.near)])
     return features.tidy(rows)
+
+
+def free_rows(features: FeatureEncoder, tried: Array, going: Array) -> Callable[[Array], NDArray[np.bool_]]:
+    """Returns what tells which rows may be proposed: none that was tried, none next to one whose result is to come.
+
+    Args:
+        features: The space.
+        tried: Tidy rows, shape ``(n, d)``.
+        going: Tidy rows of trials that are not over, shape ``(m, d)``.
+    """
+    known = {row.tobytes() for row in np.nan_to_num(tried, nan=-1.0)}
+    near = features.features(going) if len(features.continuous) else np.empty((0, len(features.owner)))
+
+    def free(rows: Array) -> NDArray[np.bool_]:
+        new = np.array([row.tobytes() not in known for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
+        if len(near) and len(rows):
+            new &= np.min(squared_distances(features.features(rows), near), axis=1) >= _APART**2
+        return new
+
+    return free
 
 
 def _varied(features: FeatureEncoder, incumbents: Array, rng: np.random.Generator, count: int) -> Array:

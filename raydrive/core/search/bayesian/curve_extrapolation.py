@@ -76,8 +76,8 @@ class CurveExtrapolation:
     def _so_far(self, curve: Sequence[float]) -> Array:
         """What the trial's value was after each interval; infinite while it had none."""
         if self._objective is None:
-            return _best_so_far(curve)
-        return _value_so_far(np.asarray(curve, dtype=float), self._objective)
+            return best_so_far(curve)
+        return value_so_far(np.asarray(curve, dtype=float), self._objective)
 
     def _moved(self, so_far: Array) -> Extrapolation:
         """Ending (3)."""
@@ -110,13 +110,14 @@ def _recent(best: Array, interval: int) -> float:
     return float(before - best[interval - 1]) if np.isfinite(before) else 0.0
 
 
-def _best_so_far(curve: Sequence[float]) -> Array:
+def best_so_far(curve: Sequence[float]) -> Array:
+    """Returns the smallest finite value up to each interval; infinite before the first."""
     values = np.asarray(curve, dtype=float)
     return np.minimum.accumulate(np.where(np.isfinite(values), values, np.inf))
 
 
-def _value_so_far(values: Array, objective: Objective) -> Array:
-    """Values, smaller is better, after each interval: the last, the largest, or the mean of the last few."""
+def value_so_far(values: Array, objective: Objective) -> Array:
+    """Returns values, smaller is better, after each interval: the last, the largest, or the mean of the last few."""
     finite = np.where(np.isfinite(values), values, np.inf)
     if objective.kind == LAST:
         return finite

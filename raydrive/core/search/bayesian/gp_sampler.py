@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from raydrive.core.arrays import Array
 from raydrive.core.records import Params
 from raydrive.core.search.bayesian import gaussian_process
-from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates, maximise
+from raydrive.core.search.bayesian.acquisition import Effort, LogEI, candidates, free_rows, maximise
 from raydrive.core.search.bayesian.features import FeatureEncoder
-from raydrive.core.search.bayesian.kernel import Layout, squared_distances
+from raydrive.core.search.bayesian.kernel import Layout
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
 from raydrive.core.search.bayesian.regret_bound import LEAST, LowerBound, beta, least_upper
 from raydrive.core.search.bayesian.target_transform import TargetTransform, target_transform
@@ -38,8 +37,6 @@ _AT_LEVEL = 30
 _BETWEEN = 20
 """Iterations of any other fit, at most."""
 _CACHED = 64
-_APART = 0.02
-"""Distance in feature space that proposals keep from open trials: two at once in one place answer one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,7 @@ class GpSampler(ModelSampler):
         posterior, chosen, scale = self._process(experience)
         gain = self._gain(posterior, chosen, scale) if self.bounds_gain and len(chosen.values) >= LEAST else {}
         score = self._score(posterior, chosen, rng)
-        free = self._free(experience)
+        free = free_rows(f, np.vstack([experience.rows, experience.open_rows]), experience.open_rows)
         order = np.argsort(posterior.data.values, kind="stable")
         if self._space.size is not None and self._space.size <= _WHOLE:
             rows = self._everything()
@@ -151,20 +148,6 @@ class GpSampler(ModelSampler):
         best = max(float(found.max(initial=-math.inf)), float(lower(posterior.data.features).max()))
         return {GAIN: max(0.0, scale.back(upper) - scale.back(-best))}
 
-    def _free(self, experience: TrainingData) -> Callable[[Array], NDArray[np.bool_]]:
-        """Tells which rows may be proposed: none that was tried, and none next to one whose result is still to come."""
-        f = self._features
-        tried = {row.tobytes() for row in np.nan_to_num(np.vstack([experience.rows, experience.open_rows]), nan=-1.0)}
-        near = f.features(experience.open_rows) if len(f.continuous) else np.empty((0, len(f.owner)))
-
-        def free(rows: Array) -> NDArray[np.bool_]:
-            new = np.array([row.tobytes() not in tried for row in np.nan_to_num(rows, nan=-1.0)], dtype=bool)
-            if len(near) and len(rows):
-                new &= np.min(squared_distances(f.features(rows), near), axis=1) >= _APART**2
-            return new
-
-        return free
-
     def _details(
         self, posterior: gaussian_process.Posterior, scale: TargetTransform, features: Array, score: float
     ) -> dict[str, float]:
@@ -195,14 +178,10 @@ class GpSampler(ModelSampler):
         others = np.setdiff1d(rest, near)
         some = others[np.random.default_rng((self._seed, n // 16)).permutation(len(others))[: m // 3]]
         keep = np.sort(np.concatenate([best, near, some]))
-        return replace(
-            experience, rows=experience.rows[keep], values=experience.values[keep], noise=experience.noise[keep]
-        )
+        return experience.taken(keep)
 
     def _data(self, experience: TrainingData, count: int) -> tuple[gaussian_process.Data, TargetTransform]:
-        first = replace(
-            experience, rows=experience.rows[:count], values=experience.values[:count], noise=experience.noise[:count]
-        )
+        first = experience.taken(slice(count))
         scale = target_transform(first.values, self._options.log_offset)
         return data_of(first, self._features, self._layout, scale), scale
 

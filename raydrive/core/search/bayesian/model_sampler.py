@@ -23,7 +23,50 @@ _TRIES = 64
 """Draws that may hit known configurations; an endless space may have options that are configurations as a whole."""
 
 
-class ModelSampler(ABC):
+class Beginning:
+    """What comes before a model: given points, an even spread, and drawing without repeating anything.
+
+    Args:
+        space: Where to search.
+        seed: Non-negative.
+        points: Configurations to try first, in this order.
+        initial: Trials before the model is asked; None = 8 to 14, by the number of dimensions.
+    """
+
+    cheap = False
+
+    def __init__(self, space: Space, seed: int, *, points: Sequence[Params] = (), initial: int | None = None) -> None:
+        self._space = space
+        self._seed = seed
+        self._features = FeatureEncoder(space)
+        self._points = tuple(points)
+        d = len(space.dimensions)
+        self._initial = max(8, min(d + 4, 14)) if initial is None else initial
+        self._taken = TriedConfigs(space)
+        self._rest = RemainingConfigs(self._taken, seed)
+        self._given = Cursor(self._taken)
+        self._spread = SobolPoints(d, seed)
+
+    def _new(self, params: Params) -> bool:
+        return self._space.key(params) not in self._taken.keys
+
+    def _evenly(self, number: int) -> Suggestion | None:
+        params = self._space.at(self._spread[number])
+        if self._new(params):
+            return Suggestion(params, "initial")
+        return self._fallback(np.random.default_rng((self._seed, number)))
+
+    def _fallback(self, rng: np.random.Generator) -> Suggestion | None:
+        for _ in range(_TRIES):
+            params: Params | None = self._space.sample(rng)
+            if params is not None and self._new(params):
+                return Suggestion(params, "random")
+        if self._space.size is not None:
+            params = self._rest.first()
+        return None if params is None else Suggestion(params, "random")
+
+
+class ModelSampler(Beginning, ABC):
     """A function of the trials so far; randomness of trial n comes from ``default_rng((seed, n))``.
 
     Args:
@@ -35,7 +78,6 @@ class ModelSampler(ABC):
         before: Trials of earlier runs.
     """
 
-    cheap = False
     bounds_gain = False
     """Whether a proposal of the model is to tell what any other configuration could gain, as ``GAIN`` in its details.
 
@@ -52,18 +94,9 @@ class ModelSampler(ABC):
         initial: int | None = None,
         before: Sequence[TrialRecord] = (),
     ) -> None:
-        self._space = space
-        self._seed = seed
+        super().__init__(space, seed, points=points, initial=initial)
         self._sign = -1.0 if maximize else 1.0
-        self._features = FeatureEncoder(space)
         self._reader = TrainingDataReader(self._features, maximize, before)
-        self._points = tuple(points)
-        d = len(space.dimensions)
-        self._initial = max(8, min(d + 4, 14)) if initial is None else initial
-        self._taken = TriedConfigs(space)
-        self._rest = RemainingConfigs(self._taken, seed)
-        self._given = Cursor(self._taken)
-        self._spread = SobolPoints(d, seed)
 
     def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | None:
         """Returns the configuration of trial ``number``, or None when the space is exhausted."""
@@ -90,21 +123,3 @@ class ModelSampler(ABC):
     @abstractmethod
     def _propose(self, experience: TrainingData, rng: np.random.Generator) -> tuple[Params, Mapping[str, Any]] | None:
         """Returns a configuration that was not tried, and the numbers behind it; None when it finds none."""
-
-    def _new(self, params: Params) -> bool:
-        return self._space.key(params) not in self._taken.keys
-
-    def _evenly(self, number: int) -> Suggestion | None:
-        params = self._space.at(self._spread[number])
-        if self._new(params):
-            return Suggestion(params, "initial")
-        return self._fallback(np.random.default_rng((self._seed, number)))
-
-    def _fallback(self, rng: np.random.Generator) -> Suggestion | None:
-        for _ in range(_TRIES):
-            params: Params | None = self._space.sample(rng)
-            if params is not None and self._new(params):
-                return Suggestion(params, "random")
-        if self._space.size is not None:
-            params = self._rest.first()
-        return None if params is None else Suggestion(params, "random")

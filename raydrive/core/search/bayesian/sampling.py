@@ -10,10 +10,12 @@ from raydrive.core.records import Params
 from raydrive.core.search.bayesian.gp_sampler import GpSampler
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
 from raydrive.core.search.bayesian.tpe import TpeSampler
-from raydrive.core.search.protocol import SamplingSpec
+from raydrive.core.search.fidelity.interval_sampler import Intervals, IntervalSampler
+from raydrive.core.search.protocol import Sampler, SamplingSpec
 from raydrive.core.search.trial_record import TrialRecord
 from raydrive.core.space.search_space import Space, space_from_json
 
+_INTERVALS = "intervals"
 _ALGORITHMS: dict[str, type[ModelSampler]] = {"gp": GpSampler, "tpe": TpeSampler}
 
 
@@ -27,6 +29,11 @@ class BayesianParameterSampling(SamplingSpec):
         points_to_evaluate: Configurations to try first, in this order; each names every parameter.
         algorithm: ``gp``, a Gaussian process: the fewest trials. ``tpe``, a tree-structured Parzen estimator: cheaper.
         initial_points: Trials spread evenly before the model is asked; None = 8 to 14, by the number of dimensions.
+        fidelity: ``intervals``: trials pause at intervals that a model of learning curves chooses, and it decides
+            whether a new configuration begins or a paused one goes on. None: each trial trains to its end. Trials have
+            to save checkpoints.
+        max_intervals: Intervals that a whole training logs, 2 or more; required by ``fidelity`` and by nothing else.
+        min_intervals: Intervals that a trial trains before it may pause; None = a 32nd of ``max_intervals``, at least 1.
 
     Raises:
         ConfigError: If the space, a point or an option cannot be used; all problems at once.
@@ -44,10 +51,15 @@ class BayesianParameterSampling(SamplingSpec):
         points_to_evaluate: Sequence[Params] | None = None,
         algorithm: str = "gp",
         initial_points: int | None = None,
+        fidelity: str | None = None,
+        max_intervals: int | None = None,
+        min_intervals: int | None = None,
     ) -> None:
         self.algorithm = algorithm.casefold() if isinstance(algorithm, str) else algorithm
         self.points_to_evaluate: Any = [] if points_to_evaluate is None else points_to_evaluate
         self.initial_points = initial_points
+        self.fidelity = fidelity.casefold() if isinstance(fidelity, str) else fidelity
+        self.max_intervals, self.min_intervals = max_intervals, min_intervals
         super().__init__(parameter_space, properties, seed=seed)
         self.points_to_evaluate = [dict(self.space.own(point)) for point in self.points_to_evaluate]
 
@@ -62,6 +74,26 @@ class BayesianParameterSampling(SamplingSpec):
         if not isinstance(self.points_to_evaluate, list | tuple):
             found = show(self.points_to_evaluate)
             problems.append(Problem("points_to_evaluate", found, "a list of configurations"))
+        return [*problems, *self._bad_fidelity()]
+
+    def _bad_fidelity(self) -> list[Problem]:
+        problems = []
+        if self.fidelity not in (None, _INTERVALS):
+            fix = did_you_mean(self.fidelity, [_INTERVALS]) if isinstance(self.fidelity, str) else ""
+            problems.append(Problem("fidelity", show(self.fidelity), f"{_INTERVALS}, or None", fix))
+        elif self.fidelity == _INTERVALS and self.algorithm == "tpe":
+            problems.append(Problem("algorithm", "'tpe'", "gp, with fidelity: intervals", "Leave algorithm out."))
+        longest, first = self.max_intervals, self.min_intervals
+        if self.fidelity is None:
+            fix = "Write fidelity: intervals, or leave it out."
+            for name, given in (("max_intervals", longest), ("min_intervals", first)):
+                if given is not None:
+                    problems.append(Problem(name, show(given), "nothing without fidelity", fix))
+        elif not _whole(longest, 2):
+            fix = "It is how often a whole training logs the primary metric."
+            problems.append(Problem("max_intervals", show(longest), "a whole number of 2 or more", fix))
+        elif first is not None and not (_whole(first, 1) and first <= longest):
+            problems.append(Problem("min_intervals", show(first), f"a whole number from 1 to {longest}, or None"))
         return problems
 
     def _refused(self, space: Space) -> list[Problem]:
@@ -85,7 +117,7 @@ class BayesianParameterSampling(SamplingSpec):
 
     def to_json(self) -> dict[str, Any]:
         """Returns ``{"type": "bayesian", "algorithm": ..., "seed": ..., "space": {...}, ...}``."""
-        return {
+        record = {
             "type": "bayesian",
             "algorithm": self.algorithm,
             "seed": self.seed,
@@ -93,6 +125,9 @@ class BayesianParameterSampling(SamplingSpec):
             "points_to_evaluate": self.points_to_evaluate,
             "space": self.space.to_json(),
         }
+        if self.fidelity is not None:  # earlier versions refuse what they do not know
+            record |= {name: getattr(self, name) for name in ("fidelity", "max_intervals", "min_intervals")}
+        return record
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> BayesianParameterSampling:
@@ -107,9 +142,17 @@ class BayesianParameterSampling(SamplingSpec):
             points_to_evaluate=raw.get("points_to_evaluate"),
             algorithm=raw.get("algorithm", "gp"),
             initial_points=raw.get("initial_points"),
+            fidelity=raw.get("fidelity"),
+            max_intervals=raw.get("max_intervals"),
+            min_intervals=raw.get("min_intervals"),
         )
 
-    def build(self, seed: int, maximize: bool, before: Sequence[TrialRecord] = ()) -> ModelSampler:
+    @property
+    def continues(self) -> bool:  # type: ignore[override]
+        """Whether the sampler chooses which paused trials go on."""
+        return self.fidelity is not None
+
+    def build(self, seed: int, maximize: bool, before: Sequence[TrialRecord] = ()) -> Sampler:
         """Returns the sampler.
 
         Args:
@@ -117,11 +160,15 @@ class BayesianParameterSampling(SamplingSpec):
             maximize: Whether larger metrics are better.
             before: Trials of earlier runs to learn from; they replace as many initial points.
         """
-        return _ALGORITHMS[self.algorithm](
-            self.space,
-            seed if self.seed is None else self.seed,
-            maximize,
-            points=self.points_to_evaluate,
-            initial=self.initial_points,
-            before=before,
-        )
+        seed = seed if self.seed is None else self.seed
+        points, initial = self.points_to_evaluate, self.initial_points
+        if self.max_intervals is not None:
+            first = self.min_intervals or max(1, round(self.max_intervals / 32))
+            lengths = Intervals(self.max_intervals, first)
+            return IntervalSampler(self.space, seed, maximize, lengths, points=points, initial=initial, before=before)
+        make = _ALGORITHMS[self.algorithm]
+        return make(self.space, seed, maximize, points=points, initial=initial, before=before)
+
+
+def _whole(number: object, least: int) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= least

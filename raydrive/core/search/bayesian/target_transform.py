@@ -5,7 +5,7 @@ Everything here is for minimisation; the caller turns the sign.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,6 +91,16 @@ def target_transform(values: Array, log_offset: bool = True) -> TargetTransform:
     y = _log_offset(z, chosen)
     deviation = float(y.std())
     return TargetTransform(best, unit, worst, chosen, float(y.mean()), deviation if deviation > 1e-9 else 1.0)
+
+
+def rescaled(scale: TargetTransform, unit: float, values: Array) -> TargetTransform:
+    """Returns a scale with another unit and without a bend, that standardises ``values``; NaN counts as the worst."""
+    changed = replace(scale, unit=unit, log_offset=np.inf, mean=0.0, deviation=1.0)
+    finite = values[np.isfinite(values)]
+    changed = replace(changed, worst=max(2.0, float((finite.max() - scale.best) / unit)))
+    y = changed(values)
+    deviation = float(y.std())
+    return replace(changed, mean=float(y.mean()), deviation=deviation if deviation > 1e-9 else 1.0)
 
 
 def linear_transform(values: Array, typical: Array) -> TargetTransform:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from raydrive.core.arrays import Array
 from raydrive.core.errors import ConfigError
 from raydrive.core.objective import Objective
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, TERMINAL, Params
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, TERMINAL, Params
 from raydrive.core.search.bayesian.curve_extrapolation import CurveExtrapolation
 from raydrive.core.search.bayesian.features import FeatureEncoder
 from raydrive.core.search.trial_record import TrialRecord
@@ -27,14 +28,30 @@ class TrainingData:
     values: Array
     """Shape ``(n,)``; NaN = a bad trial without a usable number."""
     noise: Array
-    """Shape ``(n,)``: standard deviation of values estimated from a part of a curve, 0 elsewhere."""
+    """Shape ``(n,)``: deviation of values estimated from a part of a curve, standard error of means, else 0."""
     open_rows: Array
     """Shape ``(m, d)``: trials whose final value is still to come."""
+    means: NDArray[np.bool_]
+    """Shape ``(n,)``: which values are means of several trials, whose noise is their standard error."""
 
     @property
     def settled(self) -> NDArray[np.bool_]:
         """Which values are final ones, shape ``(n,)``."""
-        return np.asarray(np.isfinite(self.values) & (self.noise == 0.0))
+        return np.asarray(np.isfinite(self.values) & ((self.noise == 0.0) | self.means))
+
+    def taken(self, which: Any) -> TrainingData:
+        """Returns some of the observations, with all that is open.
+
+        Args:
+            which: Their indices, or a slice.
+        """
+        return replace(
+            self,
+            rows=self.rows[which],
+            values=self.values[which],
+            noise=self.noise[which],
+            means=self.means[which],
+        )
 
 
 class TrainingDataReader:
@@ -75,18 +92,21 @@ class TrainingDataReader:
         values: list[float] = []
         noise: list[float] = []
         open_rows: list[Array] = []
+        means: list[bool] = []
         for place, trial in enumerate(seen):
-            row = self._row(place, trial.params)
+            row = None if trial.outside else self._row(place, trial.params)
             if row is None:
                 continue
-            if trial.state not in TERMINAL:
+            if trial.state not in TERMINAL and trial.state != PAUSED:  # which may never train on
                 open_rows.append(row)
             taught = self._value(trial, endings)
             if taught is not None:
                 rows.append(row)
                 values.append(taught[0])
                 noise.append(taught[1])
-        return TrainingData(self._tidy(rows), np.array(values), np.array(noise), self._tidy(open_rows))
+                means.append(trial.noise is not None and trial.state == COMPLETED)
+        open_, known = self._tidy(open_rows), np.array(means, dtype=bool)
+        return TrainingData(self._tidy(rows), np.array(values), np.array(noise), open_, known)
 
     def _value(self, trial: TrialRecord, endings: CurveExtrapolation) -> tuple[float, float] | None:
         """Value and noise of a trial; None when it teaches nothing."""
@@ -97,7 +117,7 @@ class TrainingDataReader:
             return (math.nan, 0.0) if trial.state == COMPLETED or len(trial.curve) else None
         value = self._sign * trial.value
         if trial.state == COMPLETED or not math.isfinite(value):
-            return (value if math.isfinite(value) else math.nan), 0.0
+            return (value if math.isfinite(value) else math.nan), trial.noise or 0.0
         if trial.state != CANCELED and not len(trial.curve):
             return None
         ending = endings.estimate(self._turned(trial.curve))

@@ -108,7 +108,7 @@ def recover(
 def _take_over(
     layout: RunLayout, trial: int, wanted: int, into: Path, note: Callable[[str], None]
 ) -> tuple[Path, int] | None:
-    """Brings another trial's checkpoint here, or a newer one of it, or an older one; returns the copy and its number."""
+    """Brings another trial's checkpoint here, or a newer one, or an older one; returns the copy and its number."""
     found = manifests(layout, trial)
     newer = [one for one in found if one.number >= wanted]
     for manifest in (*newer, *reversed([one for one in found if one.number < wanted])):

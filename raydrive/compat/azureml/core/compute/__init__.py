@@ -61,8 +61,8 @@ class ComputeTarget:
 
     @staticmethod
     def list(workspace: Any, *args: Any, **kwargs: Any) -> Any:
-        """Returns the targets that this process has created: machines belong to the Ray cluster."""
-        return [ComputeTarget(workspace, name) for name in sorted(created)]
+        """Returns the targets that this process has created, or one that stands for the Ray cluster."""
+        return [ComputeTarget(workspace, name) for name in sorted(created) or ["ray"]]
 
     @property
     def provisioning_state(self) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Run": ("init", "validate", "submit", "resume"),
-    "Look": ("list", "status", "watch", "trials", "logs", "best", "compare", "report", "studio", "whatif", "export"),
-    "Control": ("cancel",),
+    "Look": (
+        *("list", "status", "watch", "top", "trials", "logs", "best", "compare", "diff", "history"),
+        *("report", "studio", "whatif", "export"),
+    ),
+    "Control": ("cancel", "stop", "pause", "unpause", "edit", "add", "retry", "note"),
     "Azure ML and other tools": ("run-script", "run-notebook", "convert"),
     "Tools": ("explain", "doctor", "log", "schema"),
 }

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST_RUN_S = 120
 """Seconds for which the script is run to find the metric that it prints; what it printed until then is looked at."""
-EXAMPLES = Path(__file__).parents[1] / "sweepfile" / "draft" / "examples"
-"""Folders with an example each: a training script (as ``.py.txt``: it is no module of this package) and its sweep file."""
+EXAMPLES = Path(__file__).parents[2] / "sweepfile" / "draft" / "examples"
+"""Folders with an example each: a training script (``.py.txt``: it is no module of ours) and its sweep file."""
 
 
 def register(app: typer.Typer) -> None:
@@ -34,9 +34,9 @@ def init(
     script: Annotated[
         Path | None, typer.Argument(metavar="SCRIPT", show_default=False, help="A training script in Python.")
     ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The sweep file to write.")
-    ] = Path("sweep.yml"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The sweep file to write.")] = Path(
+        "sweep.yml"
+    ),
     metric: Annotated[
         str, typer.Option("--metric", metavar="NAME", help="The primary metric, where it is known.", show_default=False)
     ] = "",
@@ -64,7 +64,11 @@ def init(
         return _write_example(example, force)
     _check(script, output, force)
     from raydrive.sweepfile.draft.drafted_file import drafted_sweep, tuned_options  # lazy: raydrive.sweepfile, 0.1 s
-    from raydrive.sweepfile.draft.metric_guess import MetricGuess, goal_of, logged_metric  # lazy: raydrive.sweepfile, 0.1 s
+    from raydrive.sweepfile.draft.metric_guess import (  # lazy: raydrive.sweepfile, 0.1 s
+        MetricGuess,
+        goal_of,
+        logged_metric,
+    )
     from raydrive.sweepfile.draft.script_options import script_facts  # lazy: raydrive.sweepfile, 0.1 s
 
     try:
@@ -112,7 +116,9 @@ def _printed(script: Path, metric: str, arguments: str, run: bool | None) -> Met
         if not sys.stdin.isatty():
             say("The script logs no metric. With --run it is run once, to find the metric that it prints.")
             return None
-        say(f"The script logs no metric. To find one in what it prints, it has to run once ({LONGEST_RUN_S} s at most):")
+        say(
+            f"The script logs no metric. To find one in what it prints, it has to run once ({LONGEST_RUN_S} s at most):"
+        )
         run = typer.confirm(f"  {line}\nRun it?", default=True, err=True)
     if not run:
         return None
@@ -149,7 +155,9 @@ def _write_example(name: str, force: bool) -> int:
         )
     target = Path(current_folder()) / name
     if target.exists() and not force:
-        raise ConfigError(Problem("--example", f"{name!r}, a folder that exists", "a new folder", "--force replaces it."))
+        raise ConfigError(
+            Problem("--example", f"{name!r}, a folder that exists", "a new folder", "--force replaces it.")
+        )
     target.mkdir(exist_ok=True)
     for file in sorted((EXAMPLES / name).iterdir()):
         shutil.copyfile(file, target / file.name.removesuffix(".txt"))

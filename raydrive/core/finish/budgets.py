@@ -83,7 +83,7 @@ def misfits(rules: FinishWhen, amounts: Amounts, sampling: str) -> list[Problem]
         if limit is not None and not amounts.get(unit):
             found = f"{limit:g}, and a trial reserves no {unit.upper()}"
             fix = f"Reserve {unit}s in the resources, or leave this budget out."
-            problems.append(Problem(f"finish_when.budget.{name}", found, f"a budget of what trials reserve", fix))
+            problems.append(Problem(f"finish_when.budget.{name}", found, "a budget of what trials reserve", fix))
     if rules.cost is not None and not weights_of(amounts, rules.cost.prices):
         reserved = ", ".join(f"{name} {amount:g}" for name, amount in _known(amounts).items()) or "nothing"
         found = f"prices of {', '.join(rules.cost.prices) or 'nothing'}; a trial reserves {reserved}"

@@ -9,18 +9,21 @@ import typer
 
 from raydrive.cli.completion import sweep_keys
 from raydrive.cli.console import Format, OutputOption, command, emit, tell
+from raydrive.cli.help.error_reference import entry_named, error_entries
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
 if TYPE_CHECKING:
+    from raydrive.cli.help.error_reference import ErrorEntry
     from raydrive.sweepfile.reference.key_reference import KeyReference
 
 KeyArgument = Annotated[
     str,
     typer.Argument(
-        metavar="[KEY]",
+        metavar="KEY",
         show_default=False,
         autocompletion=sweep_keys,
-        help="A key of a sweep file, a policy or an expression: limits.timeout, gpus, bandit. Without it: all keys.",
+        help="A key of a sweep file, a policy, an expression, or the id of an error: limits.timeout, gpus, bandit, "
+        "run-not-found. Without it: all keys.",
     ),
 ]
 
@@ -31,23 +34,29 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(key: KeyArgument = "", output: OutputOption = Format.TABLE) -> int:
-    """Explain a KEY of a sweep file: what it does, what it may be, its default, an example, Azure ML's equivalent."""
+    """Explain a KEY of a sweep file: what it does, what it may be, its default, an example, Azure ML's equivalent.
+
+    Of the id of an error: what it means, and what to do.
+    """
     from raydrive.sweepfile.reference.key_reference import (  # lazy: raydrive.sweepfile, 0.1 s
         find_keys,
         key_reference,
     )
 
     if not key:
-        rows = [{"key": one.key, "type": one.type, "text": one.text} for one in key_reference().values()]
+        rows = [_row(one) for one in key_reference().values()]
         emit(rows, output, name="keys", columns=("key", "text") if output is Format.TABLE else ())
         return 0
+    entry = entry_named(key)
     found = find_keys(key)
+    if entry is not None and not found:
+        _print_error(entry, output)
+        return 0
     if not found:
         known = list(key_reference())
-        near = did_you_mean(key, [*known, *(one.rpartition(".")[2] for one in known)])
-        raise ConfigError(
-            Problem("KEY", show(key), "a key of a sweep file; `raydrive explain` lists all of them", near)
-        )
+        words = [*known, *(one.rpartition(".")[2] for one in known), *(one.id for one in error_entries())]
+        allowed = "a key of a sweep file, or the id of an error; `raydrive explain` lists the keys"
+        raise ConfigError(Problem("KEY", show(key), allowed, did_you_mean(key, words)))
     if output is not Format.TABLE:
         emit([_row(one) for one in found], output, name="keys")
         return 0
@@ -56,6 +65,15 @@ def explain(key: KeyArgument = "", output: OutputOption = Format.TABLE) -> int:
             tell("")
         _print(one)
     return 0
+
+
+def _print_error(entry: ErrorEntry, output: Format) -> None:
+    if output is not Format.TABLE:
+        emit([{"id": entry.id, "text": entry.text, "remedy": entry.remedy}], output, name="errors")
+        return
+    tell(entry.id)
+    tell(f"  {entry.text}")
+    tell(f"  What to do: {entry.remedy}")
 
 
 def _row(entry: KeyReference) -> dict[str, Any]:

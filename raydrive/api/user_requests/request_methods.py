@@ -1,0 +1,294 @@
+"""The methods of a run that change it while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from raydrive.api.argument_types import POLICY, POLICY_DICT, POLICY_NAME, RESOURCES, RESOURCES_DICT, TUNING
+from raydrive.api.named_parts import named_policy, named_sampling
+from raydrive.api.spellings import OF_CALL, spelled
+from raydrive.api.user_requests.points import completed, points_of_run
+from raydrive.api.user_requests.steer import Answer, steer
+from raydrive.core.argument_checks import ANYTHING, FLAG, NOTHING, TEXT, TEXTS, above, checks_arguments, whole
+from raydrive.core.config.resource_dict import resources_of
+from raydrive.core.config.trial_spec import Resources
+from raydrive.core.early_stopping.policies import Policy
+from raydrive.core.early_stopping.policy_record import policy_record
+from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.json_values import json_of
+from raydrive.core.search.protocol import SamplingSpec
+from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
+from raydrive.core.space.search_space import parse_space
+from raydrive.core.user_requests.edit_checks import planned_edit
+from raydrive.storage.run_reader import RunReader
+
+_ABOVE = above(0, "a number above 0")
+
+
+@checks_arguments(
+    now=FLAG,
+    why=TEXT,
+    points=ANYTHING,  # looked at one by one, with their names
+    like=whole(0) | TEXT | NOTHING,
+    trials=ANYTHING,
+    failed=FLAG,
+    fresh=FLAG,
+    trial=whole(0) | NOTHING,
+    reason=TEXT,
+    text=TEXT,
+    tags=TEXTS | NOTHING,
+    max_total_runs=whole(1) | NOTHING,
+    max_concurrent_runs=whole(1) | NOTHING,
+    max_duration_minutes=_ABOVE | NOTHING,
+    max_run_duration_seconds=_ABOVE | NOTHING,
+    max_attempts=whole(1) | NOTHING,
+    policy=POLICY | POLICY_NAME | POLICY_DICT | NOTHING,
+    sampling=TUNING["hyperparameter_sampling"] | NOTHING,
+    space=TUNING["space"],
+    resources=RESOURCES | RESOURCES_DICT | NOTHING,
+    keep_checkpoints=whole(1) | NOTHING,
+    grace_s=_ABOVE | NOTHING,
+    rejudge=FLAG,
+    expect_revision=whole(0) | NOTHING,
+    dry_run=FLAG,
+    address=TEXT | NOTHING,
+)
+class RequestMethods:
+    """How a run is changed while it goes on. Each method answers with what was recorded and when it takes effect."""
+
+    reader: RunReader
+    """The run."""
+
+    @property
+    def revision(self) -> int:
+        """How many edits the run has had; ``edit(expect_revision=...)`` refuses an edit of an older state."""
+        return self.reader.sweep.steering.revision
+
+    def pause(self, now: bool = False, why: str = "", *, address: str | None = None) -> Answer:
+        """Has the run start nothing further until ``unpause``.
+
+        Args:
+            now: Whether running trials pause, too, and go on later from their last checkpoints.
+            why: Kept as the reason.
+            address: That of a dashboard, where nothing else of the cluster can be reached.
+
+        Raises:
+            ConfigError: If it pauses already, or is over.
+            ClusterError: If its driver cannot be reached.
+        """
+        return steer(self.reader, {"do": "pause", "now": now, "why": why}, address=address)
+
+    def unpause(self, *, address: str | None = None) -> Answer:
+        """Has a paused run go on.
+
+        Args:
+            address: That of a dashboard, where nothing else of the cluster can be reached.
+
+        Raises:
+            ConfigError: If it does not pause.
+            ClusterError: If its driver cannot be reached.
+        """
+        return steer(self.reader, {"do": "unpause"}, address=address)
+
+    @spelled(OF_CALL)
+    def edit(
+        self,
+        *,
+        max_total_runs: int | None = None,
+        max_concurrent_runs: int | None = None,
+        max_duration_minutes: float | None = None,
+        max_run_duration_seconds: float | None = None,
+        max_attempts: int | None = None,
+        policy: Policy | str | Mapping[str, Any] | None = None,
+        sampling: SamplingSpec | str | Mapping[str, Any] | None = None,
+        space: Mapping[str, Any] | None = None,
+        resources: Resources | Mapping[str, Any] | None = None,
+        keep_checkpoints: int | None = None,
+        grace_s: float | None = None,
+        rejudge: bool = False,
+        expect_revision: int | None = None,
+        dry_run: bool = False,
+        address: str | None = None,
+    ) -> Answer:
+        """Changes the configuration of the run; what is None stays as it is.
+
+        Args:
+            max_total_runs: Trials in all.
+            max_concurrent_runs: Trials at a time.
+            max_duration_minutes: Length of the whole run, in minutes.
+            max_run_duration_seconds: Length of one attempt, in seconds.
+            max_attempts: Starts of a trial that fails by itself.
+            policy: Another policy; ``NoTerminationPolicy()`` for none. It judges from the next report on.
+            sampling: Another way of sampling, of the same search space unless it brings one.
+            space: Another search space: all of its parameters. It counts for trials to come.
+            resources: What trials to come reserve.
+            keep_checkpoints: How many of a trial's newest checkpoints are kept.
+            grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
+            rejudge: Whether the policy judges all running trials now.
+            expect_revision: The ``revision`` that the edit was made for; the run having another one, it is refused.
+            dry_run: Whether to check the edit and tell what it would change, and record nothing.
+            address: That of a dashboard, where nothing else of the cluster can be reached.
+
+        Raises:
+            ConfigError: If something cannot change or be used, or the run was edited meanwhile; all problems at once.
+            ClusterError: If its driver cannot be reached.
+        """
+        limits = {
+            "max_total_runs": max_total_runs,
+            "max_concurrent_runs": max_concurrent_runs,
+            "max_duration_s": None if max_duration_minutes is None else max_duration_minutes * 60.0,
+            "trial_timeout_s": max_run_duration_seconds,
+            "max_attempts": max_attempts,
+        }
+        trial = {"keep_checkpoints": keep_checkpoints, "grace_s": grace_s, "resources": resources}
+        patch = _patch(self.reader, limits, trial, policy, (sampling, space))
+        request = {"patch": patch, "rejudge": rejudge, "expect_revision": expect_revision}
+        return edit_run(self.reader, request, dry_run=dry_run, address=address)
+
+    def add_trials(
+        self,
+        points: Sequence[Mapping[str, Any]] | Any,
+        *,
+        like: int | str | None = None,
+        address: str | None = None,
+    ) -> Answer:
+        """Has configurations tried next, before what the sampling proposes. They count in the limit of trials.
+
+        Args:
+            points: Values by parameter, of each configuration; or a run, whose best configuration is taken.
+            like: Trial that values are taken from where a configuration has none; ``"best"`` = the best one.
+            address: That of a dashboard, where nothing else of the cluster can be reached.
+
+        Raises:
+            ConfigError: If they are no points of the search space, or more than are left of the limit of trials.
+            ClusterError: If its driver cannot be reached.
+        """
+        self.reader.refresh()
+        if hasattr(points, "reader"):
+            points = points_of_run(points.reader, 1, self.reader.sweep.config.sampling.space)
+        if isinstance(points, Mapping):
+            points = [points]
+        if not isinstance(points, Iterable) or isinstance(points, str):
+            raise ConfigError(Problem("points", show(points), "a list of configurations: values by parameter"))
+        given = [one if _is_point(one) else {"params": one} for one in points]
+        return steer(self.reader, {"do": "add", "points": completed(self.reader, given, like)}, address=address)
+
+    def retry(
+        self,
+        trials: int | Sequence[int] = (),
+        *,
+        failed: bool = False,
+        fresh: bool = False,
+        address: str | None = None,
+    ) -> Answer:
+        """Has trials that are over tried again, each from its last checkpoint; they count as no new trials.
+
+        Args:
+            trials: Their numbers.
+            failed: Whether all failed trials are.
+            fresh: Whether they begin at the start even where they have a checkpoint.
+            address: That of a dashboard, where nothing else of the cluster can be reached.
+
+        Raises:
+            ConfigError: If one is not over, or none is named.
+            ClusterError: If its driver cannot be reached.
+        """
+        numbers = [trials] if isinstance(trials, int) else list(trials)
+        return steer(self.reader, {"do": "retry", "trials": numbers, "failed": failed, "fresh": fresh}, address=address)
+
+    def stop_trial(self, trial: int, reason: str, *, address: str | None = None) -> Answer:
+        """Stops a trial as a policy does: it is Canceled and no failure, and its curve counts.
+
+        Args:
+            trial: Its number.
+            reason: Why; whoever reads the run later sees it.
+            address: That of a dashboard, where nothing else of the cluster can be reached.
+
+        Raises:
+            ConfigError: If it does not run, or there is no reason.
+            ClusterError: If its driver cannot be reached.
+        """
+        return steer(self.reader, {"do": "stop", "trial": trial, "why": reason}, address=address)
+
+    def note(
+        self,
+        text: str = "",
+        *,
+        trial: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        address: str | None = None,
+    ) -> Answer:
+        """Notes something about the run, or about a trial of it, for whoever reads it later.
+
+        Args:
+            text: The note.
+            trial: The trial's number; None = the run.
+            tags: Further text by name.
+            address: That of a dashboard, where nothing else of the cluster can be reached.
+
+        Raises:
+            ConfigError: If there is nothing to note, or no such trial.
+            ClusterError: If its driver cannot be reached.
+        """
+        return steer(self.reader, {"do": "note", "trial": trial, "text": text, "tags": tags or {}}, address=address)
+
+
+def edit_run(reader: RunReader, request: Mapping[str, Any], *, dry_run: bool, address: str | None) -> Answer:
+    """Returns what became of an edit, or of a ``dry_run`` what would.
+
+    Args:
+        reader: The run.
+        request: ``patch``, ``rejudge`` and ``expect_revision``.
+        dry_run: Whether nothing is recorded.
+        address: As for ``steer``.
+
+    Raises:
+        ConfigError: If it cannot be made.
+        ClusterError: If the run's driver cannot be reached.
+    """
+    if not dry_run:
+        return steer(reader, {"do": "edit", **request}, address=address)
+    reader.refresh()
+    found = planned_edit(reader.sweep, request, reader.sweep.last_at)
+    lines = tuple(change.text for change in found.changes)
+    return Answer(lines, found.effect, found.notes, reader.sweep.steering.revision)
+
+
+def _patch(
+    reader: RunReader,
+    limits: Mapping[str, Any],
+    trial: dict[str, Any],
+    policy: Policy | str | Mapping[str, Any] | None,
+    sampling: tuple[SamplingSpec | str | Mapping[str, Any] | None, Mapping[str, Any] | None],
+) -> dict[str, Any]:
+    """What was given of an edit, in the form of ``config.json``."""
+    if trial["resources"] is not None:
+        trial["resources"] = json_of(resources_of(trial["resources"]))
+    patch: dict[str, Any] = {
+        "limits": {key: value for key, value in limits.items() if value is not None},
+        "trial": {key: value for key, value in trial.items() if value is not None},
+    }
+    patch = {name: part for name, part in patch.items() if part}
+    if policy is not None:
+        patch["policy"] = policy_record(named_policy(policy))
+    if sampling != (None, None):
+        reader.refresh()
+        patch["sampling"] = _sampling_patch(reader, *sampling)
+    return patch
+
+
+def _is_point(value: Any) -> bool:
+    return isinstance(value, Mapping) and "params" in value and value.keys() <= {"params", "details"}
+
+
+def _sampling_patch(
+    reader: RunReader, sampling: SamplingSpec | str | Mapping[str, Any] | None, space: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    present = reader.sweep.config.sampling
+    if sampling is None:
+        record = {**sampling_record(present), "space": parse_space(space or {}).to_json()}
+        return sampling_record(recorded_sampling(record))
+    inside = isinstance(sampling, Mapping) and "space" in sampling
+    known = space if space is not None else None if inside else present.space
+    return sampling_record(named_sampling(sampling, known))

@@ -1,0 +1,1 @@
+"""Help of the command line: groups of commands, ``explain``, ``init``, and the reference of errors."""

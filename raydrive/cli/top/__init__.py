@@ -1,0 +1,1 @@
+"""``raydrive top``: runs, trials, curves and logs in a terminal."""

@@ -1,0 +1,106 @@
+"""What keys of ``raydrive top`` do to runs and trials: one table, read by the screens, the footer and the tests.
+
+A further action is a line of ``ACTIONS``: its key, its name, what it is about, what is asked before, and a function
+that calls the driver and returns what was answered. Where ``prompt`` is given, a line of text is asked for, too.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raydrive.api.steering.steering_methods import edit_run
+from raydrive.core.steering.edit_checks import effective
+from raydrive.core.views.summary import INTERRUPTED
+from raydrive.sweepfile.edits import patch_of_settings
+from raydrive.sweepfile.points import values_of_settings
+
+if TYPE_CHECKING:
+    from raydrive.api.run import HyperDriveRun
+    from raydrive.api.steering.steer import Answer
+
+RUN, TRIAL = "run", "trial"
+"""What an action is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a key does."""
+
+    key: str
+    """As textual names it: ``c``, ``C``."""
+    name: str
+    """For the footer, and for ``Binding``."""
+    about: str
+    """``RUN`` or ``TRIAL``."""
+    question: str
+    """Asked before; ``{what}`` stands for the run or trial."""
+    act: Callable[[HyperDriveRun, int | None, str], str]
+    """Carries it out; gets the run, the number of the trial (None = the run) and the text that was asked for. Returns
+    what the user is told. May take long, and runs in a thread of its own."""
+    prompt: str = ""
+    """What text is asked for; empty = none."""
+
+
+def cancel(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    """Ends a run, or one of its trials."""
+    what = f"Run {run.id}" if trial is None else f"Trial {trial}"
+    if run.sweep.finished is not None or (trial is not None and not run.sweep.trials[trial].open):
+        return f"{what} was over already."
+    if run.get_status() == INTERRUPTED:
+        return f"Run {run.id} was interrupted: nothing of it runs. raydrive resume {run.id} goes on with it."
+    return f"{what} is being canceled." if run.cancel_trial(trial) else f"{what} was over already."
+
+
+def pause(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    """Has a run start nothing further; one that pauses goes on."""
+    run.refresh()
+    return told(run.unpause() if run.sweep.steering.paused else run.pause())
+
+
+def pause_now(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    """Pauses a run with what it trains."""
+    return told(run.pause(now=True))
+
+
+def stop(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    """Stops a trial as a policy does."""
+    return told(run.stop_trial(trial or 0, text))
+
+
+def retry(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    """Has a trial that is over tried again."""
+    return told(run.retry(trial or 0))
+
+
+def add(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    """Has a configuration tried next: the values that are given, and others as in the best trial."""
+    values = values_of_settings(shlex.split(text), run.sweep.config.sampling.space)
+    return told(run.add_trials([values], like="best"))
+
+
+def edit(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    """Changes the configuration by keys of a sweep file."""
+    run.refresh()
+    request = {"patch": patch_of_settings(effective(run.sweep), shlex.split(text)), "expect_revision": run.revision}
+    return told(edit_run(run.reader, request, dry_run=False, address=None))
+
+
+def told(answer: Answer) -> str:
+    """Returns an answer in a line: what was recorded, and when it takes effect."""
+    return f"{'; '.join((*answer.recorded, *answer.notes))}. It takes effect {answer.effect}."
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("p", "Pause / go on", RUN, "Pause {what}, or go on where it pauses?", pause),
+    Action("P", "Pause now", RUN, "Pause {what} with all that it trains?", pause_now),
+    Action("k", "Stop trial", TRIAL, "Stop {what} as a policy would. Why?", stop, "the reason"),
+    Action("t", "Try again", TRIAL, "Try {what} again, from its last checkpoint?", retry),
+    Action("a", "Add trial", RUN, "A configuration for {what}; other values as in the best trial.", add, "lr=0.003"),
+    Action("e", "Edit", RUN, "Change {what}: keys of a sweep file.", edit, "limits.max_concurrent_trials=4"),
+    Action("c", "Cancel trial", TRIAL, "End {what}? The run goes on.", cancel),
+    Action("C", "Cancel run", RUN, "End {what} and all its running trials?", cancel),
+)
+"""All actions, in the order of the footer."""

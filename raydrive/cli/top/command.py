@@ -1,0 +1,41 @@
+"""``top``: the command; all that needs textual is imported when it is called."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Annotated
+
+import typer
+
+from raydrive.cli.completion import run_ids
+from raydrive.cli.console import StorageOption, command, say
+from raydrive.cli.runs import open_run, workspace
+
+MISSING = "raydrive top needs textual, which is not installed: pip install 'raydrive[top]'"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    command(app, top)
+
+
+def top(
+    run_name: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Show this run; else the list of runs.", autocompletion=run_ids),
+    ] = None,
+    storage: StorageOption = None,
+) -> int:
+    """Show runs, trials, curves and logs in the terminal, live; keys cancel what runs."""
+    if importlib.util.find_spec("textual") is None:
+        say(MISSING)
+        return 2
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        say("raydrive top needs a terminal. For a script: raydrive status, raydrive trials, with -o json")
+        return 2
+    from raydrive.cli.top.app import TopApp  # lazy: textual, 0.3 s
+
+    run = None if run_name is None else open_run(run_name, storage)
+    TopApp(workspace(storage), run).run()
+    return 0

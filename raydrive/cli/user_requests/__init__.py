@@ -1,0 +1,1 @@
+"""Commands that change a run while it goes on, and tell what was changed."""

@@ -1,0 +1,1 @@
+"""Whom a run tells of its end, and of new bests."""

@@ -1,0 +1,128 @@
+"""Learning curves as observations: which of their points a model sees, and on what scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from raydrive.core.arrays import Array
+from raydrive.core.search.bayesian.features import FeatureEncoder
+from raydrive.core.search.bayesian.kernel import Layout
+from raydrive.core.search.bayesian.target_transform import TargetTransform, rescaled, target_transform
+from raydrive.core.search.fidelity.curve_kernel import CurvePoints
+
+HELD, RUNS, OVER = "held", "runs", "over"
+
+_ROOM = 0.2
+"""The ruler of values is at least this part of the distance from the best value to the median of an even spread: where
+most trials lie on one plateau, what differs between them is nothing to look at closely."""
+_TYPICAL = 5
+"""Curves of an even spread that tell that distance."""
+_RATIO = 0.62
+"""Of an interval that a model sees to the next one: values close to each other tell little more than one of them."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A trial as the model sees it; smaller values are better."""
+
+    trial: int
+    row: Array
+    """Of ``FeatureEncoder``."""
+    values: Array
+    """By interval; what is not finite is bad."""
+    state: str
+    """``HELD`` (it may go on), ``RUNS`` or ``OVER``."""
+    until: int = 0
+    """Interval that a running trial trains to."""
+    typical: bool = False
+    """Whether its configuration is one of an even spread."""
+
+    @property
+    def trained(self) -> int:
+        """Intervals so far."""
+        return len(self.values)
+
+    @property
+    def best(self) -> float:
+        """The best value so far, infinite where there is none."""
+        finite = self.values[np.isfinite(self.values)]
+        return float(finite.min()) if len(finite) else np.inf
+
+
+def seen_intervals(trained: int) -> list[int]:
+    """Returns the intervals of a curve that a model sees: the last, and further back in a geometric series."""
+    out: list[int] = []
+    t = float(trained)
+    while t >= 1.0:
+        if not out or round(t) < out[-1]:
+            out.append(round(t))
+        t *= _RATIO
+    if out and out[-1] > 1:
+        out.append(1)
+    return out[::-1]
+
+
+def curve_points(
+    curves: Sequence[Curve], features: FeatureEncoder, layout: Layout, longest: int, most: int
+) -> tuple[CurvePoints, TargetTransform, list[int]]:
+    """Returns observations, their scale, and the place in ``curves`` of each curve in them.
+
+    Args:
+        curves: Those without a value are left out.
+        features: The space.
+        layout: Of the features, without bent columns.
+        longest: Intervals of the longest training.
+        most: Observations, at most (more only where there are more curves).
+    """
+    known = [i for i, curve in enumerate(curves) if curve.trained]
+    if not known:
+        empty = np.empty(0)
+        data = CurvePoints(np.empty((0, len(layout.owner))), layout, np.empty(0, np.intp), empty, empty)
+        return data, target_transform(empty), []
+    scale = _scale([curves[i] for i in known])
+    intervals = [seen_intervals(curves[i].trained) for i in known]
+    count = sum(len(one) for one in intervals)
+    if count > most:  # of the worst ones only the last
+        for k in sorted(range(len(known)), key=lambda k: -curves[known[k]].best):
+            if count <= most:
+                break
+            seen = intervals[k]
+            intervals[k] = seen[-1:] if len(seen) <= 2 else [seen[len(seen) // 2], seen[-1]]
+            count -= len(seen) - len(intervals[k])
+    curve = np.repeat(np.arange(len(known)), [len(one) for one in intervals])
+    time = np.concatenate([np.array(one, float) for one in intervals]) / longest
+    raw = np.concatenate([curves[i].values[np.array(one) - 1] for i, one in zip(known, intervals, strict=True)])
+    rows = features.tidy(np.array([curves[i].row for i in known]))
+    return CurvePoints(features.features(rows), layout, curve.astype(np.intp), time, scale(raw)), scale, known
+
+
+def thinned(data: CurvePoints, most: int) -> CurvePoints:
+    """Returns about ``most`` observations at most: whole curves, a third of them the best, and every so many-th."""
+    if len(data.values) <= 1.3 * most:
+        return data
+    n = len(data.features)
+    first = np.searchsorted(data.curve, np.arange(n))
+    order = np.argsort(np.minimum.reduceat(data.values, first), kind="stable")
+    count = max(2, int(most * n / len(data.values)))
+    best, rest = order[: count // 3], order[count // 3 :]
+    some = rest[np.linspace(0, len(rest) - 1, count - len(best)).astype(int)]
+    keep = np.unique(np.concatenate([best, some]))
+    mask = np.isin(data.curve, keep)
+    which = np.searchsorted(keep, data.curve[mask]).astype(np.intp)
+    return CurvePoints(data.features[keep], data.layout, which, data.time[mask], data.values[mask])
+
+
+def _scale(curves: Sequence[Curve]) -> TargetTransform:
+    """From the best value of each curve; what is not finite counts as the worst value of any."""
+    best = np.array([curve.best for curve in curves])
+    scale = target_transform(np.where(np.isfinite(best), best, np.nan), log_offset=False)
+    even = np.array([curve.best for curve in curves if curve.typical and np.isfinite(curve.best)])
+    if len(even) >= _TYPICAL:
+        least = _ROOM * (float(np.median(even)) - scale.best)
+        if least > scale.unit:
+            scale = rescaled(scale, least, best)
+    worst = max((float(v.max()) for c in curves if len(v := c.values[np.isfinite(c.values)])), default=scale.best)
+    return replace(scale, worst=max(scale.worst, (worst - scale.best) / scale.unit))

@@ -1,0 +1,45 @@
+"""What of a run cannot change while it goes on: why, and what to do instead."""
+
+from __future__ import annotations
+
+from raydrive.core.errors import Problem
+
+INSTEAD = "Start a new run that learns from this one: raydrive.warm_start in its sweep file names it."
+CHANGEABLE = (
+    "limits, early_termination, sampling_algorithm, search_space, and of raydrive: resources, max_attempts, "
+    "max_losses, first_failures, strict, grace_s, keep_checkpoints, log_limit, lease_s, storage_patience_s"
+)
+"""In the words of a sweep file."""
+LIMITS = (
+    *("max_total_runs", "max_concurrent_runs", "max_duration_s", "trial_timeout_s", "max_attempts", "max_losses"),
+    *("first_failures", "strict"),
+)
+"""Fields of ``Limits`` that an edit may change."""
+TRIAL = ("resources", "grace_s", "keep_checkpoints", "log_limit", "lease_s", "storage_patience_s", "flags")
+"""Fields of ``TrialSpec`` that an edit may change; ``flags`` follow from the search space."""
+_WHY = (
+    ("objective", "its trials were ranked, and stopped, by the metric, goal and value that it began with"),
+    ("metric", "its trials were ranked, and stopped, by the metric, goal and value that it began with"),
+    ("trial", "its trials would not be comparable: those before ran other code"),
+    ("code", "its trials would not be comparable: those before ran other code"),
+    ("inputs", "its trials would not be comparable: those before read other data"),
+    ("outputs", "its trials would not be comparable: those before wrote other files"),
+    ("raydrive.seed", "what it draws next follows from its seed and from the numbers of its trials"),
+    ("raydrive.warm_start", "what earlier runs brought was copied into it before its first trial"),
+    ("raydrive.resume_child_runs", "trials of earlier runs that go on were its first ones"),
+    ("experiment_name", "its folder is named by it"),
+)
+"""Beginnings of keys of a sweep file that are fixed, and why."""
+
+
+def refusal(key: str, found: str) -> Problem:
+    """Returns the problem with an edit of a key that cannot change.
+
+    Args:
+        key: Of a sweep file, with dots.
+        found: What it was to be.
+    """
+    for begin, why in _WHY:
+        if key == begin or key.startswith(f"{begin}."):
+            return Problem(key, found, f"no change while a run goes on: {why}", INSTEAD)
+    return Problem(key, found, f"a change of {CHANGEABLE}", INSTEAD)

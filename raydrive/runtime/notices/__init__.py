@@ -1,0 +1,1 @@
+"""Delivers the notices of a run."""

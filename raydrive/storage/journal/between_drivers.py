@@ -1,0 +1,83 @@
+"""Recording what a user asks of a run that has no driver: the next one goes on from it.
+
+The epoch that is claimed for it must be the one after those that were there when the run was found without a driver. A
+driver that starts meanwhile claims that very epoch, and then nothing is recorded here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from raydrive.core import records
+from raydrive.core.errors import ConfigError, JournalError, Problem, RaydriveError, UserCodeError
+from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_requests.requests import Planned, Request, plan
+from raydrive.storage.folder.base import Folder
+from raydrive.storage.journal.segments import Segment
+from raydrive.storage.journal.writer import JournalWriter
+from raydrive.storage.run_reader import RunReader
+
+T = TypeVar("T")
+
+
+def newest_epoch(journal: Folder) -> int:
+    """Returns the highest epoch that was ever claimed; 0 before the first.
+
+    Raises:
+        StorageError: If the folder cannot be read.
+    """
+    return max((segment.epoch for item in journal.list("e") if (segment := Segment.parse(item.name))), default=0)
+
+
+def record_request(run: RunReader, request: Request, epoch: int) -> Planned:
+    """Records what a user asks for, with what the judge decides on it; the next driver carries that out.
+
+    Args:
+        run: A run without a driver; it is read to its end.
+        request: As in ``core/user_requests/requests.py``.
+        epoch: ``newest_epoch`` from before the run was found without a driver.
+
+    Raises:
+        ConfigError: If it cannot be done.
+        RaydriveError: If a driver has started meanwhile.
+        StorageError: If the journal cannot be read or written.
+    """
+    run.refresh()
+    plan(run.sweep, request, time.time())  # what is refused costs no epoch
+    with _claimed(run, epoch) as writer:
+        run.refresh()
+        planned = plan(run.sweep, request, time.time())
+        lines = _judged(run.sweep, planned, run.begin_anew)
+        _for_no_driver(run, lambda: writer.append(lines))
+    run.refresh()
+    return planned
+
+
+def _claimed(run: RunReader, epoch: int) -> JournalWriter:
+    return _for_no_driver(run, lambda: JournalWriter.open(run.layout.journal, epoch + 1))
+
+
+def _for_no_driver(run: RunReader, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except JournalError as error:
+        raise RaydriveError(
+            f"a driver of run {run.id} has just started, and nothing was recorded: ask again, and it gets the request"
+        ) from error
+
+
+def _judged(sweep: Sweep, planned: Planned, undo: Callable[[], None]) -> list[str]:
+    """The lines of a request. The sweep is only borrowed: what is recorded is read back from the journal."""
+    try:
+        lines = []
+        for fact in planned.facts:
+            decisions = sweep.handle(fact)
+            lines.append(records.dump(fact, decisions))
+        return lines
+    except UserCodeError as error:
+        allowed = "a policy of raydrive's own: a class of the run's is loaded by its driver only"
+        raise ConfigError(Problem("rejudge", str(error), allowed, "Leave --rejudge out, or resume the run.")) from error
+    finally:
+        undo()

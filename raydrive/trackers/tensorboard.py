@@ -1,0 +1,101 @@
+"""TensorBoard: a folder of event files for the run, and one below it for each trial."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from raydrive.core.views.chart_axes import flat
+from raydrive.core.views.portable_values import Names, as_moment, as_text
+from raydrive.trackers.protocol import About, Improved, Logged, RunEnded, TrialBegan, TrialEnded, Update
+
+_ALLOWED, _LONGEST = r"[-/\w.]", 500
+
+
+class TensorboardTracker:
+    """Keeps a run as event files: ``DIR/RUN`` and ``DIR/RUN/trial-00007``.
+
+    Args:
+        settings: ``dir``, the folder that TensorBoard is started with.
+        about: The run.
+    """
+
+    def __init__(self, settings: Mapping[str, str], about: About) -> None:
+        import tensorboardX  # lazy: optional dependency
+        from tensorboardX.summary import hparams  # lazy: optional dependency
+
+        self._writer_class, self._hparams = tensorboardX.SummaryWriter, hparams
+        self._about = about
+        self._root = Path(settings["dir"]).expanduser() / about.run_id
+        self._open: dict[int | None, Any] = {}
+        """Writers by the number of the trial; None = the whole."""
+        self._names = Names(_ALLOWED, _LONGEST, is_path=True)
+
+    def begin(self) -> None:
+        """Makes the folder; files that are there stay, and TensorBoard reads all of a folder as one.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._root.mkdir(parents=True, exist_ok=True)
+        self._writer(None)
+
+    def deliver(self, updates: Sequence[Update]) -> None:
+        """Takes updates; they are in the files when this returns.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
+        touched: set[int | None] = set()
+        for update in updates:
+            number = None if isinstance(update, Improved | RunEnded) else update.trial
+            touched.add(number)
+            match update:
+                case TrialBegan():
+                    self._log_params(update)
+                case Logged():
+                    self._logged(update)
+                case Improved():
+                    name = self._names.of(f"best_{self._about.metric}")
+                    moment = as_moment(update.at)
+                    self._writer(None).add_scalar(name, update.value, update.step, walltime=moment)
+                case TrialEnded() | RunEnded():
+                    self._ended(number, update)
+        for number in touched & self._open.keys():
+            self._open[number].flush()
+
+    def close(self) -> None:
+        """Closes the files."""
+        for number in list(self._open):
+            self._open.pop(number).close()
+
+    def _writer(self, number: int | None) -> Any:
+        if number not in self._open:
+            folder = self._root if number is None else self._root / f"trial-{number:05d}"
+            # Names of files have seconds only, and another instance must not write into one that is there.
+            suffix = f".{time.time_ns()}"
+            self._open[number] = self._writer_class(logdir=str(folder), write_to_disk=True, filename_suffix=suffix)
+        return self._open[number]
+
+    def _logged(self, update: Logged) -> None:
+        writer = self._writer(update.trial)
+        for name, value in update.values.items():
+            writer.add_scalar(self._names.of(name), value, update.step, walltime=as_moment(update.at))
+
+    def _log_params(self, update: TrialBegan) -> None:
+        """Writes what the page of hyperparameters shows: it finds the values of the metric by itself."""
+        params = {
+            as_text(key): value if isinstance(value, bool | int | float) else as_text(value)
+            for key, value in flat(update.params).items()
+        }
+        for part in self._hparams(params, {self._names.of(self._about.metric): math.nan}):
+            self._writer(update.trial).file_writer.add_summary(part)
+
+    def _ended(self, number: int | None, update: TrialEnded | RunEnded) -> None:
+        writer = self._writer(number)
+        writer.add_text("raydrive", f"{update.state}: {as_text(update.why)}", walltime=as_moment(update.at))
+        writer.close()
+        del self._open[number]
