@@ -85,12 +85,19 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
 
 def print_schedule(run: HyperDriveRun, output: Format) -> None:
     """Prints what the best trial was trained with up to its best interval, as ``population.schedule`` takes it."""
-    from raydrive.core.views.population import schedule_of  # lazy: raydrive.core.views.population, 0.05 s
+    from raydrive.core.population.shown import schedule_json  # lazy: raydrive.core.population.shown, 0.01 s
 
     found = run.sweep.best
     if found is None:
         return
-    row = {"run": run.id, **schedule_of(run.sweep, found.trial, found.interval)}
+    row = {
+        "run": run.id,
+        "trial": found.trial,
+        "metric": run.config.metric.name,
+        "value": found.value,
+        "interval": found.interval,
+        **schedule_json(run.sweep.trained_with(found.trial, found.interval)),
+    }
     if output is Format.JSON:
         emit_json(row)
     elif output is Format.CSV:

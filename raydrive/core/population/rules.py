@@ -12,10 +12,7 @@ from raydrive.core.population.schedule import SCHEMA as SCHEDULE_SCHEMA
 from raydrive.core.population.schedule import Setting, settings_of
 from raydrive.core.space.search_space import Space
 
-PERTURB, PB2 = "perturb", "pb2"
-MODELS = (PERTURB, PB2)
-"""What new hyperparameters are made with."""
-KEYS = ("size", "every", "quantile", "perturb", "model", "max_intervals", "schedule")
+KEYS = ("size", "every", "quantile", "perturb", "max_intervals", "schedule")
 PERTURB_KEYS = ("factors", "resample", "parameters")
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}
 SCHEMA: dict[str, Any] = {
@@ -39,7 +36,6 @@ SCHEMA: dict[str, Any] = {
                 "parameters": {"type": "array", "minItems": 1, "items": {"type": "string"}},
             },
         },
-        "model": {"enum": list(MODELS)},
         "max_intervals": {"type": "integer", "minimum": 1},
         "schedule": {"anyOf": [{"type": "string"}, SCHEDULE_SCHEMA]},
     },
@@ -69,9 +65,7 @@ class Perturb:
 class Population:
     """How members of a run take over each other's training.
 
-    Source: Jaderberg et al. 2017, "Population Based Training of Neural Networks", arXiv:1711.09846; of ``model: pb2``
-    Parker-Holder et al. 2020, "Provably Efficient Online Hyperparameter Optimization with Population-Based Bandits",
-    arXiv:2002.02518.
+    Source: Jaderberg et al. 2017, "Population Based Training of Neural Networks", arXiv:1711.09846.
     """
 
     size: int | None = None
@@ -81,8 +75,6 @@ class Population:
     quantile: float = 0.25
     """Share of the members, above 0 and 0.5 at most: one of the worst of that share goes on from one of the best."""
     perturb: Perturb = Perturb()
-    model: str = PERTURB
-    """What new values are made with: ``perturb``, or ``pb2``, a model of what values have gained at what time."""
     max_intervals: int | None = None
     """Intervals of a whole training: a member that has so many is compared no more. None = not known."""
     schedule: tuple[Setting, ...] = ()
@@ -97,7 +89,7 @@ class Population:
             out["size"] = self.size
         if self.max_intervals is not None:
             out["max_intervals"] = self.max_intervals
-        return {**out, "model": self.model, "perturb": self.perturb.to_json()}
+        return {**out, "perturb": self.perturb.to_json()}
 
 
 def population_of(given: Population | Mapping[str, Any] | None, where: str = "population") -> Population | None:
@@ -123,18 +115,13 @@ def population_of(given: Population | Mapping[str, Any] | None, where: str = "po
     for name, value, least in (("size", size, 2), ("every", every, 1), ("max_intervals", longest, 1)):
         if value is not None and not _is_whole(value, least):
             problems.append(Problem(f"{where}.{name}", show(value), f"a whole number of {least} or more"))
-    quantile, model = raw.get("quantile", 0.25), raw.get("model", PERTURB)
+    quantile = raw.get("quantile", 0.25)
     if not is_number(quantile) or not 0 < quantile <= 0.5:
         problems.append(Problem(f"{where}.quantile", show(quantile), "a number above 0, 0.5 at most"))
-    if model not in MODELS:
-        fix = did_you_mean(model, MODELS) if isinstance(model, str) else ""
-        problems.append(Problem(f"{where}.model", show(model), f"one of {', '.join(MODELS)}", fix))
     perturb = _perturb(raw.get("perturb"), f"{where}.perturb", problems)
     if problems:
         raise ConfigError(problems)
-    return Population(
-        size=size, every=every, quantile=float(quantile), perturb=perturb, model=model, max_intervals=longest
-    )
+    return Population(size=size, every=every, quantile=float(quantile), perturb=perturb, max_intervals=longest)
 
 
 def _scheduled(raw: Mapping[str, Any], where: str, problems: list[Problem]) -> Population:

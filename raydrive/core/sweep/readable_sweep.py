@@ -9,10 +9,10 @@ from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.finish.progress import Progress
 from raydrive.core.population.lineage import Lineage
 from raydrive.core.population.schedule import Change, Stretch
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
-from raydrive.core.sweep.members import Members
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish, Params
 from raydrive.core.sweep.missing_metric import any_logged
 from raydrive.core.sweep.packed_params import plain_params
+from raydrive.core.sweep.population.members import Members
 from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
 from raydrive.core.sweep.user_changes import Given, Steering
@@ -82,6 +82,11 @@ class ReadableSweep:
     def changes(self) -> Mapping[int, Sequence[Change]]:
         """Changes of hyperparameters in training, by trial, oldest first; empty without a population."""
         return self._members.lineage.changes if self._members is not None else {}
+
+    def began_with(self, trial: int) -> Params:
+        """Returns the hyperparameters that a trial began with."""
+        lineage = self._members.lineage if self._members is not None else Lineage()
+        return lineage.first.get(trial) or plain_params(self._state.trials[trial].params)
 
     def trained_with(self, trial: int, interval: int | None = None) -> list[Stretch]:
         """Returns what a trial was trained with up to an interval, trials whose training it took over followed back.

@@ -44,10 +44,10 @@ from raydrive.core.records import (
 )
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
 from raydrive.core.sweep.edits import edited, parts_of
-from raydrive.core.sweep.members import Members
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
+from raydrive.core.sweep.population.members import Members
 from raydrive.core.sweep.readable_sweep import ReadableSweep
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.report_fold import fold_report

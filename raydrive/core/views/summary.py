@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.config.trial_spec import Metric
+from raydrive.core.population.shown import changes_json
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING, Params
 from raydrive.core.sweep.state import Best, Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_filter import best_by
-from raydrive.core.views.population import changes_json
 from raydrive.core.views.savings import Saving, saving
 
 _SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
@@ -171,7 +171,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         gpus=trial.gpus,
         nodes=trial.nodes,
         losses=trial.losses,
-        changes=changes_json(sweep, trial.number) if sweep.config.rules.population is not None else None,
+        changes=changes_json(sweep.changes.get(trial.number, ())) if sweep.config.rules.population is not None else None,
         notes=trial.notes,
     )
 

@@ -19,9 +19,9 @@ from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.summary import INTERRUPTED
+from raydrive.runtime.checkpoint_pins import CheckpointPins, needed
 from raydrive.runtime.decision_loop import Batch, DecisionLoop
 from raydrive.runtime.driver.ack_pacing import AckPacer
-from raydrive.runtime.driver.checkpoint_pins import CheckpointPins, needed
 from raydrive.runtime.driver.driven_parts import EpochWriter, Pool
 from raydrive.runtime.driver.dropped_checkpoints import DroppedCheckpoints
 from raydrive.runtime.driver.followers.followers import Followers

@@ -19,13 +19,13 @@ from raydrive.core.user_requests.history import notices, paused_text, steps
 from raydrive.core.views.chart_axes import AxisSpec, axes_of, flat
 from raydrive.core.views.configurations import configurations
 from raydrive.core.views.end_rules import rule_states
-from raydrive.core.views.population import population_json
 from raydrive.core.views.status import RunStatus
 from raydrive.core.views.summary import Summary, best_notice, seconds_of
 from raydrive.core.views.trouble import metric_notice, trouble_of
 from raydrive.storage.folder.base import redact
 from raydrive.storage.rank_logs import last_lines
 from raydrive.studio.data.family_tree import ancestor_curves, family
+from raydrive.studio.data.members import members_json
 from raydrive.studio.data.policy_line import policy_line, policy_text
 from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, detail_value
 from raydrive.studio.data.thinned_curves import curve_json, short, thin
@@ -120,7 +120,7 @@ class Documents:
             "paused": paused_text(sweep),
             "revision": sweep.steering.revision,
             "steering": [step.to_json() for step in steps(sweep)[-MOST_STEPS:]],
-            "population": detail_value(population_json(sweep)),
+            "population": detail_value(members_json(sweep)),
             "trouble": history.trouble,
             "notices": [*notices(sweep), *history.journal.notices, *self._torn(stands)],
             "missing_metric": metric_notice(sweep),

@@ -13,7 +13,7 @@ from raydrive.core.space.search_space import Space, uniform
 
 GOOD: list[dict[str, Any]] = [
     {"every": 5},
-    {"every": 1, "size": 8, "quantile": 0.5, "model": "pb2", "max_intervals": 40},
+    {"every": 1, "size": 8, "quantile": 0.5, "max_intervals": 40},
     {"every": 2, "perturb": {"factors": [0.5, 2], "resample": 0, "parameters": ["lr"]}},
     {"schedule": [{"interval": 0, "params": {"lr": 0.1}}, {"interval": 7, "params": {"lr": 0.01}}]},
 ]
@@ -36,7 +36,6 @@ def test_it_comes_back_from_its_record(raw: dict[str, Any]) -> None:
         ({"every": 1, "size": 1}, "population.size"),
         ({"every": 1, "quantile": 0.6}, "population.quantile"),
         ({"every": 1, "quantil": 0.2}, "population.quantil"),
-        ({"every": 1, "model": "pb3"}, "population.model"),
         ({"every": 1, "perturb": {"factors": [1.0]}}, "population.perturb.factors"),
         ({"every": 1, "perturb": {"resample": 2}}, "population.perturb.resample"),
         ({"every": 1, "perturb": {"parameters": "lr"}}, "population.perturb.parameters"),

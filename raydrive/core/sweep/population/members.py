@@ -3,7 +3,7 @@
 ``Sweep`` folds what is decided here. A member that is to take over is stopped by a pause that waits for no checkpoint,
 for its own training is given up; the ``Launch`` that follows has the new hyperparameters, the checkpoint, and the trial
 whose checkpoint that is. Where members wait for a place, one that has trained ``every`` intervals pauses for them, and
-is compared when it goes on. A schedule is the same without a comparison: a trial pauses where its hyperparameters change.
+is compared when it goes on. A schedule is the same without a comparison: a trial pauses where it has other values.
 """
 
 from __future__ import annotations
