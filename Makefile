@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations gpu docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,7 @@ chaos: $(VENV)/installed-test ## Kill drivers, trials, nodes and storage at rand
 	$(BIN)/python tests/chaos/loop.py --seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/loop.py --gangs --nodes 4 --seeds 20 --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/loop.py --halving --seeds 30 --first $(or $(FIRST),1) --record chaos.jsonl
+	$(BIN)/python tests/chaos/loop.py --edits --seeds 30 --first $(or $(FIRST),1) --record chaos.jsonl
 	$(BIN)/python tests/chaos/takeover.py
 
 fuzz: $(VENV)/installed-test ## Damage files, configurations, calls and messages at random and look what is told (ten minutes)
@@ -80,6 +81,10 @@ quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation 
 integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
 	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/trackers tests/test_examples.py \
 		tests/cluster/test_ray_in_trials.py
+
+gpu: $(VENV)/installed-test ## Test the sharing of a GPU on a real one; without one this tells so (a minute)
+	$(BIN)/python -m pip install --quiet 'nvidia-ml-py>=12'
+	$(BIN)/python -m pytest -q -rs tests/runtime/gpus
 
 docs: $(DOCS)/installed ## Build the site of the documentation into build/docs/html: offline, warnings are errors (two minutes)
 	$(DOCS)/bin/python docs/site/build.py
@@ -122,7 +127,7 @@ $(INTEGRATIONS)/installed: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m venv $(INTEGRATIONS)
 	@$(INTEGRATIONS)/bin/python -m pip install --quiet $(TORCH)
 	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train,wandb]' \
-		mlflow xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
+		mlflow jax xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
 	@touch $@
 
 $(DOCS)/installed: pyproject.toml | $(BIN)/python

@@ -110,7 +110,8 @@ def main(make: Any = Tuner) -> None:
     from quality.public_mf.mf_harness import run
 
     means = []
-    print("| task | at 10 | at 20 | at 30 | anytime | its error | trials | whole | ms |\n|---|---|---|---|---|---|---|---|---|")
+    heads = ["task", "at 10", "at 20", "at 30", "anytime", "its error", "trials", "whole", "ms"]
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for task in tasks_of(a.tasks):
         if not any(name in task.name for name in a.names.split(",")):
             continue

@@ -220,7 +220,12 @@ def rough(p: Params, t: Array) -> Array:
     return np.where((t > late) & (p["a"] == 9), 5.0, y)
 
 
-SHORT = [real("eta", 0.005, 0.5, log=True), whole("leaves", 4, 256, log=True), real("col", 0.2, 1.0), real("sub", 0.3, 1)]
+SHORT = [
+    real("eta", 0.005, 0.5, log=True),
+    whole("leaves", 4, 256, log=True),
+    real("col", 0.2, 1.0),
+    real("sub", 0.3, 1),
+]
 
 
 def short(p: Params, t: Array) -> Array:

@@ -22,6 +22,7 @@ OPTIONAL = {
     "tensorboardX",
     "mlflow",
     "wandb",
+    "pynvml",
     "pandas",
     "nbclient",
     "nbformat",

@@ -127,6 +127,8 @@ GALLERY = {
     "sklearn_search": (),
     "any_language": (),
     "hydra": (),
+    "wandb": ("wandb",),
+    "ray_train": ("fsspec",),
     "mlflow": (),
     "xgboost": ("xgboost",),
     "keras": ("keras", "torch"),

@@ -114,7 +114,10 @@ CALLBACKS = {
 }
 # What is put on the PYTHONPATH of training scripts: no package of ours, but top-level modules for their Python.
 TRAINING = "raydrive.shims"
-TRAINING_MODULES = ("azureml", "raydrive_azureml", "raydrive_mlflow", "raydrive_no_ray", "raydrive_trackers")
+TRAINING_MODULES = (
+    *("azureml", "raydrive_azureml", "raydrive_mlflow", "raydrive_no_ray"),
+    *("raydrive_gpu_limits", "raydrive_trackers"),
+)
 
 
 def _module(path: Path) -> str:

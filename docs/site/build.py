@@ -56,13 +56,15 @@ def prepare(folder: Path) -> None:
     linked: set[Path] = set()
     for page in pages():
         text = MARK.sub(lambda mark: GENERATED[mark[1]](), _pictures(page.read_text(), page))
-        _write(folder, page, rewritten(text, page, site_path(page), linked) + _contents(page))
+        head = "---\nnosearch: true\n---\n" if page.parent.name == "decisions" else ""  # not what a user looks for
+        _write(folder, page, head + rewritten(text, page, site_path(page), linked) + _contents(page))
     done: set[Path] = set()
     while linked - done:
         for path in sorted(linked - done):
             done.add(path)
             base = path / "README.md" if path.is_dir() else path
-            _write(folder, path, "---\norphan: true\n---\n" + rewritten(shown(path), base, site_path(path), linked))
+            text = rewritten(shown(path), base, site_path(path), linked)
+            _write(folder, path, "---\norphan: true\nnosearch: true\n---\n" + text)
 
 
 def _write(folder: Path, path: Path, text: str) -> None:

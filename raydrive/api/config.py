@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from raydrive.api.argument_types import SCRIPT, TUNING
-from raydrive.api.named_parts import made_parts
+from raydrive.api.named_parts import OF_TRIALS, limits_of, made_parts, of_run
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
 from raydrive.api.submit.command_program import script_problem
@@ -36,8 +35,8 @@ from raydrive.core.config.command_line import check_references
 from raydrive.core.config.confidential import both_problems
 from raydrive.core.config.install_commands import check_installing, throws_away
 from raydrive.core.config.option_words import FORMS, format_value
-from raydrive.core.config.run_config import Limits, RunConfig
-from raydrive.core.config.run_rules import PARTS, RunRules, shared_rules
+from raydrive.core.config.run_config import RunConfig
+from raydrive.core.config.run_rules import shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
 from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
@@ -49,7 +48,6 @@ from raydrive.core.out_of_memory.rules import OnOom
 from raydrive.core.population.rules import Population
 from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
-from raydrive.settings.schedule_file import with_schedule
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
 from raydrive.trackers.places import with_absolute_paths
@@ -123,12 +121,9 @@ class ScriptRunConfig:
         self.flag_style = flags if isinstance(flags, str) else "on" if flags else ""
         self.flatten, self.style, self.unused_ok = flatten, style, tuple(unused_ok)
         self.source_directory = Path(os.path.expanduser(source_directory))
-        self.script = script
-        self.arguments = tuple(arguments or ())
-        self.command = command
+        self.script, self.arguments, self.command = script, tuple(arguments or ()), command
         self.environment_variables = dict(environment_variables or {})
-        self.max_run_duration_seconds = max_run_duration_seconds
-        self.python = python
+        self.max_run_duration_seconds, self.python = max_run_duration_seconds, python
         self.environment_file, self.environments = environment_file, environments
         self.preload, self.allow_pip_install = tuple(preload), bool(allow_pip_install)
         self.secrets = {name: _source(source) for name, source in (secrets or {}).items()}
@@ -306,25 +301,22 @@ class HyperDriveConfig:
         population: Population | Mapping[str, Any] | None = None,
     ) -> None:
         given = dict(locals())  # by name: most arguments are fields of the configuration under the same name
-        made = made_parts(hyperparameter_sampling, space, policy, (resources, distribution))
-        sampling, stops, (reserved, kind) = made
+        sampling, stops, (needs, kind) = made_parts(hyperparameter_sampling, space, policy, (resources, distribution))
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
             experiment="default",
             trial=dataclasses.replace(
-                self._trial_spec(reserved, kind, sampling, keep, metric_from_stdout),
-                **{name: given[name] for name in _OF_TRIALS},
+                self._trial_spec(needs, kind, sampling, keep, metric_from_stdout),
+                **{name: given[name] for name in OF_TRIALS},
                 track=with_absolute_paths(tracking_of(track)),
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
-            limits=_limits(given, run_config),
+            limits=limits_of(given, run_config),
             metric=Metric(name=primary_metric_name, goal=_goal(primary_metric_goal), value=primary_metric_value),
             sampling=sampling,
             policy=stops,
-            seed=_seed(seed, sampling),
-            tags=dict(tags or {}),
-            rules=RunRules.of({**{name: given[name] for name in PARTS}, "population": with_schedule(population)}),
+            **of_run(given, sampling),
         )
         self._check()
 
@@ -423,26 +415,6 @@ class HyperDriveConfig:
         )
 
 
-_OF_TRIALS = (
-    *("grace_s", "reuse_actors", "reuse_processes", "ray_in_trials", "log_limit", "keep_checkpoints"),
-    "storage_patience_s",
-)
-"""Arguments that are fields of ``TrialSpec``."""
-
-
-def _limits(given: Mapping[str, Any], target: object) -> Limits:
-    """The limits among the arguments of a configuration."""
-    minutes = given["max_duration_minutes"]
-    return Limits(
-        max_total_runs=given["max_total_runs"],
-        max_concurrent_runs=given["max_concurrent_runs"] or given["max_total_runs"],
-        max_duration_s=None if minutes is None else minutes * 60.0,
-        trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
-        strict=int(given["strict"]),
-        **{name: given[name] for name in ("max_attempts", "max_losses", "first_failures")},
-    )
-
-
 def _source(source: str) -> str:
     """Where a secret's value comes from; a file by its absolute path, for a resume may start elsewhere."""
     kind, _, path = source.partition(":")
@@ -451,8 +423,3 @@ def _source(source: str) -> str:
 
 def _goal(goal: PrimaryMetricGoal | str) -> PrimaryMetricGoal:
     return PrimaryMetricGoal.from_str(goal) if isinstance(goal, str) else goal
-
-
-def _seed(seed: int | None, sampling: SamplingSpec) -> int:
-    given = seed if seed is not None else getattr(sampling, "seed", None)
-    return secrets.randbits(31) if given is None else given

@@ -7,12 +7,15 @@ Classes of users are not imported here: a submission is checked as a whole by bu
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from raydrive.api.spellings import OF_TUNING
 from raydrive.core.config.distribution import distributed
 from raydrive.core.config.resource_dict import resources_of
+from raydrive.core.config.run_config import Limits
+from raydrive.core.config.run_rules import PARTS, RunRules
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json, policy_keys
 from raydrive.core.early_stopping.policy_record import RecordedPolicy
@@ -24,6 +27,7 @@ from raydrive.core.search.sampling_record import RecordedSampling
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import is_reference, recorded_parameters
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
+from raydrive.settings.schedule_file import with_schedule
 
 _SPACES = ("space", *OF_TUNING["space"])
 
@@ -143,3 +147,48 @@ def made_parts(
     if problems:
         raise ConfigError(problems)
     return made[0], made[1], made[2]
+
+
+OF_TRIALS = (
+    *("grace_s", "reuse_actors", "reuse_processes", "ray_in_trials", "log_limit", "keep_checkpoints"),
+    "storage_patience_s",
+)
+"""Arguments that are fields of ``TrialSpec``."""
+
+
+def limits_of(given: Mapping[str, Any], target: object) -> Limits:
+    """Returns the limits among the arguments of a configuration.
+
+    Args:
+        given: The arguments by name.
+        target: What a trial runs, which may have a limit of its own.
+    """
+    minutes = given["max_duration_minutes"]
+    return Limits(
+        max_total_runs=given["max_total_runs"],
+        max_concurrent_runs=given["max_concurrent_runs"] or given["max_total_runs"],
+        max_duration_s=None if minutes is None else minutes * 60.0,
+        trial_timeout_s=getattr(target, "max_run_duration_seconds", None),
+        strict=int(given["strict"]),
+        **{name: given[name] for name in ("max_attempts", "max_losses", "first_failures")},
+    )
+
+
+def of_run(given: Mapping[str, Any], sampling: SamplingSpec) -> dict[str, Any]:
+    """Returns seed, tags and rules of a run among the arguments of a configuration.
+
+    Args:
+        given: The arguments by name.
+        sampling: How the run samples; it may have a seed of its own.
+
+    Raises:
+        ConfigError: If something of the rules cannot be used.
+    """
+    seed = given["seed"] if given["seed"] is not None else getattr(sampling, "seed", None)
+    return {
+        "seed": secrets.randbits(31) if seed is None else seed,
+        "tags": dict(given["tags"] or {}),
+        "rules": RunRules.of(
+            {**{name: given[name] for name in PARTS}, "population": with_schedule(given["population"])}
+        ),
+    }

@@ -80,7 +80,7 @@ def run_notebook(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Default: FILE.executed.ipynb.", show_default=False)
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would become of each cell, and run nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="List what would become of each cell, and run nothing.")] = False,
     allow_installs: Annotated[
         bool,
         typer.Option("--allow-installs", help="Run %pip, !pip and !conda too: they change the Python of raydrive."),
@@ -138,7 +138,7 @@ def convert(
     ] = "",
     site: WithOption = None,
 ) -> int:
-    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and say what changed.
+    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
 
     A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit.
 

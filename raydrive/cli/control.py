@@ -86,7 +86,7 @@ def doctor(
     storage: StorageOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Check versions, storage and cluster, and say what to do about what is wrong."""
+    """Check versions, storage and cluster, with a remedy for each problem."""
     reserved = load(config, (), ()).submission.config.trial.resources if config is not None else None
     rows = [_python(), *_libraries(), _bytecode(), _storage(storage), *_cluster(address, reserved)]
     emit(rows, output, name="checks", columns=("check", "ok", "found", "advice"))

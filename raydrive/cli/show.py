@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from raydrive.core.views.savings import Saving
     from raydrive.core.views.summary import Summary
 
-STATES = ("queued", "running", "interrupted", "completed", "canceled", "failed")
+STATES = ("queued", "running", "interrupted", "paused", "completed", "canceled", "failed")
 """Columns of ``list``: numbers of trials."""
 
 
@@ -93,7 +93,7 @@ def _no_runs(space: Workspace, experiment: str | None) -> str:
 
 
 def status(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
-    """Say how a run stands."""
+    """Show the state of a run."""
     run = open_run(run_name, storage)
     stands = run.reader.status()
     summary, beat = stands.summary, stands.beat or run.reader.last_heartbeat()
@@ -134,6 +134,7 @@ def _counts(summary: Summary, output: Format) -> dict[str, object]:
 
 def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
     """What a user must not miss: of trials, of the journal, and of the driver."""
+    from raydrive.core.user_requests import history  # lazy: raydrive.core.user_requests.history, 0.05 s
     from raydrive.core.views.summary import notices, trial_notices  # lazy: raydrive.core.views.summary, 0.05 s
     from raydrive.core.views.trouble import metric_notice, trouble_of  # lazy: raydrive.core.views.trouble, 0.05 s
 
@@ -143,7 +144,15 @@ def _notices(run: HyperDriveRun, state: str, beat: Heartbeat) -> list[str]:
     of_record = run.reader.notices(state)
     if (repeated := _best_configuration(run)) is not None:
         first.append(repeated)
-    last = [best_interval_text(run.reader), *notices(run.sweep), *trial_notices(run.sweep), *of_record, beat.notice]
+    changed = [history.paused_text(run.sweep), *history.notices(run.sweep)]
+    last = [
+        *changed,
+        best_interval_text(run.reader),
+        *notices(run.sweep),
+        *trial_notices(run.sweep),
+        *of_record,
+        beat.notice,
+    ]
     return [text for text in [*first, *last] if text]
 
 
@@ -238,8 +247,15 @@ def trials(
     rows = rows[:top] if top else rows
     ranking = run.config.metric.value
     columns = ["trial", "state", *dict.fromkeys((ranking, "best", "last")), "intervals", "seconds", PARAMS, "why"]
+    usage = ["gpu_percent", "gpu_memory_bytes"]
     if output is not Format.TABLE:
-        columns += ["attempt", "node", "gpus", "losses"]
+        columns += ["attempt", "node", "gpus", "losses", *usage]
+    elif any(row["gpu_memory_bytes"] is not None for row in rows):
+        columns[-2:-2] = ["gpu %", "gpu GB"]
+        for row in rows:
+            percent, held = (row[name] for name in usage)
+            row |= {"gpu %": None if percent is None else round(percent)}
+            row |= {"gpu GB": None if held is None else round(held / 1e9, 2)}
     emit(rows, output, name="trials", columns=columns)
     return 0
 

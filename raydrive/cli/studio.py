@@ -138,7 +138,7 @@ def whatif(
     storage: StorageOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Say what another policy would have stopped, saved and lost, on the curves this run recorded."""
+    """Show what another policy would have stopped, saved and lost, on the curves that this run recorded."""
     from raydrive.core.early_stopping.policy_record import (
         RecordedPolicy,
         policy_record,
@@ -260,7 +260,7 @@ def export(
     ] = "",
     storage: StorageOption = None,
 ) -> int:
-    """Take a run to other tools."""
+    """Export a run for other tools."""
     from raydrive.studio.export.export import KINDS, export_run  # lazy: raydrive.studio.export.export, 0.05 s
 
     if to not in KINDS:

@@ -156,7 +156,7 @@ def resume(
     detach: Annotated[bool, typer.Option("--detach", help="Return as soon as the driver runs.")] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Go on with an interrupted run, or extend a finished one, from its storage alone."""
+    """Continue an interrupted run, or extend a finished one, from its storage alone."""
     from raydrive.api.submit import launch as launching  # lazy: raydrive.api.submit.launch, 0.06 s
     from raydrive.settings.nearest import read_place  # lazy: raydrive.settings.nearest, 0.002 s
 

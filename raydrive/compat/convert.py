@@ -251,7 +251,13 @@ def _own(config: RunConfig) -> dict[str, Any]:
     """What differs from the defaults, under ``raydrive:``."""
     spec, out = config.trial, dict[str, Any]()
     needs = spec.resources
-    given = {"cpus": _whole(needs.cpus), "gpus": _whole(needs.gpus), "memory": needs.memory, "custom": needs.custom}
+    given: dict[str, Any] = {
+        "cpus": _whole(needs.cpus),
+        "gpus": _whole(needs.gpus),
+        "memory": needs.memory,
+        "custom": needs.custom,
+    }
+    given |= {"gpu_memory": needs.gpu_memory, "share": needs.share}
     out["resources"] = {name: value for name, value in given.items() if value}
     if needs.accelerator_type:
         out["resources"]["accelerator_type"] = needs.accelerator_type

@@ -153,6 +153,8 @@ class Ended:
     """Exit status; negative for a signal, as in ``subprocess``; None when it could not be started."""
     error: str = ""
     """The last lines of the traceback or log, or why it could not be started."""
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """What it used of its GPUs, as far as known: ``gpu_percent``, the mean, and ``gpu_memory_bytes``, the most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,12 @@ from raydrive.integrations.transformers import RaydriveCallback
 
 
 def hyperparameter_search(
-    trainer: Any, space: Mapping[str, Any], *, metric: str = "eval_loss", goal: str = "minimize", **options: Any
+    trainer: Any,
+    space: Mapping[str, Any] | None = None,
+    *,
+    metric: str = "eval_loss",
+    goal: str = "minimize",
+    **options: Any,
 ) -> BestRun:
     """Tunes a ``Trainer``, as its own ``hyperparameter_search`` does with Optuna or Ray Tune.
 
@@ -27,15 +32,24 @@ def hyperparameter_search(
         metric: The metric of the evaluations to optimise.
         goal: ``minimize`` or ``maximize``.
         **options: Further arguments of ``raydrive.tune``, such as ``policy``, ``max_total_runs`` and ``resources``.
+            Also the names that the method of a ``Trainer`` has: ``n_trials``, ``direction``, and ``hp_space``, a
+            mapping or a function that returns one.
 
     Returns:
         Transformers' ``BestRun``: number of the trial, value, hyperparameters; ``run_summary`` is the
         ``HyperDriveRun``.
 
     Raises:
-        ValueError: The trainer has no ``model_init``, or neither it nor the arguments take a hyperparameter.
+        ValueError: There is no space, the trainer has no ``model_init``, or neither it nor the arguments take a
+            hyperparameter.
         RaydriveError: The run failed, or no trial has a value.
     """
+    given = options.pop("hp_space", None)
+    space = (given(None) if callable(given) else given) if space is None else space
+    goal, trials = options.pop("direction", goal), options.pop("n_trials", None)
+    options |= {} if trials is None else {"max_total_runs": trials}
+    if not space:
+        raise ValueError("hyperparameter_search: found no search space; expected space={NAME: expression}")
     if trainer.model_init is None:
         raise ValueError("hyperparameter_search: the trainer has no model_init, which makes the model for each trial")
     unknown = [name for name in space if not hasattr(trainer.args, name)]

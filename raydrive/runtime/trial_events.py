@@ -7,7 +7,8 @@ and the order of their fields stay as they are, and a new field comes last, with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from raydrive.core.errors import UnknownEventError, show
@@ -100,10 +101,11 @@ class EndedEvent(NamedTuple):
     at: float
     exit_code: int | None
     error: str = ""
+    usage: Mapping[str, float] = MappingProxyType({})
 
     def to_fact(self, trial: int, attempt: int) -> Ended:
         """Returns the fact that this event is."""
-        fact: Ended = record_types().Ended(self.at, trial, attempt, self.exit_code, self.error)
+        fact: Ended = record_types().Ended(self.at, trial, attempt, self.exit_code, self.error, dict(self.usage))
         return fact
 
 

@@ -133,6 +133,10 @@ class ResourceKeys(Section):
     gpus: Amount = 0
     memory: Annotated[float, Check(_memory, accepts={"type": ["number", "string"]})] | None = None
     custom: dict[str, Amount] | None = None
+    gpu_memory: Annotated[float, Check(_memory, accepts={"type": ["number", "string"]})] | None = None
+    """Memory of each GPU that a trial's libraries may use."""
+    share: Annotated[str, one_of("mps")] | None = None
+    """How trials share a GPU."""
     accelerator_type: Text | None = None
     nodes: Count | None = None
     """Nodes of one trial; all amounts are those of each node."""

@@ -103,8 +103,8 @@ def _wrong_with_budgets(sweep: Sweep) -> list[str]:
     if len(sweep.trials) > limits.max_total_runs:
         wrong.append(f"{len(sweep.trials)} trials, {limits.max_total_runs} are allowed")
     for trial in sweep.trials:
-        if trial.failures > limits.max_attempts:
+        if trial.failures - trial.forgiven[0] > limits.max_attempts:
             wrong.append(f"trial {trial.number} failed {trial.failures} times, max_attempts is {limits.max_attempts}")
-        if limits.max_losses is not None and trial.losses > limits.max_losses + 1:
+        if limits.max_losses is not None and trial.losses - trial.forgiven[1] > limits.max_losses + 1:
             wrong.append(f"trial {trial.number} was lost {trial.losses} times, max_losses is {limits.max_losses}")
     return wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,19 @@ from raydrive.trackers.protocol import About, Improved, Logged, RunEnded, TrialB
 
 STEP = "interval"
 """What W&B's charts have as their axis."""
+
+
+def folder_of(about: About) -> str:
+    """Returns where W&B's files of a run are, unless its user says where: in the run's folder, where it is a local one.
+
+    Args:
+        about: The run.
+    """
+    if own := os.environ.get("WANDB_DIR"):
+        return own
+    if os.path.isdir(about.uri):
+        return os.path.join(about.uri, "trackers")
+    return os.path.join(tempfile.gettempdir(), f"raydrive-{os.getuid()}-wandb")
 
 
 class WandbTracker:
@@ -29,11 +43,10 @@ class WandbTracker:
         import wandb  # lazy: optional dependency
 
         self._wandb, self._about = wandb, about
-        self._settings = dict(settings)
+        self._settings = {"dir": folder_of(about), **settings}
         self._open: dict[int | None, Any] = {}
         """W&B's runs by the number of the trial; None = the whole."""
-        if folder := settings.get("dir"):
-            os.makedirs(folder, exist_ok=True)
+        os.makedirs(self._settings["dir"], exist_ok=True)
 
     def begin(self) -> None:
         """Makes the run of the whole, or goes on with it.
@@ -76,7 +89,7 @@ class WandbTracker:
                 project=self._settings["project"],
                 entity=self._settings.get("entity"),
                 mode=self._settings.get("mode"),
-                dir=self._settings.get("dir"),
+                dir=self._settings["dir"],
                 group=self._about.run_id,
                 job_type="sweep" if number is None else "trial",
                 id=re.sub(r"[^\w-]", "-", name)[:128],

@@ -1,6 +1,6 @@
 """The chaos loop: runs under faults at random instants, each judged afterwards from its storage alone.
 
-    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl] [--gangs | --halving]
+    python tests/chaos/loop.py --seeds 50 [--first 1] [--record seeds.jsonl] [--gangs | --halving] [--edits]
 
 One Ray cluster of several raylets serves all seeds. A seed gives the faults and their instants; what they hit depends
 on the timing of the machine, so that a seed that finds something is not bound to find it again.
@@ -25,6 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
 from raylets import Raylets, wait_until
+from user_edits import User, check_answers
 
 from raydrive import (
     Experiment,
@@ -39,7 +40,9 @@ from raydrive import (
     uniform,
 )
 from raydrive.core.errors import StorageError
+from raydrive.core.records import BY_PAUSE, Reported, Stop
 from raydrive.runtime.fork_server.boot import BOOT
+from raydrive.storage.journal.writer import JournalReader
 from raydrive.testing.finished_run import check_acknowledged, check_run
 
 TRIALS, AT_A_TIME, INTERVALS, STEP_S = 12, 4, 14, 0.2
@@ -55,7 +58,7 @@ KINDS = (
 def train(params: dict[str, Any]) -> None:
     """Logs a curve, and goes on from its checkpoint where it was killed."""
     run = Run.get_context()
-    run.tag("raylet", os.environ.get("RAY_RAYLET_PID", ""))
+    run.tag("node", os.environ.get("CHAOS_NODE", ""))
     begin = 0
     if run.resume_from is not None:
         begin = json.loads((Path(run.resume_from) / "state.json").read_text())["interval"]
@@ -121,14 +124,20 @@ class Chaos:
         run: Whose processes die.
         seed: Decides the faults.
         gangs: Whether trials have several processes, of which any may die.
+        edits: Whether a user changes the run all the time.
     """
 
-    def __init__(self, raylets: Raylets, folder: Path, run: HyperDriveRun, seed: int, gangs: bool = False) -> None:
+    def __init__(
+        self, raylets: Raylets, folder: Path, run: HyperDriveRun, seed: int, gangs: bool = False, edits: bool = False
+    ) -> None:
         self._raylets = raylets
         self._switch = folder / "fault"
         self._run = run
         self._pick = random.Random(seed)
         count, kinds = self._pick.randint(4, 8), (*KINDS, "rank", "rank") if gangs else KINDS
+        kinds = (*kinds, *("user",) * len(kinds), "edit") if edits else kinds
+        count += 8 * edits
+        self.user = User(run, self._pick)
         self.plan = sorted((self._pick.uniform(0.3, 9.0), self._pick.choice(kinds)) for _ in range(count))
         self.done: Counter[str] = Counter()
 
@@ -155,6 +164,14 @@ class Chaos:
         except ProcessLookupError:
             return False
         return True
+
+    def _user(self) -> str:
+        return self.user.act()
+
+    def _edit(self) -> str:
+        """A driver that dies between an edit and what follows from it."""
+        done = self.user.act(self._pick.choice(("concurrency", "policy", "space", "pause_now")))
+        return f"{done}, then {self._driver() or 'nothing'}"
 
     def _driver(self) -> str:
         found = _ray_processes("ray::Driver")
@@ -282,17 +299,18 @@ def groups_left() -> list[str]:
 
 
 def one_seed(
-    raylets: Raylets, folder: Path, storage: Path, seed: int, gangs: bool = False, halving: bool = False
+    raylets: Raylets, folder: Path, storage: Path, seed: int, options: argparse.Namespace
 ) -> tuple[list[str], dict[str, Any]]:
     """Does one run under faults; returns what is wrong afterwards, and what happened."""
     began = time.monotonic()
     raylets.restore()
-    run = submit(str(storage), seed, gangs, halving)
-    chaos = Chaos(raylets, folder, run, seed, gangs)
+    run = submit(str(storage), seed, options.gangs, options.halving)
+    chaos = Chaos(raylets, folder, run, seed, options.gangs, options.edits)
     chaos.go()
     wrong = []
 
     def over() -> bool:
+        chaos.user.settle()
         run.refresh()
         return run.sweep.finished is not None
 
@@ -305,7 +323,7 @@ def one_seed(
     if not wait_until(lambda: not groups_left(), 30):
         wrong += [f"group: {text}" for text in groups_left()]
     acks = acknowledged(folder, run.id)
-    wrong += check_run(run.uri) + check_acknowledged(run.uri, acks)
+    wrong += check_run(run.uri) + check_acknowledged(run.uri, acks) + check_answers(run, chaos.user)
     sweep = run.sweep
     for trial in sweep.trials:
         values = list(sweep.curves.values(trial.number))
@@ -313,7 +331,7 @@ def one_seed(
             wrong.append(f"trial {trial.number}: its curve is not what was logged: {values}")
         if trial.state == "Completed" and len(values) != INTERVALS:
             wrong.append(f"trial {trial.number}: Completed with {len(values)} of {INTERVALS} intervals")
-    if halving:
+    if options.halving:
         wrong += wrong_with_halving(run)
     if len(sweep.trials) != TRIALS:
         wrong.append(f"{len(sweep.trials)} trials instead of {TRIALS}")
@@ -326,12 +344,26 @@ def one_seed(
         "losses": sum(trial.losses for trial in sweep.trials),
         "failures": sum(trial.failures for trial in sweep.trials),
         "pauses": sum(trial.pauses for trial in sweep.trials),
+        "moved": moved(run),
         "states": dict(sweep.count),
         "reports": sweep.reports,
         "acknowledged": len(set(acks)),
         "wrong": wrong,
     }
     return wrong, summary
+
+
+def moved(run: HyperDriveRun) -> int:
+    """How many trials went on on another node than the one they were paused on."""
+    found, at, left = set(), dict[int, str](), set[int]()
+    for fact, decisions in JournalReader(run.layout.journal).read():
+        if isinstance(fact, Reported) and "node" in fact.tags:
+            if fact.trial in left and at[fact.trial] != fact.tags["node"]:
+                found.add(fact.trial)
+            at[fact.trial] = fact.tags["node"]
+            left.discard(fact.trial)
+        left.update(one.trial for one in decisions if isinstance(one, Stop) and one.by == BY_PAUSE)
+    return len(found)
 
 
 def wrong_with_halving(run: HyperDriveRun) -> list[str]:
@@ -368,6 +400,7 @@ def main() -> int:
     parser.add_argument("--record", type=Path, help="append one JSON line per seed")
     parser.add_argument("--gangs", action="store_true", help="trials over two nodes with two processes each")
     parser.add_argument("--halving", action="store_true", help="trials that pause and are promoted")
+    parser.add_argument("--edits", action="store_true", help="a user changes each run while it goes on")
     parser.add_argument("--keep", action="store_true", help="keep the files")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster is taken down in any case
@@ -382,7 +415,7 @@ def main() -> int:
             bad += bool(wrong)
             say({"refusal": wrong}, options.record)
         for seed in range(options.first, options.first + options.seeds):
-            wrong, summary = one_seed(raylets, folder, storage, seed, options.gangs, options.halving)
+            wrong, summary = one_seed(raylets, folder, storage, seed, options)
             faults.update(summary["faults"])
             bad += bool(wrong)
             say(summary, options.record)

@@ -40,6 +40,7 @@ class Raylets:
             "RAY_enable_metrics_collection": "0",
         }
         self.nodes = nodes
+        self._started = 0
         self._cluster: Any = None
 
     def __enter__(self) -> Raylets:
@@ -60,8 +61,9 @@ class Raylets:
 
     def restore(self) -> None:
         """Starts as many nodes as are missing."""
-        with _environment(self._env):
-            while len(self._cluster.worker_nodes) < self.nodes:
+        while len(self._cluster.worker_nodes) < self.nodes:
+            self._started += 1
+            with _environment({**self._env, "CHAOS_NODE": str(self._started)}):  # trials find it in their environment
                 self._cluster.add_node(num_cpus=2, num_gpus=2)
 
     @contextlib.contextmanager

@@ -91,12 +91,20 @@ COMMANDS: list[tuple[str, list[str]]] = [
     ("submit --dry-run", ["submit", "sweep.yml", "--dry-run"]),
     ("validate", ["validate", "sweep.yml"]),
     ("compare", ["compare", *RUNS]),
+    *(("history", ["history", name]) for name in RUNS),
+    ("diff", ["diff", *RUNS]),
+    ("edit", ["edit", RUNS[0], "--set", "limits.max_total_trials=99", "--dry-run"]),
+    ("edit", ["edit", RUNS[0], "--set", "limits.max_total_trials=99"]),
+    ("edit", ["retry", RUNS[0], "0"]),
+    ("edit", ["note", RUNS[0], "1", "looks odd", "--tag", "by=ada"]),
     ("doctor", ["doctor"]),
     ("explain", ["explain"]),
     ("explain", ["explain", "limits.timeout"]),
 ]
 ON_A_CLUSTER = {"submit", "resume"}
 """Commands that print the best trial when the run is over; what they print is what ``best`` prints."""
+LIKE_EDIT = {"pause", "unpause", "add", "retry", "stop", "note"}
+"""Commands that print what ``edit`` prints."""
 
 
 @pytest.mark.parametrize(("section", "arguments"), COMMANDS, ids=lambda value: " ".join(value)[:50])
@@ -117,7 +125,7 @@ def test_every_command_with_json_is_described() -> None:
         assert one.callback is not None
         if inspect.signature(one.callback).parameters.get("output", EMPTY).default is Format.TABLE:
             found.add(one.name or one.callback.__name__)
-    assert found == {section.split()[0] for section, _ in COMMANDS} | ON_A_CLUSTER
+    assert found == {section.split()[0] for section, _ in COMMANDS} | ON_A_CLUSTER | LIKE_EDIT
 
 
 def test_an_export_is_as_described(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -138,11 +146,11 @@ def read(capfd: pytest.CaptureFixture[str], *arguments: str) -> Any:
 def test_list_and_status_count_the_same(place: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
     (listed,) = [one for one in read(capfd, "list")["runs"] if one["run"] == name]
     shown = read(capfd, "status", name)
-    states = ["queued", "running", "interrupted", "completed", "canceled", "failed"]
+    states = ["queued", "running", "interrupted", "paused", "completed", "canceled", "failed"]
     counts = ["trials", "trials_ended", "max_total_trials", *states]
     assert [listed[key] for key in counts] == [shown[key] for key in counts]
     assert sum(shown[key] for key in states) == shown["trials"] == len(read(capfd, "trials", name)["trials"])
-    assert shown["trials_ended"] == sum(shown[key] for key in states[3:])
+    assert shown["trials_ended"] == sum(shown[key] for key in states[4:])
 
 
 def test_tables_count_the_same(place: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,12 @@ def test_a_tutorial_runs_as_it_stands(page: str, tmp_path: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
+def test_the_page_about_changes_of_a_run_runs_as_it_stands(tmp_path: Path) -> None:
+    assert problems("../steering.md", tmp_path, {}) == []
+
+
+@pytest.mark.ray
+@pytest.mark.slow
 def test_the_tutorial_of_a_cluster_runs_on_one(cluster: str, tmp_path: Path) -> None:
     storage = tmp_path / "shared"
     assert problems(ON_A_CLUSTER, tmp_path, {"HEAD:6379": cluster, "/mnt/shared/runs": str(storage)}) == []

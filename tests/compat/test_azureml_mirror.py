@@ -496,6 +496,9 @@ def test_an_environment_is_saved_loaded_and_given_later(here: Path) -> None:
 
 
 def test_names_of_models_and_experiments(here: Path) -> None:
+    assert PrimaryMetricGoal("MAXIMIZE") is PrimaryMetricGoal.MAXIMIZE
+    with pytest.raises(ValueError, match="'up'"):
+        PrimaryMetricGoal("up")
     assert Model.Framework.SCIKITLEARN == "ScikitLearn"
     experiment = Experiment(Workspace(), "e")
     experiment.set_tags({"a": "b"})

@@ -73,6 +73,7 @@ OF_TYPE: dict[str, st.SearchStrategy[Any]] = {
     "Params | None": st.none() | mappings,
     "Mapping[str, Any]": mappings,
     "Sequence[str]": st.lists(st.text(max_size=6), max_size=3).map(tuple),
+    "Mapping[str, float]": st.dictionaries(st.text(max_size=6), st.floats(allow_nan=False), max_size=2),
     "Mapping[str, str]": st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=3),
 }
 

@@ -54,10 +54,11 @@ def test_a_search_finds_the_best_arguments(tmp_path: Path) -> None:
     median = {"type": "median_stopping", "delay_evaluation": 2}
     best = hyperparameter_search(
         trainer,
-        space,
+        hp_space=lambda _: space,
         sampling="grid",
         policy=median,
-        max_total_runs=4,
+        n_trials=4,
+        direction="minimize",
         storage=str(tmp_path / "runs"),
         show_output=False,
     )
@@ -71,5 +72,7 @@ def test_a_search_finds_the_best_arguments(tmp_path: Path) -> None:
 def test_what_nothing_takes_is_refused(tmp_path: Path) -> None:
     from raydrive.integrations.transformers_search import hyperparameter_search
 
+    with pytest.raises(ValueError, match="found no search space"):
+        hyperparameter_search(a_trainer(tmp_path))
     with pytest.raises(ValueError, match="found 'width'; expected fields of TrainingArguments"):
         hyperparameter_search(a_trainer(tmp_path, with_params=False), {"width": raydrive.choice(4, 16)})

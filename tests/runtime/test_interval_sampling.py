@@ -32,7 +32,8 @@ def test_trials_pause_and_go_on_and_the_run_ends_with_a_whole_training() -> None
     config = replace(config, sampling=sampling)
     sweep = simulate(config, learning, writer=memory)
     assert picture(check_journal(config, memory.lines)) == picture(sweep)
-    assert sweep.finished is not None and sweep.finished.state == COMPLETED
+    assert sweep.finished is not None
+    assert sweep.finished.state == COMPLETED
     assert {trial.state for trial in sweep.trials} == {COMPLETED, CANCELED}
     best = max(sweep.trials, key=lambda trial: sweep.curves.overall(trial.number) or 0.0)
     assert best.state == COMPLETED, "the best trial has trained to its end"

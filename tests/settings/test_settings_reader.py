@@ -58,6 +58,10 @@ EXAMPLES = {
     "first_failures": "first_failures = 3",
     "strict": "strict = true",
     "max_losses": "max_losses = 4",
+    "finish_when": "finish_when = {target = 0.9, cost = {limit = 5, prices = {cpu = 0.05}}}",
+    "on_oom": "on_oom = {attempts = 2}",
+    "notify": 'notify = {webhook = "env:HOME", on = ["failed"]}',
+    "repeats": "repeats = {max = 3}",
     "storage_patience_s": "storage_patience_s = 30",
     "log_limit": 'log_limit = "1MB"',
     "metrics": 'metrics = {pattern = "score=(?P<score>\\\\S+)"}',
@@ -183,6 +187,9 @@ def test_what_it_says_reaches_the_run(here: Path) -> None:
     assert (config.seed, config.trial.grace_s, config.limits.max_losses) == (7, 2.5, 4)
     assert config.trial.resources.memory == 1e9
     assert config.trial.metrics is not None
+    assert config.rules.finish_when is not None
+    assert config.rules.finish_when.cost is not None
+    assert config.rules.finish_when.cost.prices == {"cpu": 0.05}
     assert [one.run for one in loaded.submission.resume_from] == ["last"]
     assert [(one.run, one.trial) for one in loaded.submission.resume_child_runs] == [("last", 0)]
     assert config.trial.environment_variables["OMP_NUM_THREADS"] == "4"

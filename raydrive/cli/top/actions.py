@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from raydrive.api.steering.steering_methods import edit_run
-from raydrive.core.steering.edit_checks import effective
+from raydrive.api.user_requests.request_methods import edit_run
+from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.summary import INTERRUPTED
-from raydrive.sweepfile.edits import patch_of_settings
-from raydrive.sweepfile.points import values_of_settings
+from raydrive.sweepfile.edits.patches import patch_of_settings
+from raydrive.sweepfile.edits.points import values_of_settings
 
 if TYPE_CHECKING:
     from raydrive.api.run import HyperDriveRun
-    from raydrive.api.steering.steer import Answer
+    from raydrive.api.user_requests.steer import Answer
 
 RUN, TRIAL = "run", "trial"
 """What an action is about."""

@@ -60,12 +60,25 @@ def _program(carried: Carried) -> Path:
     """The program: the only one with ``hydra.main`` beside the configuration, or in the folder above it."""
     place = carried.source.absolute().parent
     for folder in (place, place.parent):
-        found = [path for path in folder.glob("*.py") if "hydra.main" in path.read_text(errors="replace")]
-        if len(found) == 1:
+        texts = {path: path.read_text(errors="replace") for path in sorted(folder.glob("*.py"))}
+        found = [path for path, text in texts.items() if "hydra.main" in text]
+        named = [path for path in found if _names(texts[path], carried.source.absolute(), folder)]
+        if len(named or found) == 1:
+            found = named or found
             return found[0]
     allowed = "one Python file with @hydra.main beside the configuration or in the folder above"
     carried.wrong("hydra", "no program", allowed)
     return place / "program.py"
+
+
+def _names(text: str, source: Path, folder: Path) -> bool:
+    """Whether a program in a folder names a configuration."""
+    call = re.search(r"hydra\.main\(([^)]*)\)", text)
+    given = dict(re.findall(r"(\w+)\s*=\s*[\"']([^\"']*)[\"']", call[1])) if call else {}
+    name = given.get("config_name", "").removesuffix(".yaml")
+    return (
+        bool(name) and (folder / given.get("config_path", ".") / f"{name}{source.suffix}").resolve() == source.resolve()
+    )
 
 
 def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carried) -> None:
@@ -83,6 +96,7 @@ def _parameter(name: str, about: Any, constants: dict[str, str], carried: Carrie
             constants[name] = text
         return
     kind, arguments = call[1], [core_value(each.strip().strip("'\"")) for each in call[2].split(",")]
+    arguments = [core_value(re.sub(r"^step\s*=\s*", "", each)) if isinstance(each, str) else each for each in arguments]
     numbers = [each for each in arguments if isinstance(each, int | float)]
     if kind == "choice":
         carried.space[key] = {"type": "choice", "values": arguments}

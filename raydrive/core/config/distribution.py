@@ -159,7 +159,8 @@ def reservation(resources: Resources) -> str:
 
 def reserved_nodes(resources: Resources) -> str:
     """Returns the nodes of one trial, for people: ``2 nodes with 4 GPUs and 16 CPUs each``."""
-    parts = [_amount(resources.gpus, "GPU")] if resources.gpus else []
+    of_memory = f" (at most {resources.gpu_memory / 2**30:.3g} GiB of its memory)" if resources.gpu_memory else ""
+    parts = [_amount(resources.gpus, "GPU") + of_memory] if resources.gpus else []
     parts += [_amount(resources.cpus, "CPU")] if resources.cpus else []
     parts += [f"{resources.memory / 2**30:.3g} GiB of memory"] if resources.memory else []
     parts += [f"{amount:g} {name}" for name, amount in resources.custom.items() if amount]

@@ -29,10 +29,11 @@ def resources_of(given: Resources | Mapping[Any, Any] | None, where: str = "reso
         return given
     values = {key: value for key, value in given.items() if key in KEYS and value is not None}
     problems = [_unknown(key, where) for key in given if key not in KEYS]
-    if (memory := values.pop("memory", None)) is not None:
-        values["memory"] = bytes_of(memory)
-        if values["memory"] is None:
-            problems.append(Problem(f"{where}.memory", show(memory), ALLOWED))
+    for name in ("memory", "gpu_memory"):
+        if (memory := values.pop(name, None)) is not None:
+            values[name] = bytes_of(memory)
+            if values[name] is None:
+                problems.append(Problem(f"{where}.{name}", show(memory), ALLOWED))
     try:
         made = Resources(**values)
     except ConfigError as error:

@@ -23,6 +23,8 @@ STRATEGIES = ("STRICT_SPREAD", "SPREAD", "PACK", "STRICT_PACK")
 """Placement strategies of Ray, the default first."""
 DISTRIBUTIONS = ("pytorch", "tensorflow", "mpi", "ray")
 """Kinds of distributed training; the words of Azure ML."""
+SHARES = ("", "mps")
+"""How trials share a GPU: in turns, or at the same time by NVIDIA's MPS."""
 RAY_IN_TRIALS = ("join", "none")
 """What ``ray.init()`` does in a trial: it joins the run's cluster, or is refused; the default first."""
 MOST_PROCESSES = 10_000
@@ -38,6 +40,11 @@ class PrimaryMetricGoal(enum.Enum):
 
     MAXIMIZE = "maximize"
     MINIMIZE = "minimize"
+
+    @classmethod
+    def _missing_(cls, value: object) -> PrimaryMetricGoal | None:
+        """The SDK's values have capital letters: ``PrimaryMetricGoal("MAXIMIZE")``."""
+        return next((one for one in cls if isinstance(value, str) and one.value == value.casefold()), None)
 
     @classmethod
     def from_str(cls, text: str) -> PrimaryMetricGoal:
@@ -95,6 +102,10 @@ class Resources:
     """Bytes of memory Ray sets aside; None = not counted."""
     custom: Mapping[str, float] = field(default_factory=dict)
     """Custom resources by name, as given to ``ray start --resources``."""
+    gpu_memory: float | None = None
+    """Bytes of each GPU that the trial's libraries may use; None = all of it. Ray does not count them."""
+    share: str = ""
+    """``mps``: trials on one GPU compute at the same time by NVIDIA's MPS, where its daemon runs; empty = in turns."""
     accelerator_type: str | None = None
     """Such as ``A100``; None = any."""
     nodes: int = 1
@@ -129,6 +140,7 @@ class Resources:
             for name in custom
             if not isinstance(name, str) or not name
         ]
+        problems += self._sharing_problems()
         accelerator: object = self.accelerator_type
         if accelerator is not None and not isinstance(accelerator, str):
             problems.append(Problem("resources.accelerator_type", show(accelerator), "text, such as A100"))
@@ -146,6 +158,20 @@ class Resources:
             problems.append(Problem("resources.strategy", show(self.strategy), ", ".join(STRATEGIES), fix))
         if problems:
             raise ConfigError(problems)
+
+    def _sharing_problems(self) -> list[Problem]:
+        """What is wrong with the share of a GPU."""
+        problems = []
+        memory, share = self.gpu_memory, self.share
+        if memory is not None and (not is_number(memory) or memory < 2**20):
+            problems.append(Problem("resources.gpu_memory", show(memory), "an amount such as 12GiB, of 1 MiB or more"))
+        if share not in SHARES:
+            problems.append(Problem("resources.share", show(share), ", ".join(filter(None, SHARES))))
+        for name, given in (("gpu_memory", memory is not None), ("share", bool(share))):
+            if given and not problems and not self.gpus:
+                fix = "Reserve a part of a GPU, too: gpus: 0.5."
+                problems.append(Problem(f"resources.{name}", "given without a GPU", "given where gpus is above 0", fix))
+        return problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

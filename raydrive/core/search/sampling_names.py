@@ -23,7 +23,13 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "random": ("seed", "rule"),
     "grid": (),
     "bayesian": (
-        "seed", "points_to_evaluate", "algorithm", "initial_points", "fidelity", "max_intervals", "min_intervals",
+        "seed",
+        "points_to_evaluate",
+        "algorithm",
+        "initial_points",
+        "fidelity",
+        "max_intervals",
+        "min_intervals",
     ),
 }
 """The options of each type; a table, because importing the class of a model brings scipy along."""

@@ -98,6 +98,8 @@ class Trial:
     nodes: tuple[str, ...] = ()
     """Host names by node rank, where the current attempt runs on several; empty otherwise."""
     gpus: str = ""
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """What its last attempt that has ended used of its GPUs, as in ``Ended``."""
     actor: str = ""
     """Name of the actor that runs the current attempt; empty until it began."""
     logged: tuple[str, ...] = ()

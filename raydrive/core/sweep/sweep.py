@@ -273,6 +273,8 @@ class Sweep(ReadableSweep):
             trial.trained_s += max(0.0, until - trial.began_at)
             fold_training(self._state, self.config, max(0.0, until - trial.began_at))
             trial.began_at = None
+        if isinstance(fact, Ended) and fact.usage:
+            trial.usage = fact.usage
         trial.silent = isinstance(fact, Ended) and fact.exit_code == 0 and not self.curves.length(trial.number)
         self._state.counts.ended_without_metric += trial.silent
         if isinstance(fact, Ended) and fact.exit_code != 0 and not trial.stop_by and not trial.oom:

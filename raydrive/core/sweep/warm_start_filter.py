@@ -79,8 +79,7 @@ def prior_trials_of(
             continue
         kept = {name: params[name] for name in space.expressions if name in params}
         state_then = CANCELED if trial.open else trial.state
-        stopped = trial.stop_by == "policy" or trial.state == PAUSED
-        learned = learns and not why
+        stopped, learned = trial.stop_by == "policy" or trial.state == PAUSED, learns and not why
         prior_trials.append(PriorTrial(place, trial.number, kept, state_then, curve, stopped, learned))
     best = best_by(sweep, metric or sweep.config.metric)
     parent = Parent(

@@ -44,6 +44,8 @@ class Row:
     attempt: int
     node: str
     gpus: str
+    usage: Mapping[str, float]
+    """What its last attempt used of its GPUs: ``gpu_percent``, ``gpu_memory_bytes``; empty = not known."""
     nodes: tuple[str, ...]
     """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int
@@ -169,6 +171,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         attempt=trial.attempt,
         node=trial.node,
         gpus=trial.gpus,
+        usage=trial.usage,
         nodes=trial.nodes,
         losses=trial.losses,
         changes=changes_json(sweep.changes.get(trial.number, ())) if sweep.config.rules.population is not None else None,
@@ -185,12 +188,26 @@ def _while_open(trial: Trial) -> str:
 def notices(sweep: Sweep, most: int = 3) -> list[str]:
     """Returns which trials were lost more than once, where, and why: the nodes may be to blame.
 
+    Before them: that a trial is to pause and waits for a checkpoint, in a run in which none has been saved.
+
     Args:
         sweep: The run.
         most: So many at most, those first that were lost most often.
     """
     lost = sorted((trial for trial in sweep.trials if trial.losses > 1), key=lambda trial: -trial.losses)
-    return [f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most]]
+    return [*_no_checkpoint(sweep), *(f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most])]
+
+
+def _no_checkpoint(sweep: Sweep) -> list[str]:
+    """A notice as long as a trial trains on beyond the interval of its pause, and nothing was ever saved."""
+    for trial in sweep.open_trials:
+        pause = trial.pause
+        if pause is None or trial.stop_by or sweep.curves.length(trial.number) < 2 * pause.interval:
+            continue
+        if not any(one.checkpoint for one in sweep.trials):
+            text = "trains on: no trial has saved a checkpoint yet (run.save_checkpoint(folder))"
+            return [f"trial {trial.number} is to pause since interval {pause.interval} and {text}"]
+    return []
 
 
 def trial_notices(sweep: Sweep, most: int = 10) -> list[str]:
@@ -272,6 +289,7 @@ def row_json(item: Row) -> dict[str, Any]:
     out.update({f"param_{name.lstrip('-')}": value for name, value in item.params.items()})
     out.update(best=item.best, last=item.last, intervals=item.intervals, seconds=item.seconds)
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
+    out.update({name: item.usage.get(name) for name in ("gpu_percent", "gpu_memory_bytes")})
     out.update(nodes=list(item.nodes), notes=list(item.notes))
     if item.changes is not None:
         out["changes"] = item.changes

@@ -23,7 +23,7 @@ from raydrive.runtime.checkpoint_pins import CheckpointPins, needed
 from raydrive.runtime.decision_loop import Batch, DecisionLoop
 from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.driven_parts import EpochWriter, Pool
-from raydrive.runtime.driver.dropped_checkpoints import DroppedCheckpoints
+from raydrive.runtime.driver.followers.dropped_checkpoints import DroppedCheckpoints
 from raydrive.runtime.driver.followers.followers import Followers
 from raydrive.runtime.driver.heartbeats import Heartbeats
 from raydrive.runtime.driver.journal_compactor import JournalCompactor

@@ -209,6 +209,8 @@ def _run_python(job: ServedJob, status: int, orders: socket.socket | None) -> in
     """Runs the function or script in this process, and everything Python does at its end."""
     before = len(sys.modules)
     _apply_environment(*job["changes"])
+    if os.environ.get("RAYDRIVE_GPU_MEMORY"):  # Python has begun already: as `sitecustomize` of a new one
+        importlib.import_module("raydrive_gpu_limits").install()
     if job["script"]:
         with contextlib.suppress(ValueError):
             sys.path.remove(job["code_dir"])  # Python would not have it there either

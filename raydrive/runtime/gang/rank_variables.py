@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from raydrive import ranks
 from raydrive.core.config.trial_spec import Resources
+from raydrive.runtime.gpus.visible import showing
 
 NODE_COUNT = "RAYDRIVE_NODE_COUNT"
 NODE_RANK = "NODE_RANK"
@@ -62,7 +64,14 @@ def node_variables(resources: Resources, meeting: Meeting, node_rank: int) -> di
 
 
 def process_variables(
-    resources: Resources, meeting: Meeting, node_rank: int, local_rank: int, *, distribution: str, gpus: str
+    resources: Resources,
+    meeting: Meeting,
+    node_rank: int,
+    local_rank: int,
+    *,
+    distribution: str,
+    gpus: str,
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Returns the variables of one process, beside those of its node.
 
@@ -72,7 +81,8 @@ def process_variables(
         node_rank: Number of the node, from 0.
         local_rank: Number of the process on its node, from 0.
         distribution: One of ``trial_spec.DISTRIBUTIONS``, or empty.
-        gpus: ``CUDA_VISIBLE_DEVICES`` of the node's reservation.
+        gpus: The GPUs of the node's reservation, as in ``CUDA_VISIBLE_DEVICES``.
+        env: What the processes of the node have in common.
     """
     rank = node_rank * resources.processes_per_node + local_rank
     found = {"RANK": str(rank), "LOCAL_RANK": str(local_rank), "ROLE_RANK": str(rank)}
@@ -82,7 +92,7 @@ def process_variables(
     if distribution == "tensorflow":
         found["TF_CONFIG"] = tf_config(meeting, resources, rank)
         if gpus and resources.processes_per_node > 1:  # TensorFlow takes all the memory of every GPU that it sees
-            found["CUDA_VISIBLE_DEVICES"] = share
+            found |= showing(share, env)
     return found
 
 

@@ -147,6 +147,8 @@ class AttemptRun:
             if events.refused and not self._stopping:
                 end = EndedEvent(time.time(), None, clean_text(events.refused))
                 events.unsent.clear()  # it would be refused again
+            if isinstance(end, EndedEvent) and events.usage:
+                end = end._replace(usage=events.usage)
             events.unsent.append(end._replace(at=time.time()))
             events.done.set_result(events.unsent)
 

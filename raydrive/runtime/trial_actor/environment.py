@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from raydrive.core.config.trial_spec import TrialSpec
+from raydrive.runtime.gpus.visible import HIDDEN
 from raydrive.runtime.trial_actor.script_environment import with_training_folder
 
 _NAMES = {"python": "", "python3": "", "pip": " -m pip", "pip3": " -m pip"}
@@ -36,7 +37,7 @@ def node_environment(
     user = {**trial.environment_variables, **secrets}
     env = _without_kernel(os.environ)
     if not trial.resources.gpus or trial.distribution == "ray":
-        env["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it alone, and the trial would see every GPU
+        env |= HIDDEN  # Ray leaves them alone, and the trial would see every GPU
     env["PYTHONUNBUFFERED"] = "1"  # a log that can be followed
     python = find_python(trial.python, env.get("PATH", os.defpath), base) or sys.executable
     _use_python(env, python, folder, chosen=bool(trial.python))

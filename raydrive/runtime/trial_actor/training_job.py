@@ -16,6 +16,9 @@ from raydrive.core.config.trial_spec import TrialConfig, TrialSpec
 from raydrive.runtime.fork_server.job_order import RankOrder
 from raydrive.runtime.gang import mpi
 from raydrive.runtime.gang.rank_variables import Meeting, node_variables, outer_ranks, process_variables
+from raydrive.runtime.gpus import nvml
+from raydrive.runtime.gpus.limits import limit_variables
+from raydrive.runtime.gpus.visible import gpus_of
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import Resumed
@@ -93,9 +96,9 @@ def _ranks(spec: TrialSpec, meeting: Meeting | None, prepared: Prepared, env: di
     """The processes on this node; of a single one the variables go into ``env``."""
     if meeting is None or spec.distribution == "mpi":
         return ()
-    gpus, node, several = env.get("CUDA_VISIBLE_DEVICES", ""), prepared.node_rank, spec.resources.processes_per_node
+    gpus, node, several = gpus_of(env), prepared.node_rank, spec.resources.processes_per_node
     own = [
-        process_variables(spec.resources, meeting, node, index, distribution=spec.distribution, gpus=gpus)
+        process_variables(spec.resources, meeting, node, index, distribution=spec.distribution, gpus=gpus, env=env)
         for index in range(several)
     ]
     if several == 1:
@@ -142,4 +145,8 @@ def _environment(
         large_dir=str(prepared.scratch),
         outer_ranks=ranks.outer_ranks(env) if meeting is None else outer_ranks(env, spec.distribution),
     )
+    if spec.resources.gpu_memory or spec.resources.share:
+        driver = nvml.opened()
+        total_bytes = driver.total_bytes if driver is not None else lambda _: 0
+        env |= limit_variables(spec.resources, env, total_bytes, prepared.note)
     return env

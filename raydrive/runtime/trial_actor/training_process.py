@@ -13,6 +13,9 @@ from raydrive import wire
 from raydrive.core.config.trial_spec import TrialConfig
 from raydrive.runtime.fork_server import process_tree
 from raydrive.runtime.gang import log_order
+from raydrive.runtime.gpus import nvml
+from raydrive.runtime.gpus.usage import UsageWatch
+from raydrive.runtime.gpus.visible import gpus_of
 from raydrive.runtime.trial_actor.attempt_events import AttemptEvents
 from raydrive.runtime.trial_actor.event_delivery import Delivery, pause_if_unheard
 from raydrive.runtime.trial_actor.files.attempt_files import Prepared
@@ -71,7 +74,11 @@ class TrainingProcess:
             await watches.enter_async_context(watched(printed, self.is_stopped))
             if prepared.order is not None:
                 await watches.enter_async_context(log_order.following(prepared.process_logs, prepared.order.path))
+            gpus = [name for name in gpus_of(self.job.env).split(",") if name]
+            driver = nvml.opened() if gpus else None
+            usage = await watches.enter_async_context(UsageWatch(driver, gpus, self._pids))
             exit_ = await self.node.fork_server.run(self.job, self._begin)
+        current.usage = usage.result
         current.kept = exit_.kept
         # A process that is kept for the next trial may have been paused at its very last report.
         process_tree.signal_all(current.stopped_pids, signal.SIGCONT)
@@ -83,10 +90,14 @@ class TrainingProcess:
         self.watch.close()
         return exit_, printed.nearly
 
+    def _pids(self) -> list[int]:
+        pid = self.current.pid
+        return [pid, *process_tree.descendants(pid)] if pid else []
+
     def _begin(self, pid: int) -> None:
         current = self.current
         current.pid, current.began = pid, True
-        gpus = self.job.env.get("CUDA_VISIBLE_DEVICES", "")
+        gpus = gpus_of(self.job.env)
         # Before what it may have logged already: two sockets bring that and this, in any order.
         current.unsent.insert(0, BeganEvent(time.time(), os.uname().nodename, pid, gpus, self.actor, tuple(self.hosts)))
         self.delivery.begin(current, self.first_delay_s)

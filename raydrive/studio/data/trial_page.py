@@ -57,6 +57,7 @@ def detail(history: RunHistory, number: int, *, log_bytes: int = LOG_TAIL) -> di
         "details": detail_value(dict(trial.details)),
         "verdicts": verdicts(history, number),
         "checkpoints": [[name, interval, at] for name, interval, at in past.checkpoints],
+        "usage": dict(trial.usage),
         "failures": trial.failures,
         "losses": trial.losses,
         "notes": list(trial.notes),

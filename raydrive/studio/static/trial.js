@@ -8,9 +8,9 @@ function pairs(rows) {
   return el("dl", { class: "pairs" }, rows.filter(([, v]) => v !== null && v !== undefined && v !== "").map(([k, v]) => [el("dt", {}, k), el("dd", {}, v instanceof Node ? v : num(v))]));
 }
 
-function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, nodes, processes_per_node: processes }) {
+function reserved({ cpus, gpus, memory, custom, accelerator_type: accelerator, gpu_memory: share, nodes, processes_per_node: processes }) {
   const more = Object.entries(custom || {}).map(([name, amount]) => `${num(amount)} ${name}`);
-  return [`${num(cpus)} CPU`, `${num(gpus)} GPU`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ")
+  return [`${num(cpus)} CPU`, `${num(gpus)} GPU${share ? ` (${bytes(share)} of its memory)` : ""}`, memory ? bytes(memory) : null, accelerator, ...more].filter(Boolean).join(", ")
     + (nodes > 1 ? ` on each of ${nodes} nodes` : "") + (processes > 1 ? ` for ${processes} processes` : "");
 }
 
@@ -62,6 +62,8 @@ export class TrialPage {
         ])),
         el("div", { class: "card" }, el("h3", {}, "Where and when"), pairs([
           ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", detail?.ranks?.length ? null : t.node], ["GPU", t.gpus],
+          ["GPU use", detail?.usage?.gpu_percent === undefined ? null : `${num(detail.usage.gpu_percent)} % on average`],
+          ["GPU memory", detail?.usage?.gpu_memory_bytes === undefined ? null : `${bytes(detail.usage.gpu_memory_bytes)} at most`],
           ["reserved", reserved(run.config.trial.resources)], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
         el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
       el("div", { class: "card" }, el("h3", {}, "Metrics"), charts), this.ofRanks(t, detail), this.places(t, detail),

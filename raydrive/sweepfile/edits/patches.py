@@ -42,6 +42,8 @@ _OWN_LIMITS = tuple(name for name in LIMITS if name not in _LIMITS.values())
 _OWN_TRIAL = tuple(name for name in TRIAL if name not in ("resources", "flags"))
 _TYPED = ("early_termination", "sampling_algorithm")
 """Sections whose other keys belong to their ``type``."""
+_LOGARITHMS = ("loguniform", "qloguniform")
+"""Expressions whose bounds are logarithms, whichever way a file has them."""
 _UNTOLD = ("code_sha256", "submit_dir", "flags", "unused_ok")
 """Fields of a trial in which a file and a run differ anyway, or that change nothing of what is trained."""
 
@@ -61,7 +63,7 @@ def patch_of_settings(config: RunConfig, settings: Sequence[str]) -> dict[str, A
     for setting in settings:
         key = canonical_key(setting.partition("=")[0].strip())
         head = key.partition(".")[0]
-        problem = _fixed(key, setting)
+        problem = _refused_setting(config, key, setting)
         if problem is not None:
             problems.append(problem)
             continue
@@ -80,6 +82,19 @@ def _changed(config: RunConfig, patch: dict[str, Any]) -> dict[str, Any]:
         if part in patch:
             kept[part] = {name: value for name, value in patch[part].items() if value != whole[name]}
     return {part: value for part, value in kept.items() if value}
+
+
+def _refused_setting(config: RunConfig, key: str, setting: str) -> Problem | None:
+    """What cannot change, and a bound whose meaning depends on how its expression was written."""
+    head, _, rest = key.partition(".")
+    name, _, bound = rest.rpartition(".")
+    expression = config.sampling.space.expressions.get(name) if head == "search_space" else None
+    if expression is not None and bound in ("min_value", "max_value") and expression.kind in _LOGARITHMS:
+        example = "{type: log_range, min_value: 0.001, max_value: 0.1}"
+        fix = f"Write: --set 'search_space.{name}={example}'"
+        allowed = f"the whole expression: {expression!r} is recorded with logarithms as its bounds"
+        return Problem(key, setting.partition("=")[2], allowed, fix, f"--set {key}")
+    return _fixed(key, setting)
 
 
 def _fixed(key: str, setting: str) -> Problem | None:

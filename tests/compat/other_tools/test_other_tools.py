@@ -343,6 +343,17 @@ def test_hydra(here: Path) -> None:
     assert "'value'" in report
 
 
+def test_hydra_takes_the_program_that_names_the_configuration(here: Path) -> None:
+    (here / "conf").mkdir()
+    for name, config in (("one", "theirs"), ("two", "others")):
+        (here / f"{name}.py").write_text(
+            f"import hydra\n@hydra.main(config_path='.', config_name='{config}')\ndef f(cfg): ...\n"
+        )
+    submission, _ = carried(here, HYDRA.replace("range(1, 4)", "range(-1.0, 1.0, step=0.5)"))
+    assert submission.config.trial.command.startswith("python one.py ")
+    assert expressions(submission)["layers"]["values"] == [-1.0, -0.5, 0.0, 0.5]
+
+
 def test_hydra_without_a_program(here: Path) -> None:
     (here / "theirs.yaml").write_text(HYDRA)
     with pytest.raises(ConfigError, match=r"one Python file with @hydra\.main"):

@@ -41,7 +41,7 @@ from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.views.summary import row, summarize
+from raydrive.core.views.summary import notices, row, summarize
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.testing.memory import Memory
@@ -290,6 +290,18 @@ def test_a_script_that_saves_no_checkpoint_may_start_again(court: Make) -> None:
     one.begin(1)
     one.tell(Reported(one.at(), 1, 2, 99, 1, 0.1))  # it logs again what it has logged
     assert list(one.sweep.curves.values(1)) == [0.1, 0.7]
+
+
+def test_that_a_pause_waits_for_a_first_checkpoint_is_told(court: Make) -> None:
+    one = court()
+    trial = one.suggest()
+    one.report(trial, 0.1, 0.2, 0.3)
+    assert notices(one.sweep) == []  # it may be on its way
+    one.report(trial, 0.4)
+    (told,) = notices(one.sweep)
+    assert told.startswith("trial 0 is to pause since interval 2 and trains on: no trial has saved a checkpoint yet")
+    one.save(trial, 1)
+    assert notices(one.sweep) == []
 
 
 def test_paused_trials_have_a_place_in_tables(court: Make) -> None:

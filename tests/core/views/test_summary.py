@@ -105,6 +105,8 @@ def test_a_row_tells_of_one_trial() -> None:
         "attempt": 1,
         "node": "node1",
         "gpus": "0",
+        "gpu_percent": None,
+        "gpu_memory_bytes": None,
         "losses": 0,
         "nodes": [],
         "notes": [],

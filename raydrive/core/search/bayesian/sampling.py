@@ -33,7 +33,7 @@ class BayesianParameterSampling(SamplingSpec):
             whether a new configuration begins or a paused one goes on. None: each trial trains to its end. Trials have
             to save checkpoints.
         max_intervals: Intervals that a whole training logs, 2 or more; required by ``fidelity`` and by nothing else.
-        min_intervals: Intervals that a trial trains before it may pause; None = a 32nd of ``max_intervals``, at least 1.
+        min_intervals: Intervals that a trial trains before it may pause; None = a 32nd of ``max_intervals``, 1 or more.
 
     Raises:
         ConfigError: If the space, a point or an option cannot be used; all problems at once.
@@ -92,7 +92,7 @@ class BayesianParameterSampling(SamplingSpec):
         elif not _whole(longest, 2):
             fix = "It is how often a whole training logs the primary metric."
             problems.append(Problem("max_intervals", show(longest), "a whole number of 2 or more", fix))
-        elif first is not None and not (_whole(first, 1) and first <= longest):
+        elif first is not None and not (_whole(first, 1) and first <= (longest or 0)):
             problems.append(Problem("min_intervals", show(first), f"a whole number from 1 to {longest}, or None"))
         return problems
 

@@ -75,7 +75,7 @@ class CurvePoints:
     @cached_property
     def same(self) -> Array:
         """1 where two observations are of the same curve, shape ``(n, n)``."""
-        return (self.curve[:, None] == self.curve[None, :]).astype(float)
+        return np.asarray(self.curve[:, None] == self.curve[None, :], dtype=float)
 
     @cached_property
     def wander(self) -> Array:

@@ -78,7 +78,7 @@ class CurveReader:
             self._objective = trial.objective, replace(objective, maximize=False)
         objective_ = self._objective[1]
         if objective_ is None or objective_.kind == BEST:
-            values = best_so_far(values)
+            values = best_so_far(values.tolist())
         else:
             values = value_so_far(values, objective_)
         if trial.state == FAILED:

@@ -15,8 +15,8 @@ the best one seen, C further intervals. What it tells about others, paused or no
     W = min_j m_j - E min_j (m_j + a_j Z),   Z normal, j other than i                                    (3)
 
 and with probability q the smallest of them falls: then one of them has to be trained, R intervals. (2) and (3) are
-knowledge gradients (Frazier, Powell & Dayanik, *The Knowledge-Gradient Policy for Correlated Normal Beliefs*, 2009). The
-step of n intervals with the largest
+knowledge gradients (Frazier, Powell & Dayanik, *The Knowledge-Gradient Policy for Correlated Normal Beliefs*, 2009).
+The step of n intervals with the largest
 
     V / (n + o + p C) + W / (n + o + q R)                                                                (4)
 
@@ -112,7 +112,9 @@ def best_steps(
     if others is not None:
         more = _NEW - 1 - np.arange(len(others), dtype=np.intp)
         places = Places(
-            np.vstack([features, others]), np.concatenate([which, more]), np.append(time / longest, np.ones(len(others)))
+            np.vstack([features, others]),
+            np.concatenate([which, more]),
+            np.append(time / longest, np.ones(len(others))),
         )
     mean, covariance = process.joint(places)
     n = len(which)
@@ -172,9 +174,7 @@ def _until_seen(mean: Array, time: Array, end: Index, situation: Situation) -> A
     return np.maximum(0.0, passes - time)
 
 
-def _about_others(
-    mean: Array, moves: Array, which: Index, end: Index, cost: Array, situation: Situation
-) -> Array:
+def _about_others(mean: Array, moves: Array, which: Index, end: Index, cost: Array, situation: Situation) -> Array:
     """Logarithm of the second part of (4)."""
     n = len(which)
     lines = np.concatenate([np.unique(end), np.arange(n, len(mean))])

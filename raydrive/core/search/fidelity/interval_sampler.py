@@ -42,8 +42,8 @@ _EVENLY = 4
 seen it cannot miss."""
 _CACHED = 8
 _WORTH_IT, _BETTER = 0.05, 0.01
-"""Where no other trial may begin, a paused one goes on if it has this chance to become better than the best by this part
-of the deviation of all values."""
+"""Where no other trial may begin, a paused one goes on if it has this chance to be better than the best by this part of
+the deviation of all values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class IntervalSampler(Beginning):
         return interval if interval < self._intervals.longest else None
 
     def _first_until(self, number: int, trials: Sequence[TrialRecord]) -> int | None:
-        """The next rung of the ladder; where many begin at once, its lower ones again, as time is short, not intervals."""
+        """The next rung of the ladder; where many begin at once, its lower ones again: time is short, not intervals."""
         parts = self._intervals.ladder
         part = 0.0
         if not self._inherited:
@@ -171,7 +171,7 @@ class IntervalSampler(Beginning):
         back = model.scale.back
         ahead = abs(back(step.mean + step.deviation) - back(step.mean - step.deviation)) / 2.0
         return {
-            "predicted_end": self._sign * back(step.mean),
+            "predicted_mean": self._sign * back(step.mean),
             "predicted_deviation": ahead,
             "best_end": self._sign * back(model.goal),
             "best_trial": model.curves[model.leader].trial,
@@ -230,7 +230,7 @@ class IntervalSampler(Beginning):
         return Model(curves, process, index, scale, ends, index[leader], bar, goal)
 
     def _chosen(self, curves: Sequence[Curve]) -> list[int]:
-        """The places of all curves, or where they are many of the best, those near the best one, and some from everywhere."""
+        """The places of all curves; of many those of the best, those near the best one, and some from everywhere."""
         known = [k for k, curve in enumerate(curves) if curve.trained]
         if len(known) <= _CURVES:
             return known

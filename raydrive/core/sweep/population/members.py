@@ -91,7 +91,7 @@ class Members:
             yield Stop(trial.number, trial.attempt, why, BY_PAUSE)
 
     def go_on(self, config: RunConfig, may_launch: Callable[[], bool], *, new_ones: bool) -> Iterator[Launch]:
-        """Yields the members that go on, those first that have trained least; new trials go before them all.
+        """Yields the members that go on: those that have trained least, the worst of them first; new trials before all.
 
         Args:
             config: The run's.
@@ -102,17 +102,24 @@ class Members:
             paused = [one for one in self._state.paused.values() if self._is_own(one)]
             if not paused:
                 return
-            least = min(paused, key=lambda one: (self._curves.length(one.number), one.number))
-            yield self._launch(least, config)
+            least = min(self._curves.length(one.number) for one in paused)
+            equal = [one for one in paused if self._curves.length(one.number) == least]
+            yield self._launch(self._first(equal, least, rules_of(config)), config)
+
+    def _first(self, equal: Sequence[Trial], interval: int, rules: Population) -> Trial:
+        """Which of the members with so many intervals goes on first: the worst, while the best stand where it does."""
+        if rules.schedule or len(equal) == 1 or not interval:
+            return equal[0]
+        return max(equal, key=lambda one: (self._standing(one, interval, rules).rank, -one.number))
 
     @staticmethod
     def _is_own(trial: Trial) -> bool:
         return trial.pause is not None and trial.pause.by in (TURN, TAKEOVER, SETTING)
 
     def _behind(self, interval: int, at: float) -> bool:
-        """Whether a trial with fewer intervals waits for a place."""
+        """Whether a trial waits for a place that has no more intervals."""
         state, length = self._state, self._curves.length
-        return any(self._is_own(one) and length(one.number) < interval for one in state.paused.values()) or any(
+        return any(self._is_own(one) and length(one.number) <= interval for one in state.paused.values()) or any(
             one.state == QUEUED and length(one.number) < interval and at - one.launched_at >= WAITS_S
             for one in state.open.values()
         )

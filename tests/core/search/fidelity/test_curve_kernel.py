@@ -42,7 +42,7 @@ def test_the_likelihood_is_that_of_the_normal_distribution() -> None:
         apart = np.array([(x[0] - y[0]) ** 2, (x[1] - y[1]) ** 2, np.sum((x[2:] - y[2:]) ** 2)])
         s, t = data.time[a], data.time[b]
         decay = scales.b / (s + t + scales.b)
-        out = scales.s * matern(scales.w @ apart) + scales.u / 3 * sum(matern(w * d) for w, d in zip(scales.w, apart))
+        out = scales.s * matern(scales.w @ apart) + scales.u / 3 * sum(matern(wd) for wd in scales.w * apart)
         out += (scales.p + scales.q * matern(scales.v @ apart)) * decay
         if i == j:
             out += scales.e + scales.f * decay + scales.g * np.sqrt(min(s, t) / max(s, t))

@@ -94,7 +94,8 @@ def test_larger_is_better_is_smaller_is_better_of_the_opposite() -> None:
     up, down = Search(sign=-1.0), Search()
     for _ in range(16):
         there, here = up.step(), down.step()
-        assert there is not None and here is not None
+        assert there is not None
+        assert here is not None
         assert there.until == here.until
         assert getattr(there, "params", None) == getattr(here, "params", None)
     assert up.trials[-1].params == down.trials[-1].params
