@@ -184,11 +184,10 @@ def of_run(given: Mapping[str, Any], sampling: SamplingSpec) -> dict[str, Any]:
     Raises:
         ConfigError: If something of the rules cannot be used.
     """
+    rules = {**{name: given[name] for name in PARTS}, "population": with_schedule(given["population"])}
     seed = given["seed"] if given["seed"] is not None else getattr(sampling, "seed", None)
     return {
         "seed": secrets.randbits(31) if seed is None else seed,
         "tags": dict(given["tags"] or {}),
-        "rules": RunRules.of(
-            {**{name: given[name] for name in PARTS}, "population": with_schedule(given["population"])}
-        ),
+        "rules": RunRules.of(rules),
     }
