@@ -71,7 +71,19 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
             SAME,
         ),
         **dict.fromkeys(
-            ("preload", "keep", "strict", "finish_when", "on_oom", "notify", "repeats", "track", "points"), SAME
+            (
+                "preload",
+                "keep",
+                "strict",
+                "finish_when",
+                "on_oom",
+                "notify",
+                "repeats",
+                "track",
+                "points",
+                "population",
+            ),
+            SAME,
         ),
         "metric_from_stdout": "raydrive.metrics",
     },
@@ -167,6 +179,10 @@ def test_each_resource_has_a_key() -> None:
             BayesianParameterSampling(
                 {"x": uniform(0, 1)}, initial_points=2, points_to_evaluate=[{"x": 0.25}, {"x": 0.5}]
             ),
+        ),
+        (
+            "{type: bayesian, fidelity: intervals, max_intervals: '50', min_intervals: 2}",
+            BayesianParameterSampling({"x": uniform(0, 1)}, fidelity="intervals", max_intervals=50, min_intervals=2),
         ),
         ("sobol", RandomParameterSampling({"x": uniform(0, 1)}, rule="sobol")),
     ],

@@ -85,7 +85,8 @@ def launch(
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
     known = (not_before, recorded, first, last)
-    return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory=memory, why=why)
+    source = trial.checkpoint_of
+    return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory, why, source)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:
