@@ -7,7 +7,19 @@ from collections.abc import Iterator, Mapping
 from raydrive.core.byte_amounts import amount_text
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.out_of_memory.recognition import HOST
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, INFEASIBLE, Close, Ended, Finish, Launch, Lost
+from raydrive.core.records import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    INFEASIBLE,
+    PAUSED,
+    Close,
+    Ended,
+    Finish,
+    Launch,
+    Lost,
+    Stop,
+)
 from raydrive.core.sweep.missing_metric import missing_text
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.state import State, Trial, backoff_s, losses_text
@@ -87,6 +99,13 @@ def launch(
     known = (not_before, recorded, first, last)
     source = trial.checkpoint_of
     return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory, why, source)
+
+
+def cancel(trial: Trial, why: str) -> Stop | Close:
+    """Returns what ends a trial for a user, whether it runs or is paused."""
+    if trial.state == PAUSED:
+        return Close(trial.number, CANCELED, why, by="user")
+    return Stop(trial.number, trial.attempt, why, "user")
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:
