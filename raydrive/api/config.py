@@ -45,6 +45,7 @@ from raydrive.core.errors import ConfigError, Problem, show
 from raydrive.core.finish.rules import FinishWhen
 from raydrive.core.notices.rules import Notify
 from raydrive.core.out_of_memory.rules import OnOom
+from raydrive.core.population.rules import Population
 from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
@@ -250,6 +251,9 @@ class HyperDriveConfig:
         notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
         repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
 
+        population: Trials that are behind go on from checkpoints of better ones, with other hyperparameters
+            (``docs/population.md``): ``{"every": 5, "quantile": 0.25}``.
+
     Raises:
         ConfigError: If anything is wrong; the error lists all of it.
     """
@@ -294,6 +298,7 @@ class HyperDriveConfig:
         notify: Notify | Mapping[str, Any] | None = None,
         repeats: Repeats | Mapping[str, Any] | None = None,
         points: Sequence[Mapping[str, Any]] | None = None,
+        population: Population | Mapping[str, Any] | None = None,
     ) -> None:
         given = dict(locals())  # by name: most arguments are fields of the configuration under the same name
         sampling, stops, (needs, kind) = made_parts(hyperparameter_sampling, space, policy, (resources, distribution))

@@ -27,6 +27,7 @@ from raydrive.core.search.sampling_record import RecordedSampling
 from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import is_reference, recorded_parameters
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
+from raydrive.settings.schedule_file import with_schedule
 
 _SPACES = ("space", *OF_TUNING["space"])
 
@@ -183,9 +184,10 @@ def of_run(given: Mapping[str, Any], sampling: SamplingSpec) -> dict[str, Any]:
     Raises:
         ConfigError: If something of the rules cannot be used.
     """
+    rules = {**{name: given[name] for name in PARTS}, "population": with_schedule(given["population"])}
     seed = given["seed"] if given["seed"] is not None else getattr(sampling, "seed", None)
     return {
         "seed": secrets.randbits(31) if seed is None else seed,
         "tags": dict(given["tags"] or {}),
-        "rules": RunRules.of({name: given[name] for name in PARTS}),
+        "rules": RunRules.of(rules),
     }

@@ -85,7 +85,8 @@ def launch(
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
     known = (not_before, recorded, first, last)
-    return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory=memory, why=why)
+    source = trial.checkpoint_of
+    return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory, why, source)
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:
@@ -96,7 +97,7 @@ def finish(state: State, limits: Limits) -> Iterator[Finish]:
         counts, total = state.counts, len(state.trials)
         if total and counts.failed == total:
             yield Finish(FAILED, f"all {total} trials failed; the last: {state.trials[-1].why}")
-        elif state.exhausted:
+        elif state.exhausted and total < limits.max_total_runs:
             yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
         else:
             yield Finish(COMPLETED, f"max_total_runs of {limits.max_total_runs} reached")

@@ -47,6 +47,7 @@ from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
 from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
+from raydrive.core.sweep.population.members import Members
 from raydrive.core.sweep.readable_sweep import ReadableSweep
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.report_fold import fold_report
@@ -80,7 +81,7 @@ class Sweep(ReadableSweep):
     """
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
-        needs = needs_of(config.policy, config.sampling) if lean else None
+        needs = needs_of(config.policy, config.sampling) if lean and config.rules.population is None else None
         self.given = config
         """The configuration that the run was submitted with; ``config`` is what its edits made of it."""
         self.config = config
@@ -97,6 +98,7 @@ class Sweep(ReadableSweep):
         warm_start.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
         self._pauses = Pauses(config, self._state, self.curves)
+        self._members = None if config.rules.population is None else Members(self._state, self.curves)
         self.history = History(self._state.trials, self.curves, config.metric.value)
 
     # ------------------------------------------------------------------ the door
@@ -195,7 +197,7 @@ class Sweep(ReadableSweep):
                 self._fold_end(fact)
             case Checkpointed():
                 trial = state.trials[fact.trial]
-                trial.checkpoint, trial.checkpoint_interval = fact.name, fact.interval
+                trial.checkpoint, trial.checkpoint_interval, trial.checkpoint_of = fact.name, fact.interval, None
                 state.checkpointed = True
             case Noted():
                 state.trials[fact.trial].note(fact)
@@ -249,6 +251,7 @@ class Sweep(ReadableSweep):
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
             state.progress.since = 0
+            state.exhausted = state.exhausted and not self._chooses  # that none was worth to go on with is no end
             self.steering.reopens = False
 
     def _fold_end(self, fact: Ended | Lost) -> None:
@@ -291,6 +294,8 @@ class Sweep(ReadableSweep):
                 if decision.trial in state.paused:
                     self._pauses.fold_launch(trial)
                     self.steering.retries.pop(decision.trial, None)
+                if self._members is not None:
+                    self._members.fold_launch(trial, decision, at)
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
                 trial.launched_with, trial.valued_at, trial.memory = self._progress(trial), None, decision.memory
@@ -314,6 +319,8 @@ class Sweep(ReadableSweep):
         self.steering.retries.pop(decision.trial, None)
         if not state.ending:
             state.ending = self._pauses.refusal(trial, decision)
+        if not state.ending and self._members is not None:
+            state.ending = self._members.refusal(trial, decision, self.config)
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
         self.curves.close(trial.number)
@@ -380,6 +387,8 @@ class Sweep(ReadableSweep):
             return
         if self._state.paused:
             yield from self.steering.next_launches(self._state, lambda: self._room > 0)
+        if self._state.paused and self._members is not None:
+            yield from self._members.go_on(self.config, lambda: self._room > 0, new_ones=self._may_begin)
         before = -1
         while len(self._state.paused) != before:  # with those closed that keep a level open, another one may go on
             before = len(self._state.paused)
@@ -407,6 +416,9 @@ class Sweep(ReadableSweep):
             return self._folded((*ends, *self._end_all(ends[0].why)), fact.at)
         if trial.pause is not None:
             return ()
+        if self._members is not None:
+            full = self._may_begin and self._room <= 0
+            return self._folded(self._members.after_report(fact, trial, self.config, self._pauses, full), fact.at)
         policy, stop, pause = self.config.policy, False, None
         try:
             verdict = policy.judge(fact.trial, fact.interval, self.curves)

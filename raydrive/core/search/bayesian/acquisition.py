@@ -54,6 +54,18 @@ def log_h(z: Array) -> Array:
     return out
 
 
+class Score(Protocol):
+    """What is to be maximised."""
+
+    def __call__(self, features: Array, /) -> Array:
+        """Returns it at points, shape ``(m,)``."""
+        ...
+
+    def with_gradient(self, features: Array, /) -> tuple[Array, Array]:
+        """Returns it ``(m,)`` and its gradient by the features ``(m, p)``."""
+        ...
+
+
 @dataclass(frozen=True)
 class LogEI:
     """Log expected improvement under processes that differ in hyperparameters or in what they dreamt of open trials."""
@@ -123,6 +135,16 @@ def _member(posterior: Posterior, alpha: Array, best: Array, features: Array) ->
     gradient = by_mean[:, :, None] * mean_slope
     gradient += (by_deviation * (0.5 / s)[:, None])[:, :, None] * variance_slope[:, None, :]
     return value, gradient
+
+
+class Score(Protocol):
+    """What is maximised over a space."""
+
+    def __call__(self, features: Array) -> Array:
+        """Returns values at points ``(m, p)``, shape ``(m,)``."""
+
+    def with_gradient(self, features: Array) -> tuple[Array, Array]:
+        """Returns the values ``(m,)`` and their gradient by the features ``(m, p)``."""
 
 
 @dataclass(frozen=True, slots=True)
