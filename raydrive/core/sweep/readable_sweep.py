@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.early_stopping.curves import Curves
@@ -27,6 +27,12 @@ class ReadableSweep:
     curves: Curves
     history: History
     """The trials as samplers see them."""
+    given: RunConfig
+    """The configuration that the run was submitted with; ``config`` is what its edits made of it."""
+    runnable: Callable[[RunConfig], RunConfig]
+    """Gives an edited configuration the user's classes that it names; only a driver loads them."""
+    outgrown: bool
+    """Whether more is asked of trials that are over than was kept: the journal has to be folded anew, not lean."""
     steering: Steering
     """What users did to the run."""
     _state: State

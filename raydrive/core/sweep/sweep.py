@@ -82,12 +82,9 @@ class Sweep(ReadableSweep):
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
         needs = needs_of(config.policy, config.sampling) if lean and config.rules.population is None else None
         self.given = config
-        """The configuration that the run was submitted with; ``config`` is what its edits made of it."""
         self.config = config
         self.runnable: Callable[[RunConfig], RunConfig] = lambda edited: edited
-        """Gives an edited configuration the user's classes that it names; only a driver loads them."""
         self.outgrown = False
-        """Whether more is asked of trials that are over than was kept: the journal has to be folded anew, not lean."""
         points = config.rules.points
         self.steering = Steering([Given(params) for params in (points.points if points else ())])
         self.warm_start = warm_start

@@ -117,7 +117,7 @@ def _document(config: RunConfig) -> Node:
     limits = json_of(config.limits)
     own = {name: limits[name] for name in _OWN_LIMITS}
     own |= {name: getattr(config.trial, name) for name in _OWN_TRIAL}
-    own["resources"] = {key: one for key, one in json_of(config.trial.resources).items() if one not in (None, {})}
+    own["resources"] = {key: one for key, one in json_of(config.trial.resources).items() if one not in (None, {}, "")}
     document = {
         "limits": {key: limits[name] for key, name in _LIMITS.items()},
         "early_termination": policy_record(config.policy),
