@@ -69,6 +69,14 @@ class Pause:
     """What pauses it: ``policy``, ``sampler``, ``user``, or ``population``, ``exploit``, ``schedule``."""
     interval: int = 0
     """The interval that a checkpoint has to hold before the attempt ends."""
+    params: Params | None = None
+    """By ``exploit``: the hyperparameters that it goes on with; None for every other pause."""
+    resume_from: str | None = None
+    """By ``exploit``: the checkpoint of ``source`` that it goes on from."""
+    source: int | None = None
+    """By ``exploit``: the other trial."""
+    source_interval: int | None = None
+    """Intervals that this checkpoint holds, as that trial counts them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,17 @@ Taken = tuple[int, int]
 
 
 def needed(sweep: Sweep) -> dict[int, Taken]:
-    """Returns the checkpoint of another trial that a trial would go on from if it were lost now, by the trial."""
+    """Returns the checkpoints of other trials that trials go on from next, or would if they were lost now, by trial."""
     if sweep.config.rules.population is None:
         return {}
-    trials = (*sweep.open_trials, *sweep.paused_trials)
-    return {
-        one.number: (one.checkpoint_of, int(one.checkpoint))
-        for one in trials
-        if one.checkpoint_of is not None and one.checkpoint is not None
-    }
+    found = {}
+    for one in (*sweep.open_trials, *sweep.paused_trials):
+        pause = one.pause
+        if pause is not None and pause.source is not None:  # its own attempt is being ended
+            found[one.number] = (pause.source, int(pause.resume_from or 0))
+        elif one.checkpoint_of is not None:
+            found[one.number] = (one.checkpoint_of, int(one.checkpoint or 0))
+    return found
 
 
 class CheckpointPins:

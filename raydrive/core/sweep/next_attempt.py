@@ -97,7 +97,7 @@ def finish(state: State, limits: Limits) -> Iterator[Finish]:
         counts, total = state.counts, len(state.trials)
         if total and counts.failed == total:
             yield Finish(FAILED, f"all {total} trials failed; the last: {state.trials[-1].why}")
-        elif state.exhausted:
+        elif state.exhausted and total < limits.max_total_runs:
             yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
         else:
             yield Finish(COMPLETED, f"max_total_runs of {limits.max_total_runs} reached")

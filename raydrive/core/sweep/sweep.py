@@ -251,6 +251,7 @@ class Sweep(ReadableSweep):
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
             state.progress.since = 0
+            state.exhausted = state.exhausted and not self._chooses  # that none was worth to go on with is no end
             self.steering.reopens = False
 
     def _fold_end(self, fact: Ended | Lost) -> None:

@@ -54,6 +54,18 @@ def log_h(z: Array) -> Array:
     return out
 
 
+class Score(Protocol):
+    """What is to be maximised."""
+
+    def __call__(self, features: Array, /) -> Array:
+        """Returns it at points, shape ``(m,)``."""
+        ...
+
+    def with_gradient(self, features: Array, /) -> tuple[Array, Array]:
+        """Returns it ``(m,)`` and its gradient by the features ``(m, p)``."""
+        ...
+
+
 @dataclass(frozen=True)
 class LogEI:
     """Log expected improvement under processes that differ in hyperparameters or in what they dreamt of open trials."""

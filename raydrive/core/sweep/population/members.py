@@ -1,15 +1,17 @@
 """Members of a population: when one takes over the training of another, and with which hyperparameters.
 
 ``Sweep`` folds what is decided here. A member that is to take over is stopped by a pause that waits for no checkpoint,
-for its own training is given up; the ``Launch`` that follows has the new hyperparameters, the checkpoint, and the trial
-whose checkpoint that is. Where members wait for a place, one that has trained ``every`` intervals pauses for them, and
-is compared when it goes on. A schedule is the same without a comparison: a trial pauses where it has other values.
+for its own training is given up; the ``Pause`` has the new hyperparameters, the checkpoint, and the trial whose that is,
+and so has the ``Launch`` that follows. Where members wait for a place, one that has trained ``every`` intervals pauses
+for them, and is compared when it goes on. A schedule is the same without a comparison: a trial pauses where it has
+other values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
@@ -18,7 +20,7 @@ from raydrive.core.population.exploration import explored
 from raydrive.core.population.lineage import Lineage
 from raydrive.core.population.rules import Population
 from raydrive.core.population.schedule import Change
-from raydrive.core.population.standing import Standing, standing
+from raydrive.core.population.ranks import Standing, standing
 from raydrive.core.records import (
     BY_PAUSE,
     CANCELED,
@@ -84,11 +86,11 @@ class Members:
             why = f"trained to interval {interval}; trials that are behind have its place"
             yield from pauses.begin(trial, interval, why, TURN)
             return
-        found = self._standing(trial, interval, rules)
-        if found.is_worst and self._sources(found):
-            why = f"{_rank_text(found, config)}: it goes on from the checkpoint of a better member"
-            yield Pause(trial.number, trial.attempt, why, TAKEOVER, interval)
-            yield Stop(trial.number, trial.attempt, why, BY_PAUSE)
+        found = self._takeover(trial, interval, config)
+        if found is not None:
+            taken = (found.params, found.resume_from, found.source, found.source_interval)
+            yield Pause(trial.number, trial.attempt, found.why, TAKEOVER, interval, *taken)
+            yield Stop(trial.number, trial.attempt, found.why, BY_PAUSE)
 
     def go_on(self, config: RunConfig, may_launch: Callable[[], bool], *, new_ones: bool) -> Iterator[Launch]:
         """Yields the members that go on: those that have trained least, the worst of them first; new trials before all.
@@ -141,11 +143,21 @@ class Members:
             last = [one for one in rules.schedule if one.interval <= interval][-1]
             why = f"its schedule from interval {last.interval} on"
             return replace(launch(trial, why=why), params={**plain_params(trial.params), **last.params})
+        if pause is not None and by == TAKEOVER:
+            found: Launch | None = replace(launch(trial, why=pause.why), **_taken(pause))
+        else:
+            found = self._takeover(trial, interval, config)
+        if found is not None:
+            return replace(found, interval=interval)
+        return launch(trial, why=_rank_text(self._standing(trial, interval, rules), config))
+
+    def _takeover(self, trial: Trial, interval: int, config: RunConfig) -> Launch | None:
+        """Returns how a member goes on from another one's newest checkpoint, where it is among the worst."""
+        rules = rules_of(config)
         found = self._standing(trial, interval, rules)
-        sources = self._sources(found) if by == TAKEOVER or found.is_worst else ()
+        sources = self._sources(found) if found.is_worst else ()
         if not sources:
-            why = "no member is better any more" if by == TAKEOVER else _rank_text(found, config)
-            return launch(trial, why=why)
+            return None
         changes = self.lineage.changes.get(trial.number, ())
         rng = np.random.default_rng((config.seed, trial.number, 1 + len(changes), STREAM))
         source = sources[int(rng.integers(len(sources)))]
@@ -157,7 +169,6 @@ class Members:
             launch(trial, why=why),
             params=params,
             resume_from=source.checkpoint,
-            interval=interval,
             source=source.number,
             source_interval=source.checkpoint_interval,
         )
@@ -213,6 +224,11 @@ class Members:
 def rules_of(config: RunConfig) -> Population:
     """Returns the population of a configuration that has one."""
     return config.rules.population or Population()
+
+
+def _taken(pause: Pause) -> dict[str, Any]:
+    """What a pause has of the training that is taken over, as a launch has it."""
+    return {name: getattr(pause, name) for name in ("params", "resume_from", "source", "source_interval")}
 
 
 def _rank_text(found: Standing, config: RunConfig) -> str:
