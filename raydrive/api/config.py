@@ -303,7 +303,6 @@ class HyperDriveConfig:
         self.run_config, self.preload = run_config, tuple(preload)
         self.resume_from, self.resume_child_runs = run_references(resume_from), child_references(resume_child_runs)
         self.config = RunConfig(
-            experiment="default",
             trial=dataclasses.replace(
                 self._trial_spec(needs, kind, sampling, keep, metric_from_stdout),
                 **of_trials(given),

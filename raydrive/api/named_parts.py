@@ -181,7 +181,7 @@ def limits_of(given: Mapping[str, Any], target: object) -> Limits:
 
 
 def of_run(given: Mapping[str, Any], sampling: SamplingSpec) -> dict[str, Any]:
-    """Returns seed, tags and rules of a run among the arguments of a configuration.
+    """Returns name, seed, tags and rules of a run among the arguments of a configuration.
 
     Args:
         given: The arguments by name.
@@ -193,6 +193,7 @@ def of_run(given: Mapping[str, Any], sampling: SamplingSpec) -> dict[str, Any]:
     rules = {**{name: given[name] for name in PARTS}, "population": with_schedule(given["population"])}
     seed = given["seed"] if given["seed"] is not None else getattr(sampling, "seed", None)
     return {
+        "experiment": "default",
         "seed": secrets.randbits(31) if seed is None else seed,
         "tags": dict(given["tags"] or {}),
         "rules": RunRules.of(rules),

@@ -240,6 +240,11 @@ class Counts:
         """All of them."""
         return self.completed + self.canceled + self.failed
 
+    @property
+    def only_failures(self) -> int:
+        """Failed trials, infeasible ones aside, where no other trial is over; else 0."""
+        return self.failed - self.infeasible if self.failed == self.closed else 0
+
     def add(self, state: str, has_metric: bool, by: int = 1) -> None:
         """Counts a trial that was just closed; with -1 one that is open again."""
         if state == COMPLETED:

@@ -320,12 +320,10 @@ class Sweep(ReadableSweep):
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
         self.curves.close(trial.number)
-        counts = state.counts
-        counts.add(decision.state, self.curves.length(trial.number) > 0)
-        counts.infeasible += trial.infeasible
-        limit = self.limits.first_failures
-        failed, closed = counts.failed - counts.infeasible, counts.closed - counts.infeasible
-        hopeless = limit and decision.state == FAILED and not trial.infeasible and failed == closed >= limit
+        state.counts.add(decision.state, self.curves.length(trial.number) > 0)
+        state.counts.infeasible += trial.infeasible
+        limit, failed = self.limits.first_failures, state.counts.only_failures
+        hopeless = limit and decision.state == FAILED and not trial.infeasible and failed >= limit
         # A running trial that has logged the metric shows that not everything is broken: wait for it.
         if hopeless and not state.ending and not any(self.curves.length(n) for n in state.open):
             first = f"the first {failed} trials failed and none succeeded"
