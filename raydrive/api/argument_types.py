@@ -196,7 +196,7 @@ TUNING: dict[str, ArgumentRule] = {
     "tags": TEXTS | NOTHING,
     "space": SPACE_DICT | NOTHING,
     **dict.fromkeys(
-        ("finish_when", "on_oom", "notify", "repeats", "points"), ANYTHING
+        ("finish_when", "on_oom", "notify", "repeats", "points", "population"), ANYTHING
     ),  # looked at by run_rules, as those of a sweep file
 }
 """Of ``HyperDriveConfig``."""

@@ -9,7 +9,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from raydrive.api.display.text import best_interval_text
-from raydrive.cli.console import EXIT_INTERRUPTED, PARAMS, Format, emit_json, emit_one, only_data, resolve, say, silence
+from raydrive.cli.console import (
+    EXIT_INTERRUPTED,
+    PARAMS,
+    Format,
+    emit,
+    emit_json,
+    emit_one,
+    only_data,
+    resolve,
+    say,
+    silence,
+)
 from raydrive.core.errors import RaydriveError, StorageError
 from raydrive.core.records import CANCELED, FAILED
 
@@ -70,6 +81,32 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         PARAMS: dict(child.params),
     }
     emit_one({**row, "files": _file_names(child)} if output is Format.JSON else row, output)
+
+
+def print_schedule(run: HyperDriveRun, output: Format) -> None:
+    """Prints what the best trial was trained with up to its best interval, as ``population.schedule`` takes it."""
+    from raydrive.core.population.shown import schedule_json  # lazy: raydrive.core.population.shown, 0.01 s
+
+    found = run.sweep.best
+    if found is None:
+        return
+    row = {
+        "run": run.id,
+        "trial": found.trial,
+        "metric": run.config.metric.name,
+        "value": found.value,
+        "interval": found.interval,
+        **schedule_json(run.sweep.trained_with(found.trial, found.interval)),
+    }
+    if output is Format.JSON:
+        emit_json(row)
+    elif output is Format.CSV:
+        rows = [{"interval": one["interval"], PARAMS: one["params"]} for one in row["schedule"]]
+        emit(rows, output, name="schedule", columns=["interval", PARAMS])
+    else:
+        from raydrive.settings.schedule_file import schedule_text  # lazy: raydrive.settings, 0.1 s
+
+        print(schedule_text(row), end="")
 
 
 def _file_names(child: Run) -> list[str]:

@@ -21,7 +21,7 @@ from raydrive.cli.console import (
     say,
 )
 from raydrive.cli.logs import logs
-from raydrive.cli.runs import EXIT_UNREADABLE, exit_code, open_run, print_best, workspace
+from raydrive.cli.runs import EXIT_UNREADABLE, exit_code, open_run, print_best, print_schedule, workspace
 from raydrive.core.errors import did_you_mean
 from raydrive.core.views.json_output import counts_json
 
@@ -277,9 +277,19 @@ def _configurations(run: HyperDriveRun, by: str, top: int, output: Format) -> in
     return 0
 
 
-def best(run_name: RunArgument = "last", storage: StorageOption = None, output: OutputOption = Format.TABLE) -> int:
+def best(
+    run_name: RunArgument = "last",
+    storage: StorageOption = None,
+    schedule: Annotated[
+        bool, typer.Option("--schedule", help="The hyperparameters it was trained with, interval by interval, as YAML.")
+    ] = False,
+    output: OutputOption = Format.TABLE,
+) -> int:
     """Print the best trial: its parameters, metric, files and command."""
     run = open_run(run_name, storage)
+    if schedule and run.sweep.best is not None:
+        print_schedule(run, output)
+        return 0
     if run.get_best_run_by_primary_metric(include_resume_from_runs=False) is None:
         say(f"Run {run.id} has no best trial: none logged a finite value of {run.config.metric.label!r}.")
         print_best(run, output)

@@ -37,6 +37,10 @@ class Launch:
     """Bytes of memory that it reserves; None = those of the run's resources."""
     why: str = ""
     """Why a policy lets a paused trial go on; empty for every other launch."""
+    source: int | None = None
+    """The trial whose checkpoint ``resume_from`` is; None = its own."""
+    source_interval: int | None = None
+    """Intervals that the checkpoint of another trial holds, as that one counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,17 @@ class Pause:
     attempt: int
     why: str
     by: str = ""
-    """What pauses it: ``policy``, ``sampler`` or ``user``."""
+    """What pauses it: ``policy``, ``sampler``, ``user``, or ``population``, ``exploit``, ``schedule``."""
     interval: int = 0
     """The interval that a checkpoint has to hold before the attempt ends."""
+    params: Params | None = None
+    """By ``exploit``: the hyperparameters that it goes on with; None for every other pause."""
+    resume_from: str | None = None
+    """By ``exploit``: the checkpoint of ``source`` that it goes on from."""
+    source: int | None = None
+    """By ``exploit``: the other trial."""
+    source_interval: int | None = None
+    """Intervals that this checkpoint holds, as that trial counts them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -404,7 +404,7 @@ def _classes(text: str, name: str) -> frozenset[type]:
 
 _TEXTS = frozenset({tuple})
 """The class of a field that holds texts, in a list in JSON."""
-_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "revision", "until"})
+_COUNTS = frozenset({"trial", "attempt", "seq", "interval", "epoch", "revision", "until", "source", "source_interval"})
 """Fields that are never negative."""
 _scan = cast(Any, make_scanner)(json.JSONDecoder())
 _NOTHING: dict[str, Any] = {}

@@ -131,7 +131,8 @@ class InlineRunner:
 
     def environment(self, launch: Launch, folder: Path) -> dict[str, str]:
         """Returns what tells the training function which trial it is."""
-        saved = checkpoint_files(folder, int(launch.resume_from or 0))
+        place = folder if launch.source is None else self._files / f"{launch.source:05}"
+        saved = checkpoint_files(place, int(launch.resume_from or 0))
         return wire.trial_environment(
             channel="in-process",
             run_id="inline",
@@ -168,8 +169,10 @@ class InlineRunner:
         files = checkpoint_files(folder, number)
         files.parent.mkdir(parents=True)
         (folder / STAGED / f"{name}{wire.SAVED}").rename(files)
+        kept = {(each.source, each.resume_from) for each in self._queue}  # other trials go on from them
         for old in numbers[: max(0, len(numbers) + 1 - self._config.trial.keep_checkpoints)]:
-            shutil.rmtree(root / f"{old:05d}")
+            if (int(folder.name), str(old)) not in kept:
+                shutil.rmtree(root / f"{old:05d}")
         return str(number)
 
 

@@ -144,6 +144,7 @@ def simulate(
     """
     if checkpoint_every is None:
         pauses = hasattr(config.policy, "promote") or getattr(config.sampling, "continues", False)
+        pauses = pauses or config.rules.population is not None
         checkpoint_every = int(pauses)
     runner = SimulatedRunner(model, start_s=start_s, checkpoint_every=checkpoint_every)
     sweep = Sweep(config, warm_start)

@@ -204,6 +204,8 @@ class OwnKeys(Section):
     """Whom the run tells of its end and of new bests."""
     repeats: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["repeats"]))] = None
     """How often a configuration is tried, with different seeds."""
+    population: Annotated[Any, Check(_as_it_is, accepts=dict(SCHEMAS["population"]))] = None
+    """Population based training: trials go on from checkpoints of better ones, with other hyperparameters."""
     storage_patience_s: Seconds | None = None
     log_limit: Annotated[int, Check(_log_limit, accepts={"type": ["integer", "string"]})] | None = None
     metrics: MetricKeys | None = None

@@ -30,6 +30,8 @@ ODD = "odd"
 """Folder of files whose names the store does not take."""
 PIN = "resumed.json"
 """In a trial's folder of checkpoints: the one that its latest attempt goes on from."""
+TAKEN = "taken-by-"
+"""Beginning of the names of files beside it: the one that another trial goes on from, with that trial's number."""
 _BLOCK = 1 << 20
 
 
@@ -292,6 +294,11 @@ def fetch_checkpoint(layout: RunLayout, trial: int, manifest: Manifest, into: Pa
     return into
 
 
+def name_of(source: int | None, name: str | None) -> str | None:
+    """Returns what an attempt is told to go on from: ``7``, or ``3/7`` for the checkpoint of another trial."""
+    return name if source is None or name is None else f"{source}/{name}"
+
+
 def pin(layout: RunLayout, trial: int, attempt: int, number: int) -> None:
     """Records which checkpoint an attempt goes on from: none deletes it, not even a lost one that still trains.
 
@@ -315,8 +322,47 @@ def pinned(layout: RunLayout, trial: int) -> int | None:
         return None
 
 
+def pin_for(layout: RunLayout, trial: int, taker: int, number: int) -> None:
+    """Records that another trial goes on from a checkpoint: none deletes it until ``unpin_for``.
+
+    Args:
+        layout: The run.
+        trial: Whose checkpoint it is.
+        taker: The other trial.
+        number: Of the checkpoint.
+
+    Raises:
+        StorageError: If that cannot be written.
+    """
+    data = json.dumps({"trial": taker, "number": number}).encode()
+    layout.checkpoints(trial).write_whole(f"{TAKEN}{taker:05d}.json", data)
+
+
+def unpin_for(layout: RunLayout, trial: int, taker: int) -> None:
+    """Takes back what ``pin_for`` recorded.
+
+    Raises:
+        StorageError: If that cannot be deleted.
+    """
+    layout.checkpoints(trial).delete(f"{TAKEN}{taker:05d}.json")
+
+
+def _taken(layout: RunLayout, trial: int) -> set[int]:
+    """The checkpoints of a trial that other trials go on from.
+
+    Raises:
+        StorageError: If the storage cannot be read.
+    """
+    root, found = layout.checkpoints(trial), set()
+    for item in root.list():
+        if item.name.startswith(TAKEN):
+            with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
+                found.add(int(json.loads(root.read_or_none(item.name) or b"{}")["number"]))
+    return found
+
+
 def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto: int | None = None) -> list[int]:
-    """Deletes all checkpoints but the last ones, the one with the best value, and the one an attempt goes on from.
+    """Deletes all checkpoints but the last ones, the one with the best value, and those an attempt goes on from.
 
     What uploads left that were interrupted goes too.
 
@@ -341,8 +387,8 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto
         keep.add(max(valued, key=lambda manifest: sign * (manifest.value or 0.0)).number)
     gone = [manifest.number for manifest in complete if manifest.number not in keep]
     if gone:  # looked up last: an attempt may just be going on from one of them
-        kept = pinned(layout, trial)
-        gone = [number for number in gone if number != kept]
+        kept = {pinned(layout, trial), *_taken(layout, trial)}
+        gone = [number for number in gone if number not in kept]
     for number in gone:
         _remove(layout.checkpoint(trial, number))
     known = {manifest.number for manifest in complete}

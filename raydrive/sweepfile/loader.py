@@ -36,6 +36,7 @@ from raydrive.settings.keys import OwnKeys, ResourceKeys
 from raydrive.settings.nearest import RunPlace
 from raydrive.settings.problems import in_order
 from raydrive.settings.reader import read_site, read_text, with_texts
+from raydrive.settings.schedule_file import with_schedule
 from raydrive.settings.tree import Node
 from raydrive.settings.yaml_source import parse_yaml
 from raydrive.storage.folder.current import absolute
@@ -250,7 +251,9 @@ class _Reader:
     def _rules(self, settings: Mapping[str, Any], space: Space | None) -> RunRules:
         """What ends the run early, and the like."""
         try:
-            return RunRules.of(with_points(settings, self.raw.get("sampling_algorithm"), space, self.base), "raydrive.")
+            given = with_points(settings, self.raw.get("sampling_algorithm"), space, self.base)
+            population = with_schedule(given.get("population"), self.base, "raydrive.population")
+            return RunRules.of({**given, "population": population}, "raydrive.")
         except ConfigError as error:
             self._take(error)
             return RunRules()

@@ -81,6 +81,7 @@ def picture(sweep: Sweep) -> dict[str, Any]:
         "config": repr(sweep.config.to_json()),
         "wanted": (sweep.free_slots, sweep.may_continue),
         "due_at": sweep.due_at,
+        "changes": _plain(sweep.changes),
         "clock": (sweep.started_at, sweep.last_at, sweep.elapsed_s(sweep.last_at + 1000.0)),
     }
 

@@ -82,6 +82,10 @@ OF_FIELD = {
     "Cancelled.trial": st.none() | st.integers(0, 2**40),
     "Suggested.until": st.none() | st.integers(0, 2**40),
     "Resumed.until": st.none() | st.integers(0, 2**40),
+    "Pause.source": st.none() | st.integers(0, 2**40),
+    "Pause.source_interval": st.none() | st.integers(0, 2**40),
+    "Launch.source": st.none() | st.integers(0, 2**40),
+    "Launch.source_interval": st.none() | st.integers(0, 2**40),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from raydrive.core.errors import StorageError
 from raydrive.runtime.trial_actor.files.checkpoint_publisher import recover
-from raydrive.storage.checkpoints import manifests, pin, pinned, prune, publish
+from raydrive.storage.checkpoints import manifests, name_of, pin, pin_for, pinned, prune, publish, unpin_for
 from raydrive.storage.folder.local import LocalFolder
 from raydrive.storage.run_layout import RunLayout
 
@@ -47,6 +47,33 @@ def test_what_an_attempt_goes_on_from_is_kept_until_a_later_one_goes_on_from_ano
     pin(layout, 0, 3, 4)
     assert prune(layout, 0, keep_last=1, maximize=True) == [2]
     assert numbers(layout) == [4]
+
+
+def test_what_another_trial_goes_on_from_is_kept_until_that_one_needs_it_no_more(tmp_path: Path) -> None:
+    layout = run_with(tmp_path, [None] * 4)
+    pin_for(layout, 0, 7, 2)
+    pin_for(layout, 0, 8, 3)
+    assert prune(layout, 0, keep_last=1, maximize=True) == [1]
+    unpin_for(layout, 0, 7)
+    assert prune(layout, 0, keep_last=1, maximize=True) == [2]
+    assert numbers(layout) == [3, 4]
+
+
+def test_another_trials_checkpoint_is_taken_with_the_intervals_of_the_one_that_takes_it(tmp_path: Path) -> None:
+    layout = run_with(tmp_path, [None] * 3)
+    notes: list[str] = []
+    found = recover(layout, 5, 2, name_of(0, "2") or "", 9, tmp_path / "here", notes.append)
+    assert found is not None
+    assert (found.number, found.interval, (found.path / "state").read_text(), notes) == (2, 9, "2", [])
+    assert pinned(layout, 5) is None
+    place = layout.checkpoint(0, 2).local_path
+    assert place is not None
+    (place / "files" / "state").write_text("x")
+    found = recover(layout, 5, 2, "0/2", 9, tmp_path / "here", notes.append)
+    assert found is not None
+    assert found.number == 3  # a newer one of the same trial
+    assert notes == ["checkpoint 2 of trial 0 is gone or damaged; taking its checkpoint 3"]
+    assert recover(layout, 5, 2, "4/1", 9, tmp_path / "here", notes.append) is None
 
 
 def test_the_one_before_a_damaged_one_is_pinned(tmp_path: Path) -> None:

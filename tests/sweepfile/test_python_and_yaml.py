@@ -71,7 +71,19 @@ IN_YAML: dict[Callable[..., Any], dict[str, str]] = {
             SAME,
         ),
         **dict.fromkeys(
-            ("preload", "keep", "strict", "finish_when", "on_oom", "notify", "repeats", "track", "points"), SAME
+            (
+                "preload",
+                "keep",
+                "strict",
+                "finish_when",
+                "on_oom",
+                "notify",
+                "repeats",
+                "track",
+                "points",
+                "population",
+            ),
+            SAME,
         ),
         "metric_from_stdout": "raydrive.metrics",
     },

@@ -21,6 +21,7 @@ from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.json_values import json_of
 from raydrive.core.numbers import is_number
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
+from raydrive.core.population.rules import misfits as population_misfits
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.expressions import has_tuple
@@ -96,6 +97,14 @@ class RunConfig:
         if self._continues and hasattr(self.policy, "promote"):
             fix = "Leave out the policy, or fidelity of the sampling."
             problems.append(Problem("policy", type(self.policy).__name__, "one of two that choose who trains on", fix))
+        problems += population_misfits(
+            self.rules.population,
+            self.sampling.space,
+            total,
+            stops=not isinstance(self.policy, NoTerminationPolicy),
+            chooses=bool(getattr(self.sampling, "continues", False)),
+            repeats=self.rules.repeats is not None,
+        )
         if problems:
             raise ConfigError(problems)
 

@@ -18,6 +18,8 @@ from raydrive.core.notices import rules as notify_rules
 from raydrive.core.notices.rules import Notify, notify_of
 from raydrive.core.out_of_memory import rules as oom_rules
 from raydrive.core.out_of_memory.rules import OnOom, on_oom_of
+from raydrive.core.population import rules as population_rules
+from raydrive.core.population.rules import Population, population_of
 from raydrive.core.repeats import rules as repeats_rules
 from raydrive.core.repeats.rules import Repeats, repeats_of
 from raydrive.core.search.protocol import SamplingSpec
@@ -37,6 +39,8 @@ class RunRules:
     """Whom the run tells of its end and of new bests."""
     repeats: Repeats | None = None
     """How often a configuration is tried; None = once."""
+    population: Population | None = None
+    """How trials take over each other's training; None = each trains with what it began with."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) is not None for name in PARTS)
@@ -78,6 +82,7 @@ PARTS: Mapping[str, Any] = {
     "notify": notify_of,
     "repeats": repeats_of,
     "points": given_points_of,
+    "population": population_of,
 }
 """Each rule with what reads it."""
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
@@ -86,6 +91,7 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "notify": notify_rules.SCHEMA,
     "repeats": repeats_rules.SCHEMA,
     "points": given_points.SCHEMA,
+    "population": population_rules.SCHEMA,
 }
 """Each rule as JSON Schema."""
 NO_RULES = RunRules()

@@ -7,7 +7,19 @@ from collections.abc import Iterator, Mapping
 from raydrive.core.byte_amounts import amount_text
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.out_of_memory.recognition import HOST
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, INFEASIBLE, Close, Ended, Finish, Launch, Lost
+from raydrive.core.records import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    INFEASIBLE,
+    PAUSED,
+    Close,
+    Ended,
+    Finish,
+    Launch,
+    Lost,
+    Stop,
+)
 from raydrive.core.sweep.missing_metric import missing_text
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.state import State, Trial, backoff_s, losses_text
@@ -85,7 +97,15 @@ def launch(
     interval = trial.checkpoint_interval if trial.checkpoint else 0
     recorded, first, last = trial.steps or (None, None, None)
     known = (not_before, recorded, first, last)
-    return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory=memory, why=why)
+    source = trial.checkpoint_of
+    return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory, why, source)
+
+
+def cancel(trial: Trial, why: str) -> Stop | Close:
+    """Returns what ends a trial for a user, whether it runs or is paused."""
+    if trial.state == PAUSED:
+        return Close(trial.number, CANCELED, why, by="user")
+    return Stop(trial.number, trial.attempt, why, "user")
 
 
 def finish(state: State, limits: Limits) -> Iterator[Finish]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.finish.progress import Progress
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish
+from raydrive.core.population.lineage import Lineage
+from raydrive.core.population.schedule import Change, Stretch
+from raydrive.core.records import CANCELED, COMPLETED, FAILED, Finish, Params
 from raydrive.core.sweep.missing_metric import any_logged
+from raydrive.core.sweep.packed_params import plain_params
+from raydrive.core.sweep.population.members import Members
 from raydrive.core.sweep.run_end import budget_due_at
 from raydrive.core.sweep.state import Best, History, RunEnding, State, Trial
 from raydrive.core.sweep.user_changes import Given, Steering
@@ -27,6 +31,7 @@ class ReadableSweep:
     """What users did to the run."""
     _state: State
     _keeps_best: bool
+    _members: Members | None = None
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -72,6 +77,27 @@ class ReadableSweep:
     def progress(self) -> Progress:
         """How far the run is by the rules that end it; not to be changed."""
         return self._state.progress
+
+    @property
+    def changes(self) -> Mapping[int, Sequence[Change]]:
+        """Changes of hyperparameters in training, by trial, oldest first; empty without a population."""
+        return self._members.lineage.changes if self._members is not None else {}
+
+    def began_with(self, trial: int) -> Params:
+        """Returns the hyperparameters that a trial began with."""
+        lineage = self._members.lineage if self._members is not None else Lineage()
+        return lineage.first.get(trial) or plain_params(self._state.trials[trial].params)
+
+    def trained_with(self, trial: int, interval: int | None = None) -> list[Stretch]:
+        """Returns what a trial was trained with up to an interval, trials whose training it took over followed back.
+
+        Args:
+            trial: An existing trial.
+            interval: As its curve counts them; None = all that it has.
+        """
+        upto = self.curves.length(trial) if interval is None else interval
+        lineage = self._members.lineage if self._members is not None else Lineage()
+        return lineage.of(trial, upto, lambda one: plain_params(self._state.trials[one].params))
 
     @property
     def exhausted(self) -> bool:

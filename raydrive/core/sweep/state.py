@@ -116,6 +116,8 @@ class Trial:
     """Whether its last attempt ended well and it had never logged the primary metric."""
     checkpoint: str | None = None
     checkpoint_interval: int = 0
+    checkpoint_of: int | None = None
+    """The trial whose checkpoint that is; None: its own."""
     until: int | None = None
     """The interval at which the sampler wants it to pause; None: it trains to its end."""
     pause: Pause | None = None

@@ -19,7 +19,6 @@ from raydrive.core.records import (
     CANCELED,
     COMPLETED,
     FAILED,
-    PAUSED,
     QUEUED,
     Began,
     Cancelled,
@@ -45,8 +44,9 @@ from raydrive.core.records import (
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
 from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
-from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
+from raydrive.core.sweep.next_attempt import after_end, after_loss, cancel, finish, launch
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
+from raydrive.core.sweep.population.members import Members
 from raydrive.core.sweep.readable_sweep import ReadableSweep
 from raydrive.core.sweep.report_block import Piece
 from raydrive.core.sweep.report_fold import fold_report
@@ -80,7 +80,7 @@ class Sweep(ReadableSweep):
     """
 
     def __init__(self, config: RunConfig, warm_start: WarmStartData = EMPTY, *, lean: bool = False) -> None:
-        needs = needs_of(config.policy, config.sampling) if lean else None
+        needs = needs_of(config.policy, config.sampling) if lean and config.rules.population is None else None
         self.given = config
         """The configuration that the run was submitted with; ``config`` is what its edits made of it."""
         self.config = config
@@ -97,6 +97,7 @@ class Sweep(ReadableSweep):
         warm_start.begin(config, self.curves)
         self._state = State(names=None if needs is None else {})
         self._pauses = Pauses(config, self._state, self.curves)
+        self._members = None if config.rules.population is None else Members(self._state, self.curves)
         self.history = History(self._state.trials, self.curves, config.metric.value)
 
     # ------------------------------------------------------------------ the door
@@ -195,7 +196,7 @@ class Sweep(ReadableSweep):
                 self._fold_end(fact)
             case Checkpointed():
                 trial = state.trials[fact.trial]
-                trial.checkpoint, trial.checkpoint_interval = fact.name, fact.interval
+                trial.checkpoint, trial.checkpoint_interval, trial.checkpoint_of = fact.name, fact.interval, None
                 state.checkpointed = True
             case Noted():
                 state.trials[fact.trial].note(fact)
@@ -292,6 +293,8 @@ class Sweep(ReadableSweep):
                 if decision.trial in state.paused:
                     self._pauses.fold_launch(trial)
                     self.steering.retries.pop(decision.trial, None)
+                if self._members is not None:
+                    self._members.fold_launch(trial, decision, at)
                 trial.attempt, trial.seq, trial.state, trial.pid, trial.actor = decision.attempt, 0, QUEUED, 0, ""
                 trial.launch, trial.launched_at = decision, max(at, decision.not_before or at)
                 trial.launched_with, trial.valued_at, trial.memory = self._progress(trial), None, decision.memory
@@ -315,6 +318,8 @@ class Sweep(ReadableSweep):
         self.steering.retries.pop(decision.trial, None)
         if not state.ending:
             state.ending = self._pauses.refusal(trial, decision)
+        if not state.ending and self._members is not None:
+            state.ending = self._members.refusal(trial, decision, self.config)
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
         self.curves.close(trial.number)
@@ -349,7 +354,7 @@ class Sweep(ReadableSweep):
             case Lost():
                 yield after_loss(fact, state.trials[fact.trial], self.limits, self.config)
             case Cancelled() if fact.trial is not None:
-                yield self._cancel(state.trials[fact.trial], fact.why)
+                yield cancel(state.trials[fact.trial], fact.why)
             case Ticked():
                 yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
             case _ if isinstance(fact, USER_FACTS):
@@ -370,17 +375,14 @@ class Sweep(ReadableSweep):
         yield from stop_all(self._state, why)
         yield from self._pauses.close_all(why, "run")
 
-    def _cancel(self, trial: Trial, why: str) -> Stop | Close:
-        if trial.state == PAUSED:
-            return Close(trial.number, CANCELED, why, by="user")
-        return Stop(trial.number, trial.attempt, why, "user")
-
     def _go_on(self) -> Iterator[Decision]:
         """Yields which paused trials go on, and which never will."""
         if self._state.finished:
             return
         if self._state.paused:
             yield from self.steering.next_launches(self._state, lambda: self._room > 0)
+        if self._state.paused and self._members is not None:
+            yield from self._members.go_on(self.config, lambda: self._room > 0, new_ones=self._may_begin)
         before = -1
         while len(self._state.paused) != before:  # with those closed that keep a level open, another one may go on
             before = len(self._state.paused)
@@ -408,6 +410,9 @@ class Sweep(ReadableSweep):
             return self._folded((*ends, *self._end_all(ends[0].why)), fact.at)
         if trial.pause is not None:
             return ()
+        if self._members is not None:
+            full = self._may_begin and self._room <= 0
+            return self._folded(self._members.after_report(fact, trial, self.config, self._pauses, full), fact.at)
         policy, stop, pause = self.config.policy, False, None
         try:
             verdict = policy.judge(fact.trial, fact.interval, self.curves)

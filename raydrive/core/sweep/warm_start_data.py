@@ -24,6 +24,7 @@ from raydrive.core.records import CANCELED, Params
 from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.protocol import BoundsGain, PatientSampler, Sampler
 from raydrive.core.search.repeated import RepeatedSampler
+from raydrive.core.search.scheduled_start import ScheduledStart
 from raydrive.core.search.trial_record import Continuation, Suggestion, TrialRecord
 from raydrive.core.space.expressions import Choice, Expression
 from raydrive.core.space.search_space import Space
@@ -171,6 +172,8 @@ def _sampler_of(config: RunConfig, warm_start: WarmStartData) -> Sampler:
     if rules is not None and rules.expected_gain_below is not None and isinstance(sampler, BoundsGain):
         sampler.bounds_gain = True
     continued, space = config.lineage.continued, config.sampling.space
+    if config.rules.population is not None and config.rules.population.schedule:
+        sampler = ScheduledStart(sampler, space, config.rules.population.schedule[0])
     if not continued:
         return sampler
     foreign = {number for number, one in enumerate(continued) if config.sampling.learns and misfit(space, one.params)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.config.trial_spec import Metric
+from raydrive.core.population.shown import changes_json
 from raydrive.core.records import CANCELED, COMPLETED, FAILED, PAUSED, QUEUED, RUNNING, Params
 from raydrive.core.sweep.state import Best, Trial, losses_text
 from raydrive.core.sweep.sweep import Sweep
@@ -48,6 +49,8 @@ class Row:
     nodes: tuple[str, ...]
     """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int
+    changes: list[dict[str, Any]] | None
+    """Changes of its hyperparameters in training, as JSON; None in a run without a population."""
     notes: tuple[str, ...]
     """Notices that its user must not miss."""
 
@@ -171,6 +174,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         usage=trial.usage,
         nodes=trial.nodes,
         losses=trial.losses,
+        changes=None if sweep.config.rules.population is None else changes_json(sweep.changes.get(trial.number, ())),
         notes=trial.notes,
     )
 
@@ -287,4 +291,6 @@ def row_json(item: Row) -> dict[str, Any]:
     out.update(why=item.why, attempt=item.attempt, node=item.node, gpus=item.gpus, losses=item.losses)
     out.update({name: item.usage.get(name) for name in ("gpu_percent", "gpu_memory_bytes")})
     out.update(nodes=list(item.nodes), notes=list(item.notes))
+    if item.changes is not None:
+        out["changes"] = item.changes
     return out

@@ -29,6 +29,7 @@ from raydrive.runtime.driver.actor_factory import TrialActorFactory
 from raydrive.runtime.driver.actor_slots import Slot, pairs
 from raydrive.runtime.ray_cluster.connection import starting_now, why_waiting
 from raydrive.runtime.trial_events import to_facts
+from raydrive.storage.checkpoints import name_of
 
 ADOPTION_S = 90.0
 """How long a new driver waits for an actor that trains to answer; Ray takes up to 66 s to notice a hung node."""
@@ -377,7 +378,8 @@ class ActorPool:
 
     async def _attend(self, slot: Slot, launch: Launch) -> None:
         """Waits for the end of an attempt; then its slot is free for the next one."""
-        payload = (launch.trial, launch.attempt, dict(launch.params), launch.resume_from, launch.interval)
+        resume_from = name_of(launch.source, launch.resume_from)
+        payload = (launch.trial, launch.attempt, dict(launch.params), resume_from, launch.interval)
         known = (launch.recorded, launch.first_step, launch.last_step)
         facts: list[Fact]
         try:

@@ -19,6 +19,7 @@ from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.summary import INTERRUPTED
+from raydrive.runtime.checkpoint_pins import CheckpointPins, needed
 from raydrive.runtime.decision_loop import Batch, DecisionLoop
 from raydrive.runtime.driver.ack_pacing import AckPacer
 from raydrive.runtime.driver.driven_parts import EpochWriter, Pool
@@ -91,6 +92,7 @@ class RunningDriver:
         self._compactor = JournalCompactor(layout.journal, lambda: writer.settled)
         self._followers = followers
         self._ack_pacer = AckPacer()
+        self._pins = CheckpointPins(layout)
         self._dropped = DroppedCheckpoints(layout)
         self.steering = Steering(mailbox, lambda: self.sweep)
         """Takes what users ask for."""
@@ -248,9 +250,18 @@ class RunningDriver:
             batch = decision_loop.judge(facts, more=more)
         if batch.lines:
             await self._write(batch)
+            await self._pin()  # before anything is acknowledged: until then no trial actor deletes a checkpoint
         if changes_trials(facts):
             self._pool.reconfigure(effective(self.sweep), trial_generation(self.sweep))
         return batch
+
+    async def _pin(self) -> None:
+        wanted = needed(self.sweep)
+        if wanted != self._pins.known:
+            try:
+                await self._in_journal_thread(self._pins.update, wanted)
+            except StorageError as error:
+                self._last_trouble = f"storage: {error}"
 
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""

@@ -25,6 +25,7 @@ from raydrive.core.views.trouble import metric_notice, trouble_of
 from raydrive.storage.folder.base import redact
 from raydrive.storage.rank_logs import last_lines
 from raydrive.studio.data.family_tree import ancestor_curves, family
+from raydrive.studio.data.members import members_json
 from raydrive.studio.data.policy_line import policy_line, policy_text
 from raydrive.studio.data.run_history import RunHistory, Series, TrialHistory, detail_value
 from raydrive.studio.data.thinned_curves import curve_json, short, thin
@@ -70,6 +71,8 @@ class Documents:
             self._flat, self._generation = [], self.history.generation
         for trial in self.history.sweep.trials[len(self._flat) :]:
             self._flat.append(flat(trial.params))
+        for number in self.history.sweep.changes:  # these train with other ones than they began with
+            self._flat[number] = flat(self.history.sweep.trials[number].params)
         return self._flat
 
     def columns(self) -> list[AxisSpec]:
@@ -117,6 +120,7 @@ class Documents:
             "paused": paused_text(sweep),
             "revision": sweep.steering.revision,
             "steering": [step.to_json() for step in steps(sweep)[-MOST_STEPS:]],
+            "population": detail_value(members_json(sweep)),
             "trouble": history.trouble,
             "notices": [*notices(sweep), *history.journal.notices, *self._torn(stands)],
             "missing_metric": metric_notice(sweep),

@@ -119,6 +119,12 @@ RULES: tuple[dict[str, Any], ...] = (
     {"budget": {"cpu_hours": 0.004}},
     {"cost": {"limit": 1, "prices": {"cpu": 60, "gpu": 1000}}, "no_improvement": 3},
 )
+POPULATIONS: tuple[dict[str, Any], ...] = (
+    {"every": 1, "quantile": 0.5},
+    {"every": 2, "quantile": 0.34, "perturb": {"resample": 0.5}},
+    {"every": 1, "max_intervals": 3},
+    {"schedule": [{"interval": 0, "params": {"a": 1}}, {"interval": 2, "params": {"a": 3}}]},
+)
 VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None, 10**400)
 
 
@@ -126,13 +132,14 @@ VALUES = (0.5, 0.5, 0.1, 0.9, -0.3, 0.0, 7, math.nan, math.inf, -math.inf, None,
 def configs(draw: st.DrawFn) -> RunConfig:
     grid = draw(st.booleans())
     sampling = GridParameterSampling({"a": choice(1, 2, 3)}) if grid else RandomParameterSampling({"a": uniform(0, 1)})
+    population = draw(st.sampled_from([*[None] * 8, *POPULATIONS]))
     return RunConfig(
         experiment="histories",
         metric=Metric(name="m", goal=draw(st.sampled_from(PrimaryMetricGoal)), value=draw(st.sampled_from(OBJECTIVES))),
         sampling=sampling,
-        policy=draw(st.sampled_from(POLICIES)),
+        policy=draw(st.sampled_from(POLICIES)) if population is None else NoTerminationPolicy(),
         limits=Limits(
-            max_total_runs=draw(st.integers(1, 6)),
+            max_total_runs=draw(st.integers(1 if population is None else 2, 6)),
             max_concurrent_runs=draw(st.integers(1, 3)),
             max_duration_s=draw(st.sampled_from((None, 20.0, 200.0))),
             trial_timeout_s=draw(st.sampled_from((None, 5.0, 50.0))),
@@ -145,6 +152,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
         rules=RunRules.of(
             {
                 "finish_when": draw(st.sampled_from(RULES)) or None,
+                "population": population,
                 "on_oom": draw(st.sampled_from([None, None, {}, {"memory": 2, "up_to": "6GiB", "attempts": 2}])),
             }
         ),

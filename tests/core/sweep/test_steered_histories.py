@@ -71,6 +71,8 @@ class SteeredHistory(History):
             return
         sweep, revision = self.sweep, self.sweep.steering.revision
         trial = number % len(sweep.trials) if sweep.trials else 0
+        if kind < 35 and self.config.rules.population is not None:
+            return  # a population goes with no policy, so an edit to one is refused before it is a fact
         if kind < 35:
             self.tell(Edited(self.now, revision + 1 - (number % 9 == 8), self._patch(number), "ada", number % 2 == 0))
         elif kind < 37:

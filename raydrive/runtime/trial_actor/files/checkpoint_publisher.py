@@ -71,7 +71,8 @@ def recover(
         layout: The run.
         trial: Number of the trial.
         attempt: Number of the attempt that goes on from it; the checkpoint is kept for as long as it does.
-        name: Number of the wanted checkpoint, as text.
+        name: Number of the wanted checkpoint, as text; with the number of another trial before it, as ``name_of`` has
+            it, where it is that trial's. The driver keeps such a one for as long as it is needed.
         interval: Intervals it holds. One with more is of an attempt that was lost before it could report them.
         into: Folder to make.
         note: Takes a notice of what was passed over.
@@ -82,6 +83,12 @@ def recover(
     Raises:
         StorageError: If the storage cannot be read.
     """
+    source, _, number = name.rpartition("/")
+    if source:
+        taken = _take_over(layout, int(source), int(number), into, note)
+        if taken is not None:
+            return Resumed(taken[0], interval, taken[1])
+        name = str(max((found.number for found in manifests(layout, trial)), default=0))
     whole = manifests(layout, trial)
     known = [found for found in whole if found.number <= int(name) and found.interval <= interval]
     if known and int(name) not in [found.number for found in whole]:
@@ -95,6 +102,21 @@ def recover(
             continue
         return Resumed(path, manifest.interval, manifest.number)
     note(f"no whole checkpoint of trial {trial} is left: it starts from nothing")
+    return None
+
+
+def _take_over(
+    layout: RunLayout, trial: int, wanted: int, into: Path, note: Callable[[str], None]
+) -> tuple[Path, int] | None:
+    """Brings another trial's checkpoint here, or a newer one, or an older one; returns the copy and its number."""
+    found = manifests(layout, trial)
+    newer = [one for one in found if one.number >= wanted]
+    for manifest in (*newer, *reversed([one for one in found if one.number < wanted])):
+        if manifest.number != wanted:
+            note(f"checkpoint {wanted} of trial {trial} is gone or damaged; taking its checkpoint {manifest.number}")
+        with contextlib.suppress(DamagedCheckpointError):
+            return fetch_checkpoint(layout, trial, manifest, into), manifest.number
+    note(f"no whole checkpoint of trial {trial} is left: it goes on from its own")
     return None
 
 

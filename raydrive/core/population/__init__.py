@@ -1,0 +1,1 @@
+"""Population based training: members of a run that take over each other's training, with changed hyperparameters."""

@@ -1,0 +1,223 @@
+"""``population``: how members of a run take over each other's training, as its user wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.numbers import is_number
+from raydrive.core.population.schedule import SCHEMA as SCHEDULE_SCHEMA
+from raydrive.core.population.schedule import Setting, settings_of
+from raydrive.core.space.search_space import Space
+
+KEYS = ("size", "every", "quantile", "perturb", "max_intervals", "schedule")
+PERTURB_KEYS = ("factors", "resample", "parameters")
+_SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "Population based training: bad members go on from checkpoints of good ones, with other values.",
+    "additionalProperties": False,
+    "properties": {
+        "size": {"type": "integer", "minimum": 2},
+        "every": {"type": "integer", "minimum": 1},
+        "quantile": _SHARE,
+        "perturb": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "factors": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "number", "exclusiveMinimum": 0},
+                },
+                "resample": {"type": "number", "minimum": 0, "maximum": 1},
+                "parameters": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+            },
+        },
+        "max_intervals": {"type": "integer", "minimum": 1},
+        "schedule": {"anyOf": [{"type": "string"}, SCHEDULE_SCHEMA]},
+    },
+    "oneOf": [{"required": ["every"]}, {"required": ["schedule"]}],
+}
+"""As JSON Schema, for editors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perturb:
+    """How the hyperparameters of a member are changed that takes over the training of another one."""
+
+    factors: tuple[float, ...] = (0.8, 1.2)
+    """A number is multiplied by one of them, each above 0 and none of them 1; all equally likely."""
+    resample: float = 0.25
+    """Probability, 0 to 1, that a hyperparameter is drawn anew from the search space instead."""
+    parameters: tuple[str, ...] = ()
+    """Those that are changed, the others are taken over as they are; empty = all."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as a sweep file has it."""
+        named = {"parameters": list(self.parameters)} if self.parameters else {}
+        return {"factors": list(self.factors), "resample": self.resample, **named}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """How members of a run take over each other's training.
+
+    Source: Jaderberg et al. 2017, "Population Based Training of Neural Networks", arXiv:1711.09846.
+    """
+
+    size: int | None = None
+    """Members, 2 or more: each is a trial. None = the run's ``max_total_runs``."""
+    every: int = 1
+    """Members are compared each time one has logged a multiple of so many intervals, 1 or more."""
+    quantile: float = 0.25
+    """Share of the members, above 0 and 0.5 at most: one of the worst of that share goes on from one of the best."""
+    perturb: Perturb = Perturb()
+    max_intervals: int | None = None
+    """Intervals of a whole training: a member that has so many is compared no more. None = not known."""
+    schedule: tuple[Setting, ...] = ()
+    """No population: each trial trains with these hyperparameters, one after the other. Empty = a population."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as a sweep file has it; ``population_of`` gives back an equal object."""
+        if self.schedule:
+            return {"schedule": [one.to_json() for one in self.schedule]}
+        out: dict[str, Any] = {"every": self.every, "quantile": self.quantile}
+        if self.size is not None:
+            out["size"] = self.size
+        if self.max_intervals is not None:
+            out["max_intervals"] = self.max_intervals
+        return {**out, "perturb": self.perturb.to_json()}
+
+
+def population_of(given: Population | Mapping[str, Any] | None, where: str = "population") -> Population | None:
+    """Returns the population that a mapping stands for; None and an object of the class are returned as they are.
+
+    Args:
+        given: Such as ``{"size": 8, "every": 5}``.
+        where: Path of it, for errors.
+
+    Raises:
+        ConfigError: If a key is unknown or a value cannot be used; all problems at once.
+    """
+    if given is None or isinstance(given, Population):
+        return given
+    problems: list[Problem] = []
+    raw = _mapping(given, where, "a mapping such as {size: 8, every: 5}", KEYS, problems)
+    if "schedule" in raw:
+        return _scheduled(raw, where, problems)
+    if not problems and "every" not in raw:
+        fix = "Members are compared each time one has logged so many intervals."
+        problems.append(Problem(f"{where}.every", "nothing", "a whole number of 1 or more", fix))
+    size, every, longest = raw.get("size"), raw.get("every", 1), raw.get("max_intervals")
+    for name, value, least in (("size", size, 2), ("every", every, 1), ("max_intervals", longest, 1)):
+        if value is not None and not _is_whole(value, least):
+            problems.append(Problem(f"{where}.{name}", show(value), f"a whole number of {least} or more"))
+    quantile = raw.get("quantile", 0.25)
+    if not is_number(quantile) or not 0 < quantile <= 0.5:
+        problems.append(Problem(f"{where}.quantile", show(quantile), "a number above 0, 0.5 at most"))
+    perturb = _perturb(raw.get("perturb"), f"{where}.perturb", problems)
+    if problems:
+        raise ConfigError(problems)
+    return Population(size=size, every=every, quantile=float(quantile), perturb=perturb, max_intervals=longest)
+
+
+def _scheduled(raw: Mapping[str, Any], where: str, problems: list[Problem]) -> Population:
+    for key in raw:
+        if key != "schedule":
+            fix = "A schedule is trained as it is; there is nothing to compare."
+            problems.append(Problem(f"{where}.{key}", "given with a schedule", "a schedule, or a population", fix))
+    settings: tuple[Setting, ...] = ()
+    try:
+        settings = settings_of(raw["schedule"], f"{where}.schedule")
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return Population(schedule=settings)
+
+
+def _perturb(given: object, where: str, problems: list[Problem]) -> Perturb:
+    if given is None:
+        return Perturb()
+    raw = _mapping(given, where, "a mapping such as {factors: [0.8, 1.2], resample: 0.25}", PERTURB_KEYS, problems)
+    factors, resample, names = raw.get("factors", (0.8, 1.2)), raw.get("resample", 0.25), raw.get("parameters", ())
+    allowed = "numbers above 0, none of them 1, such as [0.8, 1.2]"
+    if not _is_list(factors) or not factors or not all(is_number(one) and one > 0 and one != 1 for one in factors):
+        problems.append(Problem(f"{where}.factors", show(factors), allowed))
+        factors = ()
+    if not is_number(resample) or not 0 <= resample <= 1:
+        problems.append(Problem(f"{where}.resample", show(resample), "a probability, 0 to 1"))
+        resample = 0.0
+    if not _is_list(names) or not all(isinstance(name, str) and name for name in names):
+        problems.append(Problem(f"{where}.parameters", show(names), "names of hyperparameters"))
+        names = ()
+    return Perturb(factors=tuple(map(float, factors)), resample=float(resample), parameters=tuple(names))
+
+
+def misfits(
+    given: Population | None, space: Space, total: int, *, stops: bool, chooses: bool, repeats: bool = False
+) -> list[Problem]:
+    """Returns what of a population does not fit the rest of a configuration.
+
+    Args:
+        given: The population.
+        space: The search space.
+        total: The run's ``max_total_runs``.
+        stops: Whether the run has a policy that stops or pauses trials.
+        chooses: Whether the sampling chooses which paused trial goes on.
+        repeats: Whether configurations are tried several times.
+    """
+    if given is None:
+        return []
+    problems = []
+    known = [name.lstrip("-") for name in space.expressions]
+    if stops:
+        fix = "Members that are behind go on from better ones; leave early termination out."
+        problems.append(Problem("population", "given with an early termination policy", "one of the two", fix))
+    if chooses:
+        fix = "Take random sampling for the first values of the members."
+        problems.append(Problem("population", "given with a sampling that pauses trials", "one of the two", fix))
+    if repeats and not given.schedule:
+        fix = "A member's hyperparameters change in training: no two trials have the same."
+        problems.append(Problem("population", "given with repeats", "one of the two", fix))
+    for place, one in enumerate(given.schedule):
+        for name in one.params:
+            if name not in space.expressions:
+                fix = did_you_mean(name, list(space.expressions))
+                where = f"population.schedule[{place}].{name}"
+                problems.append(Problem(where, "no hyperparameter of the search space", ", ".join(known), fix))
+    if given.schedule:
+        return problems
+    if given.size is not None and given.size != total:
+        fix = "Each member is one trial: leave size out, or make them equal."
+        problems.append(Problem("population.size", show(given.size), f"the number of trials, {total}", fix))
+    elif total < 2:
+        problems.append(Problem("population", f"a run of {total} trial", "a run of 2 trials or more"))
+    for name in given.perturb.parameters:
+        if name.lstrip("-") not in known:
+            fix = did_you_mean(name, known)
+            problems.append(Problem("population.perturb.parameters", show(name), ", ".join(known), fix))
+    return problems
+
+
+def _mapping(given: object, where: str, allowed: str, keys: Sequence[str], problems: list[Problem]) -> dict[str, Any]:
+    """A mapping of known keys; what is wrong with it goes into ``problems``."""
+    if not isinstance(given, Mapping):
+        problems.append(Problem(where, show(given), allowed))
+        return {}
+    for key in given:
+        if key not in keys:
+            fix = did_you_mean(str(key), keys)
+            problems.append(Problem(f"{where}.{key}", "an unknown key", ", ".join(keys), fix))
+    return {key: value for key, value in given.items() if key in keys and value is not None}
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
