@@ -80,7 +80,7 @@ quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation 
 
 integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
 	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/trackers tests/test_examples.py \
-		tests/cluster/test_ray_in_trials.py
+		tests/cluster/test_ray_in_trials.py tests/cluster/test_ray_train_resume.py
 
 gpu: $(VENV)/installed-test ## Test the sharing of a GPU on a real one; without one this tells so (a minute)
 	$(BIN)/python -m pip install --quiet 'nvidia-ml-py>=12'

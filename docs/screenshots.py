@@ -17,8 +17,8 @@ sys.path[:0] = [str(ROOT / "tests" / "studio"), str(ROOT)]
 
 from recorded import SPACE, by_hand, config, create, learning, record, retried, warm_started, write  # noqa: E402
 
-from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy  # noqa: E402
 from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy  # noqa: E402
+from raydrive.core.early_stopping.policies import BanditPolicy, MedianStoppingPolicy  # noqa: E402
 from raydrive.core.records import Started, dump  # noqa: E402
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling  # noqa: E402
 from raydrive.storage.run_layout import RunLayout  # noqa: E402

@@ -90,7 +90,8 @@ def _contents(page: Path) -> str:
         entries = []
         for target in re.findall(r"\]\(([^)#\s]+\.md)\)", body):
             path = (page.parent / target).resolve()
-            if path.is_relative_to(DOCS) and path not in seen and path.exists() and path != page:
+            inside = path.is_relative_to(DOCS if page.parent == DOCS else page.parent)
+            if inside and path not in seen and path.exists() and path != page:
                 seen.add(path)
                 entries.append(f"/{site_path(path).with_suffix('')}")
         # The pages of a folder with an index of its own stand below that index.

@@ -1,8 +1,8 @@
 """A terminal recording as an animated SVG, for the README: `python docs/site/cast.py record` and `... draw`.
 
 ``record`` runs the commands of the first tutorial in a temporary folder and writes what they print, with its times, as
-docs/images/first-run.cast (asciinema's format, version 2). ``draw`` makes docs/images/first-run.svg of it: no script, and
-nothing from elsewhere. Long waits are shortened, so that all of it takes about 20 seconds.
+docs/images/first-run.cast (asciinema's format, version 2). ``draw`` makes docs/images/first-run.svg of it: no script,
+and nothing from elsewhere. Long waits are shortened, so that all of it takes about 20 seconds.
 """
 
 from __future__ import annotations
@@ -83,12 +83,14 @@ def draw() -> None:
         start, end = 100 * at / total, 100 * until / total
         before = f"0%,{start:.3f}%{{visibility:hidden}}" if number else ""
         after = f"{end:.3f}%,100%{{visibility:hidden}}" if number + 1 < len(shown) else ""
-        rules.append(f"@keyframes f{number}{{{before}{start:.3f}%,{max(start, end - 0.001):.3f}%{{visibility:visible}}{after}}}")
+        during = f"{start:.3f}%,{max(start, end - 0.001):.3f}%{{visibility:visible}}"
+        rules.append(f"@keyframes f{number}{{{before}{during}{after}}}")
         texts = "".join(_text(row, line) for row, line in enumerate(lines))
         groups.append(f'<g style="animation:f{number} {total:.2f}s steps(1,end) infinite">{texts}</g>')
     style = "text{font:12px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#d6dbe1;white-space:pre}"
     style += ".c{fill:#7ee2a8;font-weight:bold}.s{fill:#f2b36b}.g{fill:#8ab4f8}g{visibility:hidden}"
-    dots = "".join(f'<circle cx="{18 + 16 * n}" cy="14" r="5" fill="{c}"/>' for n, c in enumerate(("#f66", "#fc5", "#5c6")))
+    colours = ("#f66", "#fc5", "#5c6")
+    dots = "".join(f'<circle cx="{18 + 16 * n}" cy="14" r="5" fill="{one}"/>' for n, one in enumerate(colours))
     SVG.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" role="img" aria-label="A terminal: raydrive init, raydrive submit, raydrive best">'
@@ -100,7 +102,8 @@ def draw() -> None:
 def _text(row: int, line: str) -> str:
     kind = "c" if line.startswith("$ ") else "s" if " Canceled: " in line else "g" if "Best trial" in line else ""
     mark = f' class="{kind}"' if kind else ""
-    return f'<text x="{EDGE}" y="{EDGE + 30 + row * LINE}"{mark} xml:space="preserve">{html.escape(line)}</text>' if line else ""
+    place = f'x="{EDGE}" y="{EDGE + 30 + row * LINE}"'
+    return f'<text {place}{mark} xml:space="preserve">{html.escape(line)}</text>' if line else ""
 
 
 if __name__ == "__main__":

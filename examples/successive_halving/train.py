@@ -9,6 +9,7 @@ is given, and logs once an epoch. By itself it trains from the beginning and pri
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import joblib
@@ -43,8 +44,7 @@ def main() -> None:
     done = 0
     if run.resume_from is not None:  # the folder that was saved last, on whatever node this is
         done, model = joblib.load(Path(run.resume_from) / "model.joblib")
-    folder = Path("checkpoint")
-    folder.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp())  # raydrive copies it; this one goes with the trial
     for epoch in range(done + 1, arguments.epochs + 1):
         model.partial_fit(train, train_labels, classes=range(10))
         joblib.dump((epoch, model), folder / "model.joblib")

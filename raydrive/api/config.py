@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from raydrive.api.argument_types import SCRIPT, TUNING
-from raydrive.api.named_parts import OF_TRIALS, limits_of, made_parts, of_run
+from raydrive.api.named_parts import limits_of, made_parts, of_run, of_trials
 from raydrive.api.references import ChildLike, RunLike, child_references, run_references
 from raydrive.api.spellings import OF_SCRIPT, OF_TUNING, spells
 from raydrive.api.submit.command_program import script_problem
@@ -38,7 +38,6 @@ from raydrive.core.config.option_words import FORMS, format_value
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.config.run_rules import shared_rules
 from raydrive.core.config.stdout_metrics import PrintedMetrics
-from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import LOG_LIMIT, RAY_IN_TRIALS, Metric, PrimaryMetricGoal, Resources, TrialSpec
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.errors import ConfigError, Problem, show
@@ -50,7 +49,6 @@ from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.storage.folder.current import absolute
 from raydrive.storage.kept_patterns import check_patterns
-from raydrive.trackers.places import with_absolute_paths
 
 TrainFunction = Callable[[dict[str, Any]], object]
 """A function trial: takes the hyperparameters, logs through ``Run.get_context()`` or returns its result."""
@@ -308,8 +306,7 @@ class HyperDriveConfig:
             experiment="default",
             trial=dataclasses.replace(
                 self._trial_spec(needs, kind, sampling, keep, metric_from_stdout),
-                **{name: given[name] for name in OF_TRIALS},
-                track=with_absolute_paths(tracking_of(track)),
+                **of_trials(given),
                 resume_argument=bool(self.resume_child_runs) if resume_argument is None else resume_argument,
             ),
             limits=limits_of(given, run_config),

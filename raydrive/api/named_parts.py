@@ -16,6 +16,7 @@ from raydrive.core.config.distribution import distributed
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.run_config import Limits
 from raydrive.core.config.run_rules import PARTS, RunRules
+from raydrive.core.config.tracker_settings import tracking_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy, policy_from_json, policy_keys
 from raydrive.core.early_stopping.policy_record import RecordedPolicy
@@ -28,6 +29,7 @@ from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import is_reference, recorded_parameters
 from raydrive.runtime.entry_points import POLICIES, SAMPLINGS, installed
 from raydrive.settings.schedule_file import with_schedule
+from raydrive.trackers.places import with_absolute_paths
 
 _SPACES = ("space", *OF_TUNING["space"])
 
@@ -149,11 +151,15 @@ def made_parts(
     return made[0], made[1], made[2]
 
 
-OF_TRIALS = (
+_OF_TRIALS = (
     *("grace_s", "reuse_actors", "reuse_processes", "ray_in_trials", "log_limit", "keep_checkpoints"),
     "storage_patience_s",
 )
-"""Arguments that are fields of ``TrialSpec``."""
+
+
+def of_trials(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of ``TrialSpec`` among the arguments of a configuration, by name."""
+    return {**{name: given[name] for name in _OF_TRIALS}, "track": with_absolute_paths(tracking_of(given["track"]))}
 
 
 def limits_of(given: Mapping[str, Any], target: object) -> Limits:

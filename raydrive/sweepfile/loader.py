@@ -391,7 +391,7 @@ class _Reader:
         for problem in error.problems:
             where = problem.where
             for theirs, ours in (names or {}).items():
-                if where == theirs or where.startswith(f"{theirs}."):
+                if where == theirs or where.startswith((f"{theirs}.", f"{theirs}[")):
                     where = ours + where.removeprefix(theirs)
                     break
             unknown = problem.found == "an unknown key" or problem.allowed.startswith("no such key")

@@ -92,7 +92,7 @@ COMMANDS: list[tuple[str, list[str]]] = [
     ("validate", ["validate", "sweep.yml"]),
     ("compare", ["compare", *RUNS]),
     *(("history", ["history", name]) for name in RUNS),
-    ("diff", ["diff", *RUNS]),
+    ("diff", ["diff", *RUNS[:2]]),
     ("edit", ["edit", RUNS[0], "--set", "limits.max_total_trials=99", "--dry-run"]),
     ("edit", ["edit", RUNS[0], "--set", "limits.max_total_trials=99"]),
     ("edit", ["retry", RUNS[0], "0"]),

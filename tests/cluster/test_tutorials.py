@@ -20,6 +20,7 @@ def problems(page: str, folder: Path, replaced: dict[str, str]) -> list[str]:
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # several runs, each with a Ray of its own
 @pytest.mark.parametrize("page", LOCAL)
 def test_a_tutorial_runs_as_it_stands(page: str, tmp_path: Path) -> None:
     assert problems(page, tmp_path, {}) == []
@@ -27,12 +28,14 @@ def test_a_tutorial_runs_as_it_stands(page: str, tmp_path: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # several runs, each with a Ray of its own
 def test_the_page_about_changes_of_a_run_runs_as_it_stands(tmp_path: Path) -> None:
     assert problems("../steering.md", tmp_path, {}) == []
 
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # several runs, each with a Ray of its own
 def test_the_tutorial_of_a_cluster_runs_on_one(cluster: str, tmp_path: Path) -> None:
     storage = tmp_path / "shared"
     assert problems(ON_A_CLUSTER, tmp_path, {"HEAD:6379": cluster, "/mnt/shared/runs": str(storage)}) == []

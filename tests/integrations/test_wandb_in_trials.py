@@ -26,9 +26,7 @@ wandb.finish()
 
 
 def test_an_installed_wandb_logs_to_the_trial_too(
-    run_script: RunScript,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    run_script: RunScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     file = tmp_path / "train.py"

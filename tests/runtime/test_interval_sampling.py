@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from raydrive.core.records import CANCELED, COMPLETED
+from raydrive.core.records import CANCELED, COMPLETED, Finish, Started
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.runtime.simulated import simulate
@@ -33,11 +33,13 @@ def test_trials_pause_and_go_on_and_the_run_ends_with_a_whole_training() -> None
     sweep = simulate(config, learning, writer=memory)
     assert picture(check_journal(config, memory.lines)) == picture(sweep)
     assert sweep.finished is not None
-    assert sweep.finished.state == COMPLETED
+    assert sweep.finished == Finish(COMPLETED, "max_total_runs of 24 reached")
     assert {trial.state for trial in sweep.trials} == {COMPLETED, CANCELED}
     best = max(sweep.trials, key=lambda trial: sweep.curves.overall(trial.number) or 0.0)
     assert best.state == COMPLETED, "the best trial has trained to its end"
     trained = sum(sweep.curves.length(trial.number) for trial in sweep.trials)
     assert trained < 0.8 * len(sweep.trials) * WHOLE
+    sweep.handle(Started(sweep.last_at, 2, limits={"max_total_runs": 26}))
+    assert sweep.free_slots == 2, "a run that is extended asks for new configurations again"
     lines = "".join(memory.lines)
     assert lines.count('"Pause"') > lines.count('"Resumed"') > 2

@@ -66,6 +66,9 @@ from nni.utils import merge_parameter
 params = {"lr": 1.0, "momentum": 0.5}
 params.update(nni.get_next_parameter())
 assert params == {"lr": 0.1, "momentum": 0.5}, params
+from argparse import Namespace
+assert merge_parameter(Namespace(lr=1.0, other=2), nni.get_next_parameter()) == Namespace(lr=0.1, other=2)
+assert merge_parameter({"other": 2}, nni.get_next_parameter()) == {"lr": 0.1, "other": 2}
 for epoch in range(2):
     nni.report_intermediate_result(epoch / 4)
 nni.report_intermediate_result({"default": 0.5, "loss": 2})

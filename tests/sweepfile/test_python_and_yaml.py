@@ -180,6 +180,10 @@ def test_each_resource_has_a_key() -> None:
                 {"x": uniform(0, 1)}, initial_points=2, points_to_evaluate=[{"x": 0.25}, {"x": 0.5}]
             ),
         ),
+        (
+            "{type: bayesian, fidelity: intervals, max_intervals: '50', min_intervals: 2}",
+            BayesianParameterSampling({"x": uniform(0, 1)}, fidelity="intervals", max_intervals=50, min_intervals=2),
+        ),
         ("sobol", RandomParameterSampling({"x": uniform(0, 1)}, rule="sobol")),
     ],
 )

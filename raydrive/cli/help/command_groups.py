@@ -6,7 +6,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Run": ("init", "validate", "submit", "resume"),
     "Look": (
         *("list", "status", "watch", "top", "trials", "logs", "best", "compare", "diff", "history"),
-        *("report", "studio", "whatif", "export"),
+        *("report", "studio", "whatif", "export", "track"),
     ),
     "Control": ("cancel", "stop", "pause", "unpause", "edit", "add", "retry", "note"),
     "Azure ML and other tools": ("run-script", "run-notebook", "convert"),

@@ -34,8 +34,11 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     constants: dict[str, str] = {}
     for name, about in params.items():
         _parameter(str(name), about, constants, carried)
-    direction = str(sweeper.get("direction", "minimize"))
-    carried.sweep["objective"] = {"goal": direction, "primary_metric": "value"}
+    direction = sweeper.get("direction", "minimize")
+    if isinstance(direction, list):
+        carried.report.append("Several objectives: the first one is optimised; the others are the metrics value_1, ...")
+        direction = direction[0] if direction else "minimize"
+    carried.sweep["objective"] = {"goal": str(direction), "primary_metric": "value"}
     finite = all(each["type"] == "choice" for each in carried.space.values())
     optimises = "n_trials" in sweeper or "sampler" in sweeper
     carried.sweep["sampling_algorithm"] = {"type": "bayesian" if optimises or not finite else "grid"}

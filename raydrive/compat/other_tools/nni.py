@@ -13,7 +13,7 @@ from raydrive.settings.reader import read_text
 _KNOWN = (
     "experimentName", "searchSpace", "searchSpaceFile", "searchSpacePath", "trialCommand", "trialCodeDirectory",
     "trial", "trialConcurrency", "maxTrialNumber", "maxTrialNum", "maxExperimentDuration", "maxExecDuration",
-    "trialGpuNumber", "tuner", "assessor", "authorName",
+    "trialGpuNumber", "tuner", "advisor", "assessor", "authorName",
 )  # fmt: skip
 _TUNERS = {"Random": "random", "GridSearch": "grid"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -34,6 +34,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     carried.sweep["sampling_algorithm"] = {"type": _TUNERS.get(name, "bayesian")}
     if name not in _TUNERS:
         carried.report.append(f"tuner {name}: written as Bayesian sampling with raydrive's Gaussian process.")
+    _advisor(carried.mapping(raw.get("advisor"), "advisor"), carried)
     for each, about in _space(raw, carried).items():
         _parameter(str(each), carried.mapping(about, f"searchSpace.{each}"), carried)
     command = raw.get("trialCommand") or trial.get("command")
@@ -60,6 +61,20 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         "metric 'default'."
     )
     carried.left_out(raw, _KNOWN)
+
+
+def _advisor(advisor: Mapping[str, Any], carried: Carried) -> None:
+    """Hyperband and BOHB give each trial a budget; here every trial has the largest one, unless it is stopped."""
+    name = advisor.get("name") or advisor.get("builtinAdvisorName")
+    if name:
+        arguments = carried.mapping(advisor.get("classArgs"), "advisor.classArgs")
+        carried.sweep["objective"]["goal"] = arguments.get("optimize_mode", "maximize")
+        budget = arguments.get("R") or arguments.get("max_budget") or 60
+        carried.space["TRIAL_BUDGET"] = {"type": "choice", "values": [budget]}
+        carried.sweep["early_termination"] = {"type": "median_stopping", "evaluation_interval": 1}
+        carried.report.append(
+            f"advisor {name}: trials have its whole budget and are stopped below the median of others."
+        )
 
 
 def _space(raw: Mapping[str, Any], carried: Carried) -> Mapping[str, Any]:

@@ -94,6 +94,9 @@ class RunConfig:
         total = self.limits.max_total_runs
         most = total - len(self.lineage.continued) if isinstance(total, int) else 1
         problems += rule_problems(self.rules, self.sampling, self.trial.resources, most)
+        if self._continues and hasattr(self.policy, "promote"):
+            fix = "Leave out the policy, or fidelity of the sampling."
+            problems.append(Problem("policy", type(self.policy).__name__, "one of two that choose who trains on", fix))
         problems += population_misfits(
             self.rules.population,
             self.sampling.space,
@@ -127,8 +130,13 @@ class RunConfig:
             **({"rules": self.rules.to_json()} if self.rules else {}),
         }
 
+    @property
+    def _continues(self) -> bool:
+        """Whether the sampler chooses when a paused trial goes on."""
+        return bool(getattr(self.sampling, "continues", False))
+
     def _format(self) -> int:
-        if self.rules:
+        if self.rules or self._continues:
             return FORMAT_WITH_RULES
         if self.metric.value != BEST or any(map(has_tuple, self.sampling.space.expressions.values())):
             return FORMAT_WITH_OBJECTIVE

@@ -80,10 +80,6 @@ class PausedTrials:
         """Returns the trials of a level, best first."""
         return [trial for _, trial in self._ordered.get(level, ())]
 
-    def size(self, level: int) -> int:
-        """Returns how many trials a level has."""
-        return len(self._ordered.get(level, ()))
-
     def best(self, level: int) -> int:
         """Returns the best trial of a level that has one."""
         return self._ordered[level][0][1]

@@ -81,10 +81,23 @@ class CheckedSampler:
             json.dumps([answer.params, answer.origin, dict(answer.details)])
         except (TypeError, ValueError) as error:
             return f"{show(answer)}, which is no JSON ({error}),"
+        return _wrong_until(answer)
+
+
+def _wrong_until(answer: Suggestion | Continuation) -> str:
+    until: Any = answer.until
+    if until is None or (isinstance(until, int) and not isinstance(until, bool) and until >= 1):
         return ""
+    return f"{show(answer)}, whose until is neither None nor a whole number of 1 or more,"
 
 
 def _wrong_trial(answer: Continuation, history: Sequence[TrialRecord]) -> str:
+    if wrong := _wrong_until(answer):
+        return wrong
+    try:
+        json.dumps([answer.origin, dict(answer.details)])
+    except (TypeError, ValueError) as error:
+        return f"{show(answer)}, which is no JSON ({error}),"
     known = isinstance(answer.trial, int) and 0 <= answer.trial < len(history)
     if known and history[answer.trial].state == PAUSED:
         return ""

@@ -7,7 +7,19 @@ from collections.abc import Iterator, Mapping
 from raydrive.core.byte_amounts import amount_text
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.out_of_memory.recognition import HOST
-from raydrive.core.records import CANCELED, COMPLETED, FAILED, INFEASIBLE, Close, Ended, Finish, Launch, Lost
+from raydrive.core.records import (
+    CANCELED,
+    COMPLETED,
+    FAILED,
+    INFEASIBLE,
+    PAUSED,
+    Close,
+    Ended,
+    Finish,
+    Launch,
+    Lost,
+    Stop,
+)
 from raydrive.core.sweep.missing_metric import missing_text
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.state import State, Trial, backoff_s, losses_text
@@ -89,6 +101,13 @@ def launch(
     return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory, why, source)
 
 
+def cancel(trial: Trial, why: str) -> Stop | Close:
+    """Returns what ends a trial for a user, whether it runs or is paused."""
+    if trial.state == PAUSED:
+        return Close(trial.number, CANCELED, why, by="user")
+    return Stop(trial.number, trial.attempt, why, "user")
+
+
 def finish(state: State, limits: Limits) -> Iterator[Finish]:
     """Yields the end of a run without open trials, unless another trial is to come."""
     if state.ending:
@@ -97,7 +116,7 @@ def finish(state: State, limits: Limits) -> Iterator[Finish]:
         counts, total = state.counts, len(state.trials)
         if total and counts.failed == total:
             yield Finish(FAILED, f"all {total} trials failed; the last: {state.trials[-1].why}")
-        elif state.exhausted:
+        elif state.exhausted and total < limits.max_total_runs:
             yield Finish(COMPLETED, f"the search space is exhausted after {total} configurations")
         else:
             yield Finish(COMPLETED, f"max_total_runs of {limits.max_total_runs} reached")

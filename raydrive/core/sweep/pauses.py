@@ -34,12 +34,12 @@ class Pauses:
     def __init__(self, config: RunConfig, state: State, curves: Curves) -> None:
         policy = config.policy
         self._policy: Any = policy
-        self._promote: Callable[..., Any] | None = getattr(policy, "promote", None)
-        self._hopeless: Callable[..., Any] | None = getattr(policy, "hopeless", None)
-        self._restart = bool(getattr(policy, "restart", False))
+        self._promote = _method(policy, "promote")
+        self._hopeless = _method(policy, "hopeless")
+        self._restart = getattr(policy, "restart", False) is True
         self._state = state
         self._curves = curves
-        self.trials = PausedTrials(curves, getattr(policy, "level", None))
+        self.trials = PausedTrials(curves, _method(policy, "level"))
 
     def under(self, config: RunConfig) -> Pauses:
         """Returns the same paused trials under another policy."""
@@ -185,6 +185,12 @@ class Pauses:
             "run.save_checkpoint(folder), and go on from run.resume_from; or take mode: stop, which pauses nothing; or "
             "restart: true, with which a trial that goes on starts again from the beginning",
         )
+
+
+def _method(policy: object, name: str) -> Callable[..., Any] | None:
+    """A method that a policy may have; a parameter of the same name is none."""
+    found = getattr(policy, name, None)
+    return found if callable(found) else None
 
 
 def goes_on_by_itself(trial: Trial) -> bool:

@@ -19,7 +19,6 @@ from raydrive.core.records import (
     CANCELED,
     COMPLETED,
     FAILED,
-    PAUSED,
     QUEUED,
     Began,
     Cancelled,
@@ -45,7 +44,7 @@ from raydrive.core.records import (
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
 from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
-from raydrive.core.sweep.next_attempt import after_end, after_loss, finish, launch
+from raydrive.core.sweep.next_attempt import after_end, after_loss, cancel, finish, launch
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
 from raydrive.core.sweep.population.members import Members
 from raydrive.core.sweep.readable_sweep import ReadableSweep
@@ -251,6 +250,7 @@ class Sweep(ReadableSweep):
             # An extended run is open again: what ended it was the budget that has just grown.
             state.finished = state.ending = None
             state.progress.since = 0
+            state.exhausted = state.exhausted and not self._chooses  # that none was worth to go on with is no end
             self.steering.reopens = False
 
     def _fold_end(self, fact: Ended | Lost) -> None:
@@ -354,7 +354,7 @@ class Sweep(ReadableSweep):
             case Lost():
                 yield after_loss(fact, state.trials[fact.trial], self.limits, self.config)
             case Cancelled() if fact.trial is not None:
-                yield self._cancel(state.trials[fact.trial], fact.why)
+                yield cancel(state.trials[fact.trial], fact.why)
             case Ticked():
                 yield from tuple(state.overdue(self.limits.trial_timeout_s, fact.at))
             case _ if isinstance(fact, USER_FACTS):
@@ -374,11 +374,6 @@ class Sweep(ReadableSweep):
         """Yields what ends all trials of a run that is ending."""
         yield from stop_all(self._state, why)
         yield from self._pauses.close_all(why, "run")
-
-    def _cancel(self, trial: Trial, why: str) -> Stop | Close:
-        if trial.state == PAUSED:
-            return Close(trial.number, CANCELED, why, by="user")
-        return Stop(trial.number, trial.attempt, why, "user")
 
     def _go_on(self) -> Iterator[Decision]:
         """Yields which paused trials go on, and which never will."""

@@ -174,7 +174,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         usage=trial.usage,
         nodes=trial.nodes,
         losses=trial.losses,
-        changes=changes_json(sweep.changes.get(trial.number, ())) if sweep.config.rules.population is not None else None,
+        changes=None if sweep.config.rules.population is None else changes_json(sweep.changes.get(trial.number, ())),
         notes=trial.notes,
     )
 

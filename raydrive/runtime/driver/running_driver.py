@@ -184,7 +184,7 @@ class RunningDriver:
         self._pool.kill_all()
         self._state = INTERRUPTED
         self._watch.stop()
-        await self._followers.interrupted(f"interrupted; raydrive resume {self._layout.run_id} goes on with it")
+        await self._followers.interrupted(f"raydrive resume {self._layout.run_id} goes on with it")
         await self._heartbeats.write()
         self._over.set()
 

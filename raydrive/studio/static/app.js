@@ -63,14 +63,6 @@ class Header {
         el("p", { class: "hint" }, "Look further: ", ...failing.commands.map((line) => el("code", {}, `${line}    `)))) : null,
       head.missing_metric ? el("p", { class: "problem", id: "missing-metric" }, head.missing_metric) : null,
       head.paused ? el("p", { class: "problem", id: "paused" }, `${head.paused[0].toUpperCase()}${head.paused.slice(1)}.`) : null,
-      (head.configurations || []).length ? el("details", { class: "configurations", open: "" },
-        el("summary", {}, "Configurations, each tried several times"),
-        el("table", {}, el("thead", {}, el("tr", {}, ...["mean", "standard error", "values", "may be best", "trials", "parameters"].map((name) => el("th", { scope: "col" }, name)))),
-          el("tbody", {}, ...head.configurations.slice(0, 20).map((one) => el("tr", {},
-            el("td", {}, one.mean === null ? "–" : num(one.mean)), el("td", {}, one.standard_error === null ? "–" : num(one.standard_error)),
-            el("td", {}, String(one.values)), el("td", {}, one.contends ? "yes" : "no"),
-            el("td", {}, ...one.trials.map((trial) => el("a", { href: `#/trial/${trial}` }, `${trial} `))),
-            el("td", {}, Object.entries(one.params).map(([name, value]) => `${name}=${typeof value === "number" ? num(value) : JSON.stringify(value)}`).join(" "))))))) : null,
       ...(head.finish_when || []).map((rule) => el("p", { class: "hint finish-when" }, `Ends by ${rule.text}.`)),
       head.best_notice ? el("p", { class: "hint", id: "best-notice" }, `${head.best_notice[0].toUpperCase()}${head.best_notice.slice(1)}.`) : null,
       run.why ? el("p", { class: "why" }, run.state === "Running" ? `Ending: ${run.why}` : `Ended: ${run.why}`) : null,
@@ -83,8 +75,23 @@ class Header {
         tile("elapsed", clock(run.elapsed_s), `since ${when(run.started)}`),
         tile("training time", clock(saving.trained_s), `${head.reports} reports`),
         tile("early termination", saving.stopped ? (none ? "no estimate" : `≈ ${rough(saving.seconds)}`) : "–",
-          saving.stopped ? `${without}; ${saving.stopped} trials stopped` : saving.policy)));
+          saving.stopped ? `${without}; ${saving.stopped} trials stopped` : saving.policy)),
+      (head.configurations || []).length ? configurationsTable(head.configurations) : null);
   }
+}
+
+/** Configurations that are tried several times, the best means first. */
+function configurationsTable(found) {
+  const names = ["mean", "standard error", "values", "may be best", "trials", "parameters"];
+  const value = (one) => typeof one === "number" ? num(one) : JSON.stringify(one);
+  const cells = (one) => [one.mean === null ? "–" : num(one.mean), one.standard_error === null ? "–" : num(one.standard_error),
+    String(one.values), one.contends ? "yes" : "no",
+    el("span", {}, ...one.trials.map((trial) => el("a", { href: `#/trial/${trial}` }, `${trial} `))),
+    Object.entries(one.params).map(([name, given]) => `${name}=${value(given)}`).join(" ")];
+  return el("section", { class: "configurations" }, el("h2", {}, "Configurations, each tried several times"),
+    el("table", {}, el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, ...found.slice(0, 8).map((one) => el("tr", {}, ...cells(one).map((cell) => el("td", {}, cell)))))),
+    found.length > 8 ? el("p", { class: "hint" }, `${found.length - 8} more: raydrive trials RUN --by-configuration`) : null);
 }
 
 class SelectionBar {

@@ -15,8 +15,8 @@ async function act(source, request, button) {
 }
 
 function limits(source, head) {
-  const now = head.run.config.limits;
-  const text = prompt("Trials at a time, and trials in all, as two numbers", `${now.max_concurrent_runs} ${head.max_total}`);
+  const { max_concurrent_runs: present } = head.run.config.limits;
+  const text = prompt("Trials at a time, and trials in all, as two numbers", `${present} ${head.max_total}`);
   if (text === null) return null;
   const [atATime, total] = text.trim().split(/[\s,]+/).map(Number);
   return { do: "edit", patch: { limits: { max_concurrent_runs: atATime, max_total_runs: total } }, expect_revision: head.revision };

@@ -325,6 +325,23 @@ def test_nni(here: Path) -> None:
     assert "get_next_parameter() returns the hyperparameters" in report
 
 
+def test_an_advisor_of_nni(here: Path) -> None:
+    advisor = "advisor: {name: Hyperband, classArgs: {optimize_mode: minimize, R: 81}}"
+    lines = [line for line in NNI.splitlines() if not line.startswith(("tuner", "assessor"))]
+    submission, report = carried(here, "\n".join([*lines, advisor, ""]))
+    assert expressions(submission)["TRIAL_BUDGET"]["values"] == [81]
+    assert submission.config.metric.goal.value == "minimize"
+    assert type(submission.config.policy).__name__ == "MedianStoppingPolicy"
+    assert "advisor Hyperband" in report
+
+
+def test_hydra_with_several_objectives(here: Path) -> None:
+    (here / "app.py").write_text("import hydra\n@hydra.main(config_path='.', config_name='c')\ndef f(cfg): ...\n")
+    submission, report = carried(here, HYDRA.replace("direction: maximize", "direction: [maximize, minimize]"))
+    assert submission.config.metric.goal.value == "maximize"
+    assert "the first one is optimised" in report
+
+
 def test_hydra(here: Path) -> None:
     (here / "app.py").write_text("import hydra\n@hydra.main(config_path='.', config_name='c')\ndef f(cfg): ...\n")
     submission, report = carried(here, HYDRA)

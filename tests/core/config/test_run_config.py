@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raydrive.core.config.run_config import FORMAT_WITH_OBJECTIVE, Limits, RunConfig
+from raydrive.core.config.run_config import FORMAT_WITH_OBJECTIVE, FORMAT_WITH_RULES, Limits, RunConfig
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, Resources, TrialSpec
+from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policies import BanditPolicy, NoTerminationPolicy, TruncationSelectionPolicy
 from raydrive.core.errors import ConfigError, show
 from raydrive.core.search.bayesian.sampling import BayesianParameterSampling
@@ -80,7 +81,7 @@ def test_json_gives_back_an_equal_configuration(config: RunConfig) -> None:
 
 def test_unknown_formats_are_refused() -> None:
     raw = config_of().to_json()
-    for format_ in (FORMAT_WITH_OBJECTIVE + 1, None, "1"):
+    for format_ in (FORMAT_WITH_RULES + 1, None, "1"):
         with pytest.raises(ConfigError, match=r"format: found .*Use the raydrive that wrote the run"):
             RunConfig.from_json({**raw, "format": format_})
 
@@ -247,3 +248,13 @@ def test_variables_that_are_too_much_together_are_refused() -> None:
     trial = TrialSpec(kind="command", command="true", environment_variables={f"V{i}": "x" * 100_000 for i in range(17)})
     with pytest.raises(ConfigError, match=r"environment_variables: found 1,700,0\d\d bytes in all"):
         config_of(trial=trial)
+
+
+def test_who_trains_on_is_chosen_by_one_of_two() -> None:
+    space = {"x": uniform(0, 1)}
+    sampling = BayesianParameterSampling(space, fidelity="intervals", max_intervals=9)
+    policy = SuccessiveHalvingPolicy(mode="promote")
+    with pytest.raises(ConfigError, match=r"policy: found SuccessiveHalvingPolicy.*Leave out the policy, or fidelity"):
+        config_of(sampling=sampling, policy=policy)
+    assert config_of(sampling=BayesianParameterSampling(space), policy=policy).policy == policy
+    assert config_of(sampling=sampling).to_json()["format"] > config_of().to_json()["format"]

@@ -304,6 +304,21 @@ def test_that_a_pause_waits_for_a_first_checkpoint_is_told(court: Make) -> None:
     assert notices(one.sweep) == []
 
 
+def test_parameters_of_a_policy_may_have_the_names_of_methods(court: Make) -> None:
+    @dataclass(frozen=True)
+    class Odd:
+        level: int = 3
+        promote: float = 0.5
+        restart: str = "never"
+
+        def judge(self, trial: int, interval: int, curves: Curves) -> Verdict | None:
+            return Verdict(False, f"paused at {interval}", pause=True)
+
+    one = court(Odd())
+    one.pause(one.suggest(), 0.1)
+    assert [trial.state for trial in one.sweep.trials] == [PAUSED]
+
+
 def test_paused_trials_have_a_place_in_tables(court: Make) -> None:
     one = court()
     one.pause(one.suggest(), 0.1, 0.2)

@@ -32,7 +32,9 @@ def growing(storage: Path) -> tuple[RunLayout, list[str]]:
     return create(storage, run_config, RUN), by_hand(run_config, trials)
 
 
-def get(served: Served, path: str, method: str = "GET", body: str | None = None, **headers: str) -> tuple[int, str, dict[str, str]]:
+def get(
+    served: Served, path: str, method: str = "GET", body: str | None = None, **headers: str
+) -> tuple[int, str, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
     connection.request(method, path, body, headers={name.replace("_", "-"): value for name, value in headers.items()})
     answer = connection.getresponse()
@@ -214,7 +216,9 @@ def test_a_browser_comes_back_to_a_studio_that_was_restarted(
     assert page.evaluate("raydrive.store.trials.every(t => t.curve.length === t.intervals)")
 
 
-def test_buttons_change_a_run_where_that_is_allowed(serve: Serve, storage: Path, growing: Any, watched: Watched) -> None:
+def test_buttons_change_a_run_where_that_is_allowed(
+    serve: Serve, storage: Path, growing: Any, watched: Watched
+) -> None:
     layout, lines = growing
     write(layout, lines[:-4])
     run = RunReader.open(layout)

@@ -29,7 +29,7 @@ limits: {max_total_trials: 10}
 EXAMPLES = {key: entry.example for key, entry in key_reference().items() if entry.example}
 DEFAULTS: dict[type[Any], str] = {Resources: "raydrive.resources", TrialSpec: "raydrive", Limits: "raydrive"}
 """Where the fields of a class stand in a sweep file."""
-WORDS = ("none", "no limit", "not counted", "any", "the Python that runs raydrive")
+WORDS = ("none", "no limit", "not counted", "any", "in turns", "the Python that runs raydrive")
 """What the reference writes for a default that is no value."""
 
 

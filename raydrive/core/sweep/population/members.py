@@ -19,9 +19,9 @@ from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.lazy_numpy import np
 from raydrive.core.population.exploration import explored
 from raydrive.core.population.lineage import Lineage
+from raydrive.core.population.ranks import Standing, standing
 from raydrive.core.population.rules import Population
 from raydrive.core.population.schedule import Change
-from raydrive.core.population.standing import Standing, standing
 from raydrive.core.records import (
     BY_PAUSE,
     CANCELED,
