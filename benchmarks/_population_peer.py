@@ -98,7 +98,7 @@ def main() -> None:
                 storage_path=folder,
                 stop={"training_iteration": epochs},
                 verbose=0,
-                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=2),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=4),
             ),
         )
         began = time.time()

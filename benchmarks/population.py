@@ -62,7 +62,8 @@ def ours(seed: int, *, population: bool = True) -> dict[str, float]:
     given = {"every": EVERY, "max_intervals": EPOCHS} if population else None
     config = HyperDriveConfig(
         RandomParameterSampling({"learning_rate": loguniform(-9, 1), "alpha": loguniform(-16, -4)}),
-        *("accuracy", "maximize", SIZE),
+        # In turns: on few cores processes start at very different times, and such short training is over by then.
+        *("accuracy", "maximize", SIZE, SIZE // 2),
         run_config=ScriptRunConfig(
             str(EXAMPLE),
             command="python train.py --learning-rate ${{search_space.learning_rate}} --alpha ${{search_space.alpha}} "

@@ -131,8 +131,9 @@ def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
         assert rounds < 100
         for trial in history.sweep.open_trials:
             known = history.sweep.curves.length(trial.number) + 1
-            history.report(trial.number, trial.attempt, known, 0.5, 0)
-            history.tell(Checkpointed(history.now, trial.number, trial.attempt, known, "1"))
+            if known == 1 or rounds < 30:  # members of a population that take turns train for as long as they log
+                history.report(trial.number, trial.attempt, known, 0.5, 0)
+                history.tell(Checkpointed(history.now, trial.number, trial.attempt, known, "1"))
             history.tell(Ended(history.now, trial.number, trial.attempt, 0))
     assert history.runner.finished == history.sweep.finished
     assert sorted(history.runner.closed) == [trial.number for trial in history.sweep.trials]

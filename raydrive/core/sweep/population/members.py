@@ -1,7 +1,7 @@
 """Members of a population: when one takes over the training of another, and with which hyperparameters.
 
 ``Sweep`` folds what is decided here. A member that is to take over is stopped by a pause that waits for no checkpoint,
-for its own training is given up; the ``Pause`` has the new hyperparameters, the checkpoint, and the trial whose that is,
+for its own training is given up; the ``Pause`` has the new hyperparameters, the checkpoint, and the trial whose it is,
 and so has the ``Launch`` that follows. Where members wait for a place, one that has trained ``every`` intervals pauses
 for them, and is compared when it goes on. A schedule is the same without a comparison: a trial pauses where it has
 other values.
@@ -9,6 +9,7 @@ other values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -131,10 +132,11 @@ class Members:
         others, every = (one.number for one in counts), rules.every
         return standing(trial.number, interval, others, self._curves, every=every, quantile=rules.quantile)
 
-    def _sources(self, found: Standing) -> Sequence[Trial]:
-        """Better members that have a checkpoint of their own: what they have trained is in it."""
-        trials = (self._state.trials[one] for one in found.better)
-        return [one for one in trials if one.checkpoint is not None and one.checkpoint_of is None]
+    def _sources(self, found: Standing, rules: Population) -> Sequence[Trial]:
+        """Better members that have a checkpoint of their own, which holds what they have trained, and are not done."""
+        trials, most = (self._state.trials[one] for one in found.better), rules.max_intervals or math.inf
+        own = (one for one in trials if one.checkpoint is not None and one.checkpoint_of is None)
+        return [one for one in own if one.state != COMPLETED and one.checkpoint_interval < most]
 
     def _launch(self, trial: Trial, config: RunConfig) -> Launch:
         interval, pause = self._curves.length(trial.number), trial.pause
@@ -155,7 +157,7 @@ class Members:
         """Returns how a member goes on from another one's newest checkpoint, where it is among the worst."""
         rules = rules_of(config)
         found = self._standing(trial, interval, rules)
-        sources = self._sources(found) if found.is_worst else ()
+        sources = self._sources(found, rules) if found.is_worst else ()
         if not sources:
             return None
         changes = self.lineage.changes.get(trial.number, ())
