@@ -62,6 +62,8 @@ EXAMPLES = {
     "on_oom": "on_oom = {attempts = 2}",
     "notify": 'notify = {webhook = "env:HOME", on = ["failed"]}',
     "repeats": "repeats = {max = 3}",
+    "points": "points = [{x = 0.5}]",
+    "population": "population = {every = 2}",
     "storage_patience_s": "storage_patience_s = 30",
     "log_limit": 'log_limit = "1MB"',
     "metrics": 'metrics = {pattern = "score=(?P<score>\\\\S+)"}',
@@ -134,6 +136,10 @@ NEED_A_RUN = {
 """Commands that would start something: they get as far as the run, which is not there."""
 
 
+TOGETHER = [key for key in EXAMPLES if key != "population"]
+"""All keys that one file may have: a population has no repeats."""
+
+
 def test_every_key_has_an_example() -> None:
     assert set(EXAMPLES) == set(OwnKeys.model_fields)
 
@@ -149,7 +155,7 @@ def settings_file(folder: Path, *keys: str) -> Path:
 def test_a_file_with_every_key_passes_through_every_command(
     here: Path, command: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings_file(here, *EXAMPLES)
+    settings_file(here, *TOGETHER)
     code = raydrive(COMMANDS[command])
     out, err = capfd.readouterr()
     assert code == 0 or (command, code) == ("doctor", 5), err  # a doctor may find something else wrong with the machine
@@ -160,7 +166,7 @@ def test_a_file_with_every_key_passes_through_every_command(
 def test_a_file_with_every_key_passes_through_commands_that_start_something(
     here: Path, command: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings_file(here, *EXAMPLES)
+    settings_file(here, *TOGETHER)
     assert raydrive(NEED_A_RUN[command]) != 0
     err = capfd.readouterr().err
     assert "no run 'gone'" in err
@@ -179,7 +185,7 @@ def test_each_key_alone_passes(here: Path, key: str, capfd: pytest.CaptureFixtur
 
 
 def test_what_it_says_reaches_the_run(here: Path) -> None:
-    settings_file(here, *EXAMPLES)
+    settings_file(here, *TOGETHER)
     loaded = load_sweep(here / "sweep.yml", defaults=nearest_settings())
     config = loaded.submission.config
     place = RunPlace(storage=str(Path.home() / "raydrive"), address="local", plain_ray=True)

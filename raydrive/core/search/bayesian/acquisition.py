@@ -137,16 +137,6 @@ def _member(posterior: Posterior, alpha: Array, best: Array, features: Array) ->
     return value, gradient
 
 
-class Score(Protocol):
-    """What is maximised over a space."""
-
-    def __call__(self, features: Array) -> Array:
-        """Returns values at points ``(m, p)``, shape ``(m,)``."""
-
-    def with_gradient(self, features: Array) -> tuple[Array, Array]:
-        """Returns the values ``(m,)`` and their gradient by the features ``(m, p)``."""
-
-
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How hard the maximum is looked for."""
