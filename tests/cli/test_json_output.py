@@ -44,9 +44,11 @@ RUNS = ["old-20261128-120001-0001", "old-20261128-120003-0003", "old-20261128-12
 
 
 def described(section: str) -> dict[str, str]:
-    """The keys of a section of the page with their types."""
+    """The keys of a section of the page with their types, but those that only some runs have."""
     text = re.split(r"(?m)^## ", PAGE.split(f"\n## {section}\n", 1)[1])[0]
-    return dict(re.findall(r"(?m)^\| `([^`]+)` \| ([^|]+?) \|", text))
+    rows = re.findall(r"(?m)^\| `([^`]+)` \| ([^|]+?) \| ([^|]*)", text)
+    some = tuple(key for key, _, what in rows if what.startswith("only in a run with"))
+    return {key: kind for key, kind, _ in rows if not (some and key.startswith(some))}
 
 
 def is_a(kind: str, value: Any) -> bool:
@@ -98,6 +100,7 @@ COMMANDS: list[tuple[str, list[str]]] = [
     ("edit", ["retry", RUNS[0], "0"]),
     ("edit", ["note", RUNS[0], "1", "looks odd", "--tag", "by=ada"]),
     ("doctor", ["doctor"]),
+    ("track", ["track", RUNS[0], "--to", "tensorboard=boards"]),
     ("explain", ["explain"]),
     ("explain", ["explain", "limits.timeout"]),
 ]

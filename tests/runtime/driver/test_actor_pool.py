@@ -144,7 +144,7 @@ def test_a_call_that_cannot_be_made_or_whose_answer_makes_no_sense_is_an_end_and
         assert fact.exit_code is None
 
 
-@pytest.mark.parametrize("event", [("gradient", 1.0), ("report", 1.0), ("ended", 1.0, 0, "", "of a later release")])
+@pytest.mark.parametrize("event", [("gradient", 1.0), ("report", 1.0), ("ended", 1.0, 0, "", {}, "of a later release")])
 def test_an_end_that_this_release_cannot_read_is_a_loss_with_a_sentence(event: tuple[Any, ...]) -> None:
     async def run(*arguments: Any) -> list[Any]:
         return [("began", 1.0, "node", 1, "", "actor"), event]
