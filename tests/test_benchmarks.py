@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent.parent / "benchmarks"
 
 def module(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A script of the folder as a module, under a name of its own."""
+    monkeypatch.syspath_prepend(str(FOLDER))  # the modules import each other
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -107,7 +107,7 @@ def test_yaml_of_the_pages_is_accepted(tmp_path: Path) -> None:
     sweep = (ROOT / "configs" / "digits.yaml").read_text().replace("../examples", str(ROOT / "examples"))
     site = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "coming-from-azure.md").read_text(), flags=re.DOTALL)
     policy = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "policies.md").read_text(), flags=re.DOTALL)
-    assert (len(site), len(policy)) == (1, 2)
+    assert (len(site), len(policy)) == (1, 3)
     (tmp_path / "sweep.yml").write_text(sweep)
     (tmp_path / "site.yml").write_text(site[0])
     loaded = load_sweep(tmp_path / "sweep.yml", site=[tmp_path / "site.yml"])
@@ -119,6 +119,8 @@ def test_yaml_of_the_pages_is_accepted(tmp_path: Path) -> None:
     assert load_sweep(tmp_path / "sweep.yml").submission.config.policy.to_json()["slack_factor"] == 0.1
     (tmp_path / "sweep.yml").write_text(re.sub(r"objective:.*\n(?: .*\n)*", policy[1], sweep))
     assert load_sweep(tmp_path / "sweep.yml").submission.config.metric.value == "last"
+    (tmp_path / "sweep.yml").write_text(sweep[:start] + other + "\n" + policy[2])
+    assert load_sweep(tmp_path / "sweep.yml").submission.config.policy.to_json()["max_intervals"] == 48
 
 
 GALLERY = {

@@ -8,7 +8,6 @@ and the order of their fields stay as they are, and a new field comes last, with
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from raydrive.core.errors import UnknownEventError, show
@@ -101,11 +100,12 @@ class EndedEvent(NamedTuple):
     at: float
     exit_code: int | None
     error: str = ""
-    usage: Mapping[str, float] = MappingProxyType({})
+    usage: Mapping[str, float] | None = None
+    """What it used of its GPUs; None = not known, and no field of the event."""
 
     def to_fact(self, trial: int, attempt: int) -> Ended:
         """Returns the fact that this event is."""
-        fact: Ended = record_types().Ended(self.at, trial, attempt, self.exit_code, self.error, dict(self.usage))
+        fact: Ended = record_types().Ended(self.at, trial, attempt, self.exit_code, self.error, dict(self.usage or {}))
         return fact
 
 
@@ -130,7 +130,11 @@ _KINDS = {event: kind for kind, event in _CLASSES.items()}
 
 def pack(events: Iterable[TrialEvent]) -> list[WireEvent]:
     """Returns events as they go from process to process."""
-    return [(_KINDS[type(event)], *event) for event in events]
+    # What is not known is no field: actors of earlier releases send none, and their drivers expect none.
+    return [
+        (_KINDS[type(event)], *(event[:-1] if type(event) is EndedEvent and event.usage is None else event))
+        for event in events
+    ]
 
 
 def unpack(events: Sequence[WireEvent]) -> list[TrialEvent]:

@@ -152,7 +152,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         (
             {"sampling": {"type": "bayesian", "inital_points": 3}},
             "sampling.inital_points: found an unknown key; allowed: type, seed, points_to_evaluate, algorithm, "
-            "initial_points. Did you mean 'initial_points'?",
+            "initial_points, fidelity, max_intervals, min_intervals. Did you mean 'initial_points'?",
         ),
         (
             {"sampling": {"type": "random", "initial_points": 3}},
@@ -161,14 +161,14 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"resources": {"cpu": 2}},
-            "resources.cpu: found an unknown key; allowed: cpus, gpus, memory, custom, accelerator_type, "
-            "nodes, processes_per_node, strategy. "
+            "resources.cpu: found an unknown key; allowed: cpus, gpus, memory, custom, gpu_memory, share, "
+            "accelerator_type, nodes, processes_per_node, strategy. "
             "Did you mean 'cpus'?",
         ),
         (
             {"resources": {"tpu": 2}},
-            "resources.tpu: found an unknown key; allowed: cpus, gpus, memory, custom, accelerator_type, "
-            "nodes, processes_per_node, strategy. "
+            "resources.tpu: found an unknown key; allowed: cpus, gpus, memory, custom, gpu_memory, share, "
+            "accelerator_type, nodes, processes_per_node, strategy. "
             "A resource of your own stands in custom: {'custom': {'tpu': 1}}.",
         ),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive.api.argument_types import POLICY, POLICY_DICT, POLICY_NAME, RESOURCES, RESOURCES_DICT, TUNING
@@ -10,7 +10,7 @@ from raydrive.api.named_parts import named_policy, named_sampling
 from raydrive.api.spellings import OF_CALL, spelled
 from raydrive.api.user_requests.points import completed, points_of_run
 from raydrive.api.user_requests.steer import Answer, steer
-from raydrive.core.argument_checks import ANYTHING, FLAG, NOTHING, TEXT, TEXTS, above, checks_arguments, whole
+from raydrive.core.argument_checks import ANYTHING, FLAG, NOTHING, TEXT, TEXTS, above, checks_arguments, list_of, whole
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import Policy
@@ -31,7 +31,7 @@ _ABOVE = above(0, "a number above 0")
     why=TEXT,
     points=ANYTHING,  # looked at one by one, with their names
     like=whole(0) | TEXT | NOTHING,
-    trials=ANYTHING,
+    trials=whole(0) | list_of(whole(0), "numbers of trials"),
     failed=FLAG,
     fresh=FLAG,
     trial=whole(0) | NOTHING,
@@ -169,7 +169,7 @@ class RequestMethods:
             points = points_of_run(points.reader, 1, self.reader.sweep.config.sampling.space)
         if isinstance(points, Mapping):
             points = [points]
-        if not isinstance(points, Iterable) or isinstance(points, str):
+        if not isinstance(points, Sequence) or isinstance(points, str):
             raise ConfigError(Problem("points", show(points), "a list of configurations: values by parameter"))
         given = [one if _is_point(one) else {"params": one} for one in points]
         return steer(self.reader, {"do": "add", "points": completed(self.reader, given, like)}, address=address)

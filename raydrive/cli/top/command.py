@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 def top(
     run_name: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="Show this run; else the list of runs.", autocompletion=run_ids),
+        typer.Argument(metavar="RUN", help="Show this run; else the list of runs.", autocompletion=run_ids),
     ] = None,
     storage: StorageOption = None,
 ) -> int:

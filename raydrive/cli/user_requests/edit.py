@@ -20,7 +20,7 @@ def edit(
     run_name: RunArgument,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A key of a sweep file: limits.max_concurrent_trials=16."),
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of a sweep file and its value: limits.timeout=3600."),
     ] = None,
     file: Annotated[
         Path | None,

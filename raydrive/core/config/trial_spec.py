@@ -165,10 +165,12 @@ class Resources:
         memory, share = self.gpu_memory, self.share
         if memory is not None and (not is_number(memory) or memory < 2**20):
             problems.append(Problem("resources.gpu_memory", show(memory), "an amount such as 12GiB, of 1 MiB or more"))
-        if share not in SHARES:
+        if not isinstance(share, str) or share not in SHARES:
             problems.append(Problem("resources.share", show(share), ", ".join(filter(None, SHARES))))
+        if problems:
+            return problems
         for name, given in (("gpu_memory", memory is not None), ("share", bool(share))):
-            if given and not problems and not self.gpus:
+            if given and not self.gpus:
                 fix = "Reserve a part of a GPU, too: gpus: 0.5."
                 problems.append(Problem(f"resources.{name}", "given without a GPU", "given where gpus is above 0", fix))
         return problems

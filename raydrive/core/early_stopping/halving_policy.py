@@ -87,7 +87,7 @@ class SuccessiveHalvingPolicy:
         refuse(list(self._problems()))
 
     def _problems(self) -> Iterator[Problem]:
-        if self.mode not in MODES:
+        if not isinstance(self.mode, str) or self.mode not in MODES:
             yield Problem("policy.mode", show(self.mode), " or ".join(MODES))
         for name, least in (("reduction_factor", 2), ("brackets", 1)):
             yield from whole_problem(f"policy.{name}", getattr(self, name), least)
@@ -97,7 +97,7 @@ class SuccessiveHalvingPolicy:
         given: dict[str, Any] = {name: getattr(self, name) for name in ("restart", "max_paused")}
         if not isinstance(given["restart"], bool):
             yield Problem("policy.restart", show(given["restart"]), "true or false")
-        if self.mode == STOP:
+        if isinstance(self.mode, str) and self.mode == STOP:
             for name, value in given.items():
                 if value:
                     fix = f"Leave {name} out, or take mode: {PROMOTE}."
@@ -119,7 +119,7 @@ class SuccessiveHalvingPolicy:
         """The interval of the first rung, 1 or more."""
         if self.min_intervals is not None:
             return self.min_intervals
-        return 1 if self.max_intervals is None else max(1, round(self.max_intervals / SIXTEENTH))
+        return 1 if self.max_intervals is None else max(1, (2 * self.max_intervals + SIXTEENTH) // (2 * SIXTEENTH))
 
     @property
     def rungs(self) -> tuple[int, ...]:

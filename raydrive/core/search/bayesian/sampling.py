@@ -78,8 +78,9 @@ class BayesianParameterSampling(SamplingSpec):
 
     def _bad_fidelity(self) -> list[Problem]:
         problems = []
-        if self.fidelity not in (None, _INTERVALS):
-            fix = did_you_mean(self.fidelity, [_INTERVALS]) if isinstance(self.fidelity, str) else ""
+        known = self.fidelity is None or isinstance(self.fidelity, str)
+        if not known or self.fidelity not in (None, _INTERVALS):
+            fix = did_you_mean(str(self.fidelity), [_INTERVALS]) if known else ""
             problems.append(Problem("fidelity", show(self.fidelity), f"{_INTERVALS}, or None", fix))
         elif self.fidelity == _INTERVALS and self.algorithm == "tpe":
             problems.append(Problem("algorithm", "'tpe'", "gp, with fidelity: intervals", "Leave algorithm out."))
