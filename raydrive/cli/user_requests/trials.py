@@ -125,7 +125,7 @@ def note(
     run_name: RunArgument,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TRIAL] TEXT", help="A trial's number, if it is about one, and the note."),
+        typer.Argument(metavar="TEXT", help="The note; before it the number of the trial that it is about, if any."),
     ] = None,
     tags: Annotated[
         list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="Further text by name. Repeat it.")

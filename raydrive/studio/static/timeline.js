@@ -43,7 +43,10 @@ export class Timeline {
     this.frame = new Frame(this.plotNode, () => this.draw());
   }
 
-  update() { this.frame.soil(); }
+  update() {
+    this.list(this.store.head.steering || []);
+    this.frame.soil();
+  }
 
   // What users changed, paused and noted: a line each, and a mark in the chart.
   list(steps) {
@@ -60,7 +63,6 @@ export class Timeline {
 
   draw() {
     const { store } = this, { tries, rows } = lanes(store.trials, store.head.run.over ? store.head.run.last : store.head.now);
-    this.list(store.head.steering || []);
     if (!tries.length) return empty(this.plotNode, "No training process has begun yet.");
     const shown = tries.slice(-MOST_BARS), attempts = tries.filter((one) => one.rank === 0).length, start = store.head.run.started, busy = tries.reduce((sum, one) => sum + one.to - one.from, 0);
     const span = Math.max(...tries.map((one) => one.to)) - start, unit = span > 7200 ? [3600, "hours"] : span > 180 ? [60, "minutes"] : [1, "seconds"];
