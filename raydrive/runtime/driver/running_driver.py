@@ -261,7 +261,7 @@ class RunningDriver:
             try:
                 await self._in_journal_thread(self._pins.update, wanted)
             except StorageError as error:
-                self._last_trouble = f"storage: {error}"
+                self._heartbeats.notice = f"storage: {error}"
 
     def _still_needed(self) -> int:
         """How many more launches may come: so many idle actors are worth keeping."""
