@@ -21,7 +21,7 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -229,3 +229,37 @@ def nearest(word: str, known: Sequence[str]) -> str:
         begun = [name for name in folded if name.startswith(word.casefold())]
         near = begun if len(begun) == 1 else []
     return folded[near[0]] if near else ""
+
+
+def unknown_keys(given: Iterable[object], known: Sequence[str], where: str) -> list[Problem]:
+    """Returns a problem for each key that is not known.
+
+    Args:
+        given: The keys.
+        known: Those that are.
+        where: Path of the mapping.
+    """
+    return [
+        Problem(f"{where}.{key}", "an unknown key", ", ".join(known), did_you_mean(str(key), known))
+        for key in given
+        if key not in known
+    ]
+
+
+def known_values(
+    given: object, known: Sequence[str], where: str, allowed: str, problems: list[Problem]
+) -> dict[str, Any]:
+    """Returns what a mapping has under known keys, without None.
+
+    Args:
+        given: What was written.
+        known: The keys.
+        where: Its path.
+        allowed: What is allowed in place of something that is no mapping.
+        problems: Takes what is wrong.
+    """
+    if not isinstance(given, Mapping):
+        problems.append(Problem(where, show(given), allowed))
+        return {}
+    problems += unknown_keys(given, known, where)
+    return {key: value for key, value in given.items() if key in known and value is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import sys
+from typing import TypeGuard
 
 
 def is_number(value: object) -> bool:
@@ -14,6 +15,11 @@ def is_number(value: object) -> bool:
     """
     # NaN compares as false; unlike isfinite(), this may be asked of a whole number beyond the floats.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def is_whole(value: object, least: int) -> TypeGuard[int]:
+    """Whether a value is an int of ``least`` or more; True and False are none, nor are numpy's."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def is_real(value: object) -> bool:

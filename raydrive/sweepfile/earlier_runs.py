@@ -9,6 +9,7 @@ from typing import Any
 from raydrive.api.references import split_id
 from raydrive.api.submit.submission import ChildReference, RunReference
 from raydrive.core.errors import Problem, did_you_mean, show
+from raydrive.core.numbers import is_whole
 from raydrive.settings.tree import Node
 
 PARENTS, CHILDREN = "raydrive.warm_start", "raydrive.resume_child_runs"
@@ -77,7 +78,7 @@ def _trials(item: Any, where: str, root: Node, problems: list[Problem]) -> Itera
     listed = trials if isinstance(trials, list) else [trials]
     for i, trial in enumerate(listed):
         at = f"{where}.trials[{i}]" if isinstance(trials, list) else f"{where}.trials"
-        if isinstance(trial, bool) or not isinstance(trial, int) or trial < 0:
+        if not is_whole(trial, 0):
             found = "nothing" if trial is None else show(trial)
             problems.append(Problem(at, found, "numbers of trials, such as [0, 3]", place=root.locate(at)))
         elif run:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from raydrive import BanditPolicy
-from raydrive.core.numbers import as_float, is_number, is_real
+from raydrive.core.numbers import as_float, is_number, is_real, is_whole
 
 BEYOND = 10**400
 """A whole number that no float holds."""
@@ -43,3 +43,13 @@ def test_a_policy_takes_numpys_numbers_and_keeps_pythons() -> None:
 
 def test_a_number_beyond_the_floats_is_infinite() -> None:
     assert [as_float(value) for value in (BEYOND, -BEYOND, 7)] == [math.inf, -math.inf, 7.0]
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1, True), (10**400, True), (0, False), (-1, False), (1.0, False)])
+def test_whole_numbers_of_so_much_or_more(value: object, expected: bool) -> None:
+    assert is_whole(value, 1) is expected
+
+
+@pytest.mark.parametrize("value", [True, False, None, "1", np.int64(3)])
+def test_what_is_no_whole_number(value: object) -> None:
+    assert not is_whole(value, 0)

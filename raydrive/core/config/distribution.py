@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from raydrive.core.config.trial_spec import DISTRIBUTIONS, Resources
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show, unknown_keys
 
 _COUNTS = {
     "pytorch": ("process_count_per_instance",),
@@ -49,11 +49,7 @@ class Distribution:
         """
         written: dict[Any, Any] = {"type": given} if isinstance(given, str) else dict(given)
         names = [spec.name for spec in fields(cls)]
-        problems = [
-            Problem(f"{where}.{key}", "an unknown key", ", ".join(names), did_you_mean(str(key), names))
-            for key in written
-            if key not in names
-        ]
+        problems = unknown_keys(written, names, where)
         kind = written.get("type")
         folded = kind.strip().casefold() if isinstance(kind, str) else ""
         if folded not in DISTRIBUTIONS:

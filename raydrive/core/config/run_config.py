@@ -19,7 +19,7 @@ from raydrive.core.early_stopping.policies import NoTerminationPolicy, Policy
 from raydrive.core.early_stopping.policy_record import policy_record, recorded_policy
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 from raydrive.core.json_values import json_of
-from raydrive.core.numbers import is_number
+from raydrive.core.numbers import is_number, is_whole
 from raydrive.core.objective import ALLOWED, BEST, NAMES, is_objective
 from raydrive.core.population.rules import misfits as population_misfits
 from raydrive.core.search.protocol import SamplingSpec
@@ -191,10 +191,10 @@ def _check_limits(limits: Limits) -> list[Problem]:
         ("strict", 0),
     ):
         value = getattr(limits, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not is_whole(value, least):
             problems.append(Problem(name, show(value), f"a whole number of {least} or more"))
     losses = limits.max_losses
-    if losses is not None and (not isinstance(losses, int) or isinstance(losses, bool) or losses < 0):
+    if losses is not None and not is_whole(losses, 0):
         problems.append(Problem("max_losses", show(losses), "a whole number of 0 or more, or None for no limit"))
     for name in ("max_duration_s", "trial_timeout_s"):
         value = getattr(limits, name)
@@ -224,10 +224,6 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
 def _is_above_0(value: Any) -> bool:
     return bool(is_number(value) and value > 0)
 
@@ -241,14 +237,14 @@ _RULES: tuple[_Rule, ...] = (
     ("primary_metric_name", lambda c: c.metric.name, _is_text, "the name of a logged metric"),
     ("primary_metric_value", lambda c: c.metric.value, is_objective, ALLOWED),
     ("experiment", lambda c: c.experiment, _is_folder_name, "a name without '/' or '\\' that does not begin with '.'"),
-    ("seed", lambda c: c.seed, lambda v: _is_whole(v, 0), "a whole number of 0 or more"),
-    ("keep_checkpoints", lambda c: c.trial.keep_checkpoints, lambda v: _is_whole(v, 1), "a whole number of 1 or more"),
+    ("seed", lambda c: c.seed, lambda v: is_whole(v, 0), "a whole number of 0 or more"),
+    ("keep_checkpoints", lambda c: c.trial.keep_checkpoints, lambda v: is_whole(v, 1), "a whole number of 1 or more"),
     ("lease_s", lambda c: c.trial.lease_s, _is_above_0, "a number of seconds above 0"),
     ("storage_patience_s", lambda c: c.trial.storage_patience_s, _is_above_0, "a number of seconds above 0"),
     (
         "log_limit",
         lambda c: c.trial.log_limit,
-        lambda v: _is_whole(v, 0) and (v == 0 or v >= LEAST_LOG_LIMIT),
+        lambda v: is_whole(v, 0) and (v == 0 or v >= LEAST_LOG_LIMIT),
         f"bytes, {LEAST_LOG_LIMIT:,} or more, or 0 for no limit",
     ),
     (

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import ConfigError, Problem, show, unknown_keys
 
 FORMATS = ("json", "auto")
 """What ``metrics.format`` may be."""
@@ -95,11 +95,7 @@ class PrintedMetrics:
                 Problem("metrics", show(given), "a pattern, {'pattern': ...}, or {'format': 'json' or 'auto'}")
             )
         known = ("source", "pattern", "format")
-        problems = [
-            Problem(f"metrics.{key}", "an unknown key", ", ".join(known), did_you_mean(str(key), known))
-            for key in given
-            if key not in known
-        ]
+        problems = unknown_keys(given, known, "metrics")
         if given.get("source", "stdout") != "stdout":
             problems.append(Problem("metrics.source", show(given["source"]), "stdout"))
         if given.get("format", "json") not in FORMATS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, show, unknown_keys
 
 TRACKERS: Mapping[str, tuple[str, ...]] = {
     "mlflow": ("uri", "experiment"),
@@ -59,11 +59,7 @@ def _problems(given: Any, settings: tuple[str, ...], where: str) -> list[Problem
     allowed = f"a text ({first}), or a mapping of {', '.join(settings)}"
     if not isinstance(given, Mapping):
         return [Problem(where, show(given), allowed)]
-    problems = [
-        Problem(f"{where}.{key}", "an unknown key", ", ".join(settings), did_you_mean(str(key), settings))
-        for key in given
-        if key not in settings
-    ]
+    problems = unknown_keys(given, settings, where)
     problems += [
         Problem(f"{where}.{key}", show(value), "text that is not empty")
         for key, value in given.items()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.numbers import is_number
+from raydrive.core.errors import ConfigError, Problem, known_values, show
+from raydrive.core.numbers import is_number, is_whole
 
 RULES = ("target", "no_improvement", "expected_gain_below", "budget", "cost")
 """Names of the rules, in the order in which they are looked at."""
@@ -136,7 +135,7 @@ def finish_when_of(given: FinishWhen | Mapping[str, Any] | None, where: str = "f
     if given is None or isinstance(given, FinishWhen):
         return given
     problems: list[Problem] = []
-    raw = _mapping(given, where, f"a mapping with {', '.join(RULES)}", RULES, problems)
+    raw = known_values(given, RULES, where, f"a mapping with {', '.join(RULES)}", problems)
     if not raw and not problems:
         problems.append(Problem(where, show(given), f"at least one of {', '.join(RULES)}"))
     values: dict[str, Any] = {
@@ -154,23 +153,11 @@ def finish_when_of(given: FinishWhen | Mapping[str, Any] | None, where: str = "f
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _mapping(given: object, where: str, allowed: str, keys: tuple[str, ...], problems: list[Problem]) -> dict[str, Any]:
-    """A mapping of known keys; what is wrong with it goes into ``problems``."""
-    if not isinstance(given, Mapping):
-        problems.append(Problem(where, show(given), allowed))
-        return {}
-    for key in given:
-        if key not in keys:
-            fix = did_you_mean(str(key), keys)
-            problems.append(Problem(f"{where}.{key}", "an unknown key", ", ".join(keys), fix))
-    return {key: value for key, value in given.items() if key in keys and value is not None}
-
-
 def _finite(raw: Mapping[str, Any], name: str, where: str, problems: list[Problem]) -> float | None:
     value = raw.get(name)
     if value is None:
         return None
-    if not is_number(value) or not math.isfinite(value):
+    if not is_number(value):
         problems.append(Problem(f"{where}.{name}", show(value), "a finite number"))
         return None
     return float(value)
@@ -180,7 +167,7 @@ def _above_0(raw: Mapping[str, Any], name: str, where: str, problems: list[Probl
     value = raw.get(name)
     if value is None:
         return None
-    if not is_number(value) or not math.isfinite(value) or value <= 0:
+    if not is_number(value) or value <= 0:
         problems.append(Problem(f"{where}.{name}", show(value), "a number above 0"))
         return None
     return float(value)
@@ -191,15 +178,15 @@ def _no_improvement(given: object, where: str, problems: list[Problem]) -> NoImp
         return None
     allowed = "a number of trials, or a mapping such as {trials: 20, tolerance: 0.001}"
     if not isinstance(given, Mapping):
-        if not _is_count(given):
+        if not is_whole(given, 1):
             problems.append(Problem(where, show(given), allowed))
             return None
-        return NoImprovement(given)  # type: ignore[arg-type]
-    raw = _mapping(given, where, allowed, ("trials", "tolerance"), problems)
+        return NoImprovement(given)
+    raw = known_values(given, ("trials", "tolerance"), where, allowed, problems)
     trials, tolerance = raw.get("trials"), raw.get("tolerance", 0.0)
-    if not _is_count(trials):
+    if not is_whole(trials, 1):
         problems.append(Problem(f"{where}.trials", show(trials), "a whole number of 1 or more"))
-    if not is_number(tolerance) or not math.isfinite(tolerance) or tolerance < 0:
+    if not is_number(tolerance) or tolerance < 0:
         problems.append(Problem(f"{where}.tolerance", show(tolerance), "a number of 0 or more, in units of the metric"))
     return None if problems else NoImprovement(int(trials or 0), float(tolerance))
 
@@ -207,7 +194,7 @@ def _no_improvement(given: object, where: str, problems: list[Problem]) -> NoImp
 def _budget(given: object, where: str, problems: list[Problem]) -> Budget | None:
     if given is None:
         return None
-    raw = _mapping(given, where, "a mapping such as {gpu_hours: 200}", HOURS, problems)
+    raw = known_values(given, HOURS, where, "a mapping such as {gpu_hours: 200}", problems)
     if not raw and not problems:
         problems.append(Problem(where, show(given), f"at least one of {', '.join(HOURS)}"))
     return Budget(*(_above_0(raw, name, where, problems) for name in HOURS))
@@ -217,7 +204,7 @@ def _cost(given: object, where: str, problems: list[Problem]) -> Cost | None:
     if given is None:
         return None
     allowed = "a mapping such as {limit: 500, prices: {A100: 3.2, cpu: 0.05}}"
-    raw = _mapping(given, where, allowed, ("limit", "prices"), problems)
+    raw = known_values(given, ("limit", "prices"), where, allowed, problems)
     if isinstance(given, Mapping):
         problems += [Problem(f"{where}.{key}", "nothing", allowed) for key in ("limit", "prices") if key not in raw]
     limit, prices = _above_0(raw, "limit", where, problems), raw.get("prices", {})
@@ -225,12 +212,8 @@ def _cost(given: object, where: str, problems: list[Problem]) -> Cost | None:
         problems.append(Problem(f"{where}.prices", show(prices), "prices of an hour by name: {A100: 3.2, cpu: 0.05}"))
         prices = {}
     for name, price in prices.items():
-        if not isinstance(name, str) or not is_number(price) or not math.isfinite(price) or price < 0:
+        if not isinstance(name, str) or not is_number(price) or price < 0:
             problems.append(
                 Problem(f"{where}.prices.{name}", show(price), "a number of 0 or more: the price of an hour")
             )
     return None if problems or limit is None else Cost(limit, {name: float(price) for name, price in prices.items()})
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.core.errors import HIDDEN, ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import HIDDEN, ConfigError, Problem, did_you_mean, show, unknown_keys
 
 FINISHED, FAILED, BEST, INTERRUPTED = "finished", "failed", "best", "interrupted"
 EVENTS = (FINISHED, FAILED, BEST, INTERRUPTED)
@@ -76,11 +76,7 @@ def notify_of(given: Notify | Mapping[str, Any] | str | None, where: str = "noti
     if not isinstance(given, Mapping):
         fix = 'Write {command: "..."} or {webhook: "https://..."}.'
         raise ConfigError(Problem(where, HIDDEN, f"a mapping with {', '.join(KEYS)}", fix))
-    problems = [
-        Problem(f"{where}.{key}", "an unknown key", ", ".join(KEYS), did_you_mean(str(key), KEYS))
-        for key in given
-        if key not in KEYS
-    ]
+    problems = unknown_keys(given, KEYS, where)
     command, webhook, on = given.get("command"), given.get("webhook"), given.get("on")
     if command is not None and (not isinstance(command, str) or not command.strip()):
         problems.append(Problem(f"{where}.command", show(command), "a shell line"))

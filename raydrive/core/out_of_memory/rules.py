@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.byte_amounts import ALLOWED, bytes_of
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.numbers import is_number
+from raydrive.core.errors import ConfigError, Problem, show, unknown_keys
+from raydrive.core.numbers import is_number, is_whole
 from raydrive.core.out_of_memory.recognition import GPU
 
 KEYS = ("memory", "up_to", "attempts")
@@ -78,11 +78,7 @@ def on_oom_of(given: OnOom | Mapping[str, Any] | None, where: str = "on_oom") ->
         return given
     if not isinstance(given, Mapping):
         raise ConfigError(Problem(where, show(given), "a mapping such as {memory: x1.5, up_to: 64GiB, attempts: 3}"))
-    problems = [
-        Problem(f"{where}.{key}", "an unknown key", ", ".join(KEYS), did_you_mean(str(key), KEYS))
-        for key in given
-        if key not in KEYS
-    ]
+    problems = unknown_keys(given, KEYS, where)
     factor, up_to, attempts = _factor(given.get("memory")), given.get("up_to"), given.get("attempts")
     attempts = 3 if attempts is None else attempts
     if factor is not None and not 1.0 < factor < math.inf:
@@ -90,7 +86,7 @@ def on_oom_of(given: OnOom | Mapping[str, Any] | None, where: str = "on_oom") ->
     most = None if up_to is None else bytes_of(up_to)
     if up_to is not None and not most:
         problems.append(Problem(f"{where}.up_to", show(up_to), ALLOWED))
-    if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
+    if not is_whole(attempts, 1):
         problems.append(Problem(f"{where}.attempts", show(attempts), "a whole number of 1 or more"))
     if problems:
         raise ConfigError(problems)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.numbers import is_number
+from raydrive.core.errors import ConfigError, Problem, did_you_mean, known_values, show
+from raydrive.core.numbers import is_number, is_whole
 from raydrive.core.population.schedule import SCHEMA as SCHEDULE_SCHEMA
 from raydrive.core.population.schedule import Setting, settings_of
 from raydrive.core.space.search_space import Space
@@ -105,7 +105,7 @@ def population_of(given: Population | Mapping[str, Any] | None, where: str = "po
     if given is None or isinstance(given, Population):
         return given
     problems: list[Problem] = []
-    raw = _mapping(given, where, "a mapping such as {size: 8, every: 5}", KEYS, problems)
+    raw = known_values(given, KEYS, where, "a mapping such as {size: 8, every: 5}", problems)
     if "schedule" in raw:
         return _scheduled(raw, where, problems)
     if not problems and "every" not in raw:
@@ -113,7 +113,7 @@ def population_of(given: Population | Mapping[str, Any] | None, where: str = "po
         problems.append(Problem(f"{where}.every", "nothing", "a whole number of 1 or more", fix))
     size, every, longest = raw.get("size"), raw.get("every", 1), raw.get("max_intervals")
     for name, value, least in (("size", size, 2), ("every", every, 1), ("max_intervals", longest, 1)):
-        if value is not None and not _is_whole(value, least):
+        if value is not None and not is_whole(value, least):
             problems.append(Problem(f"{where}.{name}", show(value), f"a whole number of {least} or more"))
     quantile = raw.get("quantile", 0.25)
     if not is_number(quantile) or not 0 < quantile <= 0.5:
@@ -142,7 +142,8 @@ def _scheduled(raw: Mapping[str, Any], where: str, problems: list[Problem]) -> P
 def _perturb(given: object, where: str, problems: list[Problem]) -> Perturb:
     if given is None:
         return Perturb()
-    raw = _mapping(given, where, "a mapping such as {factors: [0.8, 1.2], resample: 0.25}", PERTURB_KEYS, problems)
+    allowed = "a mapping such as {factors: [0.8, 1.2], resample: 0.25}"
+    raw = known_values(given, PERTURB_KEYS, where, allowed, problems)
     factors, resample, names = raw.get("factors", (0.8, 1.2)), raw.get("resample", 0.25), raw.get("parameters", ())
     allowed = "numbers above 0, none of them 1, such as [0.8, 1.2]"
     if not _is_list(factors) or not factors or not all(is_number(one) and one > 0 and one != 1 for one in factors):
@@ -201,22 +202,6 @@ def misfits(
             fix = did_you_mean(name, known)
             problems.append(Problem("population.perturb.parameters", show(name), ", ".join(known), fix))
     return problems
-
-
-def _mapping(given: object, where: str, allowed: str, keys: Sequence[str], problems: list[Problem]) -> dict[str, Any]:
-    """A mapping of known keys; what is wrong with it goes into ``problems``."""
-    if not isinstance(given, Mapping):
-        problems.append(Problem(where, show(given), allowed))
-        return {}
-    for key in given:
-        if key not in keys:
-            fix = did_you_mean(str(key), keys)
-            problems.append(Problem(f"{where}.{key}", "an unknown key", ", ".join(keys), fix))
-    return {key: value for key, value in given.items() if key in keys and value is not None}
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_list(value: object) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.numbers import is_whole
 from raydrive.core.records import Params
 
 SCHEMA: dict[str, Any] = {
@@ -148,7 +149,7 @@ def settings_of(given: object, where: str = "schedule") -> tuple[Setting, ...]:
             problems.append(Problem(here, show(one), "a mapping such as {interval: 10, params: {lr: 0.01}}"))
             continue
         interval = one.get("interval")
-        if not isinstance(interval, int) or isinstance(interval, bool) or interval < 0:
+        if not is_whole(interval, 0):
             problems.append(Problem(f"{here}.interval", show(interval), "a whole number of 0 or more"))
             continue
         found.append(Setting(interval, dict(one["params"])))

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
+from raydrive.core.errors import ConfigError, Problem, show, unknown_keys
+from raydrive.core.numbers import is_whole
 
 KEYS = ("max", "parameter", "race")
 MOST = 1000
@@ -54,13 +55,9 @@ def repeats_of(given: Repeats | Mapping[str, Any] | None, where: str = "repeats"
         return given
     if not isinstance(given, Mapping):
         raise ConfigError(Problem(where, show(given), "a mapping such as {max: 5, parameter: seed, race: true}"))
-    problems = [
-        Problem(f"{where}.{key}", "an unknown key", ", ".join(KEYS), did_you_mean(str(key), KEYS))
-        for key in given
-        if key not in KEYS
-    ]
+    problems = unknown_keys(given, KEYS, where)
     most, parameter, race = given.get("max"), given.get("parameter", "seed"), given.get("race", True)
-    if not isinstance(most, int) or isinstance(most, bool) or not 2 <= most <= MOST:
+    if not is_whole(most, 2) or most > MOST:
         found = "nothing" if most is None else show(most)
         problems.append(Problem(f"{where}.max", found, f"a whole number from 2 to {MOST:,}"))
     if not isinstance(parameter, str) or not parameter.strip():
@@ -69,7 +66,7 @@ def repeats_of(given: Repeats | Mapping[str, Any] | None, where: str = "repeats"
         problems.append(Problem(f"{where}.race", show(race), "true or false"))
     if problems:
         raise ConfigError(problems)
-    return Repeats(max=int(most or 0), parameter=parameter, race=race)
+    return Repeats(max=most or 0, parameter=parameter, race=race)
 
 
 def misfits(rule: Repeats, names: Collection[str]) -> list[Problem]:

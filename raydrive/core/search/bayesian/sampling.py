@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raydrive.core.errors import Problem, did_you_mean, show
+from raydrive.core.numbers import is_whole
 from raydrive.core.records import Params
 from raydrive.core.search.bayesian.gp_sampler import GpSampler
 from raydrive.core.search.bayesian.model_sampler import ModelSampler
@@ -69,7 +70,7 @@ class BayesianParameterSampling(SamplingSpec):
             fix = did_you_mean(self.algorithm, list(_ALGORITHMS)) if isinstance(self.algorithm, str) else ""
             problems.append(Problem("algorithm", show(self.algorithm), " or ".join(_ALGORITHMS), fix))
         count = self.initial_points
-        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        if count is not None and not is_whole(count, 1):
             problems.append(Problem("initial_points", show(count), "a whole number of 1 or more, or None"))
         if not isinstance(self.points_to_evaluate, list | tuple):
             found = show(self.points_to_evaluate)
@@ -90,10 +91,10 @@ class BayesianParameterSampling(SamplingSpec):
             for name, given in (("max_intervals", longest), ("min_intervals", first)):
                 if given is not None:
                     problems.append(Problem(name, show(given), "nothing without fidelity", fix))
-        elif not _whole(longest, 2):
+        elif not is_whole(longest, 2):
             fix = "It is how often a whole training logs the primary metric."
             problems.append(Problem("max_intervals", show(longest), "a whole number of 2 or more", fix))
-        elif first is not None and not (_whole(first, 1) and first <= (longest or 0)):
+        elif first is not None and not (is_whole(first, 1) and first <= (longest or 0)):
             problems.append(Problem("min_intervals", show(first), f"a whole number from 1 to {longest}, or None"))
         return problems
 
@@ -169,7 +170,3 @@ class BayesianParameterSampling(SamplingSpec):
             return IntervalSampler(self.space, seed, maximize, lengths, points=points, initial=initial, before=before)
         make = _ALGORITHMS[self.algorithm]
         return make(self.space, seed, maximize, points=points, initial=initial, before=before)
-
-
-def _whole(number: object, least: int) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= least
