@@ -19,7 +19,7 @@ NAMESPACE = "raydrive"
 BATCH = 1000
 """Most messages that are sent at once."""
 UNKNOWN_S = 30.0
-"""So long an actor that cannot be reached is asked again, in seconds."""
+"""Seconds for which an actor that cannot be reached is asked again."""
 
 
 class LoggingError(RuntimeError):

@@ -13,11 +13,11 @@ import os
 from typing import Any, Iterator, List, Mapping, Union  # noqa: UP035  (aliases used at run time)
 
 LONGEST_BYTES = 131_071
-"""So long may ``NAME=value``, or one argument of a program, be on Linux."""
+"""Most bytes of ``NAME=value``, or of one argument of a program, on Linux."""
 IN_A_FILE_BYTES = 100_000
 """A value of ours that is longer stands in a file; ``NAME_FILE`` is its path, and ``NAME`` is not set."""
 ALL_BYTES = 1_000_000
-"""So much may those variables have together that only repeat what can be read elsewhere."""
+"""Most bytes, together, of those variables that only repeat what can be read elsewhere."""
 FILE = "_FILE"
 """What the name of the variable with a file's path ends with."""
 

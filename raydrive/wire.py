@@ -80,10 +80,10 @@ PLACEMENT_GROUP = "RAYDRIVE_PLACEMENT_GROUP"
 """Id of the trial's placement group, in hexadecimal, where its reservation is for what it starts with Ray."""
 
 BUFFER_BYTES = 1 << 20
-"""So much the kernel may hold of what was logged and not read yet, as far as the machine allows. Its usual 0.2 MB are
+"""Most bytes of what was logged and not read yet in the kernel, where the machine allows them. Its usual 0.2 MB are
 200 short lines, after which ``log()`` waits for the reader to get a core; most of that is its own book-keeping."""
 PATIENCE_S = 3.0
-"""So long a process tries to reach a channel that is not there."""
+"""Seconds for which a process tries to reach a channel that is not there."""
 DONE = ".done"
 """What a checkpoint's marker is called after the folder that it stands for."""
 SAVED = ".raydrive"

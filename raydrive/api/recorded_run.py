@@ -21,21 +21,9 @@ from raydrive.storage.run_reader import POLL_S, RunReader
 from raydrive.trackers.places import await_delivery
 
 NOTICES_S = 35.0
-"""So long the end of a run waits for notices of it: a little more than its driver does."""
-
-
-def await_notices(run: RunReader) -> None:
-    """Returns when a run that is over has told whom it was to tell: its driver may end with this process.
-
-    Waits no longer than deliveries may take, and not for a driver that is gone.
-    """
-    until = time.monotonic() + NOTICES_S
-    while run.config.rules.notify is not None and run.sweep.finished and time.monotonic() < until:
-        beat = run.last_heartbeat()
-        if (beat.state == run.sweep.finished.state and not beat.telling) or beat.age_s(time.time()) > 2 * NOTICES_S:
-            return
-        time.sleep(0.1)
-        run.refresh()
+"""Seconds for which the end of a run waits for its notices: a little more than its driver does."""
+TRACKERS_S = 20.0
+"""Seconds for which it then waits for its trackers."""
 
 
 @checks_arguments(interval_s=above(0, "a number of seconds above 0"))
@@ -149,8 +137,7 @@ class RecordedRun:
         else:
             for _ in self.watch():
                 pass
-        await_notices(self.reader)
-        self.wait_for_trackers()
+        self.wait_for_followers()
         status = self.get_status()
         if status == FAILED and raise_on_error:
             raise RaydriveError(f"run {self.id} failed: {self.why}")
@@ -166,18 +153,27 @@ class RecordedRun:
             raise RaydriveError(f"run {self.id} {now}. {trouble} Go on with it: raydrive resume {self.id}")
         return self.get_details()
 
-    def wait_for_trackers(self, limit_s: float = 20.0) -> None:
-        """Waits until trackers were told of the end of a run whose driver ends with this process.
+    def wait_for_followers(self) -> None:
+        """Waits until notices and trackers have the end of a run that is over: its driver may end with this process.
 
-        Args:
-            limit_s: Longest time to wait, in seconds.
+        Waits no longer than deliveries may take, and not for a driver that is gone.
 
         Raises:
             StorageError: If the run cannot be read.
         """
+        self._wait_for_notices()
         track = self.config.trial.track
         if track and self.sweep.finished is not None and is_ours(self.layout):
-            await_delivery(self.layout, track, self.reader.entries, limit_s)
+            await_delivery(self.layout, track, self.reader.entries, TRACKERS_S)
+
+    def _wait_for_notices(self) -> None:
+        run, until = self.reader, time.monotonic() + NOTICES_S
+        while run.config.rules.notify is not None and run.sweep.finished and time.monotonic() < until:
+            beat = run.last_heartbeat()
+            if (beat.state == run.sweep.finished.state and not beat.telling) or beat.age_s(time.time()) > 2 * NOTICES_S:
+                return
+            time.sleep(0.1)
+            run.refresh()
 
     def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:
         """Yields the summary again and again until the run is over or its driver is gone.

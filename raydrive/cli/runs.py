@@ -121,14 +121,12 @@ def _file_names(child: Run) -> list[str]:
 def attend(run: HyperDriveRun, output: Format) -> int:
     """Follows a run to its end, prints its best trial, and returns the exit code."""
     from raydrive.api.display.console import follow  # lazy: rich, 0.08 s
-    from raydrive.api.recorded_run import await_notices  # lazy: raydrive.api.recorded_run, 0.05 s
 
     interrupt_on_signals()
     try:
         with only_data():
             follow(run.reader)
-            await_notices(run.reader)
-            run.wait_for_trackers()
+            run.wait_for_followers()
     except KeyboardInterrupt:
         if not _is_over_after_interrupt(run):
             return EXIT_INTERRUPTED

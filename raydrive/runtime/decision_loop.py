@@ -152,7 +152,7 @@ class DecisionLoop:
     def suggested(self, number: int, answer: Answer) -> tuple[Fact, ...]:
         """Returns what a sampler answered, as facts; what its model expects of further trials comes first.
 
-        None where it waits for a trial that runs.
+        Empty where it waits for a trial that runs.
         """
         if isinstance(answer, Later):
             return ()

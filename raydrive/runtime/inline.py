@@ -52,7 +52,7 @@ STOPPED = -15
 STAGED = "staged-checkpoints"
 """Folder of a trial in which it leaves its checkpoints."""
 _TAIL = 4_000
-"""So many characters of a traceback are kept."""
+"""Characters of a traceback that are kept."""
 
 
 class TrialStopped(BaseException):

@@ -15,7 +15,7 @@ from pathlib import Path
 from raydrive.storage.folder.contained import remove_tree
 
 KEPT_S = 86_400.0
-"""So long a folder stays after an actor has last begun to hold it."""
+"""Seconds that a folder stays after an actor has last begun to hold it."""
 SWEEP_S = 3_600.0
 """A node is swept this often, at most."""
 LEFT_KEPT_S = 7 * KEPT_S

@@ -34,7 +34,7 @@ LOOK_S = 1.0
 """Seconds between two looks at the journal."""
 LONGEST_PAUSE_S = 30.0
 PATIENCE_S = 10.0
-"""So long a tracker that is away is tried after the end of the run; ``raydrive track`` tells it the rest later."""
+"""Seconds for which a tracker that is away is tried after the run's end; ``raydrive track`` brings it the rest."""
 _MOST = 500
 """Updates that are delivered at once."""
 _HOMES = {"mlflow": "MlflowTracker", "wandb": "WandbTracker", "tensorboard": "TensorboardTracker"}

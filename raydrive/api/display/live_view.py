@@ -32,7 +32,7 @@ FAILURE_LINES = 6
 """Lines that the reason of a failed trial gets at most; the same reason of another one is told by that one's number."""
 GAP = "  "
 MOST_RULES = 3
-"""So many rules that end the run are shown, of a run that has some."""
+"""Rules that end the run which are shown at most."""
 HEADER_MIN = 8
 """Names of parameters are cut to this many columns before a parameter is left out."""
 VALUE_MAX = 28

@@ -202,7 +202,7 @@ class RequestMethods:
 
         Args:
             trial: Its number.
-            reason: Why; whoever reads the run later sees it.
+            reason: Why; it is recorded, and shown with the trial.
             address: That of a dashboard, where nothing else of the cluster can be reached.
 
         Raises:
@@ -219,7 +219,7 @@ class RequestMethods:
         tags: Mapping[str, str] | None = None,
         address: str | None = None,
     ) -> Answer:
-        """Notes something about the run, or about a trial of it, for whoever reads it later.
+        """Notes something about the run, or about a trial of it, for its later readers.
 
         Args:
             text: The note.

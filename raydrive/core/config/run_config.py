@@ -1,6 +1,6 @@
 """The frozen configuration of a run, complete and checked at birth.
 
-Whoever reads a file or takes arguments (the command line, the Python API, a resumed run) builds one of these and
+What reads a file or takes arguments (the command line, the Python API, a resumed run) builds one of these and
 nothing else; no later layer fills in a default again. ``to_json`` is what ``config.json`` of a run holds.
 """
 
@@ -36,9 +36,9 @@ older raydrive would take the one for the best point and the others for dicts.""
 FORMAT_WITH_RULES = 4
 """Version of the ``config.json`` of a run with ``rules``: an older raydrive would go on with it as if it had none."""
 LONGEST_BYTES = 131_071
-"""So long may an environment variable with its name be on Linux."""
+"""Most bytes of an environment variable with its name on Linux."""
 MOST_VARIABLES_BYTES = 1_500_000
-"""So much may a run's environment variables be together: Linux takes 2 MiB of variables and arguments."""
+"""Most bytes of a run's environment variables together: Linux takes 2 MiB of variables and arguments."""
 DAY_S = 86_400.0
 
 
@@ -57,9 +57,9 @@ class Limits:
     max_attempts: int = 1
     """Starts of a trial that fails by itself; losing a node never counts."""
     max_losses: int | None = None
-    """So often a trial may be lost with its actor or node and start again; None = no limit."""
+    """Losses of a trial, with its actor or node, after which it starts again; None = no limit."""
     first_failures: int = 3
-    """So many failed trials at the start, with none that succeeded, end the run; 0 = never."""
+    """Failed trials at the start, with none that succeeded, that end the run; 0 = never."""
     strict: int = 0
     """Number of reports of a trial, none with the primary metric, after which the next one that brings no new name ends
     the run, as does a trial that ends well without it; 1 or more. 0 = never. Counts until a trial has logged it."""

@@ -28,7 +28,7 @@ SHARES = ("", "mps")
 RAY_IN_TRIALS = ("join", "none")
 """What ``ray.init()`` does in a trial: it joins the run's cluster, or is refused; the default first."""
 MOST_PROCESSES = 10_000
-"""So many nodes may a trial have, and so many processes on each of them."""
+"""Most nodes of a trial, and most processes on each of them."""
 LOG_LIMIT = 256_000_000
 """Bytes that the log of an attempt may have, unless a run has another limit."""
 LEAST_LOG_LIMIT = 65_536

@@ -79,7 +79,7 @@ class SuccessiveHalvingPolicy:
     restart: bool = False
     """Whether a trial goes on from the beginning, where training saves no checkpoint; else such a run is refused."""
     max_paused: int | None = None
-    """So many paused trials at most, 1 or more: beyond that, those with the least prospect are over, and their
+    """Most paused trials, 1 or more: beyond that, those with the least prospect are over, and their
     checkpoints are deleted. None: no limit."""
     TYPE: ClassVar[str] = "successive_halving"
 

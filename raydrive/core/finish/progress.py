@@ -10,7 +10,7 @@ from raydrive.core.finish.budgets import HOUR_S, Amounts, Line
 from raydrive.core.finish.rules import NoImprovement
 
 GAINS = 5
-"""So many bounds in a row must be small: a model may be too sure of itself for a while."""
+"""Bounds in a row that must be small: a model may be too certain for a while."""
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ BY_RAY = "out of memory: Ray's memory monitor killed it"
 OF_GPU = "GPU out of memory: "
 """Marks in the words that tell why an attempt has ended."""
 LINES = 60
-"""So many last lines of a log are looked at."""
+"""Last lines of a log that are looked at."""
 _OF_GPU = re.compile(
     r"(CUDA|HIP|MPS backend) out of memory|CUDA error: out of memory|torch\.(cuda\.)?OutOfMemoryError"
     r"|RESOURCE_EXHAUSTED: Out of memory|OOM when allocating tensor"

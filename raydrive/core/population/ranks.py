@@ -25,7 +25,7 @@ class Standing(NamedTuple):
     compared: int
     """Members compared, itself included."""
     worst: int
-    """So many of them are the worst, and so many the best."""
+    """Number of the worst of them, and of the best."""
     better: tuple[int, ...]
     """Those of the best that are better than it is, best first."""
 

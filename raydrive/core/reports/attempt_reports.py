@@ -48,7 +48,7 @@ FAILED = "Failed"
 LONGEST_NOTE = 1_000
 """Characters of a notice that a trial sends."""
 NAMES_KNOWN = 10_000
-"""So many names of metrics are remembered as checked."""
+"""Names of metrics that are remembered as checked."""
 KEYS = ("m", "tags", "checkpoint", "state", "note")
 """A message without any of them says nothing."""
 _NOTHING: dict[str, Any] = {}

@@ -25,7 +25,7 @@ _CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4000}\x1b?|[ -/]*)?\Z
 MAX_REACH = 100
 """Rows that a cursor may go back over; what is further up stays as it is."""
 _LIVE_REACH = 10
-"""So many are expected of a program that has hidden the cursor, as those do that draw several lines anew."""
+"""Lines that are expected of a program that has hidden the cursor, as those do that draw several lines anew."""
 _QUIET = 20
 """After so many new lines in which the cursor never went up, a line is final when it ends, as before."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 from raydrive.core.records import QUEUED, Params
 
@@ -35,6 +36,23 @@ class TrialRecord:
     """Standard error of ``value``, where it is the mean of several trials; None = of one trial, or not known."""
     outside: bool = False
     """Whether its configuration is no point of the search space, which an edit of the run has changed since."""
+
+
+class TrialView(Sequence[TrialRecord], ABC):
+    """Trials by number as a sampler sees them, each made when it is asked for."""
+
+    @abstractmethod
+    def at(self, number: int) -> TrialRecord:
+        """Returns a trial."""
+
+    @overload
+    def __getitem__(self, index: int) -> TrialRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[TrialRecord]: ...
+    def __getitem__(self, index: int | slice) -> TrialRecord | list[TrialRecord]:
+        if isinstance(index, slice):
+            return [self.at(number) for number in range(*index.indices(len(self)))]
+        return self.at(index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ resumed run, a new driver and every reader have the same one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any
 
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.trial_spec import TrialSpec
@@ -17,7 +17,7 @@ from raydrive.core.json_values import json_of
 from raydrive.core.records import CANCELED
 from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
-from raydrive.core.search.trial_record import Continuation, Later, Suggestion, TrialRecord
+from raydrive.core.search.trial_record import Continuation, Later, Suggestion, TrialRecord, TrialView
 from raydrive.core.space.search_space import Space
 from raydrive.core.sweep.warm_start_data import EMPTY, WarmStartData, misfit, sampler_of
 
@@ -119,22 +119,15 @@ class EditedSpace:
         return replace(record, params={name: params[name] for name in params if name in self._names})
 
 
-class _Seen(Sequence[TrialRecord]):
+class _Seen(TrialView):
     """A history, each trial as it is seen; nothing is copied before it is asked for."""
 
-    def __init__(self, history: Sequence[TrialRecord], seen: Any) -> None:
+    def __init__(self, history: Sequence[TrialRecord], seen: Callable[[TrialRecord], TrialRecord]) -> None:
         self._history = history
         self._seen = seen
 
     def __len__(self) -> int:
         return len(self._history)
 
-    @overload
-    def __getitem__(self, index: int) -> TrialRecord: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[TrialRecord]: ...
-    def __getitem__(self, index: int | slice) -> TrialRecord | list[TrialRecord]:
-        if isinstance(index, slice):
-            return [self._seen(record) for record in self._history[index]]
-        found: TrialRecord = self._seen(self._history[index])
-        return found
+    def at(self, number: int) -> TrialRecord:
+        return self._seen(self._history[number])

@@ -6,7 +6,6 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import overload
 
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.finish.progress import Progress
@@ -33,11 +32,11 @@ from raydrive.core.records import (
     Pause,
     Stop,
 )
-from raydrive.core.search.trial_record import TrialRecord
+from raydrive.core.search.trial_record import TrialRecord, TrialView
 from raydrive.core.sweep.packed_params import pack_params, plain_params
 
 LOST_ON_KEPT = 20
-"""So many nodes that a trial was lost on are remembered."""
+"""Nodes that a trial was lost on which are remembered."""
 
 
 NOTES_KEPT = 20
@@ -256,7 +255,7 @@ class Counts:
         self.without_metric += by * (not has_metric)
 
 
-class History(Sequence[TrialRecord]):
+class History(TrialView):
     """What samplers see: trial n at index n, as it stands now.
 
     Args:
@@ -275,14 +274,9 @@ class History(Sequence[TrialRecord]):
     def __len__(self) -> int:
         return len(self._trials)
 
-    @overload
-    def __getitem__(self, index: int) -> TrialRecord: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[TrialRecord]: ...
-    def __getitem__(self, index: int | slice) -> TrialRecord | list[TrialRecord]:
-        if isinstance(index, slice):
-            return [self._seen(trial) for trial in self._trials[index]]
-        return self._seen(self._trials[index])
+    def at(self, number: int) -> TrialRecord:
+        """Returns a trial as it stands now."""
+        return self._seen(self._trials[number])
 
     def _seen(self, trial: Trial) -> TrialRecord:
         values_dropped = self._curves.values_dropped(trial.number)

@@ -169,7 +169,7 @@ def _stop(sweep: Sweep, request: Request, at: float) -> Planned:
         found = f"{number}, which is {'being stopped' if trial.open else trial.state}"
         problems.append(Problem("TRIAL", found, "a trial that is queued, running or paused"))
     if not why:
-        problems.append(Problem("--reason", "nothing", "why it stops: whoever reads the run later sees it"))
+        problems.append(Problem("--reason", "nothing", "why it stops: it is recorded, and shown with the trial"))
     if problems:
         raise ConfigError(problems)
     fact = StopAsked(at, int(number or 0), why, request.get("by", ""))

@@ -38,7 +38,7 @@ SETTLE_S = 5.0
 STOP_MARGIN_S = 5.0
 """How long an actor may take beyond the grace period before it is killed with its process tree."""
 STARTING_S = 20.0
-"""So long an actor may take to start; one that was asked for earlier waits for room."""
+"""Seconds that an actor may take to start; one that was asked for earlier waits for room."""
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it began"

@@ -17,10 +17,10 @@ from raydrive.runtime.fork_server import process_tree
 from raydrive.runtime.fork_server.job_order import JobOrder, ServedJob
 
 AFTER_S = 0.05
-"""So long a job has run when the next one's process is forked. A job that is shorter would only have it in its way: it
+"""Seconds that a job has run when the next one's process is forked. It would only be in the way of a shorter job: it
 costs as much processor time ahead as afterwards, and half a millisecond more."""
 _TAKE_S = 10.0
-"""So long it may need to take its job, on a machine that is out of breath."""
+"""Seconds that it may need to take its job, on an overloaded machine."""
 _TAKEN = b"\n"
 
 

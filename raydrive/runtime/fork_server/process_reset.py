@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 SETTLE_S = 0.1
-"""So long threads have to end that the function has asked to."""
+"""Seconds that threads have to end once the function has asked them to."""
 _HARMLESS = "tqdm."
 """A thread of this package looks after its progress bars as long as the process lives, and touches nothing else."""
 _ONE_TRIAL = {"raydrive_mlflow.ledger": "MLflow takes all that its process logs for one trial"}

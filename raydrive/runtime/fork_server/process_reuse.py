@@ -32,7 +32,7 @@ from raydrive.runtime.fork_server.process_reset import ProcessState
 TORCH = "; where they are workers of torch.compile, TORCHINDUCTOR_COMPILE_THREADS=1 has it compile without them"
 _MOST = 1_000
 END_S = 5.0
-"""So long a process that gets no further job may take over its end."""
+"""Seconds that a process without a further job may take to end."""
 
 
 class ReusedProcess:

@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection
 
 KILL_PATIENCE_S = 10.0
-"""So long SIGKILL is repeated; what is still there then hangs in the kernel (a dead GPU, a dead file server)."""
+"""Seconds for which SIGKILL is repeated; what is still there then hangs in the kernel (a dead GPU or file server)."""
 _RETRY_S = 0.01
 
 _PR_SET_PDEATHSIG = 1

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 UNLIMITED = 1_000_000
-"""So many bundles does a node hold that reserve nothing."""
+"""Bundles that reserve nothing which one node holds at most."""
 _TOLERANCE = 1e-9
 _WHOLE = ("GPU",)
 """Resources that consist of devices."""

@@ -52,7 +52,7 @@ _UNREACHABLE_S = 60.0
 """After so long without an answer of its machine, a node counts as one that cannot be reached."""
 _HANDSHAKE_S = 10.0
 _LAST_S = 5.0
-"""So long may MPI's own processes of another node take to end after ``mpirun`` has."""
+"""Seconds that MPI's own processes of another node may take to end after ``mpirun`` has."""
 _TAIL_BYTES = 65_536
 _MOST_WORDS = 400
 _LAUNCHERS = ("mpirun", "orterun", "prterun", "prte", "orted", "prted")
@@ -169,7 +169,7 @@ def _outlive_ranks(root: int) -> None:
     """
     while (launcher := _launcher(root)) and any(not _is_agent(pid) for pid in _children(launcher)):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(launcher, signal.SIGSTOP)  # again and again: who sends SIGTERM may send SIGCONT
+            os.kill(launcher, signal.SIGSTOP)  # again and again: what sends SIGTERM may send SIGCONT
         time.sleep(_LOOK_S)
     for pid in _below(root):
         with contextlib.suppress(ProcessLookupError):

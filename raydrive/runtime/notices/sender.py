@@ -21,7 +21,7 @@ from raydrive.core.views.notices import Notice
 COMMAND_S = 20.0
 """A command that takes longer is ended."""
 WEBHOOK_S = 5.0
-"""So long an attempt to reach a webhook may take."""
+"""Seconds that one try to reach a webhook may take."""
 PAUSES_S = (1.0, 2.0)
 """Between the attempts to reach a webhook: three in all."""
 

@@ -19,7 +19,7 @@ import time
 
 LOOK_S = 1.0
 START_S = 60.0
-"""So long an agent may take until it listens."""
+"""Seconds that an agent may take until it listens."""
 
 
 def absent_agent(session_dir: str, node_id: str, *names: str) -> None:

@@ -40,7 +40,7 @@ is set, both stay as they are."""
 _PORTS = ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME")
 """Where Ray has the names of the ports that its dashboard agent tells the raylet."""
 _NODE_S = 10.0
-"""So long we look often whether the node is there; then Ray looks, in its own time."""
+"""Seconds of frequent looks whether the node is there; then Ray looks, in its own time."""
 
 
 @dataclass(frozen=True, slots=True)

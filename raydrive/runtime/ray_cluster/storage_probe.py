@@ -15,7 +15,7 @@ from raydrive.storage.folder.base import redact
 from raydrive.storage.folder.open import open_folder
 
 PROBE_S = 60.0
-"""So long a node may take to prove it; a hung one is declared dead by Ray at about the same time."""
+"""Seconds that a node may take to prove it; Ray declares a hung one dead at about the same time."""
 _TOKEN = "token"
 
 

@@ -23,7 +23,7 @@ _OURS = ("RAY_AUTH_", "RAY_TLS_", "RAY_USE_TLS")
 """What the variables begin with by which a process proves to the cluster that it may join."""
 _TOKEN = "~/.ray/auth_token"
 _WAIT_S = 5
-"""So long Ray is asked to wait for a reservation at a time, in seconds."""
+"""Seconds for which Ray is asked at a time to wait for a reservation."""
 
 
 class ReservationGoneError(Exception):

@@ -17,7 +17,7 @@ from raydrive.runtime.trial_events import CheckpointEvent, NoteEvent, TrialEvent
 METRICS = "metrics"
 """``records.METRICS``: an actor does not import the records for a word."""
 MAX_UNSENT = 20_000
-"""So many unacknowledged events make ``log()`` wait: back-pressure, never loss."""
+"""Unacknowledged events with which ``log()`` waits: back-pressure, never loss."""
 
 
 class PartsReceiver(Protocol):

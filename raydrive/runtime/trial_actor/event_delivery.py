@@ -20,7 +20,7 @@ MAX_BATCH = 5_000
 AGAIN_S = 0.2
 """After so long a batch that was not acknowledged is sent again."""
 MOST_REFUSALS = 25
-"""So often in a row a driver may refuse a batch by an error of its own before the attempt fails."""
+"""Refusals of a batch in a row, by an error of the driver, before the attempt fails."""
 
 
 class Delivery:

@@ -26,7 +26,7 @@ ACCEPT_AGAIN_S = 1.0
 """After so long connections are accepted again where there were no descriptors left."""
 _READ_BYTES = 1 << 18
 _MAX_READS = 100
-"""So many pieces of a connection are read at once: one that never ends must not keep the others waiting."""
+"""Pieces of a connection that are read at once: one that never ends must not keep the others waiting."""
 
 Take = Callable[[Sequence[wire.Message]], Sequence[wire.Message] | None]
 

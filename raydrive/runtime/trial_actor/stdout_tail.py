@@ -27,7 +27,7 @@ CHUNK = 1 << 16
 LOOKED_AT = 1 << 18
 """Number of bytes at the beginning of a log in which the metric of a script that only prints is looked for."""
 END_S = 10.0
-"""So long at most is still searched once the trial has ended."""
+"""Seconds for which the log is searched at most once the trial has ended."""
 STOPPED_END_S = 1.0
 """The same for one that was stopped: its slot is wanted."""
 

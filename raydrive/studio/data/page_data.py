@@ -36,7 +36,7 @@ MOST_CURVE_POINTS = 250_000
 """Points of curves in one document; beyond that every curve is thinned, keeping its lowest and highest values."""
 MOST_RISES = 5000
 MOST_STEPS = 500
-"""So many of the latest things that users did are in a document."""
+"""Latest actions of users that are in a document."""
 MOST_CONFIGURATIONS = 100
 """Configurations in the table of those that are tried several times, the best first."""
 FEWEST_PER_CURVE = 16

@@ -20,10 +20,10 @@ from functools import cached_property
 
 import numpy as np
 from scipy.linalg import lapack
-from scipy.optimize import minimize
 
 from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.kernel import Layout, covariance, matern, squared_distances, with_slopes
+from raydrive.core.search.bayesian.map_estimate import map_estimate
 
 NOISE_FLOOR = 1e-6
 """Smallest noise variance of standardised values; keeps C well conditioned where points nearly coincide."""
@@ -203,30 +203,14 @@ def fit(data: Data, starts: list[Array], prior: Prior, iterations: int = 60) -> 
         prior: Added to the likelihood.
         iterations: Of L-BFGS-B (Byrd et al. 1995), at most, for each start.
     """
-    box = bounds(data.layout)
-    low, high = np.array(box).T
-
-    def loss(theta: Array) -> tuple[float, Array]:
-        belief, slope = prior.log_density(theta, data.layout)
-        try:
-            fitness, gradient = log_likelihood(theta, data)
-        except FloatingPointError:
-            return 1e25, np.zeros_like(theta)
-        return -fitness - belief, -gradient - slope
-
-    best, best_loss = np.clip(starts[0], low, high), math.inf
-    for first in starts:
-        found = minimize(
-            loss,
-            np.clip(first, low, high),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=box,
-            options={"maxiter": iterations, "ftol": 1e-6, "gtol": 1e-3},
-        )
-        if found.fun < best_loss:
-            best, best_loss = found.x, float(found.fun)
-    return best, best_loss
+    low, high = np.array(bounds(data.layout)).T
+    return map_estimate(
+        lambda theta: log_likelihood(theta, data),
+        lambda theta: prior.log_density(theta, data.layout),
+        starts,
+        (low, high),
+        iterations,
+    )
 
 
 @dataclass(frozen=True)

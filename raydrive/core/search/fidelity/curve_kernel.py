@@ -30,10 +30,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from scipy.optimize import minimize
 
 from raydrive.core.arrays import Array
 from raydrive.core.search.bayesian.kernel import Layout, matern, squared_distances
+from raydrive.core.search.bayesian.map_estimate import map_estimate
 
 Index = NDArray[np.intp]
 
@@ -212,21 +212,6 @@ def fit(data: CurvePoints, starts: Sequence[Array], iterations: int) -> Array:
     d = data.layout.dimensions
     low = np.concatenate([np.full(2 * d, -9.2), _LOW])
     high = np.concatenate([np.full(2 * d, 4.6 + math.log(6.0)), _HIGH])
-
-    def loss(theta: Array) -> tuple[float, Array]:
-        belief, slope = log_prior(theta, d)
-        try:
-            fitness, gradient = log_likelihood(theta, data)
-        except FloatingPointError:
-            return 1e25, np.zeros_like(theta)
-        return -fitness - belief, -gradient - slope
-
-    best, least = np.clip(starts[0], low, high), math.inf
-    for first in starts:
-        found = minimize(
-            loss, np.clip(first, low, high), jac=True, method="L-BFGS-B", bounds=list(zip(low, high, strict=True)),
-            options={"maxiter": iterations, "ftol": 1e-6, "gtol": 1e-3},
-        )  # fmt: skip
-        if found.fun < least:
-            best, least = found.x, float(found.fun)
-    return best
+    return map_estimate(
+        lambda theta: log_likelihood(theta, data), lambda theta: log_prior(theta, d), starts, (low, high), iterations
+    )[0]

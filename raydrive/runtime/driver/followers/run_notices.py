@@ -14,7 +14,7 @@ from raydrive.core.views.notices import NoticeMaker
 from raydrive.runtime.notices.sender import NoticeSender
 
 PATIENCE_S = 30.0
-"""So long a driver waits at its end for notices that are under way."""
+"""Seconds for which a driver waits at its end for notices that are under way."""
 
 
 class RunNotices:

@@ -29,7 +29,7 @@ from raydrive.storage.run_layout import RunLayout, log_order, rank_log
 from raydrive.storage.uploads import LogUploader
 
 TAIL_BYTES = 4096
-"""So much of a failed attempt's log is searched for its last words."""
+"""Bytes at the end of a failed attempt's log in which its last words are looked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,16 +35,16 @@ from raydrive.storage.folder.names import legible
 from raydrive.storage.run_layout import RunLayout
 
 LET_GO_S = 0.02
-"""A checkpoint that was announced is published so much later."""
+"""Seconds after which an announced checkpoint is published."""
 POLL_S = 0.5
 MOST_ANNOUNCED = 1_000
-"""So many checkpoints that were announced are waited for."""
+"""Most announced checkpoints that are waited for."""
 SAVED_KEPT = 5
 """Number of latest checkpoints whose files are remembered."""
 AGAIN_S = 10.0
-"""So long a checkpoint is tried at most after one was given up: training does not wait twice for the same."""
+"""Seconds for which a checkpoint is tried at most after one was given up: training does not wait twice for the same."""
 CONFIRM_S = 5.0
-"""So long the end of an attempt waits until its last checkpoint is recorded, so that the one before can go."""
+"""Seconds that an attempt's end waits for the record of its last checkpoint, so that the one before can go."""
 
 
 Upload = Callable[[int, float | None], Awaitable[Manifest]]

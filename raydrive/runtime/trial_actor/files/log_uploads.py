@@ -28,7 +28,7 @@ from raydrive.storage.uploads import Uploaded, is_reachable, local_files, reason
 LOG_PERIOD_S = 3.0
 """How often a growing log is brought to the storage."""
 ROUNDS = 3
-"""So often a file is tried that the storage refuses while it takes others."""
+"""Tries of a file that the storage refuses while it takes others."""
 REACHED_S = 1.0
 """A storage that took something so long ago is not asked whether it is there."""
 _NAMED = 5

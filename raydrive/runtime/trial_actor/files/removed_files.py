@@ -24,7 +24,7 @@ MOST_ATTEMPTS = 5
 _GAVE_UP = b"raydrive: cannot log to "
 """What ``wire.Client`` writes to stderr when it gives up."""
 _LOG_BYTES = 64 << 20
-"""So much of the log's end is searched for that."""
+"""Bytes at the log's end that are searched for that."""
 
 
 class RemovedError(Exception):

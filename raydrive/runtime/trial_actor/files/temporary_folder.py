@@ -21,7 +21,7 @@ _PARENT = "tmp"
 _LONGEST = 66
 """Characters of the path: multiprocessing makes sockets of 32 more below it."""
 _KEPT_S = 600.0
-"""So long the folder of an actor that is gone stays after its last change: its trial may be ending."""
+"""Seconds that the folder of an actor that is gone stays after its last change: its trial may be ending."""
 
 
 class TemporaryFolder:
