@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from journalled_sweep import StartedSweep
 
-from raydrive.core import records
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.run_rules import RunRules
 from raydrive.core.config.trial_spec import Metric, PrimaryMetricGoal, TrialSpec
@@ -19,29 +19,20 @@ from raydrive.core.records import (
     FAILED,
     PAUSED,
     Began,
-    Checkpointed,
     Close,
-    Decision,
-    Ended,
-    Fact,
     Finish,
     Launch,
     Lost,
     Params,
     Pause,
-    Reported,
-    Started,
     Stop,
     Suggested,
 )
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
-from raydrive.core.sweep.sweep import Sweep
 from raydrive.runtime.simulated import simulate
 from raydrive.testing.memory import Memory
-from raydrive.testing.sweep_invariants import check, check_journal, picture
-
-Decisions = tuple[Decision, ...]
+from raydrive.testing.sweep_invariants import check_journal
 
 
 def config_of(population: dict[str, Any], *, size: int = 4, places: int = 4, seed: int = 0) -> RunConfig:
@@ -56,45 +47,13 @@ def config_of(population: dict[str, Any], *, size: int = 4, places: int = 4, see
     )
 
 
-class Court:
-    """A sweep with short words for facts, which keeps its journal. Time goes on by 1 s with every fact."""
-
-    def __init__(self, config: RunConfig) -> None:
-        self.config, self.sweep, self.lines, self.now, self._seq = config, Sweep(config), [], 0.0, 0
-        self.tell(Started(self.at(), 1))
-
-    def tell(self, fact: Fact) -> Decisions:
-        assert self.sweep.accepts(fact), fact
-        decisions = self.sweep.handle(fact)
-        self.lines.append(records.dump(fact, decisions))
-        return decisions
-
-    def at(self) -> float:
-        self.now += 1.0
-        return self.now
-
-    def attempt(self, trial: int) -> int:
-        return self.sweep.trials[trial].attempt
+class Court(StartedSweep):
+    """One of a population."""
 
     def begin(self, trial: int) -> None:
         if trial == len(self.sweep.trials):
             self.tell(Suggested(self.at(), trial, {"lr": (trial + 1) / 10}, "random"))
-        self.tell(Began(self.at(), trial, self.attempt(trial), "node"))
-
-    def report(self, trial: int, *values: float) -> Decisions:
-        found: Decisions = ()
-        for value in values:
-            self._seq += 1
-            interval = self.sweep.curves.length(trial) + 1
-            found = self.tell(Reported(self.at(), trial, self.attempt(trial), self._seq, interval, value))
-        return found
-
-    def save(self, trial: int) -> Decisions:
-        interval = self.sweep.curves.length(trial)
-        return self.tell(Checkpointed(self.at(), trial, self.attempt(trial), interval, f"{interval}"))
-
-    def end(self, trial: int, code: int = -15) -> Decisions:
-        return self.tell(Ended(self.at(), trial, self.attempt(trial), code))
+        super().begin(trial)
 
     def trained(self, value_of: Callable[[int], float], intervals: int) -> None:
         """All members begin, log so many intervals and save, the best number last."""
@@ -119,8 +78,7 @@ def court() -> Iterator[Make]:
 
     yield make
     for each in courts:
-        check(each.sweep)
-        assert picture(check_journal(each.config, each.lines)) == picture(each.sweep)
+        each.verify()
 
 
 def test_one_of_the_worst_goes_on_from_one_of_the_best(court: Make) -> None:

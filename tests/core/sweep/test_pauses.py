@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from journalled_sweep import Decisions, StartedSweep
 
 from raydrive.core import records
 from raydrive.core.config.run_config import Limits, RunConfig
@@ -20,13 +21,9 @@ from raydrive.core.records import (
     COMPLETED,
     FAILED,
     PAUSED,
-    Began,
     Cancelled,
-    Checkpointed,
     Close,
-    Decision,
     Ended,
-    Fact,
     Finish,
     Launch,
     Lost,
@@ -45,9 +42,7 @@ from raydrive.core.views.summary import notices, row, summarize
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.runtime.simulated import SimulatedRunner
 from raydrive.testing.memory import Memory
-from raydrive.testing.sweep_invariants import check, check_journal, picture
-
-Decisions = tuple[Decision, ...]
+from raydrive.testing.sweep_invariants import check_journal
 
 
 @dataclass(frozen=True)
@@ -79,25 +74,8 @@ def config_of(policy: Policy | None = None, **limits: Any) -> RunConfig:
     )
 
 
-class Court:
-    """A sweep with short words for facts, which keeps its journal. Time goes on by 1 s with every fact."""
-
-    def __init__(self, config: RunConfig) -> None:
-        self.config, self.sweep, self.lines, self.now, self._seq = config, Sweep(config), [], 0.0, 0
-        self.tell(Started(self.at(), 1))
-
-    def tell(self, fact: Fact) -> Decisions:
-        assert self.sweep.accepts(fact), fact
-        decisions = self.sweep.handle(fact)
-        self.lines.append(records.dump(fact, decisions))
-        return decisions
-
-    def at(self) -> float:
-        self.now += 1.0
-        return self.now
-
-    def attempt(self, trial: int) -> int:
-        return self.sweep.trials[trial].attempt
+class Court(StartedSweep):
+    """One whose trials pause."""
 
     def suggest(self, until: int | None = None) -> int:
         trial = len(self.sweep.trials)
@@ -105,27 +83,10 @@ class Court:
         self.begin(trial)
         return trial
 
-    def begin(self, trial: int) -> None:
-        self.tell(Began(self.at(), trial, self.attempt(trial), "node"))
-
-    def report(self, trial: int, *values: float) -> Decisions:
-        found: Decisions = ()
-        for value in values:
-            self._seq += 1
-            interval = self.sweep.curves.length(trial) + 1
-            found = self.tell(Reported(self.at(), trial, self.attempt(trial), self._seq, interval, value))
-        return found
-
-    def save(self, trial: int, interval: int) -> Decisions:
-        return self.tell(Checkpointed(self.at(), trial, self.attempt(trial), interval, f"{interval}"))
-
-    def end(self, trial: int, code: int = -15) -> Decisions:
-        return self.tell(Ended(self.at(), trial, self.attempt(trial), code))
-
     def pause(self, trial: int, *values: float) -> Decisions:
         """Trains a trial until it is paused."""
         self.report(trial, *values)
-        self.save(trial, self.sweep.curves.length(trial))
+        self.save(trial)
         return self.end(trial)
 
 
@@ -142,8 +103,7 @@ def court() -> Iterator[Make]:
 
     yield make
     for each in courts:
-        check(each.sweep)
-        assert picture(check_journal(each.config, each.lines)) == picture(each.sweep)
+        each.verify()
 
 
 def test_a_pause_waits_for_a_checkpoint_of_its_interval(court: Make) -> None:

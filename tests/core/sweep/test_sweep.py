@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from journalled_sweep import Decisions, JournalledSweep
 
 from raydrive.core import records
 from raydrive.core.config.run_config import Limits, RunConfig
@@ -39,11 +40,7 @@ from raydrive.core.records import (
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.state import NOTES_KEPT, losses_text
-from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.summary import trial_notices
-from raydrive.testing.sweep_invariants import check, check_journal, picture
-
-Decisions = tuple[Decision, ...]
 
 
 def config_of(
@@ -60,25 +57,12 @@ def config_of(
     )
 
 
-class Court:
-    """A sweep with short words for facts, which keeps its journal. Time goes on by 1 s with every fact."""
+class Court(JournalledSweep):
+    """One whose driver, trials and times the test names."""
 
     def __init__(self, config: RunConfig) -> None:
-        self.config = config
-        self.sweep = Sweep(config)
-        self.lines: list[str] = []
-        self.now = 0.0
+        super().__init__(config)
         self._seq: dict[tuple[int, int], int] = {}
-
-    def tell(self, fact: Fact) -> Decisions:
-        assert self.sweep.accepts(fact), fact
-        decisions = self.sweep.handle(fact)
-        self.lines.append(records.dump(fact, decisions))
-        return decisions
-
-    def at(self, at: float | None = None) -> float:
-        self.now = self.now + 1.0 if at is None else at
-        return self.now
 
     def start(self, epoch: int = 1, at: float | None = None, **limits: Any) -> Decisions:
         return self.tell(Started(self.at(at), epoch, {}, limits))
@@ -144,8 +128,7 @@ def court() -> Iterator[Callable[..., Court]]:
 
     yield make
     for each in courts:
-        check(each.sweep)
-        assert picture(check_journal(each.config, each.lines)) == picture(each.sweep)
+        each.verify()
 
 
 Make = Callable[..., Court]
