@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 
+from raydrive.core import records
 from raydrive.core.config.lineage import Continued, Lineage, Parent
 from raydrive.core.config.run_config import Limits, RunConfig
 from raydrive.core.config.run_rules import RunRules
@@ -59,6 +61,7 @@ from raydrive.core.sweep.warm_start_data import load as load_heritage
 from raydrive.core.views.summary import row, summarize
 from raydrive.runtime.decision_loop import DecisionLoop
 from raydrive.testing.memory import Memory
+from raydrive.testing.sweep_invariants import check, picture
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,11 @@ class History:
             trial = place % len(self.sweep.trials) if place == 7 else trials[place % len(trials)]
             self._step_trial(kind, number, trial)
 
+    def take_over(self, first: History) -> None:
+        """Goes on in the place of another driver, whose journal has been replayed."""
+        self.now, self.seq = first.now, first.seq
+        self.runner.running = {trial.number: trial.attempt for trial in self.sweep.open_trials}
+
     def tell(self, fact: Fact) -> None:
         self.loop.take([fact])
 
@@ -325,3 +333,51 @@ def told(sweep: Sweep) -> dict[str, Any]:
         "metric_missing": sweep.metric_missing,
         "edge": [curves.incumbent(k) for k in range(1, 12)],
     }
+
+
+def tapes_of(kinds: int) -> st.SearchStrategy[list[int]]:
+    """Tapes for histories in which one of so many kinds of things happens at a time."""
+    choices = st.integers(0, kinds * 4 * 8 * 128 - 1)
+    # Short ones shrink; the long ones are where trials finish, budgets run out and drivers come and go.
+    return st.lists(choices, max_size=30) | st.lists(choices, min_size=40, max_size=120)
+
+
+H = TypeVar("H", bound=History)
+
+
+def played(history: H, tape: Sequence[int]) -> H:
+    for number in tape:
+        history.step(number)
+    return history
+
+
+def assert_replays_at_every_prefix(history: History, run: Given, tape: Sequence[int]) -> None:
+    replayed, read = Sweep(*run), 0
+    for number in tape:
+        history.step(number)
+        for line in history.memory.lines[read:]:
+            replayed.apply(*records.load(line))
+        read = len(history.memory.lines)
+        assert picture(replayed) == picture(history.sweep)
+        check(history.sweep)
+
+
+def folded_in_blocks(run: Given, entries: Sequence[Entry], cuts: Sequence[int]) -> Sweep:
+    """The sweep of a journal that is read in blocks, cut where it is said."""
+    bounds = sorted({0, len(entries), *(min(cut, len(entries)) for cut in cuts)})
+    found = Sweep(*run)
+    for begin, end in pairwise(bounds):
+        found.follow([block_of(entries[begin:end])])
+    return found
+
+
+def assert_goes_on_as_the_same_run(make: Callable[[], H], tape: Sequence[int], cut: int) -> None:
+    """A second driver replays what the first one wrote, and decides from there as the first would have."""
+    unbroken, first, second = played(make(), tape), played(make(), tape[:cut]), make()
+    for line in first.memory.lines:
+        second.sweep.apply(*records.load(line))
+    second.take_over(first)
+    for number in tape[cut:]:
+        second.step(number)
+    assert [*first.memory.lines, *second.memory.lines] == unbroken.memory.lines
+    assert picture(second.sweep) == picture(unbroken.sweep)

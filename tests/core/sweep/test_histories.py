@@ -6,11 +6,21 @@ hypothesis makes and shrinks. It also offers what must be dropped: duplicates, g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from histories import Given, History, block_of, runs, told
+from histories import (
+    Given,
+    History,
+    assert_goes_on_as_the_same_run,
+    assert_replays_at_every_prefix,
+    block_of,
+    folded_in_blocks,
+    played,
+    runs,
+    tapes_of,
+    told,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +35,7 @@ from raydrive.core.records import (
 )
 from raydrive.core.sweep.packed_params import PackedParams
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.testing.sweep_invariants import check, check_journal, picture
+from raydrive.testing.sweep_invariants import check_journal, picture
 
 
 def _is_entry(line: bytes) -> bool:
@@ -36,38 +46,19 @@ def _is_entry(line: bytes) -> bool:
     return True
 
 
-_choices = st.integers(0, 32 * 4 * 8 * 128 - 1)
-# Short ones shrink; the long ones are where trials finish, budgets run out and drivers come and go.
-tapes = st.lists(_choices, max_size=30) | st.lists(_choices, min_size=40, max_size=120)
-
-
-def played(run: Given, tape: Sequence[int]) -> History:
-    history = History(run)
-    for number in tape:
-        history.step(number)
-    return history
+tapes = tapes_of(32)
 
 
 @given(runs(), tapes)
 def test_the_journal_replays_to_the_live_state_at_every_prefix(run: Given, tape: list[int]) -> None:
-    history, replayed, read = History(run), Sweep(*run), 0
-    for number in tape:
-        history.step(number)
-        for line in history.memory.lines[read:]:
-            replayed.apply(*records.load(line))
-        read = len(history.memory.lines)
-        assert picture(replayed) == picture(history.sweep)
-        check(history.sweep)
+    assert_replays_at_every_prefix(History(run), run, tape)
 
 
 @given(runs(), tapes, st.lists(st.integers(0, 130), max_size=3))
 def test_folding_many_entries_at_once_is_folding_each(run: Given, tape: list[int], cuts: list[int]) -> None:
-    entries = [records.load(line) for line in played(run, tape).memory.lines]
+    entries = [records.load(line) for line in played(History(run), tape).memory.lines]
     one_by_one = Sweep.replay(run[0], entries, run[1])
-    bounds = sorted({0, len(entries), *(min(cut, len(entries)) for cut in cuts)})
-    at_once = Sweep(*run)
-    for start, end in pairwise(bounds):
-        at_once.follow([block_of(entries[start:end])])
+    at_once = folded_in_blocks(run, entries, cuts)
     assert picture(at_once) == picture(one_by_one)
     for k in range(1, 12):  # and what a policy asks
         assert at_once.curves.incumbent(k) == one_by_one.curves.incumbent(k)
@@ -82,14 +73,14 @@ def test_folding_many_entries_at_once_is_folding_each(run: Given, tape: list[int
 
 @given(runs(), tapes)
 def test_every_entry_is_legal_and_judged_again_the_same(run: Given, tape: list[int]) -> None:
-    history = played(run, tape)
+    history = played(History(run), tape)
     sweep = check_journal(run[0], history.memory.lines, run[1])
     assert picture(sweep) == picture(history.sweep)
 
 
 @given(runs(), tapes, st.integers(0))
 def test_a_journal_cut_anywhere_replays_to_a_legal_prefix(run: Given, tape: list[int], cut: int) -> None:
-    data = "".join(played(run, tape).memory.lines).encode()
+    data = "".join(played(History(run), tape).memory.lines).encode()
     *whole, torn = data[: cut % (len(data) + 1)].split(b"\n")
     check_journal(run[0], whole, run[1])
     if torn.endswith(b"]") and _is_entry(torn):  # whole but for its newline
@@ -98,7 +89,7 @@ def test_a_journal_cut_anywhere_replays_to_a_legal_prefix(run: Given, tape: list
 
 @given(runs(), tapes)
 def test_no_part_of_a_line_reads_as_an_entry(run: Given, tape: list[int]) -> None:
-    for line in played(run, tape[:20]).memory.lines:
+    for line in played(History(run), tape[:20]).memory.lines:
         for end in range(len(line) - 1):
             with pytest.raises(JournalError):
                 records.load(line[:end])
@@ -106,23 +97,13 @@ def test_no_part_of_a_line_reads_as_an_entry(run: Given, tape: list[int]) -> Non
 
 @given(runs(), tapes, st.integers(0, 120))
 def test_a_driver_that_takes_over_anywhere_goes_on_as_the_same_run(run: Given, tape: list[int], cut: int) -> None:
-    """A second driver replays what the first one wrote, and decides from there as the first would have."""
-    unbroken, first = played(run, tape), played(run, tape[:cut])
-    second = History(run)
-    for line in first.memory.lines:
-        second.sweep.apply(*records.load(line))
-    second.now, second.seq = first.now, first.seq
-    second.runner.running = {trial.number: trial.attempt for trial in second.sweep.open_trials}
-    for number in tape[cut:]:
-        second.step(number)
-    assert [*first.memory.lines, *second.memory.lines] == unbroken.memory.lines
-    assert picture(second.sweep) == picture(unbroken.sweep)
+    assert_goes_on_as_the_same_run(lambda: History(run), tape, cut)
 
 
 @given(runs(), tapes)
 def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
     """Whatever happened before: let every attempt end well from now on, and the run is over."""
-    history = played(run, tape)
+    history = played(History(run), tape)
     if not history.sweep.epoch:
         history.tell(Started(history.now, 1))
     rounds = 0
@@ -177,7 +158,7 @@ def test_a_lean_judge_decides_and_tells_what_a_whole_one_does(run: Given, tape: 
 
 @given(runs(), tapes, st.lists(st.integers(0, 130), max_size=3))
 def test_a_lean_judge_takes_up_a_run_by_blocks(run: Given, tape: list[int], cuts: list[int]) -> None:
-    entries = [records.load(line) for line in played(run, tape).memory.lines]
+    entries = [records.load(line) for line in played(History(run), tape).memory.lines]
     whole = Sweep.replay(run[0], entries, run[1])
     bounds = sorted({0, len(entries), *(min(cut, len(entries)) for cut in cuts)})
     lean = Sweep(*run, lean=True)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from histories import POLICIES, Given, History, Nobody, block_of, runs, told
+from histories import (
+    POLICIES,
+    Given,
+    History,
+    Nobody,
+    assert_goes_on_as_the_same_run,
+    assert_replays_at_every_prefix,
+    folded_in_blocks,
+    played,
+    runs,
+    tapes_of,
+    told,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +34,7 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.warm_start_data import EMPTY
 from raydrive.core.user_classes import is_own
 from raydrive.core.user_facts import Added, Annotated, Edited, Retried, RunPaused, RunUnpaused, StopAsked
-from raydrive.testing.sweep_invariants import check, check_journal, picture
+from raydrive.testing.sweep_invariants import check_journal, picture
 
 SAMPLINGS = (
     GridParameterSampling({"a": choice(1, 2, 3, 4)}),
@@ -63,6 +74,10 @@ class SteeredHistory(History):
         super().__init__(given)
         self.runner = self.loop.runner = Tireless()
 
+    def take_over(self, first: History) -> None:
+        super().take_over(first)
+        self.loop.sampler = self.loop.made_sampler()
+
     def step(self, number: int) -> None:
         """Lets one thing happen, chosen by a number."""
         number, kind = divmod(number, 32 + STEERING)
@@ -99,62 +114,34 @@ class SteeredHistory(History):
         return {"limits": {"max_attempts": 1 + number % 3}, "trial": {"grace_s": float(number % 9)}}
 
 
-_choices = st.integers(0, (32 + STEERING) * 4 * 8 * 128 - 1)
-tapes = st.lists(_choices, max_size=30) | st.lists(_choices, min_size=40, max_size=120)
-
-
-def played(run: Given, tape: list[int]) -> SteeredHistory:
-    history = SteeredHistory(run)
-    for number in tape:
-        history.step(number)
-    return history
+tapes = tapes_of(32 + STEERING)
 
 
 @given(runs(), tapes)
 def test_the_journal_replays_to_the_live_state_at_every_prefix(run: Given, tape: list[int]) -> None:
-    history, replayed, read = SteeredHistory(run), Sweep(*run), 0
-    for number in tape:
-        history.step(number)
-        for line in history.memory.lines[read:]:
-            replayed.apply(*records.load(line))
-        read = len(history.memory.lines)
-        assert picture(replayed) == picture(history.sweep)
-        check(history.sweep)
+    assert_replays_at_every_prefix(SteeredHistory(run), run, tape)
 
 
 @given(runs(), tapes)
 def test_every_entry_is_legal_and_judged_again_the_same(run: Given, tape: list[int]) -> None:
-    history = played(run, tape)
+    history = played(SteeredHistory(run), tape)
     assert picture(check_journal(run[0], history.memory.lines, run[1])) == picture(history.sweep)
 
 
 @given(runs(), tapes, st.lists(st.integers(0, 130), max_size=3))
 def test_folding_many_entries_at_once_is_folding_each(run: Given, tape: list[int], cuts: list[int]) -> None:
-    entries = [records.load(line) for line in played(run, tape).memory.lines]
-    at_once = Sweep(*run)
-    for start, end in pairwise(sorted({0, len(entries), *(min(cut, len(entries)) for cut in cuts)})):
-        at_once.follow([block_of(entries[start:end])])
-    assert picture(at_once) == picture(Sweep.replay(run[0], entries, run[1]))
+    entries = [records.load(line) for line in played(SteeredHistory(run), tape).memory.lines]
+    assert picture(folded_in_blocks(run, entries, cuts)) == picture(Sweep.replay(run[0], entries, run[1]))
 
 
 @given(runs(), tapes, st.integers(0, 120))
 def test_a_driver_that_takes_over_anywhere_goes_on_as_the_same_run(run: Given, tape: list[int], cut: int) -> None:
-    unbroken, first = played(run, tape), played(run, tape[:cut])
-    second = SteeredHistory(run)
-    for line in first.memory.lines:
-        second.sweep.apply(*records.load(line))
-    second.loop.sampler = second.loop.made_sampler()
-    second.now, second.seq = first.now, first.seq
-    second.runner.running = {trial.number: trial.attempt for trial in second.sweep.open_trials}
-    for number in tape[cut:]:
-        second.step(number)
-    assert [*first.memory.lines, *second.memory.lines] == unbroken.memory.lines
-    assert picture(second.sweep) == picture(unbroken.sweep)
+    assert_goes_on_as_the_same_run(lambda: SteeredHistory(run), tape, cut)
 
 
 @given(runs(), tapes)
 def test_a_run_whose_trials_all_end_ends(run: Given, tape: list[int]) -> None:
-    history = played(run, tape)
+    history = played(SteeredHistory(run), tape)
     history.tell(RunUnpaused(history.now))
     if not history.sweep.epoch:
         history.tell(Started(history.now, 1))
