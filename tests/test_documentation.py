@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from doc_pages import FILE, ROOT, Block, blocks
@@ -202,3 +203,12 @@ def test_links_are_rewritten_for_the_site() -> None:
     assert "](../files/examples/digits/train.py.md)" in found
     assert "](https://x.org)" in found
     assert linked == {ROOT / "examples" / "digits" / "train.py"}
+
+
+def test_front_of_several_objectives() -> None:
+    (code,) = (one.body for one in blocks(DOCS / "how-to" / "several-objectives.md") if "# front.py" in one.body)
+    names: dict[str, Any] = {"__name__": "front"}
+    exec(code, names)
+    points = {0: (0.90, 5.0), 1: (0.80, 6.0), 2: (0.95, 9.0), 3: (0.90, 5.0), 4: (0.90, 5.5)}
+    assert names["front"](points) == [0, 2, 3]
+    assert [names["last"](value) for value in (0.5, [0.1, 0.2])] == [0.5, 0.2]

@@ -52,7 +52,8 @@ def prepare(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copytree(DOCS / "images", folder / "images")
-    shutil.copy(Path(__file__).with_name("conf.py"), folder)
+    for name in ("conf.py", "scorer.js"):
+        shutil.copy(Path(__file__).with_name(name), folder)
     linked: set[Path] = set()
     for page in pages():
         text = MARK.sub(lambda mark: GENERATED[mark[1]](), _pictures(page.read_text(), page))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from pathlib import Path
 
 # The package of this tree, for its docstrings: the environment need not have it installed.
 project = "raydrive"
@@ -38,6 +39,7 @@ autodoc_mock_imports = [
 ]
 
 html_theme = "furo"
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_title = f"raydrive {release}"
 html_show_sourcelink = False
 html_copy_source = False

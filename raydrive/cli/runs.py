@@ -75,7 +75,7 @@ def print_best(run: HyperDriveRun, output: Format) -> None:
         "interval": found.interval
         if child.number == found.trial
         else run.sweep.curves.objective_interval(child.number),
-        "artifacts": f"{child.uri}/outputs",
+        "artifacts": run.reader.layout.outputs(child.number).uri,
         "command": line,
         "notice": "; ".join(filter(None, [best_interval_text(run.reader), *child.notes])),
         PARAMS: dict(child.params),

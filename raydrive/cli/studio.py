@@ -6,6 +6,8 @@ import atexit
 import json
 import os
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -202,7 +204,17 @@ def _with_code(history: RunHistory, given: Policy | None, run_code: bool) -> tup
 
     own = history.config.policy
     if not run_code:
-        return UserClasses({}, None).policy(given.raw) if isinstance(given, RecordedPolicy) else given, own
+        if not isinstance(given, RecordedPolicy):
+            return given, own
+        sys.path.append(
+            str(Path.cwd())
+        )  # the class that the user names may stand beside; what is installed comes first
+        try:
+            return UserClasses({}, None).policy(given.raw), own
+        except ConfigError as error:
+            hint = "A module in this folder is found, too; one that came with the run is with --run-code."
+            problems = [one if one.fix else replace(one, fix=hint) for one in error.problems]
+            raise ConfigError(problems) from error
     folder = tempfile.mkdtemp(prefix="raydrive-classes-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # the classes may import more of the code later
     classes = run_classes(history.config, history.layout, Path(folder))

@@ -71,7 +71,7 @@ def _line_of(problem: Problem, root: Node) -> str:
     node = root.get(problem.where)
     value = node.plain() if node is not None else None
     scalar = isinstance(value, bool | int | float | str) and len(str(value)) <= _LONGEST_VALUE
-    if near and (problem.found == "an unknown key" or problem.allowed.startswith("no such key")):
+    if near and (problem.found == "an unknown key" or problem.allowed.startswith(_OF_A_KEY)):
         return f"{near[1]}: {_written(value)}" if scalar else f"{near[1]}:"
     if near:
         return f"{key}: {near[1]}" if scalar and problem.found == show(value) else ""
@@ -90,6 +90,7 @@ def _written(value: object) -> str:
 
 
 _LONGEST_VALUE = 100
+_OF_A_KEY = ("no such key", "a parameter of the search space: ")
 """Characters of a value that is repeated in a line to paste."""
 _NEEDED = {
     "trial": "a mapping with the command to run",

@@ -93,3 +93,16 @@ def test_a_cluster_that_does_not_answer_is_told(capfd: pytest.CaptureFixture[str
     assert "Note: what a trial reserves was not compared with the cluster: no Ray cluster answers" in err
     assert run(["validate", "sweep.yml", "--address", "http://127.0.0.1:9", "--storage", "/shared", *gpus]) == 0
     assert "only submit asks a dashboard" in capfd.readouterr().err
+
+
+def test_misspelt_parameter_of_a_point_is_written_with_its_value(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "sweep.yml").write_text(f"{SWEEP}raydrive:\n  points: [{{l_r: 0.25}}]\n")
+    assert run(["validate", "sweep.yml"]) == 2
+    assert "Did you mean 'lr'? Write: lr: 0.25" in capfd.readouterr().err
+
+
+def test_trial_that_reserves_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", "sweep.yml", "--set", "raydrive.resources.cpus=0"]) == 0
+    assert "Each trial reserves nothing." in capfd.readouterr().err

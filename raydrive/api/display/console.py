@@ -244,7 +244,7 @@ def last_words(run: RunReader, with_headline: bool = True) -> list[str]:
     lines += ["", f"Best trial: {best.trial} ({run.child_id(best.trial)})"]
     lines.append(f"  {one_line(run.config.metric.label)} = {number(best.value)} at interval {best.interval}")
     lines += [f"  {name.lstrip('-')} = {value_text(value)}" for name, value in params.items()]
-    lines.append(f"  artifacts: {run.layout.trial(best.trial).uri}/outputs")
+    lines.append(f"  artifacts: {run.layout.outputs(best.trial).uri}")
     if later := best_interval_text(run):
         lines.append(f"Note: {sentence(later)}")
     lines += _better_before(run, best.value)

@@ -160,7 +160,7 @@ def reserved_nodes(resources: Resources) -> str:
     parts += [_amount(resources.cpus, "CPU")] if resources.cpus else []
     parts += [f"{resources.memory / 2**30:.3g} GiB of memory"] if resources.memory else []
     parts += [f"{amount:g} {name}" for name, amount in resources.custom.items() if amount]
-    what = ", ".join([*parts[:-2], " and ".join(parts[-2:])]) if parts else "nothing reserved"
+    what = ", ".join([*parts[:-2], " and ".join(parts[-2:])]) if parts else "nothing"
     what += f" ({resources.accelerator_type})" if resources.accelerator_type else ""
     return what if resources.nodes == 1 else f"{resources.nodes} nodes with {what} each"
 

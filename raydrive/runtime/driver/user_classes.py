@@ -55,5 +55,8 @@ def why_it_failed(what: str, error: Exception) -> str:
         error: What was raised.
     """
     if isinstance(error, UserCodeError):
-        return f"{error}. The trials were stopped, and nothing recorded is lost: see docs/extending.md."
+        return (
+            f"{error}. The trials were stopped, and nothing recorded is lost. Mend the class and go on: "
+            "raydrive resume RUN, with --classes FOLDER (of the mended module) where it came with the run."
+        )
     return f"{what}: {type(error).__name__}: {error}"

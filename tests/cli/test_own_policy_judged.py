@@ -1,0 +1,42 @@
+"""``whatif`` with a policy of the user's own, on a run that knows nothing of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from doc_pages import FILE, ROOT, blocks
+from recorded import config, record
+
+RUN = "digits-20261119-120000-0060"
+FLOOR = '{"type": "mypolicy:Floor", "limit": 0.9}'
+
+
+def whatif(folder: Path, storage: Path) -> subprocess.CompletedProcess[str]:
+    """The command as an installed program runs it: the current folder is no place of modules by itself."""
+    program = storage.parent / "raydrive"
+    program.write_text("from raydrive.cli import main\nmain()\n")
+    return subprocess.run(
+        [sys.executable, str(program), "whatif", RUN, "--policy", FLOOR],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "RAYDRIVE_STORAGE": str(storage), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_class_beside_the_user_is_found(tmp_path: Path) -> None:
+    storage, beside, elsewhere = tmp_path / "runs", tmp_path / "beside", tmp_path / "elsewhere"
+    record(storage, config(12), run_id=RUN)
+    for folder in (beside, elsewhere):
+        folder.mkdir()
+    (code,) = (one.body for one in blocks(ROOT / "docs" / "how-to" / "extend.md") if "# mypolicy.py" in one.body)
+    assert FILE.match(code)
+    (beside / "mypolicy.py").write_text(code)
+    found = whatif(beside, storage)
+    assert found.returncode == 0, found.stderr
+    assert "floor: best" in found.stdout
+    missing = whatif(elsewhere, storage)
+    assert missing.returncode == 2
+    assert "A module in this folder is found, too; one that came with the run is with --run-code." in missing.stderr
