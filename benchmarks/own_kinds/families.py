@@ -31,7 +31,15 @@ _ERRORS = (0.031, 0.036, 0.05, 0.09, 0.2, 0.5, 0.9)
 
 def real(name: str, low: float, high: float, log: bool = False) -> Dim:
     """Returns a dimension of real numbers."""
-    return {"name": name, "type": "float", "low": float(low), "high": float(high), "log": log, "q": None, "choices": None}
+    return {
+        "name": name,
+        "type": "float",
+        "low": float(low),
+        "high": float(high),
+        "log": log,
+        "q": None,
+        "choices": None,
+    }
 
 
 def whole(name: str, low: int, high: int, log: bool = False) -> Dim:
@@ -98,7 +106,7 @@ class Task:
         return float(self.function({name: np.array([value]) for name, value in params.items()})[0])
 
     def measure(self) -> tuple[float, float]:
-        """Returns the best of 100,000 random configurations, climbed on from the best 32, and random search's median."""
+        """Returns the best of 100,000 random configurations, the best 32 climbed on, and random search's median."""
         rng, d = np.random.default_rng(zlib.crc32(self.name.encode())), len(self.space)
 
         def values(u: Array) -> Array:
@@ -296,7 +304,8 @@ def grid(seed: int) -> Task:
     rng = np.random.default_rng([7, seed])
     space = [
         option("first", ["relu", "tanh"]), option("second", ["relu", "tanh"]), whole("batch", 3, 6),
-        whole("drop", 0, 2), whole("lr", 0, 5), option("schedule", ["cosine", "const"]), whole("u1", 4, 9), whole("u2", 4, 9),
+        whole("drop", 0, 2), whole("lr", 0, 5), option("schedule", ["cosine", "const"]),
+        whole("u1", 4, 9), whole("u2", 4, 9),
     ]  # fmt: skip
     f, effect, rough = network(5, rng), 0.5 * rng.standard_normal((3, 2)), int(rng.integers(1 << 30))
 
@@ -339,7 +348,13 @@ def tree(seed: int) -> Task:
         size = np.minimum(2.0 ** np.minimum(np.asarray(c["depth"], float), 12), 3000 / leaf)
         k = np.log2(1 + np.minimum(size, 1 / np.asarray(c["cp"], float)))
         impute = costs[[space[4]["choices"].index(x) for x in c["impute"]]]
-        return 0.2 + 0.02 * np.abs(k - best) ** power + impute + 0.01 * (leaf / 60) ** 2 + 0.003 * np.sin(1.3 * leaf + 5 * k)
+        return (
+            0.2
+            + 0.02 * np.abs(k - best) ** power
+            + impute
+            + 0.01 * (leaf / 60) ** 2
+            + 0.003 * np.sin(1.3 * leaf + 5 * k)
+        )
 
     return Task(f"tree_{seed}", space, value)
 
