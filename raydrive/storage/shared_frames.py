@@ -21,8 +21,9 @@ _AS_INTEGERS = {"b": "u1", "m": "i8", "M": "i8"}
 """Kinds of numpy's that Arrow would pack or check, and the integers that their memory holds."""
 _SMALL = 1000
 """An index of fewer rows is pickled."""
-NUMBERS, CODES, OWN, TEXT = "numbers", "codes", "own", "text"
-"""How a column is kept: as an array of numpy, as the codes of categories, by its dtype's own conversion, as text."""
+NUMBERS, MASKED, CODES, OWN, TEXT = "numbers", "masked", "codes", "own", "text"
+"""How a column is kept: as an array of numpy, as such an array and one that tells what is missing, as the codes of
+categories, by its dtype's own conversion, as text."""
 
 
 class NotTakenError(ValueError):
@@ -35,6 +36,11 @@ class _Column:
 
     how: str
     dtype: Any
+
+    @property
+    def width(self) -> int:
+        """How many arrays it is."""
+        return 2 if self.how == MASKED else 1
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def write_frame(value: Any, path: Path) -> None:
         attrs=dict(value.attrs),
         unique_labels=not value.flags.allows_duplicate_labels,
     )
-    arrays = [array for _, array in kept] + own
+    arrays = [array for _, found in kept for array in found] + own
     schema = pa.schema([(str(place), array.type) for place, array in enumerate(arrays)], {_KEY: _dumped(layout)})
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         if arrays:
@@ -121,11 +127,13 @@ def read_frame(path: str) -> Any:
     reader = pa.ipc.open_file(pa.BufferReader(whole))
     layout: _Layout = pickle.loads(reader.schema.metadata[_KEY])
     arrays = reader.get_batch(0).columns if reader.num_record_batches else []
-    index = _index(layout.index, arrays[len(layout.columns) :])
+    ends = list(itertools.accumulate((column.width for column in layout.columns), initial=0))
+    parts = [arrays[start:end] for start, end in itertools.pairwise(ends)]
+    index = _index(layout.index, arrays[ends[-1] :])
     if layout.kind == "Series":
-        found = pd.Series(_values(layout.columns[0], arrays[0]), index=index, name=layout.labels, copy=False)
+        found = pd.Series(_values(layout.columns[0], parts[0]), index=index, name=layout.labels, copy=False)
     else:
-        found = _frame(layout, arrays, index, whole)
+        found = _frame(layout, parts, index, whole)
     found.attrs = layout.attrs
     return found.set_flags(allows_duplicate_labels=False) if layout.unique_labels else found
 
@@ -136,25 +144,43 @@ def _dumped(layout: _Layout) -> bytes:
     return bytes(cloudpickle.dumps(layout))
 
 
-def _kept(of: Any, name: Any) -> tuple[_Column, Any]:
-    """How a series or an index of pandas is kept, and the array of Arrow."""
+def _kept(of: Any, name: Any) -> tuple[_Column, list[Any]]:
+    """How a series or an index of pandas is kept, and the arrays of Arrow."""
     import numpy as np  # lazy: numpy, 0.1 s
     import pyarrow as pa  # lazy: pyarrow, 0.2 s
 
     dtype, values = of.dtype, of.array
     try:
         if type(dtype).__name__ == "CategoricalDtype":
-            return _Column(CODES, dtype), pa.array(np.ascontiguousarray(values.codes))
+            return _Column(CODES, dtype), [_numbers(values.codes)]
+        if _is_masked(values):
+            missing = values.isna()
+            numbers = values.to_numpy(dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
+            return _Column(MASKED, dtype), [_numbers(numbers), _numbers(missing)]
         if not isinstance(dtype, np.dtype):
             if not hasattr(dtype, "__from_arrow__"):
                 raise NotTakenError(f"column {name!r} has the type {dtype}")
-            return _Column(OWN, dtype), _one_chunk(pa.array(values))
+            return _Column(OWN, dtype), [_one_chunk(pa.array(values))]
         if dtype.kind == "O":
-            return _Column(TEXT, dtype), _text(values, name)
-        plain = np.ascontiguousarray(values.to_numpy() if dtype.kind not in "mM" else np.asarray(values, dtype))
-        return _Column(NUMBERS, dtype), pa.array(plain.view(_AS_INTEGERS.get(dtype.kind, dtype)), from_pandas=False)
+            return _Column(TEXT, dtype), [_text(values, name)]
+        return _Column(NUMBERS, dtype), [_numbers(np.asarray(values, dtype))]
     except (pa.ArrowException, TypeError, NotImplementedError, UnicodeError) as error:
         raise NotTakenError(f"column {name!r} of the type {dtype} ({error})") from error
+
+
+def _is_masked(values: Any) -> bool:
+    """Whether an array of pandas has numbers, and apart from them what is missing."""
+    import pandas as pd  # lazy: optional dependency
+
+    return isinstance(values, pd.arrays.IntegerArray | pd.arrays.FloatingArray | pd.arrays.BooleanArray)
+
+
+def _numbers(values: Any) -> Any:
+    import numpy as np  # lazy: numpy, 0.1 s
+    import pyarrow as pa  # lazy: pyarrow, 0.2 s
+
+    plain = np.ascontiguousarray(values)
+    return pa.array(plain.view(_AS_INTEGERS.get(plain.dtype.kind, plain.dtype)), from_pandas=False)
 
 
 def _one_chunk(array: Any) -> Any:
@@ -181,9 +207,9 @@ def _kept_index(index: Any) -> tuple[Any, list[Any]]:
         return index, []
     if type(index).__name__ == "MultiIndex":
         return _Levels(list(index.levels), list(index.names)), [pa.array(np.ascontiguousarray(c)) for c in index.codes]
-    column, array = _kept(index, "of the index")
+    column, arrays = _kept(index, "of the index")
     frequency = index.freq if type(index).__name__ in ("DatetimeIndex", "TimedeltaIndex") else None
-    return _OneArray(column, index.name, frequency), [array]
+    return _OneArray(column, index.name, frequency), arrays
 
 
 def _index(kept: Any, arrays: Sequence[Any]) -> Any:
@@ -194,35 +220,38 @@ def _index(kept: Any, arrays: Sequence[Any]) -> Any:
         return pd.MultiIndex(kept.levels, codes, names=kept.names, verify_integrity=False)
     if not isinstance(kept, _OneArray):
         return kept
-    found = pd.Index(_values(kept.column, arrays[0]), dtype=kept.column.dtype, name=kept.name, copy=False)
+    found = pd.Index(_values(kept.column, arrays), dtype=kept.column.dtype, name=kept.name, copy=False)
     if kept.frequency is not None:
         found.freq = kept.frequency
     return found
 
 
-def _values(column: _Column, array: Any) -> Any:
+def _values(column: _Column, arrays: Sequence[Any]) -> Any:
     """The values of a column, as pandas takes them without a copy."""
     import pandas as pd  # lazy: optional dependency
 
     if column.how == OWN:
-        return column.dtype.__from_arrow__(array)
+        return column.dtype.__from_arrow__(arrays[0])
     if column.how == TEXT:
         # An index, so that the frame does not guess another type.
-        return pd.Index(array.to_numpy(zero_copy_only=False), dtype=column.dtype, copy=False)
-    numbers = array.to_numpy(zero_copy_only=True)
+        return pd.Index(arrays[0].to_numpy(zero_copy_only=False), dtype=column.dtype, copy=False)
+    numbers = arrays[0].to_numpy(zero_copy_only=True)
     if column.how == CODES:
         return pd.Categorical.from_codes(numbers, dtype=column.dtype, validate=False)
+    if column.how == MASKED:
+        missing = arrays[1].to_numpy(zero_copy_only=True).view(bool)
+        make = column.dtype.construct_array_type()
+        return make(numbers.view(column.dtype.numpy_dtype), missing, copy=False)
     return numbers.view(column.dtype)
 
 
-def _frame(layout: _Layout, arrays: Sequence[Any], index: Any, whole: Any) -> Any:
+def _frame(layout: _Layout, parts: Sequence[Sequence[Any]], index: Any, whole: Any) -> Any:
     import pandas as pd  # lazy: optional dependency
 
-    arrays = arrays[: len(layout.columns)]
-    block = _block(layout.columns, arrays, whole)
+    block = _block(layout.columns, [arrays[0] for arrays in parts], whole)
     if block is not None:
         return pd.DataFrame(block, index=index, columns=layout.labels, copy=False)
-    values = {place: _values(column, arrays[place]) for place, column in enumerate(layout.columns)}
+    values = {place: _values(column, parts[place]) for place, column in enumerate(layout.columns)}
     found = pd.DataFrame(values, index=index, copy=False)
     found.columns = layout.labels
     return found
