@@ -127,7 +127,7 @@ $(INTEGRATIONS)/installed: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m venv $(INTEGRATIONS)
 	@$(INTEGRATIONS)/bin/python -m pip install --quiet $(TORCH)
 	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train,wandb,hydra]' \
-		mlflow jax xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
+		mlflow jax flax optax 'tensorflow-cpu; platform_machine == "x86_64"' xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
 	@touch $@
 
 $(DOCS)/installed: pyproject.toml | $(BIN)/python

@@ -384,7 +384,8 @@ class ActorPool:
         facts: list[Fact]
         try:
             # "Unknown, ask again": run() joins an attempt that is already under way.
-            events = await until_known(lambda: slot.actor.run.remote(self._epoch, *payload, *known))
+            value = launch.last_value
+            events = await until_known(lambda: slot.actor.run.remote(self._epoch, *payload, *known, last_value=value))
             facts = to_facts(launch.trial, launch.attempt, events)
             if isinstance(facts[-1], Lost):
                 self._kill(slot, "trials cannot begin there")
