@@ -190,13 +190,14 @@ def resume(
 
 
 def _check_data(run: RunReader) -> None:
-    """Refuses to go on with a run whose data are gone.
+    """Refuses to go on with a run whose data are gone; of one that is over they are, or are about to be.
 
     Raises:
         ConfigError: If they are.
     """
     folder = run.config.trial.data_folder
-    if folder and not any(True for _ in open_folder(folder).walk()):
+    over = run.sweep.finished is not None
+    if folder and (over or not any(True for _ in open_folder(folder).walk())):
         allowed = "a run whose data are there; with_data has removed them when the run was over"
         fix = f"Submit a run with the data again; resume_from={run.id!r} has it learn from this one."
         raise ConfigError(Problem("resume", f"{run.id} without its data", allowed, fix))
