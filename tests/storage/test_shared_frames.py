@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_shared_data_files import is_mapped
+from mapped_memory import is_mapped
 
 from raydrive.storage.shared_data import read_shared, write_shared
 
