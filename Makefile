@@ -50,7 +50,7 @@ check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/mypy
 	MYPYPATH=.:raydrive/shims $(BIN)/mypy --explicit-package-bases \
 		$$(find raydrive/shims/azureml raydrive/shims/raydrive_azureml raydrive/shims/raydrive_mlflow \
-		raydrive/shims/raydrive_trackers raydrive/shims/wandb raydrive/shims/nni -name '*.py')
+		raydrive/shims/raydrive_trackers raydrive/shims/wandb raydrive/shims/nni raydrive/shims/determined -name '*.py')
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (20 minutes; TIMES=3 for three times)

@@ -1,4 +1,4 @@
-"""Whether memory is that of a file."""
+"""Whether an array lies in a file that is mapped into memory."""
 
 from __future__ import annotations
 
