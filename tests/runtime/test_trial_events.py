@@ -83,6 +83,6 @@ def test_what_is_unknown_is_an_error_with_its_kind(sent: Any, said: str) -> None
         to_facts(0, 1, [("lost", 1.0, "why"), sent])
     assert isinstance(caught.value, RaydriveError)
     assert str(caught.value).startswith(f"its trial actor sent {said}")
-    assert "install the same one on all nodes" in str(caught.value)
+    assert "install the same version on all nodes" in str(caught.value)
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)

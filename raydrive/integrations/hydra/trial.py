@@ -75,7 +75,7 @@ class HydraTrial:
         if not isinstance(result, float | int) or isinstance(result, bool):
             return OmegaConf.to_container(result) if OmegaConf.is_config(result) else result
         logged = context_of_trial().metrics.get(self.metric, [])
-        if not logged or logged[-1] != result:  # the last value once more is no new interval
+        if not logged or logged[-1] != result:  # the last value once more is not a new interval
             run.log(self.metric, result)
         return None
 

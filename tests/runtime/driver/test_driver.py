@@ -159,7 +159,7 @@ def test_an_unknown_event_loses_its_attempt_and_harms_no_other(
             ((trial, attempt, why),) = pool.lost
             assert (trial, attempt) == (0, 1)
             assert said in why
-            assert why.endswith("install the same one on all nodes")
+            assert why.endswith("install the same version on all nodes")
             assert await driver.report(1, 1, 1, [report(1)])
         assert reports(layout) == [(1, 1)]  # nothing of a batch that cannot be read
 
@@ -181,7 +181,7 @@ def test_a_new_driver_replays_the_journal_takes_over_and_refuses_what_follows_th
         async with started(layout, max_total_runs=3) as (driver, pool):
             assert pool.epoch == 2
             assert pool.adopted == [(0, 1), (2, 1)]
-            with pytest.raises(StaleEpochError, match="driver of epoch 2, not 1: wait for your adoption"):
+            with pytest.raises(StaleEpochError, match="driver of epoch 2, not 1: wait until it adopts this actor"):
                 await driver.report(0, 1, 1, [report(2)])
             assert await driver.report(0, 1, 2, [report(1), report(2)])
             assert pool.launched == []  # all that there is to do is with actors that are adopted
