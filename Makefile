@@ -50,7 +50,7 @@ check: $(VENV)/installed-test ## Lint, types, layers
 	$(BIN)/mypy
 	MYPYPATH=.:raydrive/shims $(BIN)/mypy --explicit-package-bases \
 		$$(find raydrive/shims/azureml raydrive/shims/raydrive_azureml raydrive/shims/raydrive_mlflow \
-		raydrive/shims/raydrive_trackers raydrive/shims/wandb raydrive/shims/nni -name '*.py')
+		raydrive/shims/raydrive_trackers raydrive/shims/wandb raydrive/shims/nni raydrive/shims/determined -name '*.py')
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed-test ## Measure what raydrive itself costs, beside bare Ray (20 minutes; TIMES=3 for three times)
@@ -126,8 +126,8 @@ $(INTEGRATIONS)/installed: pyproject.toml | $(BIN)/python
 	@echo "Installing the libraries of the callbacks into $(INTEGRATIONS) (3 GB, a few minutes) ..."
 	@$(BIN)/python -m venv $(INTEGRATIONS)
 	@$(INTEGRATIONS)/bin/python -m pip install --quiet $(TORCH)
-	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train,wandb]' \
-		mlflow jax xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
+	@$(INTEGRATIONS)/bin/python -m pip install --quiet --editable '.[lightgbm,catboost,lightning,keras,accelerate,transformers,ray-train,wandb,hydra]' \
+		mlflow jax flax optax 'tensorflow-cpu; platform_machine == "x86_64"' xgboost-cpu pytest pytest-timeout pytest-xdist hypothesis psutil pandas 'optuna>=5' optuna-integration
 	@touch $@
 
 $(DOCS)/installed: pyproject.toml | $(BIN)/python

@@ -9,7 +9,8 @@ number of times, in any language; a connection says nothing but such lines and i
         (a picture is the row {"image": "outputs/images/loss.png"}, a name below the trial's files).
         "checkpoint" (see below) may be in the same line: then it holds these values. "r" is the rank of a process
         among several that train together, 0 where it is left out. What a rank above 0 logs is kept under "rank_3/NAME":
-        the primary metric, tags and checkpoints are those of rank 0.
+        the primary metric, tags and checkpoints are those of rank 0. With "returned" true the values are what the
+        training function returned: of an attempt that logged nothing, the trial's last value once more is no interval.
     {"tags": {"fold": "2"}, "t": 1731000000.5}
     {"checkpoint": "2", "t": 1731000000.5}
         the folder of that name in ``RAYDRIVE_CHECKPOINT_DIR`` is complete: its marker ``2.done`` is there, or the
@@ -193,7 +194,12 @@ def _hyperparameters(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def metrics_message(
-    values: Mapping[str, Any], step: float | None = None, description: str = "", rank: int = 0, checkpoint: str = ""
+    values: Mapping[str, Any],
+    step: float | None = None,
+    description: str = "",
+    rank: int = 0,
+    checkpoint: str = "",
+    returned: bool = False,
 ) -> Message:
     """A line that logs ``values`` together, at the present time, and with them a checkpoint that holds them.
 
@@ -211,6 +217,8 @@ def metrics_message(
         message["r"] = rank
     if checkpoint:
         message["checkpoint"] = checkpoint
+    if returned:
+        message["returned"] = True
     return message
 
 

@@ -41,6 +41,9 @@ class Launch:
     """The trial whose checkpoint ``resume_from`` is; None = its own."""
     source_interval: int | None = None
     """Intervals that the checkpoint of another trial holds, as that one counts them."""
+    last_value: float | None = None
+    """The trial's last value, where the checkpoint holds all of its intervals: returned once more by an attempt that
+    had nothing left to train, it is no new interval."""
 
 
 @dataclass(frozen=True, slots=True)

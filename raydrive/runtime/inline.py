@@ -197,7 +197,14 @@ class _Attempt(wire.Client):
         self._folder = Path()
         recorded = Recorded.of(launch.recorded, launch.first_step, launch.last_step)
         self._reader = ReportReader(
-            runner.metric, launch.interval, runner.time(), self._tell, recorded, self._announced.append, self._note
+            runner.metric,
+            launch.interval,
+            runner.time(),
+            self._tell,
+            recorded,
+            self._announced.append,
+            self._note,
+            last_value=launch.last_value,
         )
         self._trouble: BaseException | None = None
         self._over = False

@@ -41,6 +41,8 @@ class Logged:
     """The interval; of a report without the primary metric its own step, or its number among such reports."""
     values: Mapping[str, float]
     """Numbers by name, the primary metric among them where the report has it."""
+    number: int = 0
+    """Counts what the trial logged, from 0; the same when it is told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Improved:
     at: float
     trial: int
     step: int
-    """How many values of the primary metric all trials have logged by then."""
+    """How many values of the primary metric all trials have logged by then: each step once, and they grow."""
     value: float
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import moto_s3
 import numpy as np
+import pandas as pd
 import pytest
 
 from raydrive import ConfigError, HyperDriveConfig, RandomParameterSampling, uniform, with_data
@@ -59,6 +60,18 @@ def test_the_data_is_written_once_and_removed_where_the_submission_fails(tmp_pat
     with pytest.raises(KeyError), stored_data(target, config, str(tmp_path), by_job=False) as stored:
         raise KeyError
     assert not Path(stored.trial.data_folder).exists()
+
+
+def test_a_frame_that_arrow_cannot_keep_is_told_once(tmp_path: Path) -> None:
+    frames = {"X": pd.DataFrame({"n": [1.0], "o": [{1}]}), "scale": pd.DataFrame({"n": [1.0]})}
+    target = with_data(train, **frames)
+    with (
+        pytest.warns(UserWarning, match="the data 'X' is pickled, as column 'o' holds objects of the type set") as told,
+        stored_data(target, config_of(target).config, str(tmp_path), by_job=False) as stored,
+    ):
+        pass
+    assert len(told) == 1
+    assert sorted(os.listdir(stored.trial.data_folder)) == ["X.pickle", "scale.frame"]
 
 
 def test_what_cannot_travel_is_named(tmp_path: Path) -> None:

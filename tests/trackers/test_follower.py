@@ -61,9 +61,9 @@ FIRST = [
 REST = [report(0, 2), entry(Ended(20.0, 0, 1, 0), Close(0, "Completed", "ended by itself"), Finish("Completed", "all"))]
 TOLD = [
     TrialBegan(2.0, 0, X),
-    Logged(11.0, 0, 1, {"loss": 1.0, "acc": 0.5}),
+    Logged(11.0, 0, 1, {"loss": 1.0, "acc": 0.5}, 0),
     Improved(11.0, 0, 1, 1.0),
-    Logged(12.0, 0, 2, {"loss": 0.5}),
+    Logged(12.0, 0, 2, {"loss": 0.5}, 1),
     Improved(12.0, 0, 2, 0.5),
     TrialEnded(20.0, 0, "Completed", "ended by itself"),
     RunEnded(20.0, "Completed", "all"),

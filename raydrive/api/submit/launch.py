@@ -191,13 +191,14 @@ def resume(
 
 
 def _check_data(run: RunReader) -> None:
-    """Refuses to continue with a run whose data are gone.
+    """Refuses to continue a run whose data is gone, as that of a run that has ended is or will be.
 
     Raises:
         ConfigError: If they are.
     """
     folder = run.config.trial.data_folder
-    if folder and not any(True for _ in open_folder(folder).walk()):
+    over = run.sweep.finished is not None
+    if folder and (over or not any(True for _ in open_folder(folder).walk())):
         allowed = "a run whose data still exists; raydrive removed the data of with_data when the run ended"
         fix = f"Submit a new run with the data; resume_from={run.id!r} lets it learn from this one."
         raise ConfigError(Problem("resume", f"{run.id} without its data", allowed, fix))

@@ -37,7 +37,8 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         carried.wrong("method", raw.get("method"), f"one of {', '.join(_METHODS)}")
     carried.sweep["sampling_algorithm"] = {"type": _METHODS.get(method, "random")}
     metric = carried.mapping(raw.get("metric"), "metric")
-    if "name" not in metric:
+    needed = "metric" in raw or method not in ("grid", "random") or "early_terminate" in raw
+    if "name" not in metric and needed:
         carried.wrong(
             "metric.name",
             metric.get("name"),
@@ -54,6 +55,8 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
         "code": carried.relative(carried.source.absolute().parent),
         "command": _command(raw, constants, carried),
     }
+    if not needed:
+        carried.without_metric()
     carried.sweep["display_name"], carried.sweep["description"] = raw.get("name"), raw.get("description")
     if raw.get("project"):
         carried.sweep["experiment_name"] = re.sub(r"[^\w-]+", "-", str(raw["project"]))

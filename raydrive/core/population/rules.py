@@ -12,8 +12,10 @@ from raydrive.core.population.schedule import SCHEMA as SCHEDULE_SCHEMA
 from raydrive.core.population.schedule import Setting, settings_of
 from raydrive.core.space.search_space import Space
 
-KEYS = ("size", "every", "quantile", "perturb", "max_intervals", "schedule")
+KEYS = ("size", "every", "quantile", "perturb", "model", "max_intervals", "schedule")
 PERTURB_KEYS = ("factors", "resample", "parameters")
+MODEL_KEYS = ("type", "parameters")
+MODELS = ("pb2",)
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -36,10 +38,25 @@ SCHEMA: dict[str, Any] = {
                 "parameters": {"type": "array", "minItems": 1, "items": {"type": "string"}},
             },
         },
+        "model": {
+            "anyOf": [
+                {"enum": list(MODELS)},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["type"],
+                    "properties": {
+                        "type": {"enum": list(MODELS)},
+                        "parameters": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                    },
+                },
+            ]
+        },
         "max_intervals": {"type": "integer", "minimum": 1},
         "schedule": {"anyOf": [{"type": "string"}, SCHEDULE_SCHEMA]},
     },
     "oneOf": [{"required": ["every"]}, {"required": ["schedule"]}],
+    "not": {"required": ["model", "perturb"]},
 }
 """As JSON Schema, for editors."""
 
@@ -62,6 +79,22 @@ class Perturb:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bandit:
+    """``pb2``: a model of what hyperparameters have gained chooses the new ones.
+
+    Source: Parker-Holder et al. 2020, "Provably Efficient Online Hyperparameter Optimization with Population-Based
+    Bandits", arXiv:2002.02518.
+    """
+
+    parameters: tuple[str, ...] = ()
+    """Those that are chosen, the others are taken over as they are; empty = all."""
+
+    def to_json(self) -> Any:
+        """Returns it as a sweep file has it."""
+        return {"type": "pb2", "parameters": list(self.parameters)} if self.parameters else "pb2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
     """How members of a run take over each other's training.
 
@@ -75,6 +108,8 @@ class Population:
     quantile: float = 0.25
     """Share of the members, above 0 and 0.5 at most: one of the worst of that share continues from one of the best."""
     perturb: Perturb = Perturb()
+    model: Bandit | None = None
+    """Chooses hyperparameters in place of ``perturb``; None = that one does."""
     max_intervals: int | None = None
     """Intervals of a whole training: a member that has this many is no longer compared. None = not known."""
     schedule: tuple[Setting, ...] = ()
@@ -89,7 +124,8 @@ class Population:
             out["size"] = self.size
         if self.max_intervals is not None:
             out["max_intervals"] = self.max_intervals
-        return {**out, "perturb": self.perturb.to_json()}
+        changed = {"perturb": self.perturb.to_json()} if self.model is None else {"model": self.model.to_json()}
+        return {**out, **changed}
 
 
 def population_of(given: Population | Mapping[str, Any] | None, where: str = "population") -> Population | None:
@@ -119,9 +155,14 @@ def population_of(given: Population | Mapping[str, Any] | None, where: str = "po
     if not is_number(quantile) or not 0 < quantile <= 0.5:
         problems.append(Problem(f"{where}.quantile", show(quantile), "a number above 0 and at most 0.5"))
     perturb = _perturb(raw.get("perturb"), f"{where}.perturb", problems)
+    model = _model(raw.get("model"), f"{where}.model", problems)
+    if model is not None and raw.get("perturb") is not None:
+        fix = "The model chooses hyperparameters in place of perturb."
+        problems.append(Problem(f"{where}.model", "given with perturb", "one of the two", fix))
     if problems:
         raise ConfigError(problems)
-    return Population(size=size, every=every, quantile=float(quantile), perturb=perturb, max_intervals=longest)
+    more: dict[str, Any] = {"perturb": perturb, "model": model, "max_intervals": longest}
+    return Population(size=size, every=every, quantile=float(quantile), **more)
 
 
 def _scheduled(raw: Mapping[str, Any], where: str, problems: list[Problem]) -> Population:
@@ -152,10 +193,30 @@ def _perturb(given: object, where: str, problems: list[Problem]) -> Perturb:
     if not is_number(resample) or not 0 <= resample <= 1:
         problems.append(Problem(f"{where}.resample", show(resample), "a probability from 0 to 1"))
         resample = 0.0
-    if not _is_list(names) or not all(isinstance(name, str) and name for name in names):
-        problems.append(Problem(f"{where}.parameters", show(names), "names of hyperparameters"))
-        names = ()
-    return Perturb(factors=tuple(map(float, factors)), resample=float(resample), parameters=tuple(names))
+    parameters = _names(names, f"{where}.parameters", problems)
+    return Perturb(factors=tuple(map(float, factors)), resample=float(resample), parameters=parameters)
+
+
+def _model(given: object, where: str, problems: list[Problem]) -> Bandit | None:
+    if given is None:
+        return None
+    raw = {"type": given} if isinstance(given, str) else None
+    if raw is None:
+        raw = known_values(given, MODEL_KEYS, where, "pb2, or a mapping such as {type: pb2}", problems)
+    if problems and "type" not in raw:
+        return None
+    if raw.get("type") not in MODELS:
+        found = show(raw["type"]) if "type" in raw else "nothing"
+        here = where if isinstance(given, str) else f"{where}.type"
+        problems.append(Problem(here, found, ", ".join(MODELS), did_you_mean(str(raw.get("type")), MODELS)))
+    return Bandit(parameters=_names(raw.get("parameters", ()), f"{where}.parameters", problems))
+
+
+def _names(given: Any, where: str, problems: list[Problem]) -> tuple[str, ...]:
+    if not _is_list(given) or not all(isinstance(name, str) and name for name in given):
+        problems.append(Problem(where, show(given), "names of hyperparameters"))
+        return ()
+    return tuple(given)
 
 
 def misfits(
@@ -197,10 +258,11 @@ def misfits(
         problems.append(Problem("population.size", show(given.size), f"the number of trials, {total}", fix))
     elif total < 2:
         problems.append(Problem("population", f"a run of {total} trial", "a run of 2 trials or more"))
-    for name in given.perturb.parameters:
+    part, names = ("perturb", given.perturb.parameters) if given.model is None else ("model", given.model.parameters)
+    for name in names:
         if name.lstrip("-") not in known:
             fix = did_you_mean(name, known)
-            problems.append(Problem("population.perturb.parameters", show(name), ", ".join(known), fix))
+            problems.append(Problem(f"population.{part}.parameters", show(name), ", ".join(known), fix))
     return problems
 
 

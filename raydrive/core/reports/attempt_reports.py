@@ -147,6 +147,7 @@ class ReportReader:
         note: Called with each notice that the trial itself sends.
         announce_part: Called with each part of a checkpoint that is announced: its name, the rank of its process, the
             number of parts, and the number of its node.
+        last_value: The last value of the primary metric that earlier attempts recorded; None = none.
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class ReportReader:
         announce: Callable[[str], None] = lambda name: None,
         note: Callable[[str], None] = lambda text: None,
         announce_part: Callable[[str, int, int, int], None] = lambda name, rank, of, node: None,
+        last_value: float | None = None,
     ) -> None:
         self.interval = interval
         """Intervals so far, those of the checkpoint included."""
@@ -179,6 +181,7 @@ class ReportReader:
         self._announce = announce
         self._note = note
         self._announce_part = announce_part
+        self._last_value = last_value
         self._told: set[str] = set()
         self._names = {metric}
         self._steps = Steps()
@@ -215,6 +218,8 @@ class ReportReader:
                     odd.append(message)
                     continue
                 value = self._primary(metrics)
+                if message.get("returned") and self.value is None and value == self._last_value:
+                    value = None  # nothing was left to train: what it returns was its last value before
             interval = 0
             if value is not None:
                 if step is None:

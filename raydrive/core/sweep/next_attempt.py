@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from raydrive.core.byte_amounts import amount_text
 from raydrive.core.config.run_config import Limits, RunConfig
+from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.out_of_memory.recognition import HOST
 from raydrive.core.records import (
     CANCELED,
@@ -99,6 +102,15 @@ def launch(
     known = (not_before, recorded, first, last)
     source = trial.checkpoint_of
     return Launch(number, attempt, params, trial.checkpoint, interval, *known, memory, why, source)
+
+
+def with_last_value(decision: Launch, curves: Curves) -> Launch:
+    """Returns a launch with the last value of its trial, where the checkpoint may hold all that is to be trained."""
+    whole = decision.interval == curves.length(decision.trial)
+    if decision.resume_from is None or decision.source is not None or not decision.interval or not whole:
+        return decision
+    value = curves.last(decision.trial)
+    return replace(decision, last_value=value) if value is not None and math.isfinite(value) else decision
 
 
 def cancel(trial: Trial, why: str) -> Stop | Close:

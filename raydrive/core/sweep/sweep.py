@@ -44,7 +44,7 @@ from raydrive.core.records import (
 from raydrive.core.sweep.bulk_replay import Folds, fold_pieces
 from raydrive.core.sweep.edits import edited, parts_of
 from raydrive.core.sweep.missing_metric import BY_STRICT, any_logged, ends_run, stops
-from raydrive.core.sweep.next_attempt import after_end, after_loss, cancel, finish, launch
+from raydrive.core.sweep.next_attempt import after_end, after_loss, cancel, finish, launch, with_last_value
 from raydrive.core.sweep.pauses import NEVER_PROMOTED, Pauses
 from raydrive.core.sweep.population.members import Members
 from raydrive.core.sweep.readable_sweep import ReadableSweep
@@ -427,6 +427,8 @@ class Sweep(ReadableSweep):
         """Returns decisions, each folded before the next one is made."""
         found = []
         for decision in decisions:
+            if isinstance(decision, Launch):
+                decision = with_last_value(decision, self.curves)
             self._fold_decision(decision, at)
             found.append(decision)
         return tuple(found)

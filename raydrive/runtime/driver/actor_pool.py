@@ -274,6 +274,10 @@ class ActorPool:
         for slot in [*(self._starting if self._factory.needs_renewal else []), *self._idle, *self._busy.values()]:
             slot.actor.renew.remote(self._epoch)
 
+    async def gpu_use(self) -> dict[int, dict[str, float]]:
+        """Returns what trials use of their GPUs now, of those that answer."""
+        return await gpu_use_of({trial: slot.actor for trial, slot in self._busy.items()})
+
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -380,7 +384,7 @@ class ActorPool:
         """Waits for the end of an attempt; then its slot is free for the next one."""
         resume_from = name_of(launch.source, launch.resume_from)
         payload = (launch.trial, launch.attempt, dict(launch.params), resume_from, launch.interval)
-        known = (launch.recorded, launch.first_step, launch.last_step)
+        known = (launch.recorded, launch.first_step, launch.last_step, None, launch.last_value)
         facts: list[Fact]
         try:
             # "Unknown, ask again": run() joins an attempt that is already under way.

@@ -57,7 +57,8 @@ def _record(result: Any, metric: str, *, yielded: bool) -> None:
             names = ", ".join(values)
             last = "" if yielded else " as its last report"
             missing = "" if logged or not metric or metric in values else f"; {metric!r} is not among them"
-            _send(values, f"the function {does} values and they are recorded{last}: {names}{missing}{rest}")
+            text = f"the function {does} values and they are recorded{last}: {names}{missing}{rest}"
+            _send(values, text, returned=not yielded)
         elif rest:
             _note(f"the function {does} a dict without anything to record{rest}", durable=not logged)
         return
@@ -69,7 +70,8 @@ def _record(result: Any, metric: str, *, yielded: bool) -> None:
     elif yielded:
         _send({metric: value}, f"the function yields numbers: each is recorded as {metric!r}")
     elif not logged:
-        _send({metric: value}, f"the function returned {value:.6g}: it is recorded as {metric!r}, its only value")
+        text = f"the function returned {value:.6g}: it is recorded as {metric!r}, its only value"
+        _send({metric: value}, text, returned=True)
     elif value != logged[-1]:
         count = f"{len(logged)} value{'s' if len(logged) > 1 else ''}"
         _send(
@@ -107,12 +109,27 @@ def _shown(value: Any) -> str:
     return f"{value!r:.{_LONGEST}}" if isinstance(value, bool | str) else f"an object of type {kind}"
 
 
-def _send(values: Mapping[str, Any], text: str) -> None:
+def send_returned(values: Mapping[str, Any]) -> None:
+    """Records what a function has returned that logged nothing itself: its last value once more is no interval.
+
+    Args:
+        values: By name.
+    """
+    _log(values, returned=True)
+
+
+def _log(values: Mapping[str, Any], *, returned: bool) -> None:
     this = context.current()
     for name, value in values.items():
         this.metrics.setdefault(name, []).append(value)
     if this.client is not None:
-        this.client.send(wire.metrics_message(values, rank=this.rank))
+        this.client.send(wire.metrics_message(values, rank=this.rank, returned=returned))
+
+
+def _send(values: Mapping[str, Any], text: str, *, returned: bool = False) -> None:
+    _log(values, returned=returned)
+    if returned and context.Run.get_context().attempt > 1:
+        return  # whether it is a new value is known where earlier attempts are
     _note(f"{text}. Run.get_context().log(NAME, VALUE) records values while training runs", durable=True)
 
 

@@ -180,6 +180,7 @@ class TrialSupervisor:
         first_step: float | None = None,
         last_step: float | None = None,
         meeting: Mapping[str, Any] | None = None,
+        last_value: float | None = None,
     ) -> list[TrialEvent]:
         """Runs an attempt to its end and returns its last events; joins it when it is under way already.
 
@@ -194,6 +195,7 @@ class TrialSupervisor:
             first_step: The step of the first of them.
             last_step: The step of the last of them.
             meeting: Where the attempt's processes meet, for the actor of another node than the trial's first.
+            last_value: The last value that earlier attempts recorded.
 
         Raises:
             StaleEpochError: If a newer driver has taken over.
@@ -202,10 +204,11 @@ class TrialSupervisor:
         current = self._attempt
         if current is None or not current.is_of(trial, attempt):
             metric, place = self._config.metric.name, Meeting(**meeting) if meeting is not None else None
+            known = Recorded.of(recorded, first_step, last_step)
             events = (
                 MemberEvents(trial, attempt, interval, metric, self._node_rank)
                 if self._node_rank
-                else AttemptEvents(trial, attempt, interval, metric, Recorded.of(recorded, first_step, last_step))
+                else AttemptEvents(trial, attempt, interval, metric, known, last_value)
             )
             events.reader.ranks_given = self._config.trial.resources.world_size > 1
             current = self._attempt = AttemptRun(self._parts, events, params, resume_from, place)

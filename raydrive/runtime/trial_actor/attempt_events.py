@@ -39,9 +39,18 @@ class AttemptEvents:
         interval: Intervals that its checkpoint holds.
         metric: Name of the primary metric.
         recorded: What earlier attempts recorded, where that can be aligned by steps.
+        last_value: The last value that they recorded.
     """
 
-    def __init__(self, trial: int, attempt: int, interval: int, metric: str, recorded: Recorded | None = None) -> None:
+    def __init__(
+        self,
+        trial: int,
+        attempt: int,
+        interval: int,
+        metric: str,
+        recorded: Recorded | None = None,
+        last_value: float | None = None,
+    ) -> None:
         self.trial = trial
         self.attempt = attempt
         self.metric = metric
@@ -69,7 +78,7 @@ class AttemptEvents:
         self.heard_at = 0.0
         """When something it logged was last read, by the monotonic clock; 0 before."""
         self.reader = ReportReader(
-            metric, interval, time.time(), self.tell, recorded, self._announce, self.note, self._part
+            metric, interval, time.time(), self.tell, recorded, self._announce, self.note, self._part, last_value
         )
         self._noted: set[str] = set()
         self._saves_first = False

@@ -23,10 +23,19 @@ NOW = 1_790_000_000.0
 class Reading:
     """A reader, and what it said."""
 
-    def __init__(self, *, interval: int = 0, recorded: Recorded | None = None, metric: str = "acc") -> None:
+    def __init__(
+        self,
+        *,
+        interval: int = 0,
+        recorded: Recorded | None = None,
+        metric: str = "acc",
+        last_value: float | None = None,
+    ) -> None:
         self.told: list[str] = []
         self.saved: list[tuple[str, int]] = []
-        self.reader = ReportReader(metric, interval, NOW, self.told.append, recorded, self._announced)
+        self.reader = ReportReader(
+            metric, interval, NOW, self.told.append, recorded, self._announced, last_value=last_value
+        )
 
     def _announced(self, name: str) -> None:
         self.saved.append((name, self.reader.interval))
@@ -437,3 +446,20 @@ def test_tags_that_cannot_be_read_take_no_value_with_them() -> None:
     (fact,) = reading.facts({"m": {"acc": 0.5}, "tags": "a"})
     assert (fact.value, fact.tags) == (0.5, {})
     assert "tags were dropped" in reading.told[0]
+
+
+def returned(value: float, **others: float) -> dict[str, Any]:
+    return wire.metrics_message({"acc": value, **others}, returned=True)
+
+
+def test_a_last_value_that_is_returned_once_more_is_no_interval() -> None:
+    """By an attempt whose checkpoint held all that was to be trained; what stands beside it is recorded."""
+    (fact,) = Reading(interval=3, last_value=0.5).facts(returned(0.5, epochs=3.0))
+    assert (fact.interval, fact.value, fact.metrics) == (0, None, {"epochs": 3.0})
+    assert Reading(interval=3, last_value=0.5).curve(returned(0.6)) == [(4, 0.6)], "a test score, say"
+    assert Reading(interval=3, last_value=0.5).curve(wire.metrics_message({"acc": 0.5})) == [(4, 0.5)]
+    assert Reading(interval=3, last_value=0.5).curve(wire.metrics_message({"acc": 0.4}), returned(0.5)) == [
+        (4, 0.4),
+        (5, 0.5),
+    ]
+    assert Reading().curve(returned(0.5)) == [(1, 0.5)]

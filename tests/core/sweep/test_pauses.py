@@ -138,14 +138,14 @@ def test_a_paused_trial_goes_on_from_its_checkpoint(court: Make) -> None:
     trial = one.suggest()
     one.report(trial, 0.1, 0.2)
     one.save(trial, 2)
-    assert one.end(trial) == (Launch(1, 2, {"lr": 0.5}, "2", 2, why="above 0.5"),)
+    assert one.end(trial) == (Launch(1, 2, {"lr": 0.5}, "2", 2, why="above 0.5", last_value=0.7),)
     one.begin(1)
     assert (one.sweep.trials[1].why, one.sweep.trials[1].pause) == ("", None)
     assert "went on after a pause: above 0.5" in row(one.sweep, one.sweep.trials[1], 99.0).why
     one.report(1, 0.8)
     assert one.end(1, 0) == (
         Close(1, COMPLETED, "ended by itself after 3 intervals"),
-        Launch(0, 2, {"lr": 0.5}, "2", 2, why="above 0.5"),
+        Launch(0, 2, {"lr": 0.5}, "2", 2, why="above 0.5", last_value=0.6),
     )
     one.begin(0)
     end = Close(2, CANCELED, "paused at interval 2: nothing will continue it", by="policy")

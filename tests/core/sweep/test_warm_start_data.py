@@ -302,7 +302,7 @@ def test_a_trial_goes_on_first_with_its_parameters_its_curve_and_its_checkpoint(
     sweep = Sweep(made, warm_start)
     sweep.handle(Started(0.0, 1))
     assert sweep.handle(Suggested(1.0, 0, suggestion.params, RESUMED, suggestion.details)) == (
-        Launch(0, 1, {"x": 0.25}, "1", 2),
+        Launch(0, 1, {"x": 0.25}, "1", 2, last_value=0.8),
     )
     assert sweep.best is None
     assert sweep.history[0] == TrialRecord(0, {"x": 0.25}, 0.8, "Queued", sweep.curves.values(0))

@@ -27,9 +27,12 @@ from raydrive.core.space.search_space import Space
 
 _SEEN, _CURVES = 400, 240
 """Points and curves that the model is conditioned on, about."""
-_FITTED = 260
+_FITTED = 200
 """Points that hyperparameters are fitted to, about."""
-_ITERATIONS = 25
+_COARSE = 100
+"""Points that a fit to more of them begins with, about: its steps cost a tenth."""
+_ITERATIONS, _LAST = 25, 6
+"""Of a fit, at most; and of its last part, to all of its points."""
 _FEWEST = 3
 """Trials with a curve below which the even spread continues."""
 _EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
@@ -192,9 +195,13 @@ class IntervalSampler(Beginning):
         key = count, _level(sum(min(curve.trained, 6) for curve in first))
         found = self._fits.get(key)
         if found is None:
-            data, _, _ = curve_points(first, self._features, self._layout, self._intervals.longest, _FITTED)
-            start = curve_kernel.start(self._layout.dimensions)
-            found = curve_kernel.fit(thinned(data, _FITTED), [start], _ITERATIONS)
+            chosen = [first[place] for place in self._chosen(first)]
+            data, _, _ = curve_points(chosen, self._features, self._layout, self._intervals.longest, _FITTED)
+            found, iterations = curve_kernel.start(self._layout.dimensions), _ITERATIONS
+            if len(data.values) > 1.3 * _COARSE:
+                found = curve_kernel.fit(thinned(data, _COARSE), [found], iterations)
+                iterations = _LAST
+            found = curve_kernel.fit(thinned(data, _FITTED), [found], iterations)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found

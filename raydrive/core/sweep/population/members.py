@@ -17,8 +17,9 @@ from typing import Any
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.lazy_numpy import np
-from raydrive.core.population.exploration import explored
+from raydrive.core.population.exploration import Perturbation
 from raydrive.core.population.lineage import Lineage
+from raydrive.core.population.protocol import Explorer, Taken
 from raydrive.core.population.ranks import Standing, standing
 from raydrive.core.population.rules import Population
 from raydrive.core.population.schedule import Change
@@ -38,6 +39,8 @@ from raydrive.core.records import (
 from raydrive.core.sweep.next_attempt import launch
 from raydrive.core.sweep.packed_params import plain_params
 from raydrive.core.sweep.pauses import Pauses
+from raydrive.core.sweep.population.bandit import PopulationBandit
+from raydrive.core.sweep.population.experience import Experience
 from raydrive.core.sweep.state import RunEnding, State, Trial
 
 TURN, TAKEOVER, SETTING = "population", "exploit", "schedule"
@@ -60,6 +63,7 @@ class Members:
         self._state = state
         self._curves = curves
         self.lineage = Lineage()
+        self._experience = Experience(state, curves, self.lineage)
 
     # ------------------------------------------------------------------ deciding
 
@@ -164,9 +168,20 @@ class Members:
         rng = np.random.default_rng((config.seed, trial.number, 1 + len(changes), STREAM))
         source = sources[int(rng.integers(len(sources)))]
         before = plain_params(source.params)
-        params = explored(before, config.sampling.space, rules.perturb, rng)
+        experience = self._experience
+        taken = Taken(
+            params=before,
+            space=config.sampling.space,
+            interval=interval,
+            value=experience.score(source.number, source.checkpoint_interval),
+            every=rules.every,
+            blocks=lambda: experience.blocks(rules.every),
+            begun=lambda: experience.begun(trial.number),
+        )
+        chosen = explorer_of(rules).explored(taken, rng)
+        params, note = chosen.params, f" ({chosen.note})" if chosen.note else ""
         value = f"trial {source.number}, {self._value_text(source.number, interval)}"
-        why = f"{_rank_text(found, config)}: continues from {value}{_changes_text(before, params)}"
+        why = f"{_rank_text(found, config)}: continues from {value}{_changes_text(before, params)}{note}"
         return replace(
             launch(trial, why=why),
             params=params,
@@ -226,6 +241,11 @@ class Members:
 def rules_of(config: RunConfig) -> Population:
     """Returns the population of a configuration that has one."""
     return config.rules.population or Population()
+
+
+def explorer_of(rules: Population) -> Explorer:
+    """Returns what chooses hyperparameters in a population."""
+    return Perturbation(rules.perturb) if rules.model is None else PopulationBandit(rules.model)
 
 
 def _taken(pause: Pause) -> dict[str, Any]:
