@@ -164,7 +164,7 @@ def test_everything_wrong_is_said_at_once_each_with_its_place(tmp_path: Path) ->
     assert "one of its trials: 0 to 3" in problems["resume_child_runs[2]"]
     assert "no value of x" in problems["resume_child_runs[3]"]
     # and the fifth is one more than the run has trials
-    assert [problem.found for problem in caught.value.problems if "to go on with" in problem.found] == [
+    assert [problem.found for problem in caught.value.problems if "to continue" in problem.found] == [
         "5 trials to continue"
     ]
     assert "Raise max_total_runs, or name fewer" in str(caught.value)

@@ -141,8 +141,8 @@ def test_storage_that_fails_holds_all_up_and_loses_nothing(tmp_path: Path, gate:
         (("gradient", 1.0, {"norm": 2.0}), "an event of the kind 'gradient'; known kinds: began, report, "),
         (("ended",), "an event of the kind 'ended' with 0 fields; known fields: at, exit_code, error"),
         (("report", 1.0), "an event of the kind 'report' with 1 fields; known fields: at, seq, "),
-        ((7, 1.0), "sent (7, 1.0), which is no event"),
-        ((), "sent (), which is no event"),
+        ((7, 1.0), "sent (7, 1.0), which is not an event"),
+        ((), "sent (), which is not an event"),
     ],
 )
 def test_an_unknown_event_loses_its_attempt_and_harms_no_other(

@@ -114,7 +114,7 @@ class Members:
             yield self._launch(self._first(equal, least, rules_of(config)), config)
 
     def _first(self, equal: Sequence[Trial], interval: int, rules: Population) -> Trial:
-        """Which of the members with this many intervals continues first: the worst, while the best are at its interval."""
+        """Which of the members with this many intervals continues first: the worst, while the best are there too."""
         if rules.schedule or len(equal) == 1 or not interval:
             return equal[0]
         return max(equal, key=lambda one: (self._standing(one, interval, rules).rank, -one.number))
