@@ -143,7 +143,8 @@ class DecisionLoop:
             history: The trials so far; for another thread a copy.
         """
         number, sampler = len(self.sweep.trials), self.sampler
-        if self.sweep.free_slots:
+        # Not by free slots: for a moment there may be none, and "no paused trial is worth it" would then end the run.
+        if number < self.sweep.limits.max_total_runs:
             return lambda: (number, sampler.ask(number, history))
         # No further trial may begin: only a sampler that chooses among paused ones is asked, for one of them.
         go_on: Callable[[Sequence[TrialRecord]], Answer] = getattr(sampler, "go_on", _nothing)

@@ -316,6 +316,9 @@ class RunningDriver:
 
     async def _think(self) -> None:
         decision_loop, event_loop = self._decision_loop, asyncio.get_running_loop()
+        if not decision_loop.wants_answer:  # what was judged since has taken the place
+            self._asking = False
+            return
         sampler, question = decision_loop.sampler, decision_loop.question(self.sweep.history.frozen())
         try:
             number, answer = await event_loop.run_in_executor(self._sampler_thread, question)

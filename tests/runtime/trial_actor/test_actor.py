@@ -299,13 +299,13 @@ def test_a_saved_checkpoint_waits_for_its_word_on_the_channel_and_a_marker_for_n
             current = attempt_events.AttemptEvents(0, 1, 0, "score")
             prepared = (await actor.setup.ready()).files.prepare(0, 1)
             one = begin_to_publish(TrialConfig.from_json(config.to_json()), current, prepared)
-            for name in ("7.raydrive", "8.raydrive", "epoch.9"):
+            for name in ("6-reported.raydrive", "7.raydrive", "8.raydrive", "epoch.9"):
                 (prepared.staging / name).mkdir()
             (prepared.staging / "epoch.9.done").touch()
             one._announced["8"] = (1, 0.5)  # as announce() does, which also has somebody look at once
             await one.sweep()
-            assert os.listdir(prepared.staging) == ["7.raydrive"]
-            await one.sweep(last=True)
+            assert sorted(os.listdir(prepared.staging)) == ["6-reported.raydrive", "7.raydrive"]
+            await one.sweep(last=True)  # the values of 6 never arrived, so neither does the checkpoint
             assert os.listdir(prepared.staging) == []
             assert [type(event) for event in current.unsent] == [CheckpointEvent] * 3
             one.cancel()

@@ -260,8 +260,12 @@ class CheckpointPublisher:
             saved = path.name.endswith(wire.SAVED)
             name = path.name.removesuffix(wire.SAVED if saved else wire.DONE)
             folder = path if saved else self._staging / name
-            if saved and not last and name not in self._announced:
-                continue  # its word on the channel, which tells the interval it belongs to, is on its way
+            if saved and name not in self._announced:
+                if not last:
+                    continue  # its message, which tells the interval it belongs to, is on its way
+                if name.endswith(wire.REPORTED):  # the process ended between the copy and the message with its values
+                    remove_tree(folder)
+                    continue
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()
             if folder.is_dir():
                 await self._publish(self._upload_of(folder), interval, value)
