@@ -31,7 +31,15 @@ _ERRORS = (0.031, 0.036, 0.05, 0.09, 0.2, 0.5, 0.9)
 
 def real(name: str, low: float, high: float, log: bool = False) -> Dim:
     """Returns a dimension of real numbers."""
-    return {"name": name, "type": "float", "low": float(low), "high": float(high), "log": log, "q": None, "choices": None}
+    return {
+        "name": name,
+        "type": "float",
+        "low": float(low),
+        "high": float(high),
+        "log": log,
+        "q": None,
+        "choices": None,
+    }
 
 
 def whole(name: str, low: int, high: int, log: bool = False) -> Dim:
@@ -339,7 +347,13 @@ def tree(seed: int) -> Task:
         size = np.minimum(2.0 ** np.minimum(np.asarray(c["depth"], float), 12), 3000 / leaf)
         k = np.log2(1 + np.minimum(size, 1 / np.asarray(c["cp"], float)))
         impute = costs[[space[4]["choices"].index(x) for x in c["impute"]]]
-        return 0.2 + 0.02 * np.abs(k - best) ** power + impute + 0.01 * (leaf / 60) ** 2 + 0.003 * np.sin(1.3 * leaf + 5 * k)
+        return (
+            0.2
+            + 0.02 * np.abs(k - best) ** power
+            + impute
+            + 0.01 * (leaf / 60) ** 2
+            + 0.003 * np.sin(1.3 * leaf + 5 * k)
+        )
 
     return Task(f"tree_{seed}", space, value)
 

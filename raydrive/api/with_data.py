@@ -64,7 +64,7 @@ def with_data(function: Callable[..., object], /, **data: Any) -> WithData:
 
     Trials call ``function(params, X=..., y=...)``. The data is written below the storage once, when a run with it is
     submitted, and each node reads it once: arrays of numpy, tables of pyarrow, frames and series of pandas, and arrays
-    inside anything else are mapped into memory, read-only. The files are removed when the run is over.
+    inside anything else are mapped into memory, read-only. The files are removed when the run ends.
 
     Args:
         function: A training function that takes the data by these names, too.
@@ -120,11 +120,15 @@ def stored_data(target: object, config: RunConfig, storage: str, *, by_job: bool
         return
     if by_job and "://" not in storage and not os.path.isdir(storage):
         fix = "Name a URI such as s3://bucket/runs, or mount that folder here."
-        raise ConfigError(Problem("storage", f"{storage!r}, which is no folder here", "one that gets the data", fix))
+        raise ConfigError(
+            Problem(
+                "storage", f"{storage!r}, which is not a folder on this machine", "a function that uses the data", fix
+            )
+        )
     folder = open_folder(storage).child(FOLDER, secrets.token_hex(8))
     if "***" in redact(folder.uri):
-        fix = "Give them by the environment or the machines' own identity: the data's address is recorded with the run."
-        raise ConfigError(Problem("storage", redact(storage), "a URI without keys and passwords", fix))
+        fix = "Set credentials in the environment or use the machines' identity: the URI is recorded with the run."
+        raise ConfigError(Problem("storage", redact(storage), "a URI without keys or passwords", fix))
     try:
         inputs = _written(target, folder)
         fetched = {} if folder.local_path is not None else dict.fromkeys(inputs, "file")

@@ -48,10 +48,10 @@ def list_runs(
     experiment: Annotated[
         str | None, typer.Option(help="Only this experiment.", show_default=False, autocompletion=experiments)
     ] = None,
-    limit: Annotated[int, typer.Option(help="So many at most, the newest first.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="At most this many runs, newest first.", min=1)] = 50,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """List the runs, newest first; trials are those that have ended, of all that there may be."""
+    """List the runs, newest first. The column of trials shows how many have ended, of the largest number allowed."""
     rows: list[dict[str, object]] = []
     space = workspace(storage)
     for run in space.runs(experiment, unreadable=lambda name, error: say(f"Note: {error}")):
@@ -218,14 +218,14 @@ def _lineage(run: HyperDriveRun, output: Format) -> dict[str, object]:
 
 
 def watch(run_name: RunArgument = "last", storage: StorageOption = None) -> int:
-    """Follow a run until it is over; Ctrl-C leaves it running."""
+    """Follow a run until it ends; Ctrl-C leaves it running."""
     from raydrive.api.display.console import follow  # lazy: rich, 0.05 s
 
     run = open_run(run_name, storage)
     try:
         follow(run.reader)
     except KeyboardInterrupt:
-        say(f"\nThe run goes on. Watch it again: raydrive watch {run.id}")
+        say(f"\nThe run continues. To watch it again: raydrive watch {run.id}")
         return EXIT_INTERRUPTED
     return exit_code(run)
 
@@ -234,13 +234,13 @@ def trials(
     run_name: RunArgument = "last",
     storage: StorageOption = None,
     by: Annotated[str, typer.Option("--sort", help="best or number.")] = "best",
-    top: Annotated[int, typer.Option(help="So many at most; 0 = all.", min=0)] = 0,
+    top: Annotated[int, typer.Option(help="At most this many trials; 0 = all.", min=0)] = 0,
     output: OutputOption = Format.TABLE,
     grouped: Annotated[
-        bool, typer.Option("--by-configuration", help="A row per configuration, where each is tried several times.")
+        bool, typer.Option("--by-configuration", help="One row per configuration, if each is tried several times.")
     ] = False,
 ) -> int:
-    """List the trials of a run: parameters, metric, and why each ended.
+    """List the trials of a run: parameters, metric, and the reason why each ended.
 
     An interval is one value of the primary metric.
     """
@@ -294,7 +294,7 @@ def best(
     run_name: RunArgument = "last",
     storage: StorageOption = None,
     schedule: Annotated[
-        bool, typer.Option("--schedule", help="The hyperparameters it was trained with, interval by interval, as YAML.")
+        bool, typer.Option("--schedule", help="Print the hyperparameters of each interval of its training, as YAML.")
     ] = False,
     output: OutputOption = Format.TABLE,
 ) -> int:

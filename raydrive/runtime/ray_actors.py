@@ -88,7 +88,7 @@ class DriverActor:
         await self._work.interrupt(grace_s)
 
     async def wait(self) -> None:
-        """Returns when the run is over or interrupted."""
+        """Returns when the run has ended or was interrupted."""
         await self._work.wait()
 
     async def view(self) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def _read_pickle(path: str) -> Any:
         mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     start = len(_MAGIC) + 8
     if bytes(mapped[: len(_MAGIC)]) != _MAGIC:
-        raise ValueError(f"{path} is no file of shared data")
+        raise ValueError(f"{path} is not a file of shared data")
     (count,) = struct.unpack_from("<Q", mapped, len(_MAGIC))
     places = [struct.unpack_from("<QQ", mapped, start + 16 * number) for number in range(count)]
     head, *buffers = (mapped[at : at + size] for at, size in places)

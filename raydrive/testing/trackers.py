@@ -36,7 +36,7 @@ class Kept:
     params: dict[int, dict[str, str]] = field(default_factory=dict)
     """Hyperparameters as text, by trial."""
     ended: dict[int | None, bool] = field(default_factory=dict)
-    """Whether a trial, or the run (None), is over, and ended well."""
+    """Whether a trial, or the run (None), has ended, and ended well."""
 
 
 def began(trial: int) -> TrialBegan:

@@ -47,7 +47,7 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial is over."""
+    """A trial has ended."""
 
     at: float
     trial: int
@@ -69,7 +69,7 @@ class Improved:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The run is over."""
+    """The run has ended."""
 
     at: float
     state: str
@@ -83,7 +83,7 @@ class Tracker(Protocol):
     """Keeps a run with its trials in another system: a parent and a child for each trial.
 
     A tracker is told everything in order, at least once. Where it raises it is told the same again, and after a restart
-    another instance is: that one goes on in what is there already.
+    another instance is: that one continues in what is there already.
     """
 
     def begin(self) -> None:

@@ -49,7 +49,7 @@ class WandbTracker:
         os.makedirs(self._settings["dir"], exist_ok=True)
 
     def begin(self) -> None:
-        """Makes the run of the whole, or goes on with it.
+        """Makes the run of the whole, or continues it.
 
         Raises:
             Exception: If W&B is away.
@@ -86,7 +86,7 @@ class WandbTracker:
         self._run(number).log(row, step=step, commit=True)
 
     def _run(self, number: int | None, config: Mapping[str, Any] | None = None) -> Any:
-        """The open run of a trial or of the whole; one of the same id goes on."""
+        """The open run of a trial or of the whole; one of the same id continues."""
         if number not in self._open:
             name = self._about.run_id if number is None else f"{self._about.run_id}_{number}"
             run = self._wandb.init(

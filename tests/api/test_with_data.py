@@ -87,7 +87,7 @@ def test_what_cannot_travel_is_named(tmp_path: Path) -> None:
 def test_a_storage_of_other_machines_is_refused(tmp_path: Path) -> None:
     target = with_data(train, X=X)
     with (
-        pytest.raises(ConfigError, match="no folder here"),
+        pytest.raises(ConfigError, match="not a folder on this machine"),
         stored_data(target, config_of(target).config, str(tmp_path / "not" / "here"), by_job=True),
     ):
         pass
@@ -105,7 +105,7 @@ def test_data_in_an_object_store_is_fetched(tmp_path: Path, monkeypatch: pytest.
             path = fetch_input(stored.trial.inputs["data.X"], tmp_path, folder=False)
             assert np.array_equal(read_shared(str(path)), X)
         with (
-            pytest.raises(ConfigError, match=r"a URI without keys and passwords"),
+            pytest.raises(ConfigError, match=r"a URI without keys or passwords"),
             stored_data(target, config, f"s3://key:secret@bucket/runs?{options}", by_job=False),
         ):
             pass

@@ -185,7 +185,7 @@ def test_training_without_checkpoints_is_refused_with_what_to_do(storage: str) -
 
     run = ended(submitted(storage, forgetful, 6))
     assert run.get_status() == "Failed"
-    assert "no trial has saved a checkpoint to go on from" in run.sweep.finished.why
+    assert "no trial has saved a checkpoint to continue from" in run.sweep.finished.why
     again = SuccessiveHalvingPolicy(min_intervals=2, max_intervals=WHOLE, reduction_factor=2, restart=True)
     run = ended(submitted(storage, forgetful, 6, again))
     assert (run.get_status(), check_run(run.uri), wrong_curves(run)) == ("Completed", [], [])

@@ -68,5 +68,5 @@ def test_the_columns_of_a_dataframe_and_arrays_inside_anything_are_mapped(tmp_pa
 
 def test_another_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.pickle").write_bytes(b"something else" * 10)
-    with pytest.raises(ValueError, match=r"x\.pickle is no file of shared data"):
+    with pytest.raises(ValueError, match=r"x\.pickle is not a file of shared data"):
         read_shared(str(tmp_path / "x.pickle"))

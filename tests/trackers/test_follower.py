@@ -117,7 +117,7 @@ def test_what_did_not_arrive_until_the_end_is_named_and_delivered_by_the_next_fo
         writer.append(REST)
     memory.away = True
     ended = Follower(run_layout, "mlflow", lambda: memory, troubles.append).follow(threading.Event(), 0.1)
-    assert ended.trouble.endswith(f"2 entries are not delivered: raydrive track {run_layout.run_id} delivers them.")
+    assert ended.trouble.endswith(f"2 entries are not delivered; to deliver them: raydrive track {run_layout.run_id}")
     assert troubles[-1] == ended.trouble
     memory.away = False
     ended = Follower(run_layout, "mlflow", lambda: memory, troubles.append).follow(threading.Event())

@@ -1,13 +1,13 @@
 """``perturb``: new values for the hyperparameters of a member, near those of the one whose training it takes over.
 
 Source: Jaderberg et al. 2017, arXiv:1711.09846, section 4.1: ``perturb`` multiplies a value by a factor, ``resample``
-draws it anew. Beyond it:
+draws it again. Beyond it:
 
 - A value stays within the bounds of the search space, and on its steps where it is quantised; one that would round to
   what it was goes a step.
 - On a linear scale that reaches 0 a factor alone would keep a small value small: it moves by ``(factor - 1)`` times its
   size, but at least 5 % of the width of the range.
-- A choice among numbers in order goes to a neighbour. Any other choice is only drawn anew.
+- A choice among numbers in order goes to a neighbour. Any other choice is only drawn again.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ MODELS = ("pb2",)
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}
 SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "Population based training: bad members go on from checkpoints of good ones, with other values.",
+    "description": "Population based training: weak members continue from checkpoints of strong ones.",
     "additionalProperties": False,
     "properties": {
         "size": {"type": "integer", "minimum": 2},
@@ -68,7 +68,7 @@ class Perturb:
     factors: tuple[float, ...] = (0.8, 1.2)
     """A number is multiplied by one of them, each above 0 and none of them 1; all equally likely."""
     resample: float = 0.25
-    """Probability, 0 to 1, that a hyperparameter is drawn anew from the search space instead."""
+    """Probability, 0 to 1, that a hyperparameter is drawn again from the search space instead."""
     parameters: tuple[str, ...] = ()
     """Those that are changed, the others are taken over as they are; empty = all."""
 
@@ -104,14 +104,14 @@ class Population:
     size: int | None = None
     """Members, 2 or more: each is a trial. None = the run's ``max_total_runs``."""
     every: int = 1
-    """Members are compared each time one has logged a multiple of so many intervals, 1 or more."""
+    """Members are compared each time one has logged a multiple of this many intervals, 1 or more."""
     quantile: float = 0.25
-    """Share of the members, above 0 and 0.5 at most: one of the worst of that share goes on from one of the best."""
+    """Share of the members, above 0 and 0.5 at most: one of the worst of that share continues from one of the best."""
     perturb: Perturb = Perturb()
     model: Bandit | None = None
     """Chooses hyperparameters in place of ``perturb``; None = that one does."""
     max_intervals: int | None = None
-    """Intervals of a whole training: a member that has so many is compared no more. None = not known."""
+    """Intervals of a whole training: a member that has this many is no longer compared. None = not known."""
     schedule: tuple[Setting, ...] = ()
     """No population: each trial trains with these hyperparameters, one after the other. Empty = a population."""
 
@@ -145,7 +145,7 @@ def population_of(given: Population | Mapping[str, Any] | None, where: str = "po
     if "schedule" in raw:
         return _scheduled(raw, where, problems)
     if not problems and "every" not in raw:
-        fix = "Members are compared each time one has logged so many intervals."
+        fix = "Members are compared each time one has logged this many intervals."
         problems.append(Problem(f"{where}.every", "nothing", "a whole number of 1 or more", fix))
     size, every, longest = raw.get("size"), raw.get("every", 1), raw.get("max_intervals")
     for name, value, least in (("size", size, 2), ("every", every, 1), ("max_intervals", longest, 1)):
@@ -153,7 +153,7 @@ def population_of(given: Population | Mapping[str, Any] | None, where: str = "po
             problems.append(Problem(f"{where}.{name}", show(value), f"a whole number of {least} or more"))
     quantile = raw.get("quantile", 0.25)
     if not is_number(quantile) or not 0 < quantile <= 0.5:
-        problems.append(Problem(f"{where}.quantile", show(quantile), "a number above 0, 0.5 at most"))
+        problems.append(Problem(f"{where}.quantile", show(quantile), "a number above 0 and at most 0.5"))
     perturb = _perturb(raw.get("perturb"), f"{where}.perturb", problems)
     model = _model(raw.get("model"), f"{where}.model", problems)
     if model is not None and raw.get("perturb") is not None:
@@ -168,7 +168,7 @@ def population_of(given: Population | Mapping[str, Any] | None, where: str = "po
 def _scheduled(raw: Mapping[str, Any], where: str, problems: list[Problem]) -> Population:
     for key in raw:
         if key != "schedule":
-            fix = "A schedule is trained as it is; there is nothing to compare."
+            fix = "A schedule is followed as it is; there is nothing to compare."
             problems.append(Problem(f"{where}.{key}", "given with a schedule", "a schedule, or a population", fix))
     settings: tuple[Setting, ...] = ()
     try:
@@ -191,7 +191,7 @@ def _perturb(given: object, where: str, problems: list[Problem]) -> Perturb:
         problems.append(Problem(f"{where}.factors", show(factors), allowed))
         factors = ()
     if not is_number(resample) or not 0 <= resample <= 1:
-        problems.append(Problem(f"{where}.resample", show(resample), "a probability, 0 to 1"))
+        problems.append(Problem(f"{where}.resample", show(resample), "a probability from 0 to 1"))
         resample = 0.0
     parameters = _names(names, f"{where}.parameters", problems)
     return Perturb(factors=tuple(map(float, factors)), resample=float(resample), parameters=parameters)
@@ -229,7 +229,7 @@ def misfits(
         space: The search space.
         total: The run's ``max_total_runs``.
         stops: Whether the run has a policy that stops or pauses trials.
-        chooses: Whether the sampling chooses which paused trial goes on.
+        chooses: Whether the sampling chooses which paused trial continues.
         repeats: Whether configurations are tried several times.
     """
     if given is None:
@@ -237,24 +237,24 @@ def misfits(
     problems = []
     known = [name.lstrip("-") for name in space.expressions]
     if stops:
-        fix = "Members that are behind go on from better ones; leave early termination out."
+        fix = "Members that are behind continue from better ones; remove early termination."
         problems.append(Problem("population", "given with an early termination policy", "one of the two", fix))
     if chooses:
-        fix = "Take random sampling for the first values of the members."
+        fix = "Use random sampling for the initial hyperparameters of the members."
         problems.append(Problem("population", "given with a sampling that pauses trials", "one of the two", fix))
     if repeats and not given.schedule:
-        fix = "A member's hyperparameters change in training: no two trials have the same."
+        fix = "A member's hyperparameters change during training, so no two trials are repeats."
         problems.append(Problem("population", "given with repeats", "one of the two", fix))
     for place, one in enumerate(given.schedule):
         for name in one.params:
             if name not in space.expressions:
                 fix = did_you_mean(name, list(space.expressions))
                 where = f"population.schedule[{place}].{name}"
-                problems.append(Problem(where, "no hyperparameter of the search space", ", ".join(known), fix))
+                problems.append(Problem(where, "not a hyperparameter of the search space", ", ".join(known), fix))
     if given.schedule:
         return problems
     if given.size is not None and given.size != total:
-        fix = "Each member is one trial: leave size out, or make them equal."
+        fix = "Each member is one trial: remove size, or make the two equal."
         problems.append(Problem("population.size", show(given.size), f"the number of trials, {total}", fix))
     elif total < 2:
         problems.append(Problem("population", f"a run of {total} trial", "a run of 2 trials or more"))

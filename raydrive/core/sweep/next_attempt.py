@@ -1,4 +1,4 @@
-"""What follows when an attempt is over, and when nothing of a run is left to do; ``Sweep`` folds the answers."""
+"""What follows when an attempt has ended, and when nothing of a run is left to do; ``Sweep`` folds the answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from raydrive.core.sweep.state import State, Trial, backoff_s, losses_text
 
 
 def after_end(fact: Ended, trial: Trial, intervals: int, limits: Limits, config: RunConfig) -> Launch | Close:
-    """Returns whether a trial whose process is gone starts again or is over.
+    """Returns whether a trial whose process is gone starts again or has ended.
 
     Args:
         fact: The end of its attempt.
@@ -70,7 +70,7 @@ def after_oom(words: str, trial: Trial, config: RunConfig) -> Launch | Close:
 
 
 def after_loss(fact: Lost, trial: Trial, limits: Limits, config: RunConfig) -> Launch | Close:
-    """Returns whether a trial that was lost starts again or is over; arguments as those of ``after_end``."""
+    """Returns whether a trial that was lost starts again or has ended; arguments as those of ``after_end``."""
     if trial.stop_by:  # a run that is ending has stopped all its open trials
         return Close(fact.trial, CANCELED, trial.why)
     if trial.oom:
@@ -91,7 +91,7 @@ def launch(
         not_before: When, in seconds since the epoch; None = at once.
         memory: Bytes of memory that it reserves; None = as many as before.
         fresh: Whether it begins at the start, even where it has a checkpoint.
-        why: Why it goes on, where it was paused.
+        why: Why it continues, where it was paused.
     """
     memory = trial.memory if memory is None else memory
     number, attempt, params = trial.number, trial.attempt + 1, plain_params(trial.params)
@@ -147,7 +147,7 @@ def end_text(intervals: int, start: int, details: Mapping[str, object]) -> str:
         return f"ended by itself after {count}"
     earlier = f"{details.get('run')}_{details.get('trial')}"
     if intervals == start:
-        return f"ended by itself and logged nothing beyond the {count} of {earlier}"
+        return f"ended by itself and logged nothing after the {count} of {earlier}"
     return f"ended by itself after {count}, {start} of them in {earlier}"
 
 

@@ -1,6 +1,6 @@
-"""A driver's heartbeat: what ``driver.json`` holds, read whatever stands there.
+"""A driver's heartbeat: what ``driver.json`` holds, read whatever is there.
 
-It is no part of the record. A damaged one is worth nothing and harms nothing; the next one follows in two seconds.
+It is not a part of the record. A damaged one is worth nothing and harms nothing; the next one follows in two seconds.
 """
 
 from __future__ import annotations

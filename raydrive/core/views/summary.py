@@ -19,7 +19,7 @@ from raydrive.core.views.savings import Saving, saving
 _SIZE = re.compile(r" \([0-9.]+ (?:bytes?|[kMGT]B)(?:, [0-9]+ files?)?\)")
 _REACHED = re.compile(r"max_total_runs of (\d+) reached")
 INTERRUPTED = "Interrupted"
-"""A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` goes on with them.
+"""A run whose driver was interrupted, and its trials that were open then: ``raydrive resume`` continues with them.
 
 The driver's heartbeat has it, the journal has not: readers pass it to the functions below."""
 TRIAL_STATES = (QUEUED, RUNNING, INTERRUPTED, PAUSED, COMPLETED, CANCELED, FAILED)
@@ -41,7 +41,7 @@ class Row:
     seconds: float | None
     """Training time of all attempts so far; None before the first began."""
     why: str
-    """Why it ended or is paused; of one at work, why a policy let it go on, or a notice of where it was lost."""
+    """Why it ended or is paused; of one at work, why a policy let it continue, or a notice of where it was lost."""
     attempt: int
     node: str
     gpus: str
@@ -78,7 +78,7 @@ class Summary:
 
     @property
     def done(self) -> int:
-        """Trials that are over: what "so many of ``max_total_runs``" means wherever it is said."""
+        """Trials that have ended: what "so many of ``max_total_runs``" means wherever it is said."""
         return sum(self.counts[state] for state in (COMPLETED, CANCELED, FAILED))
 
 
@@ -87,7 +87,7 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
 
     Args:
         sweep: The run.
-        now: Seconds since the epoch; the time of the last fact for a run that is over.
+        now: Seconds since the epoch; the time of the last fact for a run that has ended.
         interrupted: Whether its driver was: then no trial trains or waits for room.
     """
     at = sweep.last_at if sweep.finished else now
@@ -114,7 +114,7 @@ def summarize(sweep: Sweep, now: float, *, interrupted: bool = False) -> Summary
 
 
 def _in_words(why: str) -> str:
-    """Returns why a run is over: where its journal has the name of a limit in HyperDrive's SDK v1, in words."""
+    """Returns why a run has ended: where its journal has the name of a limit in HyperDrive's SDK v1, in words."""
     reached = _REACHED.fullmatch(why)
     if reached is None:
         return why
@@ -122,7 +122,7 @@ def _in_words(why: str) -> str:
 
 
 def best_notice(sweep: Sweep, checkpoints: Mapping[int, str]) -> str:
-    """Says that the best trial went on after its best interval, and which checkpoint is of that; empty if it did not.
+    """Says that the best trial continued after its best interval, and which checkpoint is of that; empty if it did not.
 
     Args:
         sweep: The run.
@@ -204,7 +204,7 @@ def row(
 
 
 def _while_open(trial: Trial) -> str:
-    """What is to be known of a trial that goes on."""
+    """What is to be known of a trial that continues."""
     promoted = f"went on after a pause: {trial.launch.why}" if trial.launch is not None and trial.launch.why else ""
     return "; ".join(filter(None, [promoted, losses_text(trial)]))
 
@@ -216,14 +216,14 @@ def notices(sweep: Sweep, most: int = 3) -> list[str]:
 
     Args:
         sweep: The run.
-        most: So many at most, those first that were lost most often.
+        most: At most this many, those first that were lost most often.
     """
     lost = sorted((trial for trial in sweep.trials if trial.losses > 1), key=lambda trial: -trial.losses)
     return [*_no_checkpoint(sweep), *(f"trial {trial.number} was {losses_text(trial)}" for trial in lost[:most])]
 
 
 def _no_checkpoint(sweep: Sweep) -> list[str]:
-    """A notice as long as a trial trains on beyond the interval of its pause, and nothing was ever saved."""
+    """A notice as long as a trial keeps training beyond the interval of its pause, and nothing was ever saved."""
     for trial in sweep.open_trials:
         pause = trial.pause
         if pause is None or trial.stop_by or sweep.curves.length(trial.number) < 2 * pause.interval:
@@ -266,7 +266,7 @@ def ranked(sweep: Sweep, *, top: int = 0) -> list[Trial]:
 
     Args:
         sweep: The run.
-        top: So many at most; 0 = all.
+        top: At most this many; 0 = all.
     """
     sign = -1.0 if sweep.config.metric.maximize else 1.0
 
@@ -305,7 +305,7 @@ def best_among(sweep: Sweep, metric: Metric, left_out: Container[str] = ()) -> i
 def row_json(item: Row) -> dict[str, Any]:
     """Returns a row as a flat JSON object; parameters as ``param_<name>``, as HyperDrive's widget names them.
 
-    What trials are ranked by stands under its name: ``best`` and ``last`` are there always, ``mean_last_5`` where it is
+    What trials are ranked by is under its name: ``best`` and ``last`` are there always, ``mean_last_5`` where it is
     the objective.
     """
     out: dict[str, Any] = {"trial": item.number, "state": item.state}

@@ -76,9 +76,9 @@ class HydraTrial:
         if not isinstance(result, float | int) or isinstance(result, bool):
             return OmegaConf.to_container(result) if OmegaConf.is_config(result) else result
         logged = context_of_trial().metrics.get(self.metric, [])
-        if not logged and not run.offline:  # perhaps it went on from its last epoch
+        if not logged and not run.offline:  # perhaps it continued from its last epoch
             send_returned({self.metric: result})
-        elif not logged or logged[-1] != result:  # the last value once more is no new interval
+        elif not logged or logged[-1] != result:  # the last value once more is not a new interval
             run.log(self.metric, result)
         return None
 

@@ -1,7 +1,7 @@
 """What a training function returns instead of logging it: taken as its last report, and said so.
 
-A number counts as the primary metric, a dict names its metrics itself; the last value once more is no new one. What a
-generator yields is reported as it comes, and a coroutine is run. Anything else cannot be recorded, and a line in the
+A number counts as the primary metric, a dict names its metrics itself; the last value once more is not a new one. What
+a generator yields is reported as it comes, and a coroutine is run. Anything else cannot be recorded, and a line in the
 trial's log says so.
 """
 
@@ -51,8 +51,8 @@ def _record(result: Any, metric: str, *, yielded: bool) -> None:
     if isinstance(result, Mapping):
         values, left_out = _numbers(result)
         if not yielded and logged and metric in values and values[metric] == logged[-1]:
-            del values[metric]  # the last value once more is no new interval
-        rest = f"; left out, as neither number nor text: {', '.join(left_out)}" if left_out else ""
+            del values[metric]  # the last value once more is not a new interval
+        rest = f"; ignored, being neither numbers nor strings: {', '.join(left_out)}" if left_out else ""
         if values:
             names = ", ".join(values)
             last = "" if yielded else " as its last report"
@@ -60,11 +60,11 @@ def _record(result: Any, metric: str, *, yielded: bool) -> None:
             text = f"the function {does} values and they are recorded{last}: {names}{missing}{rest}"
             _send(values, text, returned=not yielded)
         elif rest:
-            _note(f"the function {does} a dict of which nothing is recorded{rest}", durable=not logged)
+            _note(f"the function {does} a dict without anything to record{rest}", durable=not logged)
         return
     value = _number(result)
     if value is None or not metric:
-        out = f"return {{{metric!r}: value}}, or log it" if metric else "log what is to be recorded"
+        out = f"return {{{metric!r}: value}}, or log it" if metric else "log the values to record"
         what = f"the function {does} {_shown(result)}: neither a number nor a dict of them, and not recorded; {out}"
         _note(what, durable=not logged)
     elif yielded:
@@ -84,7 +84,7 @@ def _number(value: Any) -> float | None:
     """A number, numpy's and one-element tensors included; None for anything else, True and False too."""
     try:
         found = context_values.scalar(value, "", "")
-    except Exception:  # what stands in a tensor is asked of a device
+    except Exception:  # what is in a tensor is asked of a device
         return None
     boolean = isinstance(value, bool) or "bool" in type(value).__name__
     return None if isinstance(found, str) or boolean else found

@@ -195,7 +195,7 @@ class TrialSupervisor:
             trial: Number of the trial.
             attempt: Number of the attempt, from 1.
             params: The hyperparameters.
-            resume_from: Name of the checkpoint to go on from.
+            resume_from: Name of the checkpoint to continue from.
             interval: Intervals that checkpoint holds.
             recorded: Intervals that earlier attempts recorded, where the next two are known.
             first_step: The step of the first of them.
@@ -258,7 +258,7 @@ class TrialSupervisor:
         """Brings the parts of a checkpoint that lie on this node to the storage.
 
         Raises:
-            StorageError: If they cannot be written, or the attempt is over.
+            StorageError: If they cannot be written, or the attempt has ended.
         """
         self._hear(epoch)
         current = self._attempt

@@ -137,7 +137,7 @@ class AttemptEvents:
         """Counts what the training process logged; the primary metric sets the interval.
 
         Args:
-            messages: Of any process that writes to the socket: anything may stand in them.
+            messages: Of any process that writes to the socket: anything may be in them.
 
         Returns:
             Those that cannot be read.
@@ -169,14 +169,14 @@ class AttemptEvents:
         self._make_shards = make
 
     def resumes(self) -> None:
-        """It goes on from a checkpoint."""
+        """It continues from a checkpoint."""
         self._known_checkpoint = True
 
     def saved(self, interval: int, name: str) -> None:
-        """Reports to the driver that a checkpoint is in the storage, so that the next attempt goes on from it.
+        """Reports to the driver that a checkpoint is in the storage, so that the next attempt continues from it.
 
         A script that saves before it logs is killed now and then between the two. The values that its last checkpoint
-        holds were never logged then, and an attempt that goes on from it would never log them: so such a checkpoint
+        holds were never logged then, and an attempt that continues from it would never log them: so such a checkpoint
         counts when a value has come after it, and until then the one before does.
         """
         self._release()  # two in a row: it saves more often than it logs
@@ -189,15 +189,17 @@ class AttemptEvents:
             self._release()
 
     def is_over(self) -> None:
-        """No other attempt will go on from what it saved: its last checkpoint counts, whatever was logged."""
+        """No other attempt will continue from what it saved: its last checkpoint counts, whatever was logged."""
         self._over = True
         self._release()
 
     def forgo(self) -> None:
-        """Another attempt may go on from what it saved, and nothing more comes of this one."""
+        """Another attempt may continue from what it saved, and nothing more comes of this one."""
         if self._held is not None:
             self._held = None
-            self.log("the last checkpoint was saved before its values were logged: the one before it is gone on from")
+            self.log(
+                "the last checkpoint was saved before its values were logged: the trial continues from the previous one"
+            )
 
     def _release(self) -> None:
         held, self._held = self._held, None

@@ -9,7 +9,7 @@ from raydrive import context, wire
 
 
 def parameters() -> dict[str, Any]:
-    """Returns the hyperparameters of the trial, after the values that stand in its command as ``--name=value``."""
+    """Returns the hyperparameters of the trial, after the values that are in its command as ``--name=value``."""
     found: dict[str, Any] = {}
     for word in sys.argv[1:]:
         name, equals, text = word.partition("=")

@@ -45,11 +45,11 @@ ROW = (
     "number", "state", "why", "stop_by", "best", "best_at", "last", "intervals", "created", "began", "ended",
     "seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note", "usage",
 )  # fmt: skip
-"""What stands at each place of a row; ``best`` is the objective value, ``best_at`` its interval."""
+"""What is at each place of a row; ``best`` is the objective value, ``best_at`` its interval."""
 
 
 class Documents:
-    """Makes the documents of one run, again and again as it goes on.
+    """Makes the documents of one run, again and again as it continues.
 
     Args:
         history: The run.
@@ -134,12 +134,12 @@ class Documents:
         return best_notice(self.history.sweep, {interval: f"checkpoint {name}" for name, interval, _ in kept})
 
     def _torn(self, stands: RunStatus) -> list[str]:
-        """What stands behind the last entry; a live driver is perhaps just writing it."""
+        """What is behind the last entry; a live driver is perhaps just writing it."""
         unfinished = self.history.journal.unfinished
         return [unfinished] if unfinished and stands.state != RUNNING else []
 
     def _failing(self) -> dict[str, Any] | None:
-        """Trials that failed or ran out of time, where half or more of those that are over did; with a log's end."""
+        """Trials that failed or ran out of time, where half or more of those that have ended did; with a log's end."""
         found = trouble_of(self.history.sweep)
         if found is None or not found.mostly:
             return None
@@ -269,7 +269,7 @@ def shared_config(config: RunConfig) -> dict[str, Any]:
 
 
 def _rises(history: RunHistory) -> list[list[Any]]:
-    """The run's best value by time, thinned: the last value of a trial that trains on is another one all the time."""
+    """The run's best value by time, thinned: the last value of a running trial changes all the time."""
     indices, _ = thin([value for *_, value in history.improvements], MOST_RISES)
     improvements = (history.improvements[index] for index in indices)
     return [[at, trial, interval, short(value)] for at, trial, interval, value in improvements]

@@ -347,7 +347,7 @@ def test_only_rank_0_is_counted_and_what_others_log_is_kept_under_their_rank() -
         (0, None, {"rank_2/acc": 2.5, "rank_2/loss": 1.0}),
     ]
     assert len(reading.told) == 1
-    assert "a process of rank 1 logs 'acc': only rank 0 is counted" in reading.told[0]
+    assert "a process of rank 1 logs 'acc': only rank 0 counts" in reading.told[0]
     assert "kept under 'rank_1/acc'" in reading.told[0]
     assert ranks.ALL_RANKS in reading.told[0]
 
@@ -381,7 +381,7 @@ def test_a_name_of_another_rank_has_no_more_characters_than_any() -> None:
     facts = reading.facts({"m": {"x" * 493: 1.0, "y" * 494: 2.0}, "r": 1})
     assert [fact.metrics for fact in facts] == [{"rank_1/" + "x" * 493: 1.0}]
     assert reading.told == [
-        "a value of rank 1 was dropped: with rank_1/ before it its name has more than 500 characters"
+        "a value of rank 1 was dropped: with the prefix rank_1/ its name has more than 500 characters"
     ]
 
 
@@ -392,8 +392,9 @@ def test_checkpoints_of_other_ranks_are_left_out_and_that_is_told_once() -> None
     assert reading.saved == [("one", 1)]
     assert [fact.metrics for fact in facts] == [{"rank_1/acc": 0.6}]
     assert [text for text in reading.told if "checkpoint" in text] == [
-        "a process of rank 1 saves the checkpoint 'two': it is left out, since a trial has those of rank 0. Save on "
-        "rank 0 alone; where another rank is the one that counts, set the environment variable RAYDRIVE_ALL_RANKS=1"
+        "a process of rank 1 saves the checkpoint 'two': it is ignored, since only the checkpoints of rank 0 are "
+        "kept. Save on "
+        "rank 0 alone; if another rank is the one that counts, set the environment variable RAYDRIVE_ALL_RANKS=1"
     ]
 
 

@@ -208,7 +208,7 @@ def test_training_that_saves_no_checkpoint_is_refused(court: Make) -> None:
     (_, finish) = one.end(1)
     assert isinstance(finish, Finish)
     assert finish.state == FAILED
-    assert "no trial has saved one: trial 0 trained to its end. Save one in training" in finish.why
+    assert "no trial has saved one: trial 0 trained to its end. Save one during training" in finish.why
 
 
 def test_failed_members_are_no_sources_and_the_run_ends(court: Make) -> None:

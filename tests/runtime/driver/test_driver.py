@@ -143,8 +143,8 @@ def test_storage_that_fails_holds_all_up_and_loses_nothing(tmp_path: Path, gate:
         (("gradient", 1.0, {"norm": 2.0}), "an event of the kind 'gradient'; known kinds: began, report, "),
         (("ended",), "an event of the kind 'ended' with 0 fields; known fields: at, exit_code, error"),
         (("report", 1.0), "an event of the kind 'report' with 1 fields; known fields: at, seq, "),
-        ((7, 1.0), "sent (7, 1.0), which is no event"),
-        ((), "sent (), which is no event"),
+        ((7, 1.0), "sent (7, 1.0), which is not an event"),
+        ((), "sent (), which is not an event"),
     ],
 )
 def test_an_unknown_event_loses_its_attempt_and_harms_no_other(
@@ -161,7 +161,7 @@ def test_an_unknown_event_loses_its_attempt_and_harms_no_other(
             ((trial, attempt, why),) = pool.lost
             assert (trial, attempt) == (0, 1)
             assert said in why
-            assert why.endswith("install the same one on all nodes")
+            assert why.endswith("install the same version on all nodes")
             assert await driver.report(1, 1, 1, [report(1)])
         assert reports(layout) == [(1, 1)]  # nothing of a batch that cannot be read
 
@@ -183,7 +183,7 @@ def test_a_new_driver_replays_the_journal_takes_over_and_refuses_what_follows_th
         async with started(layout, max_total_runs=3) as (driver, pool):
             assert pool.epoch == 2
             assert pool.adopted == [(0, 1), (2, 1)]
-            with pytest.raises(StaleEpochError, match="driver of epoch 2, not 1: wait for your adoption"):
+            with pytest.raises(StaleEpochError, match="driver of epoch 2, not 1: wait until it adopts this actor"):
                 await driver.report(0, 1, 1, [report(2)])
             assert await driver.report(0, 1, 2, [report(1), report(2)])
             assert pool.launched == []  # all that there is to do is with actors that are adopted

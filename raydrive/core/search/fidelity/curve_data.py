@@ -35,7 +35,7 @@ class Curve:
     values: Array
     """By interval; what is not finite is bad."""
     state: str
-    """``HELD`` (it may go on), ``RUNS`` or ``OVER``."""
+    """``HELD`` (it may continue), ``RUNS`` or ``OVER``."""
     until: int = 0
     """Interval that a running trial trains to."""
     typical: bool = False
