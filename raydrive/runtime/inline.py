@@ -1,4 +1,4 @@
-"""Trials in this very process, one after the other: for debugging, notebooks and tests.
+"""Trials in this process, one after the other: for debugging, notebooks and tests.
 
 Everything but the runner is the real thing: judge, samplers, policies, journal lines. Breakpoints stop where they
 stand, ``print`` prints, and what a trial changes (globals, the working directory) stays changed for the next one.

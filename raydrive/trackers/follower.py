@@ -1,4 +1,4 @@
-"""Follows a run's journal and tells a tracker what is new; a process of its own for each tracker.
+"""Follows a run's journal and sends what is new to a tracker; one process for each tracker.
 
 It has no part in any decision: it reads what is recorded. A tracker that is away is tried again, ever later up to half
 a minute, and is told all that it has missed. How far it was told is in the run's folder (``trackers/NAME.json``):

@@ -1,4 +1,4 @@
-"""What a tracker is told of a run, and what it has to do with it."""
+"""The updates that a tracker receives, and what it has to do with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training function consists of: the function that was written, and the data it brings along."""
+"""What a training function consists of: the function that was written, and the data it carries."""
 
 from __future__ import annotations
 

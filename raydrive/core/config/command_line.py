@@ -1,4 +1,4 @@
-"""How hyperparameters reach a training script: as arguments, or written into a shell line.
+"""How hyperparameters reach a training script: as arguments, or as part of a shell command.
 
 Two conventions, both HyperDrive's. A *script* gets its fixed arguments first and then ``--name value`` sorted by name.
 A *command* is a shell line with references such as ``${{search_space.lr}}``, replaced by values quoted for the shell. A

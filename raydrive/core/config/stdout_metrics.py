@@ -1,4 +1,4 @@
-"""Metrics of scripts that only print: found in what they print, by patterns or as JSON lines.
+"""Metrics of scripts that only print: found in their output by patterns or as JSON lines.
 
 A pattern is a regular expression that is searched for in each line. Each named group is a metric of that name:
 ``val_acc=(?P<accuracy>[0-9.eE+-]+)``. Groups called ``name`` and ``value`` are a metric that names itself, a group

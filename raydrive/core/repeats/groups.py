@@ -1,4 +1,4 @@
-"""Trials of the same configuration, and what they say of it together."""
+"""Trials of the same configuration, and the statistics of each group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run stands: one rule, from the end of its journal and its driver's last heartbeat.
+"""The status of a run, derived from the end of its journal and its driver's last heartbeat.
 
 | journal | heartbeat | status | live |
 |---|---|---|---|

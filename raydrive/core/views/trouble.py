@@ -1,4 +1,4 @@
-"""What a user of a run has to hear first: that its trials fail, time out, or log another metric."""
+"""Problems to show first: that trials fail, time out, or log another metric."""
 
 from __future__ import annotations
 

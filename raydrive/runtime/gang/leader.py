@@ -1,4 +1,4 @@
-"""The trial's first actor and those of its other nodes, its members: one trial, one fate.
+"""The trial's first actor and those of its other nodes, its members, which start and end together.
 
 The driver has to do with the first actor only. That one makes the members, on the nodes that the trial has reserved,
 and Ray ends them with it. It takes from them what their processes log, as if these ran here, so that a trial has one

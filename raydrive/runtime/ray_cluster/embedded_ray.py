@@ -141,10 +141,9 @@ def quick_command(command: Sequence[str]) -> list[str]:
     """Returns the command of a raylet so that it waits for no agent; any other one as it is.
 
     A raylet starts two agents, Python programs that import for a second, and is not a node before they have told it
-    where
-    they listen. The dashboard agent serves metrics and the dashboard, which an embedded cluster has none of: a stand-in
-    says so. Another one listens in the place of the agent of runtime environments, and starts it at a request, which
-    nothing of ours makes.
+    where they listen. The dashboard agent serves metrics and the dashboard, which an embedded cluster has none of: a
+    stand-in says so. Another one listens in the place of the agent of runtime environments, and starts it at a request,
+    which nothing of ours makes.
     """
     raylet = importlib.import_module("ray._raylet")
     port_names = [getattr(raylet, name) for name in _PORTS]

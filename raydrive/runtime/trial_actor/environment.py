@@ -1,4 +1,4 @@
-"""The environment that training processes inherit from their node: which Python its names mean, and what is ours.
+"""The environment that training processes inherit from their node: the Python that its names refer to, and our own variables.
 
 Whatever a command calls, ``python``, ``python3``, ``pip`` and ``pip3`` are those of the Python that was chosen for
 trials (``python:``, else the one that raydrive runs in), with a shell or without one.

@@ -1,4 +1,4 @@
-"""Compaction of a journal: older segments become one Parquet file, beside the writer and never in its way.
+"""Compaction of a journal: older segments become one Parquet file, in parallel to the writer and without blocking it.
 
     due(folder, settled)      whether it is worth it
     compact(folder, until)    reads segments, writes the next snapshot; nothing is deleted

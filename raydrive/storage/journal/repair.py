@@ -1,4 +1,4 @@
-"""Going on with a journal from an entry in its middle, where what follows is damaged or not wanted.
+"""Continues a journal from an entry in its middle, if what follows is damaged or not wanted.
 
 Nothing is deleted: a new epoch's first header names the place that it continues after, and all readers leave out the
 rest. Where that place is in a snapshot, or the snapshot itself is damaged, the entries are written again as segments

@@ -1,4 +1,4 @@
-"""Files that are written where the user has asked: no folder is made without a word."""
+"""Files that are written where the user asked; no folder is created silently."""
 
 from __future__ import annotations
 

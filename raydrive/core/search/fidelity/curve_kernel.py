@@ -1,4 +1,4 @@
-"""How alike two points of learning curves are: a kernel on configuration and interval, and its fit to data.
+"""Kernel of two points of learning curves: on configuration and interval, and its fit to data.
 
 Notation (n observations on c curves, d dimensions of the space; intervals are in units of the longest training):
 

@@ -1,4 +1,4 @@
-"""All that tells of a driver's run elsewhere. Nothing of the run waits for it but the end of the driver."""
+"""Everything that sends a run's progress elsewhere. Only the end of the driver waits for it."""
 
 from __future__ import annotations
 

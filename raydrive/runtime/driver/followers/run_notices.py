@@ -1,4 +1,4 @@
-"""The notices of a driver's run: what is to be told goes to a sender, whose failures the driver tells."""
+"""The notices of a driver's run: a sender delivers them, and the driver reports its failures."""
 
 from __future__ import annotations
 
