@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations gpu docs screenshots vscode venv browser clean
+.PHONY: help demo test wheel-test matrix check bench bench-scale chaos fuzz bench-peers bench-quick quality integrations examples gpu docs screenshots vscode venv browser clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ quality: $(VENV)/installed-test ## Compare the samplers' regret on optimisation 
 integrations: $(INTEGRATIONS)/installed ## Test the callbacks with their real libraries, on CPU (ten minutes; 3 GB the first time)
 	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/integrations tests/trackers tests/test_examples.py \
 		tests/cluster/test_ray_in_trials.py tests/cluster/test_ray_train_resume.py
+
+examples: $(INTEGRATIONS)/installed ## Run the examples that need large libraries (five minutes; 3 GB the first time)
+	$(INTEGRATIONS)/bin/python -m pytest -q -m integrations tests/test_examples.py
 
 gpu: $(VENV)/installed-test ## Test the sharing of a GPU on a real one; without one this tells so (a minute)
 	$(BIN)/python -m pip install --quiet 'nvidia-ml-py>=12'

@@ -116,12 +116,25 @@ def status(run_name: RunArgument = "last", storage: StorageOption = None, output
             **_rules(run, stands.now, output),
             "waiting": "; ".join(sorted(set(stands.beat.waiting.values()))),
             "trouble": stands.beat.trouble,
+            **_gpu_use(stands.beat, output),
             "storage": run.uri,
             **_lineage(run, output),
         },
         output,
     )
     return EXIT_UNREADABLE if run.damage else 0
+
+
+def _gpu_use(beat: Heartbeat, output: Format) -> dict[str, object]:
+    """What all trials together use of their GPUs now; nothing where that is not known."""
+    rows = list(beat.gpu_use.values())
+    percents, held = ([row[name] for row in rows if name in row] for name in ("gpu_percent", "gpu_memory_bytes"))
+    mean, total = sum(percents) / len(percents) if percents else None, sum(held) if held else None
+    if output is not Format.TABLE:
+        return {"gpu_percent": mean, "gpu_memory_bytes": total}
+    parts = [f"{mean:.0f} % on average"] if mean is not None else []
+    parts += [f"{total / 1e9:.2f} GB together"] if total is not None else []
+    return {"gpu_use": f"{', '.join(parts)} ({len(rows)} trial{'s' * (len(rows) != 1)})"} if parts else {}
 
 
 def _counts(summary: Summary, output: Format) -> dict[str, object]:

@@ -152,6 +152,10 @@ class TrialActor:
         """Takes the driver's sign of life."""
         await self._work.renew(epoch)
 
+    async def gpu_use(self) -> dict[str, float]:
+        """Returns what its trial uses of its GPUs now; empty = not known."""
+        return self._work.gpu_use
+
     async def run(
         self,
         epoch: int,

@@ -262,7 +262,8 @@ class RunReader:
     def rows(self) -> list[dict[str, Any]]:
         """Returns the trials as flat dicts, by number."""
         stands, now = self.status(), time.time()
-        return [row_json(row(self.sweep, one, now, interrupted=stands.interrupted)) for one in self.sweep.trials]
+        known: dict[str, Any] = {"interrupted": stands.interrupted, "gpu_use": stands.beat.gpu_use}
+        return [row_json(row(self.sweep, one, now, **known)) for one in self.sweep.trials]
 
     def reports(self, number: int | None = None) -> Iterator[Reported]:
         """Yields the recorded reports of one trial, or of all, in order of arrival.

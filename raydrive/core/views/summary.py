@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from raydrive.core.config.trial_spec import Metric
@@ -45,7 +46,8 @@ class Row:
     node: str
     gpus: str
     usage: Mapping[str, float]
-    """What its last attempt used of its GPUs: ``gpu_percent``, ``gpu_memory_bytes``; empty = not known."""
+    """What it uses of its GPUs while it trains, else what its last attempt has used: ``gpu_percent``,
+    ``gpu_memory_bytes``; empty = not known."""
     nodes: tuple[str, ...]
     """Host names by node rank, of a trial over several nodes; empty = one node."""
     losses: int
@@ -149,7 +151,28 @@ def seconds_of(trial: Trial, now: float) -> float | None:
     return trial.trained_s + max(0.0, now - trial.began_at)
 
 
-def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) -> Row:
+def usage_of(
+    trial: Trial, live: Mapping[str, Mapping[str, float]], *, interrupted: bool = False
+) -> Mapping[str, float]:
+    """Returns what a trial uses of its GPUs, as in ``Row.usage``.
+
+    Args:
+        trial: The trial.
+        live: ``Heartbeat.gpu_use``.
+        interrupted: Whether the run's driver was.
+    """
+    found = live.get(str(trial.number)) if state_of(trial, interrupted) == RUNNING else None
+    return found or trial.usage
+
+
+def row(
+    sweep: Sweep,
+    trial: Trial,
+    now: float,
+    *,
+    interrupted: bool = False,
+    gpu_use: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+) -> Row:
     """Returns one trial as a table row.
 
     Args:
@@ -157,6 +180,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         trial: One of its trials.
         now: Seconds since the epoch.
         interrupted: Whether the run's driver was.
+        gpu_use: ``Heartbeat.gpu_use``: what trials use of their GPUs now.
     """
     return Row(
         number=trial.number,
@@ -171,7 +195,7 @@ def row(sweep: Sweep, trial: Trial, now: float, *, interrupted: bool = False) ->
         attempt=trial.attempt,
         node=trial.node,
         gpus=trial.gpus,
-        usage=trial.usage,
+        usage=usage_of(trial, gpu_use, interrupted=interrupted),
         nodes=trial.nodes,
         losses=trial.losses,
         changes=None if sweep.config.rules.population is None else changes_json(sweep.changes.get(trial.number, ())),

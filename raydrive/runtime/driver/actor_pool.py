@@ -27,6 +27,7 @@ from raydrive.core.sweep.state import Trial
 from raydrive.runtime.actor_errors import answer, is_loss, reason, until_known
 from raydrive.runtime.driver.actor_factory import TrialActorFactory
 from raydrive.runtime.driver.actor_slots import Slot, pairs
+from raydrive.runtime.gpus.live import gpu_use_of
 from raydrive.runtime.ray_cluster.connection import starting_now, why_waiting
 from raydrive.runtime.trial_events import to_facts
 from raydrive.storage.checkpoints import name_of

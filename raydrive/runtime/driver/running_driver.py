@@ -41,6 +41,7 @@ from raydrive.runtime.driver.user_requests import (
     parts,
     trial_generation,
 )
+from raydrive.runtime.gpus.live import ASK_S
 from raydrive.runtime.trial_events import WireEvent, to_facts
 from raydrive.storage.folder.open import open_folder
 from raydrive.storage.run_layout import RunLayout
@@ -107,6 +108,7 @@ class RunningDriver:
         self._heartbeats = Heartbeats(layout, self.view, config.trial.lease_s)
         self._watch = UserCodeWatch(config.policy, config.sampling, self._tell_held_up)
         self._trouble = ""
+        self._gpu_use: dict[int, dict[str, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -126,7 +128,7 @@ class RunningDriver:
         self._heartbeats.keep()
         self._watch.start()
         self._followers.start()
-        for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run()):
+        for work in (self._pump(), self._tick(), self._beat(), self._renew(), self._compactor.run(), self._ask_gpus()):
             self._spawn(work)
         # What waits for this driver looks at the heartbeat next, and would find its predecessor's.
         with contextlib.suppress(asyncio.TimeoutError):
@@ -205,6 +207,7 @@ class RunningDriver:
             "trouble": self._trouble or self._compactor.trouble or self._followers.trouble,
             "notice": self._heartbeats.notice or self._followers.notice,
             "telling": self._followers.telling,
+            "gpu_use": {str(trial): use for trial, use in self._gpu_use.items()},
         }
 
     # ------------------------------------------------------------------ the pump
@@ -348,6 +351,13 @@ class RunningDriver:
         while not self._over.is_set():
             await asyncio.sleep(self.sweep.config.trial.lease_s / 6)
             self._pool.renew()
+
+    async def _ask_gpus(self) -> None:
+        """Keeps what trials use of their GPUs, for the heartbeat."""
+        while not self._over.is_set():
+            await asyncio.sleep(ASK_S)
+            reserves = self.sweep.config.trial.resources.gpus > 0
+            self._gpu_use = await self._pool.gpu_use() if reserves else {}
 
     def _tell_held_up(self, what: str) -> None:
         self._heartbeats.tell_held_up(what, lambda: self._watch.is_at_work)

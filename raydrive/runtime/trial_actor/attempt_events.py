@@ -69,6 +69,8 @@ class AttemptEvents:
         """Whether its process waits for the next trial."""
         self.usage: dict[str, float] = {}
         """What it used of its GPUs."""
+        self.using: dict[str, float] = {}
+        """What it uses of them now."""
         self.silent_since: float | None = None
         """When the oldest batch was sent that the driver has not confirmed, by the monotonic clock."""
         self.stopped_pids: list[int] = []

@@ -43,7 +43,7 @@ FEWEST_PER_CURVE = 16
 MOST_PER_CURVE = 1000
 ROW = (
     "number", "state", "why", "stop_by", "best", "best_at", "last", "intervals", "created", "began", "ended",
-    "seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note",
+    "seconds", "attempt", "node", "gpus", "origin", "params", "extras", "cut", "curve", "tries", "note", "usage",
 )  # fmt: skip
 """What is at each place of a row; ``best`` is the objective value, ``best_at`` its interval."""
 
@@ -172,6 +172,7 @@ class Documents:
             "why": summary.why,
             "waiting": sorted(set(beat.waiting.values()))[:5],
             "trouble": beat.trouble,
+            "gpu_use": beat.gpu_use,
             "metric": config.metric.name,
             "goal": config.metric.goal.value,
             "objective": config.metric.value,
@@ -218,7 +219,7 @@ class Documents:
             [past.cut[0], short(past.cut[1])] if past.cut else None,
             curve_json(values, limit),
             [_try(one) for one in past.tries],
-            _note(trial.details),
+            _note(trial.details), dict(trial.usage),
         ]  # fmt: skip
 
     # ------------------------------------------------------------------ whole

@@ -61,7 +61,8 @@ class Feed:
 
     def _read(self, history: RunHistory) -> bool:
         before, changed = self.state, history.refresh()
-        self.state = history.status().state
+        stands = history.status()
+        self.state = f"{stands.state} {json.dumps(stands.beat.gpu_use)}"
         return changed or self.state != before
 
     @property

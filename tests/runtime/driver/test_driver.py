@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from driver_helpers import Gate, a_driver, a_driver_run, recorded, report, reports, started, state_of
 from trial_actor_helpers import until
 
+from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import DamagedJournalError, StaleEpochError, StorageError
 from raydrive.core.records import CANCELED, COMPLETED, Began, Cancelled, Launch, Lost, Started, Ticked
@@ -207,6 +209,25 @@ def test_a_report_of_an_attempt_that_is_over_is_answered_with_a_no(tmp_path: Pat
             assert not await driver.report(0, 1, 1, [report(1)])
 
     asyncio.run(main())
+
+
+def test_the_heartbeat_has_what_trials_use_of_their_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_driver, "ASK_S", 0.01)
+
+    async def gpu_use(gpus: float) -> dict[str, Any]:
+        config = function_config((0, 1))
+        trial = dataclasses.replace(config.trial, resources=Resources(gpus=gpus))
+        layout = a_driver_run(tmp_path / str(gpus), dataclasses.replace(config, trial=trial))
+        async with started(layout) as (driver, pool):
+            await until(lambda: len(pool.launched) == 1)
+            found: dict[str, Any] = {}
+            while gpus and not found:
+                await asyncio.sleep(0.01)
+                found = (await driver.view())["gpu_use"]
+            return found or (await driver.view())["gpu_use"]
+
+    assert asyncio.run(gpu_use(0.5)) == {"0": {"gpu_percent": 40.0}}
+    assert asyncio.run(gpu_use(0.0)) == {}
 
 
 def test_a_driver_that_was_superseded_lets_go_and_writes_nothing_more(
