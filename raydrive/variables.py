@@ -145,6 +145,7 @@ def too_long(argv: list[str], environment: Mapping[str, str]) -> str:
     total = sum(count for count, _ in arguments) + sum(count for count, _ in variables)
     return (
         f"argument list too long: arguments and environment variables have {total:,} bytes, of which {what} has "
-        f"{longest:,}; Linux allows {LONGEST_BYTES:,} for one of them and some 2 MB in all. Read large hyperparameters "
+        f"{longest:,}; Linux allows {LONGEST_BYTES:,} for one of them and some 2 MB in total. Read large "
+        "hyperparameters "
         "with Run.get_context().params instead of naming them in the command, or choose among names or files"
     )

@@ -25,7 +25,7 @@ from raydrive.core.errors import ConfigError, Problem, UserCodeError, did_you_me
 REFERENCE = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+$"
 """A regular expression for ``module:QualName``."""
 _PACKAGE = __name__.partition(".")[0]
-_PROTOCOL = "Make it a dataclass, or give the class to_json() and a class method from_json(raw)."
+_PROTOCOL = "Make it a dataclass, or add to_json() and a class method from_json(raw) to the class."
 FindClass = Callable[[str], "type | None"]
 """Returns the class of a recorded type, or None where there is none of that name."""
 

@@ -110,7 +110,7 @@ def _named(name: str) -> str:
 def _how(found: PrintedPair, python: bool) -> str:
     if python:
         return f"give HyperDriveConfig metric_from_stdout=True, or ScriptRunConfig {found.setting(True)}"
-    return f"submit with --metric-from-stdout, or write below raydrive: {found.setting(False)}"
+    return f"submit with --metric-from-stdout, or write under raydrive: {found.setting(False)}"
 
 
 def _lines(count: int) -> str:

@@ -105,7 +105,7 @@ def _why_none(names: list[str], values: Array) -> str:
 def _unknown(trials: int) -> str:
     return (
         f"what the {trials} trials with a value show does not predict the value of another trial; "
-        "more trials may tell, or none of the hyperparameters matters within its range"
+        "more trials may help, or none of the hyperparameters matters within its range"
     )
 
 

@@ -83,7 +83,7 @@ def _is_late(trial: Trial) -> bool:
 def _count_text(failed: int, late: int, over: int, limit_s: float | None) -> str:
     bad = failed + late
     if over == 1:
-        which = "the only trial that is over"
+        which = "the only trial that has ended"
     else:
         which = f"all {over} trials" if bad == over else f"{bad} of {over} trials"
     limit = "" if limit_s is None else f" after {duration_text(limit_s)} (trial_timeout)"

@@ -43,7 +43,7 @@ STARTING_S = 20.0
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it started"
-OUTDATED = "an edit changed what trials run with"
+OUTDATED = "an edit changed the settings of trials"
 
 
 class ActorPool:

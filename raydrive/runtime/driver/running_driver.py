@@ -292,7 +292,8 @@ class RunningDriver:
                 raise
             except StorageError as error:
                 self._trouble = (
-                    f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials go on and keep "
+                    f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials continue and "
+                    "buffer "
                     f"what they log, and pause after {patience_s:g} s"
                 )
                 await asyncio.sleep(pause_s)

@@ -142,7 +142,9 @@ class TrialSupervisor:
     def _hear(self, epoch: int) -> None:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""
         if epoch < self._epoch:
-            raise StaleEpochError(f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} is over")
+            raise StaleEpochError(
+                f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} has ended"
+            )
         self._epoch = self._delivery.epoch = epoch
         self._heard_at = time.monotonic()
 

@@ -38,7 +38,7 @@ def cut(layout: RunLayout, entries: int) -> None:
     reader = JournalReader(layout.journal)
     count = sum(1 for _ in _first(reader, entries if entries >= 0 else None))
     if count < entries or entries < 0:
-        allowed = f"0 to {count}: so many entries can be read"
+        allowed = f"0 to {count}: the number of readable entries"
         raise ConfigError(Problem("--up-to", str(entries), allowed))
     snapshots = [item.name for item in layout.journal.list("snapshot-") if Snapshot.parse(item.name)]
     place = reader.position
