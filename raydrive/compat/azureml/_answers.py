@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_SERVE = "raydrive tunes and does not serve: download the model with run.download_file(...) and serve it, with Ray Serve"
+_SERVE = "raydrive does not serve models: use run.download_file(...) and serve the file, e.g. with Ray Serve"
 _PIPELINE = (
     "pipelines are not run here: pass the script of the step to HyperDriveConfig(run_config=ScriptRunConfig(...))"
 )
