@@ -50,7 +50,7 @@ class WithData:
 
     @property
     def bound(self) -> Callable[..., object]:
-        """The same as a ``functools.partial``: what is checked and told of it."""
+        """The same as a ``functools.partial``, for checks and messages."""
         return functools.partial(self.function, **self.data)
 
     @property

@@ -59,11 +59,11 @@ def parameters_of(value: Any, reserved: Collection[str], where: str) -> dict[str
 
     Args:
         value: The object.
-        reserved: Keys of the record that are no parameters.
+        reserved: Keys of the record that are not parameters.
         where: What the object is, for errors.
 
     Raises:
-        ConfigError: If they cannot be told, or are no JSON.
+        ConfigError: If they cannot be determined, or are not JSON.
     """
     kind = type(value)
     if own_method(kind, "to_json") is not None:

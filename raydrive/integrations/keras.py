@@ -48,7 +48,7 @@ class RaydriveCallback(keras.callbacks.Callback):
             self.model._initial_epoch = json.load(file)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Takes what Keras hands over after an epoch."""
+        """Takes what Keras passes after an epoch."""
         if not self._trial.due():
             return
         model = self.model

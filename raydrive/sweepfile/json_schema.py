@@ -91,7 +91,7 @@ def _short(given: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 _POLICY_VALUES: dict[str, dict[str, Any]] = {"mode": {"enum": list(MODES)}, "restart": {"type": "boolean"}}
-"""Values of keys of policies that are no numbers."""
+"""Values of keys of policies that are not numbers."""
 
 
 def _early_termination() -> dict[str, Any]:

@@ -49,7 +49,7 @@ def sweep_of(root: Node, name: str, problems: list[Problem]) -> tuple[Node, str]
         problems: Gets what is wrong with the pipeline around the node.
 
     Raises:
-        ConfigError: If it cannot be told which node is meant.
+        ConfigError: If it cannot be determined which node is meant.
     """
     jobs = root.get("jobs")
     steps: dict[str, Node] = jobs.value if jobs is not None and isinstance(jobs.value, dict) else {}

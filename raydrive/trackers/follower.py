@@ -1,8 +1,8 @@
 """Follows a run's journal and sends what is new to a tracker; one process for each tracker.
 
 It has no part in any decision: it reads what is recorded. A tracker that is away is tried again, ever later up to half
-a minute, and is told all that it has missed. How far it was told is in the run's folder (``trackers/NAME.json``):
-another process, also of a resumed run, continues there.
+a minute, and receives everything that it has missed. How far it has been updated is in the run's folder
+(``trackers/NAME.json``): another process, also of a resumed run, continues there.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Follower:
         return f"{count:,} entries are not delivered; to deliver them: {command}" if count else ""
 
     def _step(self) -> str:
-        """Reads and delivers what is new; returns what is wrong, empty when nothing is."""
+        """Reads and delivers what is new; returns the problem, or an empty text."""
         try:
             self._read()
             if self._tracker is None:

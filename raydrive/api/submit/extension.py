@@ -37,7 +37,7 @@ def changed_limits(sweep: Sweep, limits: Mapping[str, Any], more: int | None) ->
 
 
 def check_extension(run_id: str, sweep: Sweep, changed: Mapping[str, Any]) -> None:
-    """Refuses to resume a run that is over and stays over with these limits.
+    """Refuses to resume a run that has ended and remains ended with these limits.
 
     Args:
         run_id: Name of the run.

@@ -92,7 +92,7 @@ def _has_driver(run: RunReader, stands: RunStatus) -> bool:
     """Whether a driver works on a run; one that is silent may.
 
     Raises:
-        ClusterError: If that cannot be told.
+        ClusterError: If that cannot be determined.
     """
     if stands.live:
         return True

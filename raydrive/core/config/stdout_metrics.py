@@ -28,7 +28,7 @@ _EXAMPLE = "such as 'val_acc=(?P<accuracy>[0-9.eE+-]+)'"
 
 
 def pattern_problem(pattern: object) -> tuple[str, str] | None:
-    """Returns what is allowed and how to mend it, when something is not a usable pattern; None when it is one.
+    """Returns what is allowed and how to correct it, when something is not a usable pattern; None when it is one.
 
     Args:
         pattern: What was given.

@@ -234,7 +234,7 @@ class TrialSpec:
     grace_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL when a trial is stopped."""
     reuse_actors: bool = True
-    """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
+    """Whether the next trial may use the actor of the one before (each has its own process anyway)."""
     reuse_processes: bool = False
     """Whether a ``function`` is called again in the process of the trial before; experimental."""
     lease_s: float = 180.0

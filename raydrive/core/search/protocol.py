@@ -21,7 +21,7 @@ from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import constructor_arguments, type_name
 
 RESERVED = ("type", "space", "seed", "learns", "parameter_space", "properties")
-"""Keys of a recorded sampling that are no parameters of its own, and arguments that every sampling has."""
+"""Keys of a recorded sampling that are not parameters of its own, and arguments that every sampling has."""
 
 
 @runtime_checkable

@@ -208,7 +208,7 @@ def _params_text(params: Mapping[str, Any]) -> str:
 
 
 def _end_notes(sweep: Sweep) -> list[str]:
-    """What keeps a run that has ended from going on."""
+    """What keeps a run that has ended from continuing."""
     over, limit_s = sweep.finished, sweep.limits.max_duration_s
     if over is None or limit_s is None or sweep.elapsed_s(sweep.last_at) < limit_s:
         return []

@@ -43,7 +43,7 @@ class Heartbeat:
     waiting: Mapping[str, str] = field(default_factory=dict)
     """Why trials wait, by their numbers."""
     trouble: str = ""
-    """What keeps the driver from going on."""
+    """What keeps the driver from continuing."""
     notice: str = ""
     """What its user must not miss."""
     telling: bool = False

@@ -29,7 +29,7 @@ _LEAST_R2 = 0.1
 _DOUBT = 3.0
 """Trials; this over their number is added to ``_LEAST_R2``, as few trials of pure noise reach more by chance."""
 _TOGETHER = 0.1
-"""Share of the differences that only combinations explain from which on they are told."""
+"""Share of the differences that only combinations explain from which on they are reported."""
 _SURE = 0.5
 """R^2 below which they are not: much noise looks like combinations."""
 

@@ -38,7 +38,7 @@ class Trouble:
 
 
 def trouble_of(sweep: Sweep) -> Trouble | None:
-    """Returns what is to be told of trials that failed or ran out of time; None where none did."""
+    """Returns what is to be reported of trials that failed or ran out of time; None where none did."""
     if not sweep.count[FAILED] and sweep.limits.trial_timeout_s is None:
         return None  # nearly always: the trials need not be looked at
     bad = [trial for trial in sweep.trials if trial.state == FAILED or _is_late(trial)]

@@ -105,7 +105,7 @@ class ActorPool:
             self._post([Ended(time.time(), stop.trial, stop.attempt, -15, UNBEGUN)])
 
     def lose(self, trial: int, attempt: int, why: str) -> None:
-        """Kills the actor of an attempt, which is then lost; one that is not there any more is not an error."""
+        """Kills the actor of an attempt, which is then lost; one that is no longer there is not an error."""
         slot = self._busy.get(trial)
         if slot is not None and slot.launch is not None and slot.launch.attempt == attempt:
             slot.lost = slot.lost or why

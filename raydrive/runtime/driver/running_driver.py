@@ -388,7 +388,7 @@ class RunningDriver:
 
     async def _close(self) -> None:
         await self._heartbeats.write()
-        self._pool.kill_all()  # of a run that was over already when this driver began, too
+        self._pool.kill_all()  # of a run that had ended already when this driver began, too
         if self._followers.telling:
             await self._followers.deliver_notices()
             await self._heartbeats.write()

@@ -29,7 +29,7 @@ class UserCodeWatch:
     Args:
         policy: The run's policy.
         sampling: The run's sampling.
-        tell: Called in a thread of its own, again and again while a call is slow, with the sentence about it.
+        tell: Called in a separate thread, again and again while a call is slow, with the sentence about it.
     """
 
     def __init__(self, policy: object, sampling: object, tell: Callable[[str], None]) -> None:

@@ -69,7 +69,7 @@ class PreforkedChild:
 
 
 def suits(job: JobOrder) -> bool:
-    """Whether a process that waits can become this job: one in a forked Python, and in a process of its own."""
+    """Whether a process that waits can become this job: one in a forked Python, and in a separate process."""
     return not job["argv"] and not job["reuse"]
 
 

@@ -85,7 +85,7 @@ def redact(uri: str) -> str:
         return uri
     try:
         parts = urllib.parse.urlsplit(uri)
-    except ValueError:  # no URI; what in it is a password cannot be told
+    except ValueError:  # no URI; what in it is a password cannot be determined
         return f"{uri.partition('://')[0]}://***"
     if "@" not in parts.netloc and not parts.query:
         return uri

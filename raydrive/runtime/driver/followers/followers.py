@@ -67,7 +67,7 @@ class Followers:
             self._notices.after(decisions)
 
     async def interrupted(self, why: str) -> None:
-        """Tells that the driver ends and the run does not; returns when it is told, or cannot be."""
+        """Sends the notice that the driver ends and the run does not; returns when it is delivered, or cannot be."""
         if self._notices is not None:
             await self._notices.interrupted(why)
         await self._trackers.finish()

@@ -43,13 +43,13 @@ class RunNotices:
             self._sender.send(notice)
 
     async def interrupted(self, why: str) -> None:
-        """Tells that the driver ends and the run does not; returns when it is told, or cannot be."""
+        """Sends the notice that the driver ends and the run does not; returns when it is delivered, or cannot be."""
         for notice in self._maker.interrupted(why, time.time()):
             self._sender.send(notice)
         await self.finish()
 
     async def finish(self) -> None:
-        """Returns when all is told, or cannot be."""
+        """Returns when all notices are delivered, or cannot be."""
         if not await asyncio.get_running_loop().run_in_executor(None, self._sender.finish, PATIENCE_S):
             self._failed(f"a notice was not delivered within {PATIENCE_S:g} s")
         self.on_their_way = False

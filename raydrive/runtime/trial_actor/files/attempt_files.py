@@ -160,7 +160,7 @@ class Prepared:
                 file.write(f"raydrive: {text}\n")
 
     def log_trouble(self) -> str:
-        """Returns why the log is not read any more: the trial has put something else in its place; else empty."""
+        """Returns why the log is no longer read: the trial has put something else in its place; else empty."""
         with contextlib.suppress(OSError):  # the script may have removed it
             try:
                 os.close(open_within(self.within, self.log))
