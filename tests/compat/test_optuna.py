@@ -92,7 +92,7 @@ def test_it_learns() -> None:
         ("PartialFixedSampler", {}, "wrapper around another one.*fix a parameter in the space"),
         ("BaseGASampler", {}, "one of BruteForceSampler, CmaEsSampler"),
         ("TPESampler", {"candidates": 3}, "arguments of TPESampler"),
-        ("GridSampler", {"search_space": {"x": [1]}}, "the grid is that of the space"),
+        ("GridSampler", {"search_space": {"x": [1]}}, "the grid is that of the search space"),
         ("GridSampler", {}, "x: found infinitely many values.*quniform"),
         ("BruteForceSampler", {}, "x: found infinitely many values.*quniform"),
     ],

@@ -66,7 +66,7 @@ def test_a_run_on_an_object_store_is_opened_by_its_uri() -> None:
 
 def test_nothing_starts_over_in_an_existing_run(folder: Folder) -> None:
     layout = make(folder, "digits")
-    with pytest.raises(StorageError, match=r"exists already.*Hint: resume it"):
+    with pytest.raises(StorageError, match=r"already exists.*Hint: resume the existing run"):
         RunLayout.create(folder, "digits", layout.run_id)
     with pytest.raises(StorageError, match="already has its configuration"):
         layout.write_config(b"other")
