@@ -171,7 +171,7 @@ def test_a_whole_id_wins_over_longer_ones(folder: Folder) -> None:
 
 
 def test_an_empty_storage_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RunNotFoundError, match=r"there are no runs in .*Hint: check that this is the right storage"):
+    with pytest.raises(RunNotFoundError, match=r"there are no runs in .*Hint: check the storage"):
         find_run(tmp_path / "nothing", "last")
 
 
