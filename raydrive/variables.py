@@ -146,6 +146,6 @@ def too_long(argv: list[str], environment: Mapping[str, str]) -> str:
     return (
         f"argument list too long: arguments and environment variables have {total:,} bytes, of which {what} has "
         f"{longest:,}; Linux allows {LONGEST_BYTES:,} for one of them and some 2 MB in total. Read large "
-        "hyperparameters "
-        "with Run.get_context().params instead of naming them in the command, or choose among names or files"
+        "hyperparameters with Run.get_context().params instead of naming them in the command, or choose among names "
+        "or files"
     )

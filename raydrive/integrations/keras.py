@@ -37,8 +37,7 @@ class RaydriveCallback(keras.callbacks.Callback):
         if not self.model.built:
             raise ValueError(
                 "RaydriveCallback: the model has no weights yet into which to load a checkpoint; add an Input layer, "
-                "or "
-                "call model.build(shape) before fit"
+                "or call model.build(shape) before fit"
             )
         if getattr(self.model, "optimizer", None) is not None and not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)

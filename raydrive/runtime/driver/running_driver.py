@@ -293,8 +293,7 @@ class RunningDriver:
             except StorageError as error:
                 self._trouble = (
                     f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials continue and "
-                    "buffer "
-                    f"what they log, and pause after {patience_s:g} s"
+                    f"buffer what they log, and pause after {patience_s:g} s"
                 )
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 10.0)

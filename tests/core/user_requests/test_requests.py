@@ -115,8 +115,7 @@ def space_of(**expressions: Any) -> dict[str, Any]:
         (
             {"do": "add", "points": [{"params": {"lr": 0.5, "units": 8}}] * 3},
             "points: found 3 configurations; allowed: at most 2, the rest of 4 trials: given configurations count. "
-            "raydrive"
-            " edit RUN --set limits.max_total_trials=5",
+            "raydrive edit RUN --set limits.max_total_trials=5",
         ),
         (
             {"do": "retry"},
