@@ -138,7 +138,7 @@ def size(name: str, text: str) -> int:
 
 
 def too_long(argv: list[str], environment: Mapping[str, str]) -> str:
-    """Says of a command line that the system refused as too long what is the longest in it, and what to do."""
+    """Returns the longest part of a command line that the system refused as too long, and what to do."""
     arguments = [(len(os.fsencode(text)), f"its argument {number}") for number, text in enumerate(argv)]
     variables = [(size(name, text), f"the environment variable {name}") for name, text in environment.items()]
     longest, what = max([*arguments, *variables], key=lambda pair: pair[0])

@@ -38,7 +38,7 @@ class TrialRunner(Protocol):
         """Ends an attempt now; ``Ended`` follows. An attempt that is no longer there is not an error."""
 
     def close(self, close: Close) -> None:
-        """Lets go of what was kept for a trial that has ended."""
+        """Releases what was kept for a trial that has ended."""
 
     def finish(self, finish: Finish) -> None:
         """Ends what the run has in use."""

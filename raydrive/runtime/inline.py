@@ -120,7 +120,7 @@ class InlineRunner:
                     self._current = None
 
     def tick(self, loop: DecisionLoop) -> None:
-        """Tells the judge the time when that matters."""
+        """Sends the sweep the time when that matters."""
         due = loop.sweep.due_at
         if due is not None and self._now() >= due:
             loop.take([Ticked(self._now())])

@@ -126,7 +126,7 @@ def _form(name: str, properties: dict[str, Any], required: tuple[str, ...]) -> d
 
 
 def _accept_plain(schema: dict[str, Any], where: str) -> None:
-    """Lets numbers and truth values stand where they are read as their text (``OMP_NUM_THREADS: 4``)."""
+    """Accepts numbers and truth values where they are read as their text (``OMP_NUM_THREADS: 4``)."""
     found: Any = schema
     for key in where.split("."):
         found = _resolved(schema, found)["properties"][key]

@@ -35,7 +35,7 @@ _DATA = ("uri_", "mltable", "mlflow", "custom", "triton")
 
 
 def is_pipeline(root: Node) -> bool:
-    """Tells whether a file is a pipeline."""
+    """Returns whether a file is a pipeline."""
     kind = root.get("type")
     return kind is not None and str(kind.value).casefold() == "pipeline"
 

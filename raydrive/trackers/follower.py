@@ -110,7 +110,7 @@ def tracker_of(name: str, settings: Mapping[str, str], about: About) -> Tracker:
 
 
 class Follower:
-    """Tells one tracker of one run.
+    """Sends one run to one tracker.
 
     Args:
         layout: The run.
@@ -146,7 +146,7 @@ class Follower:
         return self._progress
 
     def follow(self, stop: threading.Event, patience_s: float = PATIENCE_S) -> Progress:
-        """Tells the tracker what is new until it was told that the run has ended, or is to stop; returns how far.
+        """Sends the tracker what is new until it has received the end of the run, or is to stop; returns how far.
 
         Args:
             stop: Set when nothing new will come: what is recorded is delivered, and then it ends.

@@ -124,7 +124,7 @@ def _opened(uri: str) -> RunLayout:
 
 
 def _inherit(plan: WarmStartPlan, layout: RunLayout) -> Lineage:
-    """Brings what earlier runs have into the new run's folder; nothing is left of it where that fails."""
+    """Copies the data of earlier runs into the new run's folder; removes all of it if that fails."""
     try:
         lineage, warm_start = copy_warm_start(plan, layout)
         layout.write_warm_start(dump(warm_start))

@@ -79,7 +79,7 @@ def with_records(submission: Submission, code: PackedCode | None) -> tuple[Submi
 
 
 def mend(layout: RunLayout, config: RunConfig, source: Path) -> None:
-    """Has the driver of a run load the user's classes from another folder; trials keep the run's code.
+    """Makes the driver of a run load the user's classes from another folder; trials keep the run's code.
 
     Args:
         layout: The run.

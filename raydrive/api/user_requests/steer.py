@@ -1,4 +1,4 @@
-"""Brings what a user asks of a run to its driver; to its record where it has none."""
+"""Delivers a user's request to the driver of a run, or records it if there is none."""
 
 from __future__ import annotations
 

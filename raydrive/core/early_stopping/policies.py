@@ -34,7 +34,7 @@ ROUNDING = 1e-12
 
 
 class Policy(Protocol):
-    """Says of a trial that just logged a value whether it continues. Changes nothing and remembers nothing.
+    """Decides whether a trial that just logged a value continues. It has no state and no side effects.
 
     One that also has ``needs() -> Needs`` (``core/early_stopping/retention.py``) says what it asks of trials that have
     ended, and the driver need not keep their values. Without it, it may ask for anything.

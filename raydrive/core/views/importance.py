@@ -84,7 +84,7 @@ def importance(space: Space, model: Surrogate) -> tuple[Array, Array, float]:
 
 
 def known_enough(explained: float, trials: int) -> bool:
-    """Tells whether a model knows enough of a function for figures.
+    """Returns whether a model knows enough of a function for figures.
 
     Args:
         explained: Its R^2 on trials that it has not seen.

@@ -122,7 +122,7 @@ def _in_words(why: str) -> str:
 
 
 def best_notice(sweep: Sweep, checkpoints: Mapping[int, str]) -> str:
-    """Says that the best trial continued after its best interval, and which checkpoint is of that; empty if it did not.
+    """Returns a sentence if the best trial continued after its best interval, with its checkpoint; empty if it did not.
 
     Args:
         sweep: The run.

@@ -309,7 +309,7 @@ class RunningDriver:
         return await asyncio.get_running_loop().run_in_executor(self._journal_thread, work, *arguments)
 
     def _ask(self) -> None:
-        """Has an expensive sampler think in its own thread, one configuration at a time."""
+        """Runs an expensive sampler in its own thread, one configuration at a time."""
         if not self._asking and self._decision_loop.wants_answer:
             self._asking = True
             self._spawn(self._think())
@@ -365,7 +365,7 @@ class RunningDriver:
     # ------------------------------------------------------------------ the end
 
     async def _give_up(self, why: str, *, superseded: bool = False) -> None:
-        """Lets go of a run that this driver cannot continue with: nothing more is written.
+        """Releases a run that this driver cannot continue with: nothing more is written.
 
         Args:
             why: What is said of it.

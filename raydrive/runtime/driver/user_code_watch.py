@@ -78,7 +78,7 @@ class UserCodeWatch:
                 self._tell(sentence)
 
     def _sentence(self, frame: FrameType, since: float) -> str:
-        """Says what runs, and since when; empty where that is nothing of the user's."""
+        """Returns which call of the user's code runs, and since when; empty if none does."""
         frames: list[FrameType] = []
         step: FrameType | None = frame
         while step is not None and (module := step.f_globals.get("__name__")) != _POLICY_IS_ASKED:

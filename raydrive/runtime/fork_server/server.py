@@ -238,7 +238,7 @@ class ForkServer:
         return child.changes(self._env, env)
 
     def _report(self, tree: process_tree.Tree) -> None:
-        """Tells the actor how the job has ended."""
+        """Reports to the actor how the job ended."""
         self._tree, self._prefork_at = None, float("inf")
         said, rank = local_ranks.read_status(self._status)
         os.close(self._status)

@@ -133,7 +133,7 @@ class Members:
         return cls(members, group)
 
     def release(self) -> None:
-        """Gives back the reservation of all nodes, which ends their actors, the calling one too."""
+        """Returns the reservation of all nodes, which ends their actors, including the calling one."""
         with contextlib.suppress(Exception):
             ray.util.remove_placement_group(self._group)
 
@@ -222,7 +222,7 @@ class GangAttempt:
         return self.failure is not None or bool(self.lost)
 
     def begin(self, order: Sequence[Any], meeting: Meeting) -> None:
-        """Has the attempt begin on the other nodes.
+        """Starts the attempt on the other nodes.
 
         Args:
             order: Trial, attempt, hyperparameters, checkpoint and its intervals.

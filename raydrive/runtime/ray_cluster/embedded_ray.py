@@ -114,7 +114,7 @@ def _plain_workers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_what_is_used() -> Iterator[None]:
-    """Has Ray leave out what is unused and wait for nothing; afterwards it is as it was."""
+    """Makes Ray skip what is unused and wait for nothing; restores it afterwards."""
     with contextlib.ExitStack() as stack:
         for path, name, other in _CHANGES:
             owner = _found(path)
@@ -185,7 +185,7 @@ def node_soon(get_node: Callable[..., Any], gcs_address: str, node_id: str) -> A
 
 
 def _no_dashboard(get_dashboard_dependency_error: Callable[..., Any]) -> ImportError:
-    """Says why no dashboard can be started, without importing aiohttp and more, 0.2 s, to find that out."""
+    """Returns why no dashboard can be started, without importing aiohttp and more, 0.2 s, to find that out."""
     return ImportError("unused")
 
 

@@ -257,7 +257,7 @@ class TrialSupervisor:
         return await current.remote_messages.take(sender, number, messages)
 
     async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
-        """Brings the parts of a checkpoint that lie on this node to the storage.
+        """Uploads the parts of a checkpoint on this node to the storage.
 
         Raises:
             StorageError: If they cannot be written, or the attempt has ended.

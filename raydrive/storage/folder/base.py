@@ -237,7 +237,7 @@ class Folder(ABC):
 
     @abstractmethod
     def exists(self, name: str = "") -> bool:
-        """Tells whether a file or folder (or, without a name, this folder) exists.
+        """Returns whether a file or folder (or, without a name, this folder) exists.
 
         Raises:
             StorageError: If that cannot be found out.
@@ -245,7 +245,7 @@ class Folder(ABC):
 
     @abstractmethod
     def is_folder(self, name: str) -> bool:
-        """Tells whether there is a folder of this name.
+        """Returns whether there is a folder of this name.
 
         Raises:
             StorageError: If that cannot be found out.

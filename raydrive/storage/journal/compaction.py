@@ -41,7 +41,7 @@ BOOT = code_of(__name__, "module.main()")
 
 
 def due(folder: Folder, settled: Position | None, *, eager: bool = False) -> bool:
-    """Tells whether enough of a journal is in segments for the next snapshot to be worth it.
+    """Returns whether enough of a journal is in segments for the next snapshot to be worth it.
 
     A snapshot is written again each time, so the larger it is, the longer the wait: of all that is ever written for
     snapshots, most is the last few.

@@ -45,7 +45,7 @@ class Extrapolation:
 
 
 class CurveExtrapolation:
-    """Knows the completed curves and estimates the ends of others.
+    """Stores the completed curves and estimates the final values of others.
 
     Args:
         curves: Completed trials' metrics by interval, smaller is better; values that are not finite are passed over.

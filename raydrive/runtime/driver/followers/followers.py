@@ -62,7 +62,7 @@ class Followers:
         self._trackers.start()
 
     def after(self, decisions: Iterable[Decision]) -> None:
-        """Tells what has come of decisions that are recorded; returns at once."""
+        """Reports the results of recorded decisions; returns at once."""
         if self._notices is not None:
             self._notices.after(decisions)
 

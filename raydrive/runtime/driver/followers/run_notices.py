@@ -18,7 +18,7 @@ PATIENCE_S = 30.0
 
 
 class RunNotices:
-    """Tells of a run.
+    """Sends notices of a run.
 
     Args:
         rule: Whom, and of what.
@@ -38,7 +38,7 @@ class RunNotices:
             self._failed(f"the address of the webhook is no longer known: resume the run, which reads {rule.source}")
 
     def after(self, decisions: Iterable[Decision]) -> None:
-        """Tells what has come of decisions that are recorded; returns at once."""
+        """Reports the results of recorded decisions; returns at once."""
         for notice in self._maker.after(decisions, time.time()):
             self._sender.send(notice)
 

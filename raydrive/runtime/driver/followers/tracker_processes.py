@@ -63,7 +63,7 @@ class TrackerProcesses:
                 process.kill()
 
     async def _keep(self, name: str) -> None:
-        """Has a process follow the run, and another one where that has died."""
+        """Starts a process that follows the run, and a new one if it has died."""
         while not self._ending:
             try:
                 await self._run(name)
