@@ -217,7 +217,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     ("given", "told"),
     [
         ("sweep.yml", "raydrive submit sweep.yml"),
-        ({"metric": "x"}, "HyperDriveConfig(**it)"),
+        ({"metric": "x"}, "HyperDriveConfig(**config)"),
         (train, "run_config="),
     ],
     ids=["a file", "a dict", "a function"],

@@ -260,7 +260,7 @@ class Curves:
         return over.length if over is not None else 0
 
     def values_dropped(self, trial: int) -> bool:
-        """Returns whether a trial is over and its values are in the journal only."""
+        """Returns whether a trial has ended and its values are in the journal only."""
         return trial in self._over
 
     def values(self, trial: int) -> Sequence[float]:

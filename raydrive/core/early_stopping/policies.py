@@ -1,11 +1,11 @@
-"""Early termination: HyperDrive's policies, asked when a trial logs its primary metric.
+"""Early termination: HyperDrive's policies, evaluated when a trial logs its primary metric.
 
-A policy looks at a trial when it logs its k-th value, k a multiple of ``evaluation_interval`` and at least
+A policy evaluates a trial when it logs its k-th value, k a multiple of ``evaluation_interval`` and at least
 ``delay_evaluation``. It then compares the trial's best over intervals 1..k with what all trials, running, finished and
 stopped, had in the same intervals 1..k. With delay 0 and interval 1 that is at 1, 2, 3, ...; (interval 1, delay 5):
 5, 6, 7, ...; (2, 5): 6, 8, ...; (100, 200): 200, 300, ...
 
-Values that are no finite number (NaN, inf, -inf) are never a best and count as the worst there can be; see
+Values that are not finite numbers (NaN, inf, -inf) are never a best and count as the worst there can be; see
 ``curves.py``.
 
 Two numbers that differ by less than 1e-12 of their size are a tie, and a tie never stops a trial: with a slack amount
@@ -34,7 +34,7 @@ ROUNDING = 1e-12
 
 
 class Policy(Protocol):
-    """Says of a trial that just logged a value whether it continues. Changes nothing and remembers nothing.
+    """Decides whether a trial that just logged a value continues. It has no state and no side effects.
 
     One that also has ``needs() -> Needs`` (``core/early_stopping/retention.py``) says what it asks of trials that have
     ended, and the driver need not keep their values. Without it, it may ask for anything.
@@ -86,7 +86,7 @@ class BanditPolicy:
     slack_amount: float | None = None
     """Slack as a distance from the best, 0 or more, in units of the metric."""
     delay_evaluation: int = 0
-    """Looks at no interval before this one, 0 or more."""
+    """First interval at which the policy is evaluated, 0 or more."""
     TYPE: ClassVar[str] = "bandit"
 
     def __post_init__(self) -> None:
@@ -175,7 +175,7 @@ class MedianStoppingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TruncationSelectionPolicy:
-    """Stops the worst so many per cent of the trials.
+    """Stops a percentage of the trials, the worst ones.
 
     At interval k the n trials with k intervals or more are ranked by their best over 1..k; equal ones share the better
     rank. The trial is stopped when it is among the worst floor(n*X/100): when its rank is beyond n - floor(n*X/100). So
@@ -194,7 +194,7 @@ class TruncationSelectionPolicy:
     evaluation_interval: int = 1
     """Number of intervals between two evaluations, 1 or more."""
     delay_evaluation: int = 0
-    """Looks at no interval before this one, 0 or more."""
+    """First interval at which the policy is evaluated, 0 or more."""
     TYPE: ClassVar[str] = "truncation_selection"
 
     def __post_init__(self) -> None:

@@ -73,7 +73,8 @@ class Sweep(ReadableSweep):
     Args:
         config: The frozen configuration of the run.
         warm_start: What it got from earlier runs.
-        lean: Whether to forget of trials that are over what neither policy nor sampler asks for: see ``retention.py``.
+        lean: Whether to forget of trials that have ended what neither policy nor sampler asks for: see
+            ``retention.py``.
 
     Raises:
         ValueError: If the warm-start data belong to another configuration.

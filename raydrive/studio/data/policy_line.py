@@ -1,4 +1,4 @@
-"""The early termination policy as a line over the metrics chart, from the policy and the curves it judges by."""
+"""The early termination policy as a line over the metrics chart, from the policy and the curves it compares."""
 
 from __future__ import annotations
 

@@ -7,9 +7,8 @@ as long after a slot was free as then. Until the policy decides otherwise, all t
 
 What cannot be known: how a trial that was stopped then would have gone on. Its record ends where it was stopped, and
 here it ends there by itself; ``unknown`` counts the trials that another policy would have let continue beyond that.
-Their
-further cost is estimated, with a bound, as in ``views/savings.py``, and told apart as ``beyond_s``; what they would
-have reached is not guessed. Where nothing tells that cost (``no_estimate``), it is left out of every figure.
+Their further cost is estimated, with a bound, as in ``views/savings.py``, and told apart as ``beyond_s``; what they
+would have reached is not guessed. Where nothing tells that cost (``no_estimate``), it is left out of every figure.
 """
 
 from __future__ import annotations

@@ -384,7 +384,7 @@ def test_a_file_that_is_in_the_folder_of_submission_is_named(tmp_path: Path) -> 
         layout, config = a_run(tmp_path / "runs", train, submit_dir=str(home))
         async with an_actor(layout, config, Driver()) as actor:
             events = await actor.run(1, 0, 1, {"x": 1}, None, 0)
-            where = f"data/x.csv is in the folder of submission, {home}, and a trial runs in a folder of its own"
+            where = f"data/x.csv is in the folder of submission, {home}, but a trial runs in its own folder"
             assert f"No such file or directory: 'data/x.csv'. {where}" in end_of(events).error
             assert where in (layout.folder.local_path / "trials/00000/attempt-1/log.txt").read_text()
 

@@ -128,7 +128,7 @@ class FeatureEncoder:
         return out
 
     def under(self, rows: Array, parent: int, option: int | None) -> Mask:
-        """Tells in which rows the choice ``parent`` is active and at ``option``."""
+        """Returns in which rows the choice ``parent`` is active and at ``option``."""
         chosen: Mask = self.columns[parent].codes(rows[:, parent]) == option
         return chosen & ~np.isnan(rows[:, parent])
 

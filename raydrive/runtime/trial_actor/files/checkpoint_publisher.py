@@ -48,7 +48,7 @@ CONFIRM_S = 5.0
 
 
 Upload = Callable[[int, float | None], Awaitable[Manifest]]
-"""Brings a checkpoint to the storage, given the intervals that it holds and the last value."""
+"""Uploads a checkpoint to the storage, given the intervals that it holds and the last value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Resumed:
 def recover(
     layout: RunLayout, trial: int, attempt: int, name: str, interval: int, into: Path, note: Callable[[str], None]
 ) -> Resumed | None:
-    """Brings a checkpoint to this node; one that is damaged is passed over for the one before, with a notice.
+    """Downloads a checkpoint to this node; a damaged one is replaced by the previous one, with a notice.
 
     Args:
         layout: The run.
@@ -108,7 +108,7 @@ def recover(
 def _take_over(
     layout: RunLayout, trial: int, wanted: int, into: Path, note: Callable[[str], None]
 ) -> tuple[Path, int] | None:
-    """Brings another trial's checkpoint here, or a newer one, or an older one; returns the copy and its number."""
+    """Downloads another trial's checkpoint, or a newer or older one; returns the copy and its number."""
     found = manifests(layout, trial)
     newer = [one for one in found if one.number >= wanted]
     for manifest in (*newer, *reversed([one for one in found if one.number < wanted])):
