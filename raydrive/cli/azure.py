@@ -51,6 +51,7 @@ def run_script(file: Path, arguments: list[str]) -> int:
     from raydrive.compat import azure_sdk  # lazy: raydrive.compat.azure_sdk, 0.05 s
 
     azure_sdk.install()
+    stand_in_for_tuners(file, arguments)
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.parent.absolute()))
     code = 0
@@ -73,6 +74,18 @@ def run_script(file: Path, arguments: list[str]) -> int:
             say(f"Install it into the Python that runs raydrive: pip install {error.name.partition('.')[0]}")
         code = 1
     return code if azure_sdk.finish() else code or 1
+
+
+def stand_in_for_tuners(file: Path, arguments: list[str]) -> None:
+    """Puts raydrive in the place of Ray Tune and Optuna, where a file tunes with one of them."""
+    from raydrive.compat.tuners.scripts import install, tunes  # lazy: raydrive.compat.tuners.scripts, 0.005 s
+
+    if tunes(file):
+        from raydrive.compat.tuners.submitted import Submitter  # lazy: pydantic, 0.2 s
+        from raydrive.compat.tuners.tuning import take  # lazy: raydrive.compat.tuners.scripts, 0.005 s
+
+        take(Submitter(file, arguments))
+        install(file, submits=True)
 
 
 def run_notebook(
@@ -144,11 +157,19 @@ def convert(
 
     No run is started, but whatever stands above that line happens.
     """
-    from raydrive.compat.convert import converted, recorded, wanted_from  # lazy: pydantic, 0.2 s
+    from raydrive.compat.convert import (  # lazy: pydantic, 0.2 s
+        converted,
+        recorded,
+        sweep_of_tuner,
+        wanted_from,
+    )
+    from raydrive.compat.tuners.scripts import tunes  # lazy: raydrive.compat.tuners.scripts, 0.005 s
 
     base = absolute(output.parent) if output else current_folder()
     if file.suffix.lower() in (".yml", ".yaml"):
         text, report = wanted_from(file, node, base, site or ())
+    elif tunes(file):
+        text, report = sweep_of_tuner(file.absolute(), base, site or ())
     else:
         text, report = converted(recorded(file.absolute()), base)
     if output:
