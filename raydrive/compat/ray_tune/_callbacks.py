@@ -29,7 +29,9 @@ class _Reports:
         """Returns what is reported of the values that there are."""
         if self._metrics is None:
             return dict(found)
-        pairs = self._metrics.items() if isinstance(self._metrics, Mapping) else [(name, name) for name in self._metrics]
+        pairs = (
+            self._metrics.items() if isinstance(self._metrics, Mapping) else [(name, name) for name in self._metrics]
+        )
         return {name: found[theirs] for name, theirs in pairs if theirs in found}
 
 
@@ -91,10 +93,7 @@ def _lightgbm() -> tuple[Any, Any]:
 
 
 def _keras() -> tuple[Any, Any]:
-    try:
-        from tensorflow.keras.callbacks import Callback  # lazy: optional dependency
-    except ImportError:
-        from keras.callbacks import Callback  # lazy: optional dependency
+    from keras.callbacks import Callback  # lazy: optional dependency
 
     class TuneReportCallback(_Reports, Callback):  # type: ignore[misc]
         """Reports each epoch of Keras."""

@@ -36,7 +36,7 @@ def install(submits: bool) -> None:
 
     for name in [name for name in sys.modules if _ours(name)]:
         del sys.modules[name]
-    sys.meta_path.insert(0, _Finder(Path(ray.__file__).parent))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Finder(Path(ray.__file__).parent))
     for package in _PACKAGES:
         module = ray_tune if package == "ray.tune" else _made(package)
         sys.modules[package] = module
@@ -86,7 +86,14 @@ def _session_module() -> ModuleType:
     module = ModuleType("ray.air.session")
     module.__dict__.update({each: getattr(_session, each) for each in _SHARED})
     context = _session.TrialContext()
-    for each in ("get_trial_id", "get_trial_name", "get_world_rank", "get_world_size", "get_local_rank", "get_trial_dir"):
+    for each in (
+        "get_trial_id",
+        "get_trial_name",
+        "get_world_rank",
+        "get_world_size",
+        "get_local_rank",
+        "get_trial_dir",
+    ):
         module.__dict__[each] = getattr(context, each)
     module.__dict__["__getattr__"] = name_of
     return module

@@ -268,4 +268,8 @@ def resources_of(given: Any, config: Mapping[str, Any]) -> dict[str, Any]:
                 total[name] = total.get(name, 0) + count
         given = total
     known = {"cpu": "cpus", "gpu": "gpus"}
-    return {known[str(name).lower()]: count for name, count in dict(given or {}).items() if str(name).lower() in known and count}
+    return {
+        known[str(name).lower()]: count
+        for name, count in dict(given or {}).items()
+        if str(name).lower() in known and count
+    }

@@ -44,7 +44,13 @@ class Tuner:
     """
 
     def __init__(
-        self, trainable: Any = None, *, param_space: Any = None, tune_config: Any = None, run_config: Any = None, **more: Any
+        self,
+        trainable: Any = None,
+        *,
+        param_space: Any = None,
+        tune_config: Any = None,
+        run_config: Any = None,
+        **more: Any,
     ) -> None:
         self._trainable, self._space = trainable, param_space or {}
         self._tune, self._run = tune_config or TuneConfig(), run_config or RunConfig()
@@ -187,10 +193,7 @@ def _own(tuning: Tuning, options: Mapping[str, Any], resources: Any) -> None:
 
 def _whole(raw: Any, searcher: Any) -> dict[str, Any]:
     """The configuration with the searcher's own search space."""
-    found = dict(raw) if isinstance(raw, Mapping) else raw
-    if not isinstance(found, dict):
-        return ConfigSpace(found).raw  # refuses it
-    return {**found, **_settings.own_space(searcher)}
+    return {**ConfigSpace(raw).raw, **_settings.own_space(searcher)}
 
 
 def _results(tuning: Tuning) -> list[Any]:

@@ -1,1 +1,1 @@
-"""Scripts written for other tuners, Ray Tune and Optuna: what they tune becomes a run, and their trials run the script."""
+"""Scripts of Ray Tune and Optuna: what they tune becomes a run, and its trials run the script."""

@@ -1,6 +1,6 @@
 """Runs a script of another tuner in a trial: up to the call that the trial belongs to, and there what a trial does.
 
-    python -m raydrive.compat.tuners.in_trial CALL SCRIPT [ARGUMENT ...]
+python -m raydrive.compat.tuners.in_trial CALL SCRIPT [ARGUMENT ...]
 """
 
 from __future__ import annotations

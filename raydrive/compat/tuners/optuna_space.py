@@ -176,7 +176,9 @@ def expression_of(found: list[Any]) -> dict[str, Any]:
     steps = {each.step for each in alike}
     step = steps.pop() if len(steps) == 1 else None
     if all(isinstance(each, IntDistribution) for each in alike):
-        return expressions.whole(low, high, log) if step in (None, 1) else expressions.stepped(low, high, step)
+        return (
+            expressions.whole(int(low), int(high), log) if step in (None, 1) else expressions.stepped(low, high, step)
+        )
     if step is not None:
         return expressions.stepped(low, high, step)
     return expressions.logarithmic(low, high) if log else expressions.uniform(low, high)

@@ -21,6 +21,8 @@ from raydrive.core.records import COMPLETED, FAILED
 METRIC = "value"
 """What an objective returns, and what it reports on the way."""
 DEFAULT_TRIALS = 100
+LEAST_TIMEOUT_S = 60
+"""In which an objective that takes no time is called thousands of times by Optuna, in its own process."""
 DETAILS = "tuner.json"
 _optimize = optuna.study.Study.optimize
 _report = Trial.report
@@ -28,7 +30,7 @@ _report = Trial.report
 
 def install() -> None:
     """Has every study's ``optimize`` carried out by raydrive."""
-    optuna.study.Study.optimize = _optimized
+    setattr(optuna.study.Study, "optimize", _optimized)  # noqa: B010  (to mypy, a method is no variable)
 
 
 def _optimized(
@@ -72,6 +74,9 @@ def _describe(
     if trials is None and tuning.sampling["type"] != "grid":
         trials = DEFAULT_TRIALS
         tuning.report.append(f"n_trials is not given: limits.max_total_trials is {trials}.")
+    if timeout is not None and timeout < LEAST_TIMEOUT_S:
+        tuning.report.append(f"timeout={timeout:g}: limits.timeout is {LEAST_TIMEOUT_S}; trials are processes here.")
+        timeout = LEAST_TIMEOUT_S
     given = {"max_total_trials": trials, "timeout": timeout and math.ceil(timeout)}
     given["max_concurrent_trials"] = jobs if jobs > 1 else None
     tuning.limits = {name: value for name, value in given.items() if value}
@@ -111,7 +116,9 @@ def _policy(pruner: Any, tuning: Tuning) -> dict[str, Any]:
     if kind == "NopPruner":
         return {}
     if kind in ("MedianPruner", "PercentilePruner"):
-        tuning.report.append(f"pruner {kind}: written as median_stopping; raydrive ends trials, and should_prune is False.")
+        tuning.report.append(
+            f"pruner {kind}: written as median_stopping; raydrive ends trials, and should_prune is False."
+        )
         first = max(int(own.get("_n_warmup_steps", 0)), int(own.get("_n_startup_trials", 0) and 1))
         return {
             "type": "median_stopping",
@@ -119,7 +126,9 @@ def _policy(pruner: Any, tuning: Tuning) -> dict[str, Any]:
             "evaluation_interval": int(own.get("_interval_steps", 1)),
         }
     if kind in ("SuccessiveHalvingPruner", "HyperbandPruner"):
-        tuning.report.append(f"pruner {kind}: written as successive_halving; raydrive ends trials, and should_prune is False.")
+        tuning.report.append(
+            f"pruner {kind}: written as successive_halving; raydrive ends trials, and should_prune is False."
+        )
         policy: dict[str, Any] = {"type": "successive_halving", "mode": "stop"}
         policy["reduction_factor"] = max(int(own.get("_reduction_factor", 3)), 2)
         for key, name in (("min_intervals", "_min_resource"), ("max_intervals", "_max_resource")):
@@ -133,9 +142,9 @@ def _policy(pruner: Any, tuning: Tuning) -> dict[str, Any]:
 def _prunes(func: Any) -> bool:
     """Whether the file of an objective asks for being pruned."""
     function = getattr(func, "func", func)
-    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)
+    call = getattr(function, "__code__", None) or getattr(vars(type(function)).get("__call__"), "__code__", None)
     try:
-        text = Path(code.co_filename).read_text(errors="replace") if code is not None else ""
+        text = Path(call.co_filename).read_text(errors="replace") if call is not None else ""
     except OSError:
         text = "should_prune"
     return "should_prune" in text or "PruningCallback" in text
@@ -152,7 +161,7 @@ def _attempt(study: Any, func: Callable[[Any], Any], params: Mapping[str, Any]) 
     )
     for name, value in study.user_attrs.items():
         inner.set_user_attr(name, value)
-    Trial.number = property(lambda self: run.number or 0)
+    setattr(Trial, "number", property(lambda self: run.number or 0))  # noqa: B010
     reported: list[float] = []
 
     def report(trial: Any, value: float, step: int) -> None:
@@ -162,7 +171,7 @@ def _attempt(study: Any, func: Callable[[Any], Any], params: Mapping[str, Any]) 
             _keep(inner, run)
         run.log(METRIC, float(value), step=step)
 
-    Trial.report = report
+    setattr(Trial, "report", report)  # noqa: B010
     try:
         _optimize(inner, func, n_trials=1)
     finally:
@@ -212,9 +221,7 @@ def _frozen(one: Finished, found: Distributions, objectives: int) -> FrozenTrial
     distributions = {
         name: optuna.distributions.json_to_distribution(text) for name, text in about.get("distributions", {}).items()
     }
-    params = {
-        name: distributions[name].to_external_repr(value) for name, value in about.get("params", {}).items()
-    }
+    params = {name: distributions[name].to_external_repr(value) for name, value in about.get("params", {}).items()}
     names = [METRIC, *(f"{METRIC}_{index}" for index in range(1, objectives))]
     last = [list(one.metrics.get(name, ()))[-1:] for name in names]
     values = [float(each[0]) for each in last if each]

@@ -74,9 +74,7 @@ def sweep_of(
         "limits": limits,
         "raydrive": {**tuning.own, "unused_ok": sorted(space)},
     }
-    report.append(
-        f"A trial runs {script.name} again up to this call of {tuning.tool}, and does there what one of its trials does."
-    )
+    report.append(f"A trial runs {script.name} again up to this call of {tuning.tool}, and does one trial of it.")
     return {key: part for key, part in parts.items() if part}, report
 
 
