@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _run_script(context: typer.Context, file: FileArgument) -> None:
-    """Run a Python FILE that uses Azure ML's SDK, v1 or v2, with raydrive under its names.
+    """Run a Python FILE that uses Azure ML's SDK, Ray Tune or Optuna, with raydrive under its names.
 
     What stands behind FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
     """
@@ -49,9 +49,10 @@ def _run_script(context: typer.Context, file: FileArgument) -> None:
 def run_script(file: Path, arguments: list[str]) -> int:
     """Runs a file as ``__main__`` and waits for the runs it started; returns the exit code."""
     from raydrive.compat import azure_sdk  # lazy: raydrive.compat.azure_sdk, 0.05 s
+    from raydrive.compat.tuners.scripts import stand_in  # lazy: raydrive.compat.tuners.scripts, 0.005 s
 
     azure_sdk.install()
-    stand_in_for_tuners(file, arguments)
+    stand_in(file, arguments)
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.parent.absolute()))
     code = 0
@@ -76,18 +77,6 @@ def run_script(file: Path, arguments: list[str]) -> int:
     return code if azure_sdk.finish() else code or 1
 
 
-def stand_in_for_tuners(file: Path, arguments: list[str]) -> None:
-    """Puts raydrive in the place of Ray Tune and Optuna, where a file tunes with one of them."""
-    from raydrive.compat.tuners.scripts import install, tunes  # lazy: raydrive.compat.tuners.scripts, 0.005 s
-
-    if tunes(file):
-        from raydrive.compat.tuners.submitted import Submitter  # lazy: pydantic, 0.2 s
-        from raydrive.compat.tuners.tuning import take  # lazy: raydrive.compat.tuners.scripts, 0.005 s
-
-        take(Submitter(file, arguments))
-        install(file, submits=True)
-
-
 def run_notebook(
     file: FileArgument,
     output: Annotated[
@@ -99,7 +88,7 @@ def run_notebook(
         typer.Option("--allow-installs", help="Run %pip, !pip and !conda too: they change the Python of raydrive."),
     ] = False,
 ) -> int:
-    """Run a notebook that uses Azure ML's SDK, v1 or v2, with raydrive under its names, and keep its outputs.
+    """Run a notebook that uses Azure ML's SDK, Ray Tune or Optuna, with raydrive under its names, and keep its outputs.
 
     Its cells run in this environment's own kernel, in the notebook's folder. A cell that only Azure's service could
     do ends with a sentence, and the notebook goes on.
@@ -131,7 +120,7 @@ def run_notebook(
     if not allow_installs and sys.stdin.isatty() and any(installs(cell.source) for cell in code_cells(file)):
         allow_installs = typer.confirm("Cells install packages into the Python that runs raydrive. Let them?")
     target = output or file.with_name(f"{file.stem}.executed.ipynb")
-    failed, answers = executed(nbclient, notebook, file.parent.absolute(), allow_installs)
+    failed, answers = executed(nbclient, notebook, file.absolute(), allow_installs)
     formats.write(notebook, str(target))
     if answers:
         say("Only Azure's service could do this:\n" + "\n".join(f"  {answer}" for answer in answers))
@@ -151,9 +140,10 @@ def convert(
     ] = "",
     site: WithOption = None,
 ) -> int:
-    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
+    """Turn a script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
 
-    A script or notebook is really run, up to its first experiment.submit: that alone knows what it would submit.
+    A script or notebook (Azure ML's SDK v1, Ray Tune, Optuna) is really run, up to the first sweep that it starts: that
+    alone knows what it would submit.
 
     No run is started, but whatever stands above that line happens.
     """

@@ -75,3 +75,19 @@ def run(file: Path, arguments: list[str]) -> None:
                 target.write(written[2])
         else:
             exec(compile(python_of(cell.source), f"{file}, cell {cell.number}", "exec"), space)
+
+
+def stand_in(file: Path, arguments: list[str]) -> None:
+    """Has what a script or notebook tunes in this process carried out by runs, where it tunes with one of the tuners.
+
+    Args:
+        file: The script or notebook.
+        arguments: Its arguments.
+    """
+    if not tunes(file):
+        return
+    from raydrive.compat.tuners.submitted import Submitter  # lazy: pydantic, 0.2 s
+    from raydrive.compat.tuners.tuning import take  # lazy: raydrive.compat.tuners.tuning, 0.005 s
+
+    take(Submitter(file, arguments))
+    install(file, submits=True)
