@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _run_script(context: typer.Context, file: FileArgument) -> None:
-    """Run a Python FILE that uses Azure ML's SDK, v1 or v2, with raydrive under its names.
+    """Run a Python FILE that uses Azure ML's SDK, Ray Tune or Optuna, with raydrive under its names.
 
     Words after FILE are its arguments. Storage, cluster and resources come from raydrive.toml.
     """
@@ -49,8 +49,10 @@ def _run_script(context: typer.Context, file: FileArgument) -> None:
 def run_script(file: Path, arguments: list[str]) -> int:
     """Runs a file as ``__main__`` and waits for the runs it started; returns the exit code."""
     from raydrive.compat import azure_sdk  # lazy: raydrive.compat.azure_sdk, 0.05 s
+    from raydrive.compat.tuners.scripts import stand_in  # lazy: raydrive.compat.tuners.scripts, 0.005 s
 
     azure_sdk.install()
+    stand_in(file, arguments)
     sys.argv = [str(file), *arguments]
     sys.path.insert(0, str(file.parent.absolute()))
     code = 0
@@ -86,7 +88,7 @@ def run_notebook(
         typer.Option("--allow-installs", help="Also run %pip, !pip and !conda, which change the Python of raydrive."),
     ] = False,
 ) -> int:
-    """Run a notebook that uses Azure ML's SDK, v1 or v2, with raydrive under its names, and keep its outputs.
+    """Run a notebook that uses Azure ML's SDK, Ray Tune or Optuna, with raydrive under its names, and keep its outputs.
 
     Its cells run in this environment's own kernel, in the notebook's folder. A cell that needs Azure's service
     ends with a message, and the notebook continues.
@@ -120,7 +122,7 @@ def run_notebook(
     if not allow_installs and sys.stdin.isatty() and any(installs(cell.source) for cell in code_cells(file)):
         allow_installs = typer.confirm("Some cells install packages into the Python that runs raydrive. Run them?")
     target = output or file.with_name(f"{file.stem}.executed.ipynb")
-    failed, answers = executed(nbclient, notebook, file.parent.absolute(), allow_installs)
+    failed, answers = executed(nbclient, notebook, file.absolute(), allow_installs)
     formats.write(notebook, str(target))
     if answers:
         say("Only Azure's service can do this:\n" + "\n".join(f"  {answer}" for answer in answers))
@@ -141,17 +143,26 @@ def convert(
     ] = "",
     site: WithOption = None,
 ) -> int:
-    """Turn a v1 script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
+    """Turn a script or notebook, a v2 YAML or another tool's sweep file into a sweep file, and list what changed.
 
-    A script or notebook is executed up to its first experiment.submit, since only that shows what it would submit.
+    A script or notebook (Azure ML's SDK v1, Ray Tune, Optuna) is executed up to the first sweep that it starts, since
+    only that shows what it would submit.
 
     No run is started, but all code before that line is executed.
     """
-    from raydrive.compat.convert import converted, recorded, wanted_from  # lazy: pydantic, 0.2 s
+    from raydrive.compat.convert import (  # lazy: pydantic, 0.2 s
+        converted,
+        recorded,
+        sweep_of_tuner,
+        wanted_from,
+    )
+    from raydrive.compat.tuners.scripts import tunes  # lazy: raydrive.compat.tuners.scripts, 0.005 s
 
     base = absolute(output.parent) if output else current_folder()
     if file.suffix.lower() in (".yml", ".yaml"):
         text, report = wanted_from(file, node, base, site or ())
+    elif tunes(file):
+        text, report = sweep_of_tuner(file.absolute(), base, site or ())
     else:
         text, report = converted(recorded(file.absolute()), base)
     if output:

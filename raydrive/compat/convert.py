@@ -18,6 +18,8 @@ from raydrive.compat import azure_sdk
 from raydrive.compat.azure_notices import NotHereError, note
 from raydrive.compat.notebook_cells import CodeCell, Gaps, code_cells, not_made_by, python_of, written_file
 from raydrive.compat.other_tools.recognised import carried_over
+from raydrive.compat.tuners.recorded import tuning_of
+from raydrive.compat.tuners.sweep_parts import sweep_of
 from raydrive.core.config.argument_values import flag_parameters
 from raydrive.core.config.confidential import looks_secret
 from raydrive.core.config.run_config import DAY_S, Limits, RunConfig
@@ -183,6 +185,24 @@ def wanted_from(file: Path, node: str, base: Path, site: Sequence[Path] = ()) ->
         return text, other[1]
     loaded = load_sweep(file, node=node, site=site, defaults=nearest_settings())
     return converted(loaded.submission, base)
+
+
+def sweep_of_tuner(file: Path, base: Path, site: Sequence[Path] = ()) -> tuple[str, list[str]]:
+    """Returns what a script of Ray Tune's or Optuna's tunes as a sweep file, and sentences about what changed.
+
+    Args:
+        file: The script or notebook; it is run up to its first call of the tuner.
+        base: Folder that the sweep file will be in.
+        site: Files with settings of the site; they are checked with it.
+
+    Raises:
+        ConfigError: If it fails before that call, or with everything that is wrong in the sweep file.
+    """
+    tuning = tuning_of(file)
+    sweep, report = sweep_of(tuning, file, (), base)
+    text = _dumped(sweep)
+    load_sweep(base / file.name, text=text, site=site, defaults=nearest_settings())
+    return text, [f"Read as a script of {tuning.tool}.", *report]
 
 
 def _without_tuples(space: Any) -> dict[str, Any]:

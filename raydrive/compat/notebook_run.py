@@ -9,28 +9,30 @@ from typing import Any
 from raydrive.compat.notebook_cells import CodeCell, Gaps, not_made_by, without_installs
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_TUNERS = "from pathlib import Path as _P; from raydrive.compat.tuners import scripts as _s; _s.stand_in(_P"
 _OURS = "from raydrive.compat import azure_sdk; azure_sdk."
 
 
-def executed(nbclient: Any, notebook: Any, folder: Path, allow_installs: bool) -> tuple[str, list[str]]:
+def executed(nbclient: Any, notebook: Any, file: Path, allow_installs: bool) -> tuple[str, list[str]]:
     """Runs the cells of a notebook, whose outputs it gets, and waits for every run that they started.
 
     Args:
         nbclient: The module.
         notebook: The notebook, of format 4.
-        folder: Where it runs.
+        file: Where it was read from, an absolute path; it runs in that folder.
         allow_installs: Whether lines that change packages are run.
 
     Returns:
         Why it failed, empty where it did not, and a sentence for each cell that only Azure's service could do.
     """
-    own = [_hidden(notebook, f"{_OURS}install()\nimport azureml.core"), _hidden(notebook, f"{_OURS}end_of_notebook()")]
+    begin = f"{_OURS}install()\nimport azureml.core\n{_TUNERS}({str(file)!r}), [])"
+    own = [_hidden(notebook, begin), _hidden(notebook, f"{_OURS}end_of_notebook()")]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     notebook.cells = [own[0], *notebook.cells, own[1]]
     client = nbclient.NotebookClient(
-        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(file.parent)}}
     )
     gaps = Gaps()
     failed = ""
