@@ -21,6 +21,7 @@ from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Protocol
 
+from raydrive.core.early_stopping.auto_policy import AutoPolicy
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policy_problems import interval_problems, is_whole, refuse, slack_problems
@@ -243,8 +244,12 @@ class NoTerminationPolicy:
         return _to_json(self)
 
 
-_Known = BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | SuccessiveHalvingPolicy | NoTerminationPolicy
-_KINDS = (BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy, SuccessiveHalvingPolicy, NoTerminationPolicy)
+_Hyperdrives = BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | NoTerminationPolicy
+_Known = _Hyperdrives | SuccessiveHalvingPolicy | AutoPolicy
+_KINDS = (
+    *(BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy),
+    *(SuccessiveHalvingPolicy, AutoPolicy, NoTerminationPolicy),
+)
 _TYPES: dict[str, type[_Known]] = {kind.TYPE: kind for kind in _KINDS}
 # Without case and underscores: MedianStopping and median_stopping are the same; "Default" is HyperDrive's "none".
 _ALIASES = {**{name.replace("_", ""): name for name in _TYPES}, "default": "none", "notermination": "none"}

@@ -320,6 +320,8 @@ class Sweep(ReadableSweep):
             state.ending = self._members.refusal(trial, decision, self.config)
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
+        if decision.state == COMPLETED:
+            self.curves.finished.append(trial.number)
         self.curves.close(trial.number)
         state.counts.add(decision.state, self.curves.length(trial.number) > 0)
         state.counts.infeasible += trial.infeasible

@@ -33,6 +33,7 @@ from raydrive.studio.data.run_history import RunHistory
 
 CHOICES: tuple[dict[str, Any], ...] = (
     {"type": "none"},
+    {"type": "auto"},
     *({"type": "bandit", "slack_factor": f, "delay_evaluation": 5} for f in (0.1, 0.2)),
     {"type": "median_stopping", "delay_evaluation": 5},
     {"type": "truncation_selection", "truncation_percentage": 20, "delay_evaluation": 5},
@@ -46,7 +47,7 @@ CHOICES: tuple[dict[str, Any], ...] = (
 MOST_REPORTS_IN_ADVANCE = 150_000
 """A run with more reports is not played again for a report (about 15 microseconds a report and choice)."""
 MOST_REPORTS_FOR_ALL = 15_000
-FEW = 8
+FEW = 9
 TIE_S = 1e-6
 """Virtual seconds between two logs that were recorded at the same time, so that their order is kept."""
 
