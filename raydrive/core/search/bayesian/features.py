@@ -72,7 +72,7 @@ class FeatureColumn:
     def codes(self, column: Array) -> NDArray[np.intp]:
         """Returns the number of the value at each position; NaN gives 0."""
         if self.edges is None:
-            raise ValueError(f"{self.dimension.name} is a continuum: its values have no numbers")
+            raise ValueError(f"{self.dimension.name} is continuous: its values are not numbered")
         return np.asarray(np.searchsorted(self.edges, np.nan_to_num(column), side="right"))
 
     def snap(self, column: Array) -> Array:
@@ -130,7 +130,7 @@ class FeatureEncoder:
         return out
 
     def under(self, rows: Array, parent: int, option: int | None) -> Mask:
-        """Tells in which rows the choice ``parent`` is active and at ``option``."""
+        """Returns in which rows the choice ``parent`` is active and at ``option``."""
         chosen: Mask = self.columns[parent].codes(rows[:, parent]) == option
         return chosen & ~np.isnan(rows[:, parent])
 
