@@ -43,7 +43,7 @@ def current() -> context_values.Process:
 
 
 def reset_for_next_trial() -> None:
-    """Forgets the trial of this process, and closes its connections: the next trial in it begins anew.
+    """Forgets the trial of this process, and closes its connections: the next trial in it begins again.
 
     For raydrive's own modules, not for scripts.
     """
@@ -63,12 +63,12 @@ class Run(RayOfTrial):
             allow_offline: Whether to return the stand-in outside a trial.
 
         Raises:
-            RunEnvironmentError: This is no trial, and ``allow_offline`` is false.
+            RunEnvironmentError: This is not a trial, and ``allow_offline`` is false.
         """
         if not allow_offline and not current().channel:
             raise RunEnvironmentError(
                 f"this process is not a trial of raydrive ({wire.CHANNEL} is not set); start it with "
-                "`raydrive submit`, or allow_offline=True to have metrics printed"
+                "`raydrive submit`, or pass allow_offline=True to have metrics printed"
             )
         return cls()
 
@@ -76,7 +76,7 @@ class Run(RayOfTrial):
 
     @property
     def offline(self) -> bool:
-        """Whether this is no trial, so that logging prints."""
+        """Whether this is not a trial, so that logging prints."""
         return not current().channel
 
     @property
@@ -128,11 +128,11 @@ class Run(RayOfTrial):
 
     @property
     def resume_from(self) -> str | None:
-        """Local directory with the checkpoint to go on from; None when the trial starts from nothing."""
+        """Local directory with the checkpoint to continue from; None when the trial starts from nothing."""
         return os.environ.get(wire.RESUME_FROM, "") or None
 
     def save_checkpoint(self, directory: str | os.PathLike[str], *, sharded: bool = False) -> None:
-        """Saves a folder as a checkpoint that the trial can go on from, wherever it is started again.
+        """Saves a folder as a checkpoint that the trial can continue from, wherever it is started again.
 
         The folder is copied; the next call waits only while the copy is still on its way to the storage.
 
@@ -166,7 +166,7 @@ class Run(RayOfTrial):
     ) -> None:
         """Logs values together and, where given, saves a folder as the checkpoint that holds them.
 
-        Both arrive or neither does, so a trial that goes on from the checkpoint goes on right after these values.
+        Both arrive or neither does, so a trial that continues from the checkpoint continues right after these values.
 
         Args:
             metrics: Numbers or strings by name.
@@ -175,7 +175,7 @@ class Run(RayOfTrial):
             description: What the values are, for people.
 
         Raises:
-            TypeError: ``metrics`` is no mapping, or a value neither a number nor a string.
+            TypeError: ``metrics`` is not a mapping, or a value neither a number nor a string.
             ValueError: There is no value, or a name is empty.
             NotADirectoryError: There is no such folder.
         """
@@ -253,7 +253,7 @@ class Run(RayOfTrial):
             description: What it is, for people.
 
         Raises:
-            TypeError: The value is no mapping, or an element neither a number nor a string.
+            TypeError: The value is not a mapping, or an element neither a number nor a string.
         """
         context_values.check_name(name)
         where = f"log_table({context_values.shown(name)}, ...)"
@@ -341,7 +341,7 @@ class Run(RayOfTrial):
             ValueError: There are not as many names as paths.
         """
         if len(names) != len(paths):
-            raise ValueError(f"upload_files: found {len(names)} names and {len(paths)} paths; expected as many of both")
+            raise ValueError(f"upload_files: found {len(names)} names and {len(paths)} paths; expected equal numbers")
         return [self.upload_file(name, path) for name, path in zip(names, paths)]  # noqa: B905  (Python 3.8)
 
     def upload_folder(self, name: str, path: str | os.PathLike[str]) -> str:
@@ -349,7 +349,7 @@ class Run(RayOfTrial):
 
         Raises:
             ValueError: The name is empty or leads out of the trial's files.
-            NotADirectoryError: ``path`` is no folder.
+            NotADirectoryError: ``path`` is not a folder.
         """
         root = os.fspath(path)
         if not os.path.isdir(root):
@@ -388,7 +388,7 @@ class Run(RayOfTrial):
         self._state("Completed", "")
 
     def fail(self, error_details: Any = None, error_code: Any = None) -> None:
-        """Says that the trial has failed, and why: a text or an exception, and a short name. The process goes on."""
+        """Says that the trial has failed, and why: a text or an exception, and a short name. The process continues."""
         current().failed = True
         self._state(wire.FAILED, ": ".join(str(part) for part in (error_code, error_details) if part is not None))
 

@@ -15,7 +15,7 @@ from typing import Any, Iterator, List, Mapping, Union  # noqa: UP035  (aliases 
 LONGEST_BYTES = 131_071
 """Most bytes of ``NAME=value``, or of one argument of a program, on Linux."""
 IN_A_FILE_BYTES = 100_000
-"""A value of ours that is longer stands in a file; ``NAME_FILE`` is its path, and ``NAME`` is not set."""
+"""A value of ours that is longer is in a file; ``NAME_FILE`` is its path, and ``NAME`` is not set."""
 ALL_BYTES = 1_000_000
 """Most bytes, together, of those variables that only repeat what can be read elsewhere."""
 FILE = "_FILE"
@@ -102,7 +102,7 @@ def spill(environment: dict[str, str], names: tuple[str, ...], folder: str) -> N
 
     Args:
         environment: The variables; changed.
-        names: Those that may stand in a file.
+        names: Those that may be in a file.
         folder: Where the files are made; empty = nothing is written.
 
     Raises:

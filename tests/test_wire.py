@@ -349,7 +349,7 @@ def test_what_a_command_line_may_say(arguments: list[str], values: dict[str, Any
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        (["acc=1,5"], "'1,5', which is no number"),
+        (["acc=1,5"], "'1,5', which is not a number"),
         (["acc=,5"], "',5', which"),
         (["acc=1,234.5"], "'1,234.5'"),
         (["acc=-1,5e-3"], "'-1,5e-3'"),

@@ -198,7 +198,7 @@ class HyperDriveConfig:
             ``sobol``, ``grid``, ``bayesian``, ``tpe``), or a dict as in a sweep file.
         primary_metric_name: The metric to optimise, exactly as it is logged.
         primary_metric_goal: ``PrimaryMetricGoal.MAXIMIZE`` or ``MINIMIZE`` (or their names).
-        max_total_runs: Trials in all.
+        max_total_runs: Trials in total.
         max_concurrent_runs: Trials at a time; None = all.
         max_duration_minutes: Longest time for the whole run; None = no limit.
         policy: Early termination; None = none. An object, a name (``median_stopping``), or a dict as in a sweep file
@@ -221,18 +221,18 @@ class HyperDriveConfig:
         max_losses: So often a trial may be lost with its actor or node and start again; None = no limit.
         first_failures: So many failures at the start, with no success, end the run; 0 = never.
         strict: Whether the run ends as soon as a trial logs other metrics than the primary one, and no trial has
-            logged that: at the first report that brings no new name; with a number, after so many reports.
+            logged that: at the first report that brings no new name; with a number, after this many reports.
         metric_from_stdout: Whether the primary metric is found in what trials print, by its name; a notice of the trial
             has the pattern that is used.
-        storage_patience_s: How long trials train on while nothing they log can be recorded; then they are paused.
+        storage_patience_s: How long trials keep training while nothing they log can be recorded; then they are paused.
         log_limit: Bytes of a trial's log; of a longer one the middle is dropped, and the log says so. 0 = any number.
         ray_in_trials: What ``ray.init()`` does in a trial: ``join`` the run's cluster, or ``none``: it is refused.
         keep_checkpoints: How many of a trial's newest checkpoints are kept, beside the one with the best value.
-        resume_argument: Whether a script that goes on from a checkpoint gets ``--resume-from DIR``; None = only where
+        resume_argument: Whether a script that continues from a checkpoint gets ``--resume-from DIR``; None = only where
             there are ``resume_child_runs``.
         resume_from: Earlier runs: policies compare with their curves, and a sampler that learns learns from their
             trials. ``HyperDriveRun`` objects, or texts: an id, a unique prefix, ``last``, a run's folder.
-        resume_child_runs: Trials of earlier runs that go on as the first ones of this run, with the same parameters,
+        resume_child_runs: Trials of earlier runs that continue as the first ones of this run, with the same parameters,
             from their last whole checkpoint (their outputs, where they have none). ``Run`` objects, or ids (``RUN_3``).
         track: Trackers that follow the run live, and get it whole also where they are away for a while:
             ``{"mlflow": URI, "wandb": {"project": NAME}, "tensorboard": DIR}``; ``docs/trackers.md``.
@@ -249,7 +249,7 @@ class HyperDriveConfig:
         notify: Whom the run tells of its end: ``{"command": "...", "on": ["finished", "failed"]}``.
         repeats: How often a configuration is tried: ``{"max": 5, "parameter": "seed", "race": True}``.
 
-        population: Trials that are behind go on from checkpoints of better ones, with other hyperparameters
+        population: Trials that are behind continue from checkpoints of better ones, with other hyperparameters
             (``docs/population.md``): ``{"every": 5, "quantile": 0.25}``.
 
     Raises:
@@ -342,7 +342,7 @@ class HyperDriveConfig:
         return call_text("HyperDriveConfig", given, texts)
 
     def _check_command(self) -> None:
-        """Checks at birth what each trial would fail at: references of a command, texts no command line can hold."""
+        """Checks what each trial would fail at: references of a command, texts that no command line can hold."""
         spec, space = self.config.trial, self.config.sampling.space
         problems = long_names(self.config.metric.name, space)
         problems += too_long(spec.python, LONGEST_PATH, "python")
@@ -367,7 +367,7 @@ class HyperDriveConfig:
         return unused_parameters(spec, names, self.run_config.source_directory, yaml=False)
 
     def _check(self) -> None:
-        """Checks what can be checked at birth; ids of earlier runs are looked up where the run is kept."""
+        """Checks what can be checked at construction; ids of earlier runs are looked up where the run is kept."""
         self._check_command()
         check_objects(self.config)
         if not any(isinstance(one.run, str) for one in (*self.resume_from, *self.resume_child_runs)):

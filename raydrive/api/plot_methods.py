@@ -20,7 +20,7 @@ class PlotMethods:
 
         Args:
             name: The metric; None = the primary one.
-            top: Only the best so many trials; 0 = all.
+            top: Only the best this many trials; 0 = all.
 
         Raises:
             TrialError: If no trial has logged this metric.

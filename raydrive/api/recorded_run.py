@@ -28,7 +28,7 @@ TRACKERS_S = 20.0
 
 @checks_arguments(interval_s=above(0, "a number of seconds above 0"))
 class RecordedRun:
-    """The methods of a run that tell how it stands, wait for its end and bring it about."""
+    """The methods of a run that tell its state, wait for its end and bring it about."""
 
     reader: RunReader
     """The run."""
@@ -72,7 +72,7 @@ class RecordedRun:
 
     @property
     def lineage(self) -> Lineage:
-        """The earlier runs it was warm-started from, and the trials of theirs that go on here."""
+        """The earlier runs it was warm-started from, and the trials of theirs that continue here."""
         return self.config.lineage
 
     # ------------------------------------------------------------------ how it goes
@@ -117,7 +117,7 @@ class RecordedRun:
     def wait_for_completion(
         self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
     ) -> dict[str, Any]:
-        """Waits until the run is over.
+        """Waits until the run has ended.
 
         Args:
             show_output: Show the live table (a line per event where there is no terminal).
@@ -148,13 +148,13 @@ class RecordedRun:
             now = (
                 "has a driver that does not respond"
                 if trouble and status == NOT_RESPONDING
-                else "has no driver any more"
+                else "no longer has a driver"
             )
-            raise RaydriveError(f"run {self.id} {now}. {trouble} Go on with it: raydrive resume {self.id}")
+            raise RaydriveError(f"run {self.id} {now}. {trouble} To resume it: raydrive resume {self.id}")
         return self.get_details()
 
     def wait_for_followers(self) -> None:
-        """Waits until notices and trackers have the end of a run that is over: its driver may end with this process.
+        """Waits until notices and trackers have the end of a run that has ended: its driver may end with this process.
 
         Waits no longer than deliveries may take, and not for a driver that is gone.
 
@@ -176,7 +176,7 @@ class RecordedRun:
             run.refresh()
 
     def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:
-        """Yields the summary again and again until the run is over or its driver is gone.
+        """Yields the summary again and again until the run has ended or its driver is gone.
 
         Args:
             interval_s: Seconds between two looks, above 0.

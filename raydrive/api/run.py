@@ -136,7 +136,7 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tabl
                     if parent.best is not None
                     else "no best"
                 )
-                warnings.warn(f"{parent.run} does not count, for it cannot be read ({error}); {had}", stacklevel=3)
+                warnings.warn(f"{parent.run} is ignored because it cannot be read ({error}); {had}", stacklevel=3)
 
     def get_children_sorted_by_primary_metric(
         self, top: int = 0, reverse: bool = False, discard_no_metric: bool = False
@@ -144,7 +144,7 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tabl
         """Returns the trials as dicts, best first, those without the metric last.
 
         Args:
-            top: So many at most; 0 = all.
+            top: At most this many; 0 = all.
             reverse: Worst first.
             discard_no_metric: Leave out trials without the metric.
 
@@ -226,7 +226,7 @@ class Run:
         return hyperdrive.arguments_of(self.parent.config.trial, self.params)
 
     def get_details(self) -> dict[str, Any]:
-        """Returns the trial as HyperDrive describes it; the arguments stand under ``runDefinition``."""
+        """Returns the trial as HyperDrive describes it; the arguments are under ``runDefinition``."""
         return hyperdrive.trial_details(self.parent.reader, self.number, self.get_status())
 
     @property
@@ -264,7 +264,7 @@ class Run:
     def download_files(self, prefix: str = "", output_directory: str = ".") -> list[str]:
         """Copies all files whose names begin with ``prefix``, keeping their folders; returns the paths.
 
-        What is no file of the trial (a link that leaves the run's folder, a FIFO) is left out with a warning.
+        What is not a file of the trial (a link that leaves the run's folder, a FIFO) is left out with a warning.
 
         Raises:
             StorageError: If some cannot be read or written; the others are there.
@@ -295,7 +295,7 @@ class Run:
         return whole_log(layout, self.number, chosen, rank or 0)
 
     def cancel(self, why: str = "canceled by the user") -> None:
-        """Ends the trial; the run goes on.
+        """Ends the trial; the run continues.
 
         Raises:
             ClusterError: If the run's driver cannot be reached.

@@ -52,7 +52,7 @@ def tune(
         value: What of a trial's values it is ranked by: ``best``, ``last``, ``min``, ``max`` or ``mean_last_5``.
         sampling: ``random``, ``sobol``, ``grid``, ``bayesian``, ``tpe``; a dict as in a sweep file; or an object.
         policy: Early termination: a name (``median_stopping``), a dict as in a sweep file, an object; None = none.
-        max_total_runs: Trials in all.
+        max_total_runs: Trials in total.
         max_concurrent_runs: Trials at a time.
         max_duration_minutes: Longest time for the whole run; None = no limit.
         resources: What one trial reserves, as ``Resources`` or a dict (``{"cpus": 2, "gpus": 0.5}``); None = one CPU.

@@ -10,6 +10,7 @@ import os
 import secrets
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,8 @@ def with_data(function: Callable[..., object], /, **data: Any) -> WithData:
     """Returns a training function with data that all trials of a node share: ``with_data(train, X=X, y=y)``.
 
     Trials call ``function(params, X=..., y=...)``. The data is written below the storage once, when a run with it is
-    submitted, and each node reads it once: arrays of numpy, tables of pyarrow, and arrays and columns inside anything
-    else are mapped into memory, read-only. The files are removed when the run is over.
+    submitted, and each node reads it once: arrays of numpy, tables of pyarrow, frames and series of pandas, and arrays
+    inside anything else are mapped into memory, read-only. The files are removed when the run ends.
 
     Args:
         function: A training function that takes the data by these names, too.
@@ -119,11 +120,15 @@ def stored_data(target: object, config: RunConfig, storage: str, *, by_job: bool
         return
     if by_job and "://" not in storage and not os.path.isdir(storage):
         fix = "Name a URI such as s3://bucket/runs, or mount that folder here."
-        raise ConfigError(Problem("storage", f"{storage!r}, which is no folder here", "one that gets the data", fix))
+        raise ConfigError(
+            Problem(
+                "storage", f"{storage!r}, which is not a folder on this machine", "a function that uses the data", fix
+            )
+        )
     folder = open_folder(storage).child(FOLDER, secrets.token_hex(8))
     if "***" in redact(folder.uri):
-        fix = "Give them by the environment or the machines' own identity: the data's address is recorded with the run."
-        raise ConfigError(Problem("storage", redact(storage), "a URI without keys and passwords", fix))
+        fix = "Set credentials in the environment or use the machines' identity: the URI is recorded with the run."
+        raise ConfigError(Problem("storage", redact(storage), "a URI without keys or passwords", fix))
     try:
         inputs = _written(target, folder)
         fetched = {} if folder.local_path is not None else dict.fromkeys(inputs, "file")
@@ -150,7 +155,7 @@ def _written(target: WithData, folder: Folder) -> dict[str, str]:
         stack.enter_context(by_value([module] if module is not None else []))
         for name, value in target.data.items():
             try:
-                path = write_shared(value, here, name)
+                path = write_shared(value, here, name, functools.partial(_tell_pickled, name))
             except OSError as error:
                 raise StorageError(f"cannot write the data {name!r} to {here}: {error}") from error
             except Exception as error:  # pickling runs the user's __reduce__: anything may come
@@ -161,6 +166,15 @@ def _written(target: WithData, folder: Folder) -> dict[str, str]:
                 path.unlink()
             inputs[PREFIX + name] = str(path) if folder.local_path is not None else _within(folder.uri, path.name)
     return inputs
+
+
+def _tell_pickled(name: str, reason: str) -> None:
+    warnings.warn(
+        f"the data {name!r} is pickled, as {reason}, which Arrow cannot keep. Columns of numbers are mapped into "
+        "memory all the same; other ones are loaded by each training process",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def _within(uri: str, name: str) -> str:

@@ -75,7 +75,7 @@ def recorded(file: Path) -> Submission:
         source = found.submission.source_directory
         return replace(found.submission, source_directory=source.absolute() if source is not None else None)
     except Exception as error:
-        fix = "It is run up to its first experiment.submit."
+        fix = "It is executed up to its first experiment.submit."
         own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(file))]
         place = f"{own[-1].filename}:{own[-1].lineno}" if own else _syntax_place(file, error)
         if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("azureml"):
@@ -89,7 +89,7 @@ def recorded(file: Path) -> Submission:
 
 
 def _syntax_place(file: Path, error: Exception) -> str:
-    """Where a text is that is no Python."""
+    """Where a text is that is not Python."""
     inside = isinstance(error, SyntaxError) and (error.filename or "").startswith(str(file))
     return f"{error.filename}:{error.lineno}" if inside and isinstance(error, SyntaxError) else str(file)
 
@@ -130,7 +130,7 @@ def converted(submission: Submission, base: Path) -> tuple[str, list[str]]:
     """
     config = submission.config
     if config.trial.kind == "function":
-        raise ConfigError(Problem("run_config", "a Python function", "a script", "Only scripts fit into a file."))
+        raise ConfigError(Problem("run_config", "a Python function", "a script", "A file can only describe scripts."))
     out: dict[str, Any] = {"type": "sweep", "experiment_name": config.experiment}
     if config.display_name:
         out["display_name"] = config.display_name
@@ -336,16 +336,16 @@ def _whole(value: float) -> float | int:
 
 def _report(config: RunConfig) -> Iterator[str]:
     if config.trial.kind == "script":
-        yield "The hyperparameters, appended sorted by name in HyperDrive, stand in trial.command; the same arguments."
+        yield "HyperDrive appended the hyperparameters, sorted by name; trial.command has the same arguments."
         yield f"max_duration_minutes is limits.timeout, in seconds: {config.limits.max_duration_s or 0:g}."
-    yield f"The seed of this conversion, {config.seed}, stands in raydrive.seed; HyperDrive had none."
-    yield "What a trial reserves stands in raydrive.resources: set cpus and gpus as your machines have them."
+    yield f"raydrive.seed is the seed of this conversion, {config.seed}; HyperDrive had none."
+    yield "raydrive.resources is what a trial reserves: set cpus and gpus to fit your machines."
     for key, kind in (("early_termination", type(config.policy)), ("sampling_algorithm", type(config.sampling))):
         if kind.__module__ == "__main__":
             yield f"{key}.type is a class of the script itself: put {kind.__qualname__} into a module below trial.code."
     hidden = [name for name in config.trial.environment_variables if looks_secret(name)]
     if hidden:
-        yield f"{', '.join(hidden)}: not written down; raydrive.secrets takes them from the shell you submit from."
+        yield f"{', '.join(hidden)}: not written to the file; raydrive.secrets reads them from the submitting shell."
 
 
 def _dumped(out: dict[str, Any]) -> str:

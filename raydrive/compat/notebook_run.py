@@ -43,7 +43,7 @@ def executed(nbclient: Any, notebook: Any, file: Path, allow_installs: bool) -> 
             ended = _run(client, own[1], len(notebook.cells) - 1, own[1].source)
             failed = failed or _text(ended)
         except nbclient.exceptions.DeadKernelError:
-            failed = "the notebook's process died; its runs go on or are resumed: raydrive list"
+            failed = "the notebook's process died; its runs continue or can be resumed: raydrive list"
         finally:
             notebook.cells = notebook.cells[1:-1]
     return failed, gaps.answers
@@ -62,7 +62,7 @@ def _hidden(notebook: Any, source: str) -> Any:
 
 def _cells(nbclient: Any, client: Any, notebook: Any, gaps: Gaps, allow_installs: bool) -> str:
     number = 0
-    own = _hidden(notebook, f"{_OURS}finish()")  # by hand, a run is over before the next cell is started
+    own = _hidden(notebook, f"{_OURS}finish()")  # by hand, a run has ended before the next cell is started
     for index, each in enumerate(notebook.cells):
         if each.cell_type != "code" or index in (0, len(notebook.cells) - 1):
             continue
@@ -110,5 +110,5 @@ def _hint(error: Any) -> str:
     if not found:
         return ""
     if found[1].startswith("azureml"):
-        return f"\n{found[1]} is not among what raydrive provides; see docs/coming-from-azure.md"
+        return f"\n{found[1]} is not provided by raydrive; see docs/coming-from-azure.md"
     return f"\nInstall it into the Python that runs raydrive: pip install {found[1].partition('.')[0]}"

@@ -39,7 +39,7 @@ class RaydriveCallback:
 
     @property
     def model(self) -> str | None:
-        """File of the model to go on from, for ``init_model``; None at the beginning."""
+        """File of the model to continue from, for ``init_model``; None at the beginning."""
         return self._trial.saved(_MODEL)
 
     def rounds(self, total: int) -> int:

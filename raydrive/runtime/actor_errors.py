@@ -41,7 +41,7 @@ def is_loss(error: BaseException) -> bool:
     """Whether an actor, its node or what it answered is gone.
 
     An error that the call itself raised is none, nor are arguments or an answer that cannot be sent: it would come
-    again and again, wherever the attempt is started anew. It is a failure of the attempt.
+    again and again, wherever the attempt is started again. It is a failure of the attempt.
     """
     return isinstance(error, RayError) and not isinstance(error, RayTaskError | RaySystemError)
 

@@ -35,10 +35,10 @@ class TrialRunner(Protocol):
         """Starts an attempt; ``Began``, ``Reported`` and one of ``Ended`` or ``Lost`` follow as facts."""
 
     def stop(self, stop: Stop) -> None:
-        """Ends an attempt now; ``Ended`` follows. An attempt that is not there any more is no error."""
+        """Ends an attempt now; ``Ended`` follows. An attempt that is not there any more is not an error."""
 
     def close(self, close: Close) -> None:
-        """Lets go of what was kept for a trial that is over."""
+        """Lets go of what was kept for a trial that has ended."""
 
     def finish(self, finish: Finish) -> None:
         """Ends what the run has in use."""

@@ -95,7 +95,7 @@ def _remove(held: Path) -> None:
                 if path.is_dir() and path.name not in _HOLD_FILES:
                     remove_tree(path)
             return
-        held.unlink()  # first: a process that waits for the lock makes the folder anew
+        held.unlink()  # first: a process that waits for the lock makes the folder again
         remove_tree(held.parent)
     finally:
         os.close(lock)

@@ -88,7 +88,7 @@ class DriverActor:
         await self._work.interrupt(grace_s)
 
     async def wait(self) -> None:
-        """Returns when the run is over or interrupted."""
+        """Returns when the run has ended or was interrupted."""
         await self._work.wait()
 
     async def view(self) -> dict[str, Any]:
@@ -151,6 +151,10 @@ class TrialActor:
     async def renew(self, epoch: int) -> None:
         """Takes the driver's sign of life."""
         await self._work.renew(epoch)
+
+    async def gpu_use(self) -> dict[str, float]:
+        """Returns what its trial uses of its GPUs now; empty = not known."""
+        return self._work.gpu_use
 
     async def run(
         self,

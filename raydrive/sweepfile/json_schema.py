@@ -35,7 +35,7 @@ def json_schema() -> dict[str, Any]:
     properties["early_termination"] = {**_early_termination(), "description": "When a trial is stopped before its end."}
     properties["inputs"] = _or_null({"additionalProperties": {"anyOf": [_PLAIN, {"$ref": "#/$defs/InputKeys"}]}})
     properties["outputs"] = _or_null({"additionalProperties": {"anyOf": [_PLAIN, {"$ref": "#/$defs/OutputKeys"}]}})
-    # A component may stand in place of the trial: its file by name, or written out with inputs or outputs of its own.
+    # A component may be in place of the trial: its file by name, or written out with inputs or outputs of its own.
     component = {"type": "object", "anyOf": [{"required": ["inputs"]}, {"required": ["outputs"]}]}
     properties["trial"] = {"anyOf": [properties["trial"], {"type": "string"}, component]}
     algorithm = properties["sampling_algorithm"]

@@ -41,11 +41,13 @@ class Logged:
     """The interval; of a report without the primary metric its own step, or its number among such reports."""
     values: Mapping[str, float]
     """Numbers by name, the primary metric among them where the report has it."""
+    number: int = 0
+    """Counts what the trial logged, from 0; the same when it is told again."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial is over."""
+    """A trial has ended."""
 
     at: float
     trial: int
@@ -61,13 +63,13 @@ class Improved:
     at: float
     trial: int
     step: int
-    """How many values of the primary metric all trials have logged by then."""
+    """How many values of the primary metric all trials have logged by then: each step once, and they grow."""
     value: float
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The run is over."""
+    """The run has ended."""
 
     at: float
     state: str
@@ -81,7 +83,7 @@ class Tracker(Protocol):
     """Keeps a run with its trials in another system: a parent and a child for each trial.
 
     A tracker is told everything in order, at least once. Where it raises it is told the same again, and after a restart
-    another instance is: that one goes on in what is there already.
+    another instance is: that one continues in what is there already.
     """
 
     def begin(self) -> None:

@@ -156,7 +156,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"sampling": {"type": "random", "initial_points": 3}},
-            "sampling.initial_points: found 3; allowed: no initial_points: random has none. Leave it out, or write "
+            "sampling.initial_points: found 3; allowed: no initial_points: random has none. Remove it, or write "
             "type: bayesian.",
         ),
         (
@@ -169,7 +169,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
             {"resources": {"tpu": 2}},
             "resources.tpu: found an unknown key; allowed: cpus, gpus, memory, custom, gpu_memory, share, "
             "accelerator_type, nodes, processes_per_node, strategy. "
-            "A resource of your own stands in custom: {'custom': {'tpu': 1}}.",
+            "A custom resource belongs under custom: {'custom': {'tpu': 1}}.",
         ),
         (
             {"resources": {"memory": "much"}},
@@ -187,7 +187,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"sampling": RandomParameterSampling(SPACE)},
-            "space: found a search space; allowed: nothing: the sampling has a space of its own. Leave it out.",
+            "space: found a search space; allowed: none: the sampling has its own search space. Remove it.",
         ),
     ],
     ids=str,

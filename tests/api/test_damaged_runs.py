@@ -140,6 +140,7 @@ def test_a_heartbeat_of_the_future(layout: RunLayout, ahead_s: float) -> None:
 def test_a_heartbeat_comes_back_as_it_was() -> None:
     view = {"state": "Running", "at": 1.5, "epoch": 2, "entries": 7, "pid": 1, "address": "a", "actor": "b"}
     view |= {"waiting": {"1": "for a GPU"}, "trouble": "", "notice": "n", "telling": True}
+    view |= {"gpu_use": {"1": {"gpu_percent": 40.0}}}
     raw = dump_heartbeat(view)
     assert parse_heartbeat(raw) == Heartbeat(**view)
     assert parse_heartbeat(raw).to_json() == view

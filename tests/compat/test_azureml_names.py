@@ -60,7 +60,7 @@ def test_the_names_that_notebooks_import_are_in_the_table() -> None:
         ("from azureml.train.automl import AutoMLConfig as A; A(task='classification')", "tune a script of yours"),
         ("from azureml.pipeline.core import Pipeline as P; P(None, steps=[])", "pipelines are not run here"),
         ("from azureml.core.compute import AksCompute as A; A.provisioning_configuration()", "your Ray cluster"),
-        ("from azureml.core import Workspace as W; W().add_private_endpoint()", "leave the line out"),
+        ("from azureml.core import Workspace as W; W().add_private_endpoint()", "remove the line"),
         ("from azureml.interpret import ExplanationClient as E; E.from_run(None)", "other packages"),
         ("from azureml.automl.runtime.onnx_convert import OnnxConverter as O; O()", "tune a script of yours"),
         ("from azureml.data.data_reference import DataReference as D; D('store')", "input_mapping"),

@@ -93,8 +93,8 @@ def test_it_learns() -> None:
         ("BaseGASampler", {}, "one of BruteForceSampler, CmaEsSampler"),
         ("TPESampler", {"candidates": 3}, "arguments of TPESampler"),
         ("GridSampler", {"search_space": {"x": [1]}}, "the grid is that of the space"),
-        ("GridSampler", {}, "x: found endlessly many values.*quniform"),
-        ("BruteForceSampler", {}, "x: found endlessly many values.*quniform"),
+        ("GridSampler", {}, "x: found infinitely many values.*quniform"),
+        ("BruteForceSampler", {}, "x: found infinitely many values.*quniform"),
     ],
 )
 def test_what_cannot_be_used_is_said_by_name(sampler: str, options: dict[str, int], words: str) -> None:

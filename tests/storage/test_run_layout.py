@@ -68,7 +68,7 @@ def test_nothing_starts_over_in_an_existing_run(folder: Folder) -> None:
     layout = make(folder, "digits")
     with pytest.raises(StorageError, match=r"exists already.*Hint: resume it"):
         RunLayout.create(folder, "digits", layout.run_id)
-    with pytest.raises(StorageError, match="has its configuration already"):
+    with pytest.raises(StorageError, match="already has its configuration"):
         layout.write_config(b"other")
     assert layout.read_config() == b"{}"
 
@@ -171,7 +171,7 @@ def test_a_whole_id_wins_over_longer_ones(folder: Folder) -> None:
 
 
 def test_an_empty_storage_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RunNotFoundError, match=r"there are no runs in .*Hint: is the storage right"):
+    with pytest.raises(RunNotFoundError, match=r"there are no runs in .*Hint: check that this is the right storage"):
         find_run(tmp_path / "nothing", "last")
 
 

@@ -71,12 +71,12 @@ def _classes(sha256: str) -> bytes:
         raise StorageError(f"the submitted classes did not arrive: {error}") from error
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
-        raise StorageError(f"the submitted classes were damaged on their way: their sha256 is {found}, not {sha256}")
+        raise StorageError(f"the submitted classes were damaged in transfer: their sha256 is {found}, not {sha256}")
     return data
 
 
 def _resume(request: Mapping[str, Any]) -> str:
-    """Goes on with a run; returns the URI of its folder."""
+    """Continues a run; returns the URI of its folder."""
     run = RunReader.open(request["resume"])
     plain_ray = request.get("plain_ray")
     resume(run, address="auto", plain_ray=plain_ray, limits=request["limits"], force=request["force"])

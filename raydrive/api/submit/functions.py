@@ -53,7 +53,8 @@ def warn_if_large(function: Any, size: int) -> None:
     large = [f"{name} ({text.size(count)})" for count, name in parts[:3] if count > LARGE_BYTES / 10]
     named = f": {', '.join(large)}" if large else ""
     warnings.warn(
-        f"the function {getattr(inner, '__qualname__', '')} brings {text.size(size)} of data along{named}. It is kept "
+        f"the function {getattr(inner, '__qualname__', '')} carries {text.size(size)} of data with it{named}. It is "
+        "kept "
         f"with the run and loaded by each training process. {_with_data(inner, parts[:3])}, which each node keeps in "
         "memory once, or load it inside the function, from a file or a URI that all nodes can read",
         UserWarning,

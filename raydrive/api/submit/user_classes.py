@@ -96,7 +96,7 @@ def mend(layout: RunLayout, config: RunConfig, source: Path) -> None:
     }
     if not any(records.values()):
         found = "a policy and a sampling of raydrive's own"
-        raise ConfigError(Problem("--classes", found, "a run with a class of your own", "Leave it out."))
+        raise ConfigError(Problem("--classes", found, "a run with a class of your own", "Remove it."))
     with snapshot(source) as code:
         _checked(records, b"", code.path, config)
         layout.write_classes_code(store_code(layout, code))

@@ -1,1 +1,1 @@
-"""How a run is changed while it goes on: by its driver, through a dashboard, or in its record."""
+"""How a run is changed while it continues: by its driver, through a dashboard, or in its record."""

@@ -1,4 +1,4 @@
-"""The methods of a run that change it while it goes on."""
+"""The methods of a run that change it while it continues."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _ABOVE = above(0, "a number above 0")
     address=TEXT | NOTHING,
 )
 class RequestMethods:
-    """How a run is changed while it goes on. Each method answers with what was recorded and when it takes effect."""
+    """How a run is changed while it continues. Each method answers with what was recorded and when it takes effect."""
 
     reader: RunReader
     """The run."""
@@ -69,18 +69,18 @@ class RequestMethods:
         """Has the run start nothing further until ``unpause``.
 
         Args:
-            now: Whether running trials pause, too, and go on later from their last checkpoints.
+            now: Whether running trials pause, too, and continue later from their last checkpoints.
             why: Kept as the reason.
             address: That of a dashboard, where nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If it pauses already, or is over.
+            ConfigError: If it pauses already, or has ended.
             ClusterError: If its driver cannot be reached.
         """
         return steer(self.reader, {"do": "pause", "now": now, "why": why}, address=address)
 
     def unpause(self, *, address: str | None = None) -> Answer:
-        """Has a paused run go on.
+        """Has a paused run continue.
 
         Args:
             address: That of a dashboard, where nothing else of the cluster can be reached.
@@ -114,7 +114,7 @@ class RequestMethods:
         """Changes the configuration of the run; what is None stays as it is.
 
         Args:
-            max_total_runs: Trials in all.
+            max_total_runs: Trials in total.
             max_concurrent_runs: Trials at a time.
             max_duration_minutes: Length of the whole run, in minutes.
             max_run_duration_seconds: Length of one attempt, in seconds.
@@ -182,7 +182,7 @@ class RequestMethods:
         fresh: bool = False,
         address: str | None = None,
     ) -> Answer:
-        """Has trials that are over tried again, each from its last checkpoint; they count as no new trials.
+        """Has trials that have ended tried again, each from its last checkpoint; they count as no new trials.
 
         Args:
             trials: Their numbers.

@@ -37,7 +37,7 @@ class Launch:
             ConfigError: If they name other numbers.
         """
         problems = [
-            Problem(f"resources.{name}", show(asked), f"{count}, as the script's configuration has", "Leave it out.")
+            Problem(f"resources.{name}", show(asked), f"{count}, as the script's configuration has", "Remove it.")
             for name, count, asked in (
                 ("nodes", self.nodes, resources.nodes),
                 ("processes_per_node", self.processes_per_node, resources.processes_per_node),

@@ -40,7 +40,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     if "asha" in name or "adaptive" in name:
         carried.sweep["early_termination"] = {"type": "median_stopping", "evaluation_interval": 1}
         carried.report.append(
-            f"searcher {name}: written as random sampling with median_stopping; it stops other trials."
+            f"searcher {name}: written as random sampling with median_stopping, which stops different trials."
         )
     limits = {
         "max_total_trials": searcher.get("max_trials"),
@@ -53,7 +53,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     constants: dict[str, Any] = {}
     _parameters("", carried.mapping(raw.get("hyperparameters"), "hyperparameters"), constants, carried)
     if not carried.space:
-        fix = "Give one of them a range: lr: {type: log, base: 10, minval: -4, maxval: -1}."
+        fix = "Define a range for one of them: lr: {type: log, base: 10, minval: -4, maxval: -1}."
         carried.wrong("hyperparameters", "values only", "a hyperparameter to tune", fix)
     length = searcher.get("max_length")
     own_api = _command(raw.get("entrypoint"), constants, length, carried)
@@ -140,7 +140,7 @@ def _command(entrypoint: Any, constants: Mapping[str, Any], length: Any, carried
     command = " ".join(word(each) for each in entrypoint) if isinstance(entrypoint, list) else str(entrypoint or "")
     if not command or (":" in command and " " not in command):
         carried.wrong(
-            "entrypoint", entrypoint, "a command", "A trial class is run by Determined alone: write a script around it."
+            "entrypoint", entrypoint, "a command", "Only Determined can run a trial class: write a script around it."
         )
     trial = carried.sweep["trial"] = {"code": carried.relative(carried.source.absolute().parent), "command": command}
     if _asks_determined(command, carried.source.absolute().parent):

@@ -56,8 +56,8 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     command = " ".join(["python", program.name, *swept_ones, *fixed, f"'{CALLBACK}'"])
     carried.sweep["trial"] = {"code": carried.relative(program.parent), "command": command}
     carried.report.append(
-        "objective.primary_metric is 'value': what the program returns, which a callback of Hydra's logs (Hydra 1.1 or "
-        "later). Where the program logs the metric itself, name that one."
+        "objective.primary_metric is 'value': the program's return value, which a callback of Hydra logs (Hydra 1.1 or "
+        "later). If the program logs the metric itself, name that metric."
     )
 
 

@@ -19,7 +19,7 @@ ENDED = "completed"
 MOST_CHOICES = 64
 """Whole numbers that are written as a choice; more are a quniform with q 1."""
 DEFAULT_TRIALS = 100
-"""Trials of a tool that goes on until it is stopped."""
+"""Trials of a tool that continues until it is stopped."""
 
 
 _ORDER = (

@@ -43,7 +43,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
             "metric.name",
             metric.get("name"),
             "a metric",
-            "Add what is optimised: metric: {name: val_loss, goal: minimize}.",
+            "Add the metric to optimise: metric: {name: val_loss, goal: minimize}.",
         )
     carried.sweep["objective"] = {"goal": metric.get("goal", "minimize"), "primary_metric": metric.get("name")}
     if "target" in metric:
@@ -64,7 +64,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
     _policy(raw.get("early_terminate"), carried)
     carried.report.append(
         "Trials find a module wandb: wandb.config has the hyperparameters, numbers of wandb.log are metrics. An "
-        "installed wandb gets them too, offline unless WANDB_API_KEY is set."
+        "installed wandb also receives them, offline unless WANDB_API_KEY is set."
     )
     carried.left_out(raw, _KNOWN)
 
@@ -185,7 +185,8 @@ def _limits(raw: Mapping[str, Any], method: str, carried: Carried) -> None:
     elif method != "grid":
         carried.sweep["limits"] = {"max_total_trials": DEFAULT_TRIALS}
         carried.report.append(
-            f"limits.max_total_trials is {DEFAULT_TRIALS}: the file has no run_cap, and W&B has no end of its own."
+            f"limits.max_total_trials is {DEFAULT_TRIALS}: the file has no run_cap, and W&B sweeps have no limit by "
+            "default."
         )
 
 
@@ -203,5 +204,6 @@ def _policy(raw: Any, carried: Carried) -> None:
         "evaluation_interval": 1,
     }
     carried.report.append(
-        f"early_terminate: hyperband is written as median_stopping from interval {first} on; it stops other trials."
+        f"early_terminate: hyperband is written as median_stopping from interval {first} on, which stops different "
+        "trials."
     )

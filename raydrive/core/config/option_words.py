@@ -118,7 +118,7 @@ def option_words(name: str, value: Any, style: OptionStyle) -> list[str]:
 
 
 def resume_words(path: str, form: str) -> list[str]:
-    """Returns the option that names the checkpoint a script goes on from.
+    """Returns the option that names the checkpoint a script continues from.
 
     >>> resume_words("/ck", "argparse"), resume_words("/ck", "absl"), resume_words("/ck", "hydra")
     (['--resume-from', '/ck'], ['--resume_from=/ck'], ['++resume_from=/ck'])

@@ -110,7 +110,7 @@ def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources,
         given: The rules.
         sampling: How the run samples.
         resources: What one trial reserves.
-        most: New trials in all.
+        most: New trials in total.
     """
     problems = []
     if given.finish_when is not None:

@@ -171,8 +171,8 @@ class Resources:
             return problems
         for name, given in (("gpu_memory", memory is not None), ("share", bool(share))):
             if given and not self.gpus:
-                fix = "Reserve a part of a GPU, too: gpus: 0.5."
-                problems.append(Problem(f"resources.{name}", "given without a GPU", "given where gpus is above 0", fix))
+                fix = "Also reserve a fraction of a GPU: gpus: 0.5."
+                problems.append(Problem(f"resources.{name}", "given without a GPU", "only if gpus is above 0", fix))
         return problems
 
 
@@ -209,7 +209,7 @@ class TrialSpec:
     fetched: Mapping[str, str] = field(default_factory=dict)
     """Inputs whose value is a URI that trials are to find on their node, with ``file`` or ``folder`` for each."""
     data_folder: str = ""
-    """Folder of the data that all trials read, removed when the run is over; empty = there is none."""
+    """Folder of the data that all trials read, removed when the run has ended; empty = there is none."""
     output_files: tuple[str, ...] = ()
     """Names among ``outputs`` that stand for files: the trial makes them, not we."""
     submit_dir: str = ""
@@ -238,9 +238,9 @@ class TrialSpec:
     reuse_processes: bool = False
     """Whether a ``function`` is called again in the process of the trial before; experimental."""
     lease_s: float = 180.0
-    """Seconds a trial goes on without hearing from a driver: more than a driver needs to come back from a lost node."""
+    """Seconds for which a trial continues without a driver: more than a driver needs to return from a lost node."""
     storage_patience_s: float = 600.0
-    """Seconds a trial trains on while nothing it logs can be recorded; then it is paused until something can."""
+    """Seconds a trial keeps training while nothing it logs can be recorded; then it is paused until something can."""
     log_limit: int = LOG_LIMIT
     """Bytes of a log; of a longer one the middle is dropped while it grows. 0 = any number."""
     keep_checkpoints: int = 1

@@ -9,7 +9,7 @@ Values that are no finite number (NaN, inf, -inf) are never a best and count as 
 ``curves.py``.
 
 Two numbers that differ by less than 1e-12 of their size are a tie, and a tie never stops a trial: with a slack amount
-of 0.2 and a best of 0.8 a trial at 0.6 goes on, although 0.8 - 0.2 is 0.6000000000000001 to a computer.
+of 0.2 and a best of 0.8 a trial at 0.6 continues, although 0.8 - 0.2 is 0.6000000000000001 to a computer.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ ROUNDING = 1e-12
 
 
 class Policy(Protocol):
-    """Says of a trial that just logged a value whether it goes on. Changes nothing and remembers nothing.
+    """Says of a trial that just logged a value whether it continues. Changes nothing and remembers nothing.
 
-    One that also has ``needs() -> Needs`` (``core/early_stopping/retention.py``) says what it asks of trials that are
-    over, and the driver need not keep their values. Without it, it may ask for anything.
+    One that also has ``needs() -> Needs`` (``core/early_stopping/retention.py``) says what it asks of trials that have
+    ended, and the driver need not keep their values. Without it, it may ask for anything.
 
     ``core/user_classes.py`` says how one of another class than those below is recorded and built again.
     """
@@ -80,7 +80,7 @@ class BanditPolicy:
     """
 
     evaluation_interval: int = 1
-    """Looks at every so many intervals, 1 or more."""
+    """Number of intervals between two evaluations, 1 or more."""
     slack_factor: float | None = None
     """Slack as a ratio to the best, 0 or more: 0.1 lets a trial be at 1/1.1 = 91 % of it."""
     slack_amount: float | None = None
@@ -118,7 +118,7 @@ class BanditPolicy:
         return best * (1 + factor) if best >= 0 else best + abs(best) * factor
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: nothing but the edge."""
+        """Returns what it asks of trials that have ended: nothing but the edge."""
         return PolicyNeeds()
 
     def to_json(self) -> dict[str, Any]:
@@ -134,8 +134,8 @@ class MedianStoppingPolicy:
     their values 1..k. The trial is stopped when its best over 1..k is strictly worse. (After Golovin et al., Google
     Vizier, KDD 2017, section 3.2, which averages over finished trials only; HyperDrive counts all of them.)
 
-    A mean over intervals with a value that is no finite number is the worst there can be: as if it were a number beyond
-    all others. While the median is of that kind, no trial with a finite value is stopped. A trial without one is
+    A mean over intervals with a value that is not a finite number is the worst there can be: as if it were a number
+    beyond all others. While the median is of that kind, no trial with a finite value is stopped. A trial without one is
     stopped as soon as the median, or for even n the better of the two means it is taken from, is finite.
 
     Raises:
@@ -144,7 +144,7 @@ class MedianStoppingPolicy:
     """
 
     evaluation_interval: int = 1
-    """Looks at every so many intervals, 1 or more."""
+    """Number of intervals between two evaluations, 1 or more."""
     delay_evaluation: int = 0
     """Looks at no interval before this one, 0 or more; 5 is HyperDrive's advice."""
     TYPE: ClassVar[str] = "median_stopping"
@@ -165,7 +165,7 @@ class MedianStoppingPolicy:
         return Verdict(stop, partial(median_why, own, interval, median.value, median.n, stop, curves.maximize))
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: medians."""
+        """Returns what it asks of trials that have ended: medians."""
         return PolicyNeeds(means=True, every=self.evaluation_interval, first=self.delay_evaluation)
 
     def to_json(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class TruncationSelectionPolicy:
     truncation_percentage: int
     """X: per cent of the trials to stop at each interval looked at, 1..99."""
     evaluation_interval: int = 1
-    """Looks at every so many intervals, 1 or more."""
+    """Number of intervals between two evaluations, 1 or more."""
     delay_evaluation: int = 0
     """Looks at no interval before this one, 0 or more."""
     TYPE: ClassVar[str] = "truncation_selection"
@@ -216,7 +216,7 @@ class TruncationSelectionPolicy:
         return Verdict(stop, partial(truncation_why, own, interval, rank, n, worst, self.truncation_percentage, stop))
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: where a trial stands among them."""
+        """Returns what it asks of trials that have ended: where a trial is among them."""
         return PolicyNeeds(bests=True, every=self.evaluation_interval, first=self.delay_evaluation)
 
     def to_json(self) -> dict[str, Any]:
@@ -235,7 +235,7 @@ class NoTerminationPolicy:
         return None
 
     def needs(self) -> PolicyNeeds:
-        """Returns what it asks of trials that are over: nothing."""
+        """Returns what it asks of trials that have ended: nothing."""
         return PolicyNeeds()
 
     def to_json(self) -> dict[str, Any]:
@@ -251,7 +251,7 @@ _ALIASES = {**{name.replace("_", ""): name for name in _TYPES}, "default": "none
 
 
 def policy_from_json(raw: object, where: str = "early_termination") -> Policy:
-    """Returns the policy that ``to_json`` wrote, or that stands in a v2 sweep job.
+    """Returns the policy that ``to_json`` wrote, or that is in a v2 sweep job.
 
     Args:
         raw: ``{"type": "bandit", "slack_factor": 0.1, ...}``, a bare type, or None for no policy. Types in any case,
@@ -305,7 +305,7 @@ def _unknown_key(key: object, kind: type[_Known] | None, known: Sequence[str], w
     fix = did_you_mean(str(key), known)
     owners = [each.TYPE for each in _TYPES.values() if key in _keys(each)]
     if key == "exclude_finished_jobs":
-        fix = "Leave it out: finished trials always count, as they did in HyperDrive."
+        fix = "Remove it: finished trials always count, as in HyperDrive."
     elif owners and kind is not None:
         fix = f"{key} belongs to {' and '.join(owners)}, not to {kind.TYPE}."
     return Problem(f"{where}.{key}", "an unknown key", ", ".join(["type", *known]), fix)

@@ -65,7 +65,7 @@ class Noise:
         return cls(math.sqrt(math.fsum(group.squares for group in groups) / freedom), freedom)
 
     def error(self, count: int) -> float | None:
-        """Returns the standard error of a mean of so many values; None where nothing is known."""
+        """Returns the standard error of a mean of this many values; None where nothing is known."""
         return self.deviation / math.sqrt(count) if self.freedom and count else None
 
 

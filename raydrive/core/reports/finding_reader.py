@@ -70,7 +70,7 @@ class FindingReader:
         if self._reader is not None:
             return self._reader.nearly()
         names = ", ".join(map(repr, self._pairs.names()[:8]))
-        printed = f"what is printed with a number is {names}" if names else "no number is printed with a name"
+        printed = f"the names printed with a number are {names}" if names else "no number was printed with a name"
         return f"metric_from_stdout found no {self._primary!r} in {_lines(self._pairs.lines)}: {printed}"
 
 

@@ -51,7 +51,7 @@ def missing_text(name: str, logged: Sequence[str]) -> str:
     if name in [other.partition("/")[2] for other in by_others]:
         return (
             f"ended without logging the primary metric {name!r} on rank 0; it logged {', '.join(map(repr, by_others))}."
-            f" Log it on rank 0; where another rank is the one that counts, set the environment variable {ALL_RANKS}=1"
+            f" Log it on rank 0; if another rank is the one that counts, set the environment variable {ALL_RANKS}=1"
         )
     logged = own_names(logged)
     if not logged:

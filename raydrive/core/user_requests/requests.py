@@ -55,7 +55,7 @@ def plan(sweep: Sweep, request: Request, at: float) -> Planned:
     if sweep.ending is not None and sweep.finished is None and do != "note":
         found = f"a run that is ending: {sweep.ending.why}"
         raise ConfigError(
-            Problem("RUN", found, "a run that goes on", "Wait for its end; raydrive resume goes on then.")
+            Problem("RUN", found, "a run that has not ended", "Wait for its end, then use raydrive resume.")
         )
     return _PLANS[do](sweep, request, at)
 
@@ -69,9 +69,11 @@ def _pause(sweep: Sweep, request: Request, at: float) -> Planned:
     now = bool(request.get("now"))
     paused = sweep.steering.paused
     if sweep.finished is not None:
-        raise ConfigError(Problem("RUN", f"a run that is over ({sweep.finished.state})", "a run that goes on"))
+        raise ConfigError(Problem("RUN", f"a run that has ended ({sweep.finished.state})", "a run that has not ended"))
     if paused is not None and (paused.now or not now):
-        raise ConfigError(Problem("RUN", "a run that pauses already", "one that does not", "raydrive unpause RUN"))
+        raise ConfigError(
+            Problem("RUN", "a run that is already paused", "a run that is not paused", "raydrive unpause RUN")
+        )
     fact = RunPaused(at, request.get("by", ""), now, request.get("why", ""))
     if not now:
         return Planned(
@@ -84,7 +86,7 @@ def _pause(sweep: Sweep, request: Request, at: float) -> Planned:
 
 
 def _saved(trial: Trial) -> str:
-    """Where a paused trial will go on, unless it saves another checkpoint until then."""
+    """Where a paused trial will continue, unless it saves another checkpoint until then."""
     if trial.checkpoint is None:
         return "with no checkpoint so far: it will go on from its start"
     return f"with a checkpoint of interval {trial.checkpoint_interval}"
@@ -92,7 +94,7 @@ def _saved(trial: Trial) -> str:
 
 def _unpause(sweep: Sweep, request: Request, at: float) -> Planned:
     if sweep.steering.paused is None:
-        raise ConfigError(Problem("RUN", "a run that does not pause", "one that was paused with raydrive pause"))
+        raise ConfigError(Problem("RUN", "a run that is not paused", "a run paused with raydrive pause"))
     again = [one.number for one in sweep.paused_trials if goes_on_by_itself(one)]
     lines = [f"the trials that pause go on: {', '.join(map(str, again))}"] if again else []
     return Planned((RunUnpaused(at, request.get("by", "")),), ("the run goes on", *lines), "now")
@@ -132,7 +134,7 @@ def _retry(sweep: Sweep, request: Request, at: float) -> Planned:
         wanted = list(dict.fromkeys([*wanted, *failed]))
     if not wanted:
         found = f"nothing; failed trials: {', '.join(map(str, failed)) or 'none'}"
-        raise ConfigError(Problem("TRIAL", found, "numbers of trials that are over, or --failed"))
+        raise ConfigError(Problem("TRIAL", found, "numbers of trials that have ended, or --failed"))
     problems = [problem for number in wanted for problem in _retry_problems(sweep, number)]
     if problems:
         raise ConfigError(problems)
@@ -149,7 +151,7 @@ def _retry_problems(sweep: Sweep, number: Any) -> list[Problem]:
     state = sweep.trials[number].state
     if state in (FAILED, CANCELED, COMPLETED):
         return []
-    return [Problem("TRIAL", f"{number}, which is {state}", "a trial that is over: Failed, Canceled or Completed")]
+    return [Problem("TRIAL", f"{number}, which is {state}", "a trial that has ended: Failed, Canceled or Completed")]
 
 
 def _whence(sweep: Sweep, number: int, fresh: bool) -> str:
@@ -169,7 +171,7 @@ def _stop(sweep: Sweep, request: Request, at: float) -> Planned:
         found = f"{number}, which is {'being stopped' if trial.open else trial.state}"
         problems.append(Problem("TRIAL", found, "a trial that is queued, running or paused"))
     if not why:
-        problems.append(Problem("--reason", "nothing", "why it stops: it is recorded, and shown with the trial"))
+        problems.append(Problem("--reason", "nothing", "the reason, which is recorded and shown with the trial"))
     if problems:
         raise ConfigError(problems)
     fact = StopAsked(at, int(number or 0), why, request.get("by", ""))
@@ -183,9 +185,9 @@ def _note(sweep: Sweep, request: Request, at: float) -> Planned:
     if number is not None and (not isinstance(number, int) or not 0 <= number < len(sweep.trials)):
         problems.append(Problem("TRIAL", show(number), _numbers(sweep)))
     if not text and not tags:
-        problems.append(Problem("text", "nothing", "a text, or --tag key=value"))
+        problems.append(Problem("text", "nothing", "text, or --tag key=value"))
     problems += [
-        Problem(f"tags.{key}", show(value), "text by name")
+        Problem(f"tags.{key}", show(value), "strings by name")
         for key, value in tags.items()
         if not isinstance(key, str) or not key or not isinstance(value, str)
     ]
@@ -206,7 +208,7 @@ def _params_text(params: Mapping[str, Any]) -> str:
 
 
 def _end_notes(sweep: Sweep) -> list[str]:
-    """What keeps a run that is over from going on."""
+    """What keeps a run that has ended from going on."""
     over, limit_s = sweep.finished, sweep.limits.max_duration_s
     if over is None or limit_s is None or sweep.elapsed_s(sweep.last_at) < limit_s:
         return []

@@ -36,7 +36,7 @@ class Notice:
 
 
 class NoticeMaker:
-    """Finds out what is to be told of a run that goes on.
+    """Finds out what is to be told of a run that continues.
 
     Args:
         rule: Of what.

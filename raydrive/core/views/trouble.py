@@ -19,7 +19,7 @@ class Trouble:
     bad: int
     """How many of them failed or ran out of time."""
     over: int
-    """How many trials are over."""
+    """How many trials have ended."""
     text: str
     """One sentence: how many did what, and why one of them did."""
     count_text: str
@@ -33,7 +33,7 @@ class Trouble:
 
     @property
     def mostly(self) -> bool:
-        """Whether at least half of the trials that are over failed or ran out of time."""
+        """Whether at least half of the trials that have ended failed or ran out of time."""
         return 2 * self.bad >= self.over
 
 

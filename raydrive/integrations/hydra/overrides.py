@@ -119,5 +119,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if isinstance(value, Mapping):
-        raise ValueError(f"a mapping is no option here; allowed: {_ALLOWED}")
+        raise ValueError(f"a mapping is not an option here; allowed: {_ALLOWED}")
     return value

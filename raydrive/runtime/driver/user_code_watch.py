@@ -1,6 +1,7 @@
 """Watches the calls of a user's policy and sampler that the driver's event loop waits for: a slow one gets a sentence.
 
-Nothing ends such a call: Python cannot, and what it would have decided is unknown. The driver goes on when it returns.
+Nothing ends such a call: Python cannot, and what it would have decided is unknown. The driver continues when it
+returns.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _POOLS = ("numpy", "scipy", "pyarrow")
-"""Their threads are made anew after a fork: OpenBLAS's, and jemalloc's in pyarrow (pandas brings it along)."""
+"""Their threads are made again after a fork: OpenBLAS's, and jemalloc's in pyarrow (pandas brings it along)."""
 
 
 @contextlib.contextmanager

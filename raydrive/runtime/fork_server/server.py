@@ -268,7 +268,7 @@ class ForkServer:
         return tree
 
     def _hear_main(self, reused: process_reuse.ReusedProcess) -> None:
-        """The main process says that its job is over, or it has gone."""
+        """The main process says that its job has ended, or it has gone."""
         over = reused.hear()
         tree = self._tree
         if over is None:
@@ -303,7 +303,9 @@ class ForkServer:
 
     def _prefork(self) -> None:
         self._prefork_at = float("inf")
-        with contextlib.suppress(OSError):  # no more processes, memory or descriptors: the job that runs has to go on
+        with contextlib.suppress(
+            OSError
+        ):  # no more processes, memory or descriptors: the job that runs has to continue
             ours, orders = socket.socketpair()
             try:
                 with orders:
@@ -339,7 +341,7 @@ class ForkServer:
         unsafe = self._import(wanted, self._problems)
         if unsafe:
             name, why = unsafe
-            self._problems[name] = f"importing it {why}, so it is not preloaded: a process with that cannot be forked"
+            self._problems[name] = f"importing it {why}, so it is not preloaded: such a process cannot be forked"
             self._replace()
         self._send({"ready": os.getpid(), "problems": self._problems})
         if self._setup["forks"]:

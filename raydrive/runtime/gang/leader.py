@@ -60,7 +60,7 @@ class Place:
 
 
 def find_place(count: int) -> Place:
-    """Returns this node, with so many ports that are free now."""
+    """Returns this node, with this many ports that are free now."""
     address = str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
     return Place(os.uname().nodename, address, free_ports(count))
 
@@ -333,4 +333,4 @@ class GangAttempt:
 
     def missing(self) -> str:
         """A notice of what may be missing in the storage, for a member was lost at the end; else empty."""
-        return f"what its other nodes left may be missing from the storage: {self.lost}" if self.lost else ""
+        return f"files of its other nodes may be missing from the storage: {self.lost}" if self.lost else ""

@@ -63,7 +63,7 @@ class AttemptRun:
         parts: What it uses.
         events: Its events, so far none.
         params: The hyperparameters.
-        resume_from: Name of the checkpoint to go on from; None = it begins anew.
+        resume_from: Name of the checkpoint to continue from; None = it begins again.
         meeting: Where its processes meet, on another node than the trial's first; None = this is the first.
     """
 
@@ -162,7 +162,7 @@ class AttemptRun:
         except (StorageError, OSError) as problem:
             if not self.events.began and not (isinstance(problem, StorageError) and problem.__cause__ is None):
                 # The storage or this node failed, not what is stored: no fault of the trial.
-                return LostEvent(now, clean_text(f"it could not begin: {problem}"))
+                return LostEvent(now, clean_text(f"it could not start: {problem}"))
             return EndedEvent(now, None, clean_text(f"{type(problem).__name__}: {problem}"))
         except Exception as problem:
             return EndedEvent(now, None, clean_text(f"{type(problem).__name__}: {problem}"))
@@ -250,13 +250,13 @@ class AttemptRun:
         """Runs the training process; returns its exit code, and why it failed.
 
         Raises:
-            RemovedError: If it ended for want of something that was removed.
+            RemovedError: If it ended for lack of something that was removed.
             MemberLostError: If another node of the trial is lost.
         """
         parts, current = self._parts, self.events
         job = training_job(parts.config, parts.run_id, node, current, self._params, prepared, resumed, self._meeting)
         if self._stopping:
-            return -15, "stopped before it began"
+            return -15, "stopped before it started"
         if self._gang is not None and self._gang.has_ended:
             if self._gang.failure is None:
                 raise MemberLostError(self._gang.lost)

@@ -32,7 +32,7 @@ def node_environment(
         trial: What is run.
         folder: Folder of the run on this node, for the commands that the chosen Python lacks.
         base: Where a relative path of that Python begins; None = nowhere.
-        secrets: Further variables of the user, which stand in no configuration.
+        secrets: Further variables of the user, which are in no configuration.
     """
     user = {**trial.environment_variables, **secrets}
     env = _without_kernel(os.environ)

@@ -24,7 +24,7 @@ class FirstReportDelay:
         self._short: collections.deque[float] = collections.deque(maxlen=3)
 
     def learn(self, took_s: float, *, stopped: bool) -> None:
-        """Takes in an attempt that is over.
+        """Takes in an attempt that has ended.
 
         Args:
             took_s: How long it took, in seconds.

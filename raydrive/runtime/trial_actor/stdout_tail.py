@@ -101,7 +101,7 @@ class StdoutTail:
         """Returns when what is left has been handed on, and the log is as long as it may be.
 
         Args:
-            patience_s: After so long only the last lines are looked at.
+            patience_s: After this long only the last lines are looked at.
         """
         self._timer.cancel()
         if self._work is not None:

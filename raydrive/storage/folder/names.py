@@ -53,7 +53,7 @@ def legible(name: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is UTF-8, so that it can stand in a message, a table or a URL."""
+    """Whether a name is UTF-8, so that it can be in a message, a table or a URL."""
     return name.isascii() or not any(0xD800 <= ord(one) < 0xE000 for one in name)
 
 

@@ -1,6 +1,6 @@
 """Going on with a journal from an entry in its middle, where what follows is damaged or not wanted.
 
-Nothing is deleted: a new epoch's first header names the place that it goes on after, and all readers leave out the
+Nothing is deleted: a new epoch's first header names the place that it continues after, and all readers leave out the
 rest. Where that place is in a snapshot, or the snapshot itself is damaged, the entries are written again as segments
 and the snapshot is set aside.
 """

@@ -25,4 +25,4 @@ def refuse_missing_folder(path: Path, where: str = "--output") -> None:
         found = f"{show(str(path))}, and {above} is a file"
         raise ConfigError(Problem(where, found, "a path in a folder"))
     found = f"{show(str(path))}, and there is no folder {above}"
-    raise ConfigError(Problem(where, found, "a path in a folder that exists", f"mkdir -p {shlex.quote(str(above))}"))
+    raise ConfigError(Problem(where, found, "a path in an existing folder", f"mkdir -p {shlex.quote(str(above))}"))

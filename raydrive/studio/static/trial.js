@@ -39,11 +39,12 @@ export class TrialPage {
 
   hide() { this.number = null; this.logCard = null; this.plots = new Map(); this.node.hidden = true; this.node.replaceChildren(); }
 
-  update() { if (this.number !== null && this.source.live) { const t = this.store.trials[this.number]; if (t && (t.state !== this.state || t.intervals !== this.intervals)) this.show(this.number); } }
+  update() { if (this.number !== null && this.source.live) { const t = this.store.trials[this.number]; if (t && (t.state !== this.state || t.intervals !== this.intervals || JSON.stringify(this.store.usageNow(t)) !== this.usage)) this.show(this.number); } }
 
   draw(t, detail, problem) {
     const { store } = this, run = store.head.run, params = Object.entries(detail?.params || t.p);
     this.state = t.state; this.intervals = t.intervals;
+    const now = store.usageNow(t), usage = now || detail?.usage; this.usage = JSON.stringify(now);
     const charts = el("div", { class: "small-charts" });
     // What is looked at stays where it is while the trial goes on: charts keep their zoom, the log its place.
     const place = this.logCard?.area.scrollTop, log = this.log(t, detail);
@@ -62,8 +63,8 @@ export class TrialPage {
         ])),
         el("div", { class: "card" }, el("h3", {}, "Where and when"), pairs([
           ["suggested", when(t.created)], ["began", when(t.began)], ["ended", when(t.ended)], ["training time", clock(t.seconds)], ["node", detail?.ranks?.length ? null : t.node], ["GPU", t.gpus],
-          ["GPU use", detail?.usage?.gpu_percent === undefined ? null : `${num(detail.usage.gpu_percent)} % on average`],
-          ["GPU memory", detail?.usage?.gpu_memory_bytes === undefined ? null : `${bytes(detail.usage.gpu_memory_bytes)} at most`],
+          ["GPU use", usage?.gpu_percent === undefined ? null : `${num(usage.gpu_percent)} % ${now ? "now" : "on average"}`],
+          ["GPU memory", usage?.gpu_memory_bytes === undefined ? null : `${bytes(usage.gpu_memory_bytes)} ${now ? "now" : "at most"}`],
           ["reserved", reserved(run.config.trial.resources)], ["attempts", t.attempt], ...Object.entries(detail?.tags || {})])),
         el("div", { class: "card" }, el("h3", {}, "Why this configuration"), this.reason(t))),
       el("div", { class: "card" }, el("h3", {}, "Metrics"), charts), this.ofRanks(t, detail), this.places(t, detail),

@@ -50,7 +50,7 @@ def test_an_estimate_comes_with_its_bound(span: Span, text: str) -> None:
         ),
         (
             Saving(1, 0, Span(0.0, 0.0, 0.0), 0.0),
-            "Early termination stopped 1 of 20 trials, and none that were shorter than the completed ones: nothing was "
+            "Early termination stopped 1 of 20 trials, but none was shorter than the completed ones: nothing was "
             "saved.",
         ),
     ],

@@ -155,7 +155,8 @@ def test_everything_wrong_is_said_at_once_each_with_its_place(tmp_path: Path) ->
     ]
     assert "It is resume_from[0] already" in problems["resume_from[1]"]
     assert (
-        "is to minimize 'loss'; allowed: a run that is to maximize 'score', as this one" in problems["resume_from[2]"]
+        "goal is to minimize 'loss'; allowed: a run whose goal is to maximize 'score', as in this one"
+        in problems["resume_from[2]"]
     )
     assert "No run 'nobody'" in problems["resume_from[3]"]
     assert "found 7; allowed: a HyperDriveRun" in problems["resume_from[4]"]
@@ -163,8 +164,8 @@ def test_everything_wrong_is_said_at_once_each_with_its_place(tmp_path: Path) ->
     assert "one of its trials: 0 to 3" in problems["resume_child_runs[2]"]
     assert "no value of x" in problems["resume_child_runs[3]"]
     # and the fifth is one more than the run has trials
-    assert [problem.found for problem in caught.value.problems if "to go on with" in problem.found] == [
-        "5 trials to go on with"
+    assert [problem.found for problem in caught.value.problems if "to continue" in problem.found] == [
+        "5 trials to continue"
     ]
     assert "Raise max_total_runs, or name fewer" in str(caught.value)
     trials = tuple(
@@ -185,7 +186,7 @@ def test_the_python_configuration_checks_at_birth(tmp_path: Path) -> None:
         made(resume_from=[run, run])
     with pytest.raises(ConfigError, match="resume_child_runs\\[0\\]: found 'nothing'; allowed: a trial"):
         made(resume_child_runs=["nothing"])
-    with pytest.raises(ConfigError, match="3 trials to go on with; allowed: at most 2"):
+    with pytest.raises(ConfigError, match="3 trials to continue; allowed: at most 2"):
         made(resume_child_runs=[run.get_child(n) for n in range(3)])
     plain, going_on = made(resume_from=run), made(resume_child_runs=run.get_child(1))
     assert not plain.config.trial.resume_argument
@@ -293,7 +294,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_outputs_stan
     taken = run.lineage.continued
     assert [(one.source, one.interval) for one in taken] == [("checkpoint 1", 2), ("outputs", 5), ("", 0)]
     assert "state is damaged" in taken[0].note
-    assert "taking the one before" in taken[0].note
+    assert "using the previous one" in taken[0].note
     assert found == ["state", "weights", None, None]
     assert [manifest.interval for manifest in manifests(run.layout, 0)] == [2]
     assert [run.sweep.curves.length(n) for n in range(4)] == [3, 6, 1, 1]
@@ -352,7 +353,7 @@ def test_the_best_over_parents_is_a_child_of_its_own_run(tmp_path: Path) -> None
     assert again is not None
     assert again.parent.uri == str(moved / "e" / parent.id)
     shutil.rmtree(parent.uri)
-    with pytest.warns(UserWarning, match="does not count, for it cannot be read"):
+    with pytest.warns(UserWarning, match="is ignored because it cannot be read"):
         left = run.get_best_run_by_primary_metric()
     assert left is not None
     assert left.id == own.id
@@ -397,7 +398,7 @@ def test_an_earlier_run_is_compared_by_what_counts_in_the_new_one(tmp_path: Path
 def test_a_missing_heritage_is_an_error_that_names_it(tmp_path: Path) -> None:
     run = heir(tmp_path, 1, submission(parents=[recorded(tmp_path, 0)]), logs(1))
     Path(run.uri, "heritage.jsonl").write_bytes(b"")
-    with pytest.raises(JournalError, match="what earlier runs brought to e-20261125-130001-0001 cannot be read"):
+    with pytest.raises(JournalError, match="the warm-start data of  e-20261125-130001-0001 cannot be read"):
         HyperDriveRun.open(run.uri)
     Path(run.uri, "heritage.jsonl").unlink()
     with pytest.raises(StorageError, match=r"heritage\.jsonl"):
@@ -453,8 +454,8 @@ def test_a_dry_run_shows_what_goes_on_and_what_is_brought(
     assert f"--x {run.get_child(2).params['x']}" in lines[0]
     assert lines[0].rstrip("'").endswith("--resume-from DIR")
     assert "--resume-from" not in lines[1]
-    assert f"warm start from {run.id}: curves of 8 of its 9 trials take part in comparisons" in err
-    assert "the sampler learns from 8; 1 left out (1: goes on as a trial of this run)" in err
+    assert f"warm start from {run.id}: curves of 8 of its 9 trials are used in comparisons" in err
+    assert "the sampler learns from 8; 1 left out (1: continues as a trial of this run)" in err
     assert f"trial 0 goes on with {run.id}_2: from its checkpoint 1, after 2 intervals" in err
     assert raydrive(["validate", str(sweep)]) == 0
     assert "warm start from" in capsys.readouterr().err

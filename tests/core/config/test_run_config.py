@@ -254,7 +254,7 @@ def test_who_trains_on_is_chosen_by_one_of_two() -> None:
     space = {"x": uniform(0, 1)}
     sampling = BayesianParameterSampling(space, fidelity="intervals", max_intervals=9)
     policy = SuccessiveHalvingPolicy(mode="promote")
-    with pytest.raises(ConfigError, match=r"policy: found SuccessiveHalvingPolicy.*Leave out the policy, or fidelity"):
+    with pytest.raises(ConfigError, match=r"policy: found SuccessiveHalvingPolicy.*Remove the policy, or fidelity"):
         config_of(sampling=sampling, policy=policy)
     assert config_of(sampling=BayesianParameterSampling(space), policy=policy).policy == policy
     assert config_of(sampling=sampling).to_json()["format"] > config_of().to_json()["format"]

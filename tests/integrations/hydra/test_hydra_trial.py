@@ -24,8 +24,8 @@ from raydrive.integrations.hydra.trial import HydraTrial, configuration_files
 CONFIGURATION = {"rate": 0.5, "kill": None, "pause": 0.0, "x": 0.0}
 
 
-def task(config: DictConfig) -> None:
-    """Halves a number in each epoch, with a checkpoint of it."""
+def task(config: DictConfig) -> float:
+    """Halves a number in each epoch, with a checkpoint of it; returns the last one, as Hydra's sweepers ask for."""
     run = Run.get_context()
     state = {"epoch": 0, "loss": 1.0}
     if run.resume_from:
@@ -36,6 +36,7 @@ def task(config: DictConfig) -> None:
         Path("ck", "state.json").write_text(json.dumps(state))
         run.report({"loss": state["loss"]}, step=epoch, checkpoint="ck")
         after_interval(dict(config), epoch)
+    return state["loss"]
 
 
 def trial(folder: str | None = None) -> HydraTrial:

@@ -86,5 +86,6 @@ def test_what_a_cluster_holds_of_trials_of_several_nodes(tmp_path: Path) -> None
     told = [line for line in lines if line.startswith("trials of the sweep,True,")]
     assert len(told) == 1, done.stdout
     assert (
-        '"1 at once, with nothing else on these machines; each reserves 2 nodes with 2 GPUs and 1 CPU each' in told[0]
+        '"1 at once, if nothing else runs on these machines; each reserves 2 nodes with 2 GPUs and 1 CPU each'
+        in told[0]
     )

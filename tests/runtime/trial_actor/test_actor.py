@@ -175,7 +175,7 @@ def test_what_cannot_begin_for_want_of_storage_is_lost_and_not_failed(tmp_path: 
         async with an_actor(layout, config, driver) as actor:
             events = await actor.run(1, 0, 1, {}, None, 0)
             assert len(events) == 1
-            assert loss_of(events).startswith("it could not begin: cannot read ")
+            assert loss_of(events).startswith("it could not start: cannot read ")
             file.rmdir()
             file.write_bytes(data + b"x")  # what is stored is wrong: no other node would help
             end = end_of(await actor.run(1, 0, 2, {}, None, 0))
@@ -347,7 +347,7 @@ def test_the_link_to_a_trial_is_in_memory_where_that_is_possible_and_goes_with_t
     [
         (Exit(code=-9, oom=True), "out of memory: the kernel killed it"),
         (Exit(code=137, oom=True), "out of memory: the kernel killed it"),
-        (Exit(code=1, oom=True), "worker 3 died (meanwhile the kernel killed a process for want of memory)"),
+        (Exit(code=1, oom=True), "worker 3 died (during that time the kernel killed a process for lack of memory)"),
         (Exit(code=1), "worker 3 died"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_trial_cannot_lay_a_trap_for_the_next_one(tmp_path: Path, outside: Pat
     assert first == (0, "")
     assert second[0] is None
     assert {"FIFO": "a fifo or a socket stands there", "link": "a link stands there"}.get(
-        instead, "has put a link there"
+        instead, "has created a link there"
     ) in second[1]
     assert outside.read_text() == SECRET
     assert [path.name for path in outside.parent.iterdir()] == ["log.txt"]

@@ -107,7 +107,7 @@ def test_a_missing_middle_segment_is_named(tmp_path: Path) -> None:
     names = data_names(open_folder(tmp_path))
     (tmp_path / names[3]).unlink()
     reader = JournalReader(tmp_path)
-    with pytest.raises(JournalError, match=rf"segment {names[3]} is missing or damaged: {names[4]} goes on after it"):
+    with pytest.raises(JournalError, match=rf"segment {names[3]} is missing or damaged: {names[4]} continues after it"):
         list(reader.read())
     assert 0 < reader.entries < 20
 

@@ -70,7 +70,7 @@ class FeatureColumn:
     def codes(self, column: Array) -> NDArray[np.intp]:
         """Returns the number of the value at each position; NaN gives 0."""
         if self.edges is None:
-            raise ValueError(f"{self.dimension.name} is a continuum: its values have no numbers")
+            raise ValueError(f"{self.dimension.name} is continuous: its values are not numbered")
         return np.asarray(np.searchsorted(self.edges, np.nan_to_num(column), side="right"))
 
     def snap(self, column: Array) -> Array:

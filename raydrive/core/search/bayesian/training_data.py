@@ -97,7 +97,7 @@ class TrainingDataReader:
             row = None if trial.outside else self._row(place, trial.params)
             if row is None:
                 continue
-            if trial.state not in TERMINAL and trial.state != PAUSED:  # which may never train on
+            if trial.state not in TERMINAL and trial.state != PAUSED:  # which may never continue
                 open_rows.append(row)
             taught = self._value(trial, endings)
             if taught is not None:

@@ -1,4 +1,4 @@
-"""Decides, each time a slot is free, whether a new configuration begins or which paused trial goes on, and how far."""
+"""Decides for each free slot whether a new configuration begins or which paused trial continues, and how far."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ from raydrive.core.space.search_space import Space
 
 _SEEN, _CURVES = 400, 240
 """Points and curves that the model is conditioned on, about."""
-_FITTED = 260
+_FITTED = 200
 """Points that hyperparameters are fitted to, about."""
-_ITERATIONS = 25
+_COARSE = 100
+"""Points that a fit to more of them begins with, about: its steps cost a tenth."""
+_ITERATIONS, _LAST = 25, 6
+"""Of a fit, at most; and of its last part, to all of its points."""
 _FEWEST = 3
-"""Trials with a curve below which the even spread goes on."""
+"""Trials with a curve below which the even spread continues."""
 _EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
 _STARTS = 32
 """Points that a local search may begin from: the best of all, and as many drawn by their improvement."""
@@ -42,7 +45,7 @@ _EVENLY = 4
 seen it cannot miss."""
 _CACHED = 8
 _WORTH_IT, _BETTER = 0.05, 0.01
-"""Where no other trial may begin, a paused one goes on if it has this chance to be better than the best by this part of
+"""If no other trial may begin, a paused one continues if it has this chance to be better than the best by this part of
 the deviation of all values."""
 
 
@@ -55,7 +58,7 @@ class Intervals:
     first: int
     """Intervals that a trial trains before it is judged, 1 or more."""
     ladder: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
-    """What the first trials train to, as parts of a whole training: the model learns from them how curves go on."""
+    """What the first trials train to, as parts of a whole training: the model learns from them how curves continue."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class IntervalSampler(Beginning):
         self._fits: dict[tuple[int, int], Array] = {}
 
     def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
-        """Returns a configuration to begin or a trial to go on with; None when the space is exhausted and none is.
+        """Returns a configuration to begin or a trial to continue with; None when the space is exhausted and none is.
 
         Args:
             number: Of the next trial.
@@ -137,7 +140,7 @@ class IntervalSampler(Beginning):
         return Suggestion(self._features.params(row), "model", details, self._until(step.until))
 
     def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
-        """Returns which paused trial goes on where no other may begin; None when none is likely to become the best."""
+        """Returns which paused trial continues where no other may begin; None if none is likely to become the best."""
         curves = self._reader.read(history)
         if not any(curve.state == HELD for curve in curves):
             return None
@@ -182,7 +185,7 @@ class IntervalSampler(Beginning):
     # --- the model ---------------------------------------------------------------------------------------------------
 
     def _theta(self, curves: Sequence[Curve]) -> Array:
-        """Hyperparameters, fitted anew to the first trials whenever their number or their curves have grown by 12 %.
+        """Hyperparameters, fitted again to the first trials whenever their number or their curves have grown by 12 %.
 
         They depend on the history alone but for what was added to it since, below these 12 %.
         """
@@ -192,9 +195,13 @@ class IntervalSampler(Beginning):
         key = count, _level(sum(min(curve.trained, 6) for curve in first))
         found = self._fits.get(key)
         if found is None:
-            data, _, _ = curve_points(first, self._features, self._layout, self._intervals.longest, _FITTED)
-            start = curve_kernel.start(self._layout.dimensions)
-            found = curve_kernel.fit(thinned(data, _FITTED), [start], _ITERATIONS)
+            chosen = [first[place] for place in self._chosen(first)]
+            data, _, _ = curve_points(chosen, self._features, self._layout, self._intervals.longest, _FITTED)
+            found, iterations = curve_kernel.start(self._layout.dimensions), _ITERATIONS
+            if len(data.values) > 1.3 * _COARSE:
+                found = curve_kernel.fit(thinned(data, _COARSE), [found], iterations)
+                iterations = _LAST
+            found = curve_kernel.fit(thinned(data, _FITTED), [found], iterations)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found

@@ -1,1 +1,1 @@
-"""What tells of a run elsewhere while it goes on: notices of its end, and trackers."""
+"""What tells of a run elsewhere while it continues: notices of its end, and trackers."""

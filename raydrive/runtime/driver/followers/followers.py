@@ -16,7 +16,7 @@ class Followers:
     """Notices and trackers of a run.
 
     Args:
-        notices: Tells of its end and of new bests; None = nobody is told.
+        notices: Tells of its end and of new bests; None = no notices.
         trackers: Tells trackers of each step.
     """
 

@@ -35,7 +35,7 @@ class RunNotices:
         self._maker = NoticeMaker(rule, run_id, sweep)
         self._sender = NoticeSender(rule.command, webhook if rule.source else rule.webhook, self._failed)
         if rule.source and not webhook:
-            self._failed(f"the address of the webhook is not known any more: resume the run, which reads {rule.source}")
+            self._failed(f"the address of the webhook is no longer known: resume the run, which reads {rule.source}")
 
     def after(self, decisions: Iterable[Decision]) -> None:
         """Tells what has come of decisions that are recorded; returns at once."""

@@ -19,7 +19,7 @@ from raydrive.package_path import code_of, python_command
 BOOT = code_of("raydrive.trackers.follower", "module.main()")
 """What such a process runs."""
 FINISH_S = 30.0
-"""Seconds that the driver of a run that is over waits for them."""
+"""Seconds that the driver of a run that has ended waits for them."""
 _AGAIN_S = 5.0
 
 

@@ -51,7 +51,7 @@ class Prepared:
     """The files of one attempt."""
 
     cwd: Path
-    """Working directory: the code, ``outputs`` and ``logs``. Removed when the attempt is over."""
+    """Working directory: the code, ``outputs`` and ``logs``. Removed when the attempt has ended."""
     files: Path
     """Holds ``outputs`` and ``logs``: the trial's folder in the storage, or a local stand-in for it."""
     log: Path
@@ -61,7 +61,7 @@ class Prepared:
     layout: RunLayout
     trial: int
     scratch: Path
-    """Folder of this attempt on this node, beside the working directory. Removed when the attempt is over."""
+    """Folder of this attempt on this node, beside the working directory. Removed when the attempt has ended."""
     home: Path
     """The run's folder on this node, in which all of that is."""
     code: Path | None
@@ -132,7 +132,7 @@ class Prepared:
 
         Args:
             process: Index of the process on this node.
-            most: So many at most.
+            most: At most this many.
         """
         log = self.more_logs[process - 1].path if process else self.log
         try:
@@ -165,7 +165,7 @@ class Prepared:
             try:
                 os.close(open_within(self.within, self.log))
             except RefusedFileError as error:
-                return f"its log is not read any more: {error}"
+                return f"its log is no longer read: {error}"
         return ""
 
     def clean(self, *, bare: bool = False, stays: Sequence[Path] = ()) -> None:
@@ -342,7 +342,9 @@ class TrialFiles:
         local = self._layout.trial(trial).local_path
         files = self._root / "files" / name if local is None else while_training(local, node_rank)
         if local is not None and not is_contained([str(self._layout.folder.local_path)], str(local)):
-            raise RefusedFileError(f"cannot use {local}: another trial has put a link there that leaves the run's")
+            raise RefusedFileError(
+                f"cannot use {local}: another trial has created a link there that leads out of the run's"
+            )
         workdir = self._bound_workdir(name, files) if self._code is None else None
         cwd = workdir.cwd if workdir else make_workdir(self._code, self._work / name, files / "outputs", files / "logs")
         log_folder = f"{local}/attempt-{attempt}" if local is not None else str(files)

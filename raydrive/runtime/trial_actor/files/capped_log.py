@@ -58,7 +58,7 @@ class CappedLog:
             most: Bytes at most.
 
         Returns:
-            What stands there; where to go on; and how many bytes from ``start`` on are dropped.
+            What is there; where to continue; and how many bytes from ``start`` on are dropped.
         """
         with _opened(self._path, os.O_RDONLY) as file:
             if file is None:
