@@ -362,7 +362,7 @@ def copy_folder(root: str, target: str) -> None:
             copy_file(source, os.path.join(target, os.path.relpath(source, root)))
 
 
-def stage_checkpoint(directory: str, root: str) -> str:
+def stage_checkpoint(directory: str, root: str, end: str = "") -> str:
     """Copies a folder into the checkpoint folder of the trial, for its actor to publish; returns its name.
 
     Waits while the one before is still on its way: the actor removes it when it has arrived.
@@ -370,11 +370,12 @@ def stage_checkpoint(directory: str, root: str) -> str:
     Args:
         directory: The folder to save.
         root: ``RAYDRIVE_CHECKPOINT_DIR``.
+        end: How its name ends.
     """
     os.makedirs(root, exist_ok=True)
     while any(name.endswith((wire.SAVED, wire.DONE)) for name in os.listdir(root)):
         time.sleep(0.005)
-    name = "%d-%d" % (os.getpid(), time.time_ns())  # noqa: UP031  (as old as scripts may be)
+    name = "%d-%d%s" % (os.getpid(), time.time_ns(), end)  # noqa: UP031  (as old as scripts may be)
     _copy_folder(directory, os.path.join(root, name))
     os.rename(os.path.join(root, name), os.path.join(root, name + wire.SAVED))
     return name

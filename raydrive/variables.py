@@ -138,13 +138,14 @@ def size(name: str, text: str) -> int:
 
 
 def too_long(argv: list[str], environment: Mapping[str, str]) -> str:
-    """Says of a command line that the system refused as too long what is the longest in it, and what to do."""
+    """Returns the longest part of a command line that the system refused as too long, and what to do."""
     arguments = [(len(os.fsencode(text)), f"its argument {number}") for number, text in enumerate(argv)]
     variables = [(size(name, text), f"the environment variable {name}") for name, text in environment.items()]
     longest, what = max([*arguments, *variables], key=lambda pair: pair[0])
     total = sum(count for count, _ in arguments) + sum(count for count, _ in variables)
     return (
         f"argument list too long: arguments and environment variables have {total:,} bytes, of which {what} has "
-        f"{longest:,}; Linux allows {LONGEST_BYTES:,} for one of them and some 2 MB in all. Read large hyperparameters "
-        "with Run.get_context().params instead of naming them in the command, or choose among names or files"
+        f"{longest:,}; Linux allows {LONGEST_BYTES:,} for one of them and some 2 MB in total. Read large "
+        "hyperparameters with Run.get_context().params instead of naming them in the command, or choose among names "
+        "or files"
     )

@@ -90,6 +90,10 @@ DONE = ".done"
 SAVED = ".raydrive"
 """What the folder of a whole checkpoint is called after its name, where the channel says so too."""
 
+REPORTED = "-reported"
+"""How the name of a checkpoint ends that is sent in one message with its values: without that message it holds values
+that nobody was sent."""
+
 FAILED = "Failed"
 """The state of a trial that says itself that it failed."""
 

@@ -229,7 +229,7 @@ def test_a_channel_that_is_gone_is_told_once_and_raises_nothing(
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "cannot log to" in err
-    assert "training goes on" in err
+    assert "training continues" in err
 
 
 def test_a_channel_that_is_made_anew_in_time_is_found(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ class Task:
         return float(self.function({name: np.array([value]) for name, value in params.items()})[0])
 
     def measure(self) -> tuple[float, float]:
-        """Returns the best of 100,000 random configurations, climbed on from the best 32, and random search's median."""
+        """Returns the best of 100,000 random configurations, the best 32 climbed on, and random search's median."""
         rng, d = np.random.default_rng(zlib.crc32(self.name.encode())), len(self.space)
 
         def values(u: Array) -> Array:
@@ -304,7 +304,8 @@ def grid(seed: int) -> Task:
     rng = np.random.default_rng([7, seed])
     space = [
         option("first", ["relu", "tanh"]), option("second", ["relu", "tanh"]), whole("batch", 3, 6),
-        whole("drop", 0, 2), whole("lr", 0, 5), option("schedule", ["cosine", "const"]), whole("u1", 4, 9), whole("u2", 4, 9),
+        whole("drop", 0, 2), whole("lr", 0, 5), option("schedule", ["cosine", "const"]),
+        whole("u1", 4, 9), whole("u2", 4, 9),
     ]  # fmt: skip
     f, effect, rough = network(5, rng), 0.5 * rng.standard_normal((3, 2)), int(rng.integers(1 << 30))
 

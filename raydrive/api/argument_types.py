@@ -83,7 +83,7 @@ DISTRIBUTION_DICT = kind(
 )
 SPACE_DICT = kind("a dict of parameter expressions by name", lambda value: isinstance(value, Mapping))
 SAMPLING_NAME = kind("a name: random, sobol, grid, bayesian, tpe", lambda value: isinstance(value, str))
-POLICIES = "bandit, median_stopping, truncation_selection, successive_halving"
+POLICIES = "auto, bandit, median_stopping, truncation_selection, successive_halving"
 POLICY_NAME = kind(f"a name: {POLICIES}", lambda value: isinstance(value, str))
 SEED = whole(0)
 OBJECTIVE = kind(ALLOWED_OBJECTIVE, is_objective)

@@ -1,6 +1,6 @@
 """Policies and samplings that are named, or written as a sweep file has them, instead of made as objects.
 
-Classes of users are not imported here: a submission is checked as a whole by building them in a process of its own
+Classes of users are not imported here: a submission is checked as a whole by building them in a separate process
 (``api/submit/user_classes.py``).
 """
 

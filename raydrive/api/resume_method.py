@@ -1,4 +1,4 @@
-"""The method of a run that continues it, or extends it."""
+"""The method that continues or extends a run."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class ResumeMethod:
 
         Args:
             more: Number of trials to add to the limit of trials; None = none.
-            max_total_runs: A new limit of trials in total; None = as it was.
-            max_concurrent_runs: A new limit of trials at a time; None = as it was.
-            max_duration_minutes: A new limit for the whole run, in minutes; None = as it was.
+            max_total_runs: New total limit of trials; None = unchanged.
+            max_concurrent_runs: New limit of concurrent trials; None = unchanged.
+            max_duration_minutes: New time limit of the whole run, in minutes; None = unchanged.
             address: Ray address; None = ``RAY_ADDRESS``, then an embedded cluster.
-            force: Take over from a driver that seems alive.
+            force: Take over the run even if its driver seems alive.
 
         Raises:
             ConfigError: If a limit is out of range, or both ``more`` and ``max_total_runs`` are given.

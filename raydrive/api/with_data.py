@@ -1,4 +1,4 @@
-"""``with_data``: a training function with data that is kept once, and mapped into memory once on each node."""
+"""``with_data``: a training function with data that is stored once, and mapped into memory once on each node."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class WithData:
 
     @property
     def bound(self) -> Callable[..., object]:
-        """The same as a ``functools.partial``: what is checked and told of it."""
+        """The same as a ``functools.partial``, for checks and messages."""
         return functools.partial(self.function, **self.data)
 
     @property
@@ -67,11 +67,11 @@ def with_data(function: Callable[..., object], /, **data: Any) -> WithData:
     inside anything else are mapped into memory, read-only. The files are removed when the run ends.
 
     Args:
-        function: A training function that takes the data by these names, too.
+        function: A training function that also takes the data by these names.
         **data: Whatever can be pickled, by name.
 
     Raises:
-        ConfigError: If there is no data, or something in it cannot travel.
+        ConfigError: If there is no data, or some of it cannot be pickled.
     """
     problems = [] if data else [Problem("with_data", "no data", "the data by name: with_data(train, X=X, y=y)")]
     ray = sys.modules.get("ray")
@@ -108,7 +108,7 @@ def stored_data(target: object, config: RunConfig, storage: str, *, by_job: bool
     Args:
         target: What was submitted; data is there only where it is a ``WithData``.
         config: The configuration of the run.
-        storage: Folder or URI below which runs are kept.
+        storage: Folder or URI where runs are stored.
         by_job: Whether the run is started through a dashboard, whose machines may have other file systems.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How commands print: data to stdout as table, JSON or CSV; talk to stderr."""
+"""How commands print: data to stdout as table, JSON or CSV; messages to stderr."""
 
 from __future__ import annotations
 

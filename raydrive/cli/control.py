@@ -144,7 +144,7 @@ def _cluster(flag: str | None, reserved: Resources | None) -> list[dict[str, Any
     place = read_place()
     address = resolve(flag, "RAY_ADDRESS", "--address", place.address)
     if address in (None, "local"):
-        found = f"none given: raydrive would start an embedded one with {os.cpu_count()} cores would be started"
+        found = f"none given: raydrive would start an embedded one with {os.cpu_count()} cores"
         return [_check("cluster", True, found), _embedded(place.plain_ray), *_fits(reserved, None)]
     from raydrive.runtime.ray_cluster import (
         connection as ray_connection,  # lazy: raydrive.runtime.ray_cluster.connection, 0.008 s

@@ -197,7 +197,9 @@ def _asked_policy(policy: str) -> Policy | None:
             raw = json.loads(policy)
         except (ValueError, RecursionError) as error:
             allowed = 'JSON such as {"type": "bandit", "slack_factor": 0.2}'
-            raise ConfigError(Problem("--policy", repr(policy[:200]), allowed, f"It is no JSON: {error}.")) from error
+            raise ConfigError(
+                Problem("--policy", repr(policy[:200]), allowed, f"It is not valid JSON: {error}.")
+            ) from error
     return user_policy(raw) or policy_from_json(raw, "--policy")
 
 

@@ -1,4 +1,4 @@
-"""``track``: tells trackers what they have not been told of a run."""
+"""``track``: sends trackers what they have not received of a run."""
 
 from __future__ import annotations
 

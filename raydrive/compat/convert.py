@@ -179,7 +179,9 @@ def wanted_from(file: Path, node: str, base: Path, site: Sequence[Path] = ()) ->
     other = carried_over(file, base)
     if other is not None:
         text = _dumped(other[0])
-        load_sweep(base / file.name, text=text, site=site, defaults=nearest_settings())  # what is wrong with it is told
+        load_sweep(
+            base / file.name, text=text, site=site, defaults=nearest_settings()
+        )  # what is wrong with it is reported
         return text, other[1]
     loaded = load_sweep(file, node=node, site=site, defaults=nearest_settings())
     return converted(loaded.submission, base)

@@ -1,4 +1,4 @@
-"""Decisions: what the judge answers to facts; ``records.py`` makes journal lines of them."""
+"""Decisions: the sweep's answers to facts; ``records.py`` makes journal lines of them."""
 
 from __future__ import annotations
 

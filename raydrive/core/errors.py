@@ -10,7 +10,7 @@ RaydriveError                 exit code 1
 │           └── NonsenseError         an entry makes no sense after those before it
 ├── ClusterError              exit code 5: Ray cannot be reached, or could never satisfy a request
 ├── RunOverError              exit code 2: a run has ended, and with these limits a resume has nothing to do
-├── StaleEpochError           a driver of the past spoke up; a newer one owns the run
+├── StaleEpochError           a replaced driver sent a call; a newer one owns the run
 ├── UnknownEventError         a trial actor sent an event that this release does not know
 ├── UserCodeError             a policy or sampling class of the user's raised; names it and the line in its file
 └── TrialError                a question about a trial that has no answer (no best trial, no such file)
@@ -82,16 +82,16 @@ def brief(text: str, longest: int = LONGEST_MESSAGE) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with what the user gave us."""
+    """One problem with the user's input."""
 
     where: str
     """Path of the offending key (``search_space.lr.min_value``), or the name of the argument."""
     found: str
     """What is there, as the user wrote it."""
     allowed: str
-    """What may stand there."""
+    """What is allowed there."""
     fix: str = ""
-    """What to do about it; empty when ``allowed`` already says it."""
+    """What to do about it; empty if ``allowed`` already shows it."""
     place: str = ""
     """``file:line:column`` when the input came from a file; filled in by the code that knows the file."""
 
@@ -144,7 +144,7 @@ class StorageError(RaydriveError):
 
 
 class RunNotFoundError(StorageError):
-    """No run has the given name, or several do."""
+    """No run has the given name, or the name is ambiguous."""
 
     exit_code = 2
 
@@ -184,7 +184,7 @@ class RunOverError(RaydriveError, ValueError):
 
 
 class StaleEpochError(RaydriveError):
-    """A driver of the past spoke up: a newer one has taken over the run."""
+    """A replaced driver sent a call: a newer one has taken over the run."""
 
 
 class UnknownEventError(RaydriveError):

@@ -25,7 +25,7 @@ from raydrive.core.errors import ConfigError, Problem, UserCodeError, did_you_me
 REFERENCE = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\s:]+$"
 """A regular expression for ``module:QualName``."""
 _PACKAGE = __name__.partition(".")[0]
-_PROTOCOL = "Make it a dataclass, or give the class to_json() and a class method from_json(raw)."
+_PROTOCOL = "Make it a dataclass, or add to_json() and a class method from_json(raw) to the class."
 FindClass = Callable[[str], "type | None"]
 """Returns the class of a recorded type, or None where there is none of that name."""
 
@@ -59,11 +59,11 @@ def parameters_of(value: Any, reserved: Collection[str], where: str) -> dict[str
 
     Args:
         value: The object.
-        reserved: Keys of the record that are no parameters.
+        reserved: Keys of the record that are not parameters.
         where: What the object is, for errors.
 
     Raises:
-        ConfigError: If they cannot be told, or are no JSON.
+        ConfigError: If they cannot be determined, or are not JSON.
     """
     kind = type(value)
     if own_method(kind, "to_json") is not None:

@@ -41,7 +41,7 @@ class RaydriveCallback:
         return {"save_snapshot": True, "snapshot_file": self._file, "snapshot_interval": 0}
 
     def after_iteration(self, info: Any) -> bool:
-        """Takes what CatBoost hands over after a round; returns that training continues."""
+        """Takes what CatBoost passes after a round; returns that training continues."""
         if self._trial.due():
             values = {
                 f"{data}-{metric}": series[-1]

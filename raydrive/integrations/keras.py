@@ -37,8 +37,7 @@ class RaydriveCallback(keras.callbacks.Callback):
         if not self.model.built:
             raise ValueError(
                 "RaydriveCallback: the model has no weights yet into which to load a checkpoint; add an Input layer, "
-                "or "
-                "call model.build(shape) before fit"
+                "or call model.build(shape) before fit"
             )
         if getattr(self.model, "optimizer", None) is not None and not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
@@ -48,7 +47,7 @@ class RaydriveCallback(keras.callbacks.Callback):
             self.model._initial_epoch = json.load(file)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Takes what Keras hands over after an epoch."""
+        """Takes what Keras passes after an epoch."""
         if not self._trial.due():
             return
         model = self.model

@@ -67,7 +67,7 @@ def reason(error: BaseException) -> str:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "an error without a text"
+    return lines[-1][:300] if lines else "an error without a message"
 
 
 def is_refusal(error: BaseException) -> bool:

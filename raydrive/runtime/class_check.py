@@ -1,4 +1,4 @@
-"""Loads a submission's classes as its driver will, in a process of its own, and says what is in the way.
+"""Loads a submission's classes as its driver will, in a separate process, and reports what prevents it.
 
 The process imports the user's code; the one that submits stays as it is. It reads what to load as JSON from its
 standard input (``folder``, ``pickle``, ``policy``, ``sampling``, ``seed``, ``maximize``) and answers with a line of

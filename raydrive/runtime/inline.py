@@ -1,4 +1,4 @@
-"""Trials in this very process, one after the other: for debugging, notebooks and tests.
+"""Trials in this process, one after the other: for debugging, notebooks and tests.
 
 Everything but the runner is the real thing: judge, samplers, policies, journal lines. Breakpoints stop where they
 stand, ``print`` prints, and what a trial changes (globals, the working directory) stays changed for the next one.
@@ -120,7 +120,7 @@ class InlineRunner:
                     self._current = None
 
     def tick(self, loop: DecisionLoop) -> None:
-        """Tells the judge the time when that matters."""
+        """Sends the sweep the time when that matters."""
         due = loop.sweep.due_at
         if due is not None and self._now() >= due:
             loop.take([Ticked(self._now())])

@@ -1,4 +1,4 @@
-"""What a run keeps on a node (code, fetched inputs): held while an actor of the run lives there, and swept later.
+"""What a run keeps on a node (code, fetched inputs): locked while an actor of the run lives there, and evicted later.
 
 Actors are killed without a word, so none of them can tidy up at the end, and the next one of the same run may want the
 same inputs in a moment. The next actor on a node removes a folder that was not held for a day.

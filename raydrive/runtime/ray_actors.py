@@ -96,7 +96,7 @@ class DriverActor:
         return await self._work.view()
 
     async def sees(self, name: str) -> bool:
-        """Tells whether a file of this name is in the run folder."""
+        """Returns whether a file of this name is in the run folder."""
         return await self._work.sees(name)
 
 
@@ -185,7 +185,7 @@ class TrialActor:
         return await self._work.log(trial, attempt, sender, number, messages)
 
     async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
-        """Brings the parts of a checkpoint that lie on its node to the storage."""
+        """Uploads the parts of a checkpoint on its node to the storage."""
         return await self._work.put_parts(epoch, trial, attempt, number, names)
 
     async def drop_parts(self, epoch: int, trial: int, attempt: int, names: Mapping[int, str] | None) -> None:

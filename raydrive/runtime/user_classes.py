@@ -141,7 +141,7 @@ def imported(target: str, where: str = "type", name: str = "") -> type:
             allowed = "a module in the submitted code (trial.code, source_directory), or in an installed package"
             raise ConfigError(Problem(where, f"{shown}, but no module {missing}", allowed)) from error
         allowed = "a module that can be imported where the driver runs"
-        fix = "Put it beside the class into the submitted code, or install it there."
+        fix = "Put it next to the class in the submitted code, or install it there."
         raise ConfigError(Problem(where, f"{shown} ({reason(error)})", allowed, fix)) from error
     except (Exception, SystemExit) as error:  # the user's code
         raise ConfigError(Problem(where, f"{shown} ({reason(error)})", "a module that can be imported")) from error

@@ -386,7 +386,7 @@ def prune(layout: RunLayout, trial: int, *, keep_last: int, maximize: bool, upto
         sign = 1.0 if maximize else -1.0
         keep.add(max(valued, key=lambda manifest: sign * (manifest.value or 0.0)).number)
     gone = [manifest.number for manifest in complete if manifest.number not in keep]
-    if gone:  # looked up last: an attempt may just be going on from one of them
+    if gone:  # looked up last: an attempt may just be continuing from one of them
         kept = {pinned(layout, trial), *_taken(layout, trial)}
         gone = [number for number in gone if number not in kept]
     for number in gone:

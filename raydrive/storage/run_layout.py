@@ -284,7 +284,7 @@ class RunLayout:
         return self.folder.read_or_none(_DRIVER) or self.folder.read_or_none(_DRIVER) or None
 
     def write_tracker(self, name: str, data: bytes) -> None:
-        """Overwrites how far a tracker was told of the run.
+        """Records up to which entry a tracker has received the run.
 
         Raises:
             StorageError: If it cannot be written.
@@ -292,7 +292,7 @@ class RunLayout:
         self.folder.child(_TRACKERS).write_whole(f"{name}.json", data, durable=False)
 
     def read_tracker(self, name: str) -> bytes | None:
-        """Returns how far a tracker was told of the run, None if it never was.
+        """Returns up to which entry a tracker has received the run; None if it has received nothing.
 
         Raises:
             StorageError: If it cannot be read.

@@ -185,7 +185,7 @@ class RunReader:
         return [*filter(None, [self.damage]), *self.journal.notices, *filter(None, [torn])]
 
     def cut(self, entries: int) -> None:
-        """Leaves out all of the journal behind an entry, for good, and reads the run as it is then.
+        """Discards everything in the journal after an entry, for good, and reads the resulting run.
 
         What is left out stays in its files until they are compacted.
 

@@ -2,8 +2,8 @@
 
 An array of numpy is a ``.npy`` file; a table of pyarrow and a frame or series of pandas are Arrow IPC files. Anything
 else is pickled, with the large buffers in it (arrays in a dict, frames whose columns Arrow cannot keep) behind the
-pickle, from where they are mapped, too.
-Processes of one node share the pages of a file; what they copy out of it is their own.
+pickle, from where they are mapped, too. Processes of one node share the pages of a file; what they copy out of it is
+their own.
 """
 
 from __future__ import annotations

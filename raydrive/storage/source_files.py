@@ -177,7 +177,7 @@ def _ignore_rules(root: Path) -> Callable[[str], bool]:
 
 
 def _too_much(root: Path, source: SourceFiles, max_bytes: int, max_files: int) -> Problem:
-    """Says what is over the limit, and what to leave out to get below."""
+    """Returns what exceeds the limit, and what to exclude."""
     sizes: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for file in source.files:

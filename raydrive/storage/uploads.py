@@ -251,7 +251,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 class LogUploader:
-    """Brings a growing local log to an object store; call ``sync`` now and then, and once at the end."""
+    """Uploads a growing local log to an object store; call ``sync`` now and then, and once at the end."""
 
     def __init__(self, local: Path, folder: Folder, within: Sequence[Path] = (), name: str = LOG_NAME) -> None:
         """Prepares; nothing is copied yet.

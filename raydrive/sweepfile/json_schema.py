@@ -91,7 +91,7 @@ def _short(given: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 _POLICY_VALUES: dict[str, dict[str, Any]] = {"mode": {"enum": list(MODES)}, "restart": {"type": "boolean"}}
-"""Values of keys of policies that are no numbers."""
+"""Values of keys of policies that are not numbers."""
 
 
 def _early_termination() -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _form(name: str, properties: dict[str, Any], required: tuple[str, ...]) -> d
 
 
 def _accept_plain(schema: dict[str, Any], where: str) -> None:
-    """Lets numbers and truth values stand where they are read as their text (``OMP_NUM_THREADS: 4``)."""
+    """Accepts numbers and truth values where they are read as their text (``OMP_NUM_THREADS: 4``)."""
     found: Any = schema
     for key in where.split("."):
         found = _resolved(schema, found)["properties"][key]

@@ -35,7 +35,7 @@ _DATA = ("uri_", "mltable", "mlflow", "custom", "triton")
 
 
 def is_pipeline(root: Node) -> bool:
-    """Tells whether a file is a pipeline."""
+    """Returns whether a file is a pipeline."""
     kind = root.get("type")
     return kind is not None and str(kind.value).casefold() == "pipeline"
 
@@ -49,7 +49,7 @@ def sweep_of(root: Node, name: str, problems: list[Problem]) -> tuple[Node, str]
         problems: Gets what is wrong with the pipeline around the node.
 
     Raises:
-        ConfigError: If it cannot be told which node is meant.
+        ConfigError: If it cannot be determined which node is meant.
     """
     jobs = root.get("jobs")
     steps: dict[str, Node] = jobs.value if jobs is not None and isinstance(jobs.value, dict) else {}

@@ -53,7 +53,7 @@ class TrackerContract:
     """Tests that every tracker passes; ``make`` and ``kept`` are the only things to write."""
 
     def make(self, folder: Path, about: About) -> Tracker:
-        """Returns a tracker that keeps what it is told in a folder, or at a server that the test has."""
+        """Returns a tracker that stores its updates in a folder, or at a server that the test has."""
         raise NotImplementedError
 
     def kept(self, folder: Path, about: About) -> Kept:
@@ -100,7 +100,7 @@ class TrackerContract:
         assert found.ended == {None: True, 0: False, 1: True}
 
     def test_what_is_told_again_changes_nothing(self, tmp_path: Path) -> None:
-        """Values that had arrived when the process died are told again by the next one."""
+        """Values that had arrived when the process died are sent again by the next one."""
         told: list[Update] = [
             *(began(0), logged(0, 1), Improved(1011.0, 0, 1, 1.0), logged(0, 2), Improved(1012.0, 0, 2, 0.5)),
             *(TrialEnded(1020.0, 0, COMPLETED, "ended by itself"), RunEnded(1022.0, COMPLETED, "all have ended")),

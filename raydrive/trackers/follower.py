@@ -1,8 +1,8 @@
-"""Follows a run's journal and tells a tracker what is new; a process of its own for each tracker.
+"""Follows a run's journal and sends what is new to a tracker; one process for each tracker.
 
 It has no part in any decision: it reads what is recorded. A tracker that is away is tried again, ever later up to half
-a minute, and is told all that it has missed. How far it was told is in the run's folder (``trackers/NAME.json``):
-another process, also of a resumed run, continues there.
+a minute, and receives everything that it has missed. How far it has been updated is in the run's folder
+(``trackers/NAME.json``): another process, also of a resumed run, continues there.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def tracker_of(name: str, settings: Mapping[str, str], about: About) -> Tracker:
 
 
 class Follower:
-    """Tells one tracker of one run.
+    """Sends one run to one tracker.
 
     Args:
         layout: The run.
@@ -146,7 +146,7 @@ class Follower:
         return self._progress
 
     def follow(self, stop: threading.Event, patience_s: float = PATIENCE_S) -> Progress:
-        """Tells the tracker what is new until it was told that the run has ended, or is to stop; returns how far.
+        """Sends the tracker what is new until it has received the end of the run, or is to stop; returns how far.
 
         Args:
             stop: Set when nothing new will come: what is recorded is delivered, and then it ends.
@@ -188,7 +188,7 @@ class Follower:
         return f"{count:,} entries are not delivered; to deliver them: {command}" if count else ""
 
     def _step(self) -> str:
-        """Reads and delivers what is new; returns what is wrong, empty when nothing is."""
+        """Reads and delivers what is new; returns the problem, or an empty text."""
         try:
             self._read()
             if self._tracker is None:

@@ -1,4 +1,4 @@
-"""What a tracker is told of a run, and what it has to do with it."""
+"""The updates that a tracker receives, and what it has to do with them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ Update = TrialBegan | Logged | TrialEnded | Improved | RunEnded
 class Tracker(Protocol):
     """Keeps a run with its trials in another system: a parent and a child for each trial.
 
-    A tracker is told everything in order, at least once. Where it raises it is told the same again, and after a restart
+    A tracker receives everything in order, at least once. If it raises, it receives the same again, and after a restart
     another instance is: that one continues in what is there already.
     """
 

@@ -39,7 +39,7 @@ def test_a_torn_tail_is_in_status(layout: RunLayout, capfd: pytest.CaptureFixtur
         file.write(b'[{"kind":"Reported","at":17')
     assert raydrive(["status"]) == 0
     out = capfd.readouterr().out
-    assert f"an unfinished line (27 bytes) at the end of segment {last_segment(layout).name} left out" in out
+    assert f"an unfinished line (27 bytes) at the end of segment {last_segment(layout).name} ignored" in out
 
 
 def test_what_a_live_driver_is_just_writing_is_no_notice(layout: RunLayout) -> None:

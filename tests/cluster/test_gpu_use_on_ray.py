@@ -1,4 +1,4 @@
-"""What a trial uses of its GPU, told while it trains: a real cluster that claims to have one, and a library for NVML."""
+"""What a trial uses of its GPU, told while it trains: a cluster that claims to have one, a library for NVML."""
 
 from __future__ import annotations
 

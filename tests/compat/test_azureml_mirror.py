@@ -208,7 +208,7 @@ def test_what_has_no_meaning_here_says_what_to_do(here: Path) -> None:
         (lambda: Model.deploy(None, "x"), "Ray Serve"),
         (lambda: Model(Workspace(), "none"), "no model 'none'"),
         (lambda: config(script, {"x": quniform(1, 9, 2)}, pipeline=object()), "only scripts are tuned"),
-        (lambda: Workspace().get_mlflow_tracking_uri(), "by themselves"),
+        (lambda: Workspace().get_mlflow_tracking_uri(), "automatically"),
         (lambda: Experiment(Workspace(), "e").submit(object()), "HyperDriveConfig or a ScriptRunConfig"),
     ]:
         with pytest.raises(NotHereError, match=said):
@@ -312,7 +312,7 @@ def test_earlier_runs_are_written_down(here: Path) -> None:
 
 def test_a_function_fits_into_no_file(tmp_path: Path) -> None:
     made = config(lambda params: None, {"x": choice(1)})
-    with pytest.raises(ConfigError, match="Only scripts"):
+    with pytest.raises(ConfigError, match="only describe scripts"):
         converted(made.to_submission("e"), tmp_path)
 
 

@@ -50,7 +50,7 @@ def test_a_conda_file_is_built_where_that_is_asked_for(folder: Path, environment
     assert made is not None
     assert (made.tool, made.python, made.requirements.split()) == ("uv", "3.10", ["numpy==1.26.*", "lightgbm"])
     assert told(loaded).startswith("its packages are installed once per node")
-    assert told(loaded).endswith("left out: azureml-core")
+    assert told(loaded).endswith("not installed: azureml-core")
     assert ("the image base is not used" in told(loaded)) == ("image" in environment)
 
 

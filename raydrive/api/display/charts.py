@@ -27,7 +27,7 @@ def plot_metrics(run: RunReader, name: str | None = None, top: int = 0) -> Any:
     Args:
         run: The run.
         name: The metric; None = the primary one.
-        top: Only the best this many trials; 0 = all.
+        top: Number of best trials to show; 0 = all.
 
     Raises:
         TrialError: If no trial has logged this metric.

@@ -265,7 +265,7 @@ def _said_of(found: Trouble, summary: Summary) -> list[str]:
 
 
 def _better_before(run: RunReader, best: float) -> list[str]:
-    """Says when a run that this one was warm-started from had done better."""
+    """Returns a line if a run that this one was warm-started from was better."""
     values = [(parent.best, parent) for parent in run.lineage.parents if parent.best is not None]
     if not values:
         return []
@@ -301,7 +301,7 @@ def log_end(run: RunReader, found: Trouble) -> list[str]:
 
 
 def python_of(run: RunReader) -> str:
-    """Says which Python a run's trials use."""
+    """Returns a line on the Python that a run's trials use."""
     named = run.config.trial.python
     return f"the Python {named}" if named else "the Python that raydrive runs in"
 

@@ -131,7 +131,7 @@ def best_text(run: RunReader, best: Best) -> str:
 
 
 def best_interval_text(run: RunReader) -> str:
-    """Says where the best trial continued after its best interval, and where the checkpoint of that is; else empty."""
+    """Returns a sentence if the best trial continued after its best interval, with its checkpoint; else empty."""
     from raydrive.core.views.summary import best_notice  # lazy: raydrive.core.views.summary, 0.05 s
     from raydrive.storage.checkpoints import manifests  # lazy: raydrive.storage.checkpoints, 0.02 s
 

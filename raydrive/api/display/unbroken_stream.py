@@ -1,4 +1,4 @@
-"""A stream whose reader may go: what can no longer be written is dropped, and the work continues."""
+"""A stream whose reader may close it: further output is dropped, and the work continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command starts: whether its program and its script are there, before any trial fails for the lack of it."""
+"""What a command starts: checks that its program and script exist, before any trial fails."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _resume(request: Mapping[str, Any]) -> str:
 
 
 def _steer(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Brings a request to the driver of a run; returns its answer."""
+    """Delivers a request to the driver of a run; returns its answer."""
     uri = request["steer"]
     return {"uri": uri, "answer": call_driver(RunLayout.open(uri), "steer", request["request"])}
 

@@ -37,7 +37,7 @@ def changed_limits(sweep: Sweep, limits: Mapping[str, Any], more: int | None) ->
 
 
 def check_extension(run_id: str, sweep: Sweep, changed: Mapping[str, Any]) -> None:
-    """Refuses to resume a run that is over and stays over with these limits.
+    """Refuses to resume a run that has ended and remains ended with these limits.
 
     Args:
         run_id: Name of the run.
@@ -67,9 +67,8 @@ def check_extension(run_id: str, sweep: Sweep, changed: Mapping[str, Any]) -> No
     command = f"raydrive resume {run_id}"
     if "max_total_runs" in changed and trials:
         raise RunOverError(
-            f"run {run_id} has ended ({over.state}) and already has {_trials(trials)}: a limit of {total} leaves "
-            "none to "
-            f"run. To run {MORE} more trials: {command} --more {MORE}"
+            f"run {run_id} has ended ({over.state}) and already has {_trials(trials)}: a limit of {total} leaves none "
+            f"to run. To run {MORE} more trials: {command} --more {MORE}"
         )
     if trials >= total:
         why = f"all of its {_trials(total)} have ended. To run {MORE} more trials"

@@ -119,13 +119,12 @@ def _opened(uri: str) -> RunLayout:
     except StorageError as error:
         raise StorageError(
             f"the run was started and continues, but {uri} cannot be read from this machine: {error}. Watch it on a "
-            "machine that "
-            f"can read that storage: raydrive watch {uri.rstrip('/').rpartition('/')[2]} --storage ..."
+            f"machine that can read that storage: raydrive watch {uri.rstrip('/').rpartition('/')[2]} --storage ..."
         ) from error
 
 
 def _inherit(plan: WarmStartPlan, layout: RunLayout) -> Lineage:
-    """Brings what earlier runs have into the new run's folder; nothing is left of it where that fails."""
+    """Copies the data of earlier runs into the new run's folder; removes all of it if that fails."""
     try:
         lineage, warm_start = copy_warm_start(plan, layout)
         layout.write_warm_start(dump(warm_start))
@@ -216,9 +215,8 @@ def _refuse_live(run: RunReader, force: bool) -> None:
     elif surely_gone(beat.address):
         return
     raise ClusterError(
-        f"run {run.id} has a live driver: {sign}. Watch it with 'raydrive watch {run.id}'; if you are certain that "
-        "it is dead, "
-        f"wait until {SILENT_S:.0f} s have passed, or take over with --force."
+        f"run {run.id} has a live driver: {sign}. Watch it with 'raydrive watch {run.id}'; if you are certain that it "
+        f"is dead, wait until {SILENT_S:.0f} s have passed, or take over with --force."
     )
 
 

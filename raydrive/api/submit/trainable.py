@@ -1,4 +1,4 @@
-"""What can be a training function, and what to do with what looks like one and would never do its work."""
+"""What can be a training function, and advice for objects that look like one but cannot work."""
 
 from __future__ import annotations
 

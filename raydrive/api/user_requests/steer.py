@@ -1,4 +1,4 @@
-"""Brings what a user asks of a run to its driver; to its record where it has none."""
+"""Delivers a user's request to the driver of a run, or records it if there is none."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _has_driver(run: RunReader, stands: RunStatus) -> bool:
     """Whether a driver works on a run; one that is silent may.
 
     Raises:
-        ClusterError: If that cannot be told.
+        ClusterError: If that cannot be determined.
     """
     if stands.live:
         return True

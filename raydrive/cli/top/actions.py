@@ -55,7 +55,7 @@ def cancel(run: HyperDriveRun, trial: int | None, text: str) -> str:
 
 
 def pause(run: HyperDriveRun, trial: int | None, text: str) -> str:
-    """Has a run start nothing further; one that pauses continues."""
+    """Pauses a run, or continues a paused one."""
     run.refresh()
     return told(run.unpause() if run.sweep.steering.paused else run.pause())
 
@@ -71,12 +71,12 @@ def stop(run: HyperDriveRun, trial: int | None, text: str) -> str:
 
 
 def retry(run: HyperDriveRun, trial: int | None, text: str) -> str:
-    """Has a trial that has ended tried again."""
+    """Retries a trial that has ended."""
     return told(run.retry(trial or 0))
 
 
 def add(run: HyperDriveRun, trial: int | None, text: str) -> str:
-    """Has a configuration tried next: the values that are given, and others as in the best trial."""
+    """Tries a configuration next: the given values, and others as in the best trial."""
     values = values_of_settings(shlex.split(text), run.sweep.config.sampling.space)
     return told(run.add_trials([values], like="best"))
 

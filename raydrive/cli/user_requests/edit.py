@@ -1,4 +1,4 @@
-"""``edit``: other limits, another policy, another search space, for a run that continues."""
+"""``edit``: other limits, another policy, another search space, for an active run."""
 
 from __future__ import annotations
 

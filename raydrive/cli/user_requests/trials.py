@@ -67,7 +67,7 @@ def add(
     from_run: Annotated[
         str | None, typer.Option(metavar="RUN", help="The best configurations of another run.", autocompletion=run_ids)
     ] = None,
-    best: Annotated[int, typer.Option(metavar="N", help="With --from-run: so many.", min=1)] = 1,
+    best: Annotated[int, typer.Option(metavar="N", help="With --from-run: how many.", min=1)] = 1,
     storage: StorageOption = None,
     address: AddressOption = None,
     output: OutputOption = Format.TABLE,

@@ -1,4 +1,4 @@
-"""``MLClient``: jobs are runs of raydrive, assets are kept as they are given, and services answer with a sentence."""
+"""``MLClient``: jobs are runs of raydrive, assets are kept as given, and calls of services raise an error."""
 
 from __future__ import annotations
 

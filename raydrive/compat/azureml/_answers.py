@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-_SERVE = (
-    "raydrive tunes and does not serve: take the model with run.download_file(...) and serve it, e.g. with Ray Serve"
-)
+_SERVE = "raydrive does not serve models: use run.download_file(...) and serve the file, e.g. with Ray Serve"
 _PIPELINE = (
-    "pipelines are not run here: give the script of the step to HyperDriveConfig(run_config=ScriptRunConfig(...))"
+    "pipelines are not run here: pass the script of the step to HyperDriveConfig(run_config=ScriptRunConfig(...))"
 )
-_EXPLAIN = "models are explained by other packages: take the model with run.download_file(...)"
-_AUTOML = "AutoML is a service of Azure: tune a script of yours, e.g. with choice(...) over model classes"
+_EXPLAIN = "other packages explain models: download the model with run.download_file(...)"
+_AUTOML = "AutoML is a service of Azure: tune your own script, e.g. with choice(...) over model classes"
 _DATA = 'give data as a path or URL, or name it in raydrive.toml: [input_mapping] "azureml:NAME" = "PATH or s3://..."'
 _NO_CLUSTER = "machines belong to your Ray cluster: raydrive.toml sets its address and the resources of a trial"
 _WAYS_OUT = {

@@ -71,7 +71,7 @@ def convert(raw: Mapping[str, Any], carried: Carried) -> None:
             carried.sweep["trial"]["distribution"] = {"type": "pytorch", "process_count_per_instance": slots}
             carried.report.append(
                 f"determined.launch.torch_distributed: written as a distribution of {slots} processes on one node; "
-                "where no machine has so many GPUs, set trial.resources.instance_count, and the counts of each node."
+                "if no machine has that many GPUs, set trial.resources.instance_count, and the counts of each node."
             )
     variables = carried.mapping(raw.get("environment"), "environment").get("environment_variables")
     if isinstance(variables, list):

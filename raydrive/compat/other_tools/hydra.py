@@ -89,7 +89,7 @@ def _program(carried: Carried) -> Path:
         if len(named or found) == 1:
             found = named or found
             return found[0]
-    allowed = "one Python file with @hydra.main beside the configuration or in the folder above"
+    allowed = "one Python file with @hydra.main next to the configuration or in the folder above"
     carried.wrong("hydra", "no program", allowed)
     return place / "program.py"
 

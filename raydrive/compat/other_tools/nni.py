@@ -100,7 +100,7 @@ def _parameter(name: str, about: Mapping[str, Any], carried: Carried) -> None:
                 f"searchSpace.{name}",
                 "a nested choice",
                 "a choice of values",
-                "Write its parameters beside the others.",
+                "Write its parameters next to the others.",
             )
         carried.space[name] = {"type": "choice", "values": values}
     elif kind == "randint":  # the upper bound is not drawn

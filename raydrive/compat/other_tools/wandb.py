@@ -73,7 +73,7 @@ def _parameter(name: str, about: Any, constants: dict[str, Any], carried: Carrie
     where = f"parameters.{name}"
     about = carried.mapping(about, where)
     if "parameters" in about:
-        fix = "Write its parameters beside the others; `optimizer.lr` becomes optimizer_lr, say."
+        fix = "Write its parameters next to the others; `optimizer.lr` becomes optimizer_lr, say."
         carried.wrong(where, "nested parameters", "parameters of one level", fix)
     elif "value" in about or about.get("distribution") == "constant":
         constants[name] = about.get("value")

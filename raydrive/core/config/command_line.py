@@ -1,4 +1,4 @@
-"""How hyperparameters reach a training script: as arguments, or written into a shell line.
+"""How hyperparameters reach a training script: as arguments, or as part of a shell command.
 
 Two conventions, both HyperDrive's. A *script* gets its fixed arguments first and then ``--name value`` sorted by name.
 A *command* is a shell line with references such as ``${{search_space.lr}}``, replaced by values quoted for the shell. A
@@ -414,7 +414,7 @@ _LIVE, _LITERAL, _SYNTAX, _JOINED = "live", "literal", "syntax", "joined"
 
 
 def _scan(command: str) -> list[tuple[str, str]]:
-    """Says of each character which quotes it is in ("", a single or a double one) and what the shell does with it.
+    """Returns for each character which quotes it is in ("", a single or a double one) and what the shell does with it.
 
     Live: it may mean something; literal: it is itself; syntax: it is taken away (quotes, backslashes); joined: it is a
     continued line's backslash or newline, and taken away without even making a word. Nested quotes of a ``$( )`` inside

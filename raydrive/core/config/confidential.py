@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def looks_secret(name: str) -> bool:
-    """Tells whether a variable of this name holds something confidential.
+    """Returns whether a variable of this name holds something confidential.
 
     >>> [looks_secret(name) for name in ("WANDB_API_KEY", "HF_TOKEN", "dbPassword", "OMP_NUM_THREADS", "PWD")]
     [True, True, True, False, False]

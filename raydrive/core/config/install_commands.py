@@ -1,4 +1,4 @@
-"""Commands that install packages: into which Python, and whether that can be meant.
+"""Commands that install packages: into which Python, and whether that is allowed.
 
 Trials run in the Python that raydrive runs in unless ``python`` names another one, several of them at a time. What a
 command installs with pip goes into an environment of its trial, unless the user allows it to change the Python that

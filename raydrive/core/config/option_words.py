@@ -41,7 +41,7 @@ class OptionStyle:
     """One of ``FORMS``."""
 
     def changes(self, value: Any) -> bool:
-        """Tells whether a value is passed otherwise than as one argument."""
+        """Returns whether a value is passed otherwise than as one argument."""
         return (bool(self.flags) and (value is None or isinstance(value, bool))) or (
             self.flatten and isinstance(value, Mapping)
         )

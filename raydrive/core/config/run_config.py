@@ -209,7 +209,7 @@ def _check_limits(limits: Limits) -> list[Problem]:
 
 def _check_variables(variables: Mapping[str, str]) -> list[Problem]:
     """Linux starts no program with longer variables, or more of them; nodes have some of their own."""
-    fix = "Write it into a file and give its path."
+    fix = "Write it to a file and pass its path."
     allowed = f"at most {LONGEST_BYTES:,}"
     sizes = {name: len(f"{name}={text}".encode("utf-8", "replace")) for name, text in variables.items()}
     problems = [

@@ -1,4 +1,4 @@
-"""Rules of a run beside its limits: what ends it, trials out of memory, whom it tells, how often it repeats."""
+"""Rules of a run in addition to its limits: what ends it, trials out of memory, notices, repeats."""
 
 from __future__ import annotations
 

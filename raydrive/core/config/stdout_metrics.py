@@ -1,4 +1,4 @@
-"""Metrics of scripts that only print: found in what they print, by patterns or as JSON lines.
+"""Metrics of scripts that only print: found in their output by patterns or as JSON lines.
 
 A pattern is a regular expression that is searched for in each line. Each named group is a metric of that name:
 ``val_acc=(?P<accuracy>[0-9.eE+-]+)``. Groups called ``name`` and ``value`` are a metric that names itself, a group
@@ -28,7 +28,7 @@ _EXAMPLE = "such as 'val_acc=(?P<accuracy>[0-9.eE+-]+)'"
 
 
 def pattern_problem(pattern: object) -> tuple[str, str] | None:
-    """Returns what is allowed and how to mend it, when something is not a usable pattern; None when it is one.
+    """Returns what is allowed and how to correct it, when something is not a usable pattern; None when it is one.
 
     Args:
         pattern: What was given.

@@ -36,7 +36,7 @@ LEAST_LOG_LIMIT = 65_536
 
 
 class PrimaryMetricGoal(enum.Enum):
-    """Whether the primary metric is to grow or to shrink."""
+    """Whether to maximise or minimise the primary metric."""
 
     MAXIMIZE = "maximize"
     MINIMIZE = "minimize"
@@ -99,7 +99,7 @@ class Resources:
     gpus: float = 0
     """GPUs: a fraction below 1 shares one, above 1 whole numbers only."""
     memory: float | None = None
-    """Bytes of memory Ray sets aside; None = not counted."""
+    """Bytes of memory that Ray reserves; None = not counted."""
     custom: Mapping[str, float] = field(default_factory=dict)
     """Custom resources by name, as given to ``ray start --resources``."""
     gpu_memory: float | None = None
@@ -113,7 +113,7 @@ class Resources:
     processes_per_node: int = 1
     """Training processes that raydrive starts on each node, 1 or more."""
     strategy: str = STRATEGIES[0]
-    """How Ray places the nodes of a trial: ``STRICT_SPREAD`` = each on a machine of its own, ``SPREAD`` = so where
+    """How Ray places the nodes of a trial: ``STRICT_SPREAD`` = each on its own machine, ``SPREAD`` = the same if
     possible, ``PACK`` = on as few machines as possible, ``STRICT_PACK`` = all on one."""
 
     @property
@@ -234,7 +234,7 @@ class TrialSpec:
     grace_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL when a trial is stopped."""
     reuse_actors: bool = True
-    """Whether the next trial may use the actor of the one before (each has a process of its own anyway)."""
+    """Whether the next trial may use the actor of the one before (each has its own process anyway)."""
     reuse_processes: bool = False
     """Whether a ``function`` is called again in the process of the trial before; experimental."""
     lease_s: float = 180.0

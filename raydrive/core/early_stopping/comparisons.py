@@ -1,4 +1,4 @@
-"""What curves answer when a policy compares a trial with all others."""
+"""Results of comparing a trial's curve with all others."""
 
 from __future__ import annotations
 

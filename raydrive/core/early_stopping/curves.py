@@ -58,12 +58,14 @@ class Curves:
 
     __slots__ = (
         *("_bests", "_complete_to", "_curves", "_incumbents", "_means", "_names"),
-        *("_needs", "_over", "_results", "_unsorted", "maximize"),
+        *("_needs", "_over", "_results", "_unsorted", "finished", "maximize"),
     )  # fmt: skip
 
     def __init__(self, maximize: bool, needs: PolicyNeeds | None = None, objective: Objective | None = None) -> None:
         self.maximize = maximize
         """True when larger values are better."""
+        self.finished: list[int] = []
+        """Trials that came to their end by themselves, in this order."""
         self._curves: dict[int, Curve] = {}
         self._needs = needs
         self._over: dict[int, ClosedCurve] = {}
@@ -260,7 +262,7 @@ class Curves:
         return over.length if over is not None else 0
 
     def values_dropped(self, trial: int) -> bool:
-        """Returns whether a trial is over and its values are in the journal only."""
+        """Returns whether a trial has ended and its values are in the journal only."""
         return trial in self._over
 
     def values(self, trial: int) -> Sequence[float]:

@@ -12,9 +12,9 @@ Notation, with that of ``curves.py``:
 ``promote`` is ASHA (Li et al., A System for Massively Parallel Hyperparameter Tuning, arXiv:1810.05934, algorithm 2): a
 trial that logs the interval of a rung pauses, and when a place is free, the best paused trial of the highest rung at
 which its place is among the best floor(n/eta) continues; where there is none, a new trial begins. One that is among
-them
-when it logs goes straight on. ``stop`` is the variant without pauses (Tune's ASHA, Syne Tune's "stopping"): a trial
-continues at a rung if its rank is among the best ceil(n/eta) there are by then, or if n < eta; otherwise it is stopped.
+them when it logs goes straight on. ``stop`` is the variant without pauses (Tune's ASHA, Syne Tune's "stopping"): a
+trial continues at a rung if its rank is among the best ceil(n/eta) there are by then, or if n < eta; otherwise it is
+stopped.
 
 ``brackets`` are Hyperband's (Li et al., arXiv:1603.06560, algorithm 1), side by side: a trial of bracket b = 0, 1, ...
 passes the first b rungs unasked. Rungs are shared by all brackets. With s = s_max - b and s_max = floor(log_eta(R/r)),
@@ -55,7 +55,7 @@ GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 @dataclass(frozen=True, slots=True)
 class SuccessiveHalvingPolicy:
-    """Has the best of each rung continue; the others pause, and continue when they are among the best, or stop.
+    """Lets the best of each rung continue; the others pause until they are among the best, or stop.
 
     Rungs are the intervals ``min_intervals``, times ``reduction_factor``, times its square and so on, below
     ``max_intervals``. With ``promote``, training has to save checkpoints.
@@ -74,13 +74,13 @@ class SuccessiveHalvingPolicy:
     max_intervals: int | None = None
     """Intervals of a whole training, above ``min_intervals``: no rung is there or beyond. None: no end to the rungs."""
     reduction_factor: int = 3
-    """One of this many continues at each rung, and each rung is this many times the one before, 2 or more."""
+    """At each rung one in this many trials continues, and each rung is this many times the previous one; 2 or more."""
     brackets: int = 1
     """Number of brackets, 1 or more: part of the trials begins to be compared one or more rungs later."""
     restart: bool = False
     """Whether a trial continues from the beginning, where training saves no checkpoint; else such a run is refused."""
     max_paused: int | None = None
-    """Most paused trials, 1 or more: beyond that, those with the least prospect have ended, and their
+    """Most paused trials, 1 or more: beyond that, those with the least prospect end, and their
     checkpoints are deleted. None: no limit."""
     TYPE: ClassVar[str] = "successive_halving"
 
@@ -128,7 +128,7 @@ class SuccessiveHalvingPolicy:
         return _rungs(self.first_rung, self.max_intervals or FARTHEST, self.reduction_factor)
 
     def bracket(self, trial: int) -> int:
-        """Returns the bracket of a trial, from 0: so many rungs it passes unasked."""
+        """Returns the bracket of a trial, from 0: the number of rungs that it passes without a comparison."""
         if self.brackets == 1:
             return 0
         shares = _shares(self.brackets, len(self.rungs) if self.max_intervals is not None else 0, self.reduction_factor)

@@ -1,4 +1,4 @@
-"""Paused trials, in the order in which a policy that lets them continue looks at them.
+"""Paused trials, in the order in which a policy considers them for continuation.
 
 A policy that pauses trials has, beside ``judge``, up to three methods; each is a pure function of what it is given:
 

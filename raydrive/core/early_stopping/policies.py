@@ -1,11 +1,11 @@
-"""Early termination: HyperDrive's policies, asked when a trial logs its primary metric.
+"""Early termination: HyperDrive's policies, evaluated when a trial logs its primary metric.
 
-A policy looks at a trial when it logs its k-th value, k a multiple of ``evaluation_interval`` and at least
+A policy evaluates a trial when it logs its k-th value, k a multiple of ``evaluation_interval`` and at least
 ``delay_evaluation``. It then compares the trial's best over intervals 1..k with what all trials, running, finished and
 stopped, had in the same intervals 1..k. With delay 0 and interval 1 that is at 1, 2, 3, ...; (interval 1, delay 5):
 5, 6, 7, ...; (2, 5): 6, 8, ...; (100, 200): 200, 300, ...
 
-Values that are no finite number (NaN, inf, -inf) are never a best and count as the worst there can be; see
+Values that are not finite numbers (NaN, inf, -inf) are never a best and count as the worst there can be; see
 ``curves.py``.
 
 Two numbers that differ by less than 1e-12 of their size are a tie, and a tie never stops a trial: with a slack amount
@@ -21,6 +21,7 @@ from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Protocol
 
+from raydrive.core.early_stopping.auto_policy import AutoPolicy
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.early_stopping.halving_policy import SuccessiveHalvingPolicy
 from raydrive.core.early_stopping.policy_problems import interval_problems, is_whole, refuse, slack_problems
@@ -34,7 +35,7 @@ ROUNDING = 1e-12
 
 
 class Policy(Protocol):
-    """Says of a trial that just logged a value whether it continues. Changes nothing and remembers nothing.
+    """Decides whether a trial that just logged a value continues. It has no state and no side effects.
 
     One that also has ``needs() -> Needs`` (``core/early_stopping/retention.py``) says what it asks of trials that have
     ended, and the driver need not keep their values. Without it, it may ask for anything.
@@ -86,7 +87,7 @@ class BanditPolicy:
     slack_amount: float | None = None
     """Slack as a distance from the best, 0 or more, in units of the metric."""
     delay_evaluation: int = 0
-    """Looks at no interval before this one, 0 or more."""
+    """First interval at which the policy is evaluated, 0 or more."""
     TYPE: ClassVar[str] = "bandit"
 
     def __post_init__(self) -> None:
@@ -175,7 +176,7 @@ class MedianStoppingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TruncationSelectionPolicy:
-    """Stops the worst so many per cent of the trials.
+    """Stops a percentage of the trials, the worst ones.
 
     At interval k the n trials with k intervals or more are ranked by their best over 1..k; equal ones share the better
     rank. The trial is stopped when it is among the worst floor(n*X/100): when its rank is beyond n - floor(n*X/100). So
@@ -194,7 +195,7 @@ class TruncationSelectionPolicy:
     evaluation_interval: int = 1
     """Number of intervals between two evaluations, 1 or more."""
     delay_evaluation: int = 0
-    """Looks at no interval before this one, 0 or more."""
+    """First interval at which the policy is evaluated, 0 or more."""
     TYPE: ClassVar[str] = "truncation_selection"
 
     def __post_init__(self) -> None:
@@ -243,8 +244,12 @@ class NoTerminationPolicy:
         return _to_json(self)
 
 
-_Known = BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | SuccessiveHalvingPolicy | NoTerminationPolicy
-_KINDS = (BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy, SuccessiveHalvingPolicy, NoTerminationPolicy)
+_Hyperdrives = BanditPolicy | MedianStoppingPolicy | TruncationSelectionPolicy | NoTerminationPolicy
+_Known = _Hyperdrives | SuccessiveHalvingPolicy | AutoPolicy
+_KINDS = (
+    *(BanditPolicy, MedianStoppingPolicy, TruncationSelectionPolicy),
+    *(SuccessiveHalvingPolicy, AutoPolicy, NoTerminationPolicy),
+)
 _TYPES: dict[str, type[_Known]] = {kind.TYPE: kind for kind in _KINDS}
 # Without case and underscores: MedianStopping and median_stopping are the same; "Default" is HyperDrive's "none".
 _ALIASES = {**{name.replace("_", ""): name for name in _TYPES}, "default": "none", "notermination": "none"}

@@ -22,7 +22,7 @@ from raydrive.core.user_classes import (
 )
 
 RESERVED = ("type",)
-"""Keys of the record that are no parameters of the policy."""
+"""Keys of the record that are not parameters of the policy."""
 
 
 class RecordedPolicy:

@@ -1,4 +1,4 @@
-"""What a judge that stands for long keeps of trials that have ended: what policy and sampler ask for, and no more.
+"""What a long-lived sweep retains of trials that have ended: only what policy and sampler need.
 
 The journal holds everything; readers (status, charts, the studio) replay it whole. The driver's own judge answers
 policy and sampler alone, and a run may have a hundred thousand trials that have ended.

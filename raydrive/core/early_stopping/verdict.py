@@ -91,6 +91,33 @@ def truncation_why(own: float | None, k: int, rank: int, n: int, worst: int, per
     )
 
 
+def auto_why(
+    own: float,
+    k: int,
+    best: float,
+    n: int,
+    odds: tuple[float, float, float],
+    end: tuple[float, float],
+    stop: bool,
+) -> str:
+    """Returns the reason of a verdict of the policy without settings.
+
+    Args:
+        own: Best of the trial over intervals 1..k.
+        k: The interval judged.
+        best: The best end known.
+        n: Finished trials compared with.
+        odds: Its chance to end better than that, that of an average trial, and the part of it below which it stops.
+        end: Where it will end, and the standard deviation of that.
+        stop: Whether the trial is stopped.
+    """
+    chance, usual, share = (f"{100.0 * part:.2g} %" for part in odds)
+    foretold = f"best {_number(own)} at interval {k} foretells an end of {_number(end[0])} +- {_number(end[1], 2)}"
+    odds_text = f"a chance of {chance} to be better than {_number(best)}"
+    side = "less" if stop else "not less"
+    return f"auto: {foretold}, {odds_text}: {side} than {share} of an average trial's {usual} ({n} finished trials)"
+
+
 def halving_why(
     mode: str,
     own: float | None,

@@ -1,6 +1,6 @@
 """What a run will have used at its end: a forecast with its error.
 
-Durations of trials are taken as draws of one distribution, of which those that are over are a sample of n with mean m
+Durations of trials are taken as draws of one distribution, of which those that have ended are a sample of n with mean m
 and variance v. For the r trials still to begin, the sum is expected to be r m, and its variance is
 
     r v + r^2 v / n                                                                                     (1)

@@ -1,4 +1,4 @@
-"""How far a run is by the rules that end it: folded from its facts, and judged by pure functions."""
+"""Progress of a run towards the rules that end it: folded from its facts, and evaluated by pure functions."""
 
 from __future__ import annotations
 

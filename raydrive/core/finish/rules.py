@@ -1,4 +1,4 @@
-"""``finish_when``: what ends a run before its trials are used up, as its user wrote it."""
+"""``finish_when``: rules that end a run before it has used all its trials, as its user wrote them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class NoImprovement:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The run ends when its trials have used so much."""
+    """The run ends when its trials have used this much."""
 
     gpu_hours: float | None = None
     """GPUs times hours, above 0; None = any number."""
@@ -80,7 +80,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The run ends when its trials have cost so much."""
+    """The run ends when its trials have cost this much."""
 
     limit: float
     """In the currency of the prices, above 0."""

@@ -1,4 +1,4 @@
-"""``notify``: whom a run tells of what, as its user wrote it."""
+"""``notify``: which notices a run sends and where, as its user wrote it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``on_oom``: what becomes of a trial that runs out of memory, as its user wrote it."""
+"""``on_oom``: what happens to a trial that runs out of memory, as its user wrote it."""
 
 from __future__ import annotations
 

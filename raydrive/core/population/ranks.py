@@ -1,4 +1,4 @@
-"""How a member of a population is among the others when it has logged this many intervals.
+"""The rank of a member among its population after a number of intervals.
 
 Members do not reach an interval at the same time, and values mostly grow with training: two of them are compared at the
 newest interval that both have, up to the one in question. Of each other member that gives the *gap*, how much better

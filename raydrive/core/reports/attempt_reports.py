@@ -325,9 +325,8 @@ class ReportReader:
             self._say(
                 "rank",
                 f"a process of rank {rank} logs {self._metric!r}: only rank 0 counts, as the curve would otherwise "
-                "have each "
-                f"value several times. What other ranks log is kept under {of_rank(self._metric, rank)!r} and the "
-                f"like. If another rank is the one that counts, set the environment variable {ALL_RANKS}=1",
+                f"have each value several times. What other ranks log is kept under {of_rank(self._metric, rank)!r} "
+                f"and the like. If another rank is the one that counts, set the environment variable {ALL_RANKS}=1",
             )
         found = {of_rank(name, rank): value for name, value in named.items()}
         kept = {name: value for name, value in found.items() if len(name) <= MAX_NAME}
@@ -343,11 +342,8 @@ class ReportReader:
         self._say(
             "rank's checkpoint",
             f"a process of rank {rank} saves the checkpoint {shown(name)}: it is ignored, since only the checkpoints "
-            "of "
-            ""
-            "rank 0 are kept. Save on rank 0 alone; if another rank is the one that counts, set the environment "
-            "variable "
-            f"{ALL_RANKS}=1",
+            "of rank 0 are kept. Save on rank 0 alone; if another rank is the one that counts, set the environment "
+            f"variable {ALL_RANKS}=1",
         )
 
     def _checked_time(self, at: Any, now: float, earliest: float, latest: float) -> float:

@@ -18,7 +18,7 @@ class FindingReader:
 
     Args:
         primary: Name of the primary metric.
-        python: Whether the run was configured in Python, for the setting that is told; else in a sweep file.
+        python: Whether the run was configured in Python, for the setting that is reported; else in a sweep file.
     """
 
     def __init__(self, primary: str, python: bool) -> None:
@@ -81,7 +81,7 @@ def proposal(log: str, primary: str, *, python: bool, logged: bool) -> str:
         log: What the script has printed.
         primary: Name of the primary metric.
         python: Whether the run was configured in Python; else in a sweep file.
-        logged: Whether the script has logged something: then only what is called like the primary metric is told.
+        logged: Whether the script has logged something: then only what is called like the primary metric is reported.
     """
     pairs = pairs_of(log.splitlines())
     found = pairs.found(primary) or (None if logged else pairs.alone(primary))
@@ -110,7 +110,7 @@ def _named(name: str) -> str:
 def _how(found: PrintedPair, python: bool) -> str:
     if python:
         return f"give HyperDriveConfig metric_from_stdout=True, or ScriptRunConfig {found.setting(True)}"
-    return f"submit with --metric-from-stdout, or write below raydrive: {found.setting(False)}"
+    return f"submit with --metric-from-stdout, or write under raydrive: {found.setting(False)}"
 
 
 def _lines(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What a training process may put on the wire, made into what can be recorded, read back, and makes sense.
+"""Checks messages of a training process, and converts them to values that can be recorded and read back.
 
 Anybody may write to the socket of a trial, in any language, so anything that JSON can spell may be in a message.
 Here is each limit, in one place; the reader (``attempt_reports.py``) reports once what was changed or dropped:

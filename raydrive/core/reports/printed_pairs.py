@@ -1,4 +1,4 @@
-"""Metrics that a script prints without a pattern to find them: names with numbers, and the patterns that would.
+"""Metrics in a script's output without a given pattern: names with numbers, and the patterns that match them.
 
 A pair is a name and a number as frameworks and people print them: ``val_acc=0.91``, ``Accuracy: 9901/10000``,
 ``'eval_loss': 0.5`` (Hugging Face), ``eval-rmse:0.3`` (XGBoost), ``valid_0's auc: 0.83`` (LightGBM),

@@ -225,8 +225,8 @@ class PrintedReader:
                     _put(messages, *self._of_match(pattern, match))
         if messages and prefix is not None and (rank := int(next(filter(None, prefix.groups())))):
             self._notices["rank"] = (
-                f"a line of rank {rank} with metrics does not count, only those of rank 0 do, and is found in the log "
-                f"alone: {line.strip()[:200]!r}"
+                f"a line of rank {rank} with metrics is ignored, since only those of rank 0 count; it is only in the "
+                f"log: {line.strip()[:200]!r}"
             )
             return []
         if not any(self._primary in message["m"] for message in messages) and self._primary in line:
@@ -238,13 +238,12 @@ class PrintedReader:
             return pattern.matches(line)
         except TooLong:
             self._notices[f"slow {pattern.text}"] = (
-                f"the pattern {pattern.text!r} takes more than {LINE_S:g} s for some lines, and they are passed over; "
+                f"the pattern {pattern.text!r} takes more than {LINE_S:g} s for some lines, and those are skipped; "
                 "write it without nested repetitions such as (a+)+"
             )
             if pattern.given_up:
                 self._notices[f"given up {pattern.text}"] = (
-                    f"the pattern {pattern.text!r} has taken too long for {MOST_LINES} lines, and is not searched for "
-                    "any more"
+                    f"the pattern {pattern.text!r} took too long for {MOST_LINES} lines, and is no longer searched for"
                 )
             return []
 

@@ -1,4 +1,4 @@
-"""A sampler of a user's class: what it raises and what it answers is checked, so that an error names it."""
+"""Wraps a sampler of a user's class: checks its exceptions and results, so that an error names the class."""
 
 from __future__ import annotations
 

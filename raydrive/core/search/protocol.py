@@ -21,7 +21,7 @@ from raydrive.core.space.search_space import Space, parse_space
 from raydrive.core.user_classes import constructor_arguments, type_name
 
 RESERVED = ("type", "space", "seed", "learns", "parameter_space", "properties")
-"""Keys of a recorded sampling that are no parameters of its own, and arguments that every sampling has."""
+"""Keys of a recorded sampling that are not parameters of its own, and arguments that every sampling has."""
 
 
 @runtime_checkable
@@ -37,9 +37,8 @@ class Sampler(Protocol):
         """Returns the configuration of trial ``number``, or None when the space is exhausted.
 
         One whose ``SamplingSpec.continues`` is True may return a paused trial to continue with instead. Where no
-        further
-        trial may begin, it is asked by ``go_on(history)``, which returns a ``Continuation``, or None when nothing is
-        worth to continue with: then the paused trials have ended.
+        further trial may begin, it is asked by ``go_on(history)``, which returns a ``Continuation``, or None when
+        nothing is worth continuing: then the paused trials end.
 
         Args:
             number: From 0.
@@ -74,7 +73,7 @@ class SamplingSpec(ABC):
 
     Args:
         parameter_space: Parameter expressions by name.
-        properties: HyperDrive's dict of extras; ``seed`` may stand there.
+        properties: HyperDrive's dict of extras, which may contain ``seed``.
         seed: Non-negative; None = the seed of the run.
 
     Raises:

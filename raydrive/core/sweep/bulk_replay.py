@@ -1,4 +1,4 @@
-"""Folding many entries at once, so that a long run is taken up in seconds.
+"""Folding many entries at once, so that a long run resumes in seconds.
 
 Folding a block gives the state that folding its entries one after the other gives, to the last bit. It does not keep
 their order: all reports that an attempt makes within the block are folded where its first value stands. Nothing that a

@@ -1,4 +1,4 @@
-"""Trials that log other metrics than the primary one: what is told about them, and when they end the run."""
+"""Trials that log other metrics than the primary one: the notices about them, and when they end the run."""
 
 from __future__ import annotations
 

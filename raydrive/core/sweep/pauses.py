@@ -181,12 +181,9 @@ class Pauses:
         return RunEnding(
             FAILED,
             f"the policy pauses trials, and no trial has saved a checkpoint to continue from: trial {trial.number} "
-            "was to "
-            f"pause at interval {pause.interval} and trained to its end. Save one during training, "
-            ""
+            f"was to pause at interval {pause.interval} and trained to its end. Save one during training, "
             "run.save_checkpoint(folder), and continue from run.resume_from; or use mode: stop, which pauses "
-            "nothing; or "
-            "restart: true, with which a trial that continues starts again from the beginning",
+            "nothing; or restart: true, with which a trial that continues starts again from the beginning",
         )
 
 

@@ -73,7 +73,8 @@ class Sweep(ReadableSweep):
     Args:
         config: The frozen configuration of the run.
         warm_start: What it got from earlier runs.
-        lean: Whether to forget of trials that are over what neither policy nor sampler asks for: see ``retention.py``.
+        lean: Whether to forget of trials that have ended what neither policy nor sampler asks for: see
+            ``retention.py``.
 
     Raises:
         ValueError: If the warm-start data belong to another configuration.
@@ -319,6 +320,8 @@ class Sweep(ReadableSweep):
             state.ending = self._members.refusal(trial, decision, self.config)
         trial.close(decision, at, state.names)
         fold_closing(state, self.config, self.curves, trial.number)
+        if decision.state == COMPLETED:
+            self.curves.finished.append(trial.number)
         self.curves.close(trial.number)
         state.counts.add(decision.state, self.curves.length(trial.number) > 0)
         state.counts.infeasible += trial.infeasible

@@ -20,7 +20,7 @@ from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.errors import JournalError, show
 from raydrive.core.json_values import decoded, encoded
 from raydrive.core.objective import BEST, Objective
-from raydrive.core.records import CANCELED, Params
+from raydrive.core.records import CANCELED, COMPLETED, Params
 from raydrive.core.search.checked_sampler import building
 from raydrive.core.search.protocol import BoundsGain, PatientSampler, Sampler
 from raydrive.core.search.repeated import RepeatedSampler
@@ -78,6 +78,8 @@ class WarmStartData:
             raise ValueError(f"the warm-start data belong to another run: they have {found}, this one has {wanted}")
         for place, one in enumerate(self.prior_trials):
             curves.begin(-1 - place, one.curve, f"trial {one.trial} of {lineage.parents[one.parent].run}")
+            if one.state == COMPLETED and one.curve:
+                curves.finished.append(-1 - place)
 
     def seen(self, maximize: bool, objective: str = BEST) -> list[TrialRecord]:
         """Returns the trials to learn from, as samplers see trials, by the objective of the run that learns."""

@@ -58,7 +58,7 @@ def prior_trials_of(
         uri: Its folder.
         state: Its state.
         learns: Whether the new run's sampler learns from trials.
-        going_on: Trials of it that continue in the new run and so are no ancestors: the new trial has their curve.
+        going_on: Trials of it that continue in the new run and so are not ancestors: the new trial has their curve.
         metric: What the new run optimises, perhaps by another value of a curve; None = as that run did.
     """
     prior_trials = []

@@ -26,7 +26,7 @@ _WHY = (
     ("outputs", "its trials would not be comparable: those before wrote other files"),
     ("raydrive.seed", "what it draws next follows from its seed and from the numbers of its trials"),
     ("raydrive.warm_start", "what earlier runs brought was copied into it before its first trial"),
-    ("raydrive.resume_child_runs", "trials of earlier runs that go on were its first ones"),
+    ("raydrive.resume_child_runs", "trials of earlier runs that continue were its first ones"),
     ("experiment_name", "its folder is named by it"),
 )
 """Beginnings of keys of a sweep file that are fixed, and why."""

@@ -19,7 +19,7 @@ from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.user_facts import Added, Annotated, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
 from raydrive.core.user_requests.edit_checks import planned_edit
 
-_MISSING = "Give it, or take it from a trial: --like TRIAL, or --like best."
+_MISSING = "Set it, or take it from a trial: --like TRIAL, or --like best."
 _OUTSIDE = "To try it, widen the space first: raydrive edit RUN --set search_space.{}=..."
 Request = Mapping[str, Any]
 """``do`` names what is asked for, ``by`` who asks; the rest depends on ``do``."""
@@ -77,18 +77,18 @@ def _pause(sweep: Sweep, request: Request, at: float) -> Planned:
     fact = RunPaused(at, request.get("by", ""), now, request.get("why", ""))
     if not now:
         return Planned(
-            (fact,), ("the run pauses: nothing further is started",), "now; running trials go on to their end"
+            (fact,), ("the run pauses: no further trial is started",), "now; running trials continue to their end"
         )
     lines = [f"trial {one.number} pauses, {_saved(one)}" for one in sweep.open_trials if not one.stop_by]
     grace_s = sweep.config.trial.grace_s
-    effect = f"now; each trial has {grace_s:g} s from SIGTERM on to save a checkpoint, and goes on with unpause"
-    return Planned((fact,), ("the run pauses: nothing further is started", *lines), effect)
+    effect = f"now; each trial has {grace_s:g} s after SIGTERM to save a checkpoint, and continues with unpause"
+    return Planned((fact,), ("the run pauses: no further trial is started", *lines), effect)
 
 
 def _saved(trial: Trial) -> str:
     """Where a paused trial will continue, unless it saves another checkpoint until then."""
     if trial.checkpoint is None:
-        return "with no checkpoint so far: it will go on from its start"
+        return "with no checkpoint so far: it will restart from the beginning"
     return f"with a checkpoint of interval {trial.checkpoint_interval}"
 
 
@@ -96,8 +96,8 @@ def _unpause(sweep: Sweep, request: Request, at: float) -> Planned:
     if sweep.steering.paused is None:
         raise ConfigError(Problem("RUN", "a run that is not paused", "a run paused with raydrive pause"))
     again = [one.number for one in sweep.paused_trials if goes_on_by_itself(one)]
-    lines = [f"the trials that pause go on: {', '.join(map(str, again))}"] if again else []
-    return Planned((RunUnpaused(at, request.get("by", "")),), ("the run goes on", *lines), "now")
+    lines = [f"the paused trials continue: {', '.join(map(str, again))}"] if again else []
+    return Planned((RunUnpaused(at, request.get("by", "")),), ("the run continues", *lines), "now")
 
 
 def _add(sweep: Sweep, request: Request, at: float) -> Planned:
@@ -111,7 +111,7 @@ def _add(sweep: Sweep, request: Request, at: float) -> Planned:
     left = sweep.limits.max_total_runs - len(sweep.trials) - len(sweep.steering.given)
     if len(points) > left:
         fix = f"raydrive edit RUN --set limits.max_total_trials={sweep.limits.max_total_runs + len(points) - left}"
-        allowed = f"at most {left}, which are left of {sweep.limits.max_total_runs} trials: given ones count"
+        allowed = f"at most {left}, the rest of {sweep.limits.max_total_runs} trials: given configurations count"
         count = "1 configuration" if len(points) == 1 else f"{len(points)} configurations"
         problems.append(Problem("points", count, allowed, fix))
     if problems:
@@ -175,7 +175,7 @@ def _stop(sweep: Sweep, request: Request, at: float) -> Planned:
     if problems:
         raise ConfigError(problems)
     fact = StopAsked(at, int(number or 0), why, request.get("by", ""))
-    recorded = f"trial {number} is stopped as by a policy: it is Canceled, no failure, and its curve counts"
+    recorded = f"trial {number} is stopped as by a policy: it is Canceled, not Failed, and its curve is still compared"
     return Planned((fact,), (recorded,), "now")
 
 
@@ -208,11 +208,11 @@ def _params_text(params: Mapping[str, Any]) -> str:
 
 
 def _end_notes(sweep: Sweep) -> list[str]:
-    """What keeps a run that has ended from going on."""
+    """What keeps a run that has ended from continuing."""
     over, limit_s = sweep.finished, sweep.limits.max_duration_s
     if over is None or limit_s is None or sweep.elapsed_s(sweep.last_at) < limit_s:
         return []
-    return [f"the run has used its time of {limit_s:g} s: raise limits.timeout, too, or it ends again at once"]
+    return [f"the run has used its time of {limit_s:g} s: also raise limits.timeout, or it ends again at once"]
 
 
 _PLANS: dict[Any, Callable[[Sweep, Request, float], Planned]] = {

@@ -15,7 +15,7 @@ from raydrive.core.numbers import is_number
 
 TURN = "until another trial of this run ends"
 """How the reason begins why a trial waits, where the run's own trials use what it needs: nothing is wrong then."""
-DAMAGED = "driver.json is damaged; a driver that is alive writes it again within seconds"
+DAMAGED = "driver.json is damaged; a live driver rewrites it within seconds"
 _CHECKSUM = "checksum"
 _TEXTS = ("state", "address", "actor", "trouble", "notice")
 _COUNTS = ("epoch", "entries", "pid")
@@ -43,7 +43,7 @@ class Heartbeat:
     waiting: Mapping[str, str] = field(default_factory=dict)
     """Why trials wait, by their numbers."""
     trouble: str = ""
-    """What keeps the driver from going on."""
+    """What keeps the driver from continuing."""
     notice: str = ""
     """What its user must not miss."""
     telling: bool = False

@@ -1,4 +1,4 @@
-"""How a run stands: one rule, from the end of its journal and its driver's last heartbeat.
+"""The status of a run, derived from the end of its journal and its driver's last heartbeat.
 
 | journal | heartbeat | status | live |
 |---|---|---|---|
@@ -144,7 +144,7 @@ def missing(due: int, entries: int) -> str:
     what = "1 entry is" if lost == 1 else f"{lost} entries are"
     return (
         f"{what} missing at the end of the journal: its driver had recorded {due}, {entries} are there. "
-        "Hint: restore the journal from a backup of the storage, or go on without them: "
+        "Hint: restore the journal from a backup of the storage, or resume without them: "
         f"raydrive resume RUN --up-to {entries}"
     )
 

@@ -122,7 +122,7 @@ def _in_words(why: str) -> str:
 
 
 def best_notice(sweep: Sweep, checkpoints: Mapping[int, str]) -> str:
-    """Says that the best trial continued after its best interval, and which checkpoint is of that; empty if it did not.
+    """Returns a sentence if the best trial continued after its best interval, with its checkpoint; empty if it did not.
 
     Args:
         sweep: The run.
@@ -132,7 +132,7 @@ def best_notice(sweep: Sweep, checkpoints: Mapping[int, str]) -> str:
     if best is None or not sweep.curves.by_best or sweep.curves.length(best.trial) <= best.interval:
         return ""
     trial, last = sweep.trials[best.trial], sweep.curves.length(best.trial)
-    went = "is now at" if trial.open else "went on to"
+    went = "is now at" if trial.open else "continued to"
     text = f"the best value is that of interval {best.interval}, but trial {best.trial} {went} interval {last}: "
     text += "its latest files in outputs/ are of the later interval; "
     known = checkpoints.get(best.interval)
@@ -205,7 +205,7 @@ def row(
 
 def _while_open(trial: Trial) -> str:
     """What is to be known of a trial that continues."""
-    promoted = f"went on after a pause: {trial.launch.why}" if trial.launch is not None and trial.launch.why else ""
+    promoted = f"continued after a pause: {trial.launch.why}" if trial.launch is not None and trial.launch.why else ""
     return "; ".join(filter(None, [promoted, losses_text(trial)]))
 
 
@@ -229,7 +229,7 @@ def _no_checkpoint(sweep: Sweep) -> list[str]:
         if pause is None or trial.stop_by or sweep.curves.length(trial.number) < 2 * pause.interval:
             continue
         if not any(one.checkpoint for one in sweep.trials):
-            text = "trains on: no trial has saved a checkpoint yet (run.save_checkpoint(folder))"
+            text = "keeps training: no trial has saved a checkpoint yet (run.save_checkpoint(folder))"
             return [f"trial {trial.number} is to pause since interval {pause.interval} and {text}"]
     return []
 

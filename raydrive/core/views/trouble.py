@@ -1,4 +1,4 @@
-"""What a user of a run has to hear first: that its trials fail, time out, or log another metric."""
+"""Problems to show first: that trials fail, time out, or log another metric."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Trouble:
 
 
 def trouble_of(sweep: Sweep) -> Trouble | None:
-    """Returns what is to be told of trials that failed or ran out of time; None where none did."""
+    """Returns what is to be reported of trials that failed or ran out of time; None where none did."""
     if not sweep.count[FAILED] and sweep.limits.trial_timeout_s is None:
         return None  # nearly always: the trials need not be looked at
     bad = [trial for trial in sweep.trials if trial.state == FAILED or _is_late(trial)]
@@ -83,7 +83,7 @@ def _is_late(trial: Trial) -> bool:
 def _count_text(failed: int, late: int, over: int, limit_s: float | None) -> str:
     bad = failed + late
     if over == 1:
-        which = "the only trial that is over"
+        which = "the only trial that has ended"
     else:
         which = f"all {over} trials" if bad == over else f"{bad} of {over} trials"
     limit = "" if limit_s is None else f" after {duration_text(limit_s)} (trial_timeout)"

@@ -36,7 +36,7 @@ class Sweeps:
 
 @dataclass
 class _Reader:
-    """Collects what is wrong with overrides, so that all of it is told at once."""
+    """Collects what is wrong with overrides, so that all of it is reported at once."""
 
     ordered: bool
     """Whether whole numbers are drawn as numbers; a grid has them as a choice."""

@@ -114,7 +114,7 @@ def configuration_files(search_path: ConfigSearchPath) -> dict[int, dict[str, by
         for file in _yaml_files(root):
             left -= file.stat().st_size
             if left < 0:
-                fix = "Keep configuration files in a folder of their own: @hydra.main(config_path='conf')."
+                fix = "Keep configuration files in a separate folder: @hydra.main(config_path='conf')."
                 raise ConfigError(
                     Problem("config_path", f"{root} with more than {MOST_BYTES:,} bytes of YAML", "less", fix)
                 )

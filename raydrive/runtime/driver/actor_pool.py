@@ -43,7 +43,7 @@ STARTING_S = 20.0
 WAITING_S = 5.0
 """Attempts that have waited for less are about to start: an actor ends, or Ray notices late what is free."""
 UNBEGUN = "stopped before it started"
-OUTDATED = "an edit changed what trials run with"
+OUTDATED = "an edit changed the settings of trials"
 
 
 class ActorPool:
@@ -97,7 +97,7 @@ class ActorPool:
         self._delayed[launch.trial] = (launch, timer)
 
     def stop(self, stop: Stop) -> None:
-        """Has the actor end the process tree; kills the actor when it does not answer in time."""
+        """Makes the actor end the process tree; kills the actor when it does not answer in time."""
         slot = self._busy.get(stop.trial)
         if slot is not None and slot.launch is not None and slot.launch.attempt == stop.attempt:
             self._spawn(self._stop(slot, stop))
@@ -105,7 +105,7 @@ class ActorPool:
             self._post([Ended(time.time(), stop.trial, stop.attempt, -15, UNBEGUN)])
 
     def lose(self, trial: int, attempt: int, why: str) -> None:
-        """Kills the actor of an attempt, which is then lost; one that is not there any more is not an error."""
+        """Kills the actor of an attempt, which is then lost; one that is no longer there is not an error."""
         slot = self._busy.get(trial)
         if slot is not None and slot.launch is not None and slot.launch.attempt == attempt:
             slot.lost = slot.lost or why
@@ -138,7 +138,7 @@ class ActorPool:
         return launch is not None or self._waiting.pop(trial, None) is not None
 
     def _serve(self) -> None:
-        """Brings waiting attempts and idle actors together, and has as many actors started as are missing."""
+        """Assigns waiting attempts to idle actors, and starts the missing actors."""
         if self._closed:
             return
         for launch, slot in pairs([launch for launch, _ in self._waiting.values()], self._idle):
@@ -185,7 +185,7 @@ class ActorPool:
         return not slot.killed
 
     def _make_idle(self, slot: Slot) -> None:
-        """Has an actor without work take the next attempt, or keeps it, or kills it when no more can come."""
+        """Gives an idle actor the next attempt, keeps it, or kills it if no more can come."""
         slot.launch = None
         if self._closed:
             self._kill(slot, "the run is over")

@@ -27,7 +27,7 @@ class Pool(TrialRunner, Protocol):
         """Returns what trials use of their GPUs now, by trial."""
 
     def reconfigure(self, config: RunConfig, generation: int) -> None:
-        """Has later attempts run with an edited configuration."""
+        """Makes later attempts run with an edited configuration."""
 
     def waiting(self) -> dict[int, str]:
         """Returns why attempts wait for room, by trial."""

@@ -1,4 +1,4 @@
-"""The driver actor's calls: it starts, or takes over after a restart, and hands on to the running driver."""
+"""The driver actor's calls: it starts, or takes over after a restart, and forwards calls to the running driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps a live run's journal short: older segments become a snapshot, beside the driver and never in its way.
+"""Keeps a live run's journal short: older segments become a snapshot, without blocking the driver.
 
 The driver's event loop does no more than wait: looking and deleting run in a thread, compacting in a process.
 """

@@ -292,8 +292,8 @@ class RunningDriver:
                 raise
             except StorageError as error:
                 self._trouble = (
-                    f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials go on and keep "
-                    f"what they log, and pause after {patience_s:g} s"
+                    f"storage: {error}. Nothing could be recorded since {clock}: trying again; trials continue and "
+                    f"buffer what they log, and pause after {patience_s:g} s"
                 )
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, 10.0)
@@ -309,13 +309,16 @@ class RunningDriver:
         return await asyncio.get_running_loop().run_in_executor(self._journal_thread, work, *arguments)
 
     def _ask(self) -> None:
-        """Has an expensive sampler think in its own thread, one configuration at a time."""
+        """Runs an expensive sampler in its own thread, one configuration at a time."""
         if not self._asking and self._decision_loop.wants_answer:
             self._asking = True
             self._spawn(self._think())
 
     async def _think(self) -> None:
         decision_loop, event_loop = self._decision_loop, asyncio.get_running_loop()
+        if not decision_loop.wants_answer:  # what was judged since has taken the place
+            self._asking = False
+            return
         sampler, question = decision_loop.sampler, decision_loop.question(self.sweep.history.frozen())
         try:
             number, answer = await event_loop.run_in_executor(self._sampler_thread, question)
@@ -365,7 +368,7 @@ class RunningDriver:
     # ------------------------------------------------------------------ the end
 
     async def _give_up(self, why: str, *, superseded: bool = False) -> None:
-        """Lets go of a run that this driver cannot continue with: nothing more is written.
+        """Releases a run that this driver cannot continue with: nothing more is written.
 
         Args:
             why: What is said of it.
@@ -387,7 +390,7 @@ class RunningDriver:
 
     async def _close(self) -> None:
         await self._heartbeats.write()
-        self._pool.kill_all()  # of a run that was over already when this driver began, too
+        self._pool.kill_all()  # of a run that had ended already when this driver began, too
         if self._followers.telling:
             await self._followers.deliver_notices()
             await self._heartbeats.write()

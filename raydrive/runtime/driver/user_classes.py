@@ -1,4 +1,4 @@
-"""What a driver decides with: the run's configuration with its real policy, and its sampler."""
+"""The objects with which a driver decides: the run's configuration with its real policy, and its sampler."""
 
 from __future__ import annotations
 

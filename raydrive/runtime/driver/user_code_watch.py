@@ -29,7 +29,7 @@ class UserCodeWatch:
     Args:
         policy: The run's policy.
         sampling: The run's sampling.
-        tell: Called in a thread of its own, again and again while a call is slow, with the sentence about it.
+        tell: Called in a separate thread, again and again while a call is slow, with the sentence about it.
     """
 
     def __init__(self, policy: object, sampling: object, tell: Callable[[str], None]) -> None:
@@ -78,7 +78,7 @@ class UserCodeWatch:
                 self._tell(sentence)
 
     def _sentence(self, frame: FrameType, since: float) -> str:
-        """Says what runs, and since when; empty where that is nothing of the user's."""
+        """Returns which call of the user's code runs, and since when; empty if none does."""
         frames: list[FrameType] = []
         step: FrameType | None = frame
         while step is not None and (module := step.f_globals.get("__name__")) != _POLICY_IS_ASKED:

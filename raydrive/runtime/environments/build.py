@@ -118,8 +118,8 @@ def _tool(name: str, *, beside: bool = False) -> str:
 def _missing(tool: str, way: str) -> None:
     raise EnvironmentBuildError(
         f"raydrive.environments: found {tool}, which is not installed on the node {os.uname().nodename}; allowed: a "
-        "tool that "
-        f"builds environments there. On each node: {way}; or set raydrive.python to a Python that has the packages."
+        f"tool that builds environments there. On each node: {way}; or set raydrive.python to a Python that has the "
+        "packages."
     )
 
 

@@ -182,7 +182,7 @@ def _execute(argv: list[str], env: Mapping[str, str]) -> NoReturn:
 
 
 def _why_not(argv: list[str], error: OSError | ValueError, env: Mapping[str, str]) -> str:
-    """Says in a sentence why a program cannot be executed, and what to do."""
+    """Returns a sentence on why a program cannot be executed, and what to do."""
     program = argv[0]
     text = f"cannot start {program!r}: "
     if isinstance(error, ValueError):

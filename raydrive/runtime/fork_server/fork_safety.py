@@ -1,4 +1,4 @@
-"""What makes a process that cannot be forked of one that can: threads, which a fork loses, and an open GPU."""
+"""Detects what makes forking unsafe: extra threads, which a fork loses, and open GPU devices."""
 
 from __future__ import annotations
 

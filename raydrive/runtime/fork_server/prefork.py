@@ -1,4 +1,4 @@
-"""A process that is forked before there is a job for it, and becomes the next one's main process.
+"""A child forked before its job is known (prefork), which becomes the main process of the next job.
 
 While a trial trains, its helper has nothing to do: it forks the process of the next trial then, so that a fork, and
 what a process does before it has its job, makes no trial wait. Until it has a job, such a process has run none
@@ -69,7 +69,7 @@ class PreforkedChild:
 
 
 def suits(job: JobOrder) -> bool:
-    """Whether a process that waits can become this job: one in a forked Python, and in a process of its own."""
+    """Whether a process that waits can become this job: one in a forked Python, and in a separate process."""
     return not job["argv"] and not job["reuse"]
 
 

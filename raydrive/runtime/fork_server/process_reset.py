@@ -1,4 +1,4 @@
-"""What a process was like before its first trial, and how to make it so again: for ``again``.
+"""The state of a process before its first trial, and how to restore it: for ``process_reuse``.
 
 Not all that a trial may leave behind, which is what its process is kept for; but all that would bring one trial's words
 into another's log or files, or end a trial that has nothing to do with it.

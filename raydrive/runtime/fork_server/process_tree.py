@@ -1,4 +1,4 @@
-"""Watches one process tree and ends all of it, whatever it did with sessions, process groups and signals.
+"""Watches one process tree and ends all of it, regardless of its sessions, process groups and signal handlers.
 
 The process that runs this code is a *child subreaper*: a descendant whose parent dies becomes its child, so "no
 children left" means that the tree is gone, daemons included. Ending goes: SIGTERM to every process, a grace period,

@@ -1,4 +1,4 @@
-"""What a training function returns instead of logging it: taken as its last report, and said so.
+"""The return value of a training function that does not log: recorded as its last report, with a note.
 
 A number counts as the primary metric, a dict names its metrics itself; the last value once more is not a new one. What
 a generator yields is reported as it comes, and a coroutine is run. Anything else cannot be recorded, and a line in the

@@ -46,7 +46,7 @@ def _never(resources: Resources, wanted: Amounts, totals: Sequence[Amounts]) -> 
         return f"{text}, and no machine has room for more than {most} of them."
     if resources.strategy == _APART:
         machines = f"{able} of the {len(totals)} machine{'s' * (len(totals) != 1)} could hold one of them"
-        return f"a trial asks for {asked}, each on a machine of its own (strategy STRICT_SPREAD), and {machines}."
+        return f"a trial asks for {asked}, each on its own machine (strategy STRICT_SPREAD), and {machines}."
     most = sum(bundles_that_fit(wanted, node) for node in totals)
     return f"a trial asks for {asked}, and all machines together have room for {most} of them."
 

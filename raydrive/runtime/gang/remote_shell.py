@@ -279,7 +279,7 @@ def _listen(port: int) -> socket.socket:
 
 
 class _Server:
-    """Takes connections, each in a thread of its own.
+    """Takes connections, each in a separate thread.
 
     Args:
         token: The secret that clients prove to have.

@@ -38,7 +38,7 @@ Part = tuple[dict[str, dict[str, Any]], dict[str, str]]
 
 
 def put_parts(prepared: Prepared, number: int, names: Mapping[int, str]) -> list[Part]:
-    """Brings the parts that lie on this node to the storage.
+    """Uploads the parts on this node to the storage.
 
     Args:
         prepared: The files of the attempt on this node.

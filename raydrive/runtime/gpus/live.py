@@ -33,7 +33,7 @@ async def gpu_use_of(actors: Mapping[int, Any], patience_s: float = PATIENCE_S) 
 
 
 async def _asked(actor: Any) -> dict[str, float]:
-    with contextlib.suppress(Exception):  # it is gone, or ends: its trial's end is told elsewhere
+    with contextlib.suppress(Exception):  # it is gone, or ends: its trial's end is reported elsewhere
         found: dict[str, float] = await actor.gpu_use.remote()
         return found
     return {}

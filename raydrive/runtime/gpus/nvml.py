@@ -1,4 +1,4 @@
-"""What NVIDIA's driver tells of GPUs, by NVML (the package ``nvidia-ml-py``, optional)."""
+"""GPU data from NVIDIA's driver, by NVML (the package ``nvidia-ml-py``, optional)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 INTERVAL_S = 5.0
 USE, MEMORY = "gpu_percent", "gpu_memory_bytes"
-"""Names of what is told while it trains, and recorded at the end of an attempt."""
+"""Names of what is reported while it trains, and recorded at the end of an attempt."""
 
 
 class Driver(Protocol):

@@ -1,4 +1,4 @@
-"""Delivers notices, in a thread of its own: whatever becomes of one, the run does not wait for it or change."""
+"""Delivers notices in a separate thread: the run neither waits for a delivery nor depends on it."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _plain_workers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def only_what_is_used() -> Iterator[None]:
-    """Has Ray leave out what is unused and wait for nothing; afterwards it is as it was."""
+    """Makes Ray skip what is unused and wait for nothing; restores it afterwards."""
     with contextlib.ExitStack() as stack:
         for path, name, other in _CHANGES:
             owner = _found(path)
@@ -141,10 +141,9 @@ def quick_command(command: Sequence[str]) -> list[str]:
     """Returns the command of a raylet so that it waits for no agent; any other one as it is.
 
     A raylet starts two agents, Python programs that import for a second, and is not a node before they have told it
-    where
-    they listen. The dashboard agent serves metrics and the dashboard, which an embedded cluster has none of: a stand-in
-    says so. Another one listens in the place of the agent of runtime environments, and starts it at a request, which
-    nothing of ours makes.
+    where they listen. The dashboard agent serves metrics and the dashboard, which an embedded cluster has none of: a
+    stand-in says so. Another one listens in the place of the agent of runtime environments, and starts it at a request,
+    which nothing of ours makes.
     """
     raylet = importlib.import_module("ray._raylet")
     port_names = [getattr(raylet, name) for name in _PORTS]
@@ -186,7 +185,7 @@ def node_soon(get_node: Callable[..., Any], gcs_address: str, node_id: str) -> A
 
 
 def _no_dashboard(get_dashboard_dependency_error: Callable[..., Any]) -> ImportError:
-    """Says why no dashboard can be started, without importing aiohttp and more, 0.2 s, to find that out."""
+    """Returns why no dashboard can be started, without importing aiohttp and more, 0.2 s, to find that out."""
     return ImportError("unused")
 
 

@@ -142,7 +142,9 @@ class TrialSupervisor:
     def _hear(self, epoch: int) -> None:
         """Accepts a word of the driver: refuses one of the past, and renews the lease."""
         if epoch < self._epoch:
-            raise StaleEpochError(f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} is over")
+            raise StaleEpochError(
+                f"this trial actor follows the driver of epoch {self._epoch}; epoch {epoch} has ended"
+            )
         self._epoch = self._delivery.epoch = epoch
         self._heard_at = time.monotonic()
 
@@ -255,7 +257,7 @@ class TrialSupervisor:
         return await current.remote_messages.take(sender, number, messages)
 
     async def put_parts(self, epoch: int, trial: int, attempt: int, number: int, names: Mapping[int, str]) -> list[Any]:
-        """Brings the parts of a checkpoint that lie on this node to the storage.
+        """Uploads the parts of a checkpoint on this node to the storage.
 
         Raises:
             StorageError: If they cannot be written, or the attempt has ended.

@@ -106,7 +106,7 @@ class AttemptEvents:
         return self.reader.interval, self.reader.value
 
     def note(self, text: str, about: str = "") -> None:
-        """Has a notice recorded that the trial's user must not miss; each text once.
+        """Records a notice that the trial's user must not miss; each text once.
 
         Args:
             text: One sentence; empty = there is none.
@@ -119,7 +119,7 @@ class AttemptEvents:
             self.wake.set()
 
     def tell(self, text: str) -> None:
-        """Has a notice recorded, and writes it into the trial's log, too."""
+        """Records a notice, and also writes it to the trial's log."""
         if text not in self._noted:
             self.note(text)
             self.log(text)

@@ -118,7 +118,7 @@ class AttemptRun:
             await self._gang.take(events)
 
     def put_parts(self, number: int, names: Mapping[int, str]) -> list[Any]:
-        """Brings the parts of a checkpoint that lie on this node to the storage; see ``shards.put_parts``."""
+        """Uploads the parts of a checkpoint on this node to the storage; see ``shards.put_parts``."""
         from raydrive.runtime.gang import shards  # lazy: raydrive.runtime.gang.shards, 0.001 s
 
         if self._prepared is None:
@@ -183,7 +183,7 @@ class AttemptRun:
         return end
 
     async def _meet(self, spec: TrialSpec) -> None:
-        """Has the attempt begin on the trial's other nodes, where there are some.
+        """Starts the attempt on the trial's other nodes, if there are any.
 
         Raises:
             MemberLostError: If one of them is gone.
@@ -290,7 +290,7 @@ class AttemptRun:
         return self._joint_end(exit_, prepared, nearly)
 
     async def _others_end(self, exit_: Exit, prepared: Prepared) -> None:
-        """Tells the trial's other nodes how the processes of this one have ended, and waits for those of theirs.
+        """Informs the trial's other nodes how the processes of this one ended, and waits for theirs.
 
         Raises:
             MemberLostError: If the attempt is lost with one of them.
@@ -329,7 +329,7 @@ class AttemptRun:
         return f"rank {first + (exit_.failed_rank or 0)}{where}: {why or f'exit code {exit_.code}'}"
 
     async def _recover(self, prepared: Prepared) -> Resumed | None:
-        """Brings the checkpoint to this node and counts intervals on from it."""
+        """Downloads the checkpoint to this node and counts intervals on from it."""
         name, current = self._resume_from, self.events
         if name is None:
             return None

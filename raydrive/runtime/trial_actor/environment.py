@@ -1,4 +1,4 @@
-"""The environment that training processes inherit from their node: which Python its names mean, and what is ours.
+"""The environment of training processes: that of the node, with the Python of the trial and variables of raydrive.
 
 Whatever a command calls, ``python``, ``python3``, ``pip`` and ``pip3`` are those of the Python that was chosen for
 trials (``python:``, else the one that raydrive runs in), with a shell or without one.

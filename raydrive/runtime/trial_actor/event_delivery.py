@@ -1,4 +1,4 @@
-"""Brings the events of attempts to the driver: one batch in flight, in order, kept until the driver has them."""
+"""Delivers the events of attempts to the driver: one batch in flight, in order, kept until the driver has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a training process ended, in its last words; with a hint where it has not found a file of its user's."""
+"""Why a training process failed, by its last lines of output; with a hint if it did not find a file of its user."""
 
 from __future__ import annotations
 

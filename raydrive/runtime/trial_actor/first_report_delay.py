@@ -1,4 +1,4 @@
-"""How long the first reports of an attempt are delayed, so that one call carries many."""
+"""Delay of the first reports of an attempt, so that one call carries many."""
 
 from __future__ import annotations
 

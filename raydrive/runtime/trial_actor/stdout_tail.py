@@ -1,4 +1,4 @@
-"""Looks after the log of a trial while it grows: hands on the metrics that its script prints, and cuts it if need be.
+"""Follows the log of a trial while it grows: forwards the metrics that its script prints, and shortens it if needed.
 
 All of it happens in a thread, a small piece at a time: the actor's event loop has its turn between two pieces, however
 fast a script prints and whatever its patterns are.

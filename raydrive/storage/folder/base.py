@@ -85,7 +85,7 @@ def redact(uri: str) -> str:
         return uri
     try:
         parts = urllib.parse.urlsplit(uri)
-    except ValueError:  # no URI; what in it is a password cannot be told
+    except ValueError:  # no URI; what in it is a password cannot be determined
         return f"{uri.partition('://')[0]}://***"
     if "@" not in parts.netloc and not parts.query:
         return uri
@@ -237,7 +237,7 @@ class Folder(ABC):
 
     @abstractmethod
     def exists(self, name: str = "") -> bool:
-        """Tells whether a file or folder (or, without a name, this folder) exists.
+        """Returns whether a file or folder (or, without a name, this folder) exists.
 
         Raises:
             StorageError: If that cannot be found out.
@@ -245,7 +245,7 @@ class Folder(ABC):
 
     @abstractmethod
     def is_folder(self, name: str) -> bool:
-        """Tells whether there is a folder of this name.
+        """Returns whether there is a folder of this name.
 
         Raises:
             StorageError: If that cannot be found out.

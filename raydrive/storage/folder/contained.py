@@ -203,7 +203,7 @@ def walk_contained(
 
 
 def is_contained(roots: Sequence[str], path: str) -> bool:
-    """Tells whether a path, once its links are followed, is one of the roots or below one."""
+    """Returns whether a path, once its links are followed, is one of the roots or below one."""
     real = os.path.realpath(path)
     return any(real == root or real.startswith(f"{root}/") for root in map(os.path.realpath, roots))
 

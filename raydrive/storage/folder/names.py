@@ -38,7 +38,7 @@ def temporary(name: str) -> str:
 
 
 def is_temporary(name: str) -> bool:
-    """Tells whether a file of this name is a write that has not ended (or never will)."""
+    """Returns whether a file of this name is a write that has not ended (or never will)."""
     return name.startswith(".") and name.endswith(".tmp") and _TEMPORARY.fullmatch(name) is not None
 
 

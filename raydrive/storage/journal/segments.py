@@ -1,4 +1,4 @@
-"""The files of a journal and how they hang together.
+"""The files of a journal and how they are linked.
 
     e0001-00000000.jsonl   claim of epoch 1: one line, created exclusively; the process that made it is the writer
     e0001-00000001.jsonl   first segment: a header line, twice, then entries, one a line

@@ -1,4 +1,4 @@
-"""Several runs side by side: how each stands, its best trial, how its best value grew, where configurations differ."""
+"""Several runs side by side: status, best trial, best value over time, differences of configurations."""
 
 from __future__ import annotations
 

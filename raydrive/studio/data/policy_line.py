@@ -1,4 +1,4 @@
-"""The early termination policy as a line over the metrics chart, from the policy and the curves it judges by."""
+"""The early termination policy as a line over the metrics chart, from the policy and the curves it compares."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def policy_text(policy: Policy) -> str:
     if is_reference(raw["type"]):  # recorded, and not loaded here
         given = {key: value for key, value in raw.items() if key != "type" and value is not None}
         return ", ".join([raw["type"], *(f"{key} {value}" for key, value in given.items())])
-    names = {"none": "no early termination", "median_stopping": "median stopping", "bandit": "bandit"}
+    names = {"none": "no early termination", "median_stopping": "median stopping", "auto": "automatic"}
     parts = [names.get(raw["type"], raw["type"].replace("_", " "))]
     if isinstance(policy, SuccessiveHalvingPolicy):
         rungs = ", ".join(map(str, policy.rungs[:4])) + (", ..." if len(policy.rungs) > 4 else "")

@@ -72,8 +72,8 @@ export class Table {
     store.head.metrics.forEach((name, i) => out.push({ key: `m:${name}`, label: name, get: (t) => t.extras[i], right: true }));
     out.push({ key: "node", label: "node", get: (t) => { const nodes = t.tries[t.tries.length - 1]?.[8]; return nodes?.length > 1 ? nodes.join(", ") : t.node; } }, { key: "gpus", label: "GPU", get: (t) => t.gpus },
       ...(store.knowsUsage() ? [
-        { key: "gpu_percent", label: "GPU use %", get: (t) => (store.usageNow(t) || t.usage).gpu_percent, right: true },
-        { key: "gpu_memory", label: "GPU memory", get: (t) => (store.usageNow(t) || t.usage).gpu_memory_bytes, show: bytes, right: true }] : []),
+        { key: "gpu_percent", label: "GPU use %", get: (t) => (store.usageNow(t) || t.usage).gpu_percent ?? null, right: true },
+        { key: "gpu_memory", label: "GPU memory", get: (t) => (store.usageNow(t) || t.usage).gpu_memory_bytes ?? null, show: bytes, right: true }] : []),
       { key: "attempt", label: "attempt", get: (t) => t.attempt, right: true }, { key: "origin", label: "origin", get: (t) => t.origin },
       { key: "why", label: "why it ended", get: (t) => t.why, wide: true });
     if (!this.defaulted) {

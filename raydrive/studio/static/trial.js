@@ -81,10 +81,10 @@ export class TrialPage {
 
   reason(t) {
     const origins = { random: "drawn at random from the search space", sobol: "the next point of a Sobol sequence", grid: "the next point of the grid",
-      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "goes on with a trial of an earlier run", given: "given by a user" };
+      initial: "one of the first points, before there is a model", model: "proposed by the model of the results so far", resumed: "continues a trial of an earlier run", given: "given by a user" };
     const rows = [["origin", `${t.origin || "unknown"}${origins[t.origin] ? `: ${origins[t.origin]}` : ""}`]];
     const continued = this.store.head.lineage?.continued[t.number];
-    if (continued) rows.push(["goes on with", continued.text], ["note", continued.note]);
+    if (continued) rows.push(["continues", continued.text], ["note", continued.note]);
     else for (const [key, value] of Object.entries(t.note || {})) rows.push(inWords(key, value));
     const mean = t.note?.predicted_mean, deviation = t.note?.predicted_deviation;
     if (typeof mean === "number" && t.best !== null) {
@@ -160,7 +160,7 @@ export class TrialPage {
     const note = t.cut ? `Stopped at interval ${t.cut[0]}${t.cut[1] === null ? "" : `, where the line was ${num(t.cut[1])}`}: ${t.why}.` : "The policy never stopped it.";
     return el("div", { class: "card" }, el("h3", {}, "What the policy says of it"), el("p", {}, note),
       el("p", { class: "hint" }, "By the curves as they are now, last intervals first:"),
-      el("ul", {}, detail.verdicts.map(([k, stop, why]) => el("li", {}, `${k}: ${stop ? "stop" : "go on"}; ${why}`))));
+      el("ul", {}, detail.verdicts.map(([k, stop, why]) => el("li", {}, `${k}: ${stop ? "stop" : "continue"}; ${why}`))));
   }
 
   log(t, detail) {
@@ -213,7 +213,7 @@ export class TrialPage {
         }
         if (rank === "all" && more.over && !grown) return;
         if (more.over && !more.text) return;
-      } catch (error) { area.append(`\n(the log is not followed any more: ${error.message})\n`); return; }
+      } catch (error) { area.append(`\n(the log is no longer followed: ${error.message})\n`); return; }
     }
   }
 

@@ -96,7 +96,7 @@ class RunStates:
         except StorageError:
             raw = b"?"
         beat, known = parse_heartbeat(raw), self._known.get(layout.uri)
-        # Only a driver writes a journal, and it writes a heartbeat as it begins; a damaged one may have been mended.
+        # Only a driver writes a journal, and it writes a heartbeat as it begins; a damaged one may have been corrected.
         if known is not None and (known.raw != raw or known.end.damaged):
             known = None
         if known is None and may_read:

@@ -53,8 +53,8 @@ def test_what_can_be_started_is_accepted(code: Path, command: str) -> None:
         (
             "train.py --lr ${{search_space.lr}}",
             "trial.command: found 'train.py', which is not a program on PATH but a script in the code folder; "
-            "allowed: a "
-            "program, or a script behind its interpreter. Write: command: python train.py --lr ${{search_space.lr}}",
+            "allowed: a program, or a script behind its interpreter. Write: command: python train.py --lr "
+            "${{search_space.lr}}",
         ),
         (
             "tran.py --lr 1",

@@ -153,7 +153,7 @@ def test_everything_wrong_is_said_at_once_each_with_its_place(tmp_path: Path) ->
         *("resume_from[1]", "resume_from[2]", "resume_from[3]", "resume_from[4]"),
         *("resume_child_runs[1]", "resume_child_runs[2]", "resume_child_runs[3]", "resume_child_runs[4]"),
     ]
-    assert "It is resume_from[0] already" in problems["resume_from[1]"]
+    assert "It is already listed as resume_from[0]" in problems["resume_from[1]"]
     assert (
         "goal is to minimize 'loss'; allowed: a run whose goal is to maximize 'score', as in this one"
         in problems["resume_from[2]"]
@@ -222,12 +222,12 @@ def test_a_damaged_record_is_used_as_far_as_it_can_be_read(tmp_path: Path) -> No
     assert HyperDriveRun.open(run.uri).get_status() == "Damaged"
     lineage = plan_warm_start(submission(parents=[run.id]), str(tmp_path)).lineage
     assert lineage.parents[0].compared >= 1
-    assert "is used as far as it can be read" in lineage.notes[0]
+    assert "is used as far as it is readable" in lineage.notes[0]
 
 
 def test_a_warm_start_that_changes_nothing_says_so(tmp_path: Path) -> None:
     run = recorded(tmp_path, 0)
-    assert "changes nothing here" in plan_warm_start(submission(parents=[run]), str(tmp_path)).lineage.notes[0]
+    assert "has no effect" in plan_warm_start(submission(parents=[run]), str(tmp_path)).lineage.notes[0]
     policy = BanditPolicy(slack_amount=0.1)
     assert plan_warm_start(submission(config(policy=policy), [run]), str(tmp_path)).lineage.notes == ()
     learning = config(sampling=BayesianParameterSampling({"x": uniform(0, 1)}))
@@ -392,13 +392,13 @@ def test_an_earlier_run_is_compared_by_what_counts_in_the_new_one(tmp_path: Path
     assert best is not None
     assert best.id == f"{parent.id}_1"
     assert run.get_best_run_by_primary_metric(include_resume_from_runs=False).best_value == 0.2  # type: ignore[union-attr]
-    assert "Better before: 0.5, trial 1 of" in "\n".join(last_words(run.reader))
+    assert "An earlier run was better: 0.5, trial 1 of" in "\n".join(last_words(run.reader))
 
 
 def test_a_missing_heritage_is_an_error_that_names_it(tmp_path: Path) -> None:
     run = heir(tmp_path, 1, submission(parents=[recorded(tmp_path, 0)]), logs(1))
     Path(run.uri, "heritage.jsonl").write_bytes(b"")
-    with pytest.raises(JournalError, match="the warm-start data of  e-20261125-130001-0001 cannot be read"):
+    with pytest.raises(JournalError, match="the warm-start data of e-20261125-130001-0001 cannot be read"):
         HyperDriveRun.open(run.uri)
     Path(run.uri, "heritage.jsonl").unlink()
     with pytest.raises(StorageError, match=r"heritage\.jsonl"):
@@ -455,8 +455,8 @@ def test_a_dry_run_shows_what_goes_on_and_what_is_brought(
     assert lines[0].rstrip("'").endswith("--resume-from DIR")
     assert "--resume-from" not in lines[1]
     assert f"warm start from {run.id}: curves of 8 of its 9 trials are used in comparisons" in err
-    assert "the sampler learns from 8; 1 left out (1: continues as a trial of this run)" in err
-    assert f"trial 0 goes on with {run.id}_2: from its checkpoint 1, after 2 intervals" in err
+    assert "the sampler learns from 8; 1 ignored (1: continues as a trial of this run)" in err
+    assert f"trial 0 continues {run.id}_2: from its checkpoint 1, after 2 intervals" in err
     assert raydrive(["validate", str(sweep)]) == 0
     assert "warm start from" in capsys.readouterr().err
 
@@ -465,7 +465,7 @@ def test_the_file_is_blamed_at_the_right_place(tmp_path: Path, sweep: Path, caps
     recorded(tmp_path / "storage", 0)
     sweep.write_text(SWEEP.format(goal="minimize"))
     assert raydrive(["validate", str(sweep)]) == 2
-    assert f"{sweep}:11:15: raydrive.warm_start: found e-20261125-120000-0000, which is" in capsys.readouterr().err
+    assert f"{sweep}:11:15: raydrive.warm_start: found e-20261125-120000-0000, whose goal is" in capsys.readouterr().err
     changes = ["--set", "objective.goal=maximize", "--set", "raydrive.warm_start=[nobody]"]
     assert raydrive(["submit", str(sweep), "--dry-run", *changes]) == 2
     assert "--set raydrive.warm_start: raydrive.warm_start[0]: found 'nobody'" in capsys.readouterr().err
@@ -514,6 +514,6 @@ def test_what_the_end_says_of_a_better_parent(tmp_path: Path) -> None:
 
     parent = recorded(tmp_path, 0, train=logs(9))
     run = heir(tmp_path, 1, submission(config(2), [parent]), logs(1))
-    assert any(line.startswith("Better before: ") and parent.id in line for line in last_words(run.reader))
+    assert any(line.startswith("An earlier run was better: ") and parent.id in line for line in last_words(run.reader))
     better = heir(tmp_path, 2, submission(config(2), [parent]), logs(30))
-    assert not any(line.startswith("Better before: ") for line in last_words(better.reader))
+    assert not any(line.startswith("An earlier run was better: ") for line in last_words(better.reader))

@@ -393,8 +393,8 @@ def test_checkpoints_of_other_ranks_are_left_out_and_that_is_told_once() -> None
     assert [fact.metrics for fact in facts] == [{"rank_1/acc": 0.6}]
     assert [text for text in reading.told if "checkpoint" in text] == [
         "a process of rank 1 saves the checkpoint 'two': it is ignored, since only the checkpoints of rank 0 are "
-        "kept. Save on "
-        "rank 0 alone; if another rank is the one that counts, set the environment variable RAYDRIVE_ALL_RANKS=1"
+        "kept. Save on rank 0 alone; if another rank is the one that counts, set the environment variable "
+        "RAYDRIVE_ALL_RANKS=1"
     ]
 
 

@@ -211,7 +211,7 @@ def test_a_pattern_that_takes_too_long_costs_its_line_and_in_the_end_itself() ->
     for _ in range(120):
         reader.feed(slow)
     ((text, lost),) = reader.notices()
-    assert "is not searched for any more" in text
+    assert "is no longer searched for" in text
     assert lost
 
 

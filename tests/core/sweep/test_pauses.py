@@ -141,7 +141,7 @@ def test_a_paused_trial_goes_on_from_its_checkpoint(court: Make) -> None:
     assert one.end(trial) == (Launch(1, 2, {"lr": 0.5}, "2", 2, why="above 0.5", last_value=0.7),)
     one.begin(1)
     assert (one.sweep.trials[1].why, one.sweep.trials[1].pause) == ("", None)
-    assert "went on after a pause: above 0.5" in row(one.sweep, one.sweep.trials[1], 99.0).why
+    assert "continued after a pause: above 0.5" in row(one.sweep, one.sweep.trials[1], 99.0).why
     one.report(1, 0.8)
     assert one.end(1, 0) == (
         Close(1, COMPLETED, "ended by itself after 3 intervals"),
@@ -259,7 +259,9 @@ def test_that_a_pause_waits_for_a_first_checkpoint_is_told(court: Make) -> None:
     assert notices(one.sweep) == []  # it may be on its way
     one.report(trial, 0.4)
     (told,) = notices(one.sweep)
-    assert told.startswith("trial 0 is to pause since interval 2 and trains on: no trial has saved a checkpoint yet")
+    assert told.startswith(
+        "trial 0 is to pause since interval 2 and keeps training: no trial has saved a checkpoint yet"
+    )
     one.save(trial, 1)
     assert notices(one.sweep) == []
 

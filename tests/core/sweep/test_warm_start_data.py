@@ -118,7 +118,7 @@ def test_what_fits_is_used_and_what_does_not_is_listed_with_its_reason() -> None
     }
     assert parent.ignored == ("momentum",)
     assert (parent.trials, parent.compared, parent.learned) == (7, 6, 2)
-    assert "the sampler learns from 2; 5 left out" in parent.text
+    assert "the sampler learns from 2; 5 ignored" in parent.text
     assert "not in this search space: momentum" in parent.text
 
 

@@ -102,7 +102,7 @@ def space_of(**expressions: Any) -> dict[str, Any]:
         ({"do": "add", "points": []}, "points: found nothing; allowed: one configuration or more"),
         (
             {"do": "add", "points": [{"params": {"lr": 0.5}}]},
-            "point.units: found nothing; allowed: a value of this parameter. Give it, or take it from a trial: --like",
+            "point.units: found nothing; allowed: a value of this parameter. Set it, or take it from a trial: --like",
         ),
         (
             {"do": "add", "points": [{"params": {"lr": 7, "units": 8}}]},
@@ -114,8 +114,8 @@ def space_of(**expressions: Any) -> dict[str, Any]:
         ),
         (
             {"do": "add", "points": [{"params": {"lr": 0.5, "units": 8}}] * 3},
-            "points: found 3 configurations; allowed: at most 2, which are left of 4 trials: given ones count. raydrive"
-            " edit RUN --set limits.max_total_trials=5",
+            "points: found 3 configurations; allowed: at most 2, the rest of 4 trials: given configurations count. "
+            "raydrive edit RUN --set limits.max_total_trials=5",
         ),
         (
             {"do": "retry"},
@@ -194,10 +194,10 @@ def test_answers_tell_what_is_recorded_and_when_it_takes_effect() -> None:
     assert lines[0] == "raydrive.resources.cpus: 1 -> 2"
     assert lines[1].startswith("the settings of trials from their next attempt on")
     assert done(sweep, {"do": "pause", "now": True, "by": "ada"})[:2] == [
-        "the run pauses: nothing further is started",
+        "the run pauses: no further trial is started",
         "trial 1 pauses, with a checkpoint of interval 1",
     ]
-    assert paused_text(sweep) == "paused by ada: nothing further is started until raydrive unpause"
+    assert paused_text(sweep) == "paused by ada: no further trial is started until raydrive unpause"
     with pytest.raises(ConfigError, match="found a run that is already paused"):
         plan(sweep, {"do": "pause"}, 9.0)
     assert done(sweep, {"do": "retry", "trials": [0]})[0] == "trial 0 is tried again, from its start"
@@ -231,7 +231,7 @@ def test_what_a_run_that_is_over_is_asked_takes_effect_when_it_goes_on() -> None
     done(sweep, edit(limits={"max_total_runs": 2}))
     assert sweep.finished is not None
     done(sweep, {"do": "retry", "failed": True})
-    assert notices(sweep)[-1] == "what was changed since its end takes effect when it goes on: raydrive resume"
+    assert notices(sweep)[-1] == "what was changed since its end takes effect when the run is resumed: raydrive resume"
     decisions = sweep.handle(Started(20.0, 2))
     assert sweep.finished is None
     assert [(one.trial, one.attempt) for one in decisions] == [(0, 2)]  # type: ignore[union-attr]

@@ -79,5 +79,5 @@ def test_configuration_files_travel_with_the_trial(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_too_large_is_refused(tmp_path: Path) -> None:
     (tmp_path / "large.yaml").write_bytes(b"#" * 10_000_001)
-    with pytest.raises(ConfigError, match=r"Keep configuration files in a folder of their own"):
+    with pytest.raises(ConfigError, match=r"Keep configuration files in a separate folder"):
         trial(str(tmp_path))

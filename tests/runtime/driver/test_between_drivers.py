@@ -65,7 +65,7 @@ def test_an_interrupted_run_is_changed_and_goes_on_as_changed(tmp_path: Path) ->
     assert run.retry(failed=True).recorded == ("trial 0 is tried again, from its start",)
     run.pause(why="until tomorrow")
     assert run.note("changed", tags={"by": "ada"}).effect == "now"
-    assert run.unpause().recorded[0] == "the run goes on"
+    assert run.unpause().recorded[0] == "the run continues"
     space = {**run.config.sampling.space.expressions, "y": choice(1, 2, 3)}
     assert run.edit(space=space, expect_revision=1, dry_run=True).recorded == (
         "search_space.y: choice(1, 2) -> choice(1, 2, 3)",

@@ -27,14 +27,14 @@ def test_a_trial_that_fits_has_no_reason() -> None:
         (
             TWO,
             [BIG, SMALL, SMALL],
-            f"a trial asks for {ASKED}, each on a machine of its own (strategy STRICT_SPREAD), and 1 of the 3 machines "
+            f"a trial asks for {ASKED}, each on its own machine (strategy STRICT_SPREAD), and 1 of the 3 machines "
             "could hold one of them.",
             "Write nodes: 1, a trial on one machine, or use a cluster that has more.",
         ),
         (
             Resources(cpus=1, gpus=1, nodes=3),
             [SMALL, BIG],
-            "a trial asks for 3 nodes with 1 GPU and 1 CPU each, each on a machine of its own (strategy "
+            "a trial asks for 3 nodes with 1 GPU and 1 CPU each, each on its own machine (strategy "
             "STRICT_SPREAD), and 2 of the 2 machines could hold one of them.",
             "Write strategy: PACK, which may place several nodes of a trial on one machine, or nodes: 2, or use a "
             "cluster that has more.",

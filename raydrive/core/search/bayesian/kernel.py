@@ -1,4 +1,4 @@
-"""How alike two configurations are: a kernel on bent coordinates, with all dimensions at once and each by itself.
+"""Kernel of two configurations: on warped coordinates, with a joint term and an additive term per dimension.
 
 Notation (p feature columns, d dimensions; a dimension owns one column or several, see ``space_features``):
 

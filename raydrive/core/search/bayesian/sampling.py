@@ -21,15 +21,16 @@ _ALGORITHMS: dict[str, type[ModelSampler]] = {"gp": GpSampler, "tpe": TpeSampler
 
 
 class BayesianParameterSampling(SamplingSpec):
-    """Proposes configurations by what the trials so far taught; works together with every termination policy.
+    """Proposes configurations with a model of the trials so far; works with every termination policy.
 
     Args:
         parameter_space: Parameter expressions by name.
-        properties: HyperDrive's dict of extras; ``seed`` may stand there.
+        properties: HyperDrive's dict of extras, which may contain ``seed``.
         seed: Non-negative; None = the seed of the run.
         points_to_evaluate: Configurations to try first, in this order; each names every parameter.
         algorithm: ``gp``, a Gaussian process: the fewest trials. ``tpe``, a tree-structured Parzen estimator: cheaper.
-        initial_points: Trials spread evenly before the model is asked; None = 8 to 14, by the number of dimensions.
+        initial_points: Number of evenly spread trials before the model proposes any; None = 8 to 14, by the number of
+            dimensions.
         fidelity: ``intervals``: trials pause at intervals that a model of learning curves chooses, and it decides
             whether a new configuration begins or a paused one continues. None: each trial trains to its end. Trials
             have to save checkpoints.

@@ -1,4 +1,4 @@
-"""What the trials so far teach a model: rows, values to minimise, how sure they are, and what is still open."""
+"""Training data of a model from the trials so far: rows, values to minimise, their noise, and pending trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike two points of learning curves are: a kernel on configuration and interval, and its fit to data.
+"""Kernel of two points of learning curves: on configuration and interval, and its fit to data.
 
 Notation (n observations on c curves, d dimensions of the space; intervals are in units of the longest training):
 
@@ -12,7 +12,7 @@ Notation (n observations on c curves, d dimensions of the space; intervals are i
 
 M is Matern 5/2 (``kernel``, eq. 2). (1) is the mixture of exponential decays of Swersky, Snoek & Adams, *Freeze-Thaw
 Bayesian Optimization* (arXiv:1406.3896), eq. 3.3, with alpha = 1: curves that decay at unknown rates. They give each
-curve a process of its own; in (3) what is still to be learned depends on the configuration, too, so that the gain of
+curve its own process; in (3) what is still to be learned depends on the configuration, too, so that the gain of
 slow learners is predicted from other slow learners, and e lets a curve end away from what its configuration predicts,
 which its own values then tell. (2) is the Ornstein-Uhlenbeck process in the logarithm of time: curves that wander.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +18,7 @@ from raydrive.core.search.bayesian.kernel import Layout
 from raydrive.core.search.bayesian.model_sampler import Beginning
 from raydrive.core.search.bayesian.target_transform import TargetTransform
 from raydrive.core.search.fidelity import curve_kernel
-from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, thinned
+from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, for_fit
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, EndImprovement, Places
 from raydrive.core.search.fidelity.curve_reader import CurveReader
 from raydrive.core.search.fidelity.interval_plan import Situation, Step, best_steps
@@ -27,12 +27,9 @@ from raydrive.core.space.search_space import Space
 
 _SEEN, _CURVES = 400, 240
 """Points and curves that the model is conditioned on, about."""
-_FITTED = 200
-"""Points that hyperparameters are fitted to, about."""
-_COARSE = 100
-"""Points that a fit to more of them begins with, about: its steps cost a tenth."""
-_ITERATIONS, _LAST = 25, 6
-"""Of a fit, at most; and of its last part, to all of its points."""
+_FITTED, _FITTED_CURVES = 128, 56
+"""Points and curves that hyperparameters are fitted to, at most."""
+_ITERATIONS = 25
 _FEWEST = 3
 """Trials with a curve below which the even spread continues."""
 _EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
@@ -101,7 +98,7 @@ class IntervalSampler(Beginning):
         self._reader = CurveReader(self._features, maximize, intervals.longest, self._is_spread, before)
         self._inherited = sum(1 for seen in before if seen.value is not None)
         self._layout = Layout(self._features.owner)
-        self._fits: dict[tuple[int, int], Array] = {}
+        self._fits: dict[bytes, Array] = {}
 
     def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
         """Returns a configuration to begin or a trial to continue with; None when the space is exhausted and none is.
@@ -185,23 +182,14 @@ class IntervalSampler(Beginning):
     # --- the model ---------------------------------------------------------------------------------------------------
 
     def _theta(self, curves: Sequence[Curve]) -> Array:
-        """Hyperparameters, fitted again to the first trials whenever their number or their curves have grown by 12 %.
-
-        They depend on the history alone but for what was added to it since, below these 12 %.
-        """
-        known = [curve for curve in curves if curve.trained]
-        count = _level(len(known))
-        first = known[:count]
-        key = count, _level(sum(min(curve.trained, 6) for curve in first))
+        """Hyperparameters; a function of the curves as they are now, whatever was asked before."""
+        chosen = for_fit(curves, _FITTED_CURVES)
+        data, _, _ = curve_points(chosen, self._features, self._layout, self._intervals.longest, _FITTED)
+        key = hashlib.sha256(b"".join(part.tobytes() for part in (data.features, data.time, data.values))).digest()
         found = self._fits.get(key)
         if found is None:
-            chosen = [first[place] for place in self._chosen(first)]
-            data, _, _ = curve_points(chosen, self._features, self._layout, self._intervals.longest, _FITTED)
-            found, iterations = curve_kernel.start(self._layout.dimensions), _ITERATIONS
-            if len(data.values) > 1.3 * _COARSE:
-                found = curve_kernel.fit(thinned(data, _COARSE), [found], iterations)
-                iterations = _LAST
-            found = curve_kernel.fit(thinned(data, _FITTED), [found], iterations)
+            start = curve_kernel.start(self._layout.dimensions)
+            found = curve_kernel.fit(data, [start], _ITERATIONS)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found
@@ -277,11 +265,3 @@ class IntervalSampler(Beginning):
         best, _ = maximise(f, score, starts, free, rng, _EFFORT)
         row = next((row for row in best if self._new(f.params(row))), None)
         return row, others
-
-
-def _level(count: int) -> int:
-    """The largest number of a series that grows by 12 % and is at most ``count``."""
-    level = 1
-    while (above := max(level + 1, math.ceil(level * 1.12))) <= count:
-        level = above
-    return level

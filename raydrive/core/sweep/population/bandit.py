@@ -1,4 +1,4 @@
-"""``pb2``: new hyperparameters where a model of past gains expects most, or knows least.
+"""``pb2``: new hyperparameters where a model of past gains predicts the largest gain or is most uncertain.
 
 Source: Parker-Holder et al. 2020, "Provably Efficient Online Hyperparameter Optimization with Population-Based
 Bandits", arXiv:2002.02518. The model is a Gaussian process on what a block of training gained (y), by the

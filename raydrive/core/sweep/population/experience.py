@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from raydrive.core.early_stopping.curves import Curves
 from raydrive.core.population.lineage import Lineage
@@ -81,15 +81,15 @@ class Experience:
         self, number: int, start: int, end: int, params: Params, taken: Change | None, every: int
     ) -> Iterator[Block]:
         """Blocks of one stretch of a member's curve."""
-        score: Callable[[int], float] = lambda interval: self.score(number, interval)  # noqa: E731
         inner = range((start // every + 1) * every, end, every)
         for at, to in itertools.pairwise([start, *inner, end]):
             if to <= at:
                 continue
-            before, since = score(at), at
+            before, since = self.score(number, at), at
             if at == start and taken is not None and taken.source is not None:
                 before = self.score(taken.source, taken.source_interval)
             elif at == 0:
-                before, since = score(1), 1
+                before, since = self.score(number, 1), 1
             if to > since and math.isfinite(before):
-                yield Block(at, params, before, (score(to) - before) * every / (to - since))
+                gain = self.score(number, to) - before
+                yield Block(at, params, before, gain * every / (to - since))

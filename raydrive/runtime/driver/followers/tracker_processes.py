@@ -1,4 +1,4 @@
-"""Starts the processes that tell a run's trackers of it, and keeps what they find wrong for the heartbeat.
+"""Starts the processes that feed a run's trackers, and collects their problems for the heartbeat.
 
 They read the journal and nothing waits for them: a tracker that hangs or is away changes nothing for the run.
 """
@@ -63,7 +63,7 @@ class TrackerProcesses:
                 process.kill()
 
     async def _keep(self, name: str) -> None:
-        """Has a process follow the run, and another one where that has died."""
+        """Starts a process that follows the run, and a new one if it has died."""
         while not self._ending:
             try:
                 await self._run(name)

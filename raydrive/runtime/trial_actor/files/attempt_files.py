@@ -38,7 +38,7 @@ class ProcessLog:
 
     path: Path
     uploader: LogUploader | None
-    """Brings it to a storage that is not local; None when it is written there directly."""
+    """Uploads it to a storage that is not local; None when it is written there directly."""
 
     def changed(self, start: int) -> None:
         """Notes that it is another one from this byte on, since it was cut."""
@@ -57,7 +57,7 @@ class Prepared:
     log: Path
     """What the process writes to stdout and stderr."""
     uploader: LogUploader | None
-    """Brings the log to a storage that is not local; None when it is written there directly."""
+    """Uploads the log to a storage that is not local; None when it is written there directly."""
     layout: RunLayout
     trial: int
     scratch: Path
@@ -96,7 +96,7 @@ class Prepared:
         return (self.home,) if storage is None else (storage, self.home)
 
     def sync_log(self) -> None:
-        """Brings what is new in the log to a storage that is not local.
+        """Uploads what is new in the log to a storage that is not local.
 
         Raises:
             StorageError: If it cannot be written.
@@ -160,7 +160,7 @@ class Prepared:
                 file.write(f"raydrive: {text}\n")
 
     def log_trouble(self) -> str:
-        """Returns why the log is not read any more: the trial has put something else in its place; else empty."""
+        """Returns why the log is no longer read: the trial has put something else in its place; else empty."""
         with contextlib.suppress(OSError):  # the script may have removed it
             try:
                 os.close(open_within(self.within, self.log))
@@ -228,7 +228,7 @@ class TrialFiles:
         return [self.temporary.path, *([str(self.link)] if self.link else [])]
 
     def use_python(self, python: str) -> None:
-        """Has trials use the interpreter that was built for them, an absolute path."""
+        """Makes trials use the interpreter that was built for them, an absolute path."""
         self._spec = dataclasses.replace(self._spec, python=python)
 
     def environment(self, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -266,7 +266,7 @@ class TrialFiles:
         return self._function
 
     def unpack(self) -> None:
-        """Brings the code of the run to this node.
+        """Fetches the code of the run to this node.
 
         Raises:
             StorageError: If it is missing or damaged.

@@ -1,4 +1,4 @@
-"""A trial's log on its node, kept below a limit: of one that grows beyond it the middle goes, head and tail stay.
+"""A trial's log on its node, kept below a limit: beyond it the middle is dropped, and head and tail stay.
 
 The processes of a trial append to the file themselves, so that a log costs nothing. It is cut while they write: the
 tail is copied to where the middle began, and the file ends after it. No call of the system copies the last bytes and

@@ -48,7 +48,7 @@ CONFIRM_S = 5.0
 
 
 Upload = Callable[[int, float | None], Awaitable[Manifest]]
-"""Brings a checkpoint to the storage, given the intervals that it holds and the last value."""
+"""Uploads a checkpoint to the storage, given the intervals that it holds and the last value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Resumed:
 def recover(
     layout: RunLayout, trial: int, attempt: int, name: str, interval: int, into: Path, note: Callable[[str], None]
 ) -> Resumed | None:
-    """Brings a checkpoint to this node; one that is damaged is passed over for the one before, with a notice.
+    """Downloads a checkpoint to this node; a damaged one is replaced by the previous one, with a notice.
 
     Args:
         layout: The run.
@@ -108,7 +108,7 @@ def recover(
 def _take_over(
     layout: RunLayout, trial: int, wanted: int, into: Path, note: Callable[[str], None]
 ) -> tuple[Path, int] | None:
-    """Brings another trial's checkpoint here, or a newer one, or an older one; returns the copy and its number."""
+    """Downloads another trial's checkpoint, or a newer or older one; returns the copy and its number."""
     found = manifests(layout, trial)
     newer = [one for one in found if one.number >= wanted]
     for manifest in (*newer, *reversed([one for one in found if one.number < wanted])):
@@ -260,8 +260,12 @@ class CheckpointPublisher:
             saved = path.name.endswith(wire.SAVED)
             name = path.name.removesuffix(wire.SAVED if saved else wire.DONE)
             folder = path if saved else self._staging / name
-            if saved and not last and name not in self._announced:
-                continue  # its word on the channel, which tells the interval it belongs to, is on its way
+            if saved and name not in self._announced:
+                if not last:
+                    continue  # its message, which tells the interval it belongs to, is on its way
+                if name.endswith(wire.REPORTED):  # the process ended between the copy and the message with its values
+                    remove_tree(folder)
+                    continue
             interval, value = self._announced.pop(name) if name in self._announced else self._progress()
             if folder.is_dir():
                 await self._publish(self._upload_of(folder), interval, value)

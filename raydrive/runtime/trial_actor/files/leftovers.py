@@ -1,4 +1,4 @@
-"""What a script left in its working directory, which is removed with the attempt: what is kept of it, what is not.
+"""Files that a script left in its working directory, which is removed with the attempt: which are kept, which are not.
 
 ``outputs`` and ``logs`` there are links to the trial's own folders. Everything else that is new, or that differs from
 the code snapshot, is moved to the trial's ``kept`` folder where a pattern of ``raydrive.keep`` names it, else counted,

@@ -43,7 +43,7 @@ Saved = Iterable[Mapping[str, int]]
 
 
 async def upload_log(prepared: Prepared) -> None:
-    """Brings a growing log to a storage that is not local, so that it can be followed."""
+    """Uploads a growing log to a storage that is not local, so that it can be followed."""
     while True:
         await asyncio.sleep(LOG_PERIOD_S)
         with contextlib.suppress(StorageError):  # the next round, or the end, brings it all the same
@@ -57,7 +57,7 @@ async def deliver(
     saved: Callable[[], Saved] = tuple,
     given_up: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Brings what an attempt left to where it is kept, has noted what is not there, and removes the rest.
+    """Stores what an attempt left, records what is missing, and removes the rest.
 
     Args:
         prepared: The attempt's files; its processes are gone.
@@ -166,7 +166,7 @@ class _Delivery:
         self.failed.update({f"{KEPT}/{name}": why for name, why in moved.items()})
 
     def upload(self, last: bool) -> None:
-        """Brings everything to a storage that is not local.
+        """Uploads everything to a storage that is not local.
 
         Args:
             last: See ``upload_tree``.

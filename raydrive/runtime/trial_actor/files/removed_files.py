@@ -1,10 +1,9 @@
-"""What an attempt needs on its node, and others may remove while it trains: cleaners of ``/tmp``, or its own script.
+"""Files that an attempt needs and that may be removed while it trains: by cleaners of ``/tmp``, or its own script.
 
 The socket, the link to the trial's files and the run's folder are in ``/tmp`` and ``/dev/shm``. Before each attempt
 they are checked and made again (``LogSocket.mend``, ``TrialFiles.unpack``); here, while one trains. What can be put
-back
-is put back; an attempt that could not log, or failed, after something had gone is lost and not failed, for the next one
-finds everything there again.
+back is put back; an attempt that could not log, or failed, after something had gone is lost and not failed, for the
+next one finds everything there again.
 """
 
 from __future__ import annotations

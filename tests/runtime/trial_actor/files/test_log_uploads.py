@@ -321,7 +321,7 @@ def test_outputs_that_are_no_folder_any_more_are_named(tmp_path: Path, odd: str)
     else:
         what = "a link to /usr" if odd == "link" else "a file"
         ((note, about),) = notes.items()
-        assert note.startswith(f"missing from the storage: outputs (the script put {what} in its place)")
+        assert note.startswith(f"missing from the storage: outputs (the script replaced it with {what})")
         assert about == "outputs"
 
 

@@ -39,8 +39,7 @@ class ComputeTarget:
         self.type = "ray"
         note(
             f"compute target {name!r}: trials run on the Ray cluster of raydrive.toml, or on this machine; the "
-            "resources of "
-            "each are set there too (resources)"
+            "resources of each are set there too (resources)"
         )
 
     @staticmethod
