@@ -13,7 +13,6 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from raydrive.compat.tuners.optuna_space import Distributions, Given, discovered, expression_of
-from raydrive.compat.tuners.scripts import OPTUNA
 from raydrive.compat.tuners.tuner_calls import Finished, Tuning, carried_out
 from raydrive.context import Run
 from raydrive.core.records import COMPLETED, FAILED
@@ -46,7 +45,7 @@ def _optimized(
     """``Study.optimize``: the trials are added to the study when all of them are over."""
     found: Distributions = {}
     tuning = Tuning(
-        tool=OPTUNA,
+        tool="Optuna",
         train=lambda params: _attempt(study, func, params),
         metric=METRIC,
         goal=study.directions[0].name.lower(),
