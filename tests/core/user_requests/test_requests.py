@@ -126,7 +126,7 @@ def space_of(**expressions: Any) -> dict[str, Any]:
             "TRIAL: found 1, which is Running; allowed: a trial that has ended: Failed, Ca",
         ),
         ({"do": "retry", "trials": [9]}, "TRIAL: found 9; allowed: the number of a trial: 0 to 1"),
-        ({"do": "stop", "trial": 1}, "--reason: found nothing; allowed: why it stops"),
+        ({"do": "stop", "trial": 1}, "--reason: found nothing; allowed: the reason"),
         (
             {"do": "stop", "trial": 0, "why": "x"},
             "TRIAL: found 0, which is Failed; allowed: a trial that is queued, ru",
@@ -134,7 +134,7 @@ def space_of(**expressions: Any) -> dict[str, Any]:
         ({"do": "stop", "trial": "0", "why": "x"}, "TRIAL: found '0'; allowed: the number of a trial: 0 to 1"),
         ({"do": "note"}, "text: found nothing; allowed: text, or --tag key=value"),
         ({"do": "note", "text": "x", "trial": 5}, "TRIAL: found 5; allowed: the number of a trial: 0 to 1"),
-        ({"do": "note", "tags": {"a": 3}}, "tags.a: found 3; allowed: text by name"),
+        ({"do": "note", "tags": {"a": 3}}, "tags.a: found 3; allowed: strings by name"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_what_can(request_: dict[str, Any], words: str) -> None:
