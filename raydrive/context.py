@@ -5,7 +5,7 @@
     run = Run.get_context()
     run.log("accuracy", 0.93)
 
-Inside a trial, logged values go to the trial actor, from any process that has the trial's environment. Elsewhere the same
+Inside a trial, logged values go to the trial actor, from any process with the trial's environment. Elsewhere the same
 script runs, and ``log`` prints. Nothing is buffered: a call that has returned has delivered its line.
 Standard library only, nothing newer than Python 3.8: training scripts import this in their own environments.
 """
