@@ -97,7 +97,7 @@ def test_one_of_the_worst_goes_on_from_one_of_the_best(court: Make) -> None:
     assert (launch.source, launch.source_interval) == (3, 2)
     assert launch.params["lr"] in (pytest.approx(0.32), pytest.approx(0.48))
     assert launch.why == (
-        f"accuracy 0 at interval 3 is 4 of 4: goes on from trial 3, 0.3; lr 0.4 to {launch.params['lr']:.4g}"
+        f"accuracy 0 at interval 3 is 4 of 4: continues from trial 3, 0.3; lr 0.4 to {launch.params['lr']:.4g}"
     )
     trial = one.sweep.trials[0]
     assert (trial.params, trial.checkpoint, trial.checkpoint_of) == (launch.params, "2", 3)

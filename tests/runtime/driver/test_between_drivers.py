@@ -104,7 +104,7 @@ def test_a_run_that_is_over_goes_on_with_what_was_asked_since(tmp_path: Path) ->
     asyncio.run(to_its_end())
     run = HyperDriveRun.open(layout.uri)
     assert run.get_status() == "Completed"
-    with pytest.raises(ConfigError, match="found a run that is over"):
+    with pytest.raises(ConfigError, match="found a run that has ended"):
         run.pause()
     run.retry(1)
     assert run.get_status() == "Completed"
