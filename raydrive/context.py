@@ -5,9 +5,8 @@
     run = Run.get_context()
     run.log("accuracy", 0.93)
 
-Inside a trial, what is logged goes to the trial actor, from any process of the trial that has its environment. Anywhere
-else the same script runs, and ``log`` prints. Nothing is held back: a call that has returned has handed its line over.
-
+Inside a trial, logged values go to the trial actor, from any process with the trial's environment. Elsewhere the same
+script runs, and ``log`` prints. Nothing is buffered: a call that has returned has delivered its line.
 Standard library only, nothing newer than Python 3.8: training scripts import this in their own environments.
 """
 

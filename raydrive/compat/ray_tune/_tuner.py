@@ -62,7 +62,7 @@ class Tuner:
         Raises:
             ConfigError: Always.
         """
-        raise ConfigError(Problem("Tuner.restore", "a run of Ray Tune", "a new run", "raydrive resume RUN continues it."))
+        raise ConfigError(Problem("Tuner.restore", "a run of Ray Tune", "a new run", "Use raydrive resume RUN."))
 
     def fit(self) -> ResultGrid:
         """Tunes, and returns the results of all trials."""

@@ -126,7 +126,7 @@ def space_of(**expressions: Any) -> dict[str, Any]:
             "TRIAL: found 1, which is Running; allowed: a trial that has ended: Failed, Ca",
         ),
         ({"do": "retry", "trials": [9]}, "TRIAL: found 9; allowed: the number of a trial: 0 to 1"),
-        ({"do": "stop", "trial": 1}, "--reason: found nothing; allowed: the reason, which is recorded"),
+        ({"do": "stop", "trial": 1}, "--reason: found nothing; allowed: the reason"),
         (
             {"do": "stop", "trial": 0, "why": "x"},
             "TRIAL: found 0, which is Failed; allowed: a trial that is queued, ru",

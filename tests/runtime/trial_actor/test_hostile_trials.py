@@ -97,7 +97,7 @@ def test_a_trial_cannot_lay_a_trap_for_the_next_one(tmp_path: Path, outside: Pat
     first, second = ends(events)
     assert first == (0, "")
     assert second[0] is None
-    assert {"FIFO": "a fifo or a socket stands there", "link": "a link stands there"}.get(
+    assert {"FIFO": "a fifo or a socket is in its place", "link": "a link is in its place"}.get(
         instead, "has created a link there"
     ) in second[1]
     assert outside.read_text() == SECRET
