@@ -62,7 +62,9 @@ class Tuner:
         Raises:
             ConfigError: Always.
         """
-        raise ConfigError(Problem("Tuner.restore", "a run of Ray Tune", "a new run", "Use raydrive resume RUN."))
+        raise ConfigError(
+            Problem("Tuner.restore", "a run of Ray Tune", "a new run", "raydrive resume RUN continues a run.")
+        )
 
     def fit(self) -> ResultGrid:
         """Tunes, and returns the results of all trials."""
