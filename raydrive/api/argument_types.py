@@ -52,9 +52,9 @@ def _submitted(value: Any, where: str) -> list[Problem]:
     if isinstance(value, str | Path):
         fix = f"A sweep file is submitted from a shell: raydrive submit {value}"
     elif isinstance(value, Mapping):
-        fix = "Write HyperDriveConfig(**it), with its arguments as keys."
+        fix = "Write HyperDriveConfig(**config), with its arguments as keys."
     elif callable(value) or hasattr(value, "source_directory"):
-        fix = "Write HyperDriveConfig(..., run_config=it)."
+        fix = "Write HyperDriveConfig(..., run_config=config)."
     return [replace(problem, fix=fix) for problem in _CONFIG.problems(value, where)]
 
 
@@ -134,7 +134,7 @@ def _variables(value: Any, where: str) -> list[Problem]:
     return [Problem(where, f"the name {named(name)}", allowed) for name in value if not name or "=" in name]
 
 
-VARIABLES = ArgumentRule("a mapping of names to texts", _variables)
+VARIABLES = ArgumentRule("a mapping of names to strings", _variables)
 
 
 def _secrets(value: Any, where: str) -> list[Problem]:

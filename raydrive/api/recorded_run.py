@@ -28,7 +28,7 @@ TRACKERS_S = 20.0
 
 @checks_arguments(interval_s=above(0, "a number of seconds above 0"))
 class RecordedRun:
-    """The methods of a run that tell how it stands, wait for its end and bring it about."""
+    """The methods of a run that show its state, wait for its end, or end it."""
 
     reader: RunReader
     """The run."""
@@ -72,7 +72,7 @@ class RecordedRun:
 
     @property
     def lineage(self) -> Lineage:
-        """The earlier runs it was warm-started from, and the trials of theirs that go on here."""
+        """The earlier runs it was warm-started from, and the trials of theirs that continue here."""
         return self.config.lineage
 
     # ------------------------------------------------------------------ how it goes
@@ -93,7 +93,7 @@ class RecordedRun:
 
     @property
     def notices(self) -> list[str]:
-        """What of its record does not count, in words: a torn line, what a driver wrote that had been replaced."""
+        """Sentences on ignored parts of its record: a torn line, entries of a driver that had been replaced."""
         return self.reader.notices()
 
     def heartbeat(self) -> dict[str, Any]:
@@ -111,18 +111,18 @@ class RecordedRun:
 
     @property
     def why(self) -> str:
-        """Why the run ended, word for word; empty while it runs."""
+        """The reason why the run ended, verbatim; empty while it runs."""
         return self.refresh().why
 
     def wait_for_completion(
         self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
     ) -> dict[str, Any]:
-        """Waits until the run is over.
+        """Waits until the run ends.
 
         Args:
             show_output: Show the live table (a line per event where there is no terminal).
             wait_post_processing: Accepted for HyperDrive's sake; nothing is left to do after the end.
-            raise_on_error: Raise when the run failed.
+            raise_on_error: Raise if the run failed.
 
         Returns:
             ``get_details()``.
@@ -148,15 +148,15 @@ class RecordedRun:
             now = (
                 "has a driver that does not respond"
                 if trouble and status == NOT_RESPONDING
-                else "has no driver any more"
+                else "no longer has a driver"
             )
-            raise RaydriveError(f"run {self.id} {now}. {trouble} Go on with it: raydrive resume {self.id}")
+            raise RaydriveError(f"run {self.id} {now}. {trouble} To resume it: raydrive resume {self.id}")
         return self.get_details()
 
     def wait_for_followers(self) -> None:
-        """Waits until notices and trackers have the end of a run that is over: its driver may end with this process.
+        """Waits until notices and trackers have received the end of the run: its driver may end with this process.
 
-        Waits no longer than deliveries may take, and not for a driver that is gone.
+        Waits no longer than deliveries may take, and does not wait for a driver that is gone.
 
         Raises:
             StorageError: If the run cannot be read.
@@ -176,10 +176,10 @@ class RecordedRun:
             run.refresh()
 
     def watch(self, interval_s: float = POLL_S) -> Iterator[Summary]:
-        """Yields the summary again and again until the run is over or its driver is gone.
+        """Yields the summary repeatedly until the run ends or its driver is gone.
 
         Args:
-            interval_s: Seconds between two looks, above 0.
+            interval_s: Seconds between two summaries, above 0.
         """
         return self.reader.watch(interval_s)
 
@@ -187,7 +187,7 @@ class RecordedRun:
         """Ends the run; its running trials are Canceled.
 
         Args:
-            why: Kept as the reason.
+            why: The reason, which is recorded.
 
         Raises:
             ClusterError: If its driver cannot be reached.
@@ -198,7 +198,7 @@ class RecordedRun:
         """Ends one trial, or the whole run (None).
 
         Returns:
-            False when it was over already.
+            False if it had already ended.
 
         Raises:
             ClusterError: If the driver cannot be reached.

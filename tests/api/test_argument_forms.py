@@ -159,7 +159,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"sampling": {"type": "random", "initial_points": 3}},
-            "sampling.initial_points: found 3; allowed: no initial_points: random has none. Leave it out, or write "
+            "sampling.initial_points: found 3; allowed: no initial_points: random has none. Remove it, or write "
             "type: bayesian.",
         ),
         (
@@ -172,7 +172,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
             {"resources": {"tpu": 2}},
             "resources.tpu: found an unknown key; allowed: cpus, gpus, memory, custom, gpu_memory, share, "
             "accelerator_type, nodes, processes_per_node, strategy. "
-            "A resource of your own stands in custom: {'custom': {'tpu': 1}}.",
+            "A custom resource belongs under custom: {'custom': {'tpu': 1}}.",
         ),
         (
             {"resources": {"memory": "much"}},
@@ -190,7 +190,7 @@ def test_a_script_takes_the_words_of_a_sweep_file(tmp_path: Any) -> None:
         ),
         (
             {"sampling": RandomParameterSampling(SPACE)},
-            "space: found a search space; allowed: nothing: the sampling has a space of its own. Leave it out.",
+            "space: found a search space; allowed: none: the sampling has its own search space. Remove it.",
         ),
     ],
     ids=str,
@@ -220,7 +220,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     ("given", "told"),
     [
         ("sweep.yml", "raydrive submit sweep.yml"),
-        ({"metric": "x"}, "HyperDriveConfig(**it)"),
+        ({"metric": "x"}, "HyperDriveConfig(**config)"),
         (train, "run_config="),
     ],
     ids=["a file", "a dict", "a function"],

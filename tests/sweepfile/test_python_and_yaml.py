@@ -218,7 +218,7 @@ def test_what_a_sampling_is_told_in_a_file(written: str, sampling: SamplingSpec)
         (
             "{type: random, algorithm: tpe}",
             [
-                "sampling_algorithm.algorithm: found 'tpe'; allowed: no algorithm: random has none. Leave it out, or "
+                "sampling_algorithm.algorithm: found 'tpe'; allowed: no algorithm: random has none. Remove it, or "
                 "write type: bayesian.",
             ],
         ),

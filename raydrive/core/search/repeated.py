@@ -27,7 +27,7 @@ class RepeatedSampler:
         sampler: Asked for configurations, by their number among configurations.
         rule: How often each is tried.
         maximize: Whether larger values are better.
-        alone: Number of first trials that are tried once whatever comes of them: they go on from earlier runs.
+        alone: Number of first trials that are tried once whatever comes of them: they continue from earlier runs.
     """
 
     def __init__(self, sampler: Sampler, rule: Repeats, maximize: bool, alone: int = 0) -> None:
@@ -69,7 +69,7 @@ class RepeatedSampler:
         return LATER if any(trial.state in (QUEUED, RUNNING) for trial in trials) else None
 
     def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
-        """Returns a paused trial to go on with, where the sampler chooses among these; else None."""
+        """Returns a paused trial to continue with, where the sampler chooses among these; else None."""
         choose: Callable[[Sequence[TrialRecord]], Continuation | None] | None = getattr(self._sampler, "go_on", None)
         if choose is None:
             return None

@@ -1,4 +1,4 @@
-"""What of a run cannot change while it goes on: why, and what to do instead."""
+"""What of a run cannot change while it continues: why, and what to do instead."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LIMITS = (
 TRIAL = ("resources", "grace_s", "keep_checkpoints", "log_limit", "lease_s", "storage_patience_s", "flags")
 """Fields of ``TrialSpec`` that an edit may change; ``flags`` follow from the search space."""
 _WHY = (
-    ("objective", "its trials were ranked, and stopped, by the metric, goal and value that it began with"),
-    ("metric", "its trials were ranked, and stopped, by the metric, goal and value that it began with"),
+    ("objective", "its trials were ranked and stopped by the metric, goal and value that it started with"),
+    ("metric", "its trials were ranked and stopped by the metric, goal and value that it started with"),
     ("trial", "its trials would not be comparable: those before ran other code"),
     ("code", "its trials would not be comparable: those before ran other code"),
     ("inputs", "its trials would not be comparable: those before read other data"),
     ("outputs", "its trials would not be comparable: those before wrote other files"),
     ("raydrive.seed", "what it draws next follows from its seed and from the numbers of its trials"),
     ("raydrive.warm_start", "what earlier runs brought was copied into it before its first trial"),
-    ("raydrive.resume_child_runs", "trials of earlier runs that go on were its first ones"),
+    ("raydrive.resume_child_runs", "trials of earlier runs that continue were its first ones"),
     ("experiment_name", "its folder is named by it"),
 )
 """Beginnings of keys of a sweep file that are fixed, and why."""
@@ -41,5 +41,5 @@ def refusal(key: str, found: str) -> Problem:
     """
     for begin, why in _WHY:
         if key == begin or key.startswith(f"{begin}."):
-            return Problem(key, found, f"no change while a run goes on: {why}", INSTEAD)
+            return Problem(key, found, f"no change while a run is active: {why}", INSTEAD)
     return Problem(key, found, f"a change of {CHANGEABLE}", INSTEAD)

@@ -1,4 +1,4 @@
-"""The early termination policy as a line over the metrics chart, from the policy and the curves it judges by."""
+"""The early termination policy as a line over the metrics chart, from the policy and the curves it compares."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _truncation_line(policy: TruncationSelectionPolicy, interval: int, curves: C
 
 
 def _ordered_bests(curves: Curves, interval: int) -> list[float]:
-    """The best value over intervals 1..k of each trial that has so many, the worst first."""
+    """The best value over intervals 1..k of each trial that has this many, the worst first."""
     tops = [curves.best_until(trial, interval) for trial in curves.trials if curves.length(trial) >= interval]
     bad = -math.inf if curves.maximize else math.inf
     return sorted((bad if top is None else top for top in tops), reverse=not curves.maximize)

@@ -58,14 +58,14 @@ def test_an_interrupted_run_is_changed_and_goes_on_as_changed(tmp_path: Path) ->
     run = HyperDriveRun.open(layout.uri)
     assert run.get_status() == "Interrupted"
     answer = run.edit(max_concurrent_runs=3, policy=BanditPolicy(slack_factor=0.2))
-    assert answer.effect == f"when the run goes on: raydrive resume {run.id}"
+    assert answer.effect == f"when the run is resumed: raydrive resume {run.id}"
     assert run.revision == answer.revision == 1
     run.add_trials([{"x": 0.25, "y": 2}])
     run.add_trials([{"x": 0.75}], like=1)
     assert run.retry(failed=True).recorded == ("trial 0 is tried again, from its start",)
     run.pause(why="until tomorrow")
     assert run.note("changed", tags={"by": "ada"}).effect == "now"
-    assert run.unpause().recorded[0] == "the run goes on"
+    assert run.unpause().recorded[0] == "the run continues"
     space = {**run.config.sampling.space.expressions, "y": choice(1, 2, 3)}
     assert run.edit(space=space, expect_revision=1, dry_run=True).recorded == (
         "search_space.y: choice(1, 2) -> choice(1, 2, 3)",
@@ -155,6 +155,6 @@ def test_a_driver_that_is_silent_may_be_alive(tmp_path: Path, monkeypatch: pytes
     run = HyperDriveRun.open(layout.uri)
     if run.get_status() != "NotResponding":
         pytest.fail(f"the run is {run.get_status()}")
-    with pytest.raises(ClusterError, match="a driver that does not respond, and that may be alive"):
+    with pytest.raises(ClusterError, match="a driver that does not respond but may be alive"):
         run.edit(max_total_runs=9)
     assert recorded(layout, Edited) == []

@@ -39,7 +39,7 @@ class Curve:
     values: Array
     """By interval; what is not finite is bad."""
     state: str
-    """``HELD`` (it may go on), ``RUNS`` or ``OVER``."""
+    """``HELD`` (it may continue), ``RUNS`` or ``OVER``."""
     until: int = 0
     """Interval that a running trial trains to."""
     typical: bool = False
@@ -55,6 +55,12 @@ class Curve:
         """The best value so far, infinite where there is none."""
         finite = self.values[np.isfinite(self.values)]
         return float(finite.min()) if len(finite) else np.inf
+
+    @cached_property
+    def worst(self) -> float:
+        """The worst finite value, minus infinity where there is none."""
+        finite = self.values[np.isfinite(self.values)]
+        return float(finite.max()) if len(finite) else -np.inf
 
 
 def seen_intervals(trained: int) -> list[int]:
@@ -156,5 +162,5 @@ def _scale(curves: Sequence[Curve]) -> TargetTransform:
         least = _ROOM * (float(np.median(even)) - scale.best)
         if least > scale.unit:
             scale = rescaled(scale, least, best)
-    worst = max((float(v.max()) for c in curves if len(v := c.values[np.isfinite(c.values)])), default=scale.best)
+    worst = max(curve.worst for curve in curves)
     return replace(scale, worst=max(scale.worst, (worst - scale.best) / scale.unit))

@@ -1,4 +1,4 @@
-"""Decides, each time a slot is free, whether a new configuration begins or which paused trial goes on, and how far."""
+"""Decides for each free slot whether a new configuration begins or which paused trial continues, and how far."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from raydrive.core.search.bayesian.model_sampler import Beginning
 from raydrive.core.search.bayesian.target_transform import TargetTransform
 from raydrive.core.search.fidelity import curve_kernel
 from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, for_fit
+from raydrive.core.search.fidelity.curve_kernel import CurvePoints
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, EndImprovement, Places
 from raydrive.core.search.fidelity.curve_reader import CurveReader
 from raydrive.core.search.fidelity.interval_plan import Situation, Step, best_steps
@@ -27,11 +28,14 @@ from raydrive.core.space.search_space import Space
 
 _SEEN, _CURVES = 400, 240
 """Points and curves that the model is conditioned on, about."""
-_FITTED, _FITTED_CURVES = 150, 60
+_FITTED, _FITTED_CURVES = 200, 100
 """Points and curves that hyperparameters are fitted to, at most."""
-_ITERATIONS = 25
+_COARSE, _COARSE_CURVES = 100, 40
+"""Those that a fit to more of them begins with: its steps cost a tenth."""
+_ITERATIONS, _LAST = 25, 6
+"""Of a fit, at most; and of its last part, to all of its points."""
 _FEWEST = 3
-"""Trials with a curve below which the even spread goes on."""
+"""Trials with a curve below which the even spread continues."""
 _EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
 _STARTS = 32
 """Points that a local search may begin from: the best of all, and as many drawn by their improvement."""
@@ -42,7 +46,7 @@ _EVENLY = 4
 seen it cannot miss."""
 _CACHED = 8
 _WORTH_IT, _BETTER = 0.05, 0.01
-"""Where no other trial may begin, a paused one goes on if it has this chance to be better than the best by this part of
+"""If no other trial may begin, a paused one continues if it has this chance to be better than the best by this part of
 the deviation of all values."""
 
 
@@ -55,7 +59,7 @@ class Intervals:
     first: int
     """Intervals that a trial trains before it is judged, 1 or more."""
     ladder: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)
-    """What the first trials train to, as parts of a whole training: the model learns from them how curves go on."""
+    """What the first trials train to, as parts of a whole training: the model learns from them how curves continue."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class IntervalSampler(Beginning):
         self._fits: dict[bytes, Array] = {}
 
     def ask(self, number: int, history: Sequence[TrialRecord]) -> Suggestion | Continuation | None:
-        """Returns a configuration to begin or a trial to go on with; None when the space is exhausted and none is.
+        """Returns a configuration to begin or a trial to continue with; None when the space is exhausted and none is.
 
         Args:
             number: Of the next trial.
@@ -137,7 +141,7 @@ class IntervalSampler(Beginning):
         return Suggestion(self._features.params(row), "model", details, self._until(step.until))
 
     def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
-        """Returns which paused trial goes on where no other may begin; None when none is likely to become the best."""
+        """Returns which paused trial continues where no other may begin; None if none is likely to become the best."""
         curves = self._reader.read(history)
         if not any(curve.state == HELD for curve in curves):
             return None
@@ -183,17 +187,23 @@ class IntervalSampler(Beginning):
 
     def _theta(self, curves: Sequence[Curve]) -> Array:
         """Hyperparameters; a function of the curves as they are now, whatever was asked before."""
-        chosen = for_fit(curves, _FITTED_CURVES)
-        data, _, _ = curve_points(chosen, self._features, self._layout, self._intervals.longest, _FITTED)
+        data = self._fitted(curves, _FITTED_CURVES, _FITTED)
         key = hashlib.sha256(b"".join(part.tobytes() for part in (data.features, data.time, data.values))).digest()
         found = self._fits.get(key)
         if found is None:
-            start = curve_kernel.start(self._layout.dimensions)
-            found = curve_kernel.fit(data, [start], _ITERATIONS)
+            found, iterations = curve_kernel.start(self._layout.dimensions), _ITERATIONS
+            if len(data.values) > 1.3 * _COARSE:
+                coarse = self._fitted(curves, _COARSE_CURVES, _COARSE)
+                found, iterations = curve_kernel.fit(coarse, [found], iterations), _LAST
+            found = curve_kernel.fit(data, [found], iterations)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found
         return found
+
+    def _fitted(self, curves: Sequence[Curve], most_curves: int, most: int) -> CurvePoints:
+        chosen = for_fit(curves, most_curves)
+        return curve_points(chosen, self._features, self._layout, self._intervals.longest, most)[0]
 
     def _model(self, curves: Sequence[Curve]) -> Model:
         longest = self._intervals.longest
