@@ -19,6 +19,7 @@ from raydrive.core.search.bayesian.model_sampler import Beginning
 from raydrive.core.search.bayesian.target_transform import TargetTransform
 from raydrive.core.search.fidelity import curve_kernel
 from raydrive.core.search.fidelity.curve_data import HELD, OVER, RUNS, Curve, curve_points, for_fit
+from raydrive.core.search.fidelity.curve_kernel import CurvePoints
 from raydrive.core.search.fidelity.curve_posterior import CurvePosterior, EndImprovement, Places
 from raydrive.core.search.fidelity.curve_reader import CurveReader
 from raydrive.core.search.fidelity.interval_plan import Situation, Step, best_steps
@@ -27,9 +28,12 @@ from raydrive.core.space.search_space import Space
 
 _SEEN, _CURVES = 400, 240
 """Points and curves that the model is conditioned on, about."""
-_FITTED, _FITTED_CURVES = 150, 60
+_FITTED, _FITTED_CURVES = 200, 100
 """Points and curves that hyperparameters are fitted to, at most."""
-_ITERATIONS = 25
+_COARSE, _COARSE_CURVES = 100, 40
+"""Those that a fit to more of them begins with: its steps cost a tenth."""
+_ITERATIONS, _LAST = 25, 6
+"""Of a fit, at most; and of its last part, to all of its points."""
 _FEWEST = 3
 """Trials with a curve below which the even spread continues."""
 _EFFORT = Effort(spread=512, near=320, starts=4, rounds=2, iterations=16)
@@ -183,17 +187,23 @@ class IntervalSampler(Beginning):
 
     def _theta(self, curves: Sequence[Curve]) -> Array:
         """Hyperparameters; a function of the curves as they are now, whatever was asked before."""
-        chosen = for_fit(curves, _FITTED_CURVES)
-        data, _, _ = curve_points(chosen, self._features, self._layout, self._intervals.longest, _FITTED)
+        data = self._fitted(curves, _FITTED_CURVES, _FITTED)
         key = hashlib.sha256(b"".join(part.tobytes() for part in (data.features, data.time, data.values))).digest()
         found = self._fits.get(key)
         if found is None:
-            start = curve_kernel.start(self._layout.dimensions)
-            found = curve_kernel.fit(data, [start], _ITERATIONS)
+            found, iterations = curve_kernel.start(self._layout.dimensions), _ITERATIONS
+            if len(data.values) > 1.3 * _COARSE:
+                coarse = self._fitted(curves, _COARSE_CURVES, _COARSE)
+                found, iterations = curve_kernel.fit(coarse, [found], iterations), _LAST
+            found = curve_kernel.fit(data, [found], iterations)
             while len(self._fits) >= _CACHED:
                 self._fits.pop(next(iter(self._fits)))
             self._fits[key] = found
         return found
+
+    def _fitted(self, curves: Sequence[Curve], most_curves: int, most: int) -> CurvePoints:
+        chosen = for_fit(curves, most_curves)
+        return curve_points(chosen, self._features, self._layout, self._intervals.longest, most)[0]
 
     def _model(self, curves: Sequence[Curve]) -> Model:
         longest = self._intervals.longest
