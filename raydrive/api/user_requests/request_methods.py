@@ -10,13 +10,27 @@ from raydrive.api.named_parts import named_policy, named_sampling
 from raydrive.api.spellings import OF_CALL, spelled
 from raydrive.api.user_requests.points import completed, points_of_run
 from raydrive.api.user_requests.steer import Answer, steer
-from raydrive.core.argument_checks import ANYTHING, FLAG, NOTHING, TEXT, TEXTS, above, checks_arguments, list_of, whole
+from raydrive.core.argument_checks import (
+    ANYTHING,
+    FLAG,
+    NOTHING,
+    TEXT,
+    TEXTS,
+    above,
+    checks_arguments,
+    kind,
+    list_of,
+    whole,
+)
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import Policy
 from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.finish.rules import FinishWhen
 from raydrive.core.json_values import json_of
+from raydrive.core.out_of_memory.rules import OnOom
+from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.search_space import parse_space
@@ -24,6 +38,7 @@ from raydrive.core.user_requests.edit_checks import planned_edit
 from raydrive.storage.run_reader import RunReader
 
 _ABOVE = above(0, "a number above 0")
+_NONE_ANY_MORE = kind("False for no limit any more", lambda value: value is False)
 
 
 @checks_arguments(
@@ -40,15 +55,25 @@ _ABOVE = above(0, "a number above 0")
     tags=TEXTS | NOTHING,
     max_total_runs=whole(1) | NOTHING,
     max_concurrent_runs=whole(1) | NOTHING,
-    max_duration_minutes=_ABOVE | NOTHING,
-    max_run_duration_seconds=_ABOVE | NOTHING,
+    max_duration_minutes=_ABOVE | _NONE_ANY_MORE | NOTHING,
+    max_run_duration_seconds=_ABOVE | _NONE_ANY_MORE | NOTHING,
     max_attempts=whole(1) | NOTHING,
+    max_losses=whole(0) | _NONE_ANY_MORE | NOTHING,
+    first_failures=whole(0) | NOTHING,
+    strict=FLAG | whole(0) | NOTHING,
     policy=POLICY | POLICY_NAME | POLICY_DICT | NOTHING,
     sampling=TUNING["hyperparameter_sampling"] | NOTHING,
     space=TUNING["space"],
     resources=RESOURCES | RESOURCES_DICT | NOTHING,
     keep_checkpoints=whole(1) | NOTHING,
-    grace_s=_ABOVE | NOTHING,
+    grace_s=TUNING["grace_s"] | NOTHING,
+    log_limit=whole(0) | NOTHING,
+    lease_s=_ABOVE | NOTHING,
+    storage_patience_s=_ABOVE | NOTHING,
+    finish_when=ANYTHING,  # looked at by run_rules, as those of a sweep file
+    on_oom=ANYTHING,
+    repeats=ANYTHING,
+    notify=ANYTHING,
     rejudge=FLAG,
     expect_revision=whole(0) | NOTHING,
     dry_run=FLAG,
@@ -100,12 +125,22 @@ class RequestMethods:
         max_duration_minutes: float | None = None,
         max_run_duration_seconds: float | None = None,
         max_attempts: int | None = None,
+        max_losses: int | None = None,
+        first_failures: int | None = None,
+        strict: bool | int | None = None,
         policy: Policy | str | Mapping[str, Any] | None = None,
         sampling: SamplingSpec | str | Mapping[str, Any] | None = None,
         space: Mapping[str, Any] | None = None,
         resources: Resources | Mapping[str, Any] | None = None,
         keep_checkpoints: int | None = None,
         grace_s: float | None = None,
+        log_limit: int | None = None,
+        lease_s: float | None = None,
+        storage_patience_s: float | None = None,
+        finish_when: FinishWhen | Mapping[str, Any] | bool | None = None,
+        on_oom: OnOom | Mapping[str, Any] | bool | None = None,
+        repeats: Repeats | Mapping[str, Any] | None = None,
+        notify: Mapping[str, Any] | None = None,
         rejudge: bool = False,
         expect_revision: int | None = None,
         dry_run: bool = False,
@@ -116,15 +151,26 @@ class RequestMethods:
         Args:
             max_total_runs: Trials in all.
             max_concurrent_runs: Trials at a time.
-            max_duration_minutes: Length of the whole run, in minutes.
-            max_run_duration_seconds: Length of one attempt, in seconds.
+            max_duration_minutes: Length of the whole run, in minutes; False = no limit any more.
+            max_run_duration_seconds: Length of one attempt, in seconds; False = no limit any more.
             max_attempts: Starts of a trial that fails by itself.
+            max_losses: How often a trial may be lost with its node or actor; False = no limit any more.
+            first_failures: The run fails when its first so many trials have failed; 0 = never.
+            strict: Whether the run ends as soon as its trials log other metrics than the primary one; a number: after
+                so many reports.
             policy: Another policy; ``NoTerminationPolicy()`` for none. It judges from the next report on.
             sampling: Another way of sampling, of the same search space unless it brings one.
             space: Another search space: all of its parameters. It counts for trials to come.
             resources: What trials to come reserve.
             keep_checkpoints: How many of a trial's newest checkpoints are kept.
             grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
+            log_limit: Bytes of a trial's log that are kept; 0 = all.
+            lease_s: Seconds for which trials go on without a driver.
+            storage_patience_s: Seconds for which writing to the storage is tried again.
+            finish_when: All rules that end the run, as in a sweep file; False = none any more.
+            on_oom: What becomes of trials that run out of memory, as in a sweep file; False = they fail.
+            repeats: How often a configuration is tried: ``max`` and ``race`` of a run that repeats them.
+            notify: Of what is told: ``{"on": [...]}``, in a run that tells somebody.
             rejudge: Whether the policy judges all running trials now.
             expect_revision: The ``revision`` that the edit was made for; the run having another one, it is refused.
             dry_run: Whether to check the edit and tell what it would change, and record nothing.
@@ -137,12 +183,23 @@ class RequestMethods:
         limits = {
             "max_total_runs": max_total_runs,
             "max_concurrent_runs": max_concurrent_runs,
-            "max_duration_s": None if max_duration_minutes is None else max_duration_minutes * 60.0,
+            "max_duration_s": max_duration_minutes and max_duration_minutes * 60.0,
             "trial_timeout_s": max_run_duration_seconds,
             "max_attempts": max_attempts,
+            "max_losses": max_losses,
+            "first_failures": first_failures,
+            "strict": None if strict is None else int(strict),
         }
-        trial = {"keep_checkpoints": keep_checkpoints, "grace_s": grace_s, "resources": resources}
-        patch = _patch(self.reader, limits, trial, policy, (sampling, space))
+        trial = {
+            "keep_checkpoints": keep_checkpoints,
+            "grace_s": grace_s,
+            "resources": resources,
+            "log_limit": log_limit,
+            "lease_s": lease_s,
+            "storage_patience_s": storage_patience_s,
+        }
+        rules = {"finish_when": finish_when, "on_oom": on_oom, "repeats": repeats, "notify": notify}
+        patch = {**_patch(self.reader, limits, trial, policy, (sampling, space)), **_rules_patch(rules)}
         request = {"patch": patch, "rejudge": rejudge, "expect_revision": expect_revision}
         return edit_run(self.reader, request, dry_run=dry_run, address=address)
 
@@ -266,7 +323,7 @@ def _patch(
     if trial["resources"] is not None:
         trial["resources"] = json_of(resources_of(trial["resources"]))
     patch: dict[str, Any] = {
-        "limits": {key: value for key, value in limits.items() if value is not None},
+        "limits": {key: _or_none(value) for key, value in limits.items() if value is not None},
         "trial": {key: value for key, value in trial.items() if value is not None},
     }
     patch = {name: part for name, part in patch.items() if part}
@@ -276,6 +333,21 @@ def _patch(
         reader.refresh()
         patch["sampling"] = _sampling_patch(reader, *sampling)
     return patch
+
+
+def _or_none(value: Any) -> Any:
+    """A limit as it is recorded; False stands for none."""
+    return None if value is False else value
+
+
+def _rules_patch(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Rules in the form of a patch; False takes one away. What is no mapping is refused with the rest of the edit."""
+    rules = {
+        name: None if rule is False else rule.to_json() if hasattr(rule, "to_json") else rule
+        for name, rule in given.items()
+        if rule is not None
+    }
+    return {"rules": rules} if rules else {}
 
 
 def _is_point(value: Any) -> bool:
