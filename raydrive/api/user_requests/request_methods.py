@@ -35,6 +35,7 @@ from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.search_space import parse_space
 from raydrive.core.user_requests.edit_checks import planned_edit
+from raydrive.core.user_requests.fixed import LIMITS, RULES, TRIAL
 from raydrive.storage.run_reader import RunReader
 
 _ABOVE = above(0, "a number above 0")
@@ -117,7 +118,7 @@ class RequestMethods:
         return steer(self.reader, {"do": "unpause"}, address=address)
 
     @spelled(OF_CALL)
-    def edit(
+    def edit(  # noqa: D417  arguments of one kind share a line
         self,
         *,
         max_total_runs: int | None = None,
@@ -149,15 +150,12 @@ class RequestMethods:
         """Changes the configuration of the run; what is None stays as it is.
 
         Args:
-            max_total_runs: Trials in all.
-            max_concurrent_runs: Trials at a time.
-            max_duration_minutes: Length of the whole run, in minutes; False = no limit any more.
-            max_run_duration_seconds: Length of one attempt, in seconds; False = no limit any more.
+            max_total_runs, max_concurrent_runs: Trials in all, and at a time.
+            max_duration_minutes, max_run_duration_seconds: Length of the run, and of an attempt; False = no limit.
             max_attempts: Starts of a trial that fails by itself.
             max_losses: How often a trial may be lost with its node or actor; False = no limit any more.
             first_failures: The run fails when its first so many trials have failed; 0 = never.
-            strict: Whether the run ends as soon as its trials log other metrics than the primary one; a number: after
-                so many reports.
+            strict: Whether the run ends when its trials log other metrics only; a number: after so many reports.
             policy: Another policy; ``NoTerminationPolicy()`` for none. It judges from the next report on.
             sampling: Another way of sampling, of the same search space unless it brings one.
             space: Another search space: all of its parameters. It counts for trials to come.
@@ -165,12 +163,10 @@ class RequestMethods:
             keep_checkpoints: How many of a trial's newest checkpoints are kept.
             grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
             log_limit: Bytes of a trial's log that are kept; 0 = all.
-            lease_s: Seconds for which trials go on without a driver.
-            storage_patience_s: Seconds for which writing to the storage is tried again.
+            lease_s, storage_patience_s: Seconds for which trials go on without a driver, or wait for the storage.
             finish_when: All rules that end the run, as in a sweep file; False = none any more.
             on_oom: What becomes of trials that run out of memory, as in a sweep file; False = they fail.
-            repeats: How often a configuration is tried: ``max`` and ``race`` of a run that repeats them.
-            notify: Of what is told: ``{"on": [...]}``, in a run that tells somebody.
+            repeats, notify: ``max`` and ``race`` of a run that repeats; ``{"on": [...]}`` of one that tells somebody.
             rejudge: Whether the policy judges all running trials now.
             expect_revision: The ``revision`` that the edit was made for; the run having another one, it is refused.
             dry_run: Whether to check the edit and tell what it would change, and record nothing.
@@ -180,27 +176,7 @@ class RequestMethods:
             ConfigError: If something cannot change or be used, or the run was edited meanwhile; all problems at once.
             ClusterError: If its driver cannot be reached.
         """
-        limits = {
-            "max_total_runs": max_total_runs,
-            "max_concurrent_runs": max_concurrent_runs,
-            "max_duration_s": max_duration_minutes and max_duration_minutes * 60.0,
-            "trial_timeout_s": max_run_duration_seconds,
-            "max_attempts": max_attempts,
-            "max_losses": max_losses,
-            "first_failures": first_failures,
-            "strict": None if strict is None else int(strict),
-        }
-        trial = {
-            "keep_checkpoints": keep_checkpoints,
-            "grace_s": grace_s,
-            "resources": resources,
-            "log_limit": log_limit,
-            "lease_s": lease_s,
-            "storage_patience_s": storage_patience_s,
-        }
-        rules = {"finish_when": finish_when, "on_oom": on_oom, "repeats": repeats, "notify": notify}
-        patch = {**_patch(self.reader, limits, trial, policy, (sampling, space)), **_rules_patch(rules)}
-        request = {"patch": patch, "rejudge": rejudge, "expect_revision": expect_revision}
+        request = {"patch": _patch(self.reader, locals()), "rejudge": rejudge, "expect_revision": expect_revision}
         return edit_run(self.reader, request, dry_run=dry_run, address=address)
 
     def add_trials(
@@ -312,42 +288,39 @@ def edit_run(reader: RunReader, request: Mapping[str, Any], *, dry_run: bool, ad
     return Answer(lines, found.effect, found.notes, reader.sweep.steering.revision)
 
 
-def _patch(
-    reader: RunReader,
-    limits: Mapping[str, Any],
-    trial: dict[str, Any],
-    policy: Policy | str | Mapping[str, Any] | None,
-    sampling: tuple[SamplingSpec | str | Mapping[str, Any] | None, Mapping[str, Any] | None],
-) -> dict[str, Any]:
-    """What was given of an edit, in the form of ``config.json``."""
-    if trial["resources"] is not None:
+_LIMITS = {"max_duration_minutes": "max_duration_s", "max_run_duration_seconds": "trial_timeout_s"}
+"""Arguments of ``edit`` that are limits under another name."""
+
+
+def _patch(reader: RunReader, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given of an edit, by argument of ``edit``, in the form of ``config.json``."""
+    given = {name: value for name, value in given.items() if value is not None}
+    limits = {_LIMITS.get(name, name): value for name, value in given.items() if _LIMITS.get(name, name) in LIMITS}
+    limits = {name: None if value is False and name in _MAY_END else value for name, value in limits.items()}
+    if "max_duration_minutes" in given and limits["max_duration_s"] is not None:
+        limits["max_duration_s"] *= 60.0
+    if "strict" in limits:
+        limits["strict"] = int(limits["strict"])
+    trial = {name: value for name, value in given.items() if name in TRIAL}
+    if "resources" in trial:
         trial["resources"] = json_of(resources_of(trial["resources"]))
-    patch: dict[str, Any] = {
-        "limits": {key: _or_none(value) for key, value in limits.items() if value is not None},
-        "trial": {key: value for key, value in trial.items() if value is not None},
-    }
-    patch = {name: part for name, part in patch.items() if part}
-    if policy is not None:
-        patch["policy"] = policy_record(named_policy(policy))
-    if sampling != (None, None):
+    rules = {name: _rule(value) for name, value in given.items() if name in RULES}
+    patch = {name: part for name, part in (("limits", limits), ("trial", trial), ("rules", rules)) if part}
+    if "policy" in given:
+        patch["policy"] = policy_record(named_policy(given["policy"]))
+    if "sampling" in given or "space" in given:
         reader.refresh()
-        patch["sampling"] = _sampling_patch(reader, *sampling)
+        patch["sampling"] = _sampling_patch(reader, given.get("sampling"), given.get("space"))
     return patch
 
 
-def _or_none(value: Any) -> Any:
-    """A limit as it is recorded; False stands for none."""
-    return None if value is False else value
+_MAY_END = ("max_duration_s", "trial_timeout_s", "max_losses")
+"""Limits that an edit may take away."""
 
 
-def _rules_patch(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Rules in the form of a patch; False takes one away. What is no mapping is refused with the rest of the edit."""
-    rules = {
-        name: None if rule is False else rule.to_json() if hasattr(rule, "to_json") else rule
-        for name, rule in given.items()
-        if rule is not None
-    }
-    return {"rules": rules} if rules else {}
+def _rule(given: Any) -> Any:
+    """A rule in the form of a patch; False takes it away. What is no mapping is refused with the rest of the edit."""
+    return None if given is False else given.to_json() if hasattr(given, "to_json") else given
 
 
 def _is_point(value: Any) -> bool:

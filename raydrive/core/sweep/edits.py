@@ -134,6 +134,7 @@ class _Seen(TrialView):
     def __init__(self, history: Sequence[TrialRecord], seen: Callable[[TrialRecord], TrialRecord]) -> None:
         self._history = history
         self._seen = seen
+        self.mark = getattr(history, "mark", None)
 
     def __len__(self) -> int:
         return len(self._history)
