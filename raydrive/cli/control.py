@@ -36,7 +36,9 @@ def register(app: typer.Typer) -> None:
 
 
 def log(
-    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Metrics, such as accuracy=0.93.")],
+    values: Annotated[
+        list[str], typer.Argument(metavar="NAME=VALUE...", help="One or more metrics, such as accuracy=0.93.")
+    ],
 ) -> int:
     """Log metrics from inside a trial, from a script in any language."""
     from raydrive.log_command import log_main  # lazy: raydrive.log_command, 0.001 s
@@ -47,7 +49,9 @@ def log(
 def doctor(
     config: Annotated[
         Path | None,
-        typer.Argument(metavar="CONFIG", help="A sweep file: how many of its trials fit.", show_default=False),
+        typer.Argument(
+            metavar="CONFIG", help="A sweep file: show how many of its trials fit at once.", show_default=False
+        ),
     ] = None,
     address: AddressOption = None,
     storage: StorageOption = None,
@@ -107,7 +111,7 @@ def _cluster(flag: str | None, reserved: Resources | None) -> list[dict[str, Any
     place = read_place()
     address = resolve(flag, "RAY_ADDRESS", "--address", place.address)
     if address in (None, "local"):
-        found = f"none given: an embedded one with {os.cpu_count()} cores would be started"
+        found = f"none given: raydrive would start an embedded one with {os.cpu_count()} cores"
         return [_check("cluster", True, found), _embedded(place.plain_ray), *_fits(reserved, None)]
     from raydrive.runtime.ray_cluster import (
         connection as ray_connection,  # lazy: raydrive.runtime.ray_cluster.connection, 0.008 s
@@ -152,7 +156,7 @@ def _fits(reserved: Resources | None, totals: list[dict[str, float]] | None) -> 
     else:
         never = None if ray_connection.fitting(wanted, totals) else ("", "Lower what a trial reserves.")
     fits = gangs_that_fit(wanted, reserved.nodes, reserved.strategy, totals)
-    found = f"{fits} at once, with nothing else on these machines; each reserves {reservation(reserved)}"
+    found = f"{fits} at once, if nothing else runs on these machines; each reserves {reservation(reserved)}"
     return [_check("trials of the sweep", never is None, found, never[1] if never else "")]
 
 

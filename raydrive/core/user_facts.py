@@ -39,7 +39,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A user opened a trial again that was over."""
+    """A user opened a trial again that had ended."""
 
     at: float
     trial: int
@@ -55,13 +55,13 @@ class RunPaused:
     at: float
     by: str = ""
     now: bool = False
-    """Whether running trials pause, too, and do not go on to their end."""
+    """Whether running trials pause, too, and do not continue to their end."""
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunUnpaused:
-    """A user asked that the run go on."""
+    """A user asked that the run continue."""
 
     at: float
     by: str = ""
@@ -69,7 +69,7 @@ class RunUnpaused:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """A user stopped a trial as a policy does: it is no failure, and its curve counts."""
+    """A user stopped a trial as a policy does: it is not a failure, and its curve counts."""
 
     at: float
     trial: int

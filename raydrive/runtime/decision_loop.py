@@ -35,10 +35,10 @@ class TrialRunner(Protocol):
         """Starts an attempt; ``Began``, ``Reported`` and one of ``Ended`` or ``Lost`` follow as facts."""
 
     def stop(self, stop: Stop) -> None:
-        """Ends an attempt now; ``Ended`` follows. An attempt that is not there any more is no error."""
+        """Ends an attempt now; ``Ended`` follows. An attempt that is no longer there is not an error."""
 
     def close(self, close: Close) -> None:
-        """Lets go of what was kept for a trial that is over."""
+        """Releases what was kept for a trial that has ended."""
 
     def finish(self, finish: Finish) -> None:
         """Ends what the run has in use."""
@@ -143,7 +143,8 @@ class DecisionLoop:
             history: The trials so far; for another thread a copy.
         """
         number, sampler = len(self.sweep.trials), self.sampler
-        if self.sweep.free_slots:
+        # Not by free slots: for a moment there may be none, and "no paused trial is worth it" would then end the run.
+        if number < self.sweep.limits.max_total_runs:
             return lambda: (number, sampler.ask(number, history))
         # No further trial may begin: only a sampler that chooses among paused ones is asked, for one of them.
         go_on: Callable[[Sequence[TrialRecord]], Answer] = getattr(sampler, "go_on", _nothing)

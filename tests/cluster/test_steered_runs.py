@@ -129,7 +129,7 @@ def test_a_run_is_changed_by_commands_while_it_goes_on(cluster: str, tmp_path: P
     wait_until(lambda: not processes_of(steered.id), "no training process")
     steered("note", "the others are done", "--tag", "who=ada")
     went_on = steered("unpause")
-    assert went_on["recorded"][1].startswith("the trials that pause go on: ")
+    assert went_on["recorded"][1].startswith("the paused trials continue: ")
 
     steered.wait(lambda sweep: sweep.finished is not None, "the end of the run")
     check_steered(steered, 40)

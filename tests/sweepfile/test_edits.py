@@ -81,7 +81,7 @@ def test_a_space_gets_values_and_parameters_and_loses_them(config: RunConfig) ->
     ("setting", "words"),
     [
         ("objective.goal=minimize", "--set objective.goal: objective.goal: found 'minimize'; allowed: no change while"),
-        ("objective.primary_metric=loss", "its trials were ranked, and stopped, by the metric, goal and value"),
+        ("objective.primary_metric=loss", "its trials were ranked and stopped by the metric, goal and value"),
         ("trial.command=x", "its trials would not be comparable: those before ran other code"),
         ("inputs.data.path=x", "those before read other data"),
         ("raydrive.seed=9", "what it draws next follows from its seed"),
@@ -99,7 +99,7 @@ def test_a_space_gets_values_and_parameters_and_loses_them(config: RunConfig) ->
         ("raydrive.on_oom.memory=much", "raydrive.on_oom.memory: found 'much'"),
         (
             "raydrive.notify.webhook=https://a.b/secret",
-            "found another one; allowed: no change while a run goes",
+            "found another one; allowed: no change while a run is",
         ),
         ("raydrive.population.every=3", "its members have trained, and were exchanged"),
         ("raydrive.track.mlflow=x", "its trackers were told of it from its first trial on"),

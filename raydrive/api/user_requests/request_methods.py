@@ -1,4 +1,4 @@
-"""The methods of a run that change it while it goes on."""
+"""The methods that change an active run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _NONE_ANY_MORE = kind("False for no limit any more", lambda value: value is Fals
     address=TEXT | NOTHING,
 )
 class RequestMethods:
-    """How a run is changed while it goes on. Each method answers with what was recorded and when it takes effect."""
+    """Changes an active run. Each method returns what was recorded and when it takes effect."""
 
     reader: RunReader
     """The run."""
@@ -92,27 +92,27 @@ class RequestMethods:
         return self.reader.sweep.steering.revision
 
     def pause(self, now: bool = False, why: str = "", *, address: str | None = None) -> Answer:
-        """Has the run start nothing further until ``unpause``.
+        """Starts no further trials of the run until ``unpause``.
 
         Args:
-            now: Whether running trials pause, too, and go on later from their last checkpoints.
-            why: Kept as the reason.
-            address: That of a dashboard, where nothing else of the cluster can be reached.
+            now: Whether running trials also pause, and continue later from their last checkpoints.
+            why: The reason, which is recorded.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If it pauses already, or is over.
+            ConfigError: If it is already paused, or has ended.
             ClusterError: If its driver cannot be reached.
         """
         return steer(self.reader, {"do": "pause", "now": now, "why": why}, address=address)
 
     def unpause(self, *, address: str | None = None) -> Answer:
-        """Has a paused run go on.
+        """Continues a paused run.
 
         Args:
-            address: That of a dashboard, where nothing else of the cluster can be reached.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If it does not pause.
+            ConfigError: If it is not paused.
             ClusterError: If its driver cannot be reached.
         """
         return steer(self.reader, {"do": "unpause"}, address=address)
@@ -147,7 +147,7 @@ class RequestMethods:
         dry_run: bool = False,
         address: str | None = None,
     ) -> Answer:
-        """Changes the configuration of the run; what is None stays as it is.
+        """Changes the configuration of the run; arguments that are None change nothing.
 
         Args:
             max_total_runs, max_concurrent_runs: Trials in all, and at a time.
@@ -168,12 +168,13 @@ class RequestMethods:
             on_oom: What becomes of trials that run out of memory, as in a sweep file; False = they fail.
             repeats, notify: ``max`` and ``race`` of a run that repeats; ``{"on": [...]}`` of one that tells somebody.
             rejudge: Whether the policy judges all running trials now.
-            expect_revision: The ``revision`` that the edit was made for; the run having another one, it is refused.
-            dry_run: Whether to check the edit and tell what it would change, and record nothing.
-            address: That of a dashboard, where nothing else of the cluster can be reached.
+            expect_revision: The ``revision`` that the edit is based on; the edit is refused if the run has another one.
+            dry_run: Whether to only check the edit and return what it would change.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If something cannot change or be used, or the run was edited meanwhile; all problems at once.
+            ConfigError: If something cannot change or be used, or the run was edited in the meantime; all problems at
+                once.
             ClusterError: If its driver cannot be reached.
         """
         request = {"patch": _patch(self.reader, locals()), "rejudge": rejudge, "expect_revision": expect_revision}
@@ -186,15 +187,15 @@ class RequestMethods:
         like: int | str | None = None,
         address: str | None = None,
     ) -> Answer:
-        """Has configurations tried next, before what the sampling proposes. They count in the limit of trials.
+        """Tries these configurations next, before those of the sampling. They count towards the limit of trials.
 
         Args:
-            points: Values by parameter, of each configuration; or a run, whose best configuration is taken.
-            like: Trial that values are taken from where a configuration has none; ``"best"`` = the best one.
-            address: That of a dashboard, where nothing else of the cluster can be reached.
+            points: Values by parameter for each configuration; or a run, whose best configuration is used.
+            like: Trial that provides the values that a configuration lacks; ``"best"`` = the best one.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If they are no points of the search space, or more than are left of the limit of trials.
+            ConfigError: If they are not points of the search space, or exceed the rest of the limit of trials.
             ClusterError: If its driver cannot be reached.
         """
         self.reader.refresh()
@@ -215,31 +216,31 @@ class RequestMethods:
         fresh: bool = False,
         address: str | None = None,
     ) -> Answer:
-        """Has trials that are over tried again, each from its last checkpoint; they count as no new trials.
+        """Retries trials that have ended, each from its last checkpoint; they do not count as new trials.
 
         Args:
             trials: Their numbers.
-            failed: Whether all failed trials are.
-            fresh: Whether they begin at the start even where they have a checkpoint.
-            address: That of a dashboard, where nothing else of the cluster can be reached.
+            failed: Whether to retry all failed trials.
+            fresh: Whether they restart from the beginning even if they have a checkpoint.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If one is not over, or none is named.
+            ConfigError: If one has not ended, or none is named.
             ClusterError: If its driver cannot be reached.
         """
         numbers = [trials] if isinstance(trials, int) else list(trials)
         return steer(self.reader, {"do": "retry", "trials": numbers, "failed": failed, "fresh": fresh}, address=address)
 
     def stop_trial(self, trial: int, reason: str, *, address: str | None = None) -> Answer:
-        """Stops a trial as a policy does: it is Canceled and no failure, and its curve counts.
+        """Stops a trial as a policy would: it is Canceled, not Failed, and its curve is still compared.
 
         Args:
             trial: Its number.
-            reason: Why; it is recorded, and shown with the trial.
-            address: That of a dashboard, where nothing else of the cluster can be reached.
+            reason: The reason, which is recorded and shown with the trial.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If it does not run, or there is no reason.
+            ConfigError: If it is not running, or there is no reason.
             ClusterError: If its driver cannot be reached.
         """
         return steer(self.reader, {"do": "stop", "trial": trial, "why": reason}, address=address)
@@ -252,16 +253,16 @@ class RequestMethods:
         tags: Mapping[str, str] | None = None,
         address: str | None = None,
     ) -> Answer:
-        """Notes something about the run, or about a trial of it, for its later readers.
+        """Records a note about the run or one of its trials.
 
         Args:
             text: The note.
             trial: The trial's number; None = the run.
-            tags: Further text by name.
-            address: That of a dashboard, where nothing else of the cluster can be reached.
+            tags: Strings by name.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
-            ConfigError: If there is nothing to note, or no such trial.
+            ConfigError: If the note is empty, or there is no such trial.
             ClusterError: If its driver cannot be reached.
         """
         return steer(self.reader, {"do": "note", "trial": trial, "text": text, "tags": tags or {}}, address=address)

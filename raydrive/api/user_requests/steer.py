@@ -1,4 +1,4 @@
-"""Brings what a user asks of a run to its driver; to its record where it has none."""
+"""Delivers a user's request to the driver of a run, or records it if there is none."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ def steer(run: RunReader, request: Mapping[str, Any], *, address: str | None = N
     Raises:
         ConfigError: If it cannot be done.
         ClusterError: If the run's driver cannot be reached.
-        DamagedJournalError: If the run cannot go on.
+        DamagedJournalError: If the run cannot continue.
         StorageError: If its folder cannot be read or written.
     """
     request = {"by": who(), **request}
     epoch = newest_epoch(run.layout.journal)
     run.refresh()
     if run.damage:
-        raise DamagedJournalError(f"run {run.id} cannot go on: {run.damage}")
+        raise DamagedJournalError(f"run {run.id} cannot continue: {run.damage}")
     stands = run.status()
     if request["do"] == "cancel" and not (known := plan(run.sweep, request, stands.now)).facts:
-        return Answer(known.recorded, known.effect, known.notes, run.sweep.steering.revision)  # over: nobody is asked
+        return Answer(known.recorded, known.effect, known.notes, run.sweep.steering.revision)  # it has ended
     if _has_driver(run, stands):
         dashboard = dashboard_of(address)
         if dashboard and not is_known(run.layout):
@@ -90,7 +90,7 @@ def steer(run: RunReader, request: Mapping[str, Any], *, address: str | None = N
         run.refresh()
         return Answer.of(raw)
     planned = record_request(run, request, epoch)
-    effect = planned.effect if request["do"] in _AT_ONCE else f"when the run goes on: raydrive resume {run.id}"
+    effect = planned.effect if request["do"] in _AT_ONCE else f"when the run is resumed: raydrive resume {run.id}"
     return Answer(planned.recorded, effect, planned.notes, run.sweep.steering.revision)
 
 
@@ -98,7 +98,7 @@ def _has_driver(run: RunReader, stands: RunStatus) -> bool:
     """Whether a driver works on a run; one that is silent may.
 
     Raises:
-        ClusterError: If that cannot be told.
+        ClusterError: If that cannot be determined.
     """
     if stands.live:
         return True
@@ -107,6 +107,6 @@ def _has_driver(run: RunReader, stands: RunStatus) -> bool:
     if stands.beat.address and surely_gone(stands.beat.address):
         return False
     raise ClusterError(
-        f"run {run.id} has a driver that does not respond, and that may be alive. Go on with the run first: "
+        f"run {run.id} has a driver that does not respond but may be alive. Resume the run first: "
         f"raydrive resume {run.id}"
     )

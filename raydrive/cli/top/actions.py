@@ -46,11 +46,11 @@ class Action:
 def cancel(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
     """Ends a run, or one of its trials."""
     what = f"Run {run.id}" if trial is None else f"Trial {trial}"
-    return f"{what} is being canceled." if run.cancel_trial(trial, address=address) else f"{what} was over already."
+    return f"{what} is being canceled." if run.cancel_trial(trial, address=address) else f"{what} had already ended."
 
 
 def pause(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
-    """Has a run start nothing further; one that pauses goes on."""
+    """Pauses a run, or continues a paused one."""
     run.refresh()
     return told(run.unpause(address=address) if run.sweep.steering.paused else run.pause(address=address))
 
@@ -66,12 +66,12 @@ def stop(run: HyperDriveRun, trial: int | None, text: str, address: str | None) 
 
 
 def retry(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
-    """Has a trial that is over tried again."""
+    """Retries a trial that has ended."""
     return told(run.retry(trial or 0, address=address))
 
 
 def add(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
-    """Has a configuration tried next: the values that are given, and others as in the best trial."""
+    """Tries a configuration next: the given values, and others as in the best trial."""
     values = values_of_settings(shlex.split(text), run.sweep.config.sampling.space)
     return told(run.add_trials([values], like="best", address=address))
 
@@ -89,13 +89,13 @@ def told(answer: Answer) -> str:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("p", "Pause / go on", RUN, "Pause {what}, or go on where it pauses?", pause),
-    Action("P", "Pause now", RUN, "Pause {what} with all that it trains?", pause_now),
+    Action("p", "Pause / continue", RUN, "Pause {what}, or continue it if it is paused?", pause),
+    Action("P", "Pause now", RUN, "Pause {what} and all its running trials?", pause_now),
     Action("k", "Stop trial", TRIAL, "Stop {what} as a policy would. Why?", stop, "the reason"),
     Action("t", "Try again", TRIAL, "Try {what} again, from its last checkpoint?", retry),
     Action("a", "Add trial", RUN, "A configuration for {what}; other values as in the best trial.", add, "lr=0.003"),
     Action("e", "Edit", RUN, "Change {what}: keys of a sweep file.", edit, "limits.max_concurrent_trials=4"),
-    Action("c", "Cancel trial", TRIAL, "End {what}? The run goes on.", cancel),
+    Action("c", "Cancel trial", TRIAL, "End {what}? The run continues.", cancel),
     Action("C", "Cancel run", RUN, "End {what} and all its running trials?", cancel),
 )
 """All actions, in the order of the footer."""

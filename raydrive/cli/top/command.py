@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def top(
     run_name: Annotated[
         str | None,
-        typer.Argument(metavar="RUN", help="Show this run; else the list of runs.", autocompletion=run_ids),
+        typer.Argument(metavar="RUN", help="The run to show; default: the list of runs.", autocompletion=run_ids),
     ] = None,
     storage: StorageOption = None,
     address: AddressOption = None,
@@ -34,7 +34,7 @@ def top(
         say(MISSING)
         return 2
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        say("raydrive top needs a terminal. For a script: raydrive status, raydrive trials, with -o json")
+        say("raydrive top needs a terminal. In a script, use raydrive status or raydrive trials with -o json")
         return 2
     from raydrive.cli.top.app import TopApp  # lazy: textual, 0.3 s
 

@@ -1,4 +1,4 @@
-"""Rules of a run beside its limits: what ends it, trials out of memory, whom it tells, how often it repeats."""
+"""Rules of a run in addition to its limits: what ends it, trials out of memory, notices, repeats."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def rule_problems(given: RunRules, sampling: SamplingSpec, resources: Resources,
         given: The rules.
         sampling: How the run samples.
         resources: What one trial reserves.
-        most: New trials in all.
+        most: New trials in total.
     """
     problems = []
     if given.finish_when is not None:

@@ -26,7 +26,7 @@ class RepeatedSampler:
         sampler: Asked for configurations, by their number among configurations.
         rule: How often each is tried.
         maximize: Whether larger values are better.
-        alone: Number of first trials that are tried once whatever comes of them: they go on from earlier runs.
+        alone: Number of first trials that are tried once whatever comes of them: they continue from earlier runs.
     """
 
     def __init__(self, sampler: Sampler, rule: Repeats, maximize: bool, alone: int = 0) -> None:
@@ -67,7 +67,7 @@ class RepeatedSampler:
         return LATER if standing.trains else None
 
     def go_on(self, history: Sequence[TrialRecord]) -> Continuation | None:
-        """Returns a paused trial to go on with, where the sampler chooses among these; else None."""
+        """Returns a paused trial to continue with, where the sampler chooses among these; else None."""
         choose: Callable[[Sequence[TrialRecord]], Continuation | None] | None = getattr(self._sampler, "go_on", None)
         if choose is None:
             return None

@@ -35,7 +35,7 @@ class TrialRecord:
     noise: float | None = None
     """Standard error of ``value``, where it is the mean of several trials; None = of one trial, or not known."""
     outside: bool = False
-    """Whether its configuration is no point of the search space, which an edit of the run has changed since."""
+    """Whether its configuration is not a point of the search space, which an edit of the run has changed since."""
 
 
 class TrialView(Sequence[TrialRecord], ABC):
@@ -79,7 +79,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """A paused trial to go on with, in place of a new configuration."""
+    """A paused trial to continue with, in place of a new configuration."""
 
     trial: int
     """Its number; its state is ``records.PAUSED``."""

@@ -1,4 +1,4 @@
-"""The configuration of a run as its edits left it, and the sampler that goes on in an edited search space.
+"""The configuration of a run as its edits left it, and the sampler that continues in an edited search space.
 
 An edit is a patch in the form of ``config.json``. The effective configuration is a fold over a run's edits, so a
 resumed run, a new driver and every reader have the same one.
@@ -31,7 +31,7 @@ def edited(config: RunConfig, patch: Mapping[str, Any]) -> RunConfig:
             of them.
 
     Raises:
-        ConfigError: If the result is no configuration; all problems at once.
+        ConfigError: If the result is not a configuration; all problems at once.
     """
     changes: dict[str, Any] = {}
     if "limits" in patch:
@@ -69,7 +69,7 @@ def parts_of(config: RunConfig, patch: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sampler_now(config: RunConfig, warm_start: WarmStartData = EMPTY, *, edits: bool = True) -> PatientSampler:
-    """Returns the sampler of a run that goes on.
+    """Returns the sampler of a run that continues.
 
     Args:
         config: The effective configuration.
@@ -111,7 +111,7 @@ class EditedSpace:
         return self._sampler.ask(number, _Seen(history, self.seen))
 
     def go_on(self, history: Sequence[TrialRecord]) -> Any:
-        """Returns which paused trial the sampler has go on, where it is one that chooses."""
+        """Returns which paused trial the sampler has continue, where it is one that chooses."""
         go_on = getattr(self._sampler, "go_on", None)
         return None if go_on is None else go_on(_Seen(history, self.seen))
 

@@ -23,7 +23,7 @@ WORDS = {"budget.gpu_hours": "GPU hours", "budget.cpu_hours": "CPU hours", "cost
 
 
 def fold_training(state: State, config: RunConfig, seconds: float) -> None:
-    """Counts the training of an attempt that is over."""
+    """Counts the training of an attempt that has ended."""
     state.progress.train(seconds, amounts_of(config.trial.resources))
 
 
@@ -35,7 +35,7 @@ def fold_closing(state: State, config: RunConfig, curves: Curves, trial: int) ->
 
 
 def fold_oom(fact: Ended | Lost, trial: Trial, config: RunConfig) -> None:
-    """Notes whether an attempt has ended for want of memory, where the run has a rule for that."""
+    """Notes whether an attempt has ended for lack of memory, where the run has a rule for that."""
     if config.rules.on_oom is None or (isinstance(fact, Ended) and fact.exit_code == 0):
         trial.oom = ""
         return
@@ -46,7 +46,7 @@ def fold_oom(fact: Ended | Lost, trial: Trial, config: RunConfig) -> None:
 def ends_by_report(fact: Reported, state: State, config: RunConfig, curves: Curves) -> tuple[EndRun, ...]:
     """Returns whether a report that brought a new interval reaches the target.
 
-    Only of best values, which stand: where the last value counts, or a mean, a trial has reached it when it is over.
+    Only of best values, which stand: where the last value counts, or a mean, a trial has reached it when it has ended.
     """
     rules = config.rules.finish_when
     if rules is None or rules.target is None or state.ending or not curves.by_best:
@@ -80,7 +80,7 @@ def ends_by(fact: Fact, state: State, config: RunConfig, curves: Curves) -> Iter
 
 
 def budget_due_at(state: State, config: RunConfig) -> float | None:
-    """Returns when the first budget is used up if all that trains now goes on; None without one."""
+    """Returns when the first budget is used up if all that trains now continues; None without one."""
     rules = config.rules.finish_when
     if rules is None or (rules.budget is None and rules.cost is None):
         return None
@@ -99,7 +99,7 @@ def hours_of(open_trials: Iterable[Trial], progress: Progress, config: RunConfig
 
 
 def _by_value(trial: int, state: State, config: RunConfig, curves: Curves, rules: FinishWhen) -> Iterator[EndRun]:
-    """Target and lack of improvement, when a trial is over."""
+    """Target and lack of improvement, when a trial has ended."""
     value = curves.objective(trial)
     if rules.target is not None and value is not None and reaches(value, rules.target, config.metric.maximize):
         yield _target(trial, value, rules.target, config)

@@ -15,7 +15,7 @@ _LIMITS = {
     "max_duration_s": "limits.timeout",
     "trial_timeout_s": "limits.trial_timeout",
 }
-"""Limits that a sweep file has under ``limits``; the others stand under ``raydrive``."""
+"""Limits that a sweep file has under ``limits``; the others are under ``raydrive``."""
 _DERIVED = ("flags",)
 """Fields of a trial that follow from its search space."""
 

@@ -1,4 +1,4 @@
-"""What a driver decides with: the run's configuration with its real policy, and its sampler."""
+"""The objects with which a driver decides: the run's configuration with its real policy, and its sampler."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def why_it_failed(what: str, error: Exception) -> str:
         error: What was raised.
     """
     if isinstance(error, UserCodeError):
-        return f"{error}. The trials were stopped, and nothing recorded is lost: see docs/extending.md."
+        return f"{error}. The trials were stopped; everything recorded is kept. See docs/extending.md."
     return f"{what}: {type(error).__name__}: {error}"

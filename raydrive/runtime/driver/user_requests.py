@@ -86,7 +86,10 @@ def answer(sweep: Sweep, planned: Planned) -> dict[str, Any]:
     known = [one.fact for one in sweep.steering.log]
     asked = [fact for fact in planned.facts if not isinstance(fact, Cancelled)]  # that end has come in any case
     if not all(any(fact is one for one in known) for fact in asked):
-        raise RaydriveError("the run has changed meanwhile, and nothing came of the request: look at it and ask again")
+        raise RaydriveError(
+            "the run has changed in the meantime, and the request was not carried out: look at the run and repeat "
+            "the request"
+        )
     return {
         "recorded": list(planned.recorded),
         "effect": planned.effect,
@@ -107,7 +110,7 @@ def parts(facts: Sequence[Fact]) -> Iterator[Sequence[Fact]]:
 
 
 def asks_for_more(sweep: Sweep, facts: Sequence[Fact]) -> bool:
-    """Whether what users did asks for more of trials that are over than a lean judge has kept."""
+    """Whether what users did asks for more of trials that have ended than a lean judge has kept."""
     return sweep.curves.dropped and any(isinstance(fact, Edited | Retried) for fact in facts)
 
 

@@ -1,4 +1,4 @@
-"""Recording what a user asks of a run that has no driver: the next one goes on from it.
+"""Recording what a user asks of a run that has no driver: the next one continues from it.
 
 The epoch that is claimed for it must be the one after those that were there when the run was found without a driver. A
 driver that starts meanwhile claims that very epoch, and then nothing is recorded here.
@@ -87,7 +87,8 @@ def _for_no_driver(run: RunReader, work: Callable[[], T]) -> T:
         return work()
     except JournalError as error:
         raise RaydriveError(
-            f"a driver of run {run.id} has just started, and nothing was recorded: ask again, and it gets the request"
+            f"a driver of run {run.id} has just started, and nothing was recorded: repeat the request, which the "
+            "driver will then receive"
         ) from error
 
 
@@ -101,7 +102,7 @@ def _judged(sweep: Sweep, planned: Planned, undo: Callable[[], None]) -> list[st
             lines += [records.dump(lost, sweep.handle(lost)) for lost in _ends(sweep, fact, last_at)]
         return lines
     except UserCodeError as error:
-        allowed = "a policy of raydrive's own: a class of the run's is loaded by its driver only"
-        raise ConfigError(Problem("rejudge", str(error), allowed, "Leave --rejudge out, or resume the run.")) from error
+        allowed = "a policy of raydrive: only the run's driver loads the run's own classes"
+        raise ConfigError(Problem("rejudge", str(error), allowed, "Remove --rejudge, or resume the run.")) from error
     finally:
         undo()

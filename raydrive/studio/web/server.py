@@ -127,7 +127,7 @@ def serve(settings: ServerSettings, path: str, *, open_browser: bool, say: Calla
     try:
         asyncio.run(_serve(settings, path, open_browser, say))
     except KeyboardInterrupt:
-        say("The studio is closed; runs go on.")
+        say("The studio is closed; runs continue.")
     return 0
 
 
@@ -140,13 +140,13 @@ async def _serve(settings: ServerSettings, path: str, open_browser: bool, say: C
     except OSError as error:
         await runner.cleanup()
         raise RaydriveError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Hint: --port 0 takes any free one"
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Hint: --port 0 uses any free port"
         ) from error
     port = runner.addresses[0][1]
     shown = "localhost" if settings.host in ("0.0.0.0", "::", *LOOPBACK) else settings.host
     url = f"http://{shown}:{port}/{path}{f'?token={settings.token}' if settings.token else ''}"
     print(url, flush=True)
-    say("Ctrl-C closes the studio; runs go on.")
+    say("Ctrl-C closes the studio; runs continue.")
     if settings.allow_control:
         say("Viewers may change runs: pause, edit and cancel them, stop and retry trials.")
     if open_browser and settings.local and sys.stdout.isatty():
@@ -166,7 +166,7 @@ def _guard(settings: ServerSettings) -> Any:
             given = request.query.get("token") or request.cookies.get(COOKIE, "")
             given = given or request.headers.get("Authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), settings.token.encode()):
-                raise web.HTTPUnauthorized(text="This studio asks for a token: open the address it printed.\n")
+                raise web.HTTPUnauthorized(text="This studio requires a token: open the address that it printed.\n")
             if request.query.get("token") and request.method == "GET":
                 # The token leaves the address bar, and with it the history. Two slashes would name another host.
                 moved = web.HTTPFound(re.sub(r"^[/\\]*", "/", request.rel_url.raw_path))

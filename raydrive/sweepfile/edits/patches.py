@@ -77,7 +77,7 @@ def patch_of_settings(config: RunConfig, settings: Sequence[str]) -> dict[str, A
 
 
 def _changed(config: RunConfig, patch: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out single fields that are as they were: somebody else may change them meanwhile."""
+    """Omits single fields that are unchanged: another user may change them in the meantime."""
     kept = dict(patch)
     rules = config.rules.parts(patch.get("rules", {}))
     for part, whole in (("limits", json_of(config.limits)), ("trial", json_of(config.trial)), ("rules", rules)):
@@ -142,7 +142,7 @@ def _node(value: Any) -> Node:
 
 
 def _for_its_type(root: Node, key: str, setting: str) -> Node:
-    """Leaves out the keys of a section that belong to another type than it gets."""
+    """Omits the keys of a section that belong to another type than it gets."""
     section, _, name = key.partition(".")
     if section not in _TYPED or name != "type":
         return root

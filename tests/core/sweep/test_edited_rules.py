@@ -138,7 +138,7 @@ def test_of_notices_an_edit_changes_what_is_told_and_no_address() -> None:
     assert rule is not None
     assert (rule.on, rule.webhook) == (("best",), "https://example.org/secret")
     for wanted in ({"webhook": "https://example.org/other"}, {"on": ["best"], "command": "mail"}, None):
-        with pytest.raises(ConfigError, match="may hold a secret, and an edit stands in the journal"):
+        with pytest.raises(ConfigError, match="may hold a secret, and all readers see an edit"):
             run.edit(notify=wanted)
     with pytest.raises(ConfigError, match=r"raydrive.notify: found a rule in a run without"):
         Ruled(a_config()).edit(notify={"on": ["best"]})

@@ -469,6 +469,10 @@ def test_a_relaunch_goes_on_from_the_last_checkpoint(court: Make) -> None:
     one.tell(Checkpointed(one.at(), 0, 1, 2, "00002"))
     assert one.lose(0) == (Launch(0, 2, {"lr": 0.5}, "00002", 2),)
     one.begin(0)
+    one.tell(Checkpointed(one.at(), 0, 2, 3, "00003"))
+    again = Launch(0, 3, {"lr": 0.5}, "00003", 3, last_value=0.3)
+    assert one.lose(0) == (again,), "it may have nothing left to train but to return its last value"
+    one.begin(0)
     one.report(0, 0.33, interval=3)  # trained again: the first value stands
     one.report(0, 0.4, interval=4)
     assert list(one.sweep.curves.values(0)) == [0.1, 0.2, 0.3, 0.4]

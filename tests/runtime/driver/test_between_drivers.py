@@ -69,14 +69,14 @@ def test_an_interrupted_run_is_changed_and_goes_on_as_changed(tmp_path: Path) ->
     run = HyperDriveRun.open(layout.uri)
     assert run.get_status() == "Interrupted"
     answer = run.edit(max_concurrent_runs=3, policy=BanditPolicy(slack_factor=0.2))
-    assert answer.effect == f"when the run goes on: raydrive resume {run.id}"
+    assert answer.effect == f"when the run is resumed: raydrive resume {run.id}"
     assert run.revision == answer.revision == 1
     run.add_trials([{"x": 0.25, "y": 2}])
     run.add_trials([{"x": 0.75}], like=1)
     assert run.retry(failed=True).recorded == ("trial 0 is tried again, from its start",)
     run.pause(why="until tomorrow")
     assert run.note("changed", tags={"by": "ada"}).effect == "now"
-    assert run.unpause().recorded[0] == "the run goes on"
+    assert run.unpause().recorded[0] == "the run continues"
     space = {**run.config.sampling.space.expressions, "y": choice(1, 2, 3)}
     assert run.edit(space=space, expect_revision=1, dry_run=True).recorded == (
         "search_space.y: choice(1, 2) -> choice(1, 2, 3)",
@@ -115,7 +115,7 @@ def test_a_run_that_is_over_goes_on_with_what_was_asked_since(tmp_path: Path) ->
     asyncio.run(to_its_end())
     run = HyperDriveRun.open(layout.uri)
     assert run.get_status() == "Completed"
-    with pytest.raises(ConfigError, match="found a run that is over"):
+    with pytest.raises(ConfigError, match="found a run that has ended"):
         run.pause()
     run.retry(1)
     assert run.get_status() == "Completed"
@@ -166,7 +166,7 @@ def test_a_driver_that_is_silent_may_be_alive(tmp_path: Path, monkeypatch: pytes
     run = HyperDriveRun.open(layout.uri)
     if run.get_status() != "NotResponding":
         pytest.fail(f"the run is {run.get_status()}")
-    with pytest.raises(ClusterError, match="a driver that does not respond, and that may be alive"):
+    with pytest.raises(ClusterError, match="a driver that does not respond but may be alive"):
         run.edit(max_total_runs=9)
     assert recorded(layout, Edited) == []
 
@@ -203,7 +203,7 @@ def test_an_interrupted_run_that_is_canceled_is_over_at_once(
     check_journal(a_config(), JournalReader(layout.journal).read_lines())
     assert run_command(["cancel", layout.uri]) == 0
     told = capsys.readouterr().err
-    assert told.startswith("Note: the run is over already: Canceled, canceled by ")
+    assert told.startswith("Note: the run had already ended: Canceled, canceled by ")
     assert "Nothing was recorded." in told
     with pytest.raises(ConfigError, match="TRIAL: found 9; allowed: the number of a trial: 0 to 1"):
         run.cancel_trial(9)

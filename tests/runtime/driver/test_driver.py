@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from driver_helpers import Gate, a_driver, a_driver_run, recorded, report, reports, started, state_of
 from trial_actor_helpers import until
 
+from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import BanditPolicy
 from raydrive.core.errors import DamagedJournalError, StaleEpochError, StorageError
 from raydrive.core.records import CANCELED, COMPLETED, Began, Cancelled, Launch, Lost, Started, Ticked
@@ -141,8 +143,8 @@ def test_storage_that_fails_holds_all_up_and_loses_nothing(tmp_path: Path, gate:
         (("gradient", 1.0, {"norm": 2.0}), "an event of the kind 'gradient'; known kinds: began, report, "),
         (("ended",), "an event of the kind 'ended' with 0 fields; known fields: at, exit_code, error"),
         (("report", 1.0), "an event of the kind 'report' with 1 fields; known fields: at, seq, "),
-        ((7, 1.0), "sent (7, 1.0), which is no event"),
-        ((), "sent (), which is no event"),
+        ((7, 1.0), "sent (7, 1.0), which is not an event"),
+        ((), "sent (), which is not an event"),
     ],
 )
 def test_an_unknown_event_loses_its_attempt_and_harms_no_other(
@@ -159,7 +161,7 @@ def test_an_unknown_event_loses_its_attempt_and_harms_no_other(
             ((trial, attempt, why),) = pool.lost
             assert (trial, attempt) == (0, 1)
             assert said in why
-            assert why.endswith("install the same one on all nodes")
+            assert why.endswith("install the same version on all nodes")
             assert await driver.report(1, 1, 1, [report(1)])
         assert reports(layout) == [(1, 1)]  # nothing of a batch that cannot be read
 
@@ -181,7 +183,7 @@ def test_a_new_driver_replays_the_journal_takes_over_and_refuses_what_follows_th
         async with started(layout, max_total_runs=3) as (driver, pool):
             assert pool.epoch == 2
             assert pool.adopted == [(0, 1), (2, 1)]
-            with pytest.raises(StaleEpochError, match="driver of epoch 2, not 1: wait for your adoption"):
+            with pytest.raises(StaleEpochError, match="driver of epoch 2, not 1: wait until it adopts this actor"):
                 await driver.report(0, 1, 1, [report(2)])
             assert await driver.report(0, 1, 2, [report(1), report(2)])
             assert pool.launched == []  # all that there is to do is with actors that are adopted
@@ -207,6 +209,25 @@ def test_a_report_of_an_attempt_that_is_over_is_answered_with_a_no(tmp_path: Pat
             assert not await driver.report(0, 1, 1, [report(1)])
 
     asyncio.run(main())
+
+
+def test_the_heartbeat_has_what_trials_use_of_their_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_driver, "ASK_S", 0.01)
+
+    async def gpu_use(gpus: float) -> dict[str, Any]:
+        config = function_config((0, 1))
+        trial = dataclasses.replace(config.trial, resources=Resources(gpus=gpus))
+        layout = a_driver_run(tmp_path / str(gpus), dataclasses.replace(config, trial=trial))
+        async with started(layout) as (driver, pool):
+            await until(lambda: len(pool.launched) == 1)
+            found: dict[str, Any] = {}
+            while gpus and not found:
+                await asyncio.sleep(0.01)
+                found = (await driver.view())["gpu_use"]
+            return found or (await driver.view())["gpu_use"]
+
+    assert asyncio.run(gpu_use(0.5)) == {"0": {"gpu_percent": 40.0}}
+    assert asyncio.run(gpu_use(0.0)) == {}
 
 
 def test_a_driver_that_was_superseded_lets_go_and_writes_nothing_more(

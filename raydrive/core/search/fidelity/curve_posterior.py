@@ -1,4 +1,4 @@
-"""What is believed about points of learning curves, given those that were seen."""
+"""Posterior of points of learning curves, given the observed ones."""
 
 from __future__ import annotations
 
