@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from raydrive.api import hyperdrive_format as hyperdrive
-from raydrive.core.argument_checks import above, checks_arguments
+from raydrive.api.user_requests.steer import steer
+from raydrive.core.argument_checks import NOTHING, TEXT, above, checks_arguments, whole
 from raydrive.core.config.lineage import Lineage
 from raydrive.core.config.run_config import RunConfig
 from raydrive.core.errors import DamagedJournalError, RaydriveError
@@ -15,7 +16,7 @@ from raydrive.core.records import FAILED
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.views.status import DAMAGED, NOT_RESPONDING
 from raydrive.core.views.summary import INTERRUPTED, Summary
-from raydrive.runtime.driver_client import call_driver, is_ours
+from raydrive.runtime.driver_client import is_ours
 from raydrive.storage.run_layout import RunLayout
 from raydrive.storage.run_reader import POLL_S, RunReader
 from raydrive.trackers.places import await_delivery
@@ -26,7 +27,12 @@ TRACKERS_S = 20.0
 """Seconds for which it then waits for its trackers."""
 
 
-@checks_arguments(interval_s=above(0, "a number of seconds above 0"))
+@checks_arguments(
+    interval_s=above(0, "a number of seconds above 0"),
+    number=whole(0) | NOTHING,
+    why=TEXT,
+    address=TEXT | NOTHING,
+)
 class RecordedRun:
     """The methods of a run that show its state, wait for its end, or end it."""
 
@@ -183,27 +189,36 @@ class RecordedRun:
         """
         return self.reader.watch(interval_s)
 
-    def cancel(self, why: str = "canceled by the user") -> None:
-        """Ends the run; its running trials are Canceled.
+    def cancel(self, why: str = "canceled by the user", *, address: str | None = None) -> None:
+        """Ends the run; its running trials are Canceled. A run without a driver ends at once.
 
         Args:
             why: The reason, which is recorded.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
             ClusterError: If its driver cannot be reached.
         """
-        self.cancel_trial(None, why)
+        self.cancel_trial(None, why, address=address)
 
-    def cancel_trial(self, number: int | None, why: str = "canceled by the user") -> bool:
+    def cancel_trial(
+        self, number: int | None, why: str = "canceled by the user", *, address: str | None = None
+    ) -> bool:
         """Ends one trial, or the whole run (None).
+
+        Args:
+            number: The trial's; None = the run.
+            why: The reason, which is recorded.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Returns:
             False if it had already ended.
 
         Raises:
+            ConfigError: If there is no such trial.
             ClusterError: If the driver cannot be reached.
         """
-        return bool(call_driver(self.layout, "cancel", number, why))
+        return bool(steer(self.reader, {"do": "cancel", "trial": number, "why": why}, address=address).recorded)
 
     def get_details(self) -> dict[str, Any]:
         """Returns the run as HyperDrive describes it: runId, status, startTimeUtc, properties, ..."""

@@ -20,7 +20,7 @@ from raydrive.api.recorded_run import RecordedRun
 from raydrive.api.resume_method import ResumeMethod
 from raydrive.api.table_methods import Tables, once_or_list, own_metrics
 from raydrive.api.user_requests.request_methods import RequestMethods
-from raydrive.core.argument_checks import NOTHING, PATH, checks_arguments, whole
+from raydrive.core.argument_checks import NOTHING, PATH, TEXT, checks_arguments, whole
 from raydrive.core.errors import StorageError, TrialError
 from raydrive.core.records import CANCELED, FAILED, Params
 from raydrive.core.sweep.state import Trial, losses_text
@@ -156,7 +156,13 @@ class HyperDriveRun(RecordedRun, PlotMethods, ResumeMethod, RequestMethods, Tabl
         return Rows(found[:top] if top else found)
 
 
-@checks_arguments(parent=RUN_OBJECT, output_file_path=PATH | NOTHING, attempt=whole(1) | NOTHING)
+@checks_arguments(
+    parent=RUN_OBJECT,
+    output_file_path=PATH | NOTHING,
+    attempt=whole(1) | NOTHING,
+    why=TEXT,
+    address=TEXT | NOTHING,
+)
 class Run:
     """A trial, HyperDrive's child run: one configuration that is, or was, trained.
 
@@ -294,13 +300,17 @@ class Run:
             return whole_rank_logs(layout, self.number, chosen, spec.log_limit)
         return whole_log(layout, self.number, chosen, rank or 0)
 
-    def cancel(self, why: str = "canceled by the user") -> None:
+    def cancel(self, why: str = "canceled by the user", *, address: str | None = None) -> None:
         """Ends the trial; the run continues.
+
+        Args:
+            why: The reason, which is recorded.
+            address: Address of a dashboard, if nothing else of the cluster can be reached.
 
         Raises:
             ClusterError: If the run's driver cannot be reached.
         """
-        self.parent.cancel_trial(self.number, why)
+        self.parent.cancel_trial(self.number, why, address=address)
 
     def _repr_html_(self) -> str:
         self.parent.refresh()

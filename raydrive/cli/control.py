@@ -1,4 +1,4 @@
-"""``cancel``, ``doctor`` and ``log``."""
+"""``doctor`` and ``log``."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from raydrive.cli.completion import trial_numbers
 from raydrive.cli.console import (
     AddressOption,
     Format,
     OutputOption,
-    RunArgument,
     StorageOption,
     command,
     emit,
     resolve,
-    say,
 )
-from raydrive.cli.runs import open_run
 from raydrive.cli.submit import load
 from raydrive.core.errors import RaydriveError
 
@@ -35,37 +31,8 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for function in (cancel, doctor, log):
+    for function in (doctor, log):
         command(app, function)
-
-
-def cancel(
-    run_name: RunArgument,
-    trial: Annotated[
-        int | None,
-        typer.Argument(
-            metavar="TRIAL", help="End only this trial.", min=0, show_default=False, autocompletion=trial_numbers
-        ),
-    ] = None,
-    storage: StorageOption = None,
-) -> int:
-    """End a run, or one trial of it."""
-    from raydrive.core.views.summary import INTERRUPTED  # lazy: raydrive.core.views.summary, 0.05 s
-
-    run = open_run(run_name, storage)
-    if trial is not None:
-        run.get_child(trial)
-    if run.sweep.finished is not None:
-        summary = run.reader.status().summary
-        say(f"Run {run.id} has already ended: {summary.state}, {summary.why}.")
-        return 0
-    if run.get_status() == INTERRUPTED:
-        say(f"Run {run.id} was interrupted and is not running. To resume it: raydrive resume {run.id}")
-        return 0
-    done = run.cancel_trial(trial)
-    what = f"Run {run.id}" if trial is None else f"Trial {trial} of {run.id}"
-    say(f"{what} is being canceled." if done else f"{what} had already ended.")
-    return 0
 
 
 def log(

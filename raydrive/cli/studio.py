@@ -14,6 +14,7 @@ import typer
 from raydrive.api.display.text import size
 from raydrive.cli.completion import export_kinds, run_ids
 from raydrive.cli.console import (
+    AddressOption,
     Format,
     OutputOption,
     RunArgument,
@@ -26,6 +27,7 @@ from raydrive.cli.console import (
     tell,
 )
 from raydrive.cli.runs import workspace
+from raydrive.cli.user_requests.answers import dashboard
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
 
 if TYPE_CHECKING:
@@ -106,6 +108,7 @@ def studio(
         typer.Option("--allow-control", help="Let viewers change runs: pause, edit, cancel; stop and retry trials."),
     ] = False,
     allow_cancel: Annotated[bool, typer.Option("--allow-cancel", hidden=True, help="Same as --allow-control.")] = False,
+    address: AddressOption = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> int:
     """Watch runs live in a browser, on this machine or through a port-forward.
@@ -128,6 +131,7 @@ def studio(
         port=port,
         token=resolve(token, "RAYDRIVE_STUDIO_TOKEN", "--token") or "",
         allow_control=allow_control or allow_cancel,
+        address=dashboard(address),
     )
     return serve(settings, path, open_browser=browser, say=say)
 

@@ -19,7 +19,7 @@ class Edited:
     """1 for the first edit of a run, one more for each that followed."""
     patch: Mapping[str, Any]
     """What changed, in the form of ``config.json``: of ``limits`` and ``trial`` single fields, of ``policy`` and
-    ``sampling`` all of it."""
+    ``sampling`` all of it, of ``rules`` whole rules by name (None = none any more; of ``notify`` ``on`` alone)."""
     by: str = ""
     """Who it was, as far as is known: ``ada@laptop``."""
     rejudge: bool = False

@@ -15,7 +15,7 @@ from raydrive.core import records
 from raydrive.core.records import Close, Decision, Estimated, Fact, Finish, Launch, Resumed, Stop, Suggested, Ticked
 from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.search.trial_record import GAIN, Continuation, Later, Suggestion, TrialRecord
-from raydrive.core.sweep.edits import sampler_now
+from raydrive.core.sweep.edits import asks_anew, sampler_now
 from raydrive.core.sweep.sweep import Sweep
 from raydrive.core.sweep.user_changes import GIVEN
 from raydrive.core.user_facts import Edited
@@ -98,7 +98,7 @@ class DecisionLoop:
         batch = Batch()
         for fact in facts:
             self._judge_one(fact, batch)
-            if isinstance(fact, Edited) and "sampling" in fact.patch:
+            if isinstance(fact, Edited) and asks_anew(fact.patch):
                 self.sampler = self.made_sampler()
         while not more and (answer := self._next()):
             for fact in answer:

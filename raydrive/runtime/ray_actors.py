@@ -75,10 +75,6 @@ class DriverActor:
         """Takes a batch of events of an attempt."""
         return await self._work.report(trial, attempt, epoch, events)
 
-    async def cancel(self, trial: int | None, why: str) -> bool:
-        """Ends one trial, or the whole run."""
-        return await self._work.cancel(trial, why)
-
     async def steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Records what a user asks for."""
         return await self._work.steer(request)

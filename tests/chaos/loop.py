@@ -358,7 +358,7 @@ def moved(run: HyperDriveRun) -> int:
     found, at, left = set(), dict[int, str](), set[int]()
     for fact, decisions in JournalReader(run.layout.journal).read():
         if isinstance(fact, Reported) and "node" in fact.tags:
-            if fact.trial in left and at[fact.trial] != fact.tags["node"]:
+            if fact.trial in left and at.get(fact.trial) not in (None, fact.tags["node"]):  # None: paused unheard
                 found.add(fact.trial)
             at[fact.trial] = fact.tags["node"]
             left.discard(fact.trial)

@@ -58,8 +58,8 @@ def check_extension(run_id: str, sweep: Sweep, changed: Mapping[str, Any]) -> No
     rule = sweep.ending.rule if sweep.ending else ""
     if rule.startswith("budget") or rule == "cost":
         raise RunOverError(
-            f"run {run_id} has ended ({over.state}): {over.why}. It would end again at once. To build on what it "
-            f"has learnt, submit a sweep with raydrive.warm_start: {run_id} and its own budget."
+            f"run {run_id} has ended ({over.state}): {over.why}. It would end again at once. Raise the limit first: "
+            f"raydrive edit {run_id} --set raydrive.finish_when.{rule}{'.limit' if rule == 'cost' else ''}=..."
         )
     total = changed.get("max_total_runs", sweep.limits.max_total_runs)
     if changed and total > trials:

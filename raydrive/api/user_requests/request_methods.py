@@ -10,20 +10,36 @@ from raydrive.api.named_parts import named_policy, named_sampling
 from raydrive.api.spellings import OF_CALL, spelled
 from raydrive.api.user_requests.points import completed, points_of_run
 from raydrive.api.user_requests.steer import Answer, steer
-from raydrive.core.argument_checks import ANYTHING, FLAG, NOTHING, TEXT, TEXTS, above, checks_arguments, list_of, whole
+from raydrive.core.argument_checks import (
+    ANYTHING,
+    FLAG,
+    NOTHING,
+    TEXT,
+    TEXTS,
+    above,
+    checks_arguments,
+    kind,
+    list_of,
+    whole,
+)
 from raydrive.core.config.resource_dict import resources_of
 from raydrive.core.config.trial_spec import Resources
 from raydrive.core.early_stopping.policies import Policy
 from raydrive.core.early_stopping.policy_record import policy_record
 from raydrive.core.errors import ConfigError, Problem, show
+from raydrive.core.finish.rules import FinishWhen
 from raydrive.core.json_values import json_of
+from raydrive.core.out_of_memory.rules import OnOom
+from raydrive.core.repeats.rules import Repeats
 from raydrive.core.search.protocol import SamplingSpec
 from raydrive.core.search.sampling_record import recorded_sampling, sampling_record
 from raydrive.core.space.search_space import parse_space
 from raydrive.core.user_requests.edit_checks import planned_edit
+from raydrive.core.user_requests.fixed import LIMITS, RULES, TRIAL
 from raydrive.storage.run_reader import RunReader
 
 _ABOVE = above(0, "a number above 0")
+_NONE_ANY_MORE = kind("False for no limit any more", lambda value: value is False)
 
 
 @checks_arguments(
@@ -40,15 +56,25 @@ _ABOVE = above(0, "a number above 0")
     tags=TEXTS | NOTHING,
     max_total_runs=whole(1) | NOTHING,
     max_concurrent_runs=whole(1) | NOTHING,
-    max_duration_minutes=_ABOVE | NOTHING,
-    max_run_duration_seconds=_ABOVE | NOTHING,
+    max_duration_minutes=_ABOVE | _NONE_ANY_MORE | NOTHING,
+    max_run_duration_seconds=_ABOVE | _NONE_ANY_MORE | NOTHING,
     max_attempts=whole(1) | NOTHING,
+    max_losses=whole(0) | _NONE_ANY_MORE | NOTHING,
+    first_failures=whole(0) | NOTHING,
+    strict=FLAG | whole(0) | NOTHING,
     policy=POLICY | POLICY_NAME | POLICY_DICT | NOTHING,
     sampling=TUNING["hyperparameter_sampling"] | NOTHING,
     space=TUNING["space"],
     resources=RESOURCES | RESOURCES_DICT | NOTHING,
     keep_checkpoints=whole(1) | NOTHING,
-    grace_s=_ABOVE | NOTHING,
+    grace_s=TUNING["grace_s"] | NOTHING,
+    log_limit=whole(0) | NOTHING,
+    lease_s=_ABOVE | NOTHING,
+    storage_patience_s=_ABOVE | NOTHING,
+    finish_when=ANYTHING,  # looked at by run_rules, as those of a sweep file
+    on_oom=ANYTHING,
+    repeats=ANYTHING,
+    notify=ANYTHING,
     rejudge=FLAG,
     expect_revision=whole(0) | NOTHING,
     dry_run=FLAG,
@@ -92,7 +118,7 @@ class RequestMethods:
         return steer(self.reader, {"do": "unpause"}, address=address)
 
     @spelled(OF_CALL)
-    def edit(
+    def edit(  # noqa: D417  arguments of one kind share a line
         self,
         *,
         max_total_runs: int | None = None,
@@ -100,12 +126,22 @@ class RequestMethods:
         max_duration_minutes: float | None = None,
         max_run_duration_seconds: float | None = None,
         max_attempts: int | None = None,
+        max_losses: int | None = None,
+        first_failures: int | None = None,
+        strict: bool | int | None = None,
         policy: Policy | str | Mapping[str, Any] | None = None,
         sampling: SamplingSpec | str | Mapping[str, Any] | None = None,
         space: Mapping[str, Any] | None = None,
         resources: Resources | Mapping[str, Any] | None = None,
         keep_checkpoints: int | None = None,
         grace_s: float | None = None,
+        log_limit: int | None = None,
+        lease_s: float | None = None,
+        storage_patience_s: float | None = None,
+        finish_when: FinishWhen | Mapping[str, Any] | bool | None = None,
+        on_oom: OnOom | Mapping[str, Any] | bool | None = None,
+        repeats: Repeats | Mapping[str, Any] | None = None,
+        notify: Mapping[str, Any] | None = None,
         rejudge: bool = False,
         expect_revision: int | None = None,
         dry_run: bool = False,
@@ -114,17 +150,23 @@ class RequestMethods:
         """Changes the configuration of the run; arguments that are None change nothing.
 
         Args:
-            max_total_runs: Total number of trials.
-            max_concurrent_runs: Largest number of trials at the same time.
-            max_duration_minutes: Time limit of the whole run, in minutes.
-            max_run_duration_seconds: Time limit of one attempt, in seconds.
-            max_attempts: Largest number of attempts of a trial that fails.
-            policy: Another policy; ``NoTerminationPolicy()`` for none. It applies from the next report on.
-            sampling: Another way of sampling, of the same search space unless it has its own.
-            space: Another search space with all its parameters. It applies to future trials.
-            resources: What future trials reserve.
+            max_total_runs, max_concurrent_runs: Trials in all, and at a time.
+            max_duration_minutes, max_run_duration_seconds: Length of the run, and of an attempt; False = no limit.
+            max_attempts: Starts of a trial that fails by itself.
+            max_losses: How often a trial may be lost with its node or actor; False = no limit any more.
+            first_failures: The run fails when its first so many trials have failed; 0 = never.
+            strict: Whether the run ends when its trials log other metrics only; a number: after so many reports.
+            policy: Another policy; ``NoTerminationPolicy()`` for none. It judges from the next report on.
+            sampling: Another way of sampling, of the same search space unless it brings one.
+            space: Another search space: all of its parameters. It counts for trials to come.
+            resources: What trials to come reserve.
             keep_checkpoints: How many of a trial's newest checkpoints are kept.
             grace_s: Seconds between SIGTERM and SIGKILL when a trial is stopped.
+            log_limit: Bytes of a trial's log that are kept; 0 = all.
+            lease_s, storage_patience_s: Seconds for which trials go on without a driver, or wait for the storage.
+            finish_when: All rules that end the run, as in a sweep file; False = none any more.
+            on_oom: What becomes of trials that run out of memory, as in a sweep file; False = they fail.
+            repeats, notify: ``max`` and ``race`` of a run that repeats; ``{"on": [...]}`` of one that tells somebody.
             rejudge: Whether the policy judges all running trials now.
             expect_revision: The ``revision`` that the edit is based on; the edit is refused if the run has another one.
             dry_run: Whether to only check the edit and return what it would change.
@@ -135,16 +177,7 @@ class RequestMethods:
                 once.
             ClusterError: If its driver cannot be reached.
         """
-        limits = {
-            "max_total_runs": max_total_runs,
-            "max_concurrent_runs": max_concurrent_runs,
-            "max_duration_s": None if max_duration_minutes is None else max_duration_minutes * 60.0,
-            "trial_timeout_s": max_run_duration_seconds,
-            "max_attempts": max_attempts,
-        }
-        trial = {"keep_checkpoints": keep_checkpoints, "grace_s": grace_s, "resources": resources}
-        patch = _patch(self.reader, limits, trial, policy, (sampling, space))
-        request = {"patch": patch, "rejudge": rejudge, "expect_revision": expect_revision}
+        request = {"patch": _patch(self.reader, locals()), "rejudge": rejudge, "expect_revision": expect_revision}
         return edit_run(self.reader, request, dry_run=dry_run, address=address)
 
     def add_trials(
@@ -256,27 +289,39 @@ def edit_run(reader: RunReader, request: Mapping[str, Any], *, dry_run: bool, ad
     return Answer(lines, found.effect, found.notes, reader.sweep.steering.revision)
 
 
-def _patch(
-    reader: RunReader,
-    limits: Mapping[str, Any],
-    trial: dict[str, Any],
-    policy: Policy | str | Mapping[str, Any] | None,
-    sampling: tuple[SamplingSpec | str | Mapping[str, Any] | None, Mapping[str, Any] | None],
-) -> dict[str, Any]:
-    """What was given of an edit, in the form of ``config.json``."""
-    if trial["resources"] is not None:
+_LIMITS = {"max_duration_minutes": "max_duration_s", "max_run_duration_seconds": "trial_timeout_s"}
+"""Arguments of ``edit`` that are limits under another name."""
+
+
+def _patch(reader: RunReader, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given of an edit, by argument of ``edit``, in the form of ``config.json``."""
+    given = {name: value for name, value in given.items() if value is not None}
+    limits = {_LIMITS.get(name, name): value for name, value in given.items() if _LIMITS.get(name, name) in LIMITS}
+    limits = {name: None if value is False and name in _MAY_END else value for name, value in limits.items()}
+    if "max_duration_minutes" in given and limits["max_duration_s"] is not None:
+        limits["max_duration_s"] *= 60.0
+    if "strict" in limits:
+        limits["strict"] = int(limits["strict"])
+    trial = {name: value for name, value in given.items() if name in TRIAL}
+    if "resources" in trial:
         trial["resources"] = json_of(resources_of(trial["resources"]))
-    patch: dict[str, Any] = {
-        "limits": {key: value for key, value in limits.items() if value is not None},
-        "trial": {key: value for key, value in trial.items() if value is not None},
-    }
-    patch = {name: part for name, part in patch.items() if part}
-    if policy is not None:
-        patch["policy"] = policy_record(named_policy(policy))
-    if sampling != (None, None):
+    rules = {name: _rule(value) for name, value in given.items() if name in RULES}
+    patch = {name: part for name, part in (("limits", limits), ("trial", trial), ("rules", rules)) if part}
+    if "policy" in given:
+        patch["policy"] = policy_record(named_policy(given["policy"]))
+    if "sampling" in given or "space" in given:
         reader.refresh()
-        patch["sampling"] = _sampling_patch(reader, *sampling)
+        patch["sampling"] = _sampling_patch(reader, given.get("sampling"), given.get("space"))
     return patch
+
+
+_MAY_END = ("max_duration_s", "trial_timeout_s", "max_losses")
+"""Limits that an edit may take away."""
+
+
+def _rule(given: Any) -> Any:
+    """A rule in the form of a patch; False takes it away. What is no mapping is refused with the rest of the edit."""
+    return None if given is False else given.to_json() if hasattr(given, "to_json") else given
 
 
 def _is_point(value: Any) -> bool:

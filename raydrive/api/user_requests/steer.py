@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from raydrive.api.user_requests.steer_by_job import steer_by_job
-from raydrive.core.errors import ClusterError, ConfigError, DamagedJournalError, Problem, show
+from raydrive.core.errors import ClusterError, DamagedJournalError
+from raydrive.core.user_requests.requests import plan
 from raydrive.core.views.status import NOT_RESPONDING, RunStatus
 from raydrive.runtime.driver_client import call_driver, is_known
 from raydrive.runtime.ray_cluster.dashboard_jobs import dashboard_of
@@ -17,13 +18,16 @@ from raydrive.runtime.ray_cluster.gcs_ping import surely_gone
 from raydrive.storage.journal.between_drivers import newest_epoch, record_request
 from raydrive.storage.run_reader import RunReader
 
+_AT_ONCE = ("note", "cancel")
+"""What needs no driver to take effect where a run has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of a request."""
 
     recorded: tuple[str, ...]
-    """What was recorded, a line each."""
+    """What was recorded, a line each; nothing where nothing was left to do."""
     effect: str
     """When it takes effect."""
     notes: tuple[str, ...]
@@ -75,6 +79,8 @@ def steer(run: RunReader, request: Mapping[str, Any], *, address: str | None = N
     if run.damage:
         raise DamagedJournalError(f"run {run.id} cannot continue: {run.damage}")
     stands = run.status()
+    if request["do"] == "cancel" and not (known := plan(run.sweep, request, stands.now)).facts:
+        return Answer(known.recorded, known.effect, known.notes, run.sweep.steering.revision)  # it has ended
     if _has_driver(run, stands):
         dashboard = dashboard_of(address)
         if dashboard and not is_known(run.layout):
@@ -84,7 +90,7 @@ def steer(run: RunReader, request: Mapping[str, Any], *, address: str | None = N
         run.refresh()
         return Answer.of(raw)
     planned = record_request(run, request, epoch)
-    effect = planned.effect if request["do"] == "note" else f"when the run is resumed: raydrive resume {run.id}"
+    effect = planned.effect if request["do"] in _AT_ONCE else f"when the run is resumed: raydrive resume {run.id}"
     return Answer(planned.recorded, effect, planned.notes, run.sweep.steering.revision)
 
 
@@ -104,24 +110,3 @@ def _has_driver(run: RunReader, stands: RunStatus) -> bool:
         f"run {run.id} has a driver that does not respond but may be alive. Resume the run first: "
         f"raydrive resume {run.id}"
     )
-
-
-def cancel(run: RunReader, request: Mapping[str, Any]) -> Answer:
-    """Returns what became of the request to end a run, or the trial that it names.
-
-    Args:
-        run: The run; it is refreshed.
-        request: ``trial``, and ``by``.
-
-    Raises:
-        ConfigError: If it has no such trial.
-        ClusterError: If the run's driver cannot be reached.
-    """
-    run.refresh()
-    number = request.get("trial")
-    if number is not None and (not isinstance(number, int) or not 0 <= number < len(run.sweep.trials)):
-        raise ConfigError(Problem("trial", show(number), f"the number of a trial: 0 to {len(run.sweep.trials) - 1}"))
-    done = call_driver(run.layout, "cancel", number, f"canceled by {request.get('by') or who()}")
-    what = "the run" if number is None else f"trial {number}"
-    recorded = f"{what} is being canceled" if done else f"{what} had already ended"
-    return Answer((recorded,), "now", (), run.sweep.steering.revision)

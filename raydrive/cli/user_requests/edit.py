@@ -45,7 +45,7 @@ def edit(
     address: AddressOption = None,
     output: OutputOption = Format.TABLE,
 ) -> int:
-    """Change a run while it is active: limits, policy, sampling, search space, resources."""
+    """Change a run while it is active: limits, policy, sampling, search space, resources, rules."""
     from raydrive.api.user_requests.request_methods import (
         edit_run,  # lazy: raydrive.api.user_requests.request_methods, 0.06 s
     )
@@ -55,7 +55,7 @@ def edit(
         raise ConfigError(Problem("edit", "both" if file else "neither --set nor -f", allowed))
     run = open_run(run_name, storage)
     patch = _of_file(run, file, rest=rest) if file is not None else _of_settings(run, settings or [])
-    if expect_revision is None and patch.keys() & {"policy", "sampling"}:
+    if expect_revision is None and patch.keys() & {"policy", "sampling", "rules"}:
         expect_revision = run.revision  # made from what the run had when it was read: another edit must not be undone
     request = {"patch": patch, "rejudge": rejudge, "expect_revision": expect_revision}
     with only_data():

@@ -1,4 +1,4 @@
-"""``pause``, ``unpause``, ``add``, ``retry``, ``stop`` and ``note``."""
+"""``pause``, ``unpause``, ``add``, ``retry``, ``stop``, ``cancel`` and ``note``."""
 
 from __future__ import annotations
 
@@ -123,6 +123,23 @@ def stop(
 ) -> int:
     """Stop a trial as a policy would: it does not count as failed, and its curve is still compared."""
     return _ask(run_name, {"do": "stop", "trial": trial, "why": reason}, storage, address, output)
+
+
+def cancel(
+    run_name: RunArgument,
+    trial: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="TRIAL", help="Only this trial.", min=0, show_default=False, autocompletion=trial_numbers
+        ),
+    ] = None,
+    reason: ReasonOption = "",
+    storage: StorageOption = None,
+    address: AddressOption = None,
+    output: OutputOption = Format.TABLE,
+) -> int:
+    """End a run, or one trial of it."""
+    return _ask(run_name, {"do": "cancel", "trial": trial, "why": reason}, storage, address, output)
 
 
 def note(

@@ -41,6 +41,9 @@ class TrialRecord:
 class TrialView(Sequence[TrialRecord], ABC):
     """Trials by number as a sampler sees them, each made when it is asked for."""
 
+    mark: object | None = None
+    """The same object as long as trials that are over stay as they were; None where that is not known."""
+
     @abstractmethod
     def at(self, number: int) -> TrialRecord:
         """Returns a trial."""
@@ -53,6 +56,12 @@ class TrialView(Sequence[TrialRecord], ABC):
         if isinstance(index, slice):
             return [self.at(number) for number in range(*index.indices(len(self)))]
         return self.at(index)
+
+
+class FrozenTrials(tuple[TrialRecord, ...]):
+    """A copy of trials, with the ``mark`` of what they were copied from."""
+
+    mark: object | None = None
 
 
 @dataclass(frozen=True, slots=True)

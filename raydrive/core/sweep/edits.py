@@ -27,7 +27,8 @@ def edited(config: RunConfig, patch: Mapping[str, Any]) -> RunConfig:
 
     Args:
         config: The configuration before.
-        patch: ``limits`` and ``trial`` by field, ``policy`` and ``sampling`` as whole records; any of them.
+        patch: ``limits`` and ``trial`` by field, ``policy`` and ``sampling`` as whole records, ``rules`` by name; any
+            of them.
 
     Raises:
         ConfigError: If the result is not a configuration; all problems at once.
@@ -42,7 +43,13 @@ def edited(config: RunConfig, patch: Mapping[str, Any]) -> RunConfig:
     if "trial" in patch:
         changes["trial"] = TrialSpec.from_json({**json_of(config.trial), **patch["trial"]})
     # Configurations that the run was submitted with are in line since it began: they need not fit what is edited.
-    return replace(config, rules=replace(config.rules, points=None), **changes) if changes else config
+    rules = config.rules.with_edits(patch.get("rules", {}))
+    return replace(config, rules=replace(rules, points=None), **changes) if changes or "rules" in patch else config
+
+
+def asks_anew(patch: Mapping[str, Any]) -> bool:
+    """Whether an edit changes what proposes configurations, or how: the sampler is made anew."""
+    return "sampling" in patch or bool(patch.get("rules", {}).keys() & {"repeats", "finish_when"})
 
 
 def parts_of(config: RunConfig, patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,6 +63,8 @@ def parts_of(config: RunConfig, patch: Mapping[str, Any]) -> dict[str, Any]:
         found["policy"] = policy_record(config.policy)
     if "sampling" in patch:
         found["sampling"] = sampling_record(config.sampling)
+    if "rules" in patch:
+        found["rules"] = config.rules.parts(patch["rules"])
     return found
 
 
@@ -125,6 +134,7 @@ class _Seen(TrialView):
     def __init__(self, history: Sequence[TrialRecord], seen: Callable[[TrialRecord], TrialRecord]) -> None:
         self._history = history
         self._seen = seen
+        self.mark = getattr(history, "mark", None)
 
     def __len__(self) -> int:
         return len(self._history)

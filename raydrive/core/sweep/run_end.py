@@ -13,6 +13,7 @@ from raydrive.core.finish.progress import GAINS, Progress, due_s, improves, reac
 from raydrive.core.out_of_memory.recognition import HOST, kind_of
 from raydrive.core.records import COMPLETED, Ended, EndRun, Estimated, Fact, Lost, Reported, Ticked
 from raydrive.core.sweep.state import State, Trial
+from raydrive.core.user_facts import Edited
 
 if TYPE_CHECKING:
     from raydrive.core.finish.rules import FinishWhen
@@ -74,6 +75,8 @@ def ends_by(fact: Fact, state: State, config: RunConfig, curves: Curves) -> Iter
         yield from _by_budget(fact.at, state, config)
     elif isinstance(fact, Ended | Lost) and not state.trials[fact.trial].open:
         yield from _by_value(fact.trial, state, config, curves, rules)
+    elif isinstance(fact, Edited) and "finish_when" in fact.patch.get("rules", {}):
+        yield from _by_edit(state, config, curves, rules)
 
 
 def budget_due_at(state: State, config: RunConfig) -> float | None:
@@ -97,12 +100,28 @@ def hours_of(open_trials: Iterable[Trial], progress: Progress, config: RunConfig
 
 def _by_value(trial: int, state: State, config: RunConfig, curves: Curves, rules: FinishWhen) -> Iterator[EndRun]:
     """Target and lack of improvement, when a trial has ended."""
-    value, maximize = curves.objective(trial), config.metric.maximize
-    if rules.target is not None and value is not None and reaches(value, rules.target, maximize):
+    value = curves.objective(trial)
+    if rules.target is not None and value is not None and reaches(value, rules.target, config.metric.maximize):
         yield _target(trial, value, rules.target, config)
-        return
-    rule, progress = rules.no_improvement, state.progress
-    if rule is None or value is None or progress.since < rule.trials:
+    elif value is not None:
+        yield from _by_no_improvement(state, config, curves, rules)
+
+
+def _by_edit(state: State, config: RunConfig, curves: Curves, rules: FinishWhen) -> Iterator[EndRun]:
+    """Rules that hold already where a user has just given them; budgets wait for the next tick."""
+    if rules.target is not None:
+        for trial in state.trials:
+            value = curves.objective(trial.number) if curves.by_best or not trial.open else None
+            if value is not None and reaches(value, rules.target, config.metric.maximize):
+                yield _target(trial.number, value, rules.target, config)
+                return
+    ends = [*_by_no_improvement(state, config, curves, rules), *_by_gain(state, rules)]
+    yield from ends[:1]
+
+
+def _by_no_improvement(state: State, config: RunConfig, curves: Curves, rules: FinishWhen) -> Iterator[EndRun]:
+    rule, progress, maximize = rules.no_improvement, state.progress, config.metric.maximize
+    if rule is None or progress.since < rule.trials:
         return
     for number in state.open:  # one that is better already ends with an improvement, unless it gets worse again
         found = curves.objective(number)

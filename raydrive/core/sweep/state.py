@@ -32,7 +32,7 @@ from raydrive.core.records import (
     Pause,
     Stop,
 )
-from raydrive.core.search.trial_record import TrialRecord, TrialView
+from raydrive.core.search.trial_record import FrozenTrials, TrialRecord, TrialView
 from raydrive.core.sweep.packed_params import pack_params, plain_params
 
 LOST_ON_KEPT = 20
@@ -268,6 +268,7 @@ class History(TrialView):
         self._trials = trials
         self._curves = curves
         self._objective = objective
+        self.mark = object()
         self._copies: list[TrialRecord] = []
         self._pending: list[int] = []
 
@@ -291,7 +292,7 @@ class History(TrialView):
             until=trial.until,
         )
 
-    def frozen(self) -> tuple[TrialRecord, ...]:
+    def frozen(self) -> FrozenTrials:
         """Returns a copy that another thread may read while the run continues.
 
         Closed trials change only when they are tried again, and are copied once, so that a question late in a long run
@@ -307,10 +308,13 @@ class History(TrialView):
                 unsettled.append(number)
             self._copies[number : number + 1] = [seen]
         self._pending = unsettled
-        return tuple(self._copies)
+        found = FrozenTrials(self._copies)
+        found.mark = self.mark
+        return found
 
     def reopen(self, number: int) -> None:
         """A trial that had ended is open again."""
+        self.mark = object()
         if number < len(self._copies) and number not in self._pending:
             self._pending.append(number)
 

@@ -110,10 +110,12 @@ class Steering:
 
     def _fold_edit(self, fact: Edited, state: State) -> None:
         self.revision = fact.revision
+        rules = fact.patch.get("rules", {})
         if "sampling" in fact.patch:
             self.resampled = True
+        if "sampling" in fact.patch or "repeats" in rules:
             state.exhausted = False
-        if state.finished is not None and fact.patch.keys() & {"sampling", "limits"}:
+        if state.finished is not None and (fact.patch.keys() & {"sampling", "limits"} or "finish_when" in rules):
             self.reopens = True
 
     def _open_again(self, fact: Retried, state: State, curves: Curves) -> None:

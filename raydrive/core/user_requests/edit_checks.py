@@ -18,7 +18,7 @@ from raydrive.core.sweep.warm_start_data import misfit
 from raydrive.core.user_classes import is_reference
 from raydrive.core.user_facts import Edited
 from raydrive.core.user_requests.changes import Change, changes
-from raydrive.core.user_requests.fixed import INSTEAD, LIMITS, TRIAL, refusal
+from raydrive.core.user_requests.fixed import INSTEAD, LIMITS, RULES, TRIAL, refusal
 
 _FIXED_RESOURCES = ("nodes", "processes_per_node", "strategy")
 """Of what processes a trial consists, and where: code of all of its trials relies on it."""
@@ -93,6 +93,9 @@ def _allowed(before: RunConfig, patch: Mapping[str, Any]) -> tuple[dict[str, Any
         elif part in ("policy", "sampling") and isinstance(value, Mapping):
             kept[part] = dict(value)
             problems += _foreign_class(before, part, value)
+        elif part == "rules" and isinstance(value, Mapping):
+            kept[part] = dict(value)
+            problems += _fixed_rules(before, value)
         else:
             problems.append(refusal(part, show(value)))
     problems += _fixed_resources(before, kept.get("trial", {}).get("resources"))
@@ -110,6 +113,24 @@ def _foreign_class(before: RunConfig, part: str, record: Mapping[str, Any]) -> l
         "a type of raydrive's own, or the class that the run was submitted with, because its code is part of the run"
     )
     return [Problem(where, show(kind), allowed, INSTEAD)]
+
+
+def _fixed_rules(before: RunConfig, wanted: Mapping[str, Any]) -> list[Problem]:
+    """Rules that cannot change, and what cannot of others."""
+    problems = [refusal(f"raydrive.{name}", show(wanted[name])) for name in wanted if name not in RULES]
+    repeats, notify = before.rules.repeats, before.rules.notify
+    given = wanted.get("repeats")
+    if "repeats" in wanted and (repeats is None or given is None):
+        problems.append(refusal("raydrive.repeats", "nothing" if given is None else f"{show(given)} in a run without"))
+    elif isinstance(given, Mapping) and repeats is not None and given.get("parameter", "seed") != repeats.parameter:
+        problems.append(refusal("raydrive.repeats.parameter", show(given.get("parameter", "seed"))))
+    if "notify" in wanted:
+        told = wanted["notify"]
+        if notify is None or not isinstance(told, Mapping):
+            problems.append(refusal("raydrive.notify", "nothing" if told is None else "a rule in a run without"))
+        else:
+            problems += [refusal(f"raydrive.notify.{key}", "another one") for key in told if key != "on"]
+    return problems
 
 
 def _fixed_resources(before: RunConfig, wanted: Mapping[str, Any] | None) -> list[Problem]:
@@ -186,7 +207,7 @@ def _only_changes(before: RunConfig, after: RunConfig, patch: Mapping[str, Any])
     old, new = parts_of(before, patch), parts_of(after, patch)
     kept: dict[str, Any] = {}
     for part, value in new.items():
-        if part in ("limits", "trial"):
+        if part in ("limits", "trial", "rules"):
             fields = {key: one for key, one in value.items() if one != old[part][key]}
             if fields:
                 kept[part] = fields
@@ -206,7 +227,17 @@ def effect_of(patch: Mapping[str, Any], rejudge: bool) -> str:
         parts.append("the search space and sampling from the next trial on")
     if patch.get("trial", {}).keys() - {"flags"}:
         parts.append("the settings of trials from their next attempt on; running attempts keep theirs")
+    parts += [_RULES_FROM[name] for name in RULES if name in patch.get("rules", {})]
     return "; ".join(parts) or "now"
+
+
+_RULES_FROM = {
+    "finish_when": "what ends the run now",
+    "on_oom": "out of memory from the next attempt that ends",
+    "repeats": "repeats from the next trial on",
+    "notify": "notices from the next one on",
+}
+"""When a rule takes effect."""
 
 
 def _notes(sweep: Sweep, after: RunConfig, patch: Mapping[str, Any]) -> Iterator[str]:

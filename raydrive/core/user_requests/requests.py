@@ -12,11 +12,11 @@ from typing import Any
 
 from raydrive.core.config.given_points import point_problems
 from raydrive.core.errors import ConfigError, Problem, did_you_mean, show
-from raydrive.core.records import BY_PAUSE, CANCELED, COMPLETED, FAILED
+from raydrive.core.records import BY_PAUSE, CANCELED, COMPLETED, FAILED, Cancelled, Fact
 from raydrive.core.sweep.pauses import goes_on_by_itself
 from raydrive.core.sweep.state import Trial
 from raydrive.core.sweep.sweep import Sweep
-from raydrive.core.user_facts import Added, Annotated, Retried, RunPaused, RunUnpaused, StopAsked, UserFact
+from raydrive.core.user_facts import Added, Annotated, Retried, RunPaused, RunUnpaused, StopAsked
 from raydrive.core.user_requests.edit_checks import planned_edit
 
 _MISSING = "Set it, or take it from a trial: --like TRIAL, or --like best."
@@ -29,7 +29,8 @@ Request = Mapping[str, Any]
 class Planned:
     """The facts of a request, and what its user is answered."""
 
-    facts: tuple[UserFact, ...]
+    facts: tuple[Fact, ...]
+    """None where there is nothing left to do; ``notes`` then tell why."""
     recorded: tuple[str, ...]
     """What is recorded, a line each."""
     effect: str
@@ -52,7 +53,7 @@ def plan(sweep: Sweep, request: Request, at: float) -> Planned:
     do = request.get("do")
     if do not in _PLANS:
         raise ConfigError(Problem("do", show(do), ", ".join(_PLANS), did_you_mean(str(do), list(_PLANS))))
-    if sweep.ending is not None and sweep.finished is None and do != "note":
+    if sweep.ending is not None and sweep.finished is None and do not in _AT_THE_END:
         found = f"a run that is ending: {sweep.ending.why}"
         raise ConfigError(
             Problem("RUN", found, "a run that has not ended", "Wait for its end, then use raydrive resume.")
@@ -179,6 +180,19 @@ def _stop(sweep: Sweep, request: Request, at: float) -> Planned:
     return Planned((fact,), (recorded,), "now")
 
 
+def _cancel(sweep: Sweep, request: Request, at: float) -> Planned:
+    number, by = request.get("trial"), request.get("by", "")
+    if number is not None and (not isinstance(number, int) or not 0 <= number < len(sweep.trials)):
+        raise ConfigError(Problem("TRIAL", show(number), _numbers(sweep)))
+    why = str(request.get("why") or "").strip() or f"canceled by {by or 'the user'}"
+    fact, what = Cancelled(at, number, why), "the run" if number is None else f"trial {number}"
+    if sweep.accepts(fact):
+        return Planned((fact,), (f"{what} is being canceled",), "now")
+    over = sweep.finished
+    found = f": {over.state}, {over.why}" if over is not None and number is None else ""
+    return Planned((), (), "now", (f"{what} had already ended{found}",))
+
+
 def _note(sweep: Sweep, request: Request, at: float) -> Planned:
     number, text, tags = request.get("trial"), str(request.get("text") or ""), request.get("tags") or {}
     problems = []
@@ -223,4 +237,7 @@ _PLANS: dict[Any, Callable[[Sweep, Request, float], Planned]] = {
     "retry": _retry,
     "stop": _stop,
     "note": _note,
+    "cancel": _cancel,
 }
+_AT_THE_END = ("note", "cancel")
+"""What may be asked of a run that is ending."""

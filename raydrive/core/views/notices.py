@@ -68,6 +68,11 @@ class NoticeMaker:
             found.append(self._notice(BEST, now))
         return found
 
+    def follow(self, sweep: Sweep) -> None:
+        """Takes the run as it stands now, after an edit: by its configuration other events may be told."""
+        rule = sweep.config.rules.notify
+        self._sweep, self._on = sweep, () if rule is None else rule.on
+
     def interrupted(self, why: str, now: float) -> list[Notice]:
         """Returns what is to be reported when the driver ends and the run does not."""
         return [self._notice(INTERRUPTED, now, why)] if INTERRUPTED in self._on else []

@@ -149,14 +149,6 @@ class Driver:
         """
         return await (await self._in_charge()).report(trial, attempt, epoch, events)
 
-    async def cancel(self, trial: int | None, why: str) -> bool:
-        """Ends one trial, or the whole run (trial None).
-
-        Returns:
-            False when there was nothing left to end.
-        """
-        return (await self._in_charge()).cancel(trial, why)
-
     async def steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Records what a user asks for; returns what was recorded, and when it takes effect.
 
@@ -210,7 +202,7 @@ class Driver:
         config = effective(sweep)
         pool = self._pools.make(config, writer.epoch, mailbox.post, mailbox.record, trial_generation(sweep))
         decision_loop = DecisionLoop(sweep, sampler, pool, writer, time.time)
-        if sweep.steering.resampled:
+        if sweep.steering.revision:
             decision_loop.sampler = decision_loop.made_sampler()
         followers = Followers.of(self._layout, self._uri, sweep, config, self._secrets, self._webhook)
         return RunningDriver(

@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from raydrive.core.errors import JournalError, StaleEpochError, StorageError, UnknownEventError
-from raydrive.core.records import RUNNING, Cancelled, Ended, Fact, Lost, Started, Ticked
+from raydrive.core.records import RUNNING, Ended, Fact, Lost, Started, Ticked
 from raydrive.core.sweep.sweep import Sweep
+from raydrive.core.user_facts import Edited, Retried
 from raydrive.core.user_requests.edit_checks import effective
 from raydrive.core.views.summary import INTERRUPTED
 from raydrive.runtime.checkpoint_pins import CheckpointPins, needed
@@ -168,14 +169,6 @@ class RunningDriver:
             await asyncio.sleep(hold_s)
         return goes_on
 
-    def cancel(self, trial: int | None, why: str) -> bool:
-        """Ends one trial, or the whole run (trial None); returns False when there was nothing left to end."""
-        fact = Cancelled(time.time(), trial, why)
-        if not self.sweep.accepts(fact):
-            return False
-        self._mailbox.post([fact])
-        return True
-
     async def interrupt(self, grace_s: float | None) -> None:
         """Ends the training processes but not the run.
 
@@ -256,6 +249,8 @@ class RunningDriver:
         if batch.lines:
             await self._write(batch)
             await self._pin()  # before anything is acknowledged: until then no trial actor deletes a checkpoint
+        if any(isinstance(fact, Edited | Retried) for fact in facts):
+            self._followers.follow(self.sweep)
         if changes_trials(facts):
             self._pool.reconfigure(effective(self.sweep), trial_generation(self.sweep))
         return batch

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from raydrive.core.errors import ConfigError, Problem, RaydriveError, UserCodeError
-from raydrive.core.records import Estimated, Fact, Resumed, Suggested
+from raydrive.core.records import Cancelled, Estimated, Fact, Resumed, Suggested
 from raydrive.core.search.protocol import PatientSampler
 from raydrive.core.sweep.edits import edited, sampler_now
 from raydrive.core.sweep.sweep import Sweep
@@ -53,7 +53,8 @@ class Steering:
             sweep = self._sweep()
             planned = plan(sweep, request, time.time())
             _check_edit(sweep, planned)
-            await self._mailbox.record(planned.facts)
+            if planned.facts:
+                await self._mailbox.record(planned.facts)
             return answer(self._sweep(), planned)
 
 
@@ -83,7 +84,8 @@ def answer(sweep: Sweep, planned: Planned) -> dict[str, Any]:
         RaydriveError: If one of them was dropped.
     """
     known = [one.fact for one in sweep.steering.log]
-    if not all(any(fact is one for one in known) for fact in planned.facts):
+    asked = [fact for fact in planned.facts if not isinstance(fact, Cancelled)]  # that end has come in any case
+    if not all(any(fact is one for one in known) for fact in asked):
         raise RaydriveError(
             "the run has changed in the meantime, and the request was not carried out: look at the run and repeat "
             "the request"

@@ -68,6 +68,8 @@ class ServerSettings:
     """Asked of every viewer; one is made up where the host is not this machine."""
     allow_control: bool = False
     """Whether viewers may change runs: pause, edit, cancel them, stop and retry trials, note something."""
+    address: str | None = None
+    """That of a dashboard, where nothing else of the cluster can be reached: requests go there."""
 
     @property
     def local(self) -> bool:
@@ -103,7 +105,7 @@ def make_app(settings: ServerSettings) -> web.Application:
     ]
     app.add_routes([web.get(path, handler) for path, handler in routes])
     if settings.allow_control:
-        app.add_routes([web.post(f"{run}/control", _control)])
+        app.add_routes([web.post(f"{run}/control", _control(settings.address))])
     return app
 
 
@@ -351,20 +353,23 @@ async def _whatif(request: web.Request) -> web.Response:
     )
 
 
-async def _control(request: web.Request) -> web.Response:
-    """Passes a request to the driver. The header keeps other sites' pages out: browsers ask before they send it."""
-    if request.headers.get("X-Raydrive") != "control":
-        raise web.HTTPForbidden(text="The header X-Raydrive is missing.\n")
-    from raydrive.api.user_requests.steer import cancel, steer, who  # lazy: raydrive.api.user_requests.steer, 0.06 s
+def _control(address: str | None) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        """Passes a request to the driver. The header keeps other sites' pages out: browsers ask before they send it."""
+        if request.headers.get("X-Raydrive") != "control":
+            raise web.HTTPForbidden(text="The header X-Raydrive is missing.\n")
+        from raydrive.api.user_requests.steer import steer, who  # lazy: raydrive.api.user_requests.steer, 0.06 s
 
-    feed = await _feed(request)
-    try:
-        asked = await request.json()
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(Problem("request", "no JSON", 'an object such as {"do": "pause"}')) from error
-    if not isinstance(asked, dict):
-        raise ConfigError(Problem("request", show(asked), 'an object such as {"do": "pause"}'))
-    run = await asyncio.to_thread(RunReader.open, feed.layout)
-    work = cancel if asked.get("do") == "cancel" else steer
-    answer = await asyncio.to_thread(work, run, {**asked, "by": f"studio, {who()}"})
-    return _json(answer.to_json())
+        feed = await _feed(request)
+        try:
+            asked = await request.json()
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(Problem("request", "no JSON", 'an object such as {"do": "pause"}')) from error
+        if not isinstance(asked, dict):
+            raise ConfigError(Problem("request", show(asked), 'an object such as {"do": "pause"}'))
+        run = await asyncio.to_thread(RunReader.open, feed.layout)
+        asked = {**asked, "by": f"studio, {who()}"}
+        answer = await asyncio.to_thread(steer, run, asked, address=address)
+        return _json(answer.to_json())
+
+    return handle

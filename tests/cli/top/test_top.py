@@ -161,7 +161,7 @@ def test_an_action_asks_first_and_is_carried_out_only_then(
     """Each key of the table asks; the table is what tests put their own actions into."""
     done: list[tuple[int | None, str]] = []
 
-    def act(run: HyperDriveRun, trial: int | None, text: str) -> str:
+    def act(run: HyperDriveRun, trial: int | None, text: str, address: str | None) -> str:
         done.append((trial, text))
         return f"{run.id} was told"
 

@@ -40,6 +40,7 @@ from raydrive.core.records import (
 from raydrive.core.search.random_search import RandomParameterSampling
 from raydrive.core.space.search_space import uniform
 from raydrive.core.sweep.state import NOTES_KEPT, losses_text
+from raydrive.core.user_facts import Retried
 from raydrive.core.views.summary import trial_notices
 
 
@@ -852,3 +853,16 @@ def test_a_frozen_history_does_not_move(court: Make) -> None:
     last = one.sweep.history.frozen()
     assert last == tuple(one.sweep.history)
     assert last[1] is after[1]  # a closed trial is copied once
+
+
+def test_a_history_tells_when_a_trial_that_was_over_changes(court: Make) -> None:
+    """By another mark: samplers keep what they made of trials that are over as long as it is the same."""
+    one = court().running(2)
+    one.report(1, 0.1)
+    one.end(1)
+    mark = one.sweep.history.mark
+    assert mark is not None
+    one.suggest()
+    assert one.sweep.history.frozen().mark is one.sweep.history.mark is mark
+    one.tell(Retried(one.at(), 1))
+    assert one.sweep.history.frozen().mark is one.sweep.history.mark is not mark

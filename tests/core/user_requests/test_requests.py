@@ -132,6 +132,8 @@ def space_of(**expressions: Any) -> dict[str, Any]:
             "TRIAL: found 0, which is Failed; allowed: a trial that is queued, ru",
         ),
         ({"do": "stop", "trial": "0", "why": "x"}, "TRIAL: found '0'; allowed: the number of a trial: 0 to 1"),
+        ({"do": "cancel", "trial": 7}, "TRIAL: found 7; allowed: the number of a trial: 0 to 1"),
+        ({"do": "cancel", "trial": "all"}, "TRIAL: found 'all'; allowed: the number of a trial: 0 to 1"),
         ({"do": "note"}, "text: found nothing; allowed: text, or --tag key=value"),
         ({"do": "note", "text": "x", "trial": 5}, "TRIAL: found 5; allowed: the number of a trial: 0 to 1"),
         ({"do": "note", "tags": {"a": 3}}, "tags.a: found 3; allowed: strings by name"),
@@ -162,6 +164,36 @@ def test_a_run_without_failed_trials_has_none_to_retry() -> None:
     sweep = Sweep(a_config())
     with pytest.raises(ConfigError, match="--failed: found no failed trial"):
         plan(sweep, {"do": "retry", "failed": True}, 9.0)
+
+
+def test_a_cancel_tells_what_is_over_already() -> None:
+    sweep = a_sweep()
+    assert plan(sweep, {"do": "cancel", "trial": 0}, 9.0).notes == ("trial 0 had already ended",)
+    (fact,) = plan(sweep, {"do": "cancel", "trial": 1, "by": "ada"}, 9.0).facts
+    assert fact == Cancelled(9.0, 1, "canceled by ada")
+    sweep.handle(Cancelled(9.0, None, "enough"))
+    ending = plan(sweep, {"do": "cancel"}, 9.0)
+    assert (ending.facts, ending.notes) == ((), ("the run had already ended",))
+    sweep.handle(Ended(10.0, 1, 1, -15))
+    assert plan(sweep, {"do": "cancel"}, 11.0).notes == ("the run had already ended: Canceled, enough",)
+
+
+def test_a_run_that_is_over_does_not_pause_and_tells_what_would_end_it_again() -> None:
+    sweep = a_sweep(limits=Limits(max_total_runs=2, max_concurrent_runs=2, max_duration_s=5.0))
+    sweep.handle(Ended(5.5, 1, 1, 1, "x"))
+    assert sweep.finished is not None
+    with pytest.raises(ConfigError, match=r"RUN: found a run that has ended \(Failed\); allowed: a run that has not ended"):
+        plan(sweep, {"do": "pause"}, 9.0)
+    found = plan(sweep, {"do": "retry", "trials": [0]}, 9.0)
+    assert found.notes == ("the run has used its time of 5 s: also raise limits.timeout, or it ends again at once",)
+
+
+def test_an_edit_of_an_older_state_tells_who_was_faster() -> None:
+    sweep = a_sweep()
+    done(sweep, edit(limits={"max_total_runs": 9}))
+    with pytest.raises(ConfigError) as caught:
+        plan(sweep, {**edit(limits={"max_total_runs": 8}), "expect_revision": 0}, 9.0)
+    assert "allowed: the present revision: 1 edits were made since, the last one by ada" in str(caught.value)
 
 
 def done(sweep: Sweep, request: dict[str, Any], at: float = 9.0) -> list[str]:

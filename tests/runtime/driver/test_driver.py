@@ -247,7 +247,7 @@ def test_a_driver_that_was_superseded_lets_go_and_writes_nothing_more(
             await old.wait()
             assert "detach" in pool.calls
             assert "kill_all" not in pool.calls
-            for call in (old.report(0, 1, 1, [report(1)]), old.cancel(None, "late")):
+            for call in (old.report(0, 1, 1, [report(1)]), old.steer(canceled(None, "late"))):
                 with pytest.raises(StaleEpochError, match="superseded"):
                     await call
             assert "superseded" in (await old.view())["trouble"]
@@ -319,6 +319,10 @@ def test_an_interrupted_run_stays_open(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def canceled(trial: int | None, why: str) -> dict[str, Any]:
+    return {"do": "cancel", "trial": trial, "why": why}
+
+
 def test_a_run_and_a_trial_can_be_cancelled_once(tmp_path: Path) -> None:
     layout = a_driver_run(tmp_path, function_config((0, 1)))
 
@@ -328,14 +332,14 @@ def test_a_run_and_a_trial_can_be_cancelled_once(tmp_path: Path) -> None:
         (pool,) = pools.made
         await until(lambda: len(pool.launched) == 1)
         pool.begin(0)
-        assert await driver.cancel(0, "enough of this one")
+        assert (await driver.steer(canceled(0, "enough of this one")))["recorded"]
         await until(lambda: [(stop.trial, stop.why) for stop in pool.stopped] == [(0, "enough of this one")])
-        assert await driver.cancel(None, "enough")
+        assert (await driver.steer(canceled(None, "enough")))["recorded"]
         await until(lambda: bool(recorded(layout, Cancelled)[1:]))
         pool.end(0, -15)
         await until(lambda: host.ended)
         assert [finish.state for finish in pool.finished] == [CANCELED]
-        assert not await driver.cancel(None, "again")
+        assert not (await driver.steer(canceled(None, "again")))["recorded"]
 
     asyncio.run(main())
 
@@ -393,7 +397,7 @@ def test_a_driver_that_cannot_read_its_journal_starts_nothing_and_says_so_to_eve
             segment.unlink()  # and driver.json knows that there were entries
         driver, pools, _ = a_driver(layout, restarted=True)
         await asyncio.wait_for(driver.wait(), 20)
-        for call in (driver.report(0, 1, 1, [report(1)]), driver.cancel(None, "x")):
+        for call in (driver.report(0, 1, 1, [report(1)]), driver.steer(canceled(None, "x"))):
             with pytest.raises(DamagedJournalError):
                 await call
         assert pools.made == []

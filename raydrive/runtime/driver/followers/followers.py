@@ -66,6 +66,11 @@ class Followers:
         if self._notices is not None:
             self._notices.after(decisions)
 
+    def follow(self, sweep: Sweep) -> None:
+        """Takes the run as it stands after an edit."""
+        if self._notices is not None:
+            self._notices.follow(sweep)
+
     async def interrupted(self, why: str) -> None:
         """Sends the notice that the driver ends and the run does not; returns when it is delivered, or cannot be."""
         if self._notices is not None:

@@ -42,6 +42,10 @@ class RunNotices:
         for notice in self._maker.after(decisions, time.time()):
             self._sender.send(notice)
 
+    def follow(self, sweep: Sweep) -> None:
+        """Takes the run as it stands after an edit."""
+        self._maker.follow(sweep)
+
     async def interrupted(self, why: str) -> None:
         """Sends the notice that the driver ends and the run does not; returns when it is delivered, or cannot be."""
         for notice in self._maker.interrupted(why, time.time()):
